@@ -1,0 +1,185 @@
+//! Along the chain: how stops spread, and what they cost the buyer.
+
+pub(crate) mod disruption;
+pub(crate) mod graph;
+pub(crate) mod systemic;
+
+use polars::prelude::*;
+
+use crate::columns::by_choice;
+use crate::columns::name::*;
+use crate::error::ScoreError;
+use crate::frame::{floats, from_floats, keys};
+use crate::model::Model;
+use crate::points::chance;
+use crate::portfolio::Portfolio;
+use crate::sums;
+use graph::Graph;
+
+/// The suppliers with what the chain does to them and through them, and the graph it ran along.
+pub(crate) struct Chain {
+    /// The suppliers with `disruption_rate`, the losses per stop and a year, and `own_loss_jpy`.
+    pub(crate) suppliers: DataFrame,
+    /// Who can stop whom.
+    pub(crate) graph: Graph,
+}
+
+/// Adds disruption rates and losses to the suppliers.
+///
+/// Formula: `r_j = own_j + Σ_i q_ij (1 − e^(−r_i))`; `g_i = L_i + ((1 − e^(−r_i)) / r_i) · Σ_j q_ij g_j`;
+///          `direct = r L + own A`; `caused = own (g + A)`
+/// Reads:   `own_rate`, `has_onsite`, `data_access`, `network_access`
+/// Source:  scoring-model.md, section 3
+pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) -> Result<Chain, ScoreError> {
+    let onsite = when(col(HAS_ONSITE)).then(lit(model.onsite_factor)).otherwise(lit(1.0));
+    let suppliers =
+        suppliers.lazy().with_columns([(lit(model.mean_days) * onsite).alias(MEAN_DAYS), own_loss(model)]).collect()?;
+    let mean_days = suppliers.column(MEAN_DAYS)?;
+
+    let own = floats(&suppliers, OWN_RATE)?;
+    let graph = graph_of(portfolio, model, mean_days)?;
+    let rate = disruption::rates(&graph, &own, model)?;
+    let loss = loss_per_disruption(portfolio, model, mean_days, &rate)?;
+    let systemic = systemic::losses(&graph, &rate, &loss, model)?;
+    drop(own);
+
+    let suppliers = suppliers
+        .hstack(&[
+            from_floats(DISRUPTION_RATE, rate),
+            from_floats(LOSS_PER_DISRUPTION_JPY, loss),
+            from_floats(SYSTEMIC_LOSS_PER_DISRUPTION_JPY, systemic),
+        ])?
+        .lazy()
+        .with_columns([
+            (col(DISRUPTION_RATE) * col(LOSS_PER_DISRUPTION_JPY) + col(OWN_RATE) * col(OWN_LOSS_JPY))
+                .alias(EXPECTED_ANNUAL_LOSS_DIRECT_JPY),
+            (col(OWN_RATE) * (col(SYSTEMIC_LOSS_PER_DISRUPTION_JPY) + col(OWN_LOSS_JPY)))
+                .alias(EXPECTED_ANNUAL_LOSS_CAUSED_JPY),
+        ])
+        .collect()?;
+    Ok(Chain { suppliers, graph })
+}
+
+/// The mean days a stop of the supplier lasts.
+const MEAN_DAYS: &str = "mean_days";
+/// The share of stops upstream that pass a row, before stock.
+const PASS: &str = "pass";
+
+/// What only the supplier's own incidents cost, yen each.
+///
+/// Formula: `A = data_loss_jpy[data_access] + lateral_probability[network_access] · buyer_breach_loss_jpy`
+fn own_loss(model: &Model) -> Expr {
+    (data_loss(model) + network_loss(model)).alias(OWN_LOSS_JPY)
+}
+
+/// Yen an incident costs by the data that the supplier holds.
+pub(crate) fn data_loss(model: &Model) -> Expr {
+    let none = none_of(&model.data_loss_jpy);
+    by_choice(DATA_ACCESS, &model.data_loss_jpy, none)
+}
+
+/// Yen an incident costs by the access to the buyer's network.
+pub(crate) fn network_loss(model: &Model) -> Expr {
+    let none = none_of(&model.lateral_probability);
+    by_choice(NETWORK_ACCESS, &model.lateral_probability, none) * lit(model.buyer_breach_loss_jpy)
+}
+
+/// What holds where nothing is said of access: the buyer knows what it gave.
+fn none_of(numbers: &[(&'static str, f64)]) -> f64 {
+    numbers.iter().find(|(key, _)| *key == "none").map_or(0.0, |(_, number)| *number)
+}
+
+/// The rows of the chain with `pass`, `mean_days` of the upstream, and stock and spend without nulls.
+///
+/// Formula: `pass = domino · criticality · substitutability`
+fn rows(portfolio: &Portfolio, model: &Model, mean_days: &Column, which: Expr) -> PolarsResult<DataFrame> {
+    let pass = lit(model.domino)
+        * by_choice(CRITICALITY, &model.criticality, f64::NAN)
+        * by_choice(SUBSTITUTABILITY, &model.substitutability, f64::NAN);
+    let rows = portfolio
+        .relationships
+        .clone()
+        .lazy()
+        .filter(which)
+        .with_columns([
+            pass.alias(PASS),
+            col(STOCK_COVER_DAYS).fill_null(lit(0.0)),
+            col(ANNUAL_SPEND_JPY).fill_null(lit(0.0)),
+        ])
+        .collect()?;
+    let of_upstream = mean_days.take(&rows.column(UPSTREAM)?.u32()?.cast(&IDX_DTYPE)?.idx()?.clone())?;
+    rows.hstack(&[of_upstream])
+}
+
+/// How long a stop lasts beyond a supply's stock, over how long it lasts: `1 + s/σ` with `σ = m (α − 1)`.
+fn beyond_stock(model: &Model) -> Expr {
+    lit(1.0) + col(STOCK_COVER_DAYS) / (col(MEAN_DAYS) * lit(model.tail_index - 1.0))
+}
+
+/// Formula: `q_ij` = the largest over the rows `i → j` of `pass · (1 + s/σ_i)^−α`
+fn graph_of(portfolio: &Portfolio, model: &Model, mean_days: &Column) -> PolarsResult<Graph> {
+    let edges = rows(portfolio, model, mean_days, col(DOWNSTREAM).is_not_null())?
+        .lazy()
+        .select([
+            col(UPSTREAM),
+            col(DOWNSTREAM),
+            (col(PASS) * beyond_stock(model).pow(lit(-model.tail_index))).alias(WEIGHT),
+        ])
+        .collect()?;
+    Ok(Graph::new(
+        portfolio.supplier_count(),
+        &keys(&edges, UPSTREAM)?,
+        &keys(&edges, DOWNSTREAM)?,
+        &floats(&edges, WEIGHT)?,
+    ))
+}
+
+/// Yen that the buyer loses a stop, through its own rows with the supplier.
+///
+/// Formula: `L_i = Σ V · d/365 · (1 − e^(−x)) / x`, `x = r_i d / 365`, `d = pass · m · (1 + s/σ_i)^(1−α)`,
+///          `V = annual_spend · revenue_at_risk_multiplier`, over the rows to the buyer in order of all their columns
+fn loss_per_disruption(portfolio: &Portfolio, model: &Model, mean_days: &Column, rate: &[f64]) -> PolarsResult<Vec<f64>> {
+    const DAYS: &str = "days";
+    const VALUE: &str = "value";
+    let supplies = rows(portfolio, model, mean_days, col(DOWNSTREAM).is_null())?
+        .lazy()
+        .sort(
+            [UPSTREAM, ANNUAL_SPEND_JPY, CRITICALITY, SUBSTITUTABILITY, STOCK_COVER_DAYS],
+            SortMultipleOptions::default(),
+        )
+        .select([
+            col(UPSTREAM),
+            (col(PASS) * col(MEAN_DAYS) * beyond_stock(model).pow(lit(1.0 - model.tail_index))).alias(DAYS),
+            (col(ANNUAL_SPEND_JPY) * lit(model.revenue_at_risk_multiplier)).alias(VALUE),
+        ])
+        .collect()?;
+    let upstream = keys(&supplies, UPSTREAM)?;
+    let (days, values) = (floats(&supplies, DAYS)?, floats(&supplies, VALUE)?);
+    let losses: Vec<_> = upstream
+        .iter()
+        .zip(days.iter().zip(values.iter()))
+        .map(|(supplier, (days, value))| {
+            let rate = rate.get(*supplier as usize).copied().unwrap_or_default();
+            value * days / DAYS_A_YEAR * saturation(rate * days / DAYS_A_YEAR)
+        })
+        .collect();
+    Ok(sums::by_key(&upstream, &losses, rate.len()))
+}
+
+/// A year of supply, for what a stop takes of it.
+const DAYS_A_YEAR: f64 = 365.0;
+
+/// The part of a rate that is left when stops cannot overlap: `(1 − e^(−x)) / x`, 1 at 0.
+fn saturation(x: f64) -> f64 {
+    if x > 0.0 { chance(x) / x } else { 1.0 }
+}
+
+/// Repeats a step until the change it reports is below the tolerance.
+fn settle(pass: &'static str, model: &Model, mut step: impl FnMut() -> f64) -> Result<(), ScoreError> {
+    for _ in 0..model.max_iterations {
+        if step() < model.tolerance {
+            return Ok(());
+        }
+    }
+    Err(ScoreError::NotSettled { pass, max_iterations: model.max_iterations })
+}

@@ -1,0 +1,44 @@
+//! The disruption rate: own stops and those inherited from upstream, as a fixed point.
+
+#![expect(clippy::indexing_slicing, reason = "slices have one value a node, checked by the caller's frame")]
+
+use rayon::prelude::*;
+
+use super::graph::Graph;
+use super::settle;
+use crate::error::ScoreError;
+use crate::model::Model;
+use crate::points::chance;
+
+/// Nodes that one thread takes at once; results do not depend on it.
+pub(super) const NODES_A_TASK: usize = 4096;
+
+/// The unique solution of `r_j = own_j + Σ_i q_ij (1 − e^(−r_i))`, stops a year.
+///
+/// Each sum runs over the upstream suppliers in order of code, so threads change nothing.
+///
+/// # Errors
+/// [`ScoreError::NotSettled`] after `max_iterations`.
+pub(crate) fn rates(graph: &Graph, own: &[f64], model: &Model) -> Result<Vec<f64>, ScoreError> {
+    let mut rates = own.to_vec();
+    let mut chances = vec![0.0; own.len()];
+    settle("disruption rate", model, || {
+        chances
+            .par_iter_mut()
+            .with_min_len(NODES_A_TASK)
+            .zip(&rates)
+            .for_each(|(chance_of_stop, rate)| *chance_of_stop = chance(*rate));
+        rates
+            .par_iter_mut()
+            .with_min_len(NODES_A_TASK)
+            .enumerate()
+            .map(|(node, rate)| {
+                let next = own[node] + graph.upstream.weighted_sum(node, &chances);
+                let change = (next - *rate).abs() / next;
+                *rate = next;
+                change
+            })
+            .reduce(|| 0.0, f64::max)
+    })?;
+    Ok(rates)
+}

@@ -1,0 +1,37 @@
+//! The systemic loss: what a stop costs the buyer through every path, the transpose of the disruption map.
+
+#![expect(clippy::indexing_slicing, reason = "slices have one value a node, checked by the caller's frame")]
+
+use rayon::prelude::*;
+
+use super::disruption::NODES_A_TASK;
+use super::graph::Graph;
+use super::settle;
+use crate::error::ScoreError;
+use crate::model::Model;
+use crate::points::chance;
+
+/// The solution of `g_i = L_i + ((1 − e^(−r_i)) / r_i) · Σ_j q_ij g_j`, yen a stop.
+///
+/// Each sum runs over the downstream suppliers in order of code, so threads change nothing.
+///
+/// # Errors
+/// [`ScoreError::NotSettled`] after `max_iterations`.
+pub(crate) fn losses(graph: &Graph, rates: &[f64], direct: &[f64], model: &Model) -> Result<Vec<f64>, ScoreError> {
+    let shares: Vec<_> = rates.par_iter().map(|rate| chance(*rate) / rate).collect();
+    let mut losses = direct.to_vec();
+    let mut before = direct.to_vec();
+    settle("systemic loss", model, || {
+        std::mem::swap(&mut losses, &mut before);
+        losses
+            .par_iter_mut()
+            .with_min_len(NODES_A_TASK)
+            .enumerate()
+            .map(|(node, loss)| {
+                *loss = direct[node] + shares[node] * graph.downstream.weighted_sum(node, &before);
+                (*loss - before[node]).abs() / loss.max(1.0)
+            })
+            .reduce(|| 0.0, f64::max)
+    })?;
+    Ok(losses)
+}

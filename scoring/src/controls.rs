@@ -1,0 +1,182 @@
+//! Controls: what monitoring, certificates and ISMS take off the base rate, as logarithms of factors.
+
+use polars::prelude::*;
+
+use crate::columns::by_choice;
+use crate::columns::name::*;
+use crate::frame::{days, floats, from_floats, keys};
+use crate::model::Model;
+use crate::portfolio::Portfolio;
+use crate::sums;
+
+/// The suppliers with their controls, and the enrollments behind them.
+pub(crate) struct Controls {
+    /// The suppliers with `monitoring`, `ladder`, `isms` (≤ 0, after the floor), `prior` and the facts behind them.
+    pub(crate) suppliers: DataFrame,
+    /// The enrollments active at `as_of`, strongest class first, with the share each takes.
+    pub(crate) active: DataFrame,
+}
+
+/// Adds the controls and the prior rate to the suppliers.
+///
+/// Formula: `control = max(monitoring + ladder + isms, ln combined_floor)`, the three scaled by one factor
+///          where the floor binds; `prior = base · e^control`
+/// Source:  scoring-model.md, section 2
+pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<Controls> {
+    let count = suppliers.height();
+    let active = active_enrollments(portfolio, model, as_of)?;
+    let monitoring: Vec<f64> =
+        floats(&active, LOG_FACTOR)?.iter().zip(floats(&active, TAKE)?.iter()).map(|(log, take)| log * take).collect();
+    let monitoring = sums::by_key(&keys(&active, SUPPLIER)?, &monitoring, count);
+    let onsite = active
+        .clone()
+        .lazy()
+        .filter(col(ONSITE_RESPONSE))
+        .select([col(SUPPLIER), lit(true).alias(HAS_ONSITE)])
+        .unique(Some(cols([SUPPLIER])), UniqueKeepStrategy::Any);
+
+    let floor = model.combined_floor.ln();
+    let total = || col(MONITORING) + col(LADDER) + col(ISMS);
+    let scaled = |control: &str| (col(control) * col(FLOOR_SCALE)).alias(control);
+    let suppliers = suppliers
+        .hstack(&[from_floats(MONITORING, monitoring)])?
+        .lazy()
+        .with_row_index(SUPPLIER, None)
+        .left_join(onsite, col(SUPPLIER), col(SUPPLIER))
+        .left_join(last_ends(portfolio, as_of), col(SUPPLIER), col(SUPPLIER))
+        .left_join(best(portfolio, model, as_of, Ladder::Steps), col(SUPPLIER), col(SUPPLIER))
+        .left_join(best(portfolio, model, as_of, Ladder::Isms), col(SUPPLIER), col(SUPPLIER))
+        // A join may give its rows in any order.
+        .sort([SUPPLIER], SortMultipleOptions::default())
+        .with_columns([
+            col(HAS_ONSITE).fill_null(lit(false)),
+            col(LADDER).fill_null(lit(0.0)),
+            col(ISMS).fill_null(lit(0.0)),
+        ])
+        .with_column(
+            when(total().lt(lit(floor))).then(lit(floor) / total()).otherwise(lit(1.0)).alias(FLOOR_SCALE),
+        )
+        .with_column((col(BASE_RATE) * when(total().lt(lit(floor))).then(lit(floor)).otherwise(total()).exp()).alias(PRIOR))
+        .with_columns([scaled(MONITORING), scaled(LADDER), scaled(ISMS)])
+        .collect()?;
+    Ok(Controls { suppliers, active })
+}
+
+/// The share of a supplier's endpoints that an enrollment covers.
+///
+/// Formula: `coverage_share`; else `min(1, covered_endpoints / total_endpoints)` if both are known; else
+///          `default_coverage_share`
+/// Reads:   enrollments joined with the supplier's `total_endpoints`
+/// Gives:   `coverage` f64, 0 to 1
+pub(crate) fn coverage(model: &Model) -> Expr {
+    let by_endpoints = col(COVERED_ENDPOINTS).cast(DataType::Float64) / col(TOTAL_ENDPOINTS).cast(DataType::Float64);
+    let by_endpoints = when(by_endpoints.clone().gt(lit(1.0))).then(lit(1.0)).otherwise(by_endpoints);
+    coalesce(&[col(COVERAGE_SHARE), by_endpoints, lit(model.default_coverage_share)]).alias(COVERAGE)
+}
+
+/// The enrollments with their coverage, in order of all their columns, those named in `first` before others.
+pub(crate) fn enrollments(portfolio: &Portfolio, model: &Model, first: &[Expr]) -> LazyFrame {
+    let endpoints = portfolio
+        .suppliers
+        .clone()
+        .lazy()
+        .select([col(TOTAL_ENDPOINTS)])
+        .with_row_index(SUPPLIER, None);
+    let order = [SERVICE_CLASS, COVERAGE_SHARE, COVERED_ENDPOINTS, STARTS_ON, ENDS_ON, ONSITE_RESPONSE].map(col);
+    portfolio
+        .enrollments
+        .clone()
+        .lazy()
+        .left_join(endpoints, col(SUPPLIER), col(SUPPLIER))
+        .with_columns([
+            coverage(model),
+            by_choice(SERVICE_CLASS, &model.otasuketai, f64::NAN).log(lit(std::f64::consts::E)).alias(LOG_FACTOR),
+        ])
+        .sort_by_exprs([&[col(SUPPLIER)], first, &order].concat(), SortMultipleOptions::default())
+}
+
+fn active_enrollments(portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<DataFrame> {
+    let has_started = days(STARTS_ON).lt_eq(lit(as_of));
+    let has_not_ended = days(ENDS_ON).gt(lit(as_of)).fill_null(lit(true));
+    let active = enrollments(portfolio, model, &[col(LOG_FACTOR)]).filter(has_started.and(has_not_ended)).collect()?;
+    let takes = sums::takes(&keys(&active, SUPPLIER)?, &floats(&active, COVERAGE)?);
+    active.hstack(&[from_floats(TAKE, takes)])
+}
+
+/// When a supplier's last enrollment that is over ended.
+fn last_ends(portfolio: &Portfolio, as_of: i32) -> LazyFrame {
+    portfolio
+        .enrollments
+        .clone()
+        .lazy()
+        .filter(days(ENDS_ON).lt_eq(lit(as_of)))
+        .group_by([col(SUPPLIER)])
+        .agg([col(ENDS_ON).max().alias(ENDED_ON)])
+}
+
+/// The two kinds of certification, of each of which the best one counts.
+#[derive(Clone, Copy, PartialEq)]
+enum Ladder {
+    Steps,
+    Isms,
+}
+
+/// Each supplier's best certification of a kind, with its scheme, expiry and freshness.
+///
+/// Formula: the minimum of `ln(factor[scheme]) · freshness`
+/// Reads:   certifications issued up to `as_of`
+fn best(portfolio: &Portfolio, model: &Model, as_of: i32, kind: Ladder) -> LazyFrame {
+    let isms = [("isms", model.isms)];
+    let (factors, names) = match kind {
+        Ladder::Steps => (model.ladder.as_slice(), [LADDER, LADDER_SCHEME, LADDER_EXPIRY, LADDER_FRESHNESS]),
+        Ladder::Isms => (isms.as_slice(), [ISMS, ISMS_SCHEME, ISMS_EXPIRY, ISMS_FRESHNESS]),
+    };
+    let [log, scheme, expiry_name, freshness_name] = names;
+    let is_isms = col(SCHEME).eq(lit("isms"));
+    let is_kind = if kind == Ladder::Isms { is_isms } else { is_isms.not() };
+    let order = [col(SUPPLIER), col(LOG_FACTOR), col(SCHEME), col(ISSUED_ON), col(EXPIRES_ON)];
+    portfolio
+        .certifications
+        .clone()
+        .lazy()
+        .filter(is_kind.and(days(ISSUED_ON).lt_eq(lit(as_of))))
+        .with_column(expiry(model))
+        .with_column(freshness(model, as_of))
+        .with_column((by_choice(SCHEME, factors, f64::NAN).log(lit(std::f64::consts::E)) * col(FRESHNESS)).alias(LOG_FACTOR))
+        .sort_by_exprs(order, SortMultipleOptions::default())
+        .unique_stable(Some(cols([SUPPLIER])), UniqueKeepStrategy::First)
+        .select([
+            col(SUPPLIER),
+            col(LOG_FACTOR).alias(log),
+            col(SCHEME).alias(scheme),
+            col(EXPIRY).cast(DataType::Date).alias(expiry_name),
+            col(FRESHNESS).alias(freshness_name),
+        ])
+}
+
+/// The last day of a certification, in days; null where it has none and its scheme names no validity.
+fn expiry(model: &Model) -> Expr {
+    let by_scheme = model.validity_days.iter().fold(lit(NULL).cast(DataType::Int32), |rest, (scheme, validity)| {
+        when(col(SCHEME).eq(lit(*scheme))).then(lit(*validity)).otherwise(rest)
+    });
+    coalesce(&[days(EXPIRES_ON), days(ISSUED_ON) + by_scheme]).alias(EXPIRY)
+}
+
+/// How much of a certification still counts, 0 to 1.
+///
+/// Formula: with an expiry, 1 up to and on the day, then `max(0, 1 − days_past / expiry_fade_days)`; without,
+///          1 up to `undated_full_days`, then `2^−((age − undated_full_days) / undated_half_life_days)`
+/// Source:  scoring-model.md, section 2
+fn freshness(model: &Model, as_of: i32) -> Expr {
+    let days_past = (lit(as_of) - col(EXPIRY)).cast(DataType::Float64);
+    let faded = lit(1.0) - days_past.clone() / lit(model.expiry_fade_days);
+    let dated = when(days_past.lt_eq(lit(0.0)))
+        .then(lit(1.0))
+        .when(faded.clone().gt(lit(0.0)))
+        .then(faded)
+        .otherwise(lit(0.0));
+    let over = (lit(as_of) - days(ISSUED_ON)).cast(DataType::Float64) - lit(model.undated_full_days);
+    let halved = lit(2.0).pow(-over.clone() / lit(model.undated_half_life_days));
+    let undated = when(over.lt_eq(lit(0.0))).then(lit(1.0)).otherwise(halved);
+    when(col(EXPIRY).is_not_null()).then(dated).otherwise(undated).alias(FRESHNESS)
+}

@@ -1,0 +1,217 @@
+//! Faults in input: what is wrong, where, and what to do, in both languages.
+
+use crate::columns::{Column, Kind, Table};
+use crate::words::Lang;
+
+/// One fault in one row of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// The table.
+    pub table: Table,
+    /// The row, counted from 0; none where the table as a whole is at fault.
+    pub row: Option<usize>,
+    /// The column, where one is at fault.
+    pub column: Option<&'static str>,
+    /// What the row holds there; none for an empty cell.
+    pub value: Option<String>,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+/// Why a value is refused. The codes are stable; the words may change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reason {
+    /// The table lacks a column whose values are required.
+    MissingColumn,
+    /// The column of a frame has another type than the model reads.
+    WrongType,
+    /// An empty cell where a value is required.
+    MissingValue,
+    /// Not a number, where one is expected.
+    NotANumber,
+    /// A number with decimals, where a whole one is expected.
+    NotWhole,
+    /// A number outside of the range.
+    OutOfRange(f64, f64),
+    /// None of the values that the column may hold.
+    UnknownChoice(&'static [&'static str]),
+    /// Not a calendar date as `YYYY-MM-DD`.
+    NotADate,
+    /// Neither `true` nor `false`.
+    NotAFlag,
+    /// A supplier code that the suppliers table lacks.
+    UnknownSupplier,
+    /// A supplier code that an earlier row, counted from 0, has already.
+    DuplicateSupplier {
+        /// The earlier row.
+        first_row: usize,
+    },
+    /// A supplier that supplies itself.
+    SelfSupply,
+    /// An end on or before its start.
+    EndsBeforeStart,
+    /// An expiry before the issue.
+    ExpiresBeforeIssue,
+    /// A harmful incident that stands for several.
+    HarmfulCount,
+}
+
+impl Reason {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::MissingColumn => "missing-column",
+            Self::WrongType => "wrong-type",
+            Self::MissingValue => "missing-value",
+            Self::NotANumber => "not-a-number",
+            Self::NotWhole => "not-whole",
+            Self::OutOfRange(..) => "out-of-range",
+            Self::UnknownChoice(_) => "unknown-choice",
+            Self::NotADate => "not-a-date",
+            Self::NotAFlag => "not-a-flag",
+            Self::UnknownSupplier => "unknown-supplier",
+            Self::DuplicateSupplier { .. } => "duplicate-supplier",
+            Self::SelfSupply => "self-supply",
+            Self::EndsBeforeStart => "ends-before-start",
+            Self::ExpiresBeforeIssue => "expires-before-issue",
+            Self::HarmfulCount => "harmful-count",
+        }
+    }
+
+    /// What is wrong.
+    pub fn text(&self, lang: Lang) -> String {
+        let (ja, en) = match self {
+            Self::MissingColumn => ("必須の列がありません", "the table lacks this required column"),
+            Self::WrongType => ("列の型が違います", "the column has the wrong type"),
+            Self::MissingValue => ("必須の値が空です", "a required value is empty"),
+            Self::NotANumber => ("数値ではありません", "not a number"),
+            Self::NotWhole => ("整数ではありません", "not a whole number"),
+            Self::OutOfRange(..) => ("範囲の外です", "out of range"),
+            Self::UnknownChoice(_) => ("この列に使えない値です", "not a value of this column"),
+            Self::NotADate => ("実在する日付（YYYY-MM-DD）ではありません", "not a calendar date as YYYY-MM-DD"),
+            Self::NotAFlag => ("true でも false でもありません", "neither true nor false"),
+            Self::UnknownSupplier => ("suppliers にない取引先コードです", "no supplier has this code"),
+            Self::DuplicateSupplier { .. } => ("取引先コードが重複しています", "the supplier code appears twice"),
+            Self::SelfSupply => ("供給元と供給先が同じ取引先です", "a supplier cannot supply itself"),
+            Self::EndsBeforeStart => ("終了日が開始日以前です", "the end is not after the start"),
+            Self::ExpiresBeforeIssue => ("有効期限が取得日より前です", "the expiry is before the issue"),
+            Self::HarmfulCount => {
+                ("実害のある事案の件数が1ではありません", "a harmful incident has a count other than 1")
+            }
+        };
+        lang.pick(ja, en).to_owned()
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self, lang: Lang) -> String {
+        let (ja, en) = match self {
+            Self::OutOfRange(low, high) => return range(*low, *high, lang),
+            Self::UnknownChoice(choices) => {
+                let list = choices.join(lang.pick("、", ", "));
+                return lang.pick(format!("次のいずれかにしてください: {list}").as_str(), &format!("use one of {list}")).to_owned();
+            }
+            Self::MissingColumn => ("見出し行にこの列を加えてください", "add the column to the header"),
+            Self::WrongType => ("列の型を直してください", "cast the column to the type the model reads"),
+            Self::MissingValue => ("値を入れてください", "fill the value in"),
+            Self::NotANumber => {
+                ("半角数字だけで、桁区切りや単位なしで書いてください", "write digits only, without separators or units")
+            }
+            Self::NotWhole => ("小数のない数にしてください", "write it without decimals"),
+            Self::NotADate => ("2026-09-30 のように書いてください", "write it like 2026-09-30"),
+            Self::NotAFlag => ("小文字で true か false と書いてください", "write true or false, in lower case"),
+            Self::UnknownSupplier => {
+                ("コードを直すか、suppliers に取引先を加えてください", "mend the code or add the supplier to suppliers")
+            }
+            Self::DuplicateSupplier { .. } => ("どちらかの行を消すか直してください", "remove or mend one of the two rows"),
+            Self::SelfSupply => ("供給元か供給先を直すか、行を消してください", "mend one of the two codes or remove the row"),
+            Self::EndsBeforeStart => {
+                ("終了日（その日を含まない）を開始日より後にしてください", "set ends_on, which is exclusive, after starts_on")
+            }
+            Self::ExpiresBeforeIssue => ("有効期限を取得日以後にしてください", "set expires_on to issued_on or later"),
+            Self::HarmfulCount => ("1件ごとに1行にしてください", "give each harmful incident a row of its own"),
+        };
+        lang.pick(ja, en).to_owned()
+    }
+}
+
+fn range(low: f64, high: f64, lang: Lang) -> String {
+    // The largest limits only keep arithmetic safe; naming them would not help anybody.
+    let (ja, en) = if high > 1e15 {
+        (format!("{low} 以上にしてください"), format!("use {low} or more"))
+    } else {
+        (format!("{low} 以上 {high} 以下にしてください"), format!("use {low} to {high}"))
+    };
+    lang.pick(ja.as_str(), en.as_str()).to_owned()
+}
+
+/// The faults of a portfolio: the first of each table, and how many there are in all.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Faults {
+    first: Vec<Fault>,
+    count: usize,
+}
+
+impl Faults {
+    /// How many faults are kept of each table; the rest are counted.
+    pub const KEPT: usize = 50;
+
+    /// The first faults, in order of table, row and column.
+    pub fn first(&self) -> &[Fault] {
+        self.first.get(..Self::KEPT.min(self.first.len())).unwrap_or_default()
+    }
+
+    /// How many faults there are, those not kept included.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds a fault that follows all earlier ones in order.
+    pub fn push(&mut self, fault: Fault) {
+        if self.first.len() < Self::KEPT {
+            self.first.push(fault);
+        }
+        self.count += 1;
+    }
+
+    /// Adds `count` faults of one kind, in order of rows, of which no more than [`Self::KEPT`] are drawn.
+    pub(crate) fn add(&mut self, first: impl Iterator<Item = Fault>, count: usize) {
+        self.first.extend(first.take(Self::KEPT));
+        self.count += count;
+    }
+
+    /// Takes over the faults of another table or pass.
+    pub fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.first.extend(other.first);
+        self.sort();
+    }
+
+    /// Puts the kept faults in order of table, row and column.
+    pub(crate) fn sort(&mut self) {
+        let place = |fault: &Fault| {
+            let columns = fault.table.columns();
+            fault.column.and_then(|name| columns.iter().position(|column| column.name == name))
+        };
+        self.first.sort_by_key(|fault| (fault.table, fault.row, place(fault)));
+    }
+}
+
+/// The fault of a text that should hold a value of `column`, if there is one.
+///
+/// Ranges and choices are checked on whole frames; this tells only why a text cannot be read at all.
+pub fn unreadable(table: Table, row: usize, column: &Column, text: String) -> Fault {
+    let reason = match column.kind {
+        Kind::Text => Reason::MissingValue,
+        Kind::Choice(choices) => Reason::UnknownChoice(choices),
+        Kind::Whole(..) if text.parse::<f64>().is_ok_and(f64::is_finite) => Reason::NotWhole,
+        Kind::Whole(..) | Kind::Number(..) => Reason::NotANumber,
+        Kind::Date => Reason::NotADate,
+        Kind::Flag => Reason::NotAFlag,
+    };
+    Fault { table, row: Some(row), column: Some(column.name), value: Some(text), reason }
+}

@@ -1,0 +1,82 @@
+//! The scoring model of Sonae: data frames in, data frames out.
+//!
+//! No clock, randomness, environment, files or network: the same tables, model and date give the same bits,
+//! in any order of rows and with any number of threads.
+
+mod base;
+mod chain;
+mod columns;
+mod controls;
+mod credibility;
+mod error;
+mod fault;
+mod frame;
+mod model;
+mod observation;
+mod points;
+mod portfolio;
+mod segment;
+mod size_class;
+mod sums;
+mod words;
+
+use chrono::{Days, NaiveDate};
+use polars::prelude::*;
+
+pub use columns::{Column, Kind, RESULTS, ResultColumn, Table, Unit, name};
+pub use error::ScoreError;
+pub use fault::{Fault, Faults, Reason, unreadable};
+pub use model::{Model, ModelError, ModelFault};
+pub use portfolio::{Portfolio, PortfolioError, Tables};
+pub use words::{Lang, Yen, label};
+
+/// The results, one row a supplier in ascending byte order of code, and what explanations draw on.
+#[derive(Debug, Clone)]
+pub struct Scores {
+    pub(crate) suppliers: DataFrame,
+    pub(crate) active: DataFrame,
+    pub(crate) graph: chain::graph::Graph,
+}
+
+/// Scores a portfolio as of a day.
+///
+/// Evidence dated after the day changes nothing. The stages are those of scoring-model.md, sections 1 to 4.
+///
+/// # Errors
+/// An iteration along the chain that does not settle; never for a checked portfolio otherwise.
+pub fn score(portfolio: &Portfolio, model: &Model, as_of: NaiveDate) -> Result<Scores, ScoreError> {
+    let day = days_from_date(as_of);
+    let suppliers = portfolio
+        .suppliers
+        .clone()
+        .lazy()
+        .with_columns([size_class::size_class(), size_class::jsic_section()])
+        .with_column(base::base_rate(model))
+        .collect()?;
+    let controls = controls::apply(suppliers, portfolio, model, day)?;
+    let suppliers = observation::apply(controls.suppliers, portfolio, model, day)?;
+    let suppliers = segment::apply(suppliers, model)?;
+    let suppliers = suppliers.lazy().with_columns(credibility::rates(model)).collect()?;
+    let chain = chain::apply(suppliers, portfolio, model)?;
+    let suppliers = points::apply(chain.suppliers, model)?;
+    Ok(Scores { suppliers, active: controls.active, graph: chain.graph })
+}
+
+impl Scores {
+    /// The results as scoring-model.md, section 4, lists them: 30 columns.
+    pub fn table(&self) -> PolarsResult<DataFrame> {
+        self.suppliers.select(columns::RESULTS.iter().map(|result| result.name))
+    }
+}
+
+const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
+
+fn days_from_date(date: NaiveDate) -> i32 {
+    date.signed_duration_since(EPOCH).num_days() as i32
+}
+
+fn date_from_days(days: i32) -> NaiveDate {
+    let step = Days::new(days.unsigned_abs().into());
+    let date = if days < 0 { EPOCH.checked_sub_days(step) } else { EPOCH.checked_add_days(step) };
+    date.unwrap_or(EPOCH)
+}

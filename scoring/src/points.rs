@@ -1,0 +1,76 @@
+//! From rates to scores, grades and the contributions that they open into.
+
+use polars::prelude::*;
+
+use crate::columns::name::*;
+use crate::frame::{floats, from_floats};
+use crate::model::Model;
+
+/// The chance of at least one event in a year: `1 − e^(−rate)`, exact for small rates too.
+pub(crate) fn chance(rate: f64) -> f64 {
+    -(-rate).exp_m1()
+}
+
+/// The contributions to the chain score; all but the last sum to the risk score before it is clamped.
+pub(crate) const CONTRIBUTIONS: [&str; 7] = [
+    POINTS_BASE,
+    POINTS_SEGMENT,
+    POINTS_MONITORING,
+    POINTS_LADDER,
+    POINTS_ISMS,
+    POINTS_HISTORY,
+    POINTS_UPSTREAM,
+];
+
+/// Adds probabilities, scores, grades and contributions to the suppliers.
+///
+/// Formula: `points(x) = 100 · log2(x) / log2(rate_high / rate_low)`; `risk_score = clamp(points(own_rate / rate_low), 0, 100)`
+/// Gives:   scores f64, 0 to 100; grades A to E; contributions f64, points
+/// Source:  scoring-model.md, section 4
+pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFrame> {
+    // Polars has no `expm1`, and `1 − e^(−x)` loses the digits of a small rate.
+    let chances = |rates: &str| Ok::<_, PolarsError>(floats(&suppliers, rates)?.iter().map(|rate| chance(*rate)).collect());
+    let probabilities = [
+        from_floats(INCIDENT_PROBABILITY, chances(OWN_RATE)?),
+        from_floats(DISRUPTION_PROBABILITY, chances(DISRUPTION_RATE)?),
+    ];
+    let points = |ratio: Expr| ratio.log(lit(std::f64::consts::E)) * lit(model.points_per_log());
+    let points_of_log = |log: Expr| log * lit(model.points_per_log());
+    let score = |rate: &str| {
+        let score = points(col(rate) / lit(model.rate_low));
+        when(score.clone().lt(lit(0.0)))
+            .then(lit(0.0))
+            .when(score.clone().gt(lit(100.0)))
+            .then(lit(100.0))
+            .otherwise(score)
+    };
+    suppliers
+        .hstack(&probabilities)?
+        .lazy()
+        .with_columns([
+            score(OWN_RATE).alias(RISK_SCORE),
+            score(OWN_RATE_LOW).alias(RISK_SCORE_LOW),
+            score(OWN_RATE_HIGH).alias(RISK_SCORE_HIGH),
+            score(DISRUPTION_RATE).alias(CHAIN_SCORE),
+            points(col(BASE_RATE) / lit(model.rate_low)).alias(POINTS_BASE),
+            points(col(SEGMENT_FACTOR)).alias(POINTS_SEGMENT),
+            points_of_log(col(MONITORING)).alias(POINTS_MONITORING),
+            points_of_log(col(LADDER)).alias(POINTS_LADDER),
+            points_of_log(col(ISMS)).alias(POINTS_ISMS),
+            points(col(OWN_RATE) / (col(PRIOR) * col(SEGMENT_FACTOR))).alias(POINTS_HISTORY),
+            points(col(DISRUPTION_RATE) / col(OWN_RATE)).alias(POINTS_UPSTREAM),
+        ])
+        .with_columns([grade(RISK_SCORE, model).alias(GRADE), grade(CHAIN_SCORE, model).alias(CHAIN_GRADE)])
+        // A factor of 1 gives a zero of either sign; people should see one.
+        .with_columns(CONTRIBUTIONS.map(|points| when(col(points).eq(lit(0.0))).then(lit(0.0)).otherwise(col(points)).alias(points)))
+        .collect()
+}
+
+/// The first grade, in ascending order of bounds, whose upper bound the score is below.
+fn grade(score: &str, model: &Model) -> Expr {
+    model
+        .grade_upper
+        .iter()
+        .rev()
+        .fold(lit("E"), |worse, (grade, upper)| when(col(score).lt(lit(*upper))).then(lit(*grade)).otherwise(worse))
+}

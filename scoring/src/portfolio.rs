@@ -1,0 +1,286 @@
+//! A portfolio: the five tables, checked once, so that later stages can trust them.
+
+use std::collections::HashMap;
+
+use polars::prelude::*;
+
+use crate::columns::name::*;
+use crate::columns::{Column as Declared, Kind, Table};
+use crate::fault::{Fault, Faults, Reason};
+
+/// The tables of a portfolio as they come: columns by name, in any order, others allowed.
+///
+/// A column that may be null may also be absent. A table without rows is [`Table::empty`].
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// One row a firm.
+    pub suppliers: DataFrame,
+    /// One row a supply; a null `downstream_code` is the buyer.
+    pub relationships: DataFrame,
+    /// One row an お助け隊 enrollment.
+    pub enrollments: DataFrame,
+    /// One row a certificate or declaration.
+    pub certifications: DataFrame,
+    /// One row an incident, or many blocked or contained ones.
+    pub incidents: DataFrame,
+}
+
+impl Tables {
+    /// The suppliers alone, nothing known about them.
+    pub fn of_suppliers(suppliers: DataFrame) -> Self {
+        Self {
+            suppliers,
+            relationships: Table::Relationships.empty(),
+            enrollments: Table::Enrollments.empty(),
+            certifications: Table::Certifications.empty(),
+            incidents: Table::Incidents.empty(),
+        }
+    }
+
+    /// The frame of a table, to read or replace.
+    pub fn table_mut(&mut self, table: Table) -> &mut DataFrame {
+        match table {
+            Table::Suppliers => &mut self.suppliers,
+            Table::Relationships => &mut self.relationships,
+            Table::Enrollments => &mut self.enrollments,
+            Table::Certifications => &mut self.certifications,
+            Table::Incidents => &mut self.incidents,
+        }
+    }
+}
+
+/// A checked portfolio.
+///
+/// `suppliers` is in ascending byte order of `supplier_code`. The other tables name a supplier by its row
+/// there, as u32: `supplier`, or `upstream` and `downstream` (null = the buyer); their rows are in no
+/// order, so a stage sorts what it sums.
+#[derive(Debug, Clone)]
+pub struct Portfolio {
+    pub(crate) suppliers: DataFrame,
+    pub(crate) relationships: DataFrame,
+    pub(crate) enrollments: DataFrame,
+    pub(crate) certifications: DataFrame,
+    pub(crate) incidents: DataFrame,
+}
+
+/// Why tables are no portfolio.
+#[derive(Debug, thiserror::Error)]
+pub enum PortfolioError {
+    /// Rows or columns are at fault.
+    #[error("{} faults in the portfolio", .0.count())]
+    Faults(Faults),
+    /// A step on a frame failed.
+    #[error("a step on a data frame failed")]
+    Frame(#[from] PolarsError),
+}
+
+impl Portfolio {
+    /// Checks tables: names, types, nulls, ranges, codes, duplicates, and dates in order.
+    ///
+    /// # Errors
+    /// Every fault of every table at once.
+    pub fn try_new(tables: Tables) -> Result<Self, PortfolioError> {
+        let mut faults = Faults::default();
+        let mut conform = |table: Table, frame: DataFrame| conform(table, &frame, &mut faults);
+        let suppliers = conform(Table::Suppliers, tables.suppliers)?;
+        let relationships = conform(Table::Relationships, tables.relationships)?;
+        let enrollments = conform(Table::Enrollments, tables.enrollments)?;
+        let certifications = conform(Table::Certifications, tables.certifications)?;
+        let incidents = conform(Table::Incidents, tables.incidents)?;
+        if !faults.is_empty() {
+            return Err(PortfolioError::Faults(faults));
+        }
+
+        check_rows(Table::Suppliers, &suppliers, vec![], &mut faults)?;
+        check_duplicates(&suppliers, &mut faults)?;
+        let suppliers = suppliers.sort([SUPPLIER_CODE], SortMultipleOptions::default())?;
+        let codes = suppliers
+            .select([SUPPLIER_CODE])?
+            .with_row_index(SUPPLIER.into(), None)?
+            .lazy()
+            .unique_stable(Some(cols([SUPPLIER_CODE])), UniqueKeepStrategy::First)
+            .collect()?;
+
+        let relationships = resolve(Table::Relationships, relationships, &codes, &mut faults)?;
+        let enrollments = resolve(Table::Enrollments, enrollments, &codes, &mut faults)?;
+        let certifications = resolve(Table::Certifications, certifications, &codes, &mut faults)?;
+        let incidents = resolve(Table::Incidents, incidents, &codes, &mut faults)?;
+        if !faults.is_empty() {
+            faults.sort();
+            return Err(PortfolioError::Faults(faults));
+        }
+        Ok(Self { suppliers, relationships, enrollments, certifications, incidents })
+    }
+
+    /// How many suppliers it has.
+    pub fn supplier_count(&self) -> usize {
+        self.suppliers.height()
+    }
+}
+
+/// The declared columns of a table, those absent filled with nulls.
+fn conform(table: Table, frame: &DataFrame, faults: &mut Faults) -> PolarsResult<DataFrame> {
+    let mut columns = Vec::with_capacity(table.columns().len());
+    for declared in table.columns() {
+        let dtype = declared.kind.dtype();
+        let column = match frame.column(declared.name) {
+            Ok(column) if *column.dtype() == dtype => column.clone(),
+            Ok(column) if *column.dtype() == DataType::Null => column.cast(&dtype)?,
+            Err(_) if !declared.required => Column::full_null(declared.name.into(), frame.height(), &dtype),
+            found => {
+                let reason = if found.is_ok() { Reason::WrongType } else { Reason::MissingColumn };
+                faults.push(Fault { table, row: None, column: Some(declared.name), value: None, reason });
+                continue;
+            }
+        };
+        columns.push(column);
+    }
+    DataFrame::new(frame.height(), columns)
+}
+
+/// A condition that makes a row faulty, at the column that is to be named.
+struct Check {
+    column: &'static str,
+    reason: Reason,
+    is_faulty: Expr,
+}
+
+/// Checks nulls, ranges and choices as declared, and the checks that are a table's own.
+fn check_rows(table: Table, frame: &DataFrame, more: Vec<Check>, faults: &mut Faults) -> PolarsResult<()> {
+    let checks: Vec<_> = table.columns().iter().flat_map(declared_checks).chain(more).collect();
+    let masks = checks
+        .iter()
+        .enumerate()
+        .map(|(place, check)| check.is_faulty.clone().fill_null(lit(false)).alias(place.to_string()))
+        .collect::<Vec<_>>();
+    let masks = frame.clone().lazy().select(masks).collect()?;
+    for (check, mask) in checks.into_iter().zip(masks.columns()) {
+        report(table, frame, check.column, &check.reason, mask.bool()?, faults)?;
+    }
+    Ok(())
+}
+
+fn declared_checks(declared: &Declared) -> Vec<Check> {
+    let cell = || col(declared.name);
+    let check = |reason, is_faulty| Check { column: declared.name, reason, is_faulty };
+    let mut checks = Vec::new();
+    if declared.required {
+        checks.push(check(Reason::MissingValue, cell().is_null()));
+    }
+    match declared.kind {
+        Kind::Text => checks.push(check(Reason::MissingValue, cell().eq(lit("")))),
+        Kind::Choice(choices) => {
+            let is_known = choices.iter().map(|choice| cell().eq(lit(*choice))).reduce(Expr::or);
+            checks.extend(is_known.map(|known| check(Reason::UnknownChoice(choices), known.not())));
+        }
+        Kind::Whole(low, high) => {
+            let outside = cell().lt(lit(low)).or(cell().gt(lit(high)));
+            checks.push(check(Reason::OutOfRange(low as f64, high as f64), outside));
+        }
+        Kind::Number(low, high) => {
+            let inside = cell().gt_eq(lit(low)).and(cell().lt_eq(lit(high))).and(cell().is_nan().not());
+            checks.push(check(Reason::OutOfRange(low, high), inside.not()));
+        }
+        Kind::Date | Kind::Flag => {}
+    }
+    checks
+}
+
+/// Notes the rows of a mask, drawing only as many as are kept.
+fn report(
+    table: Table,
+    frame: &DataFrame,
+    column: &'static str,
+    reason: &Reason,
+    mask: &BooleanChunked,
+    faults: &mut Faults,
+) -> PolarsResult<()> {
+    let count = mask.sum().unwrap_or(0) as usize;
+    if count > 0 {
+        let cells = frame.column(column)?;
+        let rows = mask.iter().enumerate().filter(|(_, is_faulty)| *is_faulty == Some(true)).map(|(row, _)| row);
+        let fault = |row| Fault { table, row: Some(row), column: Some(column), value: text_at(cells, row), reason: reason.clone() };
+        faults.add(rows.map(fault), count);
+    }
+    Ok(())
+}
+
+/// A cell as text; none for null.
+fn text_at(cells: &Column, row: usize) -> Option<String> {
+    match cells.get(row).ok()? {
+        AnyValue::Null => None,
+        AnyValue::String(text) => Some(text.to_owned()),
+        AnyValue::Date(days) => Some(crate::date_from_days(days).to_string()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn check_duplicates(suppliers: &DataFrame, faults: &mut Faults) -> PolarsResult<()> {
+    let codes = suppliers.column(SUPPLIER_CODE)?;
+    if codes.n_unique()? == codes.len() {
+        return Ok(());
+    }
+    let mut first_rows = HashMap::new();
+    for (row, code) in codes.str()?.iter().enumerate() {
+        let Some(code) = code else { continue };
+        let first_row = *first_rows.entry(code).or_insert(row);
+        if first_row != row {
+            let reason = Reason::DuplicateSupplier { first_row };
+            let fault =
+                Fault { table: Table::Suppliers, row: Some(row), column: Some(SUPPLIER_CODE), value: Some(code.to_owned()), reason };
+            faults.add(std::iter::once(fault), 1);
+        }
+    }
+    Ok(())
+}
+
+/// Puts the supplier's row in place of its code, and checks what a table's rows say of it.
+fn resolve(table: Table, frame: DataFrame, codes: &DataFrame, faults: &mut Faults) -> PolarsResult<DataFrame> {
+    let references: &[(&'static str, &'static str)] = match table {
+        Table::Suppliers => &[],
+        Table::Relationships => &[(UPSTREAM_CODE, UPSTREAM), (DOWNSTREAM_CODE, DOWNSTREAM)],
+        Table::Enrollments | Table::Certifications | Table::Incidents => &[(SUPPLIER_CODE, SUPPLIER)],
+    };
+    check_rows(table, &frame, own_checks(table), faults)?;
+    let mut resolved = frame.clone();
+    for (code, supplier) in references {
+        let rows = rows_of(&frame, code, codes)?.with_name((*supplier).into());
+        let is_unknown = &rows.is_null() & &frame.column(code)?.is_not_null();
+        // An empty code is reported as a missing value.
+        let is_unknown = &is_unknown & &frame.column(code)?.str()?.not_equal("");
+        report(table, &frame, code, &Reason::UnknownSupplier, &is_unknown, faults)?;
+        resolved.with_column(rows)?;
+        resolved.drop_in_place(code)?;
+    }
+    Ok(resolved)
+}
+
+/// The row of each code among the suppliers, u32, null where it is null or unknown.
+fn rows_of(frame: &DataFrame, code: &str, codes: &DataFrame) -> PolarsResult<Column> {
+    let join = JoinArgs { maintain_order: MaintainOrderJoin::Left, ..JoinArgs::new(JoinType::Left) };
+    let rows = frame
+        .select([code])?
+        .lazy()
+        .join(codes.clone().lazy(), [col(code)], [col(SUPPLIER_CODE)], join)
+        .select([col(SUPPLIER)])
+        .collect()?;
+    rows.column(SUPPLIER).cloned()
+}
+
+fn own_checks(table: Table) -> Vec<Check> {
+    let check = |column, reason, is_faulty| vec![Check { column, reason, is_faulty }];
+    match table {
+        Table::Suppliers => vec![],
+        Table::Relationships => {
+            check(DOWNSTREAM_CODE, Reason::SelfSupply, col(UPSTREAM_CODE).eq(col(DOWNSTREAM_CODE)))
+        }
+        Table::Enrollments => check(ENDS_ON, Reason::EndsBeforeStart, col(ENDS_ON).lt_eq(col(STARTS_ON))),
+        Table::Certifications => {
+            check(EXPIRES_ON, Reason::ExpiresBeforeIssue, col(EXPIRES_ON).lt(col(ISSUED_ON)))
+        }
+        Table::Incidents => {
+            let is_harmful = col(OUTCOME).eq(lit("harmful"));
+            check(COUNT, Reason::HarmfulCount, is_harmful.and(col(COUNT).neq(lit(1i64))))
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The words of the product in Japanese and English, one place for each.
+
+use std::fmt;
+
+/// A language that Sonae speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lang {
+    /// Japanese, the default.
+    #[default]
+    Ja,
+    /// English.
+    En,
+}
+
+impl Lang {
+    /// The text of this language, of two that say the same.
+    pub const fn pick<T: Copy>(self, ja: T, en: T) -> T {
+        match self {
+            Self::Ja => ja,
+            Self::En => en,
+        }
+    }
+}
+
+/// What people read for a value that files and columns hold as a key.
+///
+/// Unknown keys come back as they are, so that a new value never hides.
+pub fn label(key: &str, lang: Lang) -> &str {
+    LABELS
+        .iter()
+        .find(|(known, ..)| *known == key)
+        .map_or(key, |(_, ja, en)| lang.pick(ja, en))
+}
+
+const LABELS: &[(&str, &str, &str)] = &[
+    ("class_1", "1類", "class 1"),
+    ("class_2", "2類", "class 2"),
+    ("new_type", "新類型", "the new type"),
+    ("security_action_1", "SECURITY ACTION ★1", "SECURITY ACTION ★1"),
+    ("security_action_2", "SECURITY ACTION ★2", "SECURITY ACTION ★2"),
+    ("scs_3", "SCS ★3", "SCS ★3"),
+    ("scs_4", "SCS ★4", "SCS ★4"),
+    ("scs_5", "SCS ★5", "SCS ★5"),
+    ("isms", "ISMS", "ISMS"),
+    ("micro", "小規模企業者", "a micro enterprise"),
+    ("sme", "中小企業", "a small or medium enterprise"),
+    ("large", "大企業", "a large enterprise"),
+    ("none", "なし", "none"),
+    ("internal", "社内情報", "internal data"),
+    ("confidential", "機密情報", "confidential data"),
+    ("limited", "限定的", "limited"),
+    ("privileged", "特権", "privileged"),
+    ("A", "農業，林業", "agriculture and forestry"),
+    ("B", "漁業", "fisheries"),
+    ("C", "鉱業，採石業，砂利採取業", "mining and quarrying"),
+    ("D", "建設業", "construction"),
+    ("E", "製造業", "manufacturing"),
+    ("F", "電気・ガス・熱供給・水道業", "electricity, gas, heat and water"),
+    ("G", "情報通信業", "information and communications"),
+    ("H", "運輸業，郵便業", "transport and postal services"),
+    ("I", "卸売業，小売業", "wholesale and retail trade"),
+    ("J", "金融業，保険業", "finance and insurance"),
+    ("K", "不動産業，物品賃貸業", "real estate and leasing"),
+    ("L", "学術研究，専門・技術サービス業", "research, professional and technical services"),
+    ("M", "宿泊業，飲食サービス業", "accommodation, eating and drinking"),
+    ("N", "生活関連サービス業，娯楽業", "living-related services and amusement"),
+    ("O", "教育，学習支援業", "education"),
+    ("P", "医療，福祉", "medical care and welfare"),
+    ("Q", "複合サービス事業", "compound services"),
+    ("R", "サービス業（他に分類されないもの）", "other services"),
+    ("S", "公務", "government"),
+    ("T", "分類不能の産業", "unclassified industries"),
+    ("unknown", "不明", "unknown"),
+];
+
+/// A signed number as people write it: `+4.0`, `−4.0`, `0.0`.
+pub(crate) fn signed(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let is_zero = text.chars().all(|digit| matches!(digit, '0' | '.'));
+    match (is_zero, value < 0.0) {
+        (true, _) => text,
+        (_, true) => format!("−{text}"),
+        (_, false) => format!("+{text}"),
+    }
+}
+
+/// A share as people write it: `100 %`, `62.5 %`, never rounded up to 100 %.
+pub(crate) fn percent(share: f64) -> String {
+    let tenths = (share * 1000.0).round();
+    let tenths = if share < 1.0 { tenths.min(999.0) } else { tenths };
+    if tenths % 10.0 == 0.0 {
+        format!("{:.0} %", tenths / 10.0)
+    } else {
+        format!("{:.1} %", tenths / 10.0)
+    }
+}
+
+/// Whole yen with thousands separators: `¥1,234,567`.
+#[derive(Debug, Clone, Copy)]
+pub struct Yen(pub f64);
+
+impl fmt::Display for Yen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = format!("{:.0}", self.0.abs());
+        let mut text = String::with_capacity(digits.len() * 4 / 3 + 4);
+        if self.0 <= -0.5 {
+            text.push('−');
+        }
+        text.push('¥');
+        for (place, digit) in digits.chars().enumerate() {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) {
+                text.push(',');
+            }
+            text.push(digit);
+        }
+        out.pad(&text)
+    }
+}

@@ -1,0 +1,4 @@
+//! Holds the model against the examples, against its properties and against a plain-loop twin.
+
+mod examples;
+mod support;

@@ -1,0 +1,75 @@
+//! Portfolios for tests: read from a folder of the examples, or written down row by row.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+use polars::prelude::*;
+use scoring::{Kind, Model, Portfolio, Table, Tables};
+
+pub fn as_of() -> NaiveDate {
+    NaiveDate::from_ymd_opt(2026, 9, 30).unwrap()
+}
+
+pub fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/examples").join(name)
+}
+
+/// The tables of a folder, those without a file empty.
+pub fn read_tables(folder: &Path) -> Tables {
+    let mut tables = Tables::of_suppliers(Table::Suppliers.empty());
+    for table in Table::ALL {
+        let path = folder.join(table.name()).with_extension("csv");
+        if path.exists() {
+            *tables.table_mut(table) = frame(table, &read_rows(&path));
+        }
+    }
+    tables
+}
+
+/// Rows of a CSV file, cells by heading, empty ones left out.
+pub fn read_rows(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let mut rows: Vec<BTreeMap<String, String>> =
+        csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect();
+    rows.iter_mut().for_each(|row| row.retain(|_, cell| !cell.is_empty()));
+    rows
+}
+
+/// A frame of rows whose cells are text, empty ones left out.
+pub fn frame(table: Table, rows: &[BTreeMap<String, String>]) -> DataFrame {
+    let columns = table
+        .columns()
+        .iter()
+        .map(|declared| {
+            let cells: Vec<_> = rows.iter().map(|row| row.get(declared.name).cloned()).collect();
+            let text = Column::new(declared.name.into(), cells.clone());
+            match declared.kind {
+                Kind::Text | Kind::Choice(_) => text,
+                Kind::Flag => Column::new(
+                    declared.name.into(),
+                    cells.iter().map(|cell| cell.as_ref().map(|cell| cell == "true")).collect::<Vec<_>>(),
+                ),
+                Kind::Date => {
+                    let days: Vec<_> = cells
+                        .iter()
+                        .map(|cell| {
+                            let date: NaiveDate = cell.as_ref()?.parse().unwrap();
+                            Some((date - NaiveDate::default()).num_days() as i32)
+                        })
+                        .collect();
+                    Column::new(declared.name.into(), days).cast(&DataType::Date).unwrap()
+                }
+                Kind::Whole(..) | Kind::Number(..) => {
+                    text.strict_cast(&declared.kind.dtype()).unwrap()
+                }
+            }
+        })
+        .collect::<Vec<_>>();
+    DataFrame::new(rows.len(), columns).unwrap()
+}
+
+/// The results of a portfolio that is known to be sound.
+pub fn score_table(tables: Tables, model: &Model) -> DataFrame {
+    let portfolio = Portfolio::try_new(tables).unwrap();
+    scoring::score(&portfolio, model, as_of()).unwrap().table().unwrap()
+}
