@@ -1,1 +1,5 @@
-fn main(){}
+//! The command `sonae`.
+
+fn main() -> std::process::ExitCode {
+    api::cli::main()
+}

@@ -3,6 +3,7 @@
 //! The CSV reader, the checks of [`Portfolio`](crate::Portfolio) and the data dictionary of the
 //! workbook are all driven by these tables.
 
+use crate::words::Lang;
 use polars::prelude::{DataFrame, DataType, Expr, Literal, Schema, col, lit, when};
 
 /// What a column holds.
@@ -37,7 +38,7 @@ impl Kind {
 
 /// A column that the model reads.
 #[derive(Debug, Clone, Copy)]
-pub struct Column {
+pub struct InputColumn {
     /// The name in files and frames.
     pub name: &'static str,
     /// The Japanese heading, taken as the same name.
@@ -80,7 +81,7 @@ impl Table {
     }
 
     /// The columns that the model reads, and the supplier's name.
-    pub const fn columns(self) -> &'static [Column] {
+    pub const fn columns(self) -> &'static [InputColumn] {
         match self {
             Self::Suppliers => SUPPLIERS,
             Self::Relationships => RELATIONSHIPS,
@@ -118,8 +119,8 @@ pub(crate) fn by_choice(column: &str, numbers: &[(&'static str, f64)], otherwise
     })
 }
 
-const fn column(name: &'static str, ja: &'static str, kind: Kind, required: bool) -> Column {
-    Column { name, ja, kind, required }
+const fn column(name: &'static str, ja: &'static str, kind: Kind, required: bool) -> InputColumn {
+    InputColumn { name, ja, kind, required }
 }
 
 const REQUIRED: bool = true;
@@ -137,7 +138,7 @@ pub(crate) const SERVICE_CLASSES: &[&str] = &["class_1", "class_2", "new_type"];
 pub(crate) const SCHEMES: &[&str] = &["security_action_1", "security_action_2", "scs_3", "scs_4", "scs_5", "isms"];
 pub(crate) const OUTCOMES: &[&str] = &["blocked", "contained", "harmful"];
 
-const SUPPLIERS: &[Column] = &[
+const SUPPLIERS: &[InputColumn] = &[
     column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
     column(name::NAME, "取引先名", Kind::Text, NULLABLE),
     column(name::JSIC_DIVISION, "産業中分類", Kind::Whole(1, 99), NULLABLE),
@@ -149,7 +150,7 @@ const SUPPLIERS: &[Column] = &[
     column(name::REPORTS_INCIDENTS_SINCE, "報告の合意日", Kind::Date, NULLABLE),
 ];
 
-const RELATIONSHIPS: &[Column] = &[
+const RELATIONSHIPS: &[InputColumn] = &[
     column(name::UPSTREAM_CODE, "供給元コード", Kind::Text, REQUIRED),
     column(name::DOWNSTREAM_CODE, "供給先コード", Kind::Text, NULLABLE),
     column(name::ANNUAL_SPEND_JPY, "年間取引額", Kind::Number(0.0, YEN), NULLABLE),
@@ -158,7 +159,7 @@ const RELATIONSHIPS: &[Column] = &[
     column(name::STOCK_COVER_DAYS, "在庫日数", Kind::Number(0.0, FINITE), NULLABLE),
 ];
 
-const ENROLLMENTS: &[Column] = &[
+const ENROLLMENTS: &[InputColumn] = &[
     column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
     column(name::SERVICE_CLASS, "サービス区分", Kind::Choice(SERVICE_CLASSES), REQUIRED),
     column(name::COVERAGE_SHARE, "カバー率", Kind::Number(0.0, 1.0), NULLABLE),
@@ -168,14 +169,14 @@ const ENROLLMENTS: &[Column] = &[
     column(name::ONSITE_RESPONSE, "駆付け", Kind::Flag, REQUIRED),
 ];
 
-const CERTIFICATIONS: &[Column] = &[
+const CERTIFICATIONS: &[InputColumn] = &[
     column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
     column(name::SCHEME, "制度", Kind::Choice(SCHEMES), REQUIRED),
     column(name::ISSUED_ON, "取得日", Kind::Date, REQUIRED),
     column(name::EXPIRES_ON, "有効期限", Kind::Date, NULLABLE),
 ];
 
-const INCIDENTS: &[Column] = &[
+const INCIDENTS: &[InputColumn] = &[
     column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
     column(name::OCCURRED_ON, "発生日", Kind::Date, REQUIRED),
     column(name::OUTCOME, "結果", Kind::Choice(OUTCOMES), REQUIRED),
@@ -203,6 +204,24 @@ pub enum Unit {
     Points,
     /// Japanese yen.
     Yen,
+}
+
+impl Unit {
+    /// The unit as people write it; empty for a text.
+    pub fn text(self, lang: Lang) -> &'static str {
+        let (ja, en) = match self {
+            Self::Text => ("", ""),
+            Self::PerYear => ("回/年", "a year"),
+            Self::Count => ("件", "incidents"),
+            Self::Years => ("年", "years"),
+            Self::Factor => ("倍", "factor"),
+            Self::Probability => ("確率 0〜1", "probability 0 to 1"),
+            Self::Score => ("0〜100、100が最も高い", "0 to 100, 100 is worst"),
+            Self::Points => ("点", "points"),
+            Self::Yen => ("円", "yen"),
+        };
+        lang.pick(ja, en)
+    }
 }
 
 /// A column of the results.
@@ -329,6 +348,7 @@ pub mod name {
     pub const UPSTREAM: &str = "upstream";
     pub const DOWNSTREAM: &str = "downstream";
     pub const COVERAGE: &str = "coverage";
+    pub const IS_ASSUMED: &str = "is_assumed";
     pub const LOG_FACTOR: &str = "log_factor";
     pub const TAKE: &str = "take";
     pub const MONITORING: &str = "monitoring";
@@ -348,6 +368,7 @@ pub mod name {
     pub const PRIOR: &str = "prior";
     pub const WEIGHT: &str = "weight";
     pub const DISCOUNTED_HARMFUL_COUNT: &str = "discounted_harmful_count";
+    pub const IS_REPORTING: &str = "is_reporting";
     pub const WATCHED_YEARS: &str = "watched_years";
     pub const WATCHED_HARMFUL_COUNT: &str = "watched_harmful_count";
     pub const HARMFUL_COUNT: &str = "harmful_count";

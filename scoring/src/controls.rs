@@ -68,13 +68,16 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
 ///          `default_coverage_share`
 /// Reads:   enrollments joined with the supplier's `total_endpoints`
 /// Gives:   `coverage` f64, 0 to 1
-pub(crate) fn coverage(model: &Model) -> Expr {
-    let by_endpoints = col(COVERED_ENDPOINTS).cast(DataType::Float64) / col(TOTAL_ENDPOINTS).cast(DataType::Float64);
-    let by_endpoints = when(by_endpoints.clone().gt(lit(1.0))).then(lit(1.0)).otherwise(by_endpoints);
+fn coverage(model: &Model) -> Expr {
+    let by_endpoints = when(by_endpoints().gt(lit(1.0))).then(lit(1.0)).otherwise(by_endpoints());
     coalesce(&[col(COVERAGE_SHARE), by_endpoints, lit(model.default_coverage_share)]).alias(COVERAGE)
 }
 
-/// The enrollments with their coverage, in order of all their columns, those named in `first` before others.
+fn by_endpoints() -> Expr {
+    col(COVERED_ENDPOINTS).cast(DataType::Float64) / col(TOTAL_ENDPOINTS).cast(DataType::Float64)
+}
+
+/// The enrollments with `coverage`, whether that `is_assumed`, and `log_factor`, in order of all their columns, those named in `first` before others.
 pub(crate) fn enrollments(portfolio: &Portfolio, model: &Model, first: &[Expr]) -> LazyFrame {
     let endpoints = portfolio
         .suppliers
@@ -90,6 +93,7 @@ pub(crate) fn enrollments(portfolio: &Portfolio, model: &Model, first: &[Expr]) 
         .left_join(endpoints, col(SUPPLIER), col(SUPPLIER))
         .with_columns([
             coverage(model),
+            col(COVERAGE_SHARE).is_null().and(by_endpoints().is_null()).alias(IS_ASSUMED),
             by_choice(SERVICE_CLASS, &model.otasuketai, f64::NAN).log(lit(std::f64::consts::E)).alias(LOG_FACTOR),
         ])
         .sort_by_exprs([&[col(SUPPLIER)], first, &order].concat(), SortMultipleOptions::default())

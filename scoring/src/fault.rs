@@ -1,6 +1,6 @@
 //! Faults in input: what is wrong, where, and what to do, in both languages.
 
-use crate::columns::{Column, Kind, Table};
+use crate::columns::{InputColumn, Kind, Table};
 use crate::words::Lang;
 
 /// One fault in one row of a table.
@@ -108,7 +108,7 @@ impl Reason {
             Self::OutOfRange(low, high) => return range(*low, *high, lang),
             Self::UnknownChoice(choices) => {
                 let list = choices.join(lang.pick("、", ", "));
-                return lang.pick(format!("次のいずれかにしてください: {list}").as_str(), &format!("use one of {list}")).to_owned();
+                return lang.pick(format!("次のいずれかにしてください: {list}"), format!("use one of {list}"));
             }
             Self::MissingColumn => ("見出し行にこの列を加えてください", "add the column to the header"),
             Self::WrongType => ("列の型を直してください", "cast the column to the type the model reads"),
@@ -136,12 +136,11 @@ impl Reason {
 
 fn range(low: f64, high: f64, lang: Lang) -> String {
     // The largest limits only keep arithmetic safe; naming them would not help anybody.
-    let (ja, en) = if high > 1e15 {
-        (format!("{low} 以上にしてください"), format!("use {low} or more"))
+    if high > 1e15 {
+        lang.pick(format!("{low} 以上にしてください"), format!("use {low} or more"))
     } else {
-        (format!("{low} 以上 {high} 以下にしてください"), format!("use {low} to {high}"))
-    };
-    lang.pick(ja.as_str(), en.as_str()).to_owned()
+        lang.pick(format!("{low} 以上 {high} 以下にしてください"), format!("use {low} to {high}"))
+    }
 }
 
 /// The faults of a portfolio: the first of each table, and how many there are in all.
@@ -204,7 +203,7 @@ impl Faults {
 /// The fault of a text that should hold a value of `column`, if there is one.
 ///
 /// Ranges and choices are checked on whole frames; this tells only why a text cannot be read at all.
-pub fn unreadable(table: Table, row: usize, column: &Column, text: String) -> Fault {
+pub fn unreadable(table: Table, row: usize, column: &InputColumn, text: String) -> Fault {
     let reason = match column.kind {
         Kind::Text => Reason::MissingValue,
         Kind::Choice(choices) => Reason::UnknownChoice(choices),

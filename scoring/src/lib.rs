@@ -9,6 +9,7 @@ mod columns;
 mod controls;
 mod credibility;
 mod error;
+mod explain;
 mod fault;
 mod frame;
 mod model;
@@ -17,18 +18,25 @@ mod points;
 mod portfolio;
 mod segment;
 mod size_class;
+mod summary;
 mod sums;
 mod words;
 
 use chrono::{Days, NaiveDate};
 use polars::prelude::*;
 
-pub use columns::{Column, Kind, RESULTS, ResultColumn, Table, Unit, name};
+pub use columns::{InputColumn, Kind, RESULTS, ResultColumn, Table, Unit, name};
 pub use error::ScoreError;
+pub use explain::{
+    Certification, Contribution, Enrollment, Explainer, Explanation, Fact, LOSS_DATA_JPY, LOSS_NETWORK_JPY,
+    LOSS_SUPPLY_CAUSED_JPY, LOSS_SUPPLY_DIRECT_JPY, LOSSES, Loss,
+};
 pub use fault::{Fault, Faults, Reason, unreadable};
 pub use model::{Model, ModelError, ModelFault};
-pub use portfolio::{Portfolio, PortfolioError, Tables};
-pub use words::{Lang, Yen, label};
+pub use points::CONTRIBUTIONS;
+pub use portfolio::{Notice, Portfolio, PortfolioError, Tables};
+pub use summary::Summary;
+pub use words::{CAVEATS, Lang, Yen, label, percent, signed};
 
 /// The results, one row a supplier in ascending byte order of code, and what explanations draw on.
 #[derive(Debug, Clone)]
@@ -66,6 +74,11 @@ impl Scores {
     /// The results as scoring-model.md, section 4, lists them: 30 columns.
     pub fn table(&self) -> PolarsResult<DataFrame> {
         self.suppliers.select(columns::RESULTS.iter().map(|result| result.name))
+    }
+
+    /// The suppliers' names in the same order, null where none is known.
+    pub fn supplier_names(&self) -> PolarsResult<&Column> {
+        self.suppliers.column(columns::name::NAME)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::sums::{self, Detection, Watch};
 /// Formula: `E = ∫ detect(t) · 2^−((T−t)/h) dt`; `N = H + min(contained_cap, contained_weight · Σ count · 2^−((T−d)/h))`
 /// Gives:   `discounted_observed_years` E and its part `watched_years`, years; `discounted_incident_count` N,
 ///          `discounted_harmful_count` H and its part `watched_harmful_count`; all f64, ≥ 0, never null; the plain
-///          `harmful_count`, `contained_count` and `blocked_count` of the window, i64
+///          `harmful_count`, `contained_count` and `blocked_count` of the window, i64; `is_reporting`
 /// Source:  scoring-model.md, section 2
 pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<DataFrame> {
     let count = suppliers.height();
@@ -41,9 +41,10 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
             from_floats(WEIGHT, sums::by_key(&keys(&contained, SUPPLIER)?, &floats(&contained, WEIGHT)?, count)),
         ])?
         .lazy()
-        .with_column(
+        .with_columns([
             (col(DISCOUNTED_HARMFUL_COUNT) + contained_share(model)).alias(DISCOUNTED_INCIDENT_COUNT),
-        )
+            days(REPORTS_INCIDENTS_SINCE).lt_eq(lit(as_of)).fill_null(lit(false)).alias(IS_REPORTING),
+        ])
         .drop(cols([WEIGHT]))
         .left_join(plain_counts(portfolio, model, as_of), col(SUPPLIER), col(SUPPLIER))
         .sort([SUPPLIER], SortMultipleOptions::default())

@@ -12,7 +12,7 @@ pub(crate) fn chance(rate: f64) -> f64 {
 }
 
 /// The contributions to the chain score; all but the last sum to the risk score before it is clamped.
-pub(crate) const CONTRIBUTIONS: [&str; 7] = [
+pub const CONTRIBUTIONS: [&str; 7] = [
     POINTS_BASE,
     POINTS_SEGMENT,
     POINTS_MONITORING,

@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
+use chrono::NaiveDate;
 use polars::prelude::*;
 
 use crate::columns::name::*;
-use crate::columns::{Column as Declared, Kind, Table};
+use crate::columns::{InputColumn, Kind, Table};
+use crate::days_from_date;
 use crate::fault::{Fault, Faults, Reason};
+use crate::frame::days;
+use crate::words::Lang;
 
 /// The tables of a portfolio as they come: columns by name, in any order, others allowed.
 ///
@@ -63,6 +67,28 @@ pub struct Portfolio {
     pub(crate) incidents: DataFrame,
 }
 
+/// Something odd in a portfolio that does not stop its scoring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// SCS ★3 or ★4 from before its registration opened, which is not before 2027.
+    EarlyScs {
+        /// How many certifications.
+        count: usize,
+    },
+}
+
+impl Notice {
+    /// What is odd.
+    pub fn text(&self, lang: Lang) -> String {
+        match self {
+            Self::EarlyScs { count } => lang.pick(
+                format!("SCS ★3・★4の登録は2027年より前には始まりません。それより前の取得日が{count}件あります（そのまま計算します）"),
+                format!("SCS ★3 and ★4 registration does not open before 2027; {count} are dated earlier (and are counted as they stand)"),
+            ),
+        }
+    }
+}
+
 /// Why tables are no portfolio.
 #[derive(Debug, thiserror::Error)]
 pub enum PortfolioError {
@@ -110,6 +136,17 @@ impl Portfolio {
             return Err(PortfolioError::Faults(faults));
         }
         Ok(Self { suppliers, relationships, enrollments, certifications, incidents })
+    }
+
+    /// What is odd about it, though no fault.
+    ///
+    /// # Errors
+    /// None for a checked portfolio.
+    pub fn notices(&self) -> PolarsResult<Vec<Notice>> {
+        let opens_on = days_from_date(NaiveDate::from_ymd_opt(2027, 1, 1).unwrap_or_default());
+        let is_early = col(SCHEME).eq(lit("scs_3")).or(col(SCHEME).eq(lit("scs_4"))).and(days(ISSUED_ON).lt(lit(opens_on)));
+        let count = self.certifications.clone().lazy().filter(is_early).collect()?.height();
+        Ok((count > 0).then_some(Notice::EarlyScs { count }).into_iter().collect())
     }
 
     /// How many suppliers it has.
@@ -160,7 +197,7 @@ fn check_rows(table: Table, frame: &DataFrame, more: Vec<Check>, faults: &mut Fa
     Ok(())
 }
 
-fn declared_checks(declared: &Declared) -> Vec<Check> {
+fn declared_checks(declared: &InputColumn) -> Vec<Check> {
     let cell = || col(declared.name);
     let check = |reason, is_faulty| Check { column: declared.name, reason, is_faulty };
     let mut checks = Vec::new();

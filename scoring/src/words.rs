@@ -14,7 +14,7 @@ pub enum Lang {
 
 impl Lang {
     /// The text of this language, of two that say the same.
-    pub const fn pick<T: Copy>(self, ja: T, en: T) -> T {
+    pub fn pick<T>(self, ja: T, en: T) -> T {
         match self {
             Self::Ja => ja,
             Self::En => en,
@@ -73,8 +73,32 @@ const LABELS: &[(&str, &str, &str)] = &[
     ("unknown", "不明", "unknown"),
 ];
 
+/// What is to be said wherever scores are shown.
+pub const CAVEATS: [(&str, &str); 5] = [
+    (
+        "対策の効果（お助け隊、SECURITY ACTION、SCS、ISMS）と連鎖の係数は専門家の仮定であり、実測値ではありません。",
+        "The effects of controls (お助け隊, SECURITY ACTION, SCS, ISMS) and the factors of the chain are assumptions, not measurements.",
+    ),
+    (
+        "登録されていない二次以降の取引先は連鎖スコアに含まれません。",
+        "Sub-suppliers that nobody recorded are not counted in the chain score.",
+    ),
+    (
+        "等級は境界をまたぐと変わります。スコアと90 %区間をあわせて見てください。",
+        "A grade changes when a score crosses a bound: read it with the score and its 90 % interval.",
+    ),
+    (
+        "スコアは支援の優先順位を決める材料です。それだけで取引をやめる理由にはなりません。",
+        "A score helps to decide whom to help first. It is not by itself a ground for ending trade.",
+    ),
+    (
+        "お助け隊サービス、SECURITY ACTION、SCSの利用はいずれも任意です。",
+        "お助け隊 services, SECURITY ACTION and SCS are all voluntary.",
+    ),
+];
+
 /// A signed number as people write it: `+4.0`, `−4.0`, `0.0`.
-pub(crate) fn signed(value: f64, decimals: usize) -> String {
+pub fn signed(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let is_zero = text.chars().all(|digit| matches!(digit, '0' | '.'));
     match (is_zero, value < 0.0) {
@@ -85,7 +109,7 @@ pub(crate) fn signed(value: f64, decimals: usize) -> String {
 }
 
 /// A share as people write it: `100 %`, `62.5 %`, never rounded up to 100 %.
-pub(crate) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     let tenths = (share * 1000.0).round();
     let tenths = if share < 1.0 { tenths.min(999.0) } else { tenths };
     if tenths % 10.0 == 0.0 {

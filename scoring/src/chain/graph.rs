@@ -99,10 +99,6 @@ impl Graph {
         let upstream = by_upstream.turned().merged();
         Self { downstream: upstream.turned(), upstream }
     }
-
-    pub(crate) fn node_count(&self) -> usize {
-        self.upstream.offsets.len().saturating_sub(1)
-    }
 }
 
 #[cfg(test)]

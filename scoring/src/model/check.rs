@@ -52,7 +52,7 @@ impl ModelFault {
             FaultKind::Below { other, strict: false } => (format!("{other} 以上にしてください"), format!("expected {other} or more")),
             FaultKind::LastGrade => ("100 より大きくしてください".to_owned(), "expected more than 100".to_owned()),
         };
-        lang.pick(ja.as_str(), en.as_str()).to_owned()
+        lang.pick(ja, en)
     }
 }
 
@@ -92,7 +92,7 @@ impl Range {
             }
     }
 
-    const fn words(self, lang: Lang) -> &'static str {
+    fn words(self, lang: Lang) -> &'static str {
         let (ja, en) = match self {
             Self::Any => ("数値", "a number"),
             Self::NotNegative => ("0 以上の数値", "a number of 0 or more"),

@@ -1,0 +1,27 @@
+//! Progress on a terminal; silent where standard error is none.
+
+use std::path::Path;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use scoring::{Lang, Table};
+
+use crate::files::folder::file_name;
+
+/// A bar over the bytes of a folder's files.
+pub(super) fn reading(folder: &Path, lang: Lang) -> ProgressBar {
+    let sizes = Table::ALL.map(|table| folder.join(file_name(table)).metadata().map_or(0, |file| file.len()));
+    let bar = ProgressBar::new(sizes.iter().sum());
+    let style = ProgressStyle::with_template("{msg} {bar:32} {bytes}/{total_bytes} {eta}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.with_message(lang.pick("読み込み中", "reading"))
+}
+
+/// A spinner with the time a step takes.
+pub(super) fn step(ja: &'static str, en: &'static str, lang: Lang) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner();
+    let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+    spinner.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner.with_message(lang.pick(ja, en))
+}

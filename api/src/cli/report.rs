@@ -1,0 +1,205 @@
+//! What `sonae score` prints: the portfolio at a glance, or one supplier's score opened into its sum.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use polars::error::PolarsResult;
+use scoring::{CAVEATS, Explainer, Lang, Scores, Summary, Yen, name, percent, signed};
+
+use crate::frames::{Provenance, Results};
+use crate::overview::{self, share};
+
+/// How many suppliers each table of the report shows.
+const SHOWN: usize = 10;
+
+/// A line below the headings and nothing else, so that a table can be copied.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// `2026-09-30時点、モデル 2026.1、SHA-256 0123456789ab…`
+pub(super) fn provenance(provenance: &Provenance, lang: Lang) -> String {
+    let Provenance { as_of, model_version, model_hash } = provenance;
+    let hash = model_hash.get(..12).unwrap_or(model_hash);
+    lang.pick(
+        format!("{as_of}時点、モデル {model_version}、SHA-256 {hash}…"),
+        format!("as of {as_of}, model {model_version}, SHA-256 {hash}…"),
+    )
+}
+
+pub(super) fn report(
+    provenance: &Provenance,
+    summary: &Summary,
+    scores: &Scores,
+    explainer: &Explainer<'_>,
+    lang: Lang,
+) -> PolarsResult<String> {
+    let results = Results::new(scores)?;
+    let mut parts = vec![
+        lang.pick(
+            format!("取引先 {}社（{}）", summary.supplier_count, self::provenance(provenance, lang)),
+            format!("{} suppliers ({})", summary.supplier_count, self::provenance(provenance, lang)),
+        ),
+        grades(summary, lang),
+    ];
+    let [known, unknown] = overview::lines(summary, lang);
+    parts.push(lines(known, lang));
+    parts.push(section("自社の事案が起こす損失の大きい取引先（支援の優先順）", "suppliers whose own incidents cause most loss (whom to help first)", lang));
+    parts.push(by_loss(summary, &results, explainer, lang));
+    parts.push(section("リスクスコアの高い取引先", "suppliers of the highest risk score", lang));
+    parts.push(by_risk(summary, &results, explainer, lang));
+    parts.push(section("分かっていないこと", "what is unknown", lang));
+    parts.push(lines(unknown, lang));
+    parts.push(caveats(lang));
+    parts.push(lang.pick(
+        "スコアの内訳: --explain 取引先コード　全取引先: --out scores.xlsx（.csv、.parquet）\n",
+        "a score opened: --explain CODE; all suppliers: --out scores.xlsx (.csv, .parquet)\n",
+    ).to_owned());
+    Ok(parts.join("\n"))
+}
+
+/// One supplier's contributions and losses, each with its reason.
+pub(super) fn explanation(
+    provenance: &Provenance,
+    scores: &Scores,
+    explainer: &Explainer<'_>,
+    row: usize,
+    lang: Lang,
+) -> PolarsResult<String> {
+    let results = Results::new(scores)?;
+    let explanation = explainer.explain(row);
+    let number = |name| results.number(name, row);
+    let mut text = format!("{} {}\n", results.text(name::SUPPLIER_CODE, row), results.name(row));
+    text += &format!("{}\n\n", self::provenance(provenance, lang));
+    let heading = |ja: &str, en: &str| lang.pick(ja, en).to_owned();
+    text += &format!("{} {}\n", heading("リスクスコア", "risk score"), score(&results, row, lang));
+    for contribution in explanation.contributions.iter().take(6) {
+        text += &format!("  {:>6}  {}\n", signed(contribution.points, 1), contribution.reason(lang));
+    }
+    let chain = format!("{:.1} {}", number(name::CHAIN_SCORE), results.text(name::CHAIN_GRADE, row));
+    text += &format!("{} {chain}\n", heading("連鎖スコア", "chain score"));
+    for contribution in explanation.contributions.iter().skip(6) {
+        text += &format!("  {:>6}  {}\n", signed(contribution.points, 1), contribution.reason(lang));
+    }
+    let [direct, caused] =
+        [name::EXPECTED_ANNUAL_LOSS_DIRECT_JPY, name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY].map(|name| Yen(number(name)));
+    text += &lang.pick(
+        format!("年間期待損失 {direct}（この取引先を通じて）、{caused}（この取引先が起こす）\n"),
+        format!("expected annual loss {direct} (through this supplier), {caused} (caused by it)\n"),
+    );
+    for loss in &explanation.losses {
+        text += &format!("  {:>16}  {}\n", Yen(loss.yen).to_string(), loss.reason(lang));
+    }
+    Ok(text + "\n" + &caveats(lang))
+}
+
+fn score(results: &Results, row: usize, lang: Lang) -> String {
+    let number = |name| results.number(name, row);
+    let (low, high) = (number(name::RISK_SCORE_LOW), number(name::RISK_SCORE_HIGH));
+    let grade = results.text(name::GRADE, row);
+    let score = number(name::RISK_SCORE);
+    lang.pick(
+        format!("{score:.1} {grade}（90 %区間 {low:.1}〜{high:.1}）"),
+        format!("{score:.1} {grade} (90 % interval {low:.1} to {high:.1})"),
+    )
+}
+
+fn section(ja: &str, en: &str, lang: Lang) -> String {
+    lang.pick(ja, en).to_owned()
+}
+
+fn table(headings: &[(&str, &str)], lang: Lang, right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(STYLE).set_header(headings.iter().map(|(ja, en)| lang.pick(*ja, *en)));
+    if let Some((_, width)) = console::Term::stdout().size_checked() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    for column in right {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn grades(summary: &Summary, lang: Lang) -> String {
+    const BAR: f64 = 24.0;
+    let headings = [
+        ("等級", "grade"),
+        ("リスク等級", "own risk"),
+        ("", ""),
+        ("連鎖等級", "with the chain"),
+        ("", ""),
+    ];
+    let mut table = table(&headings, lang, &[1, 3]);
+    let bar = |count: usize| "█".repeat((share(count, summary.supplier_count) * BAR).ceil() as usize);
+    for ((grade, own), chain) in ["A", "B", "C", "D", "E"].iter().zip(summary.grades).zip(summary.chain_grades) {
+        table.add_row([(*grade).to_owned(), own.to_string(), bar(own), chain.to_string(), bar(chain)]);
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+fn by_loss(summary: &Summary, results: &Results, explainer: &Explainer<'_>, lang: Lang) -> String {
+    let headings = [
+        ("取引先コード", "code"),
+        ("取引先名", "name"),
+        ("起こす損失（年）", "loss caused a year"),
+        ("割合", "share"),
+        ("等級", "grade"),
+        ("主な損失", "main loss"),
+    ];
+    let mut table = table(&headings, lang, &[2, 3]);
+    for row in summary.by_loss_caused.iter().copied().take(SHOWN) {
+        let caused = results.number(name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY, row);
+        if caused <= 0.0 {
+            break;
+        }
+        table.add_row([
+            results.text(name::SUPPLIER_CODE, row).to_owned(),
+            results.name(row).to_owned(),
+            Yen(caused).to_string(),
+            percent(caused / summary.expected_annual_loss_jpy),
+            results.text(name::GRADE, row).to_owned(),
+            explainer.explain(row).main_loss().map(|loss| loss.reason(lang)).unwrap_or_default(),
+        ]);
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+fn by_risk(summary: &Summary, results: &Results, explainer: &Explainer<'_>, lang: Lang) -> String {
+    let headings = [
+        ("取引先コード", "code"),
+        ("取引先名", "name"),
+        ("リスクスコア（90 %区間）", "risk score (90 % interval)"),
+        ("等級", "grade"),
+        ("連鎖スコア", "chain score"),
+        ("連鎖等級", "chain grade"),
+        ("規模・業種のほかに最も効いている点", "what raises it most beside size and section"),
+    ];
+    let mut table = table(&headings, lang, &[2, 4]);
+    for row in summary.by_risk.iter().copied().take(SHOWN) {
+        let number = |name| results.number(name, row);
+        let (low, high) = (number(name::RISK_SCORE_LOW), number(name::RISK_SCORE_HIGH));
+        table.add_row([
+            results.text(name::SUPPLIER_CODE, row).to_owned(),
+            results.name(row).to_owned(),
+            format!("{:.1} ({low:.1}–{high:.1})", number(name::RISK_SCORE)),
+            results.text(name::GRADE, row).to_owned(),
+            format!("{:.1}", number(name::CHAIN_SCORE)),
+            results.text(name::CHAIN_GRADE, row).to_owned(),
+            explainer.explain(row).main_reason().map(|part| part.sentence(lang)).unwrap_or_default(),
+        ]);
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+fn lines(lines: Vec<overview::Line>, lang: Lang) -> String {
+    lines.into_iter().fold(String::new(), |mut text, line| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}: {}", line.label, line.value.text(lang));
+        text
+    })
+}
+
+fn caveats(lang: Lang) -> String {
+    let heading = lang.pick("ご注意", "please note");
+    CAVEATS.iter().fold(format!("{heading}\n"), |text, (ja, en)| format!("{text}- {}\n", lang.pick(*ja, *en)))
+}

@@ -1,0 +1,246 @@
+//! Rows and files to frames and back: the seam to scoring, and the only place here that knows polars.
+
+use std::io::Write;
+
+use polars::prelude::*;
+use polars_io::prelude::{CsvWriter, KeyValueMetadata, ParquetWriter, SerWriter};
+use scoring::{InputColumn, Kind, RESULTS, ResultColumn, Scores, Unit};
+
+/// Collects cells of text into the columns that a table declares.
+pub(crate) struct FrameBuilder {
+    row_count: usize,
+    columns: Vec<ColumnBuilder>,
+}
+
+/// A cell that cannot be read as what its column holds.
+pub(crate) struct Unreadable;
+
+impl FrameBuilder {
+    pub(crate) fn new<'a>(columns: impl Iterator<Item = &'a InputColumn>) -> Self {
+        Self { row_count: 0, columns: columns.map(ColumnBuilder::new).collect() }
+    }
+
+    /// How many rows it holds.
+    pub(crate) fn row_count(&self) -> usize {
+        self.row_count
+    }
+
+    /// Adds a row of one cell a column; `unreadable` is told the place and text of what cannot be read.
+    ///
+    /// An unreadable cell leaves null, or where null is not allowed a stand-in, so that checks of whole frames do
+    /// not report it again. Such a frame must not be scored.
+    pub(crate) fn push_row<'a>(
+        &mut self,
+        cells: impl Iterator<Item = Option<&'a str>>,
+        mut unreadable: impl FnMut(usize, &'a str),
+    ) {
+        for (place, (column, text)) in self.columns.iter_mut().zip(cells).enumerate() {
+            let text = text.filter(|text| !text.is_empty());
+            if column.push(text).is_err() {
+                unreadable(place, text.unwrap_or_default());
+            }
+        }
+        self.row_count += 1;
+    }
+
+    pub(crate) fn finish(self) -> PolarsResult<DataFrame> {
+        let columns = self.columns.into_iter().map(ColumnBuilder::finish).collect::<PolarsResult<Vec<_>>>()?;
+        DataFrame::new(self.row_count, columns)
+    }
+}
+
+struct ColumnBuilder {
+    required: bool,
+    cells: Cells,
+}
+
+enum Cells {
+    Text(StringChunkedBuilder),
+    Whole(PrimitiveChunkedBuilder<Int64Type>),
+    Number(PrimitiveChunkedBuilder<Float64Type>),
+    Date(PrimitiveChunkedBuilder<Int32Type>),
+    Flag(BooleanChunkedBuilder),
+}
+
+impl ColumnBuilder {
+    fn new(declared: &InputColumn) -> Self {
+        let name = declared.name.into();
+        let cells = match declared.kind {
+            Kind::Text | Kind::Choice(_) => Cells::Text(StringChunkedBuilder::new(name, 0)),
+            Kind::Whole(..) => Cells::Whole(PrimitiveChunkedBuilder::new(name, 0)),
+            Kind::Number(..) => Cells::Number(PrimitiveChunkedBuilder::new(name, 0)),
+            Kind::Date => Cells::Date(PrimitiveChunkedBuilder::new(name, 0)),
+            Kind::Flag => Cells::Flag(BooleanChunkedBuilder::new(name, 0)),
+        };
+        Self { required: declared.required, cells }
+    }
+
+    fn push(&mut self, text: Option<&str>) -> Result<(), Unreadable> {
+        match &mut self.cells {
+            Cells::Text(cells) => {
+                cells.append_option(text);
+                Ok(())
+            }
+            Cells::Whole(cells) => push(text.map(whole), self.required.then_some(1), |cell| cells.append_option(cell)),
+            Cells::Number(cells) => push(text.map(number), self.required.then_some(0.0), |cell| cells.append_option(cell)),
+            Cells::Date(cells) => push(text.map(days), self.required.then_some(FIRST_DAY), |cell| cells.append_option(cell)),
+            Cells::Flag(cells) => push(text.map(flag), self.required.then_some(false), |cell| cells.append_option(cell)),
+        }
+    }
+
+    fn finish(self) -> PolarsResult<Column> {
+        Ok(match self.cells {
+            Cells::Text(cells) => cells.finish().into_column(),
+            Cells::Whole(cells) => cells.finish().into_column(),
+            Cells::Number(cells) => cells.finish().into_column(),
+            Cells::Date(cells) => cells.finish().into_column().cast(&DataType::Date)?,
+            Cells::Flag(cells) => cells.finish().into_column(),
+        })
+    }
+}
+
+/// Appends what was read: null for an empty cell, the stand-in for an unreadable one.
+fn push<T>(read: Option<Option<T>>, stand_in: Option<T>, append: impl FnOnce(Option<T>)) -> Result<(), Unreadable> {
+    match read {
+        None => append(None),
+        Some(Some(value)) => append(Some(value)),
+        Some(None) => {
+            append(stand_in);
+            return Err(Unreadable);
+        }
+    }
+    Ok(())
+}
+
+/// 0001-01-01, which no end that can be written lies before.
+const FIRST_DAY: i32 = -719_162;
+
+/// Digits, or a number whose decimals are zero: spreadsheets write `120.0` for 120.
+fn whole(text: &str) -> Option<i64> {
+    let exact = |number: f64| (number.fract() == 0.0 && number.abs() <= (1i64 << 53) as f64).then_some(number as i64);
+    text.parse().ok().or_else(|| number(text).and_then(exact))
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// `YYYY-MM-DD`, digits only, as days since 1970-01-01.
+fn days(text: &str) -> Option<i32> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return None };
+    let digits = |bytes: &[&u8]| {
+        bytes.iter().try_fold(0u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(**byte - b'0')))
+    };
+    let date = chrono::NaiveDate::from_ymd_opt(digits(&[y1, y2, y3, y4])? as i32, digits(&[m1, m2])?, digits(&[d1, d2])?)?;
+    Some(date.signed_duration_since(chrono::NaiveDate::default()).num_days() as i32)
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// What a result was computed from, kept beside it where the format has room.
+pub(crate) struct Provenance {
+    pub(crate) as_of: chrono::NaiveDate,
+    pub(crate) model_version: String,
+    pub(crate) model_hash: String,
+}
+
+/// Writes the results as CSV, numbers as the shortest decimals that read back to the same double.
+pub(crate) fn write_csv(scores: &Scores, out: &mut impl Write) -> PolarsResult<()> {
+    CsvWriter::new(out).finish(&mut scores.table()?)
+}
+
+/// Writes the results as Parquet, with their provenance as key-value metadata.
+pub(crate) fn write_parquet(scores: &Scores, provenance: &Provenance, out: &mut impl Write) -> PolarsResult<()> {
+    let metadata = [
+        ("sonae.as_of", provenance.as_of.to_string()),
+        ("sonae.model_version", provenance.model_version.clone()),
+        ("sonae.model_sha256", provenance.model_hash.clone()),
+    ];
+    let metadata = KeyValueMetadata::from_static(metadata.map(|(key, value)| (key.to_owned(), value)).to_vec());
+    ParquetWriter::new(out).with_key_value_metadata(Some(metadata)).finish(&mut scores.table()?)?;
+    Ok(())
+}
+
+/// A cell of the results.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Cell<'a> {
+    Text(&'a str),
+    Number(f64),
+}
+
+enum Values {
+    Text(StringChunked),
+    Number(Float64Chunked),
+}
+
+/// The results cell by cell.
+pub(crate) struct Results {
+    names: StringChunked,
+    columns: Vec<(&'static ResultColumn, Values)>,
+}
+
+impl Results {
+    pub(crate) fn new(scores: &Scores) -> PolarsResult<Self> {
+        let table = scores.table()?;
+        let values = |declared: &'static ResultColumn| {
+            let column = table.column(declared.name)?;
+            let values = match declared.unit {
+                Unit::Text => Values::Text(column.str()?.clone()),
+                _ => Values::Number(column.f64()?.clone()),
+            };
+            Ok((declared, values))
+        };
+        Ok(Self {
+            names: scores.supplier_names()?.str()?.clone(),
+            columns: RESULTS.iter().map(values).collect::<PolarsResult<_>>()?,
+        })
+    }
+
+    pub(crate) fn row_count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The name of a supplier, empty where none is known.
+    pub(crate) fn name(&self, row: usize) -> &str {
+        self.names.get(row).unwrap_or_default()
+    }
+
+    /// The cells of a row, in order of [`RESULTS`].
+    pub(crate) fn cells(&self, row: usize) -> impl Iterator<Item = (&'static ResultColumn, Cell<'_>)> {
+        self.columns.iter().map(move |(declared, values)| (*declared, values.cell(row)))
+    }
+
+    pub(crate) fn text(&self, name: &str, row: usize) -> &str {
+        match self.cell(name, row) {
+            Some(Cell::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    pub(crate) fn number(&self, name: &str, row: usize) -> f64 {
+        match self.cell(name, row) {
+            Some(Cell::Number(number)) => number,
+            _ => f64::NAN,
+        }
+    }
+
+    fn cell(&self, name: &str, row: usize) -> Option<Cell<'_>> {
+        let (_, values) = self.columns.iter().find(|(declared, _)| declared.name == name)?;
+        Some(values.cell(row))
+    }
+}
+
+impl Values {
+    fn cell(&self, row: usize) -> Cell<'_> {
+        match self {
+            Self::Text(values) => Cell::Text(values.get(row).unwrap_or_default()),
+            Self::Number(values) => Cell::Number(values.get(row).unwrap_or(f64::NAN)),
+        }
+    }
+}

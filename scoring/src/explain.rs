@@ -1,0 +1,340 @@
+//! Explanations: a score opened into its sum and a loss into its parts, each with the facts behind it.
+//!
+//! The command, the service and the sheets all take their sentences from here.
+
+mod sentences;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use chrono::NaiveDate;
+use polars::prelude::*;
+
+use crate::columns::name::*;
+use crate::frame::keys;
+use crate::model::Model;
+use crate::points::{CONTRIBUTIONS, chance};
+use crate::portfolio::Portfolio;
+use crate::{Scores, chain, date_from_days, sums};
+
+/// One supplier's score and losses, opened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// Seven contributions; the first six sum to the risk score before it is clamped, all to the chain score.
+    pub contributions: Vec<Contribution>,
+    /// Four losses a year, yen; supply, data and network losses sum to the expected annual losses.
+    pub losses: Vec<Loss>,
+}
+
+/// A part of a score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contribution {
+    /// The column of the results: `points_base` and so on.
+    pub key: &'static str,
+    /// Points, of either sign.
+    pub points: f64,
+    /// What it rests on.
+    pub fact: Fact,
+}
+
+/// A part of an expected annual loss.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loss {
+    /// [`LOSS_SUPPLY_DIRECT_JPY`], [`LOSS_SUPPLY_CAUSED_JPY`], [`LOSS_DATA_JPY`] or [`LOSS_NETWORK_JPY`].
+    pub key: &'static str,
+    /// Yen a year.
+    pub yen: f64,
+    /// What it rests on.
+    pub fact: Fact,
+}
+
+/// Supply that the buyer loses through this supplier, its own stops and inherited ones.
+pub const LOSS_SUPPLY_DIRECT_JPY: &str = "loss_supply_direct_jpy";
+/// Supply that the buyer loses by this supplier's own stops, here and downstream.
+pub const LOSS_SUPPLY_CAUSED_JPY: &str = "loss_supply_caused_jpy";
+/// The buyer's data that the supplier holds. Part of both annual losses.
+pub const LOSS_DATA_JPY: &str = "loss_data_jpy";
+/// The way from the supplier into the buyer's network. Part of both annual losses.
+pub const LOSS_NETWORK_JPY: &str = "loss_network_jpy";
+
+/// The losses that an explanation lists, in order, with their Japanese and English headings.
+pub const LOSSES: [(&str, &str, &str); 4] = [
+    (LOSS_SUPPLY_DIRECT_JPY, "供給の停止（この取引先を通じて、年）", "supply lost through it a year"),
+    (LOSS_SUPPLY_CAUSED_JPY, "供給の停止（この取引先が起こす、年）", "supply lost by its own stops a year"),
+    (LOSS_DATA_JPY, "預けたデータ（年）", "data it holds, a year"),
+    (LOSS_NETWORK_JPY, "ネットワーク接続（年）", "network access, a year"),
+];
+
+/// Points that people read as 0.0.
+const SHOWN_AS_ZERO_BELOW: f64 = 0.05;
+
+/// What a contribution or a loss rests on.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "fields are named as the columns of the model")]
+pub enum Fact {
+    /// Size and section.
+    Base { size_class: String, jsic_section: String },
+    /// Incidents at watched peers against those expected.
+    Segment { peer_harmful_count: f64, peer_expected_count: f64 },
+    /// Active enrollments, or when the last one ended.
+    Monitoring { enrollments: Vec<Enrollment>, ended_on: Option<NaiveDate>, is_floored: bool },
+    /// The best certification of its kind, if any.
+    Certification { isms: bool, best: Option<Certification>, is_floored: bool },
+    /// The supplier's own record.
+    History { harmful_count: i64, contained_count: i64, blocked_count: i64, discounted_observed_years: f64 },
+    /// Upstream suppliers, those that matter most with their share of what is inherited.
+    Upstream { supplier_count: usize, strongest: Vec<(String, f64)> },
+    /// Stops a year, and yen a stop.
+    Supply { caused: bool, rate: f64, yen_per_stop: f64 },
+    /// Incidents a year, and yen by the data held.
+    Data { data_access: String, rate: f64, yen_per_incident: f64 },
+    /// Incidents a year, and yen by the access granted.
+    Network { network_access: String, rate: f64, yen_per_incident: f64 },
+}
+
+/// An enrollment that is active.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enrollment {
+    /// `class_1`, `class_2` or `new_type`.
+    pub service_class: String,
+    /// The share of endpoints it covers.
+    pub coverage_share: f64,
+    /// Whether that share is the model's default, for want of a known one.
+    pub is_assumed: bool,
+    /// The share that counts, beside stronger enrollments.
+    pub take: f64,
+    /// Its first day.
+    pub starts_on: NaiveDate,
+}
+
+/// The certification that counts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Certification {
+    /// The key of the scheme.
+    pub scheme: String,
+    /// Its last day, stated or by the scheme's validity.
+    pub expires_on: Option<NaiveDate>,
+    /// How much of it still counts, 0 to 1.
+    pub freshness: f64,
+}
+
+/// Opens the scores of a portfolio, supplier by supplier.
+pub struct Explainer<'a> {
+    scores: &'a Scores,
+    codes: StringChunked,
+    numbers: HashMap<&'static str, Float64Chunked>,
+    texts: HashMap<&'static str, StringChunked>,
+    days: HashMap<&'static str, Int32Chunked>,
+    counts: HashMap<&'static str, Int64Chunked>,
+    data_loss: Float64Chunked,
+    network_loss: Float64Chunked,
+    active: Active,
+}
+
+/// The active enrollments of all suppliers, and which rows are whose.
+struct Active {
+    of_supplier: Vec<Range<usize>>,
+    service_class: StringChunked,
+    coverage: Float64Chunked,
+    is_assumed: BooleanChunked,
+    take: Float64Chunked,
+    starts_on: Int32Chunked,
+}
+
+impl<'a> Explainer<'a> {
+    /// Prepares the columns that sentences draw on.
+    ///
+    /// # Errors
+    /// None for scores of the same portfolio and model.
+    pub fn new(portfolio: &Portfolio, model: &Model, scores: &'a Scores) -> PolarsResult<Self> {
+        const NUMBERS: [&str; 9] = [
+            PEER_HARMFUL_COUNT, PEER_EXPECTED_COUNT, FLOOR_SCALE, LADDER_FRESHNESS, ISMS_FRESHNESS,
+            DISCOUNTED_OBSERVED_YEARS, OWN_RATE, DISRUPTION_RATE, LOSS_PER_DISRUPTION_JPY,
+        ];
+        let suppliers = scores.suppliers.clone();
+        let numbers = NUMBERS.into_iter().chain(CONTRIBUTIONS).chain([SYSTEMIC_LOSS_PER_DISRUPTION_JPY]);
+        let texts = [SIZE_CLASS, JSIC_SECTION, LADDER_SCHEME, ISMS_SCHEME, DATA_ACCESS, NETWORK_ACCESS];
+        let days = [ENDED_ON, LADDER_EXPIRY, ISMS_EXPIRY];
+        let counts = [HARMFUL_COUNT, CONTAINED_COUNT, BLOCKED_COUNT];
+        let losses = suppliers
+            .clone()
+            .lazy()
+            .select([chain::data_loss(model).alias(LOSS_DATA_JPY), chain::network_loss(model).alias(LOSS_NETWORK_JPY)])
+            .collect()?;
+        Ok(Self {
+            scores,
+            codes: suppliers.column(SUPPLIER_CODE)?.str()?.clone(),
+            numbers: by_name(numbers, |name| Ok(suppliers.column(name)?.f64()?.clone()))?,
+            texts: by_name(texts.into_iter(), |name| Ok(suppliers.column(name)?.str()?.clone()))?,
+            days: by_name(days.into_iter(), |name| Ok(suppliers.column(name)?.date()?.physical().clone()))?,
+            counts: by_name(counts.into_iter(), |name| Ok(suppliers.column(name)?.i64()?.clone()))?,
+            data_loss: losses.column(LOSS_DATA_JPY)?.f64()?.clone(),
+            network_loss: losses.column(LOSS_NETWORK_JPY)?.f64()?.clone(),
+            active: Active::new(&scores.active, portfolio.supplier_count())?,
+        })
+    }
+
+    /// The row of a supplier code in the results.
+    pub fn row_of(&self, supplier_code: &str) -> Option<usize> {
+        let row = self.codes.iter().position(|code| code == Some(supplier_code))?;
+        Some(row)
+    }
+
+    /// Opens the score and the losses of a row of the results.
+    pub fn explain(&self, row: usize) -> Explanation {
+        let is_floored = self.number(FLOOR_SCALE, row) < 1.0;
+        let facts = [
+            Fact::Base { size_class: self.text(SIZE_CLASS, row), jsic_section: self.text(JSIC_SECTION, row) },
+            Fact::Segment {
+                peer_harmful_count: self.number(PEER_HARMFUL_COUNT, row),
+                peer_expected_count: self.number(PEER_EXPECTED_COUNT, row),
+            },
+            Fact::Monitoring { enrollments: self.active.of(row), ended_on: self.day(ENDED_ON, row), is_floored },
+            self.certification(row, false, [LADDER_SCHEME, LADDER_EXPIRY, LADDER_FRESHNESS], is_floored),
+            self.certification(row, true, [ISMS_SCHEME, ISMS_EXPIRY, ISMS_FRESHNESS], is_floored),
+            Fact::History {
+                harmful_count: self.count(HARMFUL_COUNT, row),
+                contained_count: self.count(CONTAINED_COUNT, row),
+                blocked_count: self.count(BLOCKED_COUNT, row),
+                discounted_observed_years: self.number(DISCOUNTED_OBSERVED_YEARS, row),
+            },
+            self.upstream(row),
+        ];
+        let contributions = CONTRIBUTIONS
+            .into_iter()
+            .zip(facts)
+            .map(|(key, fact)| Contribution { key, points: self.number(key, row), fact })
+            .collect();
+        Explanation { contributions, losses: self.losses(row) }
+    }
+
+    fn losses(&self, row: usize) -> Vec<Loss> {
+        let (own, all) = (self.number(OWN_RATE, row), self.number(DISRUPTION_RATE, row));
+        let direct = self.number(LOSS_PER_DISRUPTION_JPY, row);
+        let systemic = self.number(SYSTEMIC_LOSS_PER_DISRUPTION_JPY, row);
+        let (data, network) =
+            (self.data_loss.get(row).unwrap_or_default(), self.network_loss.get(row).unwrap_or_default());
+        let access = |name| Some(self.text(name, row)).filter(|access| !access.is_empty()).unwrap_or_else(|| "none".into());
+        vec![
+            Loss {
+                key: LOSS_SUPPLY_DIRECT_JPY,
+                yen: all * direct,
+                fact: Fact::Supply { caused: false, rate: all, yen_per_stop: direct },
+            },
+            Loss {
+                key: LOSS_SUPPLY_CAUSED_JPY,
+                yen: own * systemic,
+                fact: Fact::Supply { caused: true, rate: own, yen_per_stop: systemic },
+            },
+            Loss {
+                key: LOSS_DATA_JPY,
+                yen: own * data,
+                fact: Fact::Data { data_access: access(DATA_ACCESS), rate: own, yen_per_incident: data },
+            },
+            Loss {
+                key: LOSS_NETWORK_JPY,
+                yen: own * network,
+                fact: Fact::Network { network_access: access(NETWORK_ACCESS), rate: own, yen_per_incident: network },
+            },
+        ]
+    }
+
+    fn certification(&self, row: usize, isms: bool, names: [&'static str; 3], is_floored: bool) -> Fact {
+        let [scheme, expiry, freshness] = names;
+        let best = Some(self.text(scheme, row)).filter(|scheme| !scheme.is_empty()).map(|scheme| Certification {
+            scheme,
+            expires_on: self.day(expiry, row),
+            freshness: self.number(freshness, row),
+        });
+        Fact::Certification { isms, best, is_floored }
+    }
+
+    fn upstream(&self, row: usize) -> Fact {
+        const NAMED: usize = 3;
+        let edges = self.scores.graph.upstream.of(row);
+        let supplier_count = edges.len();
+        let mut inherited: Vec<_> =
+            edges.map(|(supplier, share)| (supplier, share * chance(self.number(DISRUPTION_RATE, supplier)))).collect();
+        let total: f64 = inherited.iter().map(|(_, rate)| rate).sum();
+        inherited.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let strongest = inherited
+            .into_iter()
+            .take(NAMED)
+            .filter(|_| total > 0.0)
+            .filter_map(|(supplier, rate)| Some((self.codes.get(supplier)?.to_owned(), rate / total)))
+            .collect();
+        Fact::Upstream { supplier_count, strongest }
+    }
+
+    fn number(&self, name: &'static str, row: usize) -> f64 {
+        self.numbers.get(name).and_then(|values| values.get(row)).unwrap_or_default()
+    }
+
+    fn text(&self, name: &'static str, row: usize) -> String {
+        self.texts.get(name).and_then(|values| values.get(row)).unwrap_or_default().to_owned()
+    }
+
+    fn day(&self, name: &'static str, row: usize) -> Option<NaiveDate> {
+        self.days.get(name).and_then(|values| values.get(row)).map(date_from_days)
+    }
+
+    fn count(&self, name: &'static str, row: usize) -> i64 {
+        self.counts.get(name).and_then(|values| values.get(row)).unwrap_or_default()
+    }
+}
+
+impl Explanation {
+    /// What raises the risk score most beside size and section, which every supplier has.
+    ///
+    /// Where nothing does, size and section.
+    pub fn main_reason(&self) -> Option<&Contribution> {
+        let own = self.contributions.iter().filter(|contribution| contribution.key != POINTS_UPSTREAM);
+        own.clone()
+            .skip(1)
+            .filter(|contribution| contribution.points >= SHOWN_AS_ZERO_BELOW)
+            .reduce(|highest, contribution| if contribution.points > highest.points { contribution } else { highest })
+            .or(own.into_iter().next())
+    }
+
+    /// The largest part of the loss that the supplier's own incidents cause.
+    pub fn main_loss(&self) -> Option<&Loss> {
+        self.losses
+            .iter()
+            .filter(|loss| loss.key != LOSS_SUPPLY_DIRECT_JPY)
+            .reduce(|largest, loss| if loss.yen > largest.yen { loss } else { largest })
+    }
+}
+
+impl Active {
+    fn new(active: &DataFrame, supplier_count: usize) -> PolarsResult<Self> {
+        Ok(Self {
+            of_supplier: sums::ranges(&keys(active, SUPPLIER)?, supplier_count),
+            service_class: active.column(SERVICE_CLASS)?.str()?.clone(),
+            coverage: active.column(COVERAGE)?.f64()?.clone(),
+            is_assumed: active.column(IS_ASSUMED)?.bool()?.clone(),
+            take: active.column(TAKE)?.f64()?.clone(),
+            starts_on: active.column(STARTS_ON)?.date()?.physical().clone(),
+        })
+    }
+
+    fn of(&self, supplier: usize) -> Vec<Enrollment> {
+        let rows = self.of_supplier.get(supplier).cloned().unwrap_or_default();
+        rows.filter_map(|row| {
+            Some(Enrollment {
+                service_class: self.service_class.get(row)?.to_owned(),
+                coverage_share: self.coverage.get(row)?,
+                is_assumed: self.is_assumed.get(row)?,
+                take: self.take.get(row)?,
+                starts_on: date_from_days(self.starts_on.get(row)?),
+            })
+        })
+        .collect()
+    }
+}
+
+fn by_name<T>(
+    names: impl Iterator<Item = &'static str>,
+    column: impl Fn(&str) -> PolarsResult<T>,
+) -> PolarsResult<HashMap<&'static str, T>> {
+    names.map(|name| Ok((name, column(name)?))).collect()
+}

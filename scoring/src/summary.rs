@@ -1,0 +1,137 @@
+//! What a portfolio looks like: grades, losses, coverage, and what is unknown.
+
+use polars::prelude::*;
+
+use crate::Scores;
+use crate::columns::name::*;
+use crate::frame::{floats, keys};
+use crate::portfolio::Portfolio;
+use crate::sums;
+
+/// A portfolio in a few numbers. Counts are of suppliers unless their name says otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// All of them.
+    pub supplier_count: usize,
+    /// By grade A to E, of the suppliers' own risk.
+    pub grades: [usize; 5],
+    /// By grade A to E, with what is inherited.
+    pub chain_grades: [usize; 5],
+    /// Mean yen a year that the buyer loses, over all suppliers.
+    pub expected_annual_loss_jpy: f64,
+    /// Rows of the results, those whose own incidents cause most loss first.
+    pub by_loss_caused: Vec<usize>,
+    /// Rows of the results, the highest risk score first.
+    pub by_risk: Vec<usize>,
+    /// With an active enrollment that covers more than nothing.
+    pub monitored_count: usize,
+    /// What the buyer spends a year with its direct suppliers.
+    pub annual_spend_jpy: f64,
+    /// The part of that spent with monitored ones.
+    pub monitored_spend_jpy: f64,
+    /// With SECURITY ACTION or SCS that still counts.
+    pub declared_count: usize,
+    /// With ISMS that still counts.
+    pub isms_count: usize,
+    /// With an agreement to report incidents.
+    pub reporting_count: usize,
+    /// Of unknown size.
+    pub unknown_size_count: usize,
+    /// Of unknown division.
+    pub unknown_section_count: usize,
+    /// With neither enrollment, certification, agreement nor incident.
+    pub no_evidence_count: usize,
+    /// Rows to the buyer without a spend.
+    pub unknown_spend_row_count: usize,
+    /// Active enrollments whose coverage is the model's default.
+    pub assumed_coverage_row_count: usize,
+}
+
+impl Summary {
+    /// Sums up a portfolio and its scores.
+    ///
+    /// # Errors
+    /// None for scores of the same portfolio.
+    pub fn new(portfolio: &Portfolio, scores: &Scores) -> PolarsResult<Self> {
+        let suppliers = &scores.suppliers;
+        let supplier_count = suppliers.height();
+        let is_monitored = monitored(scores)?;
+        let supplies = portfolio
+            .relationships
+            .clone()
+            .lazy()
+            .filter(col(DOWNSTREAM).is_null())
+            .sort([UPSTREAM, ANNUAL_SPEND_JPY], SortMultipleOptions::default())
+            .collect()?;
+        let unknown_spend_row_count = supplies.column(ANNUAL_SPEND_JPY)?.null_count();
+        let spends = supplies.column(ANNUAL_SPEND_JPY)?.f64()?.fill_null_with_values(0.0)?;
+        let spends: Vec<f64> = spends.into_no_null_iter().collect();
+        let spend_by_supplier = sums::by_key(&keys(&supplies, UPSTREAM)?, &spends, supplier_count);
+        let monitored_spend = spend_by_supplier.iter().zip(&is_monitored).filter(|(_, is)| **is).map(|(spend, _)| spend);
+
+        Ok(Self {
+            supplier_count,
+            grades: grades(suppliers, GRADE)?,
+            chain_grades: grades(suppliers, CHAIN_GRADE)?,
+            expected_annual_loss_jpy: floats(suppliers, EXPECTED_ANNUAL_LOSS_DIRECT_JPY)?.iter().sum(),
+            by_loss_caused: descending(suppliers, EXPECTED_ANNUAL_LOSS_CAUSED_JPY)?,
+            by_risk: descending(suppliers, RISK_SCORE)?,
+            monitored_count: is_monitored.iter().filter(|is| **is).count(),
+            annual_spend_jpy: spend_by_supplier.iter().sum(),
+            monitored_spend_jpy: monitored_spend.sum(),
+            declared_count: count(suppliers, col(LADDER_FRESHNESS).gt(lit(0.0)))?,
+            isms_count: count(suppliers, col(ISMS_FRESHNESS).gt(lit(0.0)))?,
+            reporting_count: count(suppliers, col(IS_REPORTING))?,
+            unknown_size_count: count(suppliers, col(SIZE_CLASS).eq(lit("unknown")))?,
+            unknown_section_count: count(suppliers, col(JSIC_SECTION).eq(lit("unknown")))?,
+            no_evidence_count: no_evidence(portfolio)?,
+            unknown_spend_row_count,
+            assumed_coverage_row_count: count(&scores.active, col(IS_ASSUMED))?,
+        })
+    }
+}
+
+fn monitored(scores: &Scores) -> PolarsResult<Vec<bool>> {
+    let mut is_monitored = vec![false; scores.suppliers.height()];
+    for (supplier, take) in keys(&scores.active, SUPPLIER)?.iter().zip(floats(&scores.active, TAKE)?.iter()) {
+        if let Some(is_monitored) = is_monitored.get_mut(*supplier as usize) {
+            *is_monitored |= *take > 0.0;
+        }
+    }
+    Ok(is_monitored)
+}
+
+fn grades(suppliers: &DataFrame, column: &str) -> PolarsResult<[usize; 5]> {
+    let mut counts = [0; 5];
+    for (count, grade) in counts.iter_mut().zip(["A", "B", "C", "D", "E"]) {
+        *count = self::count(suppliers, col(column).eq(lit(grade)))?;
+    }
+    Ok(counts)
+}
+
+fn count(frame: &DataFrame, condition: Expr) -> PolarsResult<usize> {
+    let matching = frame.clone().lazy().select([condition.sum().cast(DataType::UInt32).alias("count")]).collect()?;
+    Ok(matching.column("count")?.u32()?.get(0).unwrap_or_default() as usize)
+}
+
+/// The rows by a number, the largest first; equal ones in order of code.
+fn descending(suppliers: &DataFrame, column: &str) -> PolarsResult<Vec<usize>> {
+    let numbers = floats(suppliers, column)?;
+    let mut rows: Vec<_> = numbers.iter().copied().enumerate().collect();
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    Ok(rows.into_iter().map(|(row, _)| row).collect())
+}
+
+/// How many suppliers no table says anything about.
+fn no_evidence(portfolio: &Portfolio) -> PolarsResult<usize> {
+    let mut has_evidence: Vec<bool> =
+        portfolio.suppliers.column(REPORTS_INCIDENTS_SINCE)?.is_not_null().iter().map(|is| is == Some(true)).collect();
+    for table in [&portfolio.enrollments, &portfolio.certifications, &portfolio.incidents] {
+        for supplier in keys(table, SUPPLIER)?.iter() {
+            if let Some(has_evidence) = has_evidence.get_mut(*supplier as usize) {
+                *has_evidence = true;
+            }
+        }
+    }
+    Ok(has_evidence.iter().filter(|has| !**has).count())
+}

@@ -1,0 +1,377 @@
+//! The model once more, in plain loops: no frames, no sorting, no shared code, parameters straight from TOML.
+
+use std::collections::BTreeMap;
+
+use chrono::{Days, NaiveDate};
+use proptest::prelude::*;
+use scoring::{Model, RESULTS, Unit};
+use toml::{Table, Value};
+
+use crate::plain::{Firm, Plain, portfolio};
+use crate::support::{as_of, example, score_table};
+
+const OTHER_MODEL: &str = include_str!("examples/other-model/model.toml");
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn frames_and_loops_agree(plain in portfolio()) {
+        agree(&plain, Model::DEFAULT_TOML)?;
+    }
+
+    #[test]
+    fn frames_and_loops_agree_on_another_model(plain in portfolio()) {
+        agree(&plain, OTHER_MODEL)?;
+    }
+}
+
+#[test]
+fn the_other_model_is_that_of_the_examples() {
+    assert_eq!(std::fs::read_to_string(example("other-model").join("model.toml")).unwrap(), OTHER_MODEL);
+}
+
+fn agree(plain: &Plain, model: &str) -> Result<(), TestCaseError> {
+    let table = score_table(plain.tables(), &Model::parse(model).unwrap());
+    let parameters = model.parse().unwrap();
+    let twin = Twin { model: &parameters, plain, day: as_of() };
+    for (row, expected) in twin.results().values().enumerate() {
+        for column in RESULTS.iter().skip(1) {
+            let found = table.column(column.name).unwrap();
+            if column.unit == Unit::Text {
+                let expected = &expected.texts[column.name];
+                prop_assert_eq!(found.str().unwrap().get(row), Some(expected.as_str()), "{}, row {}", column.name, row);
+            } else {
+                let (found, expected) = (found.f64().unwrap().get(row).unwrap(), expected.numbers[column.name]);
+                let absolute = match column.unit {
+                    Unit::Yen => 1e-6,
+                    Unit::Score | Unit::Points => 1e-9,
+                    _ => 1e-15,
+                };
+                let agrees = (found - expected).abs() <= f64::max(1e-9 * expected.abs(), absolute);
+                prop_assert!(agrees, "{}, row {row}: {found}, the twin {expected}", column.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Row {
+    numbers: BTreeMap<&'static str, f64>,
+    texts: BTreeMap<&'static str, String>,
+}
+
+struct Twin<'a> {
+    model: &'a Table,
+    plain: &'a Plain,
+    day: NaiveDate,
+}
+
+impl Twin<'_> {
+    fn p(&self, key: &str) -> f64 {
+        self.find(key).unwrap_or_else(|| panic!("{key}"))
+    }
+
+    fn find(&self, key: &str) -> Option<f64> {
+        let mut value = &Value::Table(self.model.clone());
+        let owned;
+        for name in key.split('.') {
+            value = value.get(name)?;
+        }
+        owned = value.as_float().or(value.as_integer().map(|whole| whole as f64));
+        owned
+    }
+
+    fn age(&self, date: NaiveDate) -> f64 {
+        (self.day - date).num_days() as f64
+    }
+
+    fn decay(&self, date: NaiveDate) -> f64 {
+        2f64.powf(-self.age(date) / self.p("history.half_life_days"))
+    }
+
+    fn section(firm: &Firm) -> String {
+        let Some(division) = firm.division else { return "unknown".into() };
+        let ends = [2, 4, 5, 8, 32, 36, 41, 49, 61, 67, 70, 74, 77, 80, 82, 85, 87, 96, 98, 99];
+        let place = ends.iter().position(|end| division <= *end).unwrap();
+        char::from(b'A' + place as u8).to_string()
+    }
+
+    fn size(firm: &Firm) -> &'static str {
+        let Some(division) = firm.division else { return "unknown" };
+        let (sme, capital, micro) = match division {
+            50..=55 => (100, 1e8, 5),
+            56..=61 | 76 | 77 => (50, 5e7, 5),
+            38 | 39 | 41 | 70..=75 | 78..=96 => (100, 5e7, 5),
+            _ => (300, 3e8, 20),
+        };
+        match (firm.employees, firm.capital) {
+            (None, None) => "unknown",
+            (Some(employees), _) if employees <= micro => "micro",
+            (Some(employees), _) if employees <= sme => "sme",
+            (_, Some(found)) if found <= capital => "sme",
+            _ => "large",
+        }
+    }
+
+    fn base(&self, firm: &Firm) -> f64 {
+        let sizes = ["micro", "sme", "large"].map(|size| self.p(&format!("base_rate.size_multiplier.{size}")));
+        let size = match Self::size(firm) {
+            "micro" => sizes[0],
+            "sme" => sizes[1],
+            "large" => sizes[2],
+            _ => sizes.into_iter().fold(0.0, f64::max),
+        };
+        let of_section = |section: &str| self.find(&format!("base_rate.section_multiplier.{section}"));
+        let section = match Self::section(firm).as_str() {
+            "unknown" => (b'A'..=b'T').filter_map(|letter| of_section(&char::from(letter).to_string())).fold(1.0, f64::max),
+            section => of_section(section).unwrap_or(1.0),
+        };
+        -(1.0 - self.p("base_rate.annual_probability")).ln() * size * section
+    }
+
+    fn coverage(&self, firm: &Firm, enrollment: &crate::plain::Enrollment) -> f64 {
+        match (enrollment.share, enrollment.covered, firm.endpoints) {
+            (Some(share), ..) => share,
+            (None, Some(covered), Some(all)) => (covered as f64 / all as f64).min(1.0),
+            _ => self.p("controls.default_coverage_share"),
+        }
+    }
+
+    fn enrollments(&self, firm: &Firm, on: NaiveDate) -> Vec<&crate::plain::Enrollment> {
+        let of_firm = self.plain.enrollments.iter().filter(|enrollment| enrollment.code == firm.code);
+        of_firm.filter(|found| found.starts <= on && found.ends.is_none_or(|ends| on < ends)).collect()
+    }
+
+    fn watched(&self, firm: &Firm, on: NaiveDate) -> f64 {
+        let coverages = self.enrollments(firm, on).into_iter().map(|enrollment| self.coverage(firm, enrollment));
+        coverages.sum::<f64>().min(1.0)
+    }
+
+    /// Monitoring, ladder and ISMS, as logarithms.
+    fn controls(&self, firm: &Firm) -> [f64; 3] {
+        let mut active: Vec<_> = self
+            .enrollments(firm, self.day)
+            .into_iter()
+            .map(|found| (self.p(&format!("controls.otasuketai.{}", found.class)), self.coverage(firm, found)))
+            .collect();
+        active.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut left, mut monitoring) = (1.0, 0.0);
+        for (factor, coverage) in active {
+            let take = f64::min(coverage, left);
+            left -= take;
+            monitoring += factor.ln() * take;
+        }
+        let (mut ladder, mut isms) = (0.0, 0.0);
+        for found in self.plain.certifications.iter().filter(|found| found.code == firm.code) {
+            let fresh = self.freshness(found);
+            if found.scheme == "isms" {
+                isms = f64::min(isms, self.p("controls.isms").ln() * fresh);
+            } else {
+                ladder = f64::min(ladder, self.p(&format!("controls.ladder.{}", found.scheme)).ln() * fresh);
+            }
+        }
+        let floor = self.p("controls.combined_floor").ln();
+        let total = monitoring + ladder + isms;
+        let scale = if total < floor { floor / total } else { 1.0 };
+        [monitoring * scale, ladder * scale, isms * scale]
+    }
+
+    fn freshness(&self, found: &crate::plain::Certification) -> f64 {
+        if found.issued > self.day {
+            return 0.0;
+        }
+        let validity = self.find(&format!("controls.validity_days.{}", found.scheme));
+        let expires = found.expires.or(validity.map(|days| found.issued + Days::new(days as u64)));
+        match expires {
+            Some(expires) if self.day <= expires => 1.0,
+            Some(expires) => (1.0 - self.age(expires) / self.p("controls.expiry_fade_days")).max(0.0),
+            None => {
+                let over = self.age(found.issued) - self.p("controls.undated_full_days");
+                if over <= 0.0 { 1.0 } else { 2f64.powf(-over / self.p("controls.undated_half_life_days")) }
+            }
+        }
+    }
+
+    /// E and its watched part, day by day.
+    fn years(&self, firm: &Firm) -> (f64, f64) {
+        let half_life = self.p("history.half_life_days");
+        let (mut all, mut watched) = (0.0, 0.0);
+        for back in 1..=self.p("history.lookback_days") as u64 {
+            let on = self.day - Days::new(back);
+            let reports = firm.reports.is_some_and(|since| since <= on);
+            let quiet = self.p(if reports { "observation.reporting" } else { "observation.silent" });
+            let coverage = self.watched(firm, on);
+            let detect = quiet + (self.p("observation.monitored") - quiet) * coverage;
+            // ∫ 2^(−t/h) dt over one day, by its antiderivative.
+            let weight = |age: f64| 2f64.powf(-age / half_life);
+            let day = half_life / 2f64.ln() / 365.25 * weight(back as f64 - 1.0) * -(-2f64.ln() / half_life).exp_m1();
+            all += detect * day;
+            if reports || coverage > 0.0 {
+                watched += detect * day;
+            }
+        }
+        (all, watched)
+    }
+
+    /// H, its watched part, and N.
+    fn record(&self, firm: &Firm) -> (f64, f64, f64) {
+        let first = self.day - Days::new(self.p("history.lookback_days") as u64);
+        let (mut harmful, mut watched, mut contained) = (0.0, 0.0, 0.0);
+        let of_firm = self.plain.incidents.iter().filter(|found| found.code == firm.code);
+        for found in of_firm.filter(|found| (first..=self.day).contains(&found.occurred)) {
+            let weight = self.decay(found.occurred);
+            match found.outcome {
+                "harmful" => {
+                    harmful += weight;
+                    let reports = firm.reports.is_some_and(|since| since <= found.occurred);
+                    if reports || self.watched(firm, found.occurred) > 0.0 {
+                        watched += weight;
+                    }
+                }
+                "contained" => contained += found.count.unwrap_or(1) as f64 * weight,
+                _ => {}
+            }
+        }
+        let contained = (self.p("history.contained_weight") * contained).min(self.p("history.contained_cap"));
+        (harmful, watched, harmful + contained)
+    }
+
+    fn results(&self) -> BTreeMap<&str, Row> {
+        let firms = &self.plain.firms;
+        let count = firms.len();
+        let controls: Vec<_> = firms.iter().map(|firm| self.controls(firm)).collect();
+        let bases: Vec<_> = firms.iter().map(|firm| self.base(firm)).collect();
+        let priors: Vec<_> = (0..count).map(|i| bases[i] * controls[i].iter().sum::<f64>().exp()).collect();
+        let years: Vec<_> = firms.iter().map(|firm| self.years(firm)).collect();
+        let records: Vec<_> = firms.iter().map(|firm| self.record(firm)).collect();
+        let segment: Vec<f64> = (0..count)
+            .map(|i| {
+                let same = |j: &usize| {
+                    *j != i && Self::size(&firms[*j]) == Self::size(&firms[i]) && Self::section(&firms[*j]) == Self::section(&firms[i])
+                };
+                let k = self.p("segment.pseudo_incidents");
+                let found: f64 = (0..count).filter(same).map(|j| records[j].1.min(self.p("segment.peer_cap"))).sum();
+                let expected: f64 = (0..count).filter(same).map(|j| priors[j] * years[j].1).sum();
+                let limit = self.p("segment.factor_limit");
+                ((k + found) / (k + expected)).clamp(1.0 / limit, limit)
+            })
+            .collect();
+        let shape: Vec<_> = (0..count).map(|i| self.p("prior.shape") + records[i].2).collect();
+        let own: Vec<_> =
+            (0..count).map(|i| shape[i] / (self.p("prior.shape") / (priors[i] * segment[i]) + years[i].0)).collect();
+        let (rate, direct, systemic) = self.chain(&own);
+
+        let points = |x: f64| 100.0 * x.log2() / (self.p("scale.rate_high") / self.p("scale.rate_low")).log2();
+        let score = |rate: f64| points(rate / self.p("scale.rate_low")).clamp(0.0, 100.0);
+        let grade = |score: f64| {
+            let grades = ["A", "B", "C", "D", "E"];
+            grades.into_iter().find(|grade| score < self.p(&format!("scale.grade_upper.{grade}"))).unwrap().to_owned()
+        };
+        let mut results = BTreeMap::new();
+        for (i, firm) in firms.iter().enumerate() {
+            let a = shape[i];
+            let end = |z: f64| own[i] * (1.0 - 1.0 / (9.0 * a) + z / (3.0 * a.sqrt())).max(0.0).powi(3);
+            let (low, high) = (end(-1.6448536269514722), end(1.6448536269514722));
+            let data = self.p(&format!("impact.data_loss_jpy.{}", firm.data.unwrap_or("none")));
+            let lateral = self.p(&format!("impact.lateral_probability.{}", firm.network.unwrap_or("none")));
+            let own_loss = data + lateral * self.p("impact.buyer_breach_loss_jpy");
+            let numbers = [
+                ("base_rate", bases[i]),
+                ("discounted_incident_count", records[i].2),
+                ("discounted_observed_years", years[i].0),
+                ("segment_factor", segment[i]),
+                ("own_rate", own[i]),
+                ("own_rate_low", low),
+                ("own_rate_high", high),
+                ("incident_probability", -(-own[i]).exp_m1()),
+                ("risk_score", score(own[i])),
+                ("risk_score_low", score(low)),
+                ("risk_score_high", score(high)),
+                ("points_base", points(bases[i] / self.p("scale.rate_low"))),
+                ("points_segment", points(segment[i])),
+                ("points_monitoring", points(controls[i][0].exp())),
+                ("points_ladder", points(controls[i][1].exp())),
+                ("points_isms", points(controls[i][2].exp())),
+                ("points_history", points(own[i] / (priors[i] * segment[i]))),
+                ("disruption_rate", rate[i]),
+                ("disruption_probability", -(-rate[i]).exp_m1()),
+                ("chain_score", score(rate[i])),
+                ("points_upstream", points(rate[i] / own[i])),
+                ("loss_per_disruption_jpy", direct[i]),
+                ("systemic_loss_per_disruption_jpy", systemic[i]),
+                ("expected_annual_loss_direct_jpy", rate[i] * direct[i] + own[i] * own_loss),
+                ("expected_annual_loss_caused_jpy", own[i] * (systemic[i] + own_loss)),
+            ];
+            let texts = [
+                ("size_class", Self::size(firm).to_owned()),
+                ("jsic_section", Self::section(firm)),
+                ("grade", grade(score(own[i]))),
+                ("chain_grade", grade(score(rate[i]))),
+            ];
+            results.insert(firm.code.as_str(), Row { numbers: numbers.into(), texts: texts.into() });
+        }
+        results
+    }
+
+    /// r, L and g. Both iterations start far from where the model starts them, and run on and on.
+    fn chain(&self, own: &[f64]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+        let firms = &self.plain.firms;
+        let count = firms.len();
+        let place = |code: &str| firms.iter().position(|firm| firm.code == code).unwrap();
+        let alpha = self.p("downtime.tail_index");
+        let mean: Vec<f64> = firms
+            .iter()
+            .map(|firm| {
+                let onsite = self.enrollments(firm, self.day).iter().any(|found| found.onsite);
+                self.p("downtime.mean_days") * if onsite { self.p("downtime.onsite_factor") } else { 1.0 }
+            })
+            .collect();
+        let mut q = vec![vec![0.0; count]; count];
+        let mut to_buyer = vec![Vec::new(); count];
+        for row in &self.plain.supplies {
+            let i = place(&row.upstream);
+            let sigma = mean[i] * (alpha - 1.0);
+            let pass = self.p("propagation.domino")
+                * self.p(&format!("propagation.criticality.{}", row.criticality))
+                * self.p(&format!("propagation.substitutability.{}", row.substitutability));
+            let beyond = 1.0 + row.stock.unwrap_or(0.0) / sigma;
+            match &row.downstream {
+                Some(code) => {
+                    let j = place(code);
+                    q[i][j] = f64::max(q[i][j], pass * beyond.powf(-alpha));
+                }
+                None => to_buyer[i].push((
+                    row.spend.unwrap_or(0.0) * self.p("impact.revenue_at_risk_multiplier"),
+                    pass * sigma / (alpha - 1.0) * beyond.powf(1.0 - alpha),
+                )),
+            }
+        }
+        let mut rate: Vec<f64> = own.iter().map(|own| own + 40.0).collect();
+        for _ in 0..5000 {
+            rate = (0..count)
+                .map(|j| own[j] + (0..count).map(|i| q[i][j] * -(-rate[i]).exp_m1()).sum::<f64>())
+                .collect();
+        }
+        let direct: Vec<f64> = (0..count)
+            .map(|i| {
+                let loss = |(value, days): &(f64, f64)| {
+                    let x = rate[i] * days / 365.0;
+                    value * days / 365.0 * -(-x).exp_m1() / x
+                };
+                to_buyer[i].iter().map(loss).sum()
+            })
+            .collect();
+        let mut systemic = vec![0.0; count];
+        for _ in 0..5000 {
+            systemic = (0..count)
+                .map(|i| {
+                    let onward: f64 = (0..count).map(|j| q[i][j] * systemic[j]).sum();
+                    direct[i] + -(-rate[i]).exp_m1() / rate[i] * onward
+                })
+                .collect();
+        }
+        (rate, direct, systemic)
+    }
+}

@@ -1,0 +1,271 @@
+//! Portfolios as plain rows: drawn at random, changed by hand, turned into frames.
+
+use chrono::{Days, NaiveDate};
+use polars::prelude::*;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use proptest::{collection, option};
+use scoring::Tables;
+
+use crate::support::as_of;
+
+#[derive(Debug, Clone)]
+pub struct Firm {
+    pub code: String,
+    pub division: Option<i64>,
+    pub employees: Option<i64>,
+    pub capital: Option<f64>,
+    pub data: Option<&'static str>,
+    pub network: Option<&'static str>,
+    pub endpoints: Option<i64>,
+    pub reports: Option<NaiveDate>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Supply {
+    pub upstream: String,
+    pub downstream: Option<String>,
+    pub spend: Option<f64>,
+    pub criticality: &'static str,
+    pub substitutability: &'static str,
+    pub stock: Option<f64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Enrollment {
+    pub code: String,
+    pub class: &'static str,
+    pub share: Option<f64>,
+    pub covered: Option<i64>,
+    pub starts: NaiveDate,
+    pub ends: Option<NaiveDate>,
+    pub onsite: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Certification {
+    pub code: String,
+    pub scheme: &'static str,
+    pub issued: NaiveDate,
+    pub expires: Option<NaiveDate>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Incident {
+    pub code: String,
+    pub occurred: NaiveDate,
+    pub outcome: &'static str,
+    pub count: Option<i64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Plain {
+    pub firms: Vec<Firm>,
+    pub supplies: Vec<Supply>,
+    pub enrollments: Vec<Enrollment>,
+    pub certifications: Vec<Certification>,
+    pub incidents: Vec<Incident>,
+}
+
+macro_rules! texts {
+    ($rows:expr, $name:expr, $cell:expr) => {
+        Column::new($name.into(), $rows.iter().map($cell).collect::<Vec<Option<String>>>())
+    };
+}
+
+macro_rules! values {
+    ($rows:expr, $name:expr, $cell:expr) => {
+        Column::new($name.into(), $rows.iter().map($cell).collect::<Vec<_>>())
+    };
+}
+
+macro_rules! dates {
+    ($rows:expr, $name:expr, $cell:expr) => {
+        Column::new($name.into(), $rows.iter().map($cell).map(days).collect::<Vec<Option<i32>>>())
+            .cast(&DataType::Date)
+            .unwrap()
+    };
+}
+
+fn days(date: Option<NaiveDate>) -> Option<i32> {
+    date.map(|date| (date - NaiveDate::default()).num_days() as i32)
+}
+
+fn text(value: &str) -> Option<String> {
+    Some(value.to_owned())
+}
+
+impl Plain {
+    pub fn tables(&self) -> Tables {
+        let Self { firms, supplies, enrollments, certifications, incidents } = self;
+        Tables {
+            suppliers: frame(firms.len(), vec![
+                texts!(firms, "supplier_code", |row| text(&row.code)),
+                values!(firms, "jsic_division", |row| row.division),
+                values!(firms, "employee_count", |row| row.employees),
+                values!(firms, "capital_jpy", |row| row.capital),
+                texts!(firms, "data_access", |row| row.data.map(str::to_owned)),
+                texts!(firms, "network_access", |row| row.network.map(str::to_owned)),
+                values!(firms, "total_endpoints", |row| row.endpoints),
+                dates!(firms, "reports_incidents_since", |row| row.reports),
+            ]),
+            relationships: frame(supplies.len(), vec![
+                texts!(supplies, "upstream_code", |row| text(&row.upstream)),
+                texts!(supplies, "downstream_code", |row| row.downstream.clone()),
+                values!(supplies, "annual_spend_jpy", |row| row.spend),
+                texts!(supplies, "criticality", |row| text(row.criticality)),
+                texts!(supplies, "substitutability", |row| text(row.substitutability)),
+                values!(supplies, "stock_cover_days", |row| row.stock),
+            ]),
+            enrollments: frame(enrollments.len(), vec![
+                texts!(enrollments, "supplier_code", |row| text(&row.code)),
+                texts!(enrollments, "service_class", |row| text(row.class)),
+                values!(enrollments, "coverage_share", |row| row.share),
+                values!(enrollments, "covered_endpoints", |row| row.covered),
+                dates!(enrollments, "starts_on", |row| Some(row.starts)),
+                dates!(enrollments, "ends_on", |row| row.ends),
+                values!(enrollments, "onsite_response", |row| row.onsite),
+            ]),
+            certifications: frame(certifications.len(), vec![
+                texts!(certifications, "supplier_code", |row| text(&row.code)),
+                texts!(certifications, "scheme", |row| text(row.scheme)),
+                dates!(certifications, "issued_on", |row| Some(row.issued)),
+                dates!(certifications, "expires_on", |row| row.expires),
+            ]),
+            incidents: frame(incidents.len(), vec![
+                texts!(incidents, "supplier_code", |row| text(&row.code)),
+                dates!(incidents, "occurred_on", |row| Some(row.occurred)),
+                texts!(incidents, "outcome", |row| text(row.outcome)),
+                values!(incidents, "count", |row| row.count),
+            ]),
+        }
+    }
+
+    /// The code of a supplier drawn at random.
+    pub fn pick(&self, index: &Index) -> String {
+        index.get(&self.firms).code.clone()
+    }
+
+    /// The row of a supplier in the results.
+    pub fn row_of(&self, code: &str) -> usize {
+        self.firms.iter().filter(|firm| firm.code.as_str() < code).count()
+    }
+}
+
+fn frame(height: usize, columns: Vec<Column>) -> DataFrame {
+    DataFrame::new(height, columns).unwrap()
+}
+
+/// A day around the window, most of them in it.
+pub fn day() -> impl Strategy<Value = NaiveDate> {
+    (-200..4200i64).prop_map(|back| if back < 0 { as_of() + Days::new(back.unsigned_abs()) } else { as_of() - Days::new(back as u64) })
+}
+
+fn later(from: NaiveDate, by: Option<u64>) -> Option<NaiveDate> {
+    by.map(|by| from + Days::new(by))
+}
+
+fn firm() -> impl Strategy<Value = Firm> {
+    let size = (
+        option::of(1..=99i64),
+        option::of(prop_oneof![0..30i64, 0..500i64]),
+        option::of(select(vec![0.0, 5e6, 5e7, 5.1e7, 1e8, 3e8, 9e9])),
+    );
+    let access = (
+        option::of(select(vec!["none", "internal", "confidential"])),
+        option::of(select(vec!["none", "limited", "privileged"])),
+        option::of(1..300i64),
+        option::weighted(0.3, day()),
+    );
+    (size, access).prop_map(|((division, employees, capital), (data, network, endpoints, reports))| Firm {
+        code: String::new(),
+        division,
+        employees,
+        capital,
+        data,
+        network,
+        endpoints,
+        reports,
+    })
+}
+
+pub fn enrollment(code: String) -> impl Strategy<Value = Enrollment> {
+    let coverage = (option::of(prop_oneof![0.0..=1.0, Just(0.0), Just(1.0)]), option::of(0..300i64));
+    (select(vec!["class_1", "class_2", "new_type"]), coverage, day(), option::of(1..2000u64), any::<bool>()).prop_map(
+        move |(class, (share, covered), starts, length, onsite)| Enrollment {
+            code: code.clone(),
+            class,
+            share,
+            covered,
+            starts,
+            ends: later(starts, length),
+            onsite,
+        },
+    )
+}
+
+pub fn certification(code: String) -> impl Strategy<Value = Certification> {
+    let schemes = vec!["security_action_1", "security_action_2", "scs_3", "scs_4", "scs_5", "isms"];
+    (select(schemes), day(), option::of(0..1500u64)).prop_map(move |(scheme, issued, length)| Certification {
+        code: code.clone(),
+        scheme,
+        issued,
+        expires: later(issued, length),
+    })
+}
+
+fn supply(codes: Vec<String>) -> impl Strategy<Value = Supply> {
+    let count = codes.len();
+    let terms = (
+        option::of(0.0..1e10f64),
+        select(vec!["stops_line", "degrades", "routine"]),
+        select(vec!["sole", "limited", "multiple"]),
+        option::of(prop_oneof![Just(0.0), 0.0..90.0f64]),
+    );
+    (0..count, option::weighted(0.7, 1..count.max(2)), terms).prop_map(
+        move |(upstream, step, (spend, criticality, substitutability, stock))| Supply {
+            upstream: codes[upstream].clone(),
+            // A step of 1 to count − 1 around the ring never comes back to the start.
+            downstream: step.filter(|_| count > 1).map(|step| codes[(upstream + step) % count].clone()),
+            spend,
+            criticality,
+            substitutability,
+            stock,
+        },
+    )
+}
+
+fn incident(code: String) -> impl Strategy<Value = Incident> {
+    (day(), select(vec!["blocked", "contained", "harmful"]), option::of(1..50i64)).prop_map(
+        move |(occurred, outcome, count)| Incident {
+            code: code.clone(),
+            occurred,
+            outcome,
+            count: if outcome == "harmful" { count.map(|_| 1) } else { count },
+        },
+    )
+}
+
+/// A portfolio of up to 12 suppliers, with cycles, parallel rows, overlaps and unknowns.
+pub fn portfolio() -> impl Strategy<Value = Plain> {
+    collection::vec(firm(), 1..12).prop_flat_map(|mut firms| {
+        // Codes out of order, so that rows and results differ in theirs.
+        firms.iter_mut().enumerate().for_each(|(place, firm)| firm.code = format!("S{:02}", (place * 7) % 12));
+        let codes: Vec<_> = firms.iter().map(|firm| firm.code.clone()).collect();
+        let of_some = || select(codes.clone());
+        (
+            Just(firms),
+            collection::vec(supply(codes.clone()), 0..25),
+            collection::vec(of_some().prop_flat_map(enrollment), 0..14),
+            collection::vec(of_some().prop_flat_map(certification), 0..12),
+            collection::vec(of_some().prop_flat_map(incident), 0..14),
+        )
+            .prop_map(|(firms, supplies, enrollments, certifications, incidents)| Plain {
+                firms,
+                supplies,
+                enrollments,
+                certifications,
+                incidents,
+            })
+    })
+}
