@@ -2,5 +2,5 @@
 
 pub(crate) mod csv;
 pub(crate) mod folder;
-pub(crate) mod quotes;
+pub(crate) mod records;
 pub(crate) mod xlsx;

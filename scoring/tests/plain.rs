@@ -10,61 +10,61 @@ use scoring::Tables;
 use crate::support::as_of;
 
 #[derive(Debug, Clone)]
-pub struct Firm {
-    pub code: String,
-    pub division: Option<i64>,
-    pub employees: Option<i64>,
-    pub capital: Option<f64>,
-    pub data: Option<&'static str>,
-    pub network: Option<&'static str>,
-    pub endpoints: Option<i64>,
-    pub reports: Option<NaiveDate>,
+pub(crate) struct Firm {
+    pub(crate) code: String,
+    pub(crate) division: Option<i64>,
+    pub(crate) employees: Option<i64>,
+    pub(crate) capital: Option<f64>,
+    pub(crate) data: Option<&'static str>,
+    pub(crate) network: Option<&'static str>,
+    pub(crate) endpoints: Option<i64>,
+    pub(crate) reports: Option<NaiveDate>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Supply {
-    pub upstream: String,
-    pub downstream: Option<String>,
-    pub spend: Option<f64>,
-    pub criticality: &'static str,
-    pub substitutability: &'static str,
-    pub stock: Option<f64>,
+pub(crate) struct Supply {
+    pub(crate) upstream: String,
+    pub(crate) downstream: Option<String>,
+    pub(crate) spend: Option<f64>,
+    pub(crate) criticality: &'static str,
+    pub(crate) substitutability: &'static str,
+    pub(crate) stock: Option<f64>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Enrollment {
-    pub code: String,
-    pub class: &'static str,
-    pub share: Option<f64>,
-    pub covered: Option<i64>,
-    pub starts: NaiveDate,
-    pub ends: Option<NaiveDate>,
-    pub onsite: bool,
+pub(crate) struct Enrollment {
+    pub(crate) code: String,
+    pub(crate) class: &'static str,
+    pub(crate) share: Option<f64>,
+    pub(crate) covered: Option<i64>,
+    pub(crate) starts: NaiveDate,
+    pub(crate) ends: Option<NaiveDate>,
+    pub(crate) onsite: bool,
 }
 
 #[derive(Debug, Clone)]
-pub struct Certification {
-    pub code: String,
-    pub scheme: &'static str,
-    pub issued: NaiveDate,
-    pub expires: Option<NaiveDate>,
+pub(crate) struct Certification {
+    pub(crate) code: String,
+    pub(crate) scheme: &'static str,
+    pub(crate) issued: NaiveDate,
+    pub(crate) expires: Option<NaiveDate>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Incident {
-    pub code: String,
-    pub occurred: NaiveDate,
-    pub outcome: &'static str,
-    pub count: Option<i64>,
+pub(crate) struct Incident {
+    pub(crate) code: String,
+    pub(crate) occurred: NaiveDate,
+    pub(crate) outcome: &'static str,
+    pub(crate) count: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Plain {
-    pub firms: Vec<Firm>,
-    pub supplies: Vec<Supply>,
-    pub enrollments: Vec<Enrollment>,
-    pub certifications: Vec<Certification>,
-    pub incidents: Vec<Incident>,
+pub(crate) struct Plain {
+    pub(crate) firms: Vec<Firm>,
+    pub(crate) supplies: Vec<Supply>,
+    pub(crate) enrollments: Vec<Enrollment>,
+    pub(crate) certifications: Vec<Certification>,
+    pub(crate) incidents: Vec<Incident>,
 }
 
 macro_rules! texts {
@@ -96,7 +96,7 @@ fn text(value: &str) -> Option<String> {
 }
 
 impl Plain {
-    pub fn tables(&self) -> Tables {
+    pub(crate) fn tables(&self) -> Tables {
         let Self { firms, supplies, enrollments, certifications, incidents } = self;
         Tables {
             suppliers: frame(firms.len(), vec![
@@ -142,12 +142,12 @@ impl Plain {
     }
 
     /// The code of a supplier drawn at random.
-    pub fn pick(&self, index: &Index) -> String {
+    pub(crate) fn pick(&self, index: &Index) -> String {
         index.get(&self.firms).code.clone()
     }
 
     /// The row of a supplier in the results.
-    pub fn row_of(&self, code: &str) -> usize {
+    pub(crate) fn row_of(&self, code: &str) -> usize {
         self.firms.iter().filter(|firm| firm.code.as_str() < code).count()
     }
 }
@@ -157,7 +157,7 @@ fn frame(height: usize, columns: Vec<Column>) -> DataFrame {
 }
 
 /// A day around the window, most of them in it.
-pub fn day() -> impl Strategy<Value = NaiveDate> {
+pub(crate) fn day() -> impl Strategy<Value = NaiveDate> {
     (-200..4200i64).prop_map(|back| if back < 0 { as_of() + Days::new(back.unsigned_abs()) } else { as_of() - Days::new(back as u64) })
 }
 
@@ -189,7 +189,7 @@ fn firm() -> impl Strategy<Value = Firm> {
     })
 }
 
-pub fn enrollment(code: String) -> impl Strategy<Value = Enrollment> {
+pub(crate) fn enrollment(code: String) -> impl Strategy<Value = Enrollment> {
     let coverage = (option::of(prop_oneof![0.0..=1.0, Just(0.0), Just(1.0)]), option::of(0..300i64));
     (select(vec!["class_1", "class_2", "new_type"]), coverage, day(), option::of(1..2000u64), any::<bool>()).prop_map(
         move |(class, (share, covered), starts, length, onsite)| Enrollment {
@@ -204,7 +204,7 @@ pub fn enrollment(code: String) -> impl Strategy<Value = Enrollment> {
     )
 }
 
-pub fn certification(code: String) -> impl Strategy<Value = Certification> {
+pub(crate) fn certification(code: String) -> impl Strategy<Value = Certification> {
     let schemes = vec!["security_action_1", "security_action_2", "scs_3", "scs_4", "scs_5", "isms"];
     (select(schemes), day(), option::of(0..1500u64)).prop_map(move |(scheme, issued, length)| Certification {
         code: code.clone(),
@@ -247,7 +247,7 @@ fn incident(code: String) -> impl Strategy<Value = Incident> {
 }
 
 /// A portfolio of up to 12 suppliers, with cycles, parallel rows, overlaps and unknowns.
-pub fn portfolio() -> impl Strategy<Value = Plain> {
+pub(crate) fn portfolio() -> impl Strategy<Value = Plain> {
     collection::vec(firm(), 1..12).prop_flat_map(|mut firms| {
         // Codes out of order, so that rows and results differ in theirs.
         firms.iter_mut().enumerate().for_each(|(place, firm)| firm.code = format!("S{:02}", (place * 7) % 12));

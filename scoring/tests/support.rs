@@ -7,16 +7,16 @@ use chrono::NaiveDate;
 use polars::prelude::*;
 use scoring::{Kind, Model, Portfolio, Table, Tables};
 
-pub fn as_of() -> NaiveDate {
+pub(crate) fn as_of() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 9, 30).unwrap()
 }
 
-pub fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/examples").join(name)
 }
 
 /// The tables of a folder, those without a file empty.
-pub fn read_tables(folder: &Path) -> Tables {
+pub(crate) fn read_tables(folder: &Path) -> Tables {
     let mut tables = Tables::of_suppliers(Table::Suppliers.empty());
     for table in Table::ALL {
         let path = folder.join(table.name()).with_extension("csv");
@@ -28,7 +28,7 @@ pub fn read_tables(folder: &Path) -> Tables {
 }
 
 /// Rows of a CSV file, cells by heading, empty ones left out.
-pub fn read_rows(path: &Path) -> Vec<BTreeMap<String, String>> {
+pub(crate) fn read_rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut rows: Vec<BTreeMap<String, String>> =
         csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect();
     rows.iter_mut().for_each(|row| row.retain(|_, cell| !cell.is_empty()));
@@ -36,7 +36,7 @@ pub fn read_rows(path: &Path) -> Vec<BTreeMap<String, String>> {
 }
 
 /// A frame of rows whose cells are text, empty ones left out.
-pub fn frame(table: Table, rows: &[BTreeMap<String, String>]) -> DataFrame {
+pub(crate) fn frame(table: Table, rows: &[BTreeMap<String, String>]) -> DataFrame {
     let columns = table
         .columns()
         .iter()
@@ -69,7 +69,7 @@ pub fn frame(table: Table, rows: &[BTreeMap<String, String>]) -> DataFrame {
 }
 
 /// The results of a portfolio that is known to be sound.
-pub fn score_table(tables: Tables, model: &Model) -> DataFrame {
+pub(crate) fn score_table(tables: Tables, model: &Model) -> DataFrame {
     let portfolio = Portfolio::try_new(tables).unwrap();
     scoring::score(&portfolio, model, as_of()).unwrap().table().unwrap()
 }

@@ -8,7 +8,7 @@ use ::csv::{ByteRecord, ReaderBuilder};
 use polars::prelude::DataFrame;
 use scoring::{InputColumn, Faults, Lang, Table, name, unreadable};
 
-use super::quotes::{QuoteCheck, QuoteFault};
+use super::records::{QuoteFault, RecordWatch, Seen};
 use crate::frames::FrameBuilder;
 
 /// A table as read, with all that is wrong with its text.
@@ -28,7 +28,8 @@ pub(crate) struct CsvTable {
 /// A fault of a CSV file as a text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TextFault {
-    pub(crate) line: u64,
+    /// Counted from 0, the header.
+    pub(crate) record: u64,
     pub(crate) column: Option<String>,
     pub(crate) value: Option<String>,
     pub(crate) reason: TextReason,
@@ -42,9 +43,9 @@ pub(crate) struct TextFaults {
 }
 
 impl TextFaults {
-    fn push(&mut self, line: u64, column: Option<&str>, value: Option<String>, reason: TextReason) {
+    fn push(&mut self, record: u64, column: Option<&str>, value: Option<String>, reason: TextReason) {
         if self.first.len() < Faults::KEPT {
-            self.first.push(TextFault { line, column: column.map(str::to_owned), value, reason });
+            self.first.push(TextFault { record, column: column.map(str::to_owned), value, reason });
         }
         self.count += 1;
     }
@@ -108,25 +109,32 @@ impl TextReason {
     }
 }
 
-/// The line of each row. Rows follow each other line by line except where noted.
+/// The line of each row.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
-    /// From which row on a row stands how many lines below its own number.
+    seen: Seen,
+    /// From which row on how many records lie before a row, beside the rows before it: the header, and rows left out.
     shifts: Vec<(usize, u64)>,
 }
 
 impl Lines {
-    fn note(&mut self, row: usize, line: u64) {
-        let shift = line - row as u64;
+    /// Notes which record a row was.
+    fn note(&mut self, row: usize, record: u64) {
+        let shift = record - row as u64;
         if self.shifts.last().is_none_or(|(_, last)| *last != shift) {
             self.shifts.push((row, shift));
         }
     }
 
+    /// The line, counted from 1, on which a record, counted from 0, begins.
+    pub(crate) fn of_record(&self, record: u64) -> u64 {
+        self.seen.line_of(record)
+    }
+
     /// The line, counted from 1, on which a row, counted from 0, begins.
-    pub(crate) fn line_of(&self, row: usize) -> Option<u64> {
+    pub(crate) fn of_row(&self, row: usize) -> Option<u64> {
         let next = self.shifts.partition_point(|(from, _)| *from <= row);
-        self.shifts.get(next.checked_sub(1)?).map(|(_, shift)| row as u64 + shift)
+        self.shifts.get(next.checked_sub(1)?).map(|(_, shift)| self.seen.line_of(row as u64 + shift))
     }
 }
 
@@ -147,18 +155,19 @@ pub(crate) fn read(path: &Path, table: Table, on_bytes: impl FnMut(u64)) -> io::
         .has_headers(false)
         .flexible(true)
         .buffer_capacity(1 << 18)
-        .from_reader(QuoteCheck::new(Counted { inner: file, on_bytes }));
+        .from_reader(RecordWatch::new(Counted { inner: file, on_bytes }));
 
     let mut record = ByteRecord::new();
     if !reader.read_byte_record(&mut record)? {
-        text_faults.push(1, None, None, TextReason::NoHeader);
+        text_faults.push(0, None, None, TextReason::NoHeader);
     }
     let header = Header::read(table, &record, &mut text_faults);
     let mut builder = FrameBuilder::new(header.columns.iter().map(|(declared, _)| *declared));
+    let mut place = 0;
     while reader.read_byte_record(&mut record)? {
+        place += 1;
         let row = builder.row_count();
-        let line = record.position().map_or(0, ::csv::Position::line);
-        if header.is_sound(&record, line, &mut text_faults) {
+        if header.is_sound(&record, place, &mut text_faults) {
             let cell = |(_, field): &(_, usize)| record.get(*field).and_then(|bytes| str::from_utf8(bytes).ok());
             builder.push_row(header.columns.iter().map(cell), |place, text| {
                 if let Some((declared, _)) = header.columns.get(place) {
@@ -174,17 +183,17 @@ pub(crate) fn read(path: &Path, table: Table, on_bytes: impl FnMut(u64)) -> io::
         } else {
             continue;
         }
-        lines.note(row, line);
+        lines.note(row, place);
     }
 
-    for (line, fault) in reader.into_inner().into_faults() {
+    lines.seen = reader.into_inner().finish();
+    for (record, fault) in &lines.seen.quote_faults {
         let reason = match fault {
             QuoteFault::Open => TextReason::OpenQuote,
             QuoteFault::TextAfter => TextReason::TextAfterQuote,
         };
-        text_faults.push(line, None, None, reason);
+        text_faults.push(*record, None, None, reason);
     }
-    text_faults.first.sort_by_key(|fault| fault.line);
     let frame = builder.finish().map_err(io::Error::other)?;
     Ok(CsvTable { frame, cell_faults, text_faults, unknown_headings: header.unknown, lines })
 }
@@ -202,14 +211,14 @@ impl Header {
         for (field, bytes) in record.iter().enumerate() {
             let Ok(heading) = str::from_utf8(bytes) else {
                 let value = String::from_utf8_lossy(bytes).into_owned();
-                faults.push(1, None, Some(value), TextReason::NotUtf8);
+                faults.push(0, None, Some(value), TextReason::NotUtf8);
                 continue;
             };
             let heading = heading.trim();
             let declared = table.columns().iter().find(|column| column.name == heading || column.ja == heading);
             match declared {
                 Some(declared) if header.columns.iter().any(|(known, _)| known.name == declared.name) => {
-                    faults.push(1, Some(heading), None, TextReason::RepeatedHeading);
+                    faults.push(0, Some(heading), None, TextReason::RepeatedHeading);
                 }
                 Some(declared) => header.columns.push((declared, field)),
                 None if heading.is_empty() || table.other_columns().contains(&heading) => {}
@@ -220,20 +229,20 @@ impl Header {
     }
 
     /// Whether a row has the header's number of fields, and text in those that are read.
-    fn is_sound(&self, record: &ByteRecord, line: u64, faults: &mut TextFaults) -> bool {
-        if record.len() != self.field_count {
-            let reason = TextReason::FieldCount { expected: self.field_count, found: record.len() };
-            faults.push(line, None, None, reason);
+    fn is_sound(&self, row: &ByteRecord, record: u64, faults: &mut TextFaults) -> bool {
+        if row.len() != self.field_count {
+            let reason = TextReason::FieldCount { expected: self.field_count, found: row.len() };
+            faults.push(record, None, None, reason);
             return false;
         }
-        if record.as_slice().is_ascii() {
+        if row.as_slice().is_ascii() {
             return true;
         }
-        let cells = self.columns.iter().filter_map(|(declared, field)| Some((declared, record.get(*field)?)));
+        let cells = self.columns.iter().filter_map(|(declared, field)| Some((declared, row.get(*field)?)));
         let mut is_sound = true;
         for (declared, bytes) in cells.filter(|(_, bytes)| str::from_utf8(bytes).is_err()) {
             let value = String::from_utf8_lossy(bytes).into_owned();
-            faults.push(line, Some(declared.name), Some(value), TextReason::NotUtf8);
+            faults.push(record, Some(declared.name), Some(value), TextReason::NotUtf8);
             is_sound = false;
         }
         is_sound

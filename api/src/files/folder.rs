@@ -147,12 +147,13 @@ fn in_files(files: Vec<(Table, CsvTable)>, portfolio: Faults) -> FolderError {
         count += file.text_faults.count;
         located.extend(file.text_faults.first.into_iter().map(|fault| {
             let why = Why::Text(fault.reason);
-            (table, FileFault { file: file_name(table), line: Some(fault.line), column: fault.column, value: fault.value, why })
+            let line = Some(file.lines.of_record(fault.record));
+            (table, FileFault { file: file_name(table), line, column: fault.column, value: fault.value, why })
         }));
         lines.push((table, file.lines));
     }
     count += faults.count();
-    let line_of = |table, row| lines.iter().find(|(read, _)| *read == table)?.1.line_of(row);
+    let line_of = |table, row| lines.iter().find(|(read, _)| *read == table)?.1.of_row(row);
     located.extend(faults.first().iter().map(|fault| {
         let first_line = match fault.reason {
             Reason::DuplicateSupplier { first_row } => line_of(fault.table, first_row),

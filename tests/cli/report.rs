@@ -1,0 +1,109 @@
+//! What the command prints: the portfolio at a glance, and scores opened into their sums.
+
+use crate::support::{Folder, Score, example, sonae};
+
+#[test]
+fn without_out_the_portfolio_is_summed_up() {
+    let text = Score::of(&example("portfolio")).run().ok().stdout();
+
+    for part in [
+        "取引先 300社（2026-09-30時点、モデル 2026.1、SHA-256 ",
+        "年間期待損失: ¥605,659,058",
+        "お助け隊の監視がある取引先: 78 / 300（26 %）",
+        "規模が不明な取引先: 13 / 300（4.3 %）",
+        "S0000062",
+        "任意です",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    let english = Score::of(&example("portfolio")).english().run().ok().stdout();
+    assert!(english.contains("expected annual loss: ¥605,659,058"), "{english}");
+    assert!(english.contains("are all voluntary"), "{english}");
+}
+
+#[test]
+fn grades_add_up_to_all_suppliers() {
+    let text = Score::of(&example("portfolio")).run().ok().stdout();
+
+    let grade = |letter: char| {
+        let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{letter} "))).unwrap();
+        let counts: Vec<usize> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        (counts[0], counts[1])
+    };
+    let grades: Vec<_> = ('A'..='E').map(grade).collect();
+    assert_eq!(grades.iter().map(|(own, _)| own).sum::<usize>(), 300);
+    assert_eq!(grades.iter().map(|(_, chain)| chain).sum::<usize>(), 300);
+}
+
+#[test]
+fn a_score_opens_into_its_sum_with_facts() {
+    let text = Score::of(&example("basics")).arg("--explain").arg("B17").run().ok().stdout();
+
+    for part in [
+        "B17 重なる加入",
+        "リスクスコア 55.1 B（90 %区間 23.5〜70.7）",
+        "+65.3  規模は中小企業、業種は製造業（E）",
+        "−6.3  2類に加入中（カバー率60 %、2025-06-15から）、1類に加入中（カバー率70 %、うち40 %を算入、2024-01-01から）",
+        "0.0  SECURITY ACTION・SCSは未確認",
+        "登録された上流の取引先はない",
+    ] {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn every_fact_has_an_english_sentence() {
+    let explain = |code: &str| {
+        let folder = if code.starts_with('B') { "basics" } else { "chain" };
+        Score::of(&example(folder)).arg("--explain").arg(code).english().run().ok().stdout()
+    };
+    for (code, sentence) in [
+        ("B01", "size and section are unknown, so the highest multipliers hold"),
+        ("B07", "the お助け隊 enrollment ended on 2025-10-01"),
+        ("B10", "SCS ★3 (expired on 2026-06-30, 48.9 % of its effect counted)"),
+        ("B11", "1 harmful incident (over 2.0 discounted years of observation)"),
+        ("B13", "500 blocked attacks not counted"),
+        ("B18", "scaled down, as all controls together reach their limit"),
+        ("B27", "enrolled in class 1 (coverage unknown, assumed 50 %, since 2025-01-01)"),
+        ("B15", "access to the buyer's network (privileged) (0.41 a year × ¥50,000,000 each)"),
+        ("T1", "inherits stops of 2 upstream suppliers (T2A 98.4 %, T2B 1.6 %)"),
+        ("T1", "its own incidents stop supply here and downstream (0.16 a year × ¥79,908,794 each)"),
+    ] {
+        let text = explain(code);
+        assert!(text.contains(sentence), "{sentence} is missing in\n{text}");
+    }
+}
+
+#[test]
+fn an_early_scs_certificate_is_taken_with_a_note() {
+    let ran = Score::of(&example("chain")).english().run().ok();
+
+    assert!(ran.stderr().contains("SCS ★3 and ★4 registration does not open before 2027; 1 are dated earlier"));
+}
+
+#[test]
+fn no_suppliers_are_an_empty_report() {
+    let folder = Folder::empty().with("suppliers.csv", "supplier_code\n");
+
+    assert!(Score::of(folder.path()).run().ok().stdout().starts_with("取引先 0社"));
+}
+
+#[test]
+fn files_may_have_marks_quotes_line_ends_and_japanese_headings() {
+    let folder = Folder::empty()
+        .with("suppliers.csv", "\u{feff}\"取引先コード\",取引先名,従業員数,産業中分類,備考\r\nA,\"名前,\n二行\",120.0,09,\r\n\r\nB,,,,x\r\n")
+        .with("incidents.csv", "\u{feff}supplier_code,occurred_on,outcome,count\nA,2026-01-10,harmful,\n");
+
+    let ran = Score::of(folder.path()).arg("--explain").arg("A").run().ok();
+
+    assert!(ran.stdout().contains("規模は中小企業、業種は製造業（E）"), "{}", ran.stdout());
+    assert!(ran.stdout().contains("実害のある事案1件"), "{}", ran.stdout());
+    assert!(ran.stderr().contains("suppliers.csv: 知らない見出しの列は読みませんでした: 備考"), "{}", ran.stderr());
+}
+
+#[test]
+fn help_tells_what_the_command_does() {
+    let help = sonae().args(["score", "--help"]).output().unwrap();
+
+    assert!(String::from_utf8(help.stdout).unwrap().contains("suppliers.csv"));
+}
