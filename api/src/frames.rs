@@ -2,7 +2,11 @@
 
 use std::io::Write;
 
-use polars::prelude::*;
+use polars::prelude::{
+    BooleanChunkedBuilder, ChunkedBuilder, Column, DataType, Float64Chunked, Float64Type, Int32Type, Int64Type,
+    IntoColumn, PrimitiveChunkedBuilder, StringChunked, StringChunkedBuilder,
+};
+pub(crate) use polars::prelude::{DataFrame, PolarsError as FrameError, PolarsResult as FrameResult};
 use polars_io::prelude::{CsvWriter, KeyValueMetadata, ParquetWriter, SerWriter};
 use scoring::{InputColumn, Kind, RESULTS, ResultColumn, Scores, Unit};
 
@@ -43,8 +47,8 @@ impl FrameBuilder {
         self.row_count += 1;
     }
 
-    pub(crate) fn finish(self) -> PolarsResult<DataFrame> {
-        let columns = self.columns.into_iter().map(ColumnBuilder::finish).collect::<PolarsResult<Vec<_>>>()?;
+    pub(crate) fn finish(self) -> FrameResult<DataFrame> {
+        let columns = self.columns.into_iter().map(ColumnBuilder::finish).collect::<FrameResult<Vec<_>>>()?;
         DataFrame::new(self.row_count, columns)
     }
 }
@@ -82,13 +86,19 @@ impl ColumnBuilder {
                 Ok(())
             }
             Cells::Whole(cells) => push(text.map(whole), self.required.then_some(1), |cell| cells.append_option(cell)),
-            Cells::Number(cells) => push(text.map(number), self.required.then_some(0.0), |cell| cells.append_option(cell)),
-            Cells::Date(cells) => push(text.map(days), self.required.then_some(FIRST_DAY), |cell| cells.append_option(cell)),
-            Cells::Flag(cells) => push(text.map(flag), self.required.then_some(false), |cell| cells.append_option(cell)),
+            Cells::Number(cells) => {
+                push(text.map(number), self.required.then_some(0.0), |cell| cells.append_option(cell))
+            }
+            Cells::Date(cells) => {
+                push(text.map(days), self.required.then_some(FIRST_DAY), |cell| cells.append_option(cell))
+            }
+            Cells::Flag(cells) => {
+                push(text.map(flag), self.required.then_some(false), |cell| cells.append_option(cell))
+            }
         }
     }
 
-    fn finish(self) -> PolarsResult<Column> {
+    fn finish(self) -> FrameResult<Column> {
         Ok(match self.cells {
             Cells::Text(cells) => cells.finish().into_column(),
             Cells::Whole(cells) => cells.finish().into_column(),
@@ -131,7 +141,8 @@ fn days(text: &str) -> Option<i32> {
     let digits = |bytes: &[&u8]| {
         bytes.iter().try_fold(0u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(**byte - b'0')))
     };
-    let date = chrono::NaiveDate::from_ymd_opt(digits(&[y1, y2, y3, y4])? as i32, digits(&[m1, m2])?, digits(&[d1, d2])?)?;
+    let date =
+        chrono::NaiveDate::from_ymd_opt(digits(&[y1, y2, y3, y4])? as i32, digits(&[m1, m2])?, digits(&[d1, d2])?)?;
     Some(date.signed_duration_since(chrono::NaiveDate::default()).num_days() as i32)
 }
 
@@ -151,12 +162,12 @@ pub(crate) struct Provenance {
 }
 
 /// Writes the results as CSV, numbers as the shortest decimals that read back to the same double.
-pub(crate) fn write_csv(scores: &Scores, out: &mut impl Write) -> PolarsResult<()> {
+pub(crate) fn write_csv(scores: &Scores, out: &mut impl Write) -> FrameResult<()> {
     CsvWriter::new(out).finish(&mut scores.table()?)
 }
 
 /// Writes the results as Parquet, with their provenance as key-value metadata.
-pub(crate) fn write_parquet(scores: &Scores, provenance: &Provenance, out: &mut impl Write) -> PolarsResult<()> {
+pub(crate) fn write_parquet(scores: &Scores, provenance: &Provenance, out: &mut impl Write) -> FrameResult<()> {
     let metadata = [
         ("sonae.as_of", provenance.as_of.to_string()),
         ("sonae.model_version", provenance.model_version.clone()),
@@ -186,7 +197,7 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    pub(crate) fn new(scores: &Scores) -> PolarsResult<Self> {
+    pub(crate) fn new(scores: &Scores) -> FrameResult<Self> {
         let table = scores.table()?;
         let values = |declared: &'static ResultColumn| {
             let column = table.column(declared.name)?;
@@ -198,7 +209,7 @@ impl Results {
         };
         Ok(Self {
             names: scores.supplier_names()?.str()?.clone(),
-            columns: RESULTS.iter().map(values).collect::<PolarsResult<_>>()?,
+            columns: RESULTS.iter().map(values).collect::<FrameResult<_>>()?,
         })
     }
 

@@ -42,7 +42,8 @@ pub(crate) fn lines(summary: &Summary, lang: Lang) -> [Vec<Line>; 2] {
     let all = summary.supplier_count;
     let of = |count| Value::Of(count, all);
     let line = |ja, en, value| Line { label: lang.pick(ja, en), value };
-    let spend = if summary.annual_spend_jpy > 0.0 { summary.monitored_spend_jpy / summary.annual_spend_jpy } else { 0.0 };
+    let spend =
+        if summary.annual_spend_jpy > 0.0 { summary.monitored_spend_jpy / summary.annual_spend_jpy } else { 0.0 };
     let known = vec![
         line("年間期待損失", "expected annual loss", Value::Yen(summary.expected_annual_loss_jpy)),
         line("年間取引額（直接の取引先）", "annual spend with direct suppliers", Value::Yen(summary.annual_spend_jpy)),
@@ -61,7 +62,11 @@ pub(crate) fn lines(summary: &Summary, lang: Lang) -> [Vec<Line>; 2] {
             of(summary.no_evidence_count),
         ),
         line("取引額が空の行", "rows to the buyer without a spend", Value::Count(summary.unknown_spend_row_count)),
-        line("カバー率を仮定した加入", "enrollments of assumed coverage", Value::Count(summary.assumed_coverage_row_count)),
+        line(
+            "カバー率を仮定した加入",
+            "enrollments of assumed coverage",
+            Value::Count(summary.assumed_coverage_row_count),
+        ),
     ];
     [known, unknown]
 }

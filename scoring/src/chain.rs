@@ -138,7 +138,12 @@ fn graph_of(portfolio: &Portfolio, model: &Model, mean_days: &Column) -> PolarsR
 ///
 /// Formula: `L_i = Σ V · d/365 · (1 − e^(−x)) / x`, `x = r_i d / 365`, `d = pass · m · (1 + s/σ_i)^(1−α)`,
 ///          `V = annual_spend · revenue_at_risk_multiplier`, over the rows to the buyer in order of all their columns
-fn loss_per_disruption(portfolio: &Portfolio, model: &Model, mean_days: &Column, rate: &[f64]) -> PolarsResult<Vec<f64>> {
+fn loss_per_disruption(
+    portfolio: &Portfolio,
+    model: &Model,
+    mean_days: &Column,
+    rate: &[f64],
+) -> PolarsResult<Vec<f64>> {
     const DAYS: &str = "days";
     const VALUE: &str = "value";
     let supplies = rows(portfolio, model, mean_days, col(DOWNSTREAM).is_null())?

@@ -53,10 +53,10 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
             col(LADDER).fill_null(lit(0.0)),
             col(ISMS).fill_null(lit(0.0)),
         ])
+        .with_column(when(total().lt(lit(floor))).then(lit(floor) / total()).otherwise(lit(1.0)).alias(FLOOR_SCALE))
         .with_column(
-            when(total().lt(lit(floor))).then(lit(floor) / total()).otherwise(lit(1.0)).alias(FLOOR_SCALE),
+            (col(BASE_RATE) * when(total().lt(lit(floor))).then(lit(floor)).otherwise(total()).exp()).alias(PRIOR),
         )
-        .with_column((col(BASE_RATE) * when(total().lt(lit(floor))).then(lit(floor)).otherwise(total()).exp()).alias(PRIOR))
         .with_columns([scaled(MONITORING), scaled(LADDER), scaled(ISMS)])
         .collect()?;
     Ok(Controls { suppliers, active })
@@ -79,12 +79,7 @@ fn by_endpoints() -> Expr {
 
 /// The enrollments with `coverage`, whether that `is_assumed`, and `log_factor`, in order of all their columns, those named in `first` before others.
 pub(crate) fn enrollments(portfolio: &Portfolio, model: &Model, first: &[Expr]) -> LazyFrame {
-    let endpoints = portfolio
-        .suppliers
-        .clone()
-        .lazy()
-        .select([col(TOTAL_ENDPOINTS)])
-        .with_row_index(SUPPLIER, None);
+    let endpoints = portfolio.suppliers.clone().lazy().select([col(TOTAL_ENDPOINTS)]).with_row_index(SUPPLIER, None);
     let order = [SERVICE_CLASS, COVERAGE_SHARE, COVERED_ENDPOINTS, STARTS_ON, ENDS_ON, ONSITE_RESPONSE].map(col);
     portfolio
         .enrollments
@@ -109,13 +104,11 @@ fn active_enrollments(portfolio: &Portfolio, model: &Model, as_of: i32) -> Polar
 
 /// When a supplier's last enrollment that is over ended.
 fn last_ends(portfolio: &Portfolio, as_of: i32) -> LazyFrame {
-    portfolio
-        .enrollments
-        .clone()
-        .lazy()
-        .filter(days(ENDS_ON).lt_eq(lit(as_of)))
-        .group_by([col(SUPPLIER)])
-        .agg([col(ENDS_ON).max().alias(ENDED_ON)])
+    portfolio.enrollments.clone().lazy().filter(days(ENDS_ON).lt_eq(lit(as_of))).group_by([col(SUPPLIER)]).agg([col(
+        ENDS_ON,
+    )
+    .max()
+    .alias(ENDED_ON)])
 }
 
 /// The two kinds of certification, of each of which the best one counts.
@@ -146,7 +139,9 @@ fn best(portfolio: &Portfolio, model: &Model, as_of: i32, kind: Ladder) -> LazyF
         .filter(is_kind.and(days(ISSUED_ON).lt_eq(lit(as_of))))
         .with_column(expiry(model))
         .with_column(freshness(model, as_of))
-        .with_column((by_choice(SCHEME, factors, f64::NAN).log(lit(std::f64::consts::E)) * col(FRESHNESS)).alias(LOG_FACTOR))
+        .with_column(
+            (by_choice(SCHEME, factors, f64::NAN).log(lit(std::f64::consts::E)) * col(FRESHNESS)).alias(LOG_FACTOR),
+        )
         .sort_by_exprs(order, SortMultipleOptions::default())
         .unique_stable(Some(cols([SUPPLIER])), UniqueKeepStrategy::First)
         .select([
@@ -174,11 +169,8 @@ fn expiry(model: &Model) -> Expr {
 fn freshness(model: &Model, as_of: i32) -> Expr {
     let days_past = (lit(as_of) - col(EXPIRY)).cast(DataType::Float64);
     let faded = lit(1.0) - days_past.clone() / lit(model.expiry_fade_days);
-    let dated = when(days_past.lt_eq(lit(0.0)))
-        .then(lit(1.0))
-        .when(faded.clone().gt(lit(0.0)))
-        .then(faded)
-        .otherwise(lit(0.0));
+    let dated =
+        when(days_past.lt_eq(lit(0.0))).then(lit(1.0)).when(faded.clone().gt(lit(0.0))).then(faded).otherwise(lit(0.0));
     let over = (lit(as_of) - days(ISSUED_ON)).cast(DataType::Float64) - lit(model.undated_full_days);
     let halved = lit(2.0).pow(-over.clone() / lit(model.undated_half_life_days));
     let undated = when(over.lt_eq(lit(0.0))).then(lit(1.0)).otherwise(halved);

@@ -148,8 +148,15 @@ impl<'a> Explainer<'a> {
     /// None for scores of the same portfolio and model.
     pub fn new(portfolio: &Portfolio, model: &Model, scores: &'a Scores) -> PolarsResult<Self> {
         const NUMBERS: [&str; 9] = [
-            PEER_HARMFUL_COUNT, PEER_EXPECTED_COUNT, FLOOR_SCALE, LADDER_FRESHNESS, ISMS_FRESHNESS,
-            DISCOUNTED_OBSERVED_YEARS, OWN_RATE, DISRUPTION_RATE, LOSS_PER_DISRUPTION_JPY,
+            PEER_HARMFUL_COUNT,
+            PEER_EXPECTED_COUNT,
+            FLOOR_SCALE,
+            LADDER_FRESHNESS,
+            ISMS_FRESHNESS,
+            DISCOUNTED_OBSERVED_YEARS,
+            OWN_RATE,
+            DISRUPTION_RATE,
+            LOSS_PER_DISRUPTION_JPY,
         ];
         let suppliers = scores.suppliers.clone();
         let numbers = NUMBERS.into_iter().chain(CONTRIBUTIONS).chain([SYSTEMIC_LOSS_PER_DISRUPTION_JPY]);
@@ -214,7 +221,8 @@ impl<'a> Explainer<'a> {
         let systemic = self.number(SYSTEMIC_LOSS_PER_DISRUPTION_JPY, row);
         let (data, network) =
             (self.data_loss.get(row).unwrap_or_default(), self.network_loss.get(row).unwrap_or_default());
-        let access = |name| Some(self.text(name, row)).filter(|access| !access.is_empty()).unwrap_or_else(|| "none".into());
+        let access =
+            |name| Some(self.text(name, row)).filter(|access| !access.is_empty()).unwrap_or_else(|| "none".into());
         vec![
             Loss {
                 key: LOSS_SUPPLY_DIRECT_JPY,

@@ -122,11 +122,16 @@ impl Reason {
             Self::UnknownSupplier => {
                 ("コードを直すか、suppliers に取引先を加えてください", "mend the code or add the supplier to suppliers")
             }
-            Self::DuplicateSupplier { .. } => ("どちらかの行を消すか直してください", "remove or mend one of the two rows"),
-            Self::SelfSupply => ("供給元か供給先を直すか、行を消してください", "mend one of the two codes or remove the row"),
-            Self::EndsBeforeStart => {
-                ("終了日（その日を含まない）を開始日より後にしてください", "set ends_on, which is exclusive, after starts_on")
+            Self::DuplicateSupplier { .. } => {
+                ("どちらかの行を消すか直してください", "remove or mend one of the two rows")
             }
+            Self::SelfSupply => {
+                ("供給元か供給先を直すか、行を消してください", "mend one of the two codes or remove the row")
+            }
+            Self::EndsBeforeStart => (
+                "終了日（その日を含まない）を開始日より後にしてください",
+                "set ends_on, which is exclusive, after starts_on",
+            ),
             Self::ExpiresBeforeIssue => ("有効期限を取得日以後にしてください", "set expires_on to issued_on or later"),
             Self::HarmfulCount => ("1件ごとに1行にしてください", "give each harmful incident a row of its own"),
         };

@@ -22,7 +22,7 @@ mod summary;
 mod sums;
 mod words;
 
-use chrono::{Days, NaiveDate};
+use chrono::{NaiveDate, TimeDelta};
 use polars::prelude::*;
 
 pub use columns::{InputColumn, Kind, RESULTS, ResultColumn, Table, Unit, name};
@@ -82,14 +82,12 @@ impl Scores {
     }
 }
 
-const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
-
+/// Days since 1970-01-01.
 fn days_from_date(date: NaiveDate) -> i32 {
-    date.signed_duration_since(EPOCH).num_days() as i32
+    date.signed_duration_since(NaiveDate::default()).num_days() as i32
 }
 
 fn date_from_days(days: i32) -> NaiveDate {
-    let step = Days::new(days.unsigned_abs().into());
-    let date = if days < 0 { EPOCH.checked_sub_days(step) } else { EPOCH.checked_add_days(step) };
-    date.unwrap_or(EPOCH)
+    let epoch = NaiveDate::default();
+    epoch.checked_add_signed(TimeDelta::days(days.into())).unwrap_or(epoch)
 }

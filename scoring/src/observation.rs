@@ -84,13 +84,11 @@ fn plain_counts(portfolio: &Portfolio, model: &Model, as_of: i32) -> LazyFrame {
     let of = |outcome: &str, name: &str| {
         when(col(OUTCOME).eq(lit(outcome))).then(col(COUNT).fill_null(lit(1i64))).otherwise(lit(0i64)).sum().alias(name)
     };
-    portfolio
-        .incidents
-        .clone()
-        .lazy()
-        .filter(in_window(model, as_of))
-        .group_by([col(SUPPLIER)])
-        .agg([of("harmful", HARMFUL_COUNT), of("contained", CONTAINED_COUNT), of("blocked", BLOCKED_COUNT)])
+    portfolio.incidents.clone().lazy().filter(in_window(model, as_of)).group_by([col(SUPPLIER)]).agg([
+        of("harmful", HARMFUL_COUNT),
+        of("contained", CONTAINED_COUNT),
+        of("blocked", BLOCKED_COUNT),
+    ])
 }
 
 /// Who watched each supplier, and when.

@@ -12,15 +12,8 @@ pub(crate) fn chance(rate: f64) -> f64 {
 }
 
 /// The contributions to the chain score; all but the last sum to the risk score before it is clamped.
-pub const CONTRIBUTIONS: [&str; 7] = [
-    POINTS_BASE,
-    POINTS_SEGMENT,
-    POINTS_MONITORING,
-    POINTS_LADDER,
-    POINTS_ISMS,
-    POINTS_HISTORY,
-    POINTS_UPSTREAM,
-];
+pub const CONTRIBUTIONS: [&str; 7] =
+    [POINTS_BASE, POINTS_SEGMENT, POINTS_MONITORING, POINTS_LADDER, POINTS_ISMS, POINTS_HISTORY, POINTS_UPSTREAM];
 
 /// Adds probabilities, scores, grades and contributions to the suppliers.
 ///
@@ -29,7 +22,8 @@ pub const CONTRIBUTIONS: [&str; 7] = [
 /// Source:  scoring-model.md, section 4
 pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFrame> {
     // Polars has no `expm1`, and `1 − e^(−x)` loses the digits of a small rate.
-    let chances = |rates: &str| Ok::<_, PolarsError>(floats(&suppliers, rates)?.iter().map(|rate| chance(*rate)).collect());
+    let chances =
+        |rates: &str| Ok::<_, PolarsError>(floats(&suppliers, rates)?.iter().map(|rate| chance(*rate)).collect());
     let probabilities = [
         from_floats(INCIDENT_PROBABILITY, chances(OWN_RATE)?),
         from_floats(DISRUPTION_PROBABILITY, chances(DISRUPTION_RATE)?),
@@ -62,7 +56,10 @@ pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFra
         ])
         .with_columns([grade(RISK_SCORE, model).alias(GRADE), grade(CHAIN_SCORE, model).alias(CHAIN_GRADE)])
         // A factor of 1 gives a zero of either sign; people should see one.
-        .with_columns(CONTRIBUTIONS.map(|points| when(col(points).eq(lit(0.0))).then(lit(0.0)).otherwise(col(points)).alias(points)))
+        .with_columns(
+            CONTRIBUTIONS
+                .map(|points| when(col(points).eq(lit(0.0))).then(lit(0.0)).otherwise(col(points)).alias(points)),
+        )
         .collect()
 }
 

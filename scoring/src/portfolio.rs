@@ -144,7 +144,8 @@ impl Portfolio {
     /// None for a checked portfolio.
     pub fn notices(&self) -> PolarsResult<Vec<Notice>> {
         let opens_on = days_from_date(NaiveDate::from_ymd_opt(2027, 1, 1).unwrap_or_default());
-        let is_early = col(SCHEME).eq(lit("scs_3")).or(col(SCHEME).eq(lit("scs_4"))).and(days(ISSUED_ON).lt(lit(opens_on)));
+        let is_early =
+            col(SCHEME).eq(lit("scs_3")).or(col(SCHEME).eq(lit("scs_4"))).and(days(ISSUED_ON).lt(lit(opens_on)));
         let count = self.certifications.clone().lazy().filter(is_early).collect()?.height();
         Ok((count > 0).then_some(Notice::EarlyScs { count }).into_iter().collect())
     }
@@ -236,7 +237,13 @@ fn report(
     if count > 0 {
         let cells = frame.column(column)?;
         let rows = mask.iter().enumerate().filter(|(_, is_faulty)| *is_faulty == Some(true)).map(|(row, _)| row);
-        let fault = |row| Fault { table, row: Some(row), column: Some(column), value: text_at(cells, row), reason: reason.clone() };
+        let fault = |row| Fault {
+            table,
+            row: Some(row),
+            column: Some(column),
+            value: text_at(cells, row),
+            reason: reason.clone(),
+        };
         faults.add(rows.map(fault), count);
     }
     Ok(())
@@ -247,6 +254,7 @@ fn text_at(cells: &Column, row: usize) -> Option<String> {
     match cells.get(row).ok()? {
         AnyValue::Null => None,
         AnyValue::String(text) => Some(text.to_owned()),
+        AnyValue::StringOwned(text) => Some(text.to_string()),
         AnyValue::Date(days) => Some(crate::date_from_days(days).to_string()),
         other => Some(other.to_string()),
     }
@@ -263,8 +271,13 @@ fn check_duplicates(suppliers: &DataFrame, faults: &mut Faults) -> PolarsResult<
         let first_row = *first_rows.entry(code).or_insert(row);
         if first_row != row {
             let reason = Reason::DuplicateSupplier { first_row };
-            let fault =
-                Fault { table: Table::Suppliers, row: Some(row), column: Some(SUPPLIER_CODE), value: Some(code.to_owned()), reason };
+            let fault = Fault {
+                table: Table::Suppliers,
+                row: Some(row),
+                column: Some(SUPPLIER_CODE),
+                value: Some(code.to_owned()),
+                reason,
+            };
             faults.add(std::iter::once(fault), 1);
         }
     }
@@ -308,13 +321,9 @@ fn own_checks(table: Table) -> Vec<Check> {
     let check = |column, reason, is_faulty| vec![Check { column, reason, is_faulty }];
     match table {
         Table::Suppliers => vec![],
-        Table::Relationships => {
-            check(DOWNSTREAM_CODE, Reason::SelfSupply, col(UPSTREAM_CODE).eq(col(DOWNSTREAM_CODE)))
-        }
+        Table::Relationships => check(DOWNSTREAM_CODE, Reason::SelfSupply, col(UPSTREAM_CODE).eq(col(DOWNSTREAM_CODE))),
         Table::Enrollments => check(ENDS_ON, Reason::EndsBeforeStart, col(ENDS_ON).lt_eq(col(STARTS_ON))),
-        Table::Certifications => {
-            check(EXPIRES_ON, Reason::ExpiresBeforeIssue, col(EXPIRES_ON).lt(col(ISSUED_ON)))
-        }
+        Table::Certifications => check(EXPIRES_ON, Reason::ExpiresBeforeIssue, col(EXPIRES_ON).lt(col(ISSUED_ON))),
         Table::Incidents => {
             let is_harmful = col(OUTCOME).eq(lit("harmful"));
             check(COUNT, Reason::HarmfulCount, is_harmful.and(col(COUNT).neq(lit(1i64))))

@@ -23,9 +23,9 @@ pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFra
         .lazy()
         .select([
             (col(JSIC_SECTION) + lit("/") + col(SIZE_CLASS))
-            .rank(RankOptions { method: RankMethod::Dense, descending: false }, None)
-            .cast(DataType::UInt32)
-            .alias(SEGMENT),
+                .rank(RankOptions { method: RankMethod::Dense, descending: false }, None)
+                .cast(DataType::UInt32)
+                .alias(SEGMENT),
             capped.alias(PEER_HARMFUL_COUNT),
             (col(PRIOR) * col(WATCHED_YEARS)).alias(PEER_EXPECTED_COUNT),
         ])

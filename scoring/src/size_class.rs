@@ -27,8 +27,26 @@ const ALL_OTHERS: Limits =
 
 /// The last division of each section, JSIC revision 14.
 const SECTION_ENDS: &[(&str, i64)] = &[
-    ("A", 2), ("B", 4), ("C", 5), ("D", 8), ("E", 32), ("F", 36), ("G", 41), ("H", 49), ("I", 61), ("J", 67),
-    ("K", 70), ("L", 74), ("M", 77), ("N", 80), ("O", 82), ("P", 85), ("Q", 87), ("R", 96), ("S", 98), ("T", 99),
+    ("A", 2),
+    ("B", 4),
+    ("C", 5),
+    ("D", 8),
+    ("E", 32),
+    ("F", 36),
+    ("G", 41),
+    ("H", 49),
+    ("I", 61),
+    ("J", 67),
+    ("K", 70),
+    ("L", 74),
+    ("M", 77),
+    ("N", 80),
+    ("O", 82),
+    ("P", 85),
+    ("Q", 87),
+    ("R", 96),
+    ("S", 98),
+    ("T", 99),
 ];
 
 /// `micro`, `sme`, `large`, or `unknown` without a division or with neither figure.
@@ -36,15 +54,11 @@ const SECTION_ENDS: &[(&str, i64)] = &[
 /// Reads:  `jsic_division`, `employee_count`, `capital_jpy`; null = unknown
 /// Source: scoring-model.md, section 1
 pub(crate) fn size_class() -> Expr {
-    let is_unknown = col(JSIC_DIVISION)
-        .is_null()
-        .or(col(EMPLOYEE_COUNT).is_null().and(col(CAPITAL_JPY).is_null()));
+    let is_unknown = col(JSIC_DIVISION).is_null().or(col(EMPLOYEE_COUNT).is_null().and(col(CAPITAL_JPY).is_null()));
     let by_limits = [WHOLESALE, RETAIL, SERVICES]
         .into_iter()
         .rev()
-        .fold(ALL_OTHERS.class(), |rest, limits| {
-            when(limits.covers()).then(limits.class()).otherwise(rest)
-        });
+        .fold(ALL_OTHERS.class(), |rest, limits| when(limits.covers()).then(limits.class()).otherwise(rest));
     when(is_unknown).then(lit("unknown")).otherwise(by_limits).alias(SIZE_CLASS)
 }
 

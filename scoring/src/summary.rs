@@ -67,7 +67,8 @@ impl Summary {
         let spends = supplies.column(ANNUAL_SPEND_JPY)?.f64()?.fill_null_with_values(0.0)?;
         let spends: Vec<f64> = spends.into_no_null_iter().collect();
         let spend_by_supplier = sums::by_key(&keys(&supplies, UPSTREAM)?, &spends, supplier_count);
-        let monitored_spend = spend_by_supplier.iter().zip(&is_monitored).filter(|(_, is)| **is).map(|(spend, _)| spend);
+        let monitored_spend =
+            spend_by_supplier.iter().zip(&is_monitored).filter(|(_, is)| **is).map(|(spend, _)| spend);
 
         Ok(Self {
             supplier_count,

@@ -26,10 +26,7 @@ impl Lang {
 ///
 /// Unknown keys come back as they are, so that a new value never hides.
 pub fn label(key: &str, lang: Lang) -> &str {
-    LABELS
-        .iter()
-        .find(|(known, ..)| *known == key)
-        .map_or(key, |(_, ja, en)| lang.pick(ja, en))
+    LABELS.iter().find(|(known, ..)| *known == key).map_or(key, |(_, ja, en)| lang.pick(ja, en))
 }
 
 const LABELS: &[(&str, &str, &str)] = &[
@@ -112,11 +109,7 @@ pub fn signed(value: f64, decimals: usize) -> String {
 pub fn percent(share: f64) -> String {
     let tenths = (share * 1000.0).round();
     let tenths = if share < 1.0 { tenths.min(999.0) } else { tenths };
-    if tenths % 10.0 == 0.0 {
-        format!("{:.0} %", tenths / 10.0)
-    } else {
-        format!("{:.1} %", tenths / 10.0)
-    }
+    if tenths % 10.0 == 0.0 { format!("{:.0} %", tenths / 10.0) } else { format!("{:.1} %", tenths / 10.0) }
 }
 
 /// Whole yen with thousands separators: `¥1,234,567`.

@@ -27,7 +27,11 @@ fn briefs(tables: Tables) -> Vec<String> {
 fn dates(texts: &[Option<&str>]) -> Series {
     let days: Vec<_> = texts
         .iter()
-        .map(|text| text.map(|text| (text.parse::<chrono::NaiveDate>().unwrap() - chrono::NaiveDate::default()).num_days() as i32))
+        .map(|text| {
+            text.map(|text| {
+                (text.parse::<chrono::NaiveDate>().unwrap() - chrono::NaiveDate::default()).num_days() as i32
+            })
+        })
         .collect();
     Series::new("".into(), days).cast(&DataType::Date).unwrap()
 }
@@ -55,19 +59,22 @@ fn all_faults_of_suppliers_come_at_once() {
     )
     .unwrap();
 
-    assert_eq!(briefs(Tables::of_suppliers(suppliers)), [
-        "suppliers 0 jsic_division out-of-range",
-        "suppliers 0 employee_count out-of-range",
-        "suppliers 0 capital_jpy out-of-range",
-        "suppliers 0 data_access unknown-choice",
-        "suppliers 0 total_endpoints out-of-range",
-        "suppliers 1 jsic_division out-of-range",
-        "suppliers 1 capital_jpy out-of-range",
-        "suppliers 2 supplier_code duplicate-supplier",
-        "suppliers 3 supplier_code missing-value",
-        "suppliers 3 capital_jpy out-of-range",
-        "suppliers 4 supplier_code missing-value",
-    ]);
+    assert_eq!(
+        briefs(Tables::of_suppliers(suppliers)),
+        [
+            "suppliers 0 jsic_division out-of-range",
+            "suppliers 0 employee_count out-of-range",
+            "suppliers 0 capital_jpy out-of-range",
+            "suppliers 0 data_access unknown-choice",
+            "suppliers 0 total_endpoints out-of-range",
+            "suppliers 1 jsic_division out-of-range",
+            "suppliers 1 capital_jpy out-of-range",
+            "suppliers 2 supplier_code duplicate-supplier",
+            "suppliers 3 supplier_code missing-value",
+            "suppliers 3 capital_jpy out-of-range",
+            "suppliers 4 supplier_code missing-value",
+        ]
+    );
 }
 
 #[test]
@@ -82,17 +89,20 @@ fn all_faults_of_relationships_come_at_once() {
     )
     .unwrap();
 
-    assert_eq!(briefs(Tables { relationships, ..Tables::of_suppliers(suppliers()) }), [
-        "relationships 0 annual_spend_jpy out-of-range",
-        "relationships 0 stock_cover_days out-of-range",
-        "relationships 1 downstream_code self-supply",
-        "relationships 1 criticality unknown-choice",
-        "relationships 1 substitutability unknown-choice",
-        "relationships 2 upstream_code unknown-supplier",
-        "relationships 2 downstream_code unknown-supplier",
-        "relationships 2 criticality missing-value",
-        "relationships 3 upstream_code missing-value",
-    ]);
+    assert_eq!(
+        briefs(Tables { relationships, ..Tables::of_suppliers(suppliers()) }),
+        [
+            "relationships 0 annual_spend_jpy out-of-range",
+            "relationships 0 stock_cover_days out-of-range",
+            "relationships 1 downstream_code self-supply",
+            "relationships 1 criticality unknown-choice",
+            "relationships 1 substitutability unknown-choice",
+            "relationships 2 upstream_code unknown-supplier",
+            "relationships 2 downstream_code unknown-supplier",
+            "relationships 2 criticality missing-value",
+            "relationships 3 upstream_code missing-value",
+        ]
+    );
 }
 
 #[test]
@@ -122,22 +132,25 @@ fn faults_of_evidence_come_at_once_over_all_tables() {
     )
     .unwrap();
 
-    assert_eq!(briefs(Tables { enrollments, certifications, incidents, ..Tables::of_suppliers(suppliers()) }), [
-        "enrollments 0 coverage_share out-of-range",
-        "enrollments 0 covered_endpoints out-of-range",
-        "enrollments 0 ends_on ends-before-start",
-        "enrollments 0 onsite_response missing-value",
-        "enrollments 1 service_class unknown-choice",
-        "enrollments 1 starts_on missing-value",
-        "certifications 0 scheme unknown-choice",
-        "certifications 0 expires_on expires-before-issue",
-        "certifications 1 supplier_code unknown-supplier",
-        "certifications 1 issued_on missing-value",
-        "incidents 0 occurred_on missing-value",
-        "incidents 0 count harmful-count",
-        "incidents 1 outcome unknown-choice",
-        "incidents 1 count out-of-range",
-    ]);
+    assert_eq!(
+        briefs(Tables { enrollments, certifications, incidents, ..Tables::of_suppliers(suppliers()) }),
+        [
+            "enrollments 0 coverage_share out-of-range",
+            "enrollments 0 covered_endpoints out-of-range",
+            "enrollments 0 ends_on ends-before-start",
+            "enrollments 0 onsite_response missing-value",
+            "enrollments 1 service_class unknown-choice",
+            "enrollments 1 starts_on missing-value",
+            "certifications 0 scheme unknown-choice",
+            "certifications 0 expires_on expires-before-issue",
+            "certifications 1 supplier_code unknown-supplier",
+            "certifications 1 issued_on missing-value",
+            "incidents 0 occurred_on missing-value",
+            "incidents 0 count harmful-count",
+            "incidents 1 outcome unknown-choice",
+            "incidents 1 count out-of-range",
+        ]
+    );
 }
 
 #[test]
@@ -145,17 +158,21 @@ fn columns_that_are_missing_or_of_another_type_are_named() {
     let suppliers = df!("supplier_code" => ["A"], "employee_count" => ["many"]).unwrap();
     let incidents = df!("supplier_code" => ["A"], "count" => [1i64]).unwrap();
 
-    assert_eq!(briefs(Tables { incidents, ..Tables::of_suppliers(suppliers) }), [
-        "suppliers - employee_count wrong-type",
-        "incidents - occurred_on missing-column",
-        "incidents - outcome missing-column",
-    ]);
+    assert_eq!(
+        briefs(Tables { incidents, ..Tables::of_suppliers(suppliers) }),
+        [
+            "suppliers - employee_count wrong-type",
+            "incidents - occurred_on missing-column",
+            "incidents - outcome missing-column",
+        ]
+    );
 }
 
 #[test]
 fn the_first_fifty_faults_are_kept_and_all_are_counted() {
     let codes: Vec<_> = (0..200).map(|row| format!("S{row:03}")).collect();
-    let suppliers = df!("supplier_code" => codes, "employee_count" => vec![-1i64; 200], "capital_jpy" => vec![-1.0; 200]).unwrap();
+    let suppliers =
+        df!("supplier_code" => codes, "employee_count" => vec![-1i64; 200], "capital_jpy" => vec![-1.0; 200]).unwrap();
 
     let faults = faults(Tables::of_suppliers(suppliers));
 

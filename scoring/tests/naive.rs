@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDate};
 use proptest::prelude::*;
 use scoring::{Model, RESULTS, Unit};
-use toml::{Table, Value};
+use toml::Table;
 
 use crate::plain::{Firm, Plain, portfolio};
 use crate::support::{as_of, example, score_table};
@@ -74,13 +74,10 @@ impl Twin<'_> {
     }
 
     fn find(&self, key: &str) -> Option<f64> {
-        let mut value = &Value::Table(self.model.clone());
-        let owned;
-        for name in key.split('.') {
-            value = value.get(name)?;
-        }
-        owned = value.as_float().or(value.as_integer().map(|whole| whole as f64));
-        owned
+        let (tables, name) = key.rsplit_once('.').unwrap();
+        let table = tables.split('.').try_fold(self.model, |table, name| table.get(name)?.as_table())?;
+        let value = table.get(name)?;
+        value.as_float().or(value.as_integer().map(|whole| whole as f64))
     }
 
     fn age(&self, date: NaiveDate) -> f64 {
@@ -125,7 +122,9 @@ impl Twin<'_> {
         };
         let of_section = |section: &str| self.find(&format!("base_rate.section_multiplier.{section}"));
         let section = match Self::section(firm).as_str() {
-            "unknown" => (b'A'..=b'T').filter_map(|letter| of_section(&char::from(letter).to_string())).fold(1.0, f64::max),
+            "unknown" => {
+                (b'A'..=b'T').filter_map(|letter| of_section(&char::from(letter).to_string())).fold(1.0, f64::max)
+            }
             section => of_section(section).unwrap_or(1.0),
         };
         -(1.0 - self.p("base_rate.annual_probability")).ln() * size * section
@@ -249,7 +248,9 @@ impl Twin<'_> {
         let segment: Vec<f64> = (0..count)
             .map(|i| {
                 let same = |j: &usize| {
-                    *j != i && Self::size(&firms[*j]) == Self::size(&firms[i]) && Self::section(&firms[*j]) == Self::section(&firms[i])
+                    *j != i
+                        && Self::size(&firms[*j]) == Self::size(&firms[i])
+                        && Self::section(&firms[*j]) == Self::section(&firms[i])
                 };
                 let k = self.p("segment.pseudo_incidents");
                 let found: f64 = (0..count).filter(same).map(|j| records[j].1.min(self.p("segment.peer_cap"))).sum();
@@ -350,9 +351,8 @@ impl Twin<'_> {
         }
         let mut rate: Vec<f64> = own.iter().map(|own| own + 40.0).collect();
         for _ in 0..5000 {
-            rate = (0..count)
-                .map(|j| own[j] + (0..count).map(|i| q[i][j] * -(-rate[i]).exp_m1()).sum::<f64>())
-                .collect();
+            rate =
+                (0..count).map(|j| own[j] + (0..count).map(|i| q[i][j] * -(-rate[i]).exp_m1()).sum::<f64>()).collect();
         }
         let direct: Vec<f64> = (0..count)
             .map(|i| {

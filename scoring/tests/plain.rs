@@ -99,45 +99,60 @@ impl Plain {
     pub(crate) fn tables(&self) -> Tables {
         let Self { firms, supplies, enrollments, certifications, incidents } = self;
         Tables {
-            suppliers: frame(firms.len(), vec![
-                texts!(firms, "supplier_code", |row| text(&row.code)),
-                values!(firms, "jsic_division", |row| row.division),
-                values!(firms, "employee_count", |row| row.employees),
-                values!(firms, "capital_jpy", |row| row.capital),
-                texts!(firms, "data_access", |row| row.data.map(str::to_owned)),
-                texts!(firms, "network_access", |row| row.network.map(str::to_owned)),
-                values!(firms, "total_endpoints", |row| row.endpoints),
-                dates!(firms, "reports_incidents_since", |row| row.reports),
-            ]),
-            relationships: frame(supplies.len(), vec![
-                texts!(supplies, "upstream_code", |row| text(&row.upstream)),
-                texts!(supplies, "downstream_code", |row| row.downstream.clone()),
-                values!(supplies, "annual_spend_jpy", |row| row.spend),
-                texts!(supplies, "criticality", |row| text(row.criticality)),
-                texts!(supplies, "substitutability", |row| text(row.substitutability)),
-                values!(supplies, "stock_cover_days", |row| row.stock),
-            ]),
-            enrollments: frame(enrollments.len(), vec![
-                texts!(enrollments, "supplier_code", |row| text(&row.code)),
-                texts!(enrollments, "service_class", |row| text(row.class)),
-                values!(enrollments, "coverage_share", |row| row.share),
-                values!(enrollments, "covered_endpoints", |row| row.covered),
-                dates!(enrollments, "starts_on", |row| Some(row.starts)),
-                dates!(enrollments, "ends_on", |row| row.ends),
-                values!(enrollments, "onsite_response", |row| row.onsite),
-            ]),
-            certifications: frame(certifications.len(), vec![
-                texts!(certifications, "supplier_code", |row| text(&row.code)),
-                texts!(certifications, "scheme", |row| text(row.scheme)),
-                dates!(certifications, "issued_on", |row| Some(row.issued)),
-                dates!(certifications, "expires_on", |row| row.expires),
-            ]),
-            incidents: frame(incidents.len(), vec![
-                texts!(incidents, "supplier_code", |row| text(&row.code)),
-                dates!(incidents, "occurred_on", |row| Some(row.occurred)),
-                texts!(incidents, "outcome", |row| text(row.outcome)),
-                values!(incidents, "count", |row| row.count),
-            ]),
+            suppliers: frame(
+                firms.len(),
+                vec![
+                    texts!(firms, "supplier_code", |row| text(&row.code)),
+                    values!(firms, "jsic_division", |row| row.division),
+                    values!(firms, "employee_count", |row| row.employees),
+                    values!(firms, "capital_jpy", |row| row.capital),
+                    texts!(firms, "data_access", |row| row.data.map(str::to_owned)),
+                    texts!(firms, "network_access", |row| row.network.map(str::to_owned)),
+                    values!(firms, "total_endpoints", |row| row.endpoints),
+                    dates!(firms, "reports_incidents_since", |row| row.reports),
+                ],
+            ),
+            relationships: frame(
+                supplies.len(),
+                vec![
+                    texts!(supplies, "upstream_code", |row| text(&row.upstream)),
+                    texts!(supplies, "downstream_code", |row| row.downstream.clone()),
+                    values!(supplies, "annual_spend_jpy", |row| row.spend),
+                    texts!(supplies, "criticality", |row| text(row.criticality)),
+                    texts!(supplies, "substitutability", |row| text(row.substitutability)),
+                    values!(supplies, "stock_cover_days", |row| row.stock),
+                ],
+            ),
+            enrollments: frame(
+                enrollments.len(),
+                vec![
+                    texts!(enrollments, "supplier_code", |row| text(&row.code)),
+                    texts!(enrollments, "service_class", |row| text(row.class)),
+                    values!(enrollments, "coverage_share", |row| row.share),
+                    values!(enrollments, "covered_endpoints", |row| row.covered),
+                    dates!(enrollments, "starts_on", |row| Some(row.starts)),
+                    dates!(enrollments, "ends_on", |row| row.ends),
+                    values!(enrollments, "onsite_response", |row| row.onsite),
+                ],
+            ),
+            certifications: frame(
+                certifications.len(),
+                vec![
+                    texts!(certifications, "supplier_code", |row| text(&row.code)),
+                    texts!(certifications, "scheme", |row| text(row.scheme)),
+                    dates!(certifications, "issued_on", |row| Some(row.issued)),
+                    dates!(certifications, "expires_on", |row| row.expires),
+                ],
+            ),
+            incidents: frame(
+                incidents.len(),
+                vec![
+                    texts!(incidents, "supplier_code", |row| text(&row.code)),
+                    dates!(incidents, "occurred_on", |row| Some(row.occurred)),
+                    texts!(incidents, "outcome", |row| text(row.outcome)),
+                    values!(incidents, "count", |row| row.count),
+                ],
+            ),
         }
     }
 
@@ -158,7 +173,9 @@ fn frame(height: usize, columns: Vec<Column>) -> DataFrame {
 
 /// A day around the window, most of them in it.
 pub(crate) fn day() -> impl Strategy<Value = NaiveDate> {
-    (-200..4200i64).prop_map(|back| if back < 0 { as_of() + Days::new(back.unsigned_abs()) } else { as_of() - Days::new(back as u64) })
+    (-200..4200i64).prop_map(|back| {
+        if back < 0 { as_of() + Days::new(back.unsigned_abs()) } else { as_of() - Days::new(back as u64) }
+    })
 }
 
 fn later(from: NaiveDate, by: Option<u64>) -> Option<NaiveDate> {

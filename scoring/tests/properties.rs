@@ -32,7 +32,11 @@ fn at_most(after: f64, before: f64) -> bool {
 fn same_bits(a: &DataFrame, b: &DataFrame) -> bool {
     a.columns().iter().zip(b.columns()).all(|(a, b)| match a.dtype() {
         DataType::String => a.str().unwrap().iter().eq(b.str().unwrap().iter()),
-        _ => a.f64().unwrap().iter().map(|x| x.map(f64::to_bits)).eq(b.f64().unwrap().iter().map(|x| x.map(f64::to_bits))),
+        _ => a.f64().unwrap().iter().map(|x| x.map(f64::to_bits)).eq(b
+            .f64()
+            .unwrap()
+            .iter()
+            .map(|x| x.map(f64::to_bits))),
     })
 }
 
@@ -283,8 +287,14 @@ fn shuffle<T>(rows: &mut [T], mut seed: u64) {
 fn expired_evidence_fades_to_nothing() {
     let bare = Plain {
         firms: vec![Firm {
-            code: "A".into(), division: Some(24), employees: Some(100), capital: None, data: None, network: None,
-            endpoints: None, reports: None,
+            code: "A".into(),
+            division: Some(24),
+            employees: Some(100),
+            capital: None,
+            data: None,
+            network: None,
+            endpoints: None,
+            reports: None,
         }],
         supplies: vec![],
         enrollments: vec![],
@@ -294,11 +304,19 @@ fn expired_evidence_fades_to_nothing() {
     let mut expired = bare.clone();
     let long_ago = as_of() - Days::new(8000);
     expired.certifications.push(Certification {
-        code: "A".into(), scheme: "scs_4", issued: long_ago, expires: Some(long_ago + Days::new(1000)),
+        code: "A".into(),
+        scheme: "scs_4",
+        issued: long_ago,
+        expires: Some(long_ago + Days::new(1000)),
     });
     expired.enrollments.push(Enrollment {
-        code: "A".into(), class: "class_2", share: Some(1.0), covered: None, starts: long_ago,
-        ends: Some(long_ago + Days::new(1000)), onsite: true,
+        code: "A".into(),
+        class: "class_2",
+        share: Some(1.0),
+        covered: None,
+        starts: long_ago,
+        ends: Some(long_ago + Days::new(1000)),
+        onsite: true,
     });
     expired.incidents.push(incident("A", "harmful", long_ago, None));
 

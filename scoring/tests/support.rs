@@ -59,9 +59,7 @@ pub(crate) fn frame(table: Table, rows: &[BTreeMap<String, String>]) -> DataFram
                         .collect();
                     Column::new(declared.name.into(), days).cast(&DataType::Date).unwrap()
                 }
-                Kind::Whole(..) | Kind::Number(..) => {
-                    text.strict_cast(&declared.kind.dtype()).unwrap()
-                }
+                Kind::Whole(..) | Kind::Number(..) => text.strict_cast(&declared.kind.dtype()).unwrap(),
             }
         })
         .collect::<Vec<_>>();

@@ -17,9 +17,22 @@ fn refused(file: &str, content: impl AsRef<[u8]>, expected: &[&str]) {
 
 #[test]
 fn a_fault_names_file_line_column_value_reason_and_remedy() {
-    refused("suppliers.csv", "supplier_code,employee_count\nA,12\n\nB,-5\n", &[
-        "suppliers.csv:4: employee_count: \"-5\": out of range → use 0 or more [out-of-range]",
-    ]);
+    refused(
+        "suppliers.csv",
+        "supplier_code,employee_count\nA,12\n\nB,-5\n",
+        &["suppliers.csv:4: employee_count: \"-5\": out of range → use 0 or more [out-of-range]"],
+    );
+}
+
+#[test]
+fn the_only_row_of_a_table_is_quoted_like_any_other() {
+    refused(
+        "incidents.csv",
+        "supplier_code,occurred_on,outcome\nX,2026-01-01,blocked\n",
+        &[
+            "incidents.csv:2: supplier_code: \"X\": no supplier has this code → mend the code or add the supplier to suppliers [unknown-supplier]",
+        ],
+    );
 }
 
 #[test]
@@ -40,20 +53,23 @@ fn faults_of_all_files_come_at_once_in_order() {
         .with("enrollments.csv", "supplier_code,service_class,starts_on,ends_on,onsite_response\nA,class_1,2026-13-01,,yes\nX,class_1,2026-01-01,2025-01-01,true\n")
         .with("incidents.csv", "supplier_code,occurred_on,outcome,count\nA,,harmful,3\nA,20260101,blocked,1e400\n");
 
-    assert_eq!(faults(&folder), [
-        "suppliers.csv:2: jsic_division: \"12.5\": not a whole number → write it without decimals [not-whole]",
-        "suppliers.csv:2: reports_incidents_since: \"2026-02-30\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
-        "suppliers.csv:3: jsic_division: \"100\": out of range → use 1 to 99 [out-of-range]",
-        "suppliers.csv:3: reports_incidents_since: \"2026-9-30\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
-        "enrollments.csv:2: starts_on: \"2026-13-01\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
-        "enrollments.csv:2: onsite_response: \"yes\": neither true nor false → write true or false, in lower case [not-a-flag]",
-        "enrollments.csv:3: supplier_code: \"X\": no supplier has this code → mend the code or add the supplier to suppliers [unknown-supplier]",
-        "enrollments.csv:3: ends_on: \"2025-01-01\": the end is not after the start → set ends_on, which is exclusive, after starts_on [ends-before-start]",
-        "incidents.csv:2: occurred_on: a required value is empty → fill the value in [missing-value]",
-        "incidents.csv:2: count: \"3\": a harmful incident has a count other than 1 → give each harmful incident a row of its own [harmful-count]",
-        "incidents.csv:3: occurred_on: \"20260101\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
-        "incidents.csv:3: count: \"1e400\": not a number → write digits only, without separators or units [not-a-number]",
-    ]);
+    assert_eq!(
+        faults(&folder),
+        [
+            "suppliers.csv:2: jsic_division: \"12.5\": not a whole number → write it without decimals [not-whole]",
+            "suppliers.csv:2: reports_incidents_since: \"2026-02-30\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
+            "suppliers.csv:3: jsic_division: \"100\": out of range → use 1 to 99 [out-of-range]",
+            "suppliers.csv:3: reports_incidents_since: \"2026-9-30\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
+            "enrollments.csv:2: starts_on: \"2026-13-01\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
+            "enrollments.csv:2: onsite_response: \"yes\": neither true nor false → write true or false, in lower case [not-a-flag]",
+            "enrollments.csv:3: supplier_code: \"X\": no supplier has this code → mend the code or add the supplier to suppliers [unknown-supplier]",
+            "enrollments.csv:3: ends_on: \"2025-01-01\": the end is not after the start → set ends_on, which is exclusive, after starts_on [ends-before-start]",
+            "incidents.csv:2: occurred_on: a required value is empty → fill the value in [missing-value]",
+            "incidents.csv:2: count: \"3\": a harmful incident has a count other than 1 → give each harmful incident a row of its own [harmful-count]",
+            "incidents.csv:3: occurred_on: \"20260101\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
+            "incidents.csv:3: count: \"1e400\": not a number → write digits only, without separators or units [not-a-number]",
+        ]
+    );
 }
 
 #[test]
@@ -62,44 +78,67 @@ fn a_row_with_too_few_or_too_many_fields_is_refused_and_blames_no_other() {
         .with("suppliers.csv", "supplier_code,name,employee_count\nA,x\nB,y,3,4\n")
         .with("relationships.csv", "upstream_code,criticality,substitutability\nA,routine,sole\nB\n");
 
-    assert_eq!(faults(&folder), [
-        "suppliers.csv:2: the header has 3 fields, this row has 2 → mend the commas, and quote values that hold one [field-count]",
-        "suppliers.csv:3: the header has 3 fields, this row has 4 → mend the commas, and quote values that hold one [field-count]",
-        "relationships.csv:3: the header has 3 fields, this row has 1 → mend the commas, and quote values that hold one [field-count]",
-    ]);
+    assert_eq!(
+        faults(&folder),
+        [
+            "suppliers.csv:2: the header has 3 fields, this row has 2 → mend the commas, and quote values that hold one [field-count]",
+            "suppliers.csv:3: the header has 3 fields, this row has 4 → mend the commas, and quote values that hold one [field-count]",
+            "relationships.csv:3: the header has 3 fields, this row has 1 → mend the commas, and quote values that hold one [field-count]",
+        ]
+    );
 }
 
 #[test]
 fn open_quotes_are_refused_where_they_open() {
     let remedy = "close the quotes, and double those inside a value";
-    refused("suppliers.csv", "supplier_code,name\nA,x\nB,\"y\n", &[
-        &format!("suppliers.csv:3: the file ends inside quotes that open here → {remedy} [open-quote]"),
-    ]);
-    refused("suppliers.csv", "supplier_code,name\nA,\"x\nB,\"y\"\nC,z\n", &[
-        &format!("suppliers.csv:2: text follows the quotes that open here → {remedy} [text-after-quote]"),
-    ]);
+    refused(
+        "suppliers.csv",
+        "supplier_code,name\nA,x\nB,\"y\n",
+        &[&format!("suppliers.csv:3: the file ends inside quotes that open here → {remedy} [open-quote]")],
+    );
+    refused(
+        "suppliers.csv",
+        "supplier_code,name\nA,\"x\nB,\"y\"\nC,z\n",
+        &[&format!("suppliers.csv:2: text follows the quotes that open here → {remedy} [text-after-quote]")],
+    );
 }
 
 #[test]
 fn headers_are_checked() {
-    refused("suppliers.csv", "", &["suppliers.csv:1: the file has no header → write the column names on the first line [no-header]",
-        "suppliers.csv:1: supplier_code: the table lacks this required column → add the column to the header [missing-column]"]);
-    refused("suppliers.csv", "supplier_code,取引先コード\nA,B\n", &[
-        "suppliers.csv:1: 取引先コード: the heading appears twice → remove or rename one of the two columns [repeated-heading]",
-    ]);
-    refused("certifications.csv", "supplier_code;scheme;issued_on\nA;isms;2026-01-01\n", &[
-        "certifications.csv:1: supplier_code: the table lacks this required column → add the column to the header [missing-column]",
-        "certifications.csv:1: scheme: the table lacks this required column → add the column to the header [missing-column]",
-        "certifications.csv:1: issued_on: the table lacks this required column → add the column to the header [missing-column]",
-    ]);
+    refused(
+        "suppliers.csv",
+        "",
+        &[
+            "suppliers.csv:1: the file has no header → write the column names on the first line [no-header]",
+            "suppliers.csv:1: supplier_code: the table lacks this required column → add the column to the header [missing-column]",
+        ],
+    );
+    refused(
+        "suppliers.csv",
+        "supplier_code,取引先コード\nA,B\n",
+        &[
+            "suppliers.csv:1: 取引先コード: the heading appears twice → remove or rename one of the two columns [repeated-heading]",
+        ],
+    );
+    refused(
+        "certifications.csv",
+        "supplier_code;scheme;issued_on\nA;isms;2026-01-01\n",
+        &[
+            "certifications.csv:1: supplier_code: the table lacks this required column → add the column to the header [missing-column]",
+            "certifications.csv:1: scheme: the table lacks this required column → add the column to the header [missing-column]",
+            "certifications.csv:1: issued_on: the table lacks this required column → add the column to the header [missing-column]",
+        ],
+    );
 }
 
 #[test]
 fn files_in_another_encoding_are_refused() {
     let shift_jis = b"supplier_code,name\nA,\x83\x54\x83\x76\n";
-    refused("suppliers.csv", shift_jis, &[
-        "suppliers.csv:2: name: \"�T�v\": not UTF-8 → save the file again as CSV UTF-8 [not-utf-8]",
-    ]);
+    refused(
+        "suppliers.csv",
+        shift_jis,
+        &["suppliers.csv:2: name: \"�T�v\": not UTF-8 → save the file again as CSV UTF-8 [not-utf-8]"],
+    );
     let utf_16 = b"\xff\xfes\0u\0";
     let text = faults(&Folder::new().with("suppliers.csv", utf_16));
     assert!(text[0].ends_with("not UTF-8 → save the file again as CSV UTF-8 [not-utf-8]"), "{text:?}");
@@ -107,9 +146,10 @@ fn files_in_another_encoding_are_refused() {
 
 #[test]
 fn a_folder_without_suppliers_is_refused() {
-    assert_eq!(faults(&Folder::empty()), [
-        "suppliers.csv: there is no such file → put the list of suppliers there under this name [no-file]",
-    ]);
+    assert_eq!(
+        faults(&Folder::empty()),
+        ["suppliers.csv: there is no such file → put the list of suppliers there under this name [no-file]",]
+    );
 }
 
 #[test]
@@ -129,7 +169,8 @@ fn the_first_fifty_faults_are_shown_and_the_rest_counted() {
 
 #[test]
 fn a_long_or_strange_value_is_cut_and_escaped() {
-    let folder = Folder::new().with("suppliers.csv", format!("supplier_code,employee_count\nA,\"\u{1b}[31m\n{}\"\n", "9".repeat(500)));
+    let folder = Folder::new()
+        .with("suppliers.csv", format!("supplier_code,employee_count\nA,\"\u{1b}[31m\n{}\"\n", "9".repeat(500)));
 
     let text = faults(&folder);
 
@@ -140,13 +181,15 @@ fn a_long_or_strange_value_is_cut_and_escaped() {
 #[test]
 fn a_bad_model_is_refused_with_every_fault() {
     let folder = Folder::new().with("model.toml", "version = \"x\"\n[prior]\nshape = -1\nscale = 2\n");
-    let text = Score::of(folder.path()).english().arg("--model").arg(folder.path().join("model.toml")).run().fails_with(1);
+    let text =
+        Score::of(folder.path()).english().arg("--model").arg(folder.path().join("model.toml")).run().fails_with(1);
     assert!(text.contains("prior.shape = -1: expected a number above 0"), "{text}");
     assert!(text.contains("prior.scale = 2: the key is unknown"), "{text}");
     assert!(text.contains("downtime.tail_index: the key is missing"), "{text}");
 
     let folder = Folder::new().with("model.toml", "version = \n");
-    let text = Score::of(folder.path()).english().arg("--model").arg(folder.path().join("model.toml")).run().fails_with(1);
+    let text =
+        Score::of(folder.path()).english().arg("--model").arg(folder.path().join("model.toml")).run().fails_with(1);
     assert!(text.contains("is not TOML") && text.contains("line 1"), "{text}");
 }
 
@@ -154,7 +197,12 @@ fn a_bad_model_is_refused_with_every_fault() {
 fn a_chain_that_does_not_settle_fails_and_says_what_to_do() {
     let model = std::fs::read_to_string(example("other-model").join("model.toml")).unwrap();
     let folder = Folder::empty().with("model.toml", model.replace("max_iterations = 10000", "max_iterations = 3"));
-    let text = Score::of(&example("other-model")).english().arg("--model").arg(folder.path().join("model.toml")).run().fails_with(1);
+    let text = Score::of(&example("other-model"))
+        .english()
+        .arg("--model")
+        .arg(folder.path().join("model.toml"))
+        .run()
+        .fails_with(1);
     assert!(text.contains("max_iterations = 3"), "{text}");
 }
 
@@ -169,7 +217,13 @@ fn bad_usage_ends_with_two() {
     score().arg("--explain").arg("X").run().fails_with(2);
     score().arg("--lang").arg("fr").run().fails_with(2);
     Score::of(&folder.path().join("nowhere")).run().fails_with(2);
-    for arguments in [&["score"][..], &["score", ".", "--as-of", "2026-02-30"], &["score", ".", "--as-of", "2026-2-3"], &["rank"], &[]] {
+    for arguments in [
+        &["score"][..],
+        &["score", ".", "--as-of", "2026-02-30"],
+        &["score", ".", "--as-of", "2026-2-3"],
+        &["rank"],
+        &[],
+    ] {
         Ran(sonae().args(arguments).output().unwrap()).fails_with(2);
     }
 }

@@ -1,5 +1,7 @@
 //! The command line as a user runs it: files in, files, text and exit codes out.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod bad_input;
 mod determinism;
 mod outputs;

@@ -97,17 +97,22 @@ fn the_workbook_explains_itself_in_both_languages() {
     Score::of(&example("basics")).english().out(&path).run().ok();
     let book: Xlsx<_> = open_workbook(&path).unwrap();
     assert_eq!(book.sheet_names(), ["Scores", "Contributions", "Portfolio", "Data dictionary", "Conditions"]);
-    assert!(cells(&sheet(&path, "Contributions")).contains(&"enrolled in class 1 (coverage 100 %, since 2024-10-01)".to_owned()));
+    assert!(
+        cells(&sheet(&path, "Contributions"))
+            .contains(&"enrolled in class 1 (coverage 100 %, since 2024-10-01)".to_owned())
+    );
 }
 
 #[test]
 fn text_that_looks_like_a_formula_stays_text() {
-    let folder = Folder::empty().with("suppliers.csv", "supplier_code,name\n=1+1,\"=HYPERLINK(\"\"x\"\")\"\n@A,+81\n0012,-3\n");
+    let folder =
+        Folder::empty().with("suppliers.csv", "supplier_code,name\n=1+1,\"=HYPERLINK(\"\"x\"\")\"\n@A,+81\n0012,-3\n");
     let path = folder.path().join("scores.xlsx");
     Score::of(folder.path()).out(&path).run().ok();
 
     let sheet = sheet(&path, "一覧");
-    let found: Vec<_> = sheet.rows().skip(2).map(|row| (row[0].get_string().unwrap(), row[1].get_string().unwrap())).collect();
+    let found: Vec<_> =
+        sheet.rows().skip(2).map(|row| (row[0].get_string().unwrap(), row[1].get_string().unwrap())).collect();
     assert_eq!(found, [("0012", "-3"), ("=1+1", "=HYPERLINK(\"x\")"), ("@A", "+81")]);
     let mut book: Xlsx<_> = open_workbook(&path).unwrap();
     assert!(book.worksheet_formula("一覧").unwrap().is_empty());

@@ -33,7 +33,10 @@ impl Size {
     }
 
     fn suppliers_table(self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "supplier_code,name,jsic_division,employee_count,capital_jpy,data_access,network_access,total_endpoints,reports_incidents_since")?;
+        writeln!(
+            out,
+            "supplier_code,name,jsic_division,employee_count,capital_jpy,data_access,network_access,total_endpoints,reports_incidents_since"
+        )?;
         let mut draw = Draw(1);
         for supplier in 0..self.suppliers {
             let division = draw.or_empty(20, |draw| draw.below(99) + 1);
@@ -42,8 +45,11 @@ impl Size {
             let data = draw.one_of(&["none", "none", "internal", "confidential"]);
             let network = draw.one_of(&["none", "none", "none", "limited", "privileged"]);
             let endpoints = draw.or_empty(5, |draw| draw.skewed(1000) + 1);
-            let reports = draw.some(3).then(|| draw.date()).unwrap_or_default();
-            writeln!(out, "S{supplier:07},取引先{supplier},{division},{employees},{capital},{data},{network},{endpoints},{reports}")?;
+            let reports = if draw.some(3) { draw.date() } else { String::new() };
+            writeln!(
+                out,
+                "S{supplier:07},取引先{supplier},{division},{employees},{capital},{data},{network},{endpoints},{reports}"
+            )?;
         }
         out.flush()
     }
@@ -71,13 +77,16 @@ impl Size {
     }
 
     fn enrollments(self, out: &mut impl Write) -> io::Result<()> {
-        writeln!(out, "supplier_code,service_class,coverage_share,covered_endpoints,starts_on,ends_on,onsite_response")?;
+        writeln!(
+            out,
+            "supplier_code,service_class,coverage_share,covered_endpoints,starts_on,ends_on,onsite_response"
+        )?;
         let mut draw = Draw(3);
         for supplier in (0..self.suppliers).step_by(3) {
             let class = draw.one_of(&["class_1", "class_1", "class_2", "new_type"]);
             let share = draw.or_empty(3, |draw| f64::from(draw.below(101)) / 100.0);
             let covered = draw.or_empty(2, |draw| draw.below(500));
-            let ends = draw.some(5).then_some("2026-12-31").unwrap_or_default();
+            let ends = if draw.some(5) { "2026-12-31" } else { "" };
             let onsite = draw.some(2);
             writeln!(out, "S{supplier:07},{class},{share},{covered},{},{ends},{onsite}", draw.date())?;
         }

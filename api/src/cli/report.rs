@@ -3,10 +3,9 @@
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
-use polars::error::PolarsResult;
-use scoring::{CAVEATS, Explainer, Lang, Scores, Summary, Yen, name, percent, signed};
+use scoring::{CAVEATS, Explainer, Explanation, Lang, Scores, Summary, Yen, name, percent, signed};
 
-use crate::frames::{Provenance, Results};
+use crate::frames::{FrameResult, Provenance, Results};
 use crate::overview::{self, share};
 
 /// How many suppliers each table of the report shows.
@@ -31,7 +30,7 @@ pub(super) fn report(
     scores: &Scores,
     explainer: &Explainer<'_>,
     lang: Lang,
-) -> PolarsResult<String> {
+) -> FrameResult<String> {
     let results = Results::new(scores)?;
     let mut parts = vec![
         lang.pick(
@@ -42,42 +41,57 @@ pub(super) fn report(
     ];
     let [known, unknown] = overview::lines(summary, lang);
     parts.push(lines(known, lang));
-    parts.push(section("自社の事案が起こす損失の大きい取引先（支援の優先順）", "suppliers whose own incidents cause most loss (whom to help first)", lang));
+    parts.push(section(
+        "自社の事案が起こす損失の大きい取引先（支援の優先順）",
+        "suppliers whose own incidents cause most loss (whom to help first)",
+        lang,
+    ));
     parts.push(by_loss(summary, &results, explainer, lang));
     parts.push(section("リスクスコアの高い取引先", "suppliers of the highest risk score", lang));
     parts.push(by_risk(summary, &results, explainer, lang));
     parts.push(section("分かっていないこと", "what is unknown", lang));
     parts.push(lines(unknown, lang));
     parts.push(caveats(lang));
-    parts.push(lang.pick(
-        "スコアの内訳: --explain 取引先コード　全取引先: --out scores.xlsx（.csv、.parquet）\n",
-        "a score opened: --explain CODE; all suppliers: --out scores.xlsx (.csv, .parquet)\n",
-    ).to_owned());
+    parts.push(
+        lang.pick(
+            "スコアの内訳: --explain 取引先コード　全取引先: --out scores.xlsx（.csv、.parquet）\n",
+            "a score opened: --explain CODE; all suppliers: --out scores.xlsx (.csv, .parquet)\n",
+        )
+        .to_owned(),
+    );
     Ok(parts.join("\n"))
 }
 
-/// One supplier's contributions and losses, each with its reason.
-pub(super) fn explanation(
+/// The contributions and losses of rows of the results, each with its reason.
+pub(super) fn explanations(
     provenance: &Provenance,
     scores: &Scores,
     explainer: &Explainer<'_>,
-    row: usize,
+    rows: &[usize],
     lang: Lang,
-) -> PolarsResult<String> {
+) -> FrameResult<String> {
     let results = Results::new(scores)?;
-    let explanation = explainer.explain(row);
+    let mut parts = vec![self::provenance(provenance, lang) + "\n"];
+    parts.extend(rows.iter().map(|row| explanation(&results, explainer, *row, lang)));
+    parts.push(caveats(lang));
+    Ok(parts.join("\n"))
+}
+
+fn explanation(results: &Results, explainer: &Explainer<'_>, row: usize, lang: Lang) -> String {
+    let Explanation { contributions, losses } = explainer.explain(row);
     let number = |name| results.number(name, row);
     let mut text = format!("{} {}\n", results.text(name::SUPPLIER_CODE, row), results.name(row));
-    text += &format!("{}\n\n", self::provenance(provenance, lang));
-    let heading = |ja: &str, en: &str| lang.pick(ja, en).to_owned();
-    text += &format!("{} {}\n", heading("リスクスコア", "risk score"), score(&results, row, lang));
-    for contribution in explanation.contributions.iter().take(6) {
-        text += &format!("  {:>6}  {}\n", signed(contribution.points, 1), contribution.reason(lang));
-    }
+    let (upstream, own): (Vec<_>, Vec<_>) = contributions.iter().partition(|part| part.key == name::POINTS_UPSTREAM);
     let chain = format!("{:.1} {}", number(name::CHAIN_SCORE), results.text(name::CHAIN_GRADE, row));
-    text += &format!("{} {chain}\n", heading("連鎖スコア", "chain score"));
-    for contribution in explanation.contributions.iter().skip(6) {
-        text += &format!("  {:>6}  {}\n", signed(contribution.points, 1), contribution.reason(lang));
+    let scores = [
+        (lang.pick("リスクスコア", "risk score"), score(results, row, lang), own),
+        (lang.pick("連鎖スコア", "chain score"), chain, upstream),
+    ];
+    for (heading, score, parts) in scores {
+        text += &format!("{heading} {score}\n");
+        for part in parts {
+            text += &format!("  {:>6}  {}\n", signed(part.points, 1), part.reason(lang));
+        }
     }
     let [direct, caused] =
         [name::EXPECTED_ANNUAL_LOSS_DIRECT_JPY, name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY].map(|name| Yen(number(name)));
@@ -85,10 +99,10 @@ pub(super) fn explanation(
         format!("年間期待損失 {direct}（この取引先を通じて）、{caused}（この取引先が起こす）\n"),
         format!("expected annual loss {direct} (through this supplier), {caused} (caused by it)\n"),
     );
-    for loss in &explanation.losses {
-        text += &format!("  {:>16}  {}\n", Yen(loss.yen).to_string(), loss.reason(lang));
+    for loss in losses {
+        text += &format!("  {:>16}  {}\n", Yen(loss.yen), loss.reason(lang));
     }
-    Ok(text + "\n" + &caveats(lang))
+    text
 }
 
 fn score(results: &Results, row: usize, lang: Lang) -> String {
@@ -122,13 +136,7 @@ fn table(headings: &[(&str, &str)], lang: Lang, right: &[usize]) -> Table {
 
 fn grades(summary: &Summary, lang: Lang) -> String {
     const BAR: f64 = 24.0;
-    let headings = [
-        ("等級", "grade"),
-        ("リスク等級", "own risk"),
-        ("", ""),
-        ("連鎖等級", "with the chain"),
-        ("", ""),
-    ];
+    let headings = [("等級", "grade"), ("リスク等級", "own risk"), ("", ""), ("連鎖等級", "with the chain"), ("", "")];
     let mut table = table(&headings, lang, &[1, 3]);
     let bar = |count: usize| "█".repeat((share(count, summary.supplier_count) * BAR).ceil() as usize);
     for ((grade, own), chain) in ["A", "B", "C", "D", "E"].iter().zip(summary.grades).zip(summary.chain_grades) {

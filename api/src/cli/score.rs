@@ -122,9 +122,11 @@ fn read_portfolio(dir: &Path, lang: Lang) -> Result<Portfolio, Failure> {
     let read = folder::read(dir, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
     let read = read.map_err(|error| Failure::Data(faults::folder(dir, &error, lang)))?;
-    for warning in read.warnings.iter().map(|warning| warning.text(lang)).chain(
-        read.portfolio.notices().map_err(|error| failed(&error, lang))?.iter().map(|notice| notice.text(lang)),
-    ) {
+    for warning in
+        read.warnings.iter().map(|warning| warning.text(lang)).chain(
+            read.portfolio.notices().map_err(|error| failed(&error, lang))?.iter().map(|notice| notice.text(lang)),
+        )
+    {
         // A warning that nobody can read is no reason to stop.
         let _ = writeln!(io::stderr(), "{}: {warning}", lang.pick("注意", "note"));
     }
@@ -159,17 +161,17 @@ impl Scored {
 
     fn print_explanations(&self, codes: &[String]) -> Result<(), Failure> {
         let explainer = self.explainer()?;
-        let mut text = String::new();
-        for code in codes {
-            let row = explainer.row_of(code).ok_or_else(|| {
+        let row_of = |code: &String| {
+            explainer.row_of(code).ok_or_else(|| {
                 Failure::Usage(self.lang.pick(
                     format!("--explain {code}: この取引先コードは suppliers.csv にありません"),
                     format!("--explain {code}: suppliers.csv has no such code"),
                 ))
-            })?;
-            text += &report::explanation(&self.provenance(), &self.scores, &explainer, row, self.lang)
-                .map_err(|error| failed(&error, self.lang))?;
-        }
+            })
+        };
+        let rows = codes.iter().map(row_of).collect::<Result<Vec<_>, _>>()?;
+        let text = report::explanations(&self.provenance(), &self.scores, &explainer, &rows, self.lang)
+            .map_err(|error| failed(&error, self.lang))?;
         self.print(&text)
     }
 
@@ -178,10 +180,10 @@ impl Scored {
         let spinner = progress::step("書き出し中", "writing", self.lang);
         let io_failed = |error: io::Error| {
             let path = path.display();
-            Failure::Data(self.lang.pick(
-                format!("{path} に書き込めません: {error}"),
-                format!("{path} cannot be written: {error}"),
-            ))
+            Failure::Data(
+                self.lang
+                    .pick(format!("{path} に書き込めません: {error}"), format!("{path} cannot be written: {error}")),
+            )
         };
         let file = unfinished_file(folder_of(path)).map_err(io_failed)?;
         let mut out = BufWriter::with_capacity(1 << 20, file.as_file());
@@ -201,8 +203,14 @@ impl Scored {
         spinner.finish_and_clear();
         let (count, path) = (self.portfolio.supplier_count(), path.display());
         self.print(&self.lang.pick(
-            format!("{path}: {count}社のスコアを書き出しました（{}）\n", report::provenance(&self.provenance(), self.lang)),
-            format!("{path}: the scores of {count} suppliers ({})\n", report::provenance(&self.provenance(), self.lang)),
+            format!(
+                "{path}: {count}社のスコアを書き出しました（{}）\n",
+                report::provenance(&self.provenance(), self.lang)
+            ),
+            format!(
+                "{path}: the scores of {count} suppliers ({})\n",
+                report::provenance(&self.provenance(), self.lang)
+            ),
         ))
     }
 

@@ -5,11 +5,10 @@ use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use ::csv::{ByteRecord, ReaderBuilder};
-use polars::prelude::DataFrame;
-use scoring::{InputColumn, Faults, Lang, Table, name, unreadable};
+use scoring::{Faults, InputColumn, Lang, Table, name, unreadable};
 
 use super::records::{QuoteFault, RecordWatch, Seen};
-use crate::frames::FrameBuilder;
+use crate::frames::{DataFrame, FrameBuilder};
 
 /// A table as read, with all that is wrong with its text.
 pub(crate) struct CsvTable {
@@ -85,7 +84,9 @@ impl TextReason {
                 };
             }
             Self::NotUtf8 => ("UTF-8 ではありません", "not UTF-8"),
-            Self::OpenQuote => ("引用符が閉じられないままファイルが終わっています", "the file ends inside quotes that open here"),
+            Self::OpenQuote => {
+                ("引用符が閉じられないままファイルが終わっています", "the file ends inside quotes that open here")
+            }
             Self::TextAfterQuote => {
                 ("ここで開いた引用符が閉じたあとに文字が続いています", "text follows the quotes that open here")
             }
@@ -96,10 +97,13 @@ impl TextReason {
     pub(crate) fn remedy(self, lang: Lang) -> String {
         let (ja, en) = match self {
             Self::NoHeader => ("1行目に列名を書いてください", "write the column names on the first line"),
-            Self::RepeatedHeading => ("どちらかの列を消すか名前を変えてください", "remove or rename one of the two columns"),
-            Self::FieldCount { .. } => {
-                ("区切りのカンマの過不足を直し、カンマを含む値は引用符で囲んでください", "mend the commas, and quote values that hold one")
+            Self::RepeatedHeading => {
+                ("どちらかの列を消すか名前を変えてください", "remove or rename one of the two columns")
             }
+            Self::FieldCount { .. } => (
+                "区切りのカンマの過不足を直し、カンマを含む値は引用符で囲んでください",
+                "mend the commas, and quote values that hold one",
+            ),
             Self::NotUtf8 => ("「CSV UTF-8」形式で保存し直してください", "save the file again as CSV UTF-8"),
             Self::OpenQuote | Self::TextAfterQuote => {
                 ("引用符を閉じ、値の中の引用符は2つ重ねてください", "close the quotes, and double those inside a value")

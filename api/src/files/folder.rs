@@ -95,7 +95,8 @@ pub(crate) enum FolderError {
 /// Reads `suppliers.csv` and, where they exist, the other tables; `on_bytes` is called from several threads.
 pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Folder, FolderError> {
     if !folder.join(file_name(Table::Suppliers)).exists() {
-        let fault = FileFault { file: file_name(Table::Suppliers), line: None, column: None, value: None, why: Why::NoFile };
+        let fault =
+            FileFault { file: file_name(Table::Suppliers), line: None, column: None, value: None, why: Why::NoFile };
         return Err(FolderError::Faults { first: vec![fault], count: 1 });
     }
     let read_one = |table: Table| {

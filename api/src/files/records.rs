@@ -173,9 +173,13 @@ mod tests {
 
     #[test]
     fn the_csv_reader_finds_the_same_records() {
-        for text in ["a,b\r\n\r\n1,\"x\r\ny\"\r\n\"\"\"\",6\" pipe\r\n\n\"\",\"\"\r\n", "\"a\n\nb\"\n\nc", "a\"b,\"c\",\n,\n"] {
-            let mut reader =
-                csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(RecordWatch::new(text.as_bytes()));
+        for text in
+            ["a,b\r\n\r\n1,\"x\r\ny\"\r\n\"\"\"\",6\" pipe\r\n\n\"\",\"\"\r\n", "\"a\n\nb\"\n\nc", "a\"b,\"c\",\n,\n"]
+        {
+            let mut reader = csv::ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .from_reader(RecordWatch::new(text.as_bytes()));
             let found = reader.records().count() as u64;
             assert_eq!(reader.into_inner().record_count, found, "{text:?}");
         }

@@ -21,7 +21,7 @@ pub(crate) enum WorkbookError {
     #[error("the workbook could not be written")]
     Xlsx(#[from] XlsxError),
     #[error("a step on a data frame failed")]
-    Frame(#[from] polars::error::PolarsError),
+    Frame(#[from] crate::frames::FrameError),
 }
 
 /// Writes the workbook in constant memory.
@@ -241,7 +241,10 @@ fn contribution_headings(lang: Lang) -> Vec<Heading> {
         heading.map_or(name, |(ja, en)| lang.pick(ja, en)).to_owned()
     };
     let pair = |name: &'static str, text: String| {
-        [Heading { name, text, width: 11.0 }, Heading { name: "", text: lang.pick("理由", "reason").to_owned(), width: 42.0 }]
+        [
+            Heading { name, text, width: 11.0 },
+            Heading { name: "", text: lang.pick("理由", "reason").to_owned(), width: 42.0 },
+        ]
     };
     let first = [
         Heading { name: name::SUPPLIER_CODE, text: result(name::SUPPLIER_CODE), width: 13.0 },
@@ -261,7 +264,9 @@ fn summary_sheet(sheet: &mut Worksheet, summary: &Summary, formats: &Formats, la
         sheet.set_column_width(column as u16, width)?;
     }
     let mut line = 0;
-    for (column, (ja, en)) in [("等級", "grade"), ("リスク等級", "own risk"), ("連鎖等級", "with the chain")].into_iter().enumerate() {
+    for (column, (ja, en)) in
+        [("等級", "grade"), ("リスク等級", "own risk"), ("連鎖等級", "with the chain")].into_iter().enumerate()
+    {
         sheet.write_string_with_format(line, column as u16, lang.pick(ja, en), &formats.heading)?;
     }
     for ((grade, own), chain) in ["A", "B", "C", "D", "E"].iter().zip(summary.grades).zip(summary.chain_grades) {
@@ -292,7 +297,8 @@ fn summary_sheet(sheet: &mut Worksheet, summary: &Summary, formats: &Formats, la
 fn dictionary_sheet(sheet: &mut Worksheet, formats: &Formats, lang: Lang) -> Result<(), XlsxError> {
     sheet.set_name(lang.pick("データ定義", "Data dictionary"))?;
     for_print(sheet)?;
-    let headings = [("列", "column", 36.0), ("見出し", "heading", 36.0), ("単位", "unit", 16.0), ("意味", "meaning", 80.0)];
+    let headings =
+        [("列", "column", 36.0), ("見出し", "heading", 36.0), ("単位", "unit", 16.0), ("意味", "meaning", 80.0)];
     for (column, (ja, en, width)) in headings.into_iter().enumerate() {
         sheet.set_column_width(column as u16, width)?;
         sheet.write_string_with_format(0, column as u16, lang.pick(ja, en), &formats.heading)?;

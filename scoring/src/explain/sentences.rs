@@ -36,13 +36,16 @@ impl Fact {
             }
             Self::Monitoring { enrollments, ended_on, is_floored } => {
                 let text = match (enrollments.as_slice(), ended_on) {
-                    ([], None) => lang.pick("お助け隊サービスの加入は未確認", "no お助け隊 enrollment is known").to_owned(),
+                    ([], None) => {
+                        lang.pick("お助け隊サービスの加入は未確認", "no お助け隊 enrollment is known").to_owned()
+                    }
                     ([], Some(ended_on)) => match lang {
                         Lang::Ja => format!("お助け隊サービスの加入は{ended_on}に終了"),
                         Lang::En => format!("the お助け隊 enrollment ended on {ended_on}"),
                     },
                     (enrollments, _) => {
-                        let texts: Vec<_> = enrollments.iter().map(|enrollment| self::enrollment(enrollment, lang)).collect();
+                        let texts: Vec<_> =
+                            enrollments.iter().map(|enrollment| self::enrollment(enrollment, lang)).collect();
                         texts.join(lang.pick("、", "; "))
                     }
                 };
@@ -51,9 +54,7 @@ impl Fact {
             Self::Certification { isms, best, is_floored } => match best {
                 Some(best) => floored(certification(best, lang), *is_floored && best.freshness > 0.0, lang),
                 None if *isms => lang.pick("ISMSの認証は未確認", "no ISMS certificate is known").to_owned(),
-                None => lang
-                    .pick("SECURITY ACTION・SCSは未確認", "no SECURITY ACTION or SCS is known")
-                    .to_owned(),
+                None => lang.pick("SECURITY ACTION・SCSは未確認", "no SECURITY ACTION or SCS is known").to_owned(),
             },
             Self::History { harmful_count, contained_count, blocked_count, discounted_observed_years } => {
                 history([*harmful_count, *contained_count, *blocked_count], *discounted_observed_years, lang)
@@ -61,21 +62,30 @@ impl Fact {
             Self::Upstream { supplier_count, strongest } => upstream(*supplier_count, strongest, lang),
             Self::Supply { caused, rate, yen_per_stop } => {
                 let what = if *caused {
-                    lang.pick("自社の事案がここと下流の供給を止める", "its own incidents stop supply here and downstream")
+                    lang.pick(
+                        "自社の事案がここと下流の供給を止める",
+                        "its own incidents stop supply here and downstream",
+                    )
                 } else {
-                    lang.pick("自社または上流の停止でこの取引先からの供給が止まる", "its own or inherited stops halt its supply")
+                    lang.pick(
+                        "自社または上流の停止でこの取引先からの供給が止まる",
+                        "its own or inherited stops halt its supply",
+                    )
                 };
                 product(what, *rate, *yen_per_stop, lang)
             }
             Self::Data { data_access, rate, yen_per_incident } => {
                 let access = label(data_access, lang);
-                let what = lang.pick(format!("預けたデータ（{access}）"), format!("the buyer's data it holds ({access})"));
+                let what =
+                    lang.pick(format!("預けたデータ（{access}）"), format!("the buyer's data it holds ({access})"));
                 product(&what, *rate, *yen_per_incident, lang)
             }
             Self::Network { network_access, rate, yen_per_incident } => {
                 let access = label(network_access, lang);
-                let what =
-                    lang.pick(format!("発注者のネットワークへの接続（{access}）"), format!("access to the buyer's network ({access})"));
+                let what = lang.pick(
+                    format!("発注者のネットワークへの接続（{access}）"),
+                    format!("access to the buyer's network ({access})"),
+                );
                 product(&what, *rate, *yen_per_incident, lang)
             }
         }
@@ -90,7 +100,9 @@ fn base(size_class: &str, jsic_section: &str, lang: Lang) -> String {
         (Lang::Ja, false, true) => format!("業種は{section}（{jsic_section}）。規模が不明のため最も高い係数を使用"),
         (Lang::Ja, _, false) => "規模と業種が不明のため最も高い係数を使用".to_owned(),
         (Lang::En, true, true) => format!("{size} in {section} ({jsic_section})"),
-        (Lang::En, false, true) => format!("in {section} ({jsic_section}); its size is unknown, so the highest multiplier holds"),
+        (Lang::En, false, true) => {
+            format!("in {section} ({jsic_section}); its size is unknown, so the highest multiplier holds")
+        }
         (Lang::En, _, false) => "size and section are unknown, so the highest multipliers hold".to_owned(),
     }
 }
@@ -98,12 +110,19 @@ fn base(size_class: &str, jsic_section: &str, lang: Lang) -> String {
 fn segment(harmful: f64, expected: f64, lang: Lang) -> String {
     if harmful == 0.0 && expected == 0.0 {
         return lang
-            .pick("同じ業種・規模の取引先に、監視された実績がまだない", "no peer of its section and size has been watched yet")
+            .pick(
+                "同じ業種・規模の取引先に、監視された実績がまだない",
+                "no peer of its section and size has been watched yet",
+            )
             .to_owned();
     }
     match lang {
-        Lang::Ja => format!("同じ業種・規模の取引先の実績（想定{expected:.1}件に対し実害{harmful:.1}件、いずれも割引後）"),
-        Lang::En => format!("peers of its section and size had {harmful:.1} harmful incidents where {expected:.1} were expected (both discounted)"),
+        Lang::Ja => {
+            format!("同じ業種・規模の取引先の実績（想定{expected:.1}件に対し実害{harmful:.1}件、いずれも割引後）")
+        }
+        Lang::En => format!(
+            "peers of its section and size had {harmful:.1} harmful incidents where {expected:.1} were expected (both discounted)"
+        ),
     }
 }
 

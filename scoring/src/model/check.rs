@@ -45,11 +45,22 @@ impl ModelFault {
     pub fn text(&self, lang: Lang) -> String {
         let (ja, en) = match &self.kind {
             FaultKind::Missing => ("キーがありません".to_owned(), "the key is missing".to_owned()),
-            FaultKind::Unknown => ("知らないキーです。消すか綴りを直してください".to_owned(), "the key is unknown: remove it or mend its spelling".to_owned()),
-            FaultKind::NotText => ("空でない文字列にしてください".to_owned(), "expected a text that is not empty".to_owned()),
-            FaultKind::Range(range) => (format!("{}にしてください", range.words(Lang::Ja)), format!("expected {}", range.words(Lang::En))),
-            FaultKind::Below { other, strict: true } => (format!("{other} より大きくしてください"), format!("expected more than {other}")),
-            FaultKind::Below { other, strict: false } => (format!("{other} 以上にしてください"), format!("expected {other} or more")),
+            FaultKind::Unknown => (
+                "知らないキーです。消すか綴りを直してください".to_owned(),
+                "the key is unknown: remove it or mend its spelling".to_owned(),
+            ),
+            FaultKind::NotText => {
+                ("空でない文字列にしてください".to_owned(), "expected a text that is not empty".to_owned())
+            }
+            FaultKind::Range(range) => {
+                (format!("{}にしてください", range.words(Lang::Ja)), format!("expected {}", range.words(Lang::En)))
+            }
+            FaultKind::Below { other, strict: true } => {
+                (format!("{other} より大きくしてください"), format!("expected more than {other}"))
+            }
+            FaultKind::Below { other, strict: false } => {
+                (format!("{other} 以上にしてください"), format!("expected {other} or more"))
+            }
             FaultKind::LastGrade => ("100 より大きくしてください".to_owned(), "expected more than 100".to_owned()),
         };
         lang.pick(ja, en)
@@ -180,8 +191,13 @@ impl Parameters {
     }
 
     pub(super) fn grades(&mut self, upper: &[(&'static str, f64)]) {
-        const KEYS: [&str; 5] =
-            ["scale.grade_upper.A", "scale.grade_upper.B", "scale.grade_upper.C", "scale.grade_upper.D", "scale.grade_upper.E"];
+        const KEYS: [&str; 5] = [
+            "scale.grade_upper.A",
+            "scale.grade_upper.B",
+            "scale.grade_upper.C",
+            "scale.grade_upper.D",
+            "scale.grade_upper.E",
+        ];
         let named: Vec<_> = KEYS.into_iter().zip(upper.iter().map(|(_, bound)| *bound)).collect();
         self.strictly_ascending(&named);
         if let Some((key, bound)) = named.last().filter(|(_, bound)| *bound <= 100.0) {
