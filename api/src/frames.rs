@@ -141,8 +141,8 @@ fn days(text: &str) -> Option<i32> {
     let digits = |bytes: &[&u8]| {
         bytes.iter().try_fold(0u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(**byte - b'0')))
     };
-    let date =
-        chrono::NaiveDate::from_ymd_opt(digits(&[y1, y2, y3, y4])? as i32, digits(&[m1, m2])?, digits(&[d1, d2])?)?;
+    let year = digits(&[y1, y2, y3, y4]).filter(|year| *year > 0)?;
+    let date = chrono::NaiveDate::from_ymd_opt(year as i32, digits(&[m1, m2])?, digits(&[d1, d2])?)?;
     Some(date.signed_duration_since(chrono::NaiveDate::default()).num_days() as i32)
 }
 

@@ -18,7 +18,7 @@ use graph::Graph;
 
 /// The suppliers with what the chain does to them and through them, and the graph it ran along.
 pub(crate) struct Chain {
-    /// The suppliers with `disruption_rate`, the losses per stop and a year, and `own_loss_jpy`.
+    /// The suppliers with `disruption_rate`, the losses per stop, per incident and a year.
     pub(crate) suppliers: DataFrame,
     /// Who can stop whom.
     pub(crate) graph: Graph,
@@ -32,8 +32,11 @@ pub(crate) struct Chain {
 /// Source:  scoring-model.md, section 3
 pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) -> Result<Chain, ScoreError> {
     let onsite = when(col(HAS_ONSITE)).then(lit(model.onsite_factor)).otherwise(lit(1.0));
-    let suppliers =
-        suppliers.lazy().with_columns([(lit(model.mean_days) * onsite).alias(MEAN_DAYS), own_loss(model)]).collect()?;
+    let suppliers = suppliers
+        .lazy()
+        .with_column((lit(model.mean_days) * onsite).alias(MEAN_DAYS))
+        .with_columns(own_losses(model))
+        .collect()?;
     let mean_days = suppliers.column(MEAN_DAYS)?;
 
     let own = floats(&suppliers, OWN_RATE)?;
@@ -43,6 +46,7 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) 
     let systemic = systemic::losses(&graph, &rate, &loss, model)?;
     drop(own);
 
+    let own_loss = || col(DATA_LOSS_JPY) + col(NETWORK_LOSS_JPY);
     let suppliers = suppliers
         .hstack(&[
             from_floats(DISRUPTION_RATE, rate),
@@ -51,9 +55,9 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) 
         ])?
         .lazy()
         .with_columns([
-            (col(DISRUPTION_RATE) * col(LOSS_PER_DISRUPTION_JPY) + col(OWN_RATE) * col(OWN_LOSS_JPY))
+            (col(DISRUPTION_RATE) * col(LOSS_PER_DISRUPTION_JPY) + col(OWN_RATE) * own_loss())
                 .alias(EXPECTED_ANNUAL_LOSS_DIRECT_JPY),
-            (col(OWN_RATE) * (col(SYSTEMIC_LOSS_PER_DISRUPTION_JPY) + col(OWN_LOSS_JPY)))
+            (col(OWN_RATE) * (col(SYSTEMIC_LOSS_PER_DISRUPTION_JPY) + own_loss()))
                 .alias(EXPECTED_ANNUAL_LOSS_CAUSED_JPY),
         ])
         .collect()?;
@@ -65,23 +69,13 @@ const MEAN_DAYS: &str = "mean_days";
 /// The share of stops upstream that pass a row, before stock.
 const PASS: &str = "pass";
 
-/// What only the supplier's own incidents cost, yen each.
+/// What only the supplier's own incidents cost, yen each: by the data it holds, by its way into the network.
 ///
 /// Formula: `A = data_loss_jpy[data_access] + lateral_probability[network_access] · buyer_breach_loss_jpy`
-fn own_loss(model: &Model) -> Expr {
-    (data_loss(model) + network_loss(model)).alias(OWN_LOSS_JPY)
-}
-
-/// Yen an incident costs by the data that the supplier holds.
-pub(crate) fn data_loss(model: &Model) -> Expr {
-    let none = none_of(&model.data_loss_jpy);
-    by_choice(DATA_ACCESS, &model.data_loss_jpy, none)
-}
-
-/// Yen an incident costs by the access to the buyer's network.
-pub(crate) fn network_loss(model: &Model) -> Expr {
-    let none = none_of(&model.lateral_probability);
-    by_choice(NETWORK_ACCESS, &model.lateral_probability, none) * lit(model.buyer_breach_loss_jpy)
+fn own_losses(model: &Model) -> [Expr; 2] {
+    let data = by_choice(DATA_ACCESS, &model.data_loss_jpy, none_of(&model.data_loss_jpy));
+    let lateral = by_choice(NETWORK_ACCESS, &model.lateral_probability, none_of(&model.lateral_probability));
+    [data.alias(DATA_LOSS_JPY), (lateral * lit(model.buyer_breach_loss_jpy)).alias(NETWORK_LOSS_JPY)]
 }
 
 /// What holds where nothing is said of access: the buyer knows what it gave.

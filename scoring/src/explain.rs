@@ -10,12 +10,11 @@ use std::ops::Range;
 use chrono::NaiveDate;
 use polars::prelude::*;
 
+use crate::chain::graph::Graph;
 use crate::columns::name::*;
 use crate::frame::keys;
-use crate::model::Model;
 use crate::points::{CONTRIBUTIONS, chance};
-use crate::portfolio::Portfolio;
-use crate::{Scores, chain, date_from_days, sums};
+use crate::{Scores, date_from_days, sums};
 
 /// One supplier's score and losses, opened.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,14 +119,8 @@ pub struct Certification {
 
 /// Opens the scores of a portfolio, supplier by supplier.
 pub struct Explainer<'a> {
-    scores: &'a Scores,
-    codes: StringChunked,
-    numbers: HashMap<&'static str, Float64Chunked>,
-    texts: HashMap<&'static str, StringChunked>,
-    days: HashMap<&'static str, Int32Chunked>,
-    counts: HashMap<&'static str, Int64Chunked>,
-    data_loss: Float64Chunked,
-    network_loss: Float64Chunked,
+    graph: &'a Graph,
+    columns: HashMap<PlSmallStr, Column>,
     active: Active,
 }
 
@@ -142,49 +135,22 @@ struct Active {
 }
 
 impl<'a> Explainer<'a> {
-    /// Prepares the columns that sentences draw on.
+    /// Prepares what sentences draw on.
     ///
     /// # Errors
-    /// None for scores of the same portfolio and model.
-    pub fn new(portfolio: &Portfolio, model: &Model, scores: &'a Scores) -> PolarsResult<Self> {
-        const NUMBERS: [&str; 9] = [
-            PEER_HARMFUL_COUNT,
-            PEER_EXPECTED_COUNT,
-            FLOOR_SCALE,
-            LADDER_FRESHNESS,
-            ISMS_FRESHNESS,
-            DISCOUNTED_OBSERVED_YEARS,
-            OWN_RATE,
-            DISRUPTION_RATE,
-            LOSS_PER_DISRUPTION_JPY,
-        ];
-        let suppliers = scores.suppliers.clone();
-        let numbers = NUMBERS.into_iter().chain(CONTRIBUTIONS).chain([SYSTEMIC_LOSS_PER_DISRUPTION_JPY]);
-        let texts = [SIZE_CLASS, JSIC_SECTION, LADDER_SCHEME, ISMS_SCHEME, DATA_ACCESS, NETWORK_ACCESS];
-        let days = [ENDED_ON, LADDER_EXPIRY, ISMS_EXPIRY];
-        let counts = [HARMFUL_COUNT, CONTAINED_COUNT, BLOCKED_COUNT];
-        let losses = suppliers
-            .clone()
-            .lazy()
-            .select([chain::data_loss(model).alias(LOSS_DATA_JPY), chain::network_loss(model).alias(LOSS_NETWORK_JPY)])
-            .collect()?;
+    /// None for scores as they come.
+    pub fn new(scores: &'a Scores) -> PolarsResult<Self> {
+        let columns = scores.suppliers.columns().iter();
         Ok(Self {
-            scores,
-            codes: suppliers.column(SUPPLIER_CODE)?.str()?.clone(),
-            numbers: by_name(numbers, |name| Ok(suppliers.column(name)?.f64()?.clone()))?,
-            texts: by_name(texts.into_iter(), |name| Ok(suppliers.column(name)?.str()?.clone()))?,
-            days: by_name(days.into_iter(), |name| Ok(suppliers.column(name)?.date()?.physical().clone()))?,
-            counts: by_name(counts.into_iter(), |name| Ok(suppliers.column(name)?.i64()?.clone()))?,
-            data_loss: losses.column(LOSS_DATA_JPY)?.f64()?.clone(),
-            network_loss: losses.column(LOSS_NETWORK_JPY)?.f64()?.clone(),
-            active: Active::new(&scores.active, portfolio.supplier_count())?,
+            graph: &scores.graph,
+            columns: columns.map(|column| (column.name().clone(), column.clone())).collect(),
+            active: Active::new(&scores.active, scores.suppliers.height())?,
         })
     }
 
     /// The row of a supplier code in the results.
     pub fn row_of(&self, supplier_code: &str) -> Option<usize> {
-        let row = self.codes.iter().position(|code| code == Some(supplier_code))?;
-        Some(row)
+        self.columns.get(SUPPLIER_CODE)?.str().ok()?.iter().position(|code| code == Some(supplier_code))
     }
 
     /// Opens the score and the losses of a row of the results.
@@ -219,8 +185,7 @@ impl<'a> Explainer<'a> {
         let (own, all) = (self.number(OWN_RATE, row), self.number(DISRUPTION_RATE, row));
         let direct = self.number(LOSS_PER_DISRUPTION_JPY, row);
         let systemic = self.number(SYSTEMIC_LOSS_PER_DISRUPTION_JPY, row);
-        let (data, network) =
-            (self.data_loss.get(row).unwrap_or_default(), self.network_loss.get(row).unwrap_or_default());
+        let (data, network) = (self.number(DATA_LOSS_JPY, row), self.number(NETWORK_LOSS_JPY, row));
         let access =
             |name| Some(self.text(name, row)).filter(|access| !access.is_empty()).unwrap_or_else(|| "none".into());
         vec![
@@ -247,7 +212,7 @@ impl<'a> Explainer<'a> {
         ]
     }
 
-    fn certification(&self, row: usize, isms: bool, names: [&'static str; 3], is_floored: bool) -> Fact {
+    fn certification(&self, row: usize, isms: bool, names: [&str; 3], is_floored: bool) -> Fact {
         let [scheme, expiry, freshness] = names;
         let best = Some(self.text(scheme, row)).filter(|scheme| !scheme.is_empty()).map(|scheme| Certification {
             scheme,
@@ -259,7 +224,7 @@ impl<'a> Explainer<'a> {
 
     fn upstream(&self, row: usize) -> Fact {
         const NAMED: usize = 3;
-        let edges = self.scores.graph.upstream.of(row);
+        let edges = self.graph.upstream.of(row);
         let supplier_count = edges.len();
         let mut inherited: Vec<_> =
             edges.map(|(supplier, share)| (supplier, share * chance(self.number(DISRUPTION_RATE, supplier)))).collect();
@@ -269,25 +234,26 @@ impl<'a> Explainer<'a> {
             .into_iter()
             .take(NAMED)
             .filter(|_| total > 0.0)
-            .filter_map(|(supplier, rate)| Some((self.codes.get(supplier)?.to_owned(), rate / total)))
+            .map(|(supplier, rate)| (self.text(SUPPLIER_CODE, supplier), rate / total))
             .collect();
         Fact::Upstream { supplier_count, strongest }
     }
 
-    fn number(&self, name: &'static str, row: usize) -> f64 {
-        self.numbers.get(name).and_then(|values| values.get(row)).unwrap_or_default()
+    fn number(&self, name: &str, row: usize) -> f64 {
+        self.columns.get(name).and_then(|values| values.f64().ok()?.get(row)).unwrap_or_default()
     }
 
-    fn text(&self, name: &'static str, row: usize) -> String {
-        self.texts.get(name).and_then(|values| values.get(row)).unwrap_or_default().to_owned()
+    /// A text, empty for null.
+    fn text(&self, name: &str, row: usize) -> String {
+        self.columns.get(name).and_then(|values| values.str().ok()?.get(row)).unwrap_or_default().to_owned()
     }
 
-    fn day(&self, name: &'static str, row: usize) -> Option<NaiveDate> {
-        self.days.get(name).and_then(|values| values.get(row)).map(date_from_days)
+    fn day(&self, name: &str, row: usize) -> Option<NaiveDate> {
+        self.columns.get(name).and_then(|values| values.date().ok()?.physical().get(row)).map(date_from_days)
     }
 
-    fn count(&self, name: &'static str, row: usize) -> i64 {
-        self.counts.get(name).and_then(|values| values.get(row)).unwrap_or_default()
+    fn count(&self, name: &str, row: usize) -> i64 {
+        self.columns.get(name).and_then(|values| values.i64().ok()?.get(row)).unwrap_or_default()
     }
 }
 
@@ -338,11 +304,4 @@ impl Active {
         })
         .collect()
     }
-}
-
-fn by_name<T>(
-    names: impl Iterator<Item = &'static str>,
-    column: impl Fn(&str) -> PolarsResult<T>,
-) -> PolarsResult<HashMap<&'static str, T>> {
-    names.map(|name| Ok((name, column(name)?))).collect()
 }

@@ -140,12 +140,13 @@ impl Reason {
 }
 
 fn range(low: f64, high: f64, lang: Lang) -> String {
-    // The largest limits only keep arithmetic safe; naming them would not help anybody.
-    if high > 1e15 {
-        lang.pick(format!("{low} 以上にしてください"), format!("use {low} or more"))
-    } else {
-        lang.pick(format!("{low} 以上 {high} 以下にしてください"), format!("use {low} to {high}"))
-    }
+    // The largest limits only keep arithmetic safe: nobody needs their zeros.
+    let high = match high {
+        f64::MAX => return lang.pick(format!("{low} 以上にしてください"), format!("use {low} or more")),
+        1e6.. => format!("{high:e}"),
+        _ => high.to_string(),
+    };
+    lang.pick(format!("{low} 以上 {high} 以下にしてください"), format!("use {low} to {high}"))
 }
 
 /// The faults of a portfolio: the first of each table, and how many there are in all.

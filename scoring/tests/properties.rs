@@ -7,7 +7,7 @@ use proptest::sample::Index;
 use scoring::{Model, name};
 
 use crate::plain::{Certification, Enrollment, Firm, Incident, Plain, certification, day, enrollment, portfolio};
-use crate::support::{as_of, score_table};
+use crate::support::{as_of, cases, score_table};
 
 /// What rounding may add where the model says never.
 const ROUNDING: f64 = 1e-12;
@@ -57,7 +57,7 @@ fn firm<'a>(plain: &'a mut Plain, code: &str) -> &'a mut Firm {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(cases(24))]
 
     #[test]
     fn starting_an_enrollment_never_raises_the_own_rate(

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use polars::prelude::*;
+use proptest::prelude::ProptestConfig;
 use scoring::{Kind, Model, Portfolio, Table, Tables};
 
 pub(crate) fn as_of() -> NaiveDate {
@@ -13,6 +14,14 @@ pub(crate) fn as_of() -> NaiveDate {
 
 pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/examples").join(name)
+}
+
+/// So many random cases, or as many as `PROPTEST_CASES` says.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(count),
+    }
 }
 
 /// The tables of a folder, those without a file empty.

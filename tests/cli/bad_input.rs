@@ -20,7 +20,7 @@ fn a_fault_names_file_line_column_value_reason_and_remedy() {
     refused(
         "suppliers.csv",
         "supplier_code,employee_count\nA,12\n\nB,-5\n",
-        &["suppliers.csv:4: employee_count: \"-5\": out of range → use 0 or more [out-of-range]"],
+        &["suppliers.csv:4: employee_count: \"-5\": out of range → use 0 to 1e12 [out-of-range]"],
     );
 }
 
@@ -162,7 +162,7 @@ fn the_first_fifty_faults_are_shown_and_the_rest_counted() {
     let lines: Vec<_> = text.lines().collect();
     assert!(lines[0].ends_with("2000 faults."), "{}", lines[0]);
     assert_eq!(lines.len(), 52);
-    assert_eq!(lines[1], "suppliers.csv:2: employee_count: \"-1\": out of range → use 0 or more [out-of-range]");
+    assert_eq!(lines[1], "suppliers.csv:2: employee_count: \"-1\": out of range → use 0 to 1e12 [out-of-range]");
     assert!(lines[50].starts_with("suppliers.csv:26: capital_jpy"), "{}", lines[50]);
     assert_eq!(lines[51], "… and 1950 more.");
 }

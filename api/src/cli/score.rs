@@ -227,7 +227,7 @@ impl Scored {
     }
 
     fn explainer(&self) -> Result<Explainer<'_>, Failure> {
-        Explainer::new(&self.portfolio, &self.model, &self.scores).map_err(|error| failed(&error, self.lang))
+        Explainer::new(&self.scores).map_err(|error| failed(&error, self.lang))
     }
 
     fn provenance(&self) -> Provenance {
