@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use chrono::NaiveDate;
 use polars::prelude::{
     BooleanChunkedBuilder, ChunkedBuilder, Column, DataType, Float64Chunked, Float64Type, Int32Type, Int64Type,
     IntoColumn, PrimitiveChunkedBuilder, StringChunked, StringChunkedBuilder,
@@ -59,6 +60,7 @@ struct ColumnBuilder {
 }
 
 enum Cells {
+    Code(StringChunkedBuilder),
     Text(StringChunkedBuilder),
     Whole(PrimitiveChunkedBuilder<Int64Type>),
     Number(PrimitiveChunkedBuilder<Float64Type>),
@@ -70,6 +72,7 @@ impl ColumnBuilder {
     fn new(declared: &InputColumn) -> Self {
         let name = declared.name.into();
         let cells = match declared.kind {
+            Kind::Code => Cells::Code(StringChunkedBuilder::new(name, 0)),
             Kind::Text | Kind::Choice(_) => Cells::Text(StringChunkedBuilder::new(name, 0)),
             Kind::Whole(..) => Cells::Whole(PrimitiveChunkedBuilder::new(name, 0)),
             Kind::Number(..) => Cells::Number(PrimitiveChunkedBuilder::new(name, 0)),
@@ -81,6 +84,12 @@ impl ColumnBuilder {
 
     fn push(&mut self, text: Option<&str>) -> Result<(), Unreadable> {
         match &mut self.cells {
+            // A code is kept even so: rows that name it the same way are not blamed for it.
+            Cells::Code(cells) => {
+                cells.append_option(text);
+                let holds_control = text.is_some_and(|text| text.bytes().any(|byte| byte.is_ascii_control()));
+                if holds_control { Err(Unreadable) } else { Ok(()) }
+            }
             Cells::Text(cells) => {
                 cells.append_option(text);
                 Ok(())
@@ -100,7 +109,7 @@ impl ColumnBuilder {
 
     fn finish(self) -> FrameResult<Column> {
         Ok(match self.cells {
-            Cells::Text(cells) => cells.finish().into_column(),
+            Cells::Code(cells) | Cells::Text(cells) => cells.finish().into_column(),
             Cells::Whole(cells) => cells.finish().into_column(),
             Cells::Number(cells) => cells.finish().into_column(),
             Cells::Date(cells) => cells.finish().into_column().cast(&DataType::Date)?,
@@ -135,15 +144,19 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// `YYYY-MM-DD`, digits only, as days since 1970-01-01.
-fn days(text: &str) -> Option<i32> {
+/// A calendar date as `YYYY-MM-DD`, from the year 1 on.
+pub(crate) fn date(text: &str) -> Option<NaiveDate> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return None };
     let digits = |bytes: &[&u8]| {
         bytes.iter().try_fold(0u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(**byte - b'0')))
     };
     let year = digits(&[y1, y2, y3, y4]).filter(|year| *year > 0)?;
-    let date = chrono::NaiveDate::from_ymd_opt(year as i32, digits(&[m1, m2])?, digits(&[d1, d2])?)?;
-    Some(date.signed_duration_since(chrono::NaiveDate::default()).num_days() as i32)
+    NaiveDate::from_ymd_opt(year as i32, digits(&[m1, m2])?, digits(&[d1, d2])?)
+}
+
+/// A date as days since 1970-01-01.
+fn days(text: &str) -> Option<i32> {
+    date(text).map(|date| date.signed_duration_since(NaiveDate::default()).num_days() as i32)
 }
 
 fn flag(text: &str) -> Option<bool> {
@@ -156,7 +169,7 @@ fn flag(text: &str) -> Option<bool> {
 
 /// What a result was computed from, kept beside it where the format has room.
 pub(crate) struct Provenance {
-    pub(crate) as_of: chrono::NaiveDate,
+    pub(crate) as_of: NaiveDate,
     pub(crate) model_version: String,
     pub(crate) model_hash: String,
 }

@@ -48,7 +48,7 @@ pub(crate) fn lines(summary: &Summary, lang: Lang) -> [Vec<Line>; 2] {
         line("年間期待損失", "expected annual loss", Value::Yen(summary.expected_annual_loss_jpy)),
         line("年間取引額（直接の取引先）", "annual spend with direct suppliers", Value::Yen(summary.annual_spend_jpy)),
         line("お助け隊の監視がある取引先", "suppliers monitored by お助け隊", of(summary.monitored_count)),
-        line("同、取引額に占める割合", "their share of the spend", Value::Share(spend)),
+        line("うち、取引額に占める割合", "their share of the spend", Value::Share(spend)),
         line("SECURITY ACTION・SCSのある取引先", "suppliers with SECURITY ACTION or SCS", of(summary.declared_count)),
         line("ISMSのある取引先", "suppliers with ISMS", of(summary.isms_count)),
         line("事案の報告に合意した取引先", "suppliers that agreed to report", of(summary.reporting_count)),
@@ -61,7 +61,7 @@ pub(crate) fn lines(summary: &Summary, lang: Lang) -> [Vec<Line>; 2] {
             "suppliers with no enrollment, certification, agreement or incident",
             of(summary.no_evidence_count),
         ),
-        line("取引額が空の行", "rows to the buyer without a spend", Value::Count(summary.unknown_spend_row_count)),
+        line("取引額が未入力の行", "rows to the buyer without a spend", Value::Count(summary.unknown_spend_row_count)),
         line(
             "カバー率を仮定した加入",
             "enrollments of assumed coverage",

@@ -64,11 +64,6 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) 
     Ok(Chain { suppliers, graph })
 }
 
-/// The mean days a stop of the supplier lasts.
-const MEAN_DAYS: &str = "mean_days";
-/// The share of stops upstream that pass a row, before stock.
-const PASS: &str = "pass";
-
 /// What only the supplier's own incidents cost, yen each: by the data it holds, by its way into the network.
 ///
 /// Formula: `A = data_loss_jpy[data_access] + lateral_probability[network_access] · buyer_breach_loss_jpy`
@@ -138,8 +133,6 @@ fn loss_per_disruption(
     mean_days: &Column,
     rate: &[f64],
 ) -> PolarsResult<Vec<f64>> {
-    const DAYS: &str = "days";
-    const VALUE: &str = "value";
     let supplies = rows(portfolio, model, mean_days, col(DOWNSTREAM).is_null())?
         .lazy()
         .sort(
@@ -148,12 +141,12 @@ fn loss_per_disruption(
         )
         .select([
             col(UPSTREAM),
-            (col(PASS) * col(MEAN_DAYS) * beyond_stock(model).pow(lit(1.0 - model.tail_index))).alias(DAYS),
-            (col(ANNUAL_SPEND_JPY) * lit(model.revenue_at_risk_multiplier)).alias(VALUE),
+            (col(PASS) * col(MEAN_DAYS) * beyond_stock(model).pow(lit(1.0 - model.tail_index))).alias(LOST_DAYS),
+            (col(ANNUAL_SPEND_JPY) * lit(model.revenue_at_risk_multiplier)).alias(ANNUAL_VALUE_JPY),
         ])
         .collect()?;
     let upstream = keys(&supplies, UPSTREAM)?;
-    let (days, values) = (floats(&supplies, DAYS)?, floats(&supplies, VALUE)?);
+    let (days, values) = (floats(&supplies, LOST_DAYS)?, floats(&supplies, ANNUAL_VALUE_JPY)?);
     let losses: Vec<_> = upstream
         .iter()
         .zip(days.iter().zip(values.iter()))
@@ -173,12 +166,21 @@ fn saturation(x: f64) -> f64 {
     if x > 0.0 { chance(x) / x } else { 1.0 }
 }
 
+/// The larger of two changes; NaN, which nothing is larger than, if one is.
+fn larger(a: f64, b: f64) -> f64 {
+    if a > b || a.is_nan() { a } else { b }
+}
+
 /// Repeats a step until the change it reports is below the tolerance.
-fn settle(pass: &'static str, model: &Model, mut step: impl FnMut() -> f64) -> Result<(), ScoreError> {
+fn settle(column: &'static str, model: &Model, mut step: impl FnMut() -> f64) -> Result<(), ScoreError> {
     for _ in 0..model.max_iterations {
-        if step() < model.tolerance {
+        let change = step();
+        if change < model.tolerance {
             return Ok(());
         }
+        if change.is_nan() {
+            return Err(ScoreError::NotFinite { column });
+        }
     }
-    Err(ScoreError::NotSettled { pass, max_iterations: model.max_iterations })
+    Err(ScoreError::NotSettled { column, max_iterations: model.max_iterations })
 }

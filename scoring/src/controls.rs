@@ -44,8 +44,8 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
         .with_row_index(SUPPLIER, None)
         .left_join(onsite, col(SUPPLIER), col(SUPPLIER))
         .left_join(last_ends(portfolio, as_of), col(SUPPLIER), col(SUPPLIER))
-        .left_join(best(portfolio, model, as_of, Ladder::Steps), col(SUPPLIER), col(SUPPLIER))
-        .left_join(best(portfolio, model, as_of, Ladder::Isms), col(SUPPLIER), col(SUPPLIER))
+        .left_join(best(portfolio, model, as_of, Scheme::Ladder), col(SUPPLIER), col(SUPPLIER))
+        .left_join(best(portfolio, model, as_of, Scheme::Isms), col(SUPPLIER), col(SUPPLIER))
         // A join may give its rows in any order.
         .sort([SUPPLIER], SortMultipleOptions::default())
         .with_columns([
@@ -54,9 +54,7 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
             col(ISMS).fill_null(lit(0.0)),
         ])
         .with_column(when(total().lt(lit(floor))).then(lit(floor) / total()).otherwise(lit(1.0)).alias(FLOOR_SCALE))
-        .with_column(
-            (col(BASE_RATE) * when(total().lt(lit(floor))).then(lit(floor)).otherwise(total()).exp()).alias(PRIOR),
-        )
+        .with_column((col(BASE_RATE) * total().clip_min(lit(floor)).exp()).alias(PRIOR))
         .with_columns([scaled(MONITORING), scaled(LADDER), scaled(ISMS)])
         .collect()?;
     Ok(Controls { suppliers, active })
@@ -69,15 +67,17 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
 /// Reads:   enrollments joined with the supplier's `total_endpoints`
 /// Gives:   `coverage` f64, 0 to 1
 fn coverage(model: &Model) -> Expr {
-    let by_endpoints = when(by_endpoints().gt(lit(1.0))).then(lit(1.0)).otherwise(by_endpoints());
-    coalesce(&[col(COVERAGE_SHARE), by_endpoints, lit(model.default_coverage_share)]).alias(COVERAGE)
+    coalesce(&[col(COVERAGE_SHARE), by_endpoints().clip_max(lit(1.0)), lit(model.default_coverage_share)])
+        .alias(COVERAGE)
 }
 
 fn by_endpoints() -> Expr {
     col(COVERED_ENDPOINTS).cast(DataType::Float64) / col(TOTAL_ENDPOINTS).cast(DataType::Float64)
 }
 
-/// The enrollments with `coverage`, whether that `is_assumed`, and `log_factor`, in order of all their columns, those named in `first` before others.
+/// The enrollments with `coverage`, whether that `is_assumed`, and `log_factor`.
+///
+/// Their order is that of all their columns, those in `first` before others.
 pub(crate) fn enrollments(portfolio: &Portfolio, model: &Model, first: &[Expr]) -> LazyFrame {
     let endpoints = portfolio.suppliers.clone().lazy().select([col(TOTAL_ENDPOINTS)]).with_row_index(SUPPLIER, None);
     let order = [SERVICE_CLASS, COVERAGE_SHARE, COVERED_ENDPOINTS, STARTS_ON, ENDS_ON, ONSITE_RESPONSE].map(col);
@@ -113,8 +113,9 @@ fn last_ends(portfolio: &Portfolio, as_of: i32) -> LazyFrame {
 
 /// The two kinds of certification, of each of which the best one counts.
 #[derive(Clone, Copy, PartialEq)]
-enum Ladder {
-    Steps,
+enum Scheme {
+    /// SECURITY ACTION and SCS: steps of one ladder.
+    Ladder,
     Isms,
 }
 
@@ -122,15 +123,18 @@ enum Ladder {
 ///
 /// Formula: the minimum of `ln(factor[scheme]) · freshness`
 /// Reads:   certifications issued up to `as_of`
-fn best(portfolio: &Portfolio, model: &Model, as_of: i32, kind: Ladder) -> LazyFrame {
+fn best(portfolio: &Portfolio, model: &Model, as_of: i32, kind: Scheme) -> LazyFrame {
     let isms = [("isms", model.isms)];
     let (factors, names) = match kind {
-        Ladder::Steps => (model.ladder.as_slice(), [LADDER, LADDER_SCHEME, LADDER_EXPIRY, LADDER_FRESHNESS]),
-        Ladder::Isms => (isms.as_slice(), [ISMS, ISMS_SCHEME, ISMS_EXPIRY, ISMS_FRESHNESS]),
+        Scheme::Ladder => (
+            model.ladder.as_slice(),
+            [LADDER, LADDER_SCHEME, LADDER_EXPIRY, LADDER_EXPIRY_IS_ASSUMED, LADDER_FRESHNESS],
+        ),
+        Scheme::Isms => (isms.as_slice(), [ISMS, ISMS_SCHEME, ISMS_EXPIRY, ISMS_EXPIRY_IS_ASSUMED, ISMS_FRESHNESS]),
     };
-    let [log, scheme, expiry_name, freshness_name] = names;
+    let [log, scheme, expiry_name, is_assumed, freshness_name] = names;
     let is_isms = col(SCHEME).eq(lit("isms"));
-    let is_kind = if kind == Ladder::Isms { is_isms } else { is_isms.not() };
+    let is_kind = if kind == Scheme::Isms { is_isms } else { is_isms.not() };
     let order = [col(SUPPLIER), col(LOG_FACTOR), col(SCHEME), col(ISSUED_ON), col(EXPIRES_ON)];
     portfolio
         .certifications
@@ -149,6 +153,7 @@ fn best(portfolio: &Portfolio, model: &Model, as_of: i32, kind: Ladder) -> LazyF
             col(LOG_FACTOR).alias(log),
             col(SCHEME).alias(scheme),
             col(EXPIRY).cast(DataType::Date).alias(expiry_name),
+            col(EXPIRES_ON).is_null().alias(is_assumed),
             col(FRESHNESS).alias(freshness_name),
         ])
 }
@@ -169,8 +174,7 @@ fn expiry(model: &Model) -> Expr {
 fn freshness(model: &Model, as_of: i32) -> Expr {
     let days_past = (lit(as_of) - col(EXPIRY)).cast(DataType::Float64);
     let faded = lit(1.0) - days_past.clone() / lit(model.expiry_fade_days);
-    let dated =
-        when(days_past.lt_eq(lit(0.0))).then(lit(1.0)).when(faded.clone().gt(lit(0.0))).then(faded).otherwise(lit(0.0));
+    let dated = when(days_past.lt_eq(lit(0.0))).then(lit(1.0)).otherwise(faded.clip_min(lit(0.0)));
     let over = (lit(as_of) - days(ISSUED_ON)).cast(DataType::Float64) - lit(model.undated_full_days);
     let halved = lit(2.0).pow(-over.clone() / lit(model.undated_half_life_days));
     let undated = when(over.lt_eq(lit(0.0))).then(lit(1.0)).otherwise(halved);

@@ -21,7 +21,7 @@ pub(crate) fn rates(model: &Model) -> [Expr; 3] {
     let mean = shape() / years;
     let end = |z: f64| {
         let root = lit(1.0) - lit(1.0) / (lit(9.0) * shape()) + lit(z / 3.0) / shape().sqrt();
-        let root = when(root.clone().gt(lit(0.0))).then(root).otherwise(lit(0.0));
+        let root = root.clip_min(lit(0.0));
         mean.clone() * root.clone() * root.clone() * root
     };
     [mean.clone().alias(OWN_RATE), end(-Z).alias(OWN_RATE_LOW), end(Z).alias(OWN_RATE_HIGH)]

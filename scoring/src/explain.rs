@@ -113,6 +113,8 @@ pub struct Certification {
     pub scheme: String,
     /// Its last day, stated or by the scheme's validity.
     pub expires_on: Option<NaiveDate>,
+    /// Whether that day is the model's assumption.
+    pub is_assumed: bool,
     /// How much of it still counts, 0 to 1.
     pub freshness: f64,
 }
@@ -148,11 +150,6 @@ impl<'a> Explainer<'a> {
         })
     }
 
-    /// The row of a supplier code in the results.
-    pub fn row_of(&self, supplier_code: &str) -> Option<usize> {
-        self.columns.get(SUPPLIER_CODE)?.str().ok()?.iter().position(|code| code == Some(supplier_code))
-    }
-
     /// Opens the score and the losses of a row of the results.
     pub fn explain(&self, row: usize) -> Explanation {
         let is_floored = self.number(FLOOR_SCALE, row) < 1.0;
@@ -163,8 +160,18 @@ impl<'a> Explainer<'a> {
                 peer_expected_count: self.number(PEER_EXPECTED_COUNT, row),
             },
             Fact::Monitoring { enrollments: self.active.of(row), ended_on: self.day(ENDED_ON, row), is_floored },
-            self.certification(row, false, [LADDER_SCHEME, LADDER_EXPIRY, LADDER_FRESHNESS], is_floored),
-            self.certification(row, true, [ISMS_SCHEME, ISMS_EXPIRY, ISMS_FRESHNESS], is_floored),
+            self.certification(
+                row,
+                false,
+                [LADDER_SCHEME, LADDER_EXPIRY, LADDER_EXPIRY_IS_ASSUMED, LADDER_FRESHNESS],
+                is_floored,
+            ),
+            self.certification(
+                row,
+                true,
+                [ISMS_SCHEME, ISMS_EXPIRY, ISMS_EXPIRY_IS_ASSUMED, ISMS_FRESHNESS],
+                is_floored,
+            ),
             Fact::History {
                 harmful_count: self.count(HARMFUL_COUNT, row),
                 contained_count: self.count(CONTAINED_COUNT, row),
@@ -212,11 +219,12 @@ impl<'a> Explainer<'a> {
         ]
     }
 
-    fn certification(&self, row: usize, isms: bool, names: [&str; 3], is_floored: bool) -> Fact {
-        let [scheme, expiry, freshness] = names;
+    fn certification(&self, row: usize, isms: bool, names: [&str; 4], is_floored: bool) -> Fact {
+        let [scheme, expiry, is_assumed, freshness] = names;
         let best = Some(self.text(scheme, row)).filter(|scheme| !scheme.is_empty()).map(|scheme| Certification {
             scheme,
             expires_on: self.day(expiry, row),
+            is_assumed: self.flag(is_assumed, row),
             freshness: self.number(freshness, row),
         });
         Fact::Certification { isms, best, is_floored }
@@ -239,35 +247,43 @@ impl<'a> Explainer<'a> {
         Fact::Upstream { supplier_count, strongest }
     }
 
+    /// A number, 0 for null.
     fn number(&self, name: &str, row: usize) -> f64 {
-        self.columns.get(name).and_then(|values| values.f64().ok()?.get(row)).unwrap_or_default()
+        self.column(name).f64().ok().and_then(|values| values.get(row)).unwrap_or_default()
     }
 
     /// A text, empty for null.
     fn text(&self, name: &str, row: usize) -> String {
-        self.columns.get(name).and_then(|values| values.str().ok()?.get(row)).unwrap_or_default().to_owned()
+        self.column(name).str().ok().and_then(|values| values.get(row)).unwrap_or_default().to_owned()
     }
 
     fn day(&self, name: &str, row: usize) -> Option<NaiveDate> {
-        self.columns.get(name).and_then(|values| values.date().ok()?.physical().get(row)).map(date_from_days)
+        self.column(name).date().ok().and_then(|values| values.physical().get(row)).map(date_from_days)
     }
 
     fn count(&self, name: &str, row: usize) -> i64 {
-        self.columns.get(name).and_then(|values| values.i64().ok()?.get(row)).unwrap_or_default()
+        self.column(name).i64().ok().and_then(|values| values.get(row)).unwrap_or_default()
+    }
+
+    fn flag(&self, name: &str, row: usize) -> bool {
+        self.column(name).bool().ok().and_then(|values| values.get(row)).unwrap_or_default()
+    }
+
+    fn column(&self, name: &str) -> &Column {
+        match self.columns.get(name) {
+            Some(column) => column,
+            None => unreachable!("the stages give every supplier {name}"),
+        }
     }
 }
 
 impl Explanation {
-    /// What raises the risk score most beside size and section, which every supplier has.
-    ///
-    /// Where nothing does, size and section.
+    /// What raises the risk score most beside size and section, which every supplier has; none where nothing does.
     pub fn main_reason(&self) -> Option<&Contribution> {
-        let own = self.contributions.iter().filter(|contribution| contribution.key != POINTS_UPSTREAM);
-        own.clone()
-            .skip(1)
-            .filter(|contribution| contribution.points >= SHOWN_AS_ZERO_BELOW)
-            .reduce(|highest, contribution| if contribution.points > highest.points { contribution } else { highest })
-            .or(own.into_iter().next())
+        self.contributions
+            .iter()
+            .filter(|part| part.key != POINTS_BASE && part.key != POINTS_UPSTREAM && part.points >= SHOWN_AS_ZERO_BELOW)
+            .reduce(|highest, part| if part.points > highest.points { part } else { highest })
     }
 
     /// The largest part of the loss that the supplier's own incidents cause.

@@ -1,7 +1,7 @@
 //! Faults in input: what is wrong, where, and what to do, in both languages.
 
 use crate::columns::{InputColumn, Kind, Table};
-use crate::words::Lang;
+use crate::words::{Lang, grouped};
 
 /// One fault in one row of a table.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,8 @@ pub enum Reason {
     MissingValue,
     /// Not a number, where one is expected.
     NotANumber,
+    /// A code with a character that no screen shows, such as a line break.
+    ControlCharacter,
     /// A number with decimals, where a whole one is expected.
     NotWhole,
     /// A number outside of the range.
@@ -64,6 +66,7 @@ impl Reason {
             Self::WrongType => "wrong-type",
             Self::MissingValue => "missing-value",
             Self::NotANumber => "not-a-number",
+            Self::ControlCharacter => "control-character",
             Self::NotWhole => "not-whole",
             Self::OutOfRange(..) => "out-of-range",
             Self::UnknownChoice(_) => "unknown-choice",
@@ -85,6 +88,7 @@ impl Reason {
             Self::WrongType => ("列の型が違います", "the column has the wrong type"),
             Self::MissingValue => ("必須の値が空です", "a required value is empty"),
             Self::NotANumber => ("数値ではありません", "not a number"),
+            Self::ControlCharacter => ("コードに制御文字が入っています", "the code holds a control character"),
             Self::NotWhole => ("整数ではありません", "not a whole number"),
             Self::OutOfRange(..) => ("範囲の外です", "out of range"),
             Self::UnknownChoice(_) => ("この列に使えない値です", "not a value of this column"),
@@ -116,6 +120,7 @@ impl Reason {
             Self::NotANumber => {
                 ("半角数字だけで、桁区切りや単位なしで書いてください", "write digits only, without separators or units")
             }
+            Self::ControlCharacter => ("改行やタブなどを消してください", "remove line breaks, tabs and the like"),
             Self::NotWhole => ("小数のない数にしてください", "write it without decimals"),
             Self::NotADate => ("2026-09-30 のように書いてください", "write it like 2026-09-30"),
             Self::NotAFlag => ("小文字で true か false と書いてください", "write true or false, in lower case"),
@@ -140,12 +145,11 @@ impl Reason {
 }
 
 fn range(low: f64, high: f64, lang: Lang) -> String {
-    // The largest limits only keep arithmetic safe: nobody needs their zeros.
-    let high = match high {
-        f64::MAX => return lang.pick(format!("{low} 以上にしてください"), format!("use {low} or more")),
-        1e6.. => format!("{high:e}"),
-        _ => high.to_string(),
-    };
+    // A limit that only keeps arithmetic safe would not help anybody.
+    if high == f64::MAX {
+        return lang.pick(format!("{low} 以上にしてください"), format!("use {low} or more"));
+    }
+    let high = grouped(high);
     lang.pick(format!("{low} 以上 {high} 以下にしてください"), format!("use {low} to {high}"))
 }
 
@@ -206,15 +210,18 @@ impl Faults {
     }
 }
 
-/// The fault of a text that should hold a value of `column`, if there is one.
-///
-/// Ranges and choices are checked on whole frames; this tells only why a text cannot be read at all.
+/// The fault of a text that cannot be read as a value of `column`.
 pub fn unreadable(table: Table, row: usize, column: &InputColumn, text: String) -> Fault {
     let reason = match column.kind {
+        Kind::Code => Reason::ControlCharacter,
         Kind::Text => Reason::MissingValue,
         Kind::Choice(choices) => Reason::UnknownChoice(choices),
-        Kind::Whole(..) if text.parse::<f64>().is_ok_and(f64::is_finite) => Reason::NotWhole,
-        Kind::Whole(..) | Kind::Number(..) => Reason::NotANumber,
+        Kind::Whole(low, high) => match text.parse::<f64>() {
+            Ok(number) if number.is_finite() && number.fract() == 0.0 => Reason::OutOfRange(low as f64, high as f64),
+            Ok(number) if number.is_finite() => Reason::NotWhole,
+            _ => Reason::NotANumber,
+        },
+        Kind::Number(..) => Reason::NotANumber,
         Kind::Date => Reason::NotADate,
         Kind::Flag => Reason::NotAFlag,
     };

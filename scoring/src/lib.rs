@@ -36,7 +36,7 @@ pub use model::{Model, ModelError, ModelFault};
 pub use points::CONTRIBUTIONS;
 pub use portfolio::{Notice, Portfolio, PortfolioError, Tables};
 pub use summary::Summary;
-pub use words::{CAVEATS, Lang, Yen, label, percent, signed};
+pub use words::{CAVEATS, GRADES, Lang, Yen, label, percent, signed};
 
 /// The results, one row a supplier in ascending byte order of code, and what explanations draw on.
 #[derive(Debug, Clone)]
@@ -44,6 +44,7 @@ pub struct Scores {
     pub(crate) suppliers: DataFrame,
     pub(crate) active: DataFrame,
     pub(crate) graph: chain::graph::Graph,
+    pub(crate) as_of: i32,
 }
 
 /// Scores a portfolio as of a day.
@@ -51,7 +52,7 @@ pub struct Scores {
 /// Evidence dated after the day changes nothing. The stages are those of scoring-model.md, sections 1 to 4.
 ///
 /// # Errors
-/// An iteration along the chain that does not settle; never for a checked portfolio otherwise.
+/// An iteration along the chain that does not settle, or parameters so extreme that a number overflows.
 pub fn score(portfolio: &Portfolio, model: &Model, as_of: NaiveDate) -> Result<Scores, ScoreError> {
     let day = days_from_date(as_of);
     let suppliers = portfolio
@@ -67,7 +68,18 @@ pub fn score(portfolio: &Portfolio, model: &Model, as_of: NaiveDate) -> Result<S
     let suppliers = suppliers.lazy().with_columns(credibility::rates(model)).collect()?;
     let chain = chain::apply(suppliers, portfolio, model)?;
     let suppliers = points::apply(chain.suppliers, model)?;
-    Ok(Scores { suppliers, active: controls.active, graph: chain.graph })
+    check_finite(&suppliers)?;
+    Ok(Scores { suppliers, active: controls.active, graph: chain.graph, as_of: day })
+}
+
+/// Parameters that are each in range can still lead beyond what a number can hold.
+fn check_finite(suppliers: &DataFrame) -> Result<(), ScoreError> {
+    for result in RESULTS.iter().filter(|result| result.unit != Unit::Text) {
+        if !frame::floats(suppliers, result.name)?.iter().all(|number| number.is_finite()) {
+            return Err(ScoreError::NotFinite { column: result.name });
+        }
+    }
+    Ok(())
 }
 
 impl Scores {

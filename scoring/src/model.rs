@@ -7,15 +7,13 @@ use std::sync::LazyLock;
 use sha2::{Digest, Sha256};
 
 use crate::columns::{CRITICALITIES, DATA_ACCESS, NETWORK_ACCESS, SCHEMES, SERVICE_CLASSES, SUBSTITUTABILITIES};
+use crate::size_class::SECTIONS;
+use crate::words::GRADES;
 pub use check::{ModelError, ModelFault};
 use check::{Parameters, Range};
 
 /// Values by key, such as a factor by service class, in the order of the model.
 pub(crate) type ByKey = Vec<(&'static str, f64)>;
-
-/// The sections of JSIC, revision 14.
-pub(crate) const SECTIONS: &[&str] =
-    &["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T"];
 
 /// A checked set of parameters. Names and units are those of `model.toml`.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +85,11 @@ impl Model {
             hash: format!("{:x}", HexDigest(Sha256::digest(text.as_bytes()).as_slice())),
             annual_probability: p.number("base_rate.annual_probability", Range::PositiveProbability),
             size_multiplier: p.by_key("base_rate.size_multiplier", &["micro", "sme", "large"], Range::Positive),
-            section_multiplier: p.by_optional_key("base_rate.section_multiplier", SECTIONS, Range::Positive),
+            section_multiplier: p.by_optional_key(
+                "base_rate.section_multiplier",
+                &SECTIONS.map(|(section, _)| section),
+                Range::Positive,
+            ),
             shape: p.number("prior.shape", Range::Positive),
             pseudo_incidents: p.number("segment.pseudo_incidents", Range::Positive),
             peer_cap: p.number("segment.peer_cap", Range::NotNegative),
@@ -126,7 +128,7 @@ impl Model {
             lateral_probability: p.by_key("impact.lateral_probability", NETWORK_ACCESS, Range::Probability),
             rate_low: p.number("scale.rate_low", Range::Positive),
             rate_high: p.number("scale.rate_high", Range::Positive),
-            grade_upper: p.by_key("scale.grade_upper", &["A", "B", "C", "D", "E"], Range::Any),
+            grade_upper: p.by_key("scale.grade_upper", &GRADES, Range::Any),
         };
         p.ascending(&[
             ("observation.silent", model.silent),

@@ -54,8 +54,7 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
 
 /// What all contained incidents of a supplier count together.
 fn contained_share(model: &Model) -> Expr {
-    let share = lit(model.contained_weight) * col(WEIGHT);
-    when(share.clone().gt(lit(model.contained_cap))).then(lit(model.contained_cap)).otherwise(share)
+    (lit(model.contained_weight) * col(WEIGHT)).clip_max(lit(model.contained_cap))
 }
 
 /// Whether an incident lies in `[as_of − lookback_days, as_of]`.
@@ -79,10 +78,14 @@ fn weighted_incidents(portfolio: &Portfolio, model: &Model, as_of: i32) -> Polar
         .collect()
 }
 
-/// How many incidents of each outcome the window holds: whole numbers, so any order of adding is exact.
+/// How many incidents of each outcome the window holds, to be told, not to be reckoned with.
+///
+/// They are whole numbers, whose sums are exact in any order up to 2^53.
 fn plain_counts(portfolio: &Portfolio, model: &Model, as_of: i32) -> LazyFrame {
     let of = |outcome: &str, name: &str| {
-        when(col(OUTCOME).eq(lit(outcome))).then(col(COUNT).fill_null(lit(1i64))).otherwise(lit(0i64)).sum().alias(name)
+        let count = col(COUNT).fill_null(lit(1i64)).cast(DataType::Float64);
+        let count = when(col(OUTCOME).eq(lit(outcome))).then(count).otherwise(lit(0.0));
+        count.sum().cast(DataType::Int64).alias(name)
     };
     portfolio.incidents.clone().lazy().filter(in_window(model, as_of)).group_by([col(SUPPLIER)]).agg([
         of("harmful", HARMFUL_COUNT),

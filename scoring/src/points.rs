@@ -30,14 +30,7 @@ pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFra
     ];
     let points = |ratio: Expr| ratio.log(lit(std::f64::consts::E)) * lit(model.points_per_log());
     let points_of_log = |log: Expr| log * lit(model.points_per_log());
-    let score = |rate: &str| {
-        let score = points(col(rate) / lit(model.rate_low));
-        when(score.clone().lt(lit(0.0)))
-            .then(lit(0.0))
-            .when(score.clone().gt(lit(100.0)))
-            .then(lit(100.0))
-            .otherwise(score)
-    };
+    let score = |rate: &str| points(col(rate) / lit(model.rate_low)).clip(lit(0.0), lit(100.0));
     suppliers
         .hstack(&probabilities)?
         .lazy()

@@ -83,7 +83,10 @@ impl Notice {
         match self {
             Self::EarlyScs { count } => lang.pick(
                 format!("SCS ★3・★4の登録は2027年より前には始まりません。それより前の取得日が{count}件あります（そのまま計算します）"),
-                format!("SCS ★3 and ★4 registration does not open before 2027; {count} are dated earlier (and are counted as they stand)"),
+                format!(
+                    "SCS ★3 and ★4 registration does not open before 2027; certificates dated earlier: {count} \
+                     (counted as they stand)"
+                ),
             ),
         }
     }
@@ -107,19 +110,11 @@ impl Portfolio {
     /// Every fault of every table at once.
     pub fn try_new(tables: Tables) -> Result<Self, PortfolioError> {
         let mut faults = Faults::default();
-        let mut conform = |table: Table, frame: DataFrame| conform(table, &frame, &mut faults);
-        let suppliers = conform(Table::Suppliers, tables.suppliers)?;
-        let relationships = conform(Table::Relationships, tables.relationships)?;
-        let enrollments = conform(Table::Enrollments, tables.enrollments)?;
-        let certifications = conform(Table::Certifications, tables.certifications)?;
-        let incidents = conform(Table::Incidents, tables.incidents)?;
-        if !faults.is_empty() {
-            return Err(PortfolioError::Faults(faults));
-        }
-
-        check_rows(Table::Suppliers, &suppliers, vec![], &mut faults)?;
-        check_duplicates(&suppliers, &mut faults)?;
-        let suppliers = suppliers.sort([SUPPLIER_CODE], SortMultipleOptions::default())?;
+        let suppliers = Conformed::new(Table::Suppliers, &tables.suppliers, &mut faults)?;
+        suppliers.check(vec![], &mut faults)?;
+        check_duplicates(&suppliers.frame, &mut faults)?;
+        let has_codes = !suppliers.absent.contains(&SUPPLIER_CODE);
+        let suppliers = suppliers.frame.sort([SUPPLIER_CODE], SortMultipleOptions::default())?;
         let codes = suppliers
             .select([SUPPLIER_CODE])?
             .with_row_index(SUPPLIER.into(), None)?
@@ -127,10 +122,16 @@ impl Portfolio {
             .unique_stable(Some(cols([SUPPLIER_CODE])), UniqueKeepStrategy::First)
             .collect()?;
 
-        let relationships = resolve(Table::Relationships, relationships, &codes, &mut faults)?;
-        let enrollments = resolve(Table::Enrollments, enrollments, &codes, &mut faults)?;
-        let certifications = resolve(Table::Certifications, certifications, &codes, &mut faults)?;
-        let incidents = resolve(Table::Incidents, incidents, &codes, &mut faults)?;
+        let mut resolve = |table, frame: DataFrame| {
+            let conformed = Conformed::new(table, &frame, &mut faults)?;
+            drop(frame);
+            conformed.check(own_checks(table), &mut faults)?;
+            conformed.resolve(&codes, has_codes, &mut faults)
+        };
+        let relationships = resolve(Table::Relationships, tables.relationships)?;
+        let enrollments = resolve(Table::Enrollments, tables.enrollments)?;
+        let certifications = resolve(Table::Certifications, tables.certifications)?;
+        let incidents = resolve(Table::Incidents, tables.incidents)?;
         if !faults.is_empty() {
             faults.sort();
             return Err(PortfolioError::Faults(faults));
@@ -150,30 +151,16 @@ impl Portfolio {
         Ok((count > 0).then_some(Notice::EarlyScs { count }).into_iter().collect())
     }
 
+    /// The row of a supplier, which is also its row in the results.
+    pub fn row_of(&self, supplier_code: &str) -> Option<usize> {
+        let codes = self.suppliers.column(SUPPLIER_CODE).ok()?.str().ok()?;
+        codes.iter().position(|code| code == Some(supplier_code))
+    }
+
     /// How many suppliers it has.
     pub fn supplier_count(&self) -> usize {
         self.suppliers.height()
     }
-}
-
-/// The declared columns of a table, those absent filled with nulls.
-fn conform(table: Table, frame: &DataFrame, faults: &mut Faults) -> PolarsResult<DataFrame> {
-    let mut columns = Vec::with_capacity(table.columns().len());
-    for declared in table.columns() {
-        let dtype = declared.kind.dtype();
-        let column = match frame.column(declared.name) {
-            Ok(column) if *column.dtype() == dtype => column.clone(),
-            Ok(column) if *column.dtype() == DataType::Null => column.cast(&dtype)?,
-            Err(_) if !declared.required => Column::full_null(declared.name.into(), frame.height(), &dtype),
-            found => {
-                let reason = if found.is_ok() { Reason::WrongType } else { Reason::MissingColumn };
-                faults.push(Fault { table, row: None, column: Some(declared.name), value: None, reason });
-                continue;
-            }
-        };
-        columns.push(column);
-    }
-    DataFrame::new(frame.height(), columns)
 }
 
 /// A condition that makes a row faulty, at the column that is to be named.
@@ -183,19 +170,99 @@ struct Check {
     is_faulty: Expr,
 }
 
-/// Checks nulls, ranges and choices as declared, and the checks that are a table's own.
-fn check_rows(table: Table, frame: &DataFrame, more: Vec<Check>, faults: &mut Faults) -> PolarsResult<()> {
-    let checks: Vec<_> = table.columns().iter().flat_map(declared_checks).chain(more).collect();
-    let masks = checks
-        .iter()
-        .enumerate()
-        .map(|(place, check)| check.is_faulty.clone().fill_null(lit(false)).alias(place.to_string()))
-        .collect::<Vec<_>>();
-    let masks = frame.clone().lazy().select(masks).collect()?;
-    for (check, mask) in checks.into_iter().zip(masks.columns()) {
-        report(table, frame, check.column, &check.reason, mask.bool()?, faults)?;
+/// A table that has all declared columns, in their types.
+struct Conformed {
+    table: Table,
+    frame: DataFrame,
+    /// Required columns that were missing or of another type: null now, and reported already.
+    absent: Vec<&'static str>,
+}
+
+impl Conformed {
+    fn new(table: Table, frame: &DataFrame, faults: &mut Faults) -> PolarsResult<Self> {
+        let mut columns = Vec::with_capacity(table.columns().len());
+        let mut absent = Vec::new();
+        for declared in table.columns() {
+            let dtype = declared.kind.dtype();
+            let null = || Column::full_null(declared.name.into(), frame.height(), &dtype);
+            let reason = match frame.column(declared.name) {
+                Ok(column) if *column.dtype() == dtype => {
+                    columns.push(column.clone());
+                    continue;
+                }
+                Ok(column) if *column.dtype() != DataType::Null => Some(Reason::WrongType),
+                Err(_) if declared.required => Some(Reason::MissingColumn),
+                _ => None,
+            };
+            columns.push(null());
+            if let Some(reason) = reason {
+                absent.push(declared.name);
+                faults.push(Fault { table, row: None, column: Some(declared.name), value: None, reason });
+            }
+        }
+        Ok(Self { table, frame: DataFrame::new(frame.height(), columns)?, absent })
     }
-    Ok(())
+
+    /// Checks nulls, ranges and choices as declared, and the checks that are a table's own.
+    fn check(&self, own: Vec<Check>, faults: &mut Faults) -> PolarsResult<()> {
+        let declared = self.table.columns().iter().flat_map(declared_checks);
+        let checks: Vec<_> = declared.chain(own).filter(|check| !self.absent.contains(&check.column)).collect();
+        let masks = checks
+            .iter()
+            .enumerate()
+            .map(|(place, check)| check.is_faulty.clone().fill_null(lit(false)).alias(place.to_string()))
+            .collect::<Vec<_>>();
+        let masks = self.frame.clone().lazy().select(masks).collect()?;
+        for (check, mask) in checks.into_iter().zip(masks.columns()) {
+            self.report(check.column, &check.reason, mask.bool()?, faults)?;
+        }
+        Ok(())
+    }
+
+    /// Notes the rows of a mask, drawing only as many as are kept.
+    fn report(
+        &self,
+        column: &'static str,
+        reason: &Reason,
+        mask: &BooleanChunked,
+        faults: &mut Faults,
+    ) -> PolarsResult<()> {
+        let count = mask.sum().unwrap_or(0) as usize;
+        if count > 0 {
+            let cells = self.frame.column(column)?;
+            let fault = |row| Fault {
+                table: self.table,
+                row: Some(row),
+                column: Some(column),
+                value: text_at(cells, row),
+                reason: reason.clone(),
+            };
+            let rows = mask.iter().enumerate().filter(|(_, is_faulty)| *is_faulty == Some(true));
+            faults.add(rows.map(|(row, _)| fault(row)), count);
+        }
+        Ok(())
+    }
+
+    /// Puts the supplier's row in place of its code.
+    fn resolve(self, codes: &DataFrame, has_codes: bool, faults: &mut Faults) -> PolarsResult<DataFrame> {
+        let references: &[(&'static str, &'static str)] = match self.table {
+            Table::Suppliers => &[],
+            Table::Relationships => &[(UPSTREAM_CODE, UPSTREAM), (DOWNSTREAM_CODE, DOWNSTREAM)],
+            Table::Enrollments | Table::Certifications | Table::Incidents => &[(SUPPLIER_CODE, SUPPLIER)],
+        };
+        let mut resolved = self.frame.clone();
+        for (code, supplier) in references {
+            let rows = rows_of(&self.frame, code, codes)?.with_name((*supplier).into());
+            if has_codes {
+                // An empty code is reported as a missing value.
+                let has_code = self.frame.column(code)?.str()?.not_equal("");
+                self.report(code, &Reason::UnknownSupplier, &(&rows.is_null() & &has_code), faults)?;
+            }
+            resolved.with_column(rows)?;
+            resolved.drop_in_place(code)?;
+        }
+        Ok(resolved)
+    }
 }
 
 fn declared_checks(declared: &InputColumn) -> Vec<Check> {
@@ -206,7 +273,7 @@ fn declared_checks(declared: &InputColumn) -> Vec<Check> {
         checks.push(check(Reason::MissingValue, cell().is_null()));
     }
     match declared.kind {
-        Kind::Text => checks.push(check(Reason::MissingValue, cell().eq(lit("")))),
+        Kind::Code | Kind::Text => checks.push(check(Reason::MissingValue, cell().eq(lit("")))),
         Kind::Choice(choices) => {
             let is_known = choices.iter().map(|choice| cell().eq(lit(*choice))).reduce(Expr::or);
             checks.extend(is_known.map(|known| check(Reason::UnknownChoice(choices), known.not())));
@@ -224,37 +291,13 @@ fn declared_checks(declared: &InputColumn) -> Vec<Check> {
     checks
 }
 
-/// Notes the rows of a mask, drawing only as many as are kept.
-fn report(
-    table: Table,
-    frame: &DataFrame,
-    column: &'static str,
-    reason: &Reason,
-    mask: &BooleanChunked,
-    faults: &mut Faults,
-) -> PolarsResult<()> {
-    let count = mask.sum().unwrap_or(0) as usize;
-    if count > 0 {
-        let cells = frame.column(column)?;
-        let rows = mask.iter().enumerate().filter(|(_, is_faulty)| *is_faulty == Some(true)).map(|(row, _)| row);
-        let fault = |row| Fault {
-            table,
-            row: Some(row),
-            column: Some(column),
-            value: text_at(cells, row),
-            reason: reason.clone(),
-        };
-        faults.add(rows.map(fault), count);
-    }
-    Ok(())
-}
-
 /// A cell as text; none for null.
 fn text_at(cells: &Column, row: usize) -> Option<String> {
     match cells.get(row).ok()? {
         AnyValue::Null => None,
         AnyValue::String(text) => Some(text.to_owned()),
         AnyValue::StringOwned(text) => Some(text.to_string()),
+        AnyValue::Float64(number) => Some(number.to_string()),
         AnyValue::Date(days) => Some(crate::date_from_days(days).to_string()),
         other => Some(other.to_string()),
     }
@@ -266,6 +309,7 @@ fn check_duplicates(suppliers: &DataFrame, faults: &mut Faults) -> PolarsResult<
         return Ok(());
     }
     let mut first_rows = HashMap::new();
+    let mut duplicates = Faults::default();
     for (row, code) in codes.str()?.iter().enumerate() {
         let Some(code) = code else { continue };
         let first_row = *first_rows.entry(code).or_insert(row);
@@ -278,31 +322,11 @@ fn check_duplicates(suppliers: &DataFrame, faults: &mut Faults) -> PolarsResult<
                 value: Some(code.to_owned()),
                 reason,
             };
-            faults.add(std::iter::once(fault), 1);
+            duplicates.push(fault);
         }
     }
+    faults.merge(duplicates);
     Ok(())
-}
-
-/// Puts the supplier's row in place of its code, and checks what a table's rows say of it.
-fn resolve(table: Table, frame: DataFrame, codes: &DataFrame, faults: &mut Faults) -> PolarsResult<DataFrame> {
-    let references: &[(&'static str, &'static str)] = match table {
-        Table::Suppliers => &[],
-        Table::Relationships => &[(UPSTREAM_CODE, UPSTREAM), (DOWNSTREAM_CODE, DOWNSTREAM)],
-        Table::Enrollments | Table::Certifications | Table::Incidents => &[(SUPPLIER_CODE, SUPPLIER)],
-    };
-    check_rows(table, &frame, own_checks(table), faults)?;
-    let mut resolved = frame.clone();
-    for (code, supplier) in references {
-        let rows = rows_of(&frame, code, codes)?.with_name((*supplier).into());
-        let is_unknown = &rows.is_null() & &frame.column(code)?.is_not_null();
-        // An empty code is reported as a missing value.
-        let is_unknown = &is_unknown & &frame.column(code)?.str()?.not_equal("");
-        report(table, &frame, code, &Reason::UnknownSupplier, &is_unknown, faults)?;
-        resolved.with_column(rows)?;
-        resolved.drop_in_place(code)?;
-    }
-    Ok(resolved)
 }
 
 /// The row of each code among the suppliers, u32, null where it is null or unknown.
@@ -326,7 +350,7 @@ fn own_checks(table: Table) -> Vec<Check> {
         Table::Certifications => check(EXPIRES_ON, Reason::ExpiresBeforeIssue, col(EXPIRES_ON).lt(col(ISSUED_ON))),
         Table::Incidents => {
             let is_harmful = col(OUTCOME).eq(lit("harmful"));
-            check(COUNT, Reason::HarmfulCount, is_harmful.and(col(COUNT).neq(lit(1i64))))
+            check(COUNT, Reason::HarmfulCount, is_harmful.and(col(COUNT).gt(lit(1i64))))
         }
     }
 }

@@ -14,10 +14,7 @@ use crate::sums;
 /// Gives:   `segment_factor` f64; the two sums as `peer_harmful_count` and `peer_expected_count`
 /// Source:  scoring-model.md, section 2
 pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFrame> {
-    const SEGMENT: &str = "segment";
-    let capped = when(col(WATCHED_HARMFUL_COUNT).gt(lit(model.peer_cap)))
-        .then(lit(model.peer_cap))
-        .otherwise(col(WATCHED_HARMFUL_COUNT));
+    let capped = col(WATCHED_HARMFUL_COUNT).clip_max(lit(model.peer_cap));
     let mut peers = suppliers
         .clone()
         .lazy()
@@ -39,17 +36,10 @@ pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFra
 
     let factor = (lit(model.pseudo_incidents) + col(PEER_HARMFUL_COUNT))
         / (lit(model.pseudo_incidents) + col(PEER_EXPECTED_COUNT));
-    let (low, high) = (1.0 / model.factor_limit, model.factor_limit);
+    let factor = factor.clip(lit(1.0 / model.factor_limit), lit(model.factor_limit));
     suppliers
         .hstack(&[peers.column(PEER_HARMFUL_COUNT)?.clone(), peers.column(PEER_EXPECTED_COUNT)?.clone()])?
         .lazy()
-        .with_column(
-            when(factor.clone().lt(lit(low)))
-                .then(lit(low))
-                .when(factor.clone().gt(lit(high)))
-                .then(lit(high))
-                .otherwise(factor)
-                .alias(SEGMENT_FACTOR),
-        )
+        .with_column(factor.alias(SEGMENT_FACTOR))
         .collect()
 }

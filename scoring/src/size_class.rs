@@ -25,8 +25,8 @@ const SERVICES: Limits = Limits {
 const ALL_OTHERS: Limits =
     Limits { divisions: &[(1, 99)], sme_employees: 300, sme_capital_jpy: 3e8, micro_employees: 20 };
 
-/// The last division of each section, JSIC revision 14.
-const SECTION_ENDS: &[(&str, i64)] = &[
+/// The sections of JSIC revision 14, each with its last division.
+pub(crate) const SECTIONS: [(&str, i64); 20] = [
     ("A", 2),
     ("B", 4),
     ("C", 5),
@@ -64,7 +64,7 @@ pub(crate) fn size_class() -> Expr {
 
 /// The section letter, or `unknown` without a division.
 pub(crate) fn jsic_section() -> Expr {
-    SECTION_ENDS
+    SECTIONS
         .iter()
         .rev()
         .fold(lit("unknown"), |rest, (section, last)| {

@@ -7,6 +7,7 @@ use crate::columns::name::*;
 use crate::frame::{floats, keys};
 use crate::portfolio::Portfolio;
 use crate::sums;
+use crate::words::GRADES;
 
 /// A portfolio in a few numbers. Counts are of suppliers unless their name says otherwise.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +86,7 @@ impl Summary {
             reporting_count: count(suppliers, col(IS_REPORTING))?,
             unknown_size_count: count(suppliers, col(SIZE_CLASS).eq(lit("unknown")))?,
             unknown_section_count: count(suppliers, col(JSIC_SECTION).eq(lit("unknown")))?,
-            no_evidence_count: no_evidence(portfolio)?,
+            no_evidence_count: no_evidence(portfolio, scores)?,
             unknown_spend_row_count,
             assumed_coverage_row_count: count(&scores.active, col(IS_ASSUMED))?,
         })
@@ -104,7 +105,7 @@ fn monitored(scores: &Scores) -> PolarsResult<Vec<bool>> {
 
 fn grades(suppliers: &DataFrame, column: &str) -> PolarsResult<[usize; 5]> {
     let mut counts = [0; 5];
-    for (count, grade) in counts.iter_mut().zip(["A", "B", "C", "D", "E"]) {
+    for (count, grade) in counts.iter_mut().zip(GRADES) {
         *count = self::count(suppliers, col(column).eq(lit(grade)))?;
     }
     Ok(counts)
@@ -123,12 +124,18 @@ fn descending(suppliers: &DataFrame, column: &str) -> PolarsResult<Vec<usize>> {
     Ok(rows.into_iter().map(|(row, _)| row).collect())
 }
 
-/// How many suppliers no table says anything about.
-fn no_evidence(portfolio: &Portfolio) -> PolarsResult<usize> {
+/// How many suppliers no table says anything about up to the day scored for.
+fn no_evidence(portfolio: &Portfolio, scores: &Scores) -> PolarsResult<usize> {
     let mut has_evidence: Vec<bool> =
-        portfolio.suppliers.column(REPORTS_INCIDENTS_SINCE)?.is_not_null().iter().map(|is| is == Some(true)).collect();
-    for table in [&portfolio.enrollments, &portfolio.certifications, &portfolio.incidents] {
-        for supplier in keys(table, SUPPLIER)?.iter() {
+        scores.suppliers.column(IS_REPORTING)?.bool()?.iter().map(|is_reporting| is_reporting == Some(true)).collect();
+    let tables = [
+        (&portfolio.enrollments, STARTS_ON),
+        (&portfolio.certifications, ISSUED_ON),
+        (&portfolio.incidents, OCCURRED_ON),
+    ];
+    for (table, date) in tables {
+        let dates = table.column(date)?.date()?.physical().into_no_null_iter();
+        for (supplier, _) in keys(table, SUPPLIER)?.iter().zip(dates).filter(|(_, day)| *day <= scores.as_of) {
             if let Some(has_evidence) = has_evidence.get_mut(*supplier as usize) {
                 *has_evidence = true;
             }

@@ -5,6 +5,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "keys are rows of the suppliers, resolved when the portfolio was checked")]
 
+use std::f64::consts::LN_2;
+
 /// The sum of `values` for each key from 0 to `key_count`.
 pub(crate) fn by_key(keys: &[u32], values: &[f64], key_count: usize) -> Vec<f64> {
     let mut sums = vec![0.0; key_count];
@@ -99,8 +101,10 @@ impl Detection {
 
     /// The years from day `a` to day `b`, older ones counting less.
     fn weight_between(&self, a: i32, b: i32) -> f64 {
-        let weight = |day: i32| (-f64::from(self.as_of - day) / self.half_life_days).exp2();
-        self.half_life_days / DAYS_A_YEAR / std::f64::consts::LN_2 * (weight(b) - weight(a))
+        let age = f64::from(self.as_of - b) / self.half_life_days;
+        // The difference of two powers, without losing the digits that they share.
+        let part = -(-LN_2 * f64::from(b - a) / self.half_life_days).exp_m1();
+        self.half_life_days / DAYS_A_YEAR / LN_2 * (-age).exp2() * part
     }
 }
 

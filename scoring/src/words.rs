@@ -73,8 +73,8 @@ const LABELS: &[(&str, &str, &str)] = &[
 /// What is to be said wherever scores are shown.
 pub const CAVEATS: [(&str, &str); 5] = [
     (
-        "対策の効果（お助け隊、SECURITY ACTION、SCS、ISMS）と連鎖の係数は専門家の仮定であり、実測値ではありません。",
-        "The effects of controls (お助け隊, SECURITY ACTION, SCS, ISMS) and the factors of the chain are assumptions, not measurements.",
+        "対策の効果（お助け隊、SECURITY ACTION、SCS、ISMS）と有効期間、規模・業種の係数、連鎖・停止日数・損失額の係数は専門家の仮定であり、実測値ではありません。",
+        "The effects of controls (お助け隊, SECURITY ACTION, SCS, ISMS) and how long they hold, the multipliers of size and section, and the factors of the chain, of downtime and of losses are assumptions of experts, not measurements.",
     ),
     (
         "登録されていない二次以降の取引先は連鎖スコアに含まれません。",
@@ -94,6 +94,9 @@ pub const CAVEATS: [(&str, &str); 5] = [
     ),
 ];
 
+/// The grades, the least risky first.
+pub const GRADES: [&str; 5] = ["A", "B", "C", "D", "E"];
+
 /// A signed number as people write it: `+4.0`, `−4.0`, `0.0`.
 pub fn signed(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
@@ -112,24 +115,28 @@ pub fn percent(share: f64) -> String {
     if tenths % 10.0 == 0.0 { format!("{:.0} %", tenths / 10.0) } else { format!("{:.1} %", tenths / 10.0) }
 }
 
+/// A number of 0 or more with thousands separators, and decimals where it has some.
+pub(crate) fn grouped(number: f64) -> String {
+    let text = number.to_string();
+    let (digits, decimals) =
+        text.split_once('.').map_or((text.as_str(), ""), |(digits, _)| (digits, &text[digits.len()..]));
+    let mut grouped = String::with_capacity(text.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + decimals
+}
+
 /// Whole yen with thousands separators: `¥1,234,567`.
 #[derive(Debug, Clone, Copy)]
 pub struct Yen(pub f64);
 
 impl fmt::Display for Yen {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = format!("{:.0}", self.0.abs());
-        let mut text = String::with_capacity(digits.len() * 4 / 3 + 4);
-        if self.0 <= -0.5 {
-            text.push('−');
-        }
-        text.push('¥');
-        for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place).is_multiple_of(3) {
-                text.push(',');
-            }
-            text.push(digit);
-        }
-        out.pad(&text)
+        let whole = self.0.round();
+        out.pad(&format!("{}¥{}", if whole < 0.0 { "−" } else { "" }, grouped(whole.abs())))
     }
 }

@@ -251,6 +251,9 @@ proptest! {
         changed.certifications.push(Certification { code: code.clone(), scheme: "scs_5", issued: later, expires: None });
         changed.certifications.push(Certification { code: code.clone(), scheme: "isms", issued: later, expires: None });
         changed.incidents.push(incident(&code, "harmful", later, None));
+        if firm(&mut changed, &code).reports.is_none() {
+            firm(&mut changed, &code).reports = Some(later);
+        }
         changed.incidents.push(incident(&code, "contained", later, Some(9)));
         prop_assert!(same_bits(&score(&plain), &score(&changed)));
     }

@@ -20,7 +20,7 @@ fn a_fault_names_file_line_column_value_reason_and_remedy() {
     refused(
         "suppliers.csv",
         "supplier_code,employee_count\nA,12\n\nB,-5\n",
-        &["suppliers.csv:4: employee_count: \"-5\": out of range → use 0 to 1e12 [out-of-range]"],
+        &["suppliers.csv:4: employee_count: \"-5\": out of range → use 0 to 1,000,000,000,000 [out-of-range]"],
     );
 }
 
@@ -41,7 +41,7 @@ fn faults_are_told_in_japanese_too() {
 
     let text = Score::of(folder.path()).run().fails_with(1);
 
-    assert!(text.contains("2件の誤りがあります"), "{text}");
+    assert!(text.contains("誤り: 2件"), "{text}");
     assert!(text.contains("suppliers.csv:2: capital_jpy: \"1億\": 数値ではありません → 半角数字だけで、桁区切りや単位なしで書いてください [not-a-number]"), "{text}");
     assert!(text.contains("suppliers.csv:3: supplier_code: \"A\": 取引先コードが重複しています（最初は2行目） → どちらかの行を消すか直してください [duplicate-supplier]"), "{text}");
 }
@@ -81,11 +81,116 @@ fn a_row_with_too_few_or_too_many_fields_is_refused_and_blames_no_other() {
     assert_eq!(
         faults(&folder),
         [
-            "suppliers.csv:2: the header has 3 fields, this row has 2 → mend the commas, and quote values that hold one [field-count]",
-            "suppliers.csv:3: the header has 3 fields, this row has 4 → mend the commas, and quote values that hold one [field-count]",
-            "relationships.csv:3: the header has 3 fields, this row has 1 → mend the commas, and quote values that hold one [field-count]",
+            "suppliers.csv:2: fields in this row: 2, in the header: 3 → mend the commas, and quote values that hold one [field-count]",
+            "suppliers.csv:3: fields in this row: 4, in the header: 3 → mend the commas, and quote values that hold one [field-count]",
+            "relationships.csv:3: fields in this row: 1, in the header: 3 → mend the commas, and quote values that hold one [field-count]",
         ]
     );
+}
+
+#[test]
+fn lines_are_counted_at_every_kind_of_line_end() {
+    for end in ["\n", "\r\n", "\r"] {
+        let text = ["supplier_code,employee_count", "A,1", "", "B,x", "C,2"].join(end);
+        let expected = "suppliers.csv:4: employee_count: \"x\": not a number → write digits only, without separators or units [not-a-number]";
+        refused("suppliers.csv", text, &[expected]);
+    }
+}
+
+#[test]
+fn a_value_is_told_as_the_file_has_it() {
+    let starts = "supplier_code,service_class,coverage_share,starts_on,onsite_response";
+    for share in ["1.000000000001", "-123456789.12", "2"] {
+        let fault = format!("enrollments.csv:2: coverage_share: \"{share}\": out of range → use 0 to 1 [out-of-range]");
+        refused("enrollments.csv", format!("{starts}\nA,class_1,{share},2026-01-01,true\n"), &[&fault]);
+    }
+    refused(
+        "suppliers.csv",
+        "supplier_code,employee_count\nA,99999999999999999999\n",
+        &[
+            "suppliers.csv:2: employee_count: \"99999999999999999999\": out of range → use 0 to 1,000,000,000,000 [out-of-range]",
+        ],
+    );
+}
+
+#[test]
+fn codes_may_hold_no_control_characters() {
+    refused(
+        "suppliers.csv",
+        "supplier_code\n\"A\nB\"\nC\0\n",
+        &[
+            "suppliers.csv:2: supplier_code: \"A\\nB\": the code holds a control character → remove line breaks, tabs and the like [control-character]",
+            "suppliers.csv:4: supplier_code: \"C\\u{0}\": the code holds a control character → remove line breaks, tabs and the like [control-character]",
+        ],
+    );
+}
+
+#[test]
+fn the_year_0_is_no_date() {
+    refused(
+        "incidents.csv",
+        "supplier_code,occurred_on,outcome\nA,0000-12-31,blocked\n",
+        &[
+            "incidents.csv:2: occurred_on: \"0000-12-31\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
+        ],
+    );
+}
+
+#[test]
+fn faults_of_one_table_do_not_hide_those_of_another() {
+    let folder = Folder::new()
+        .with("suppliers.csv", "supplier_code,employee_count\nA,-1\nA,\n")
+        .with("incidents.csv", "supplier_code,date,outcome\nA,2026-01-01,harmless\n");
+
+    assert_eq!(
+        faults(&folder),
+        [
+            "suppliers.csv:2: employee_count: \"-1\": out of range → use 0 to 1,000,000,000,000 [out-of-range]",
+            "suppliers.csv:3: supplier_code: \"A\": the supplier code appears twice, first on line 2 → remove or mend one of the two rows [duplicate-supplier]",
+            "incidents.csv:1: occurred_on: the table lacks this required column; unknown headings: date → add the column to the header [missing-column]",
+            "incidents.csv:2: outcome: \"harmless\": not a value of this column → use one of blocked, contained, harmful [unknown-choice]",
+        ]
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn what_cannot_be_read_is_not_taken_for_absent() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("incidents.csv")).unwrap();
+    assert!(Score::of(folder.path()).english().run().fails_with(1).contains("incidents.csv cannot be read"));
+
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("incidents.csv")).unwrap();
+    assert!(Score::of(folder.path()).english().run().fails_with(1).contains("not a regular file"));
+}
+
+#[test]
+fn a_table_under_a_misspelt_name_is_noted() {
+    let folder = Folder::new().with("enrolments.csv", "supplier_code\n");
+
+    let ran = Score::of(folder.path()).english().run().ok();
+
+    assert!(ran.stderr().contains("CSV files with unknown names were not read: enrolments.csv"), "{}", ran.stderr());
+}
+
+#[test]
+fn a_model_that_leads_beyond_numbers_is_refused() {
+    let model = std::fs::read_to_string(example("other-model").join("model.toml")).unwrap();
+    for (right, wrong, column) in [
+        ("revenue_at_risk_multiplier = 1.7", "revenue_at_risk_multiplier = 1e305", "loss_per_disruption_jpy"),
+        ("micro = 1.7", "micro = 1e308", "own_rate"),
+    ] {
+        assert!(model.contains(right));
+        let folder = Folder::empty().with("model.toml", model.replace(right, wrong));
+        let text = Score::of(&example("other-model"))
+            .english()
+            .arg("--model")
+            .arg(folder.path().join("model.toml"))
+            .run()
+            .fails_with(1);
+        assert!(text.contains("is beyond what a number can hold"), "{column}: {text}");
+    }
 }
 
 #[test]
@@ -108,10 +213,7 @@ fn headers_are_checked() {
     refused(
         "suppliers.csv",
         "",
-        &[
-            "suppliers.csv:1: the file has no header → write the column names on the first line [no-header]",
-            "suppliers.csv:1: supplier_code: the table lacks this required column → add the column to the header [missing-column]",
-        ],
+        &["suppliers.csv:1: the file has no header → write the column names on the first line [no-header]"],
     );
     refused(
         "suppliers.csv",
@@ -124,9 +226,9 @@ fn headers_are_checked() {
         "certifications.csv",
         "supplier_code;scheme;issued_on\nA;isms;2026-01-01\n",
         &[
-            "certifications.csv:1: supplier_code: the table lacks this required column → add the column to the header [missing-column]",
-            "certifications.csv:1: scheme: the table lacks this required column → add the column to the header [missing-column]",
-            "certifications.csv:1: issued_on: the table lacks this required column → add the column to the header [missing-column]",
+            "certifications.csv:1: supplier_code: the table lacks this required column; unknown headings: supplier_code;scheme;issued_on → add the column to the header [missing-column]",
+            "certifications.csv:1: scheme: the table lacks this required column; unknown headings: supplier_code;scheme;issued_on → add the column to the header [missing-column]",
+            "certifications.csv:1: issued_on: the table lacks this required column; unknown headings: supplier_code;scheme;issued_on → add the column to the header [missing-column]",
         ],
     );
 }
@@ -160,9 +262,12 @@ fn the_first_fifty_faults_are_shown_and_the_rest_counted() {
     let text = Score::of(folder.path()).english().run().fails_with(1);
 
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines[0].ends_with("2000 faults."), "{}", lines[0]);
+    assert!(lines[0].ends_with("faults: 2000"), "{}", lines[0]);
     assert_eq!(lines.len(), 52);
-    assert_eq!(lines[1], "suppliers.csv:2: employee_count: \"-1\": out of range → use 0 to 1e12 [out-of-range]");
+    assert_eq!(
+        lines[1],
+        "suppliers.csv:2: employee_count: \"-1\": out of range → use 0 to 1,000,000,000,000 [out-of-range]"
+    );
     assert!(lines[50].starts_with("suppliers.csv:26: capital_jpy"), "{}", lines[50]);
     assert_eq!(lines[51], "… and 1950 more.");
 }
@@ -216,11 +321,14 @@ fn bad_usage_ends_with_two() {
     score().arg("--model").arg(folder.path().join("none.toml")).run().fails_with(2);
     score().arg("--explain").arg("X").run().fails_with(2);
     score().arg("--lang").arg("fr").run().fails_with(2);
+    score().out(&folder.path().join("suppliers.csv")).run().fails_with(2);
+    assert_eq!(std::fs::read_to_string(folder.path().join("suppliers.csv")).unwrap(), "supplier_code\nA\nB\n");
     Score::of(&folder.path().join("nowhere")).run().fails_with(2);
     for arguments in [
         &["score"][..],
         &["score", ".", "--as-of", "2026-02-30"],
         &["score", ".", "--as-of", "2026-2-3"],
+        &["score", ".", "--as-of=-026-09-30"],
         &["rank"],
         &[],
     ] {

@@ -7,7 +7,7 @@ use calamine::{Data, DataType as _, Range, Reader, Xlsx, open_workbook};
 use polars::prelude::DataType;
 use polars_io::prelude::{ParquetReader, SerReader};
 
-use crate::support::{EXAMPLES, Folder, Score, example, headings, read_csv};
+use crate::support::{EXAMPLES, Folder, Score, example, headings, read_csv, sonae};
 
 #[test]
 fn csv_has_the_columns_and_numbers_of_the_examples() {
@@ -137,6 +137,32 @@ fn a_failed_run_leaves_the_old_file_and_no_other() {
 
     assert_eq!(fs::read_to_string(path).unwrap(), "old");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn a_day_before_the_first_of_excel_is_written_as_text() {
+    let folder = Folder::new();
+    let path = folder.path().join("scores.xlsx");
+    let ran = sonae().args(["score", "--as-of", "1850-06-30", "--out"]).arg(&path).arg(folder.path()).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0));
+
+    assert!(cells(&sheet(&path, "条件")).contains(&"1850-06-30".to_owned()));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_link_stays_a_link_and_permissions_stay() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = Folder::new().with("real.csv", "old");
+    let (real, link) = (folder.path().join("real.csv"), folder.path().join("link.csv"));
+    fs::set_permissions(&real, PermissionsExt::from_mode(0o600)).unwrap();
+    symlink(&real, &link).unwrap();
+
+    Score::of(folder.path()).out(&link).run().ok();
+
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(&real).unwrap().starts_with("supplier_code,"));
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 /// A path in a folder that lives as long as the first value.

@@ -7,7 +7,7 @@ fn without_out_the_portfolio_is_summed_up() {
     let text = Score::of(&example("portfolio")).run().ok().stdout();
 
     for part in [
-        "取引先 300社（2026-09-30時点、モデル 2026.1、SHA-256 ",
+        "取引先: 300社（2026-09-30時点、モデル 2026.1、SHA-256 ",
         "年間期待損失: ¥605,659,058",
         "お助け隊の監視がある取引先: 78 / 300（26 %）",
         "規模が不明な取引先: 13 / 300（4.3 %）",
@@ -75,17 +75,34 @@ fn every_fact_has_an_english_sentence() {
 }
 
 #[test]
+fn what_is_assumed_or_cut_off_is_said() {
+    let folder = Folder::empty()
+        .with("suppliers.csv", "supplier_code,name,jsic_division,employee_count\nA,\u{1b}[31mred,24,2000\n")
+        .with("certifications.csv", "supplier_code,scheme,issued_on\nA,isms,2026-01-01\n")
+        .with("incidents.csv", format!("supplier_code,occurred_on,outcome\n{}", "A,2026-09-01,harmful\n".repeat(40)));
+
+    let text = Score::of(folder.path()).arg("--explain").arg("A").run().ok().stdout();
+
+    assert!(text.contains("ISMS（期限の記載がなく、2028-12-31まで有効と仮定）"), "{text}");
+    assert!(text.contains("リスクスコア 100.0 E"), "{text}");
+    assert!(text.contains("点。スコアは0〜100に収める"), "{text}");
+    assert!(text.contains("A \\u{1b}[31mred"), "{text}");
+}
+
+#[test]
 fn an_early_scs_certificate_is_taken_with_a_note() {
     let ran = Score::of(&example("chain")).english().run().ok();
 
-    assert!(ran.stderr().contains("SCS ★3 and ★4 registration does not open before 2027; 1 are dated earlier"));
+    assert!(
+        ran.stderr().contains("SCS ★3 and ★4 registration does not open before 2027; certificates dated earlier: 1")
+    );
 }
 
 #[test]
 fn no_suppliers_are_an_empty_report() {
     let folder = Folder::empty().with("suppliers.csv", "supplier_code\n");
 
-    assert!(Score::of(folder.path()).run().ok().stdout().starts_with("取引先 0社"));
+    assert!(Score::of(folder.path()).run().ok().stdout().starts_with("取引先: 0社"));
 }
 
 #[test]
@@ -98,7 +115,7 @@ fn files_may_have_marks_quotes_line_ends_and_japanese_headings() {
 
     assert!(ran.stdout().contains("規模は中小企業、業種は製造業（E）"), "{}", ran.stdout());
     assert!(ran.stdout().contains("実害のある事案1件"), "{}", ran.stdout());
-    assert!(ran.stderr().contains("suppliers.csv: 知らない見出しの列は読みませんでした: 備考"), "{}", ran.stderr());
+    assert!(ran.stderr().contains("suppliers.csv: 未対応の見出しの列は読みませんでした: 備考"), "{}", ran.stderr());
 }
 
 #[test]

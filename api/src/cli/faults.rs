@@ -1,22 +1,21 @@
 //! Faults in data as text: file, line, column, value, reason and remedy.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use scoring::{Lang, ModelError};
 
 use crate::files::folder::{FileFault, FolderError};
+use crate::files::printable;
 
 pub(super) fn folder(folder: &Path, error: &FolderError, lang: Lang) -> String {
     match error {
         FolderError::Faults { first, count } => {
             let mut text = lang.pick(
-                format!("{} は読み込めません。{count}件の誤りがあります。", folder.display()),
-                format!("{} cannot be scored: {count} faults.", folder.display()),
+                format!("{} は読み込めません。誤り: {count}件", folder.display()),
+                format!("{} cannot be scored, faults: {count}", folder.display()),
             );
             for fault in first {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "\n{}", line(fault, lang));
+                text += &format!("\n{}", line(fault, lang));
             }
             if let Some(rest) = count.checked_sub(first.len()).filter(|rest| *rest > 0) {
                 text += &lang.pick(format!("\nほかに{rest}件あります。"), format!("\n… and {rest} more."));
@@ -27,29 +26,22 @@ pub(super) fn folder(folder: &Path, error: &FolderError, lang: Lang) -> String {
             lang.pick(format!("{file} を読めません: {error}"), format!("{file} cannot be read: {error}"))
         }
         FolderError::Frame(error) => {
-            lang.pick(format!("読み込みに失敗しました: {error:?}"), format!("reading failed: {error:?}"))
+            lang.pick(format!("読み込みに失敗しました: {error}"), format!("reading failed: {error}"))
         }
     }
 }
 
 /// `suppliers.csv:3: employee_count: "-5": 範囲の外です → 0 以上にしてください [out-of-range]`
 fn line(fault: &FileFault, lang: Lang) -> String {
-    const SHOWN: usize = 60;
     let mut place = fault.file.clone();
     if let Some(line) = fault.line {
-        let _ = write!(place, ":{line}");
+        place += &format!(":{line}");
     }
-    for part in fault.column.iter().cloned().chain(fault.value.as_ref().map(|value| quoted(value, SHOWN))) {
-        let _ = write!(place, ": {part}");
+    let value = fault.value.as_ref().map(|value| format!("\"{}\"", printable(value)));
+    for part in fault.column.iter().chain(value.iter()) {
+        place += &format!(": {part}");
     }
     format!("{place}: {} → {} [{}]", fault.why.text(lang), fault.why.remedy(lang), fault.why.code())
-}
-
-/// A value in quotes, control characters escaped, cut where it is long.
-fn quoted(value: &str, shown: usize) -> String {
-    let cut: String = value.chars().take(shown).collect();
-    let dots = if cut.len() < value.len() { "…" } else { "" };
-    format!("{cut:?}{dots}")
 }
 
 pub(super) fn model(path: &Path, error: &ModelError, lang: Lang) -> String {
@@ -61,12 +53,12 @@ pub(super) fn model(path: &Path, error: &ModelError, lang: Lang) -> String {
         ModelError::Parameters(faults) => {
             let count = faults.len();
             let mut text = lang.pick(
-                format!("{path} はモデルとして使えません。{count}件の誤りがあります。"),
-                format!("{path} is no model: {count} faults."),
+                format!("{path} はモデルとして使えません。誤り: {count}件"),
+                format!("{path} is no model, faults: {count}"),
             );
             for fault in faults {
                 let value = fault.value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
-                let _ = write!(text, "\n{path}: {}{value}: {}", fault.key, fault.text(lang));
+                text += &format!("\n{path}: {}{value}: {}", fault.key, fault.text(lang));
             }
             text
         }

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use scoring::{Lang, Table};
+use scoring::Lang;
 
-use crate::files::folder::file_name;
+use crate::files::folder::files;
 
 /// A bar over the bytes of a folder's files.
 pub(super) fn reading(folder: &Path, lang: Lang) -> ProgressBar {
-    let sizes = Table::ALL.map(|table| folder.join(file_name(table)).metadata().map_or(0, |file| file.len()));
-    let bar = ProgressBar::new(sizes.iter().sum());
+    let sizes = files(folder).map(|file| file.metadata().map_or(0, |file| file.len()));
+    let bar = ProgressBar::new(sizes.sum());
     let style = ProgressStyle::with_template("{msg} {bar:32} {bytes}/{total_bytes} {eta}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.with_message(lang.pick("読み込み中", "reading"))

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
-use scoring::{CAVEATS, Explainer, Explanation, Lang, Scores, Summary, Yen, name, percent, signed};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
+use scoring::{CAVEATS, Explainer, Explanation, GRADES, Lang, Scores, Summary, Yen, name, percent, signed};
 
+use crate::files::printable;
 use crate::frames::{FrameResult, Provenance, Results};
 use crate::overview::{self, share};
 
@@ -18,6 +19,7 @@ const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().f
 pub(super) fn provenance(provenance: &Provenance, lang: Lang) -> String {
     let Provenance { as_of, model_version, model_hash } = provenance;
     let hash = model_hash.get(..12).unwrap_or(model_hash);
+    let model_version = printable(model_version);
     lang.pick(
         format!("{as_of}時点、モデル {model_version}、SHA-256 {hash}…"),
         format!("as of {as_of}, model {model_version}, SHA-256 {hash}…"),
@@ -34,20 +36,20 @@ pub(super) fn report(
     let results = Results::new(scores)?;
     let mut parts = vec![
         lang.pick(
-            format!("取引先 {}社（{}）", summary.supplier_count, self::provenance(provenance, lang)),
-            format!("{} suppliers ({})", summary.supplier_count, self::provenance(provenance, lang)),
+            format!("取引先: {}社（{}）", summary.supplier_count, self::provenance(provenance, lang)),
+            format!("suppliers: {} ({})", summary.supplier_count, self::provenance(provenance, lang)),
         ),
         grades(summary, lang),
     ];
     let [known, unknown] = overview::lines(summary, lang);
     parts.push(lines(known, lang));
     parts.push(section(
-        "自社の事案が起こす損失の大きい取引先（支援の優先順）",
+        "取引先自身の事案が起こす損失の大きい順（支援の優先順）",
         "suppliers whose own incidents cause most loss (whom to help first)",
         lang,
     ));
     parts.push(by_loss(summary, &results, explainer, lang));
-    parts.push(section("リスクスコアの高い取引先", "suppliers of the highest risk score", lang));
+    parts.push(section("リスクスコアの高い順", "suppliers of the highest risk score", lang));
     parts.push(by_risk(summary, &results, explainer, lang));
     parts.push(section("分かっていないこと", "what is unknown", lang));
     parts.push(lines(unknown, lang));
@@ -80,17 +82,26 @@ pub(super) fn explanations(
 fn explanation(results: &Results, explainer: &Explainer<'_>, row: usize, lang: Lang) -> String {
     let Explanation { contributions, losses } = explainer.explain(row);
     let number = |name| results.number(name, row);
-    let mut text = format!("{} {}\n", results.text(name::SUPPLIER_CODE, row), results.name(row));
+    let [code, name] = [results.text(name::SUPPLIER_CODE, row), results.name(row)].map(printable);
+    let mut text = format!("{code} {name}\n");
     let (upstream, own): (Vec<_>, Vec<_>) = contributions.iter().partition(|part| part.key == name::POINTS_UPSTREAM);
     let chain = format!("{:.1} {}", number(name::CHAIN_SCORE), results.text(name::CHAIN_GRADE, row));
     let scores = [
         (lang.pick("リスクスコア", "risk score"), score(results, row, lang), own),
         (lang.pick("連鎖スコア", "chain score"), chain, upstream),
     ];
-    for (heading, score, parts) in scores {
+    let mut sum = 0.0;
+    for ((heading, score, parts), clamped) in scores.into_iter().zip([name::RISK_SCORE, name::CHAIN_SCORE]) {
         text += &format!("{heading} {score}\n");
         for part in parts {
             text += &format!("  {:>6}  {}\n", signed(part.points, 1), part.reason(lang));
+            sum += part.points;
+        }
+        if (sum - number(clamped)).abs() > 1e-6 {
+            text += &lang.pick(
+                format!("  合計は{sum:.1}点。スコアは0〜100に収める\n"),
+                format!("  the sum is {sum:.1}; a score stays within 0 and 100\n"),
+            );
         }
     }
     let [direct, caused] =
@@ -128,7 +139,9 @@ fn table(headings: &[(&str, &str)], lang: Lang, right: &[usize]) -> Table {
     }
     for column in right {
         if let Some(column) = table.column_mut(*column) {
+            // A number that is broken over two lines is read as two.
             column.set_cell_alignment(CellAlignment::Right);
+            column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
     table
@@ -139,8 +152,8 @@ fn grades(summary: &Summary, lang: Lang) -> String {
     let headings = [("等級", "grade"), ("リスク等級", "own risk"), ("", ""), ("連鎖等級", "with the chain"), ("", "")];
     let mut table = table(&headings, lang, &[1, 3]);
     let bar = |count: usize| "█".repeat((share(count, summary.supplier_count) * BAR).ceil() as usize);
-    for ((grade, own), chain) in ["A", "B", "C", "D", "E"].iter().zip(summary.grades).zip(summary.chain_grades) {
-        table.add_row([(*grade).to_owned(), own.to_string(), bar(own), chain.to_string(), bar(chain)]);
+    for ((grade, own), chain) in GRADES.into_iter().zip(summary.grades).zip(summary.chain_grades) {
+        table.add_row([grade.to_owned(), own.to_string(), bar(own), chain.to_string(), bar(chain)]);
     }
     format!("{}\n", table.trim_fmt())
 }
@@ -161,8 +174,8 @@ fn by_loss(summary: &Summary, results: &Results, explainer: &Explainer<'_>, lang
             break;
         }
         table.add_row([
-            results.text(name::SUPPLIER_CODE, row).to_owned(),
-            results.name(row).to_owned(),
+            printable(results.text(name::SUPPLIER_CODE, row)),
+            printable(results.name(row)),
             Yen(caused).to_string(),
             percent(caused / summary.expected_annual_loss_jpy),
             results.text(name::GRADE, row).to_owned(),
@@ -182,18 +195,19 @@ fn by_risk(summary: &Summary, results: &Results, explainer: &Explainer<'_>, lang
         ("連鎖等級", "chain grade"),
         ("規模・業種のほかに最も効いている点", "what raises it most beside size and section"),
     ];
+    let nothing = lang.pick("ほかに目立つ要因なし", "nothing that stands out");
     let mut table = table(&headings, lang, &[2, 4]);
     for row in summary.by_risk.iter().copied().take(SHOWN) {
         let number = |name| results.number(name, row);
         let (low, high) = (number(name::RISK_SCORE_LOW), number(name::RISK_SCORE_HIGH));
         table.add_row([
-            results.text(name::SUPPLIER_CODE, row).to_owned(),
-            results.name(row).to_owned(),
+            printable(results.text(name::SUPPLIER_CODE, row)),
+            printable(results.name(row)),
             format!("{:.1} ({low:.1}–{high:.1})", number(name::RISK_SCORE)),
             results.text(name::GRADE, row).to_owned(),
             format!("{:.1}", number(name::CHAIN_SCORE)),
             results.text(name::CHAIN_GRADE, row).to_owned(),
-            explainer.explain(row).main_reason().map(|part| part.sentence(lang)).unwrap_or_default(),
+            explainer.explain(row).main_reason().map_or(nothing.to_owned(), |part| part.sentence(lang)),
         ]);
     }
     format!("{}\n", table.trim_fmt())

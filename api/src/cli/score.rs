@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use scoring::{Explainer, Lang, Model, Portfolio, Scores, Summary};
-use tempfile::NamedTempFile;
 
+use super::target::{Format, Target};
 use super::{Failure, LangArg, faults, progress, report};
 use crate::files::{folder, xlsx};
 use crate::frames::{self, Provenance};
@@ -37,71 +37,56 @@ pub(super) struct Args {
     lang: LangArg,
 }
 
+impl Args {
+    pub(super) fn lang(&self) -> Lang {
+        self.lang.into()
+    }
+}
+
 fn date(text: &str) -> Result<NaiveDate, String> {
-    let is_padded = text.len() == "2026-09-30".len() && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
-    NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .ok()
-        .filter(|_| is_padded)
+    frames::date(text)
         .ok_or_else(|| "not a calendar date; write it like 2026-09-30 / 実在する日付ではありません".to_owned())
 }
 
-#[derive(Clone, Copy)]
-enum Format {
-    Csv,
-    Xlsx,
-    Parquet,
-}
-
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let lang = args.lang.into();
-    let out = args.out.as_deref().map(|path| Ok((path, format_of(path, lang)?))).transpose()?;
+    let lang = args.lang();
     if !args.dir.is_dir() {
         let dir = args.dir.display();
-        return Err(Failure::Usage(
-            lang.pick(format!("{dir} というフォルダーはありません"), format!("there is no folder {dir}")),
-        ));
+        let (ja, en) = (format!("{dir} というフォルダーはありません"), format!("there is no folder {dir}"));
+        return Err(Failure::Usage(lang.pick(ja, en)));
     }
+    let inputs = folder::files(&args.dir).chain(args.model.clone()).collect::<Vec<_>>();
+    let target = match &args.out {
+        Some(path) => Some(Target::open(path, &inputs, lang)?),
+        None => None,
+    };
     let model = read_model(args.model.as_deref(), lang)?;
     let portfolio = read_portfolio(&args.dir, lang)?;
+    let explained = rows_of(&args.explain, &portfolio, lang)?;
 
     let spinner = progress::step("計算中", "scoring", lang);
-    let scores = scoring::score(&portfolio, &model, args.as_of).map_err(|error| failed(&error, lang))?;
+    let scores = scoring::score(&portfolio, &model, args.as_of).map_err(|error| Failure::Data(error.text(lang)))?;
     spinner.finish_and_clear();
 
     let result = Scored { portfolio, model, scores, as_of: args.as_of, lang };
-    match out {
-        Some((path, format)) => result.write(path, format),
-        None if args.explain.is_empty() => result.print_report(),
-        None => result.print_explanations(&args.explain),
+    match target {
+        Some(target) => result.write(target),
+        None if explained.is_empty() => result.print_report(),
+        None => result.print_explanations(&explained),
     }
 }
 
-fn format_of(path: &Path, lang: Lang) -> Result<Format, Failure> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let format = match ending.to_ascii_lowercase().as_str() {
-        "csv" => Format::Csv,
-        "xlsx" => Format::Xlsx,
-        "parquet" => Format::Parquet,
-        _ => {
-            let path = path.display();
-            return Err(Failure::Usage(lang.pick(
-                format!("--out {path}: 名前の末尾は .csv、.xlsx、.parquet のいずれかにしてください"),
-                format!("--out {path}: the name must end in .csv, .xlsx or .parquet"),
-            )));
-        }
+/// The rows of the results to be opened.
+fn rows_of(codes: &[String], portfolio: &Portfolio, lang: Lang) -> Result<Vec<usize>, Failure> {
+    let row_of = |code: &String| {
+        portfolio.row_of(code).ok_or_else(|| {
+            Failure::Usage(lang.pick(
+                format!("--explain {code}: この取引先コードは suppliers.csv にありません"),
+                format!("--explain {code}: suppliers.csv has no such code"),
+            ))
+        })
     };
-    if path.is_dir() || !folder_of(path).is_dir() {
-        let path = path.display();
-        return Err(Failure::Usage(lang.pick(
-            format!("--out {path}: ここにはファイルを作れません。既存のフォルダーの中のファイル名にしてください"),
-            format!("--out {path}: no file can be made there; name one in a folder that exists"),
-        )));
-    }
-    Ok(format)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    codes.iter().map(row_of).collect()
 }
 
 fn read_model(path: Option<&Path>, lang: Lang) -> Result<Model, Failure> {
@@ -122,23 +107,13 @@ fn read_portfolio(dir: &Path, lang: Lang) -> Result<Portfolio, Failure> {
     let read = folder::read(dir, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
     let read = read.map_err(|error| Failure::Data(faults::folder(dir, &error, lang)))?;
-    for warning in
-        read.warnings.iter().map(|warning| warning.text(lang)).chain(
-            read.portfolio.notices().map_err(|error| failed(&error, lang))?.iter().map(|notice| notice.text(lang)),
-        )
-    {
+    let warnings = read.warnings.iter().map(|warning| warning.text(lang));
+    let notices = read.portfolio.notices()?;
+    for warning in warnings.chain(notices.iter().map(|notice| notice.text(lang))) {
         // A warning that nobody can read is no reason to stop.
         let _ = writeln!(io::stderr(), "{}: {warning}", lang.pick("注意", "note"));
     }
     Ok(read.portfolio)
-}
-
-/// A step that fails although its input was checked.
-fn failed(error: &dyn std::error::Error, lang: Lang) -> Failure {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let text: Vec<_> = causes.map(ToString::to_string).collect();
-    let text = text.join(": ");
-    Failure::Data(lang.pick(format!("計算に失敗しました: {text}"), format!("scoring failed: {text}")))
 }
 
 /// A scored portfolio, to be shown.
@@ -152,82 +127,48 @@ struct Scored {
 
 impl Scored {
     fn print_report(&self) -> Result<(), Failure> {
-        let summary = self.summary()?;
-        let explainer = self.explainer()?;
-        let text = report::report(&self.provenance(), &summary, &self.scores, &explainer, self.lang)
-            .map_err(|error| failed(&error, self.lang))?;
+        let summary = Summary::new(&self.portfolio, &self.scores)?;
+        let explainer = Explainer::new(&self.scores)?;
+        let text = report::report(&self.provenance(), &summary, &self.scores, &explainer, self.lang)?;
         self.print(&text)
     }
 
-    fn print_explanations(&self, codes: &[String]) -> Result<(), Failure> {
-        let explainer = self.explainer()?;
-        let row_of = |code: &String| {
-            explainer.row_of(code).ok_or_else(|| {
-                Failure::Usage(self.lang.pick(
-                    format!("--explain {code}: この取引先コードは suppliers.csv にありません"),
-                    format!("--explain {code}: suppliers.csv has no such code"),
-                ))
-            })
-        };
-        let rows = codes.iter().map(row_of).collect::<Result<Vec<_>, _>>()?;
-        let text = report::explanations(&self.provenance(), &self.scores, &explainer, &rows, self.lang)
-            .map_err(|error| failed(&error, self.lang))?;
+    fn print_explanations(&self, rows: &[usize]) -> Result<(), Failure> {
+        let explainer = Explainer::new(&self.scores)?;
+        let text = report::explanations(&self.provenance(), &self.scores, &explainer, rows, self.lang)?;
         self.print(&text)
     }
 
-    /// Writes the whole file or, on failure, none: it gets its name when it is complete.
-    fn write(&self, path: &Path, format: Format) -> Result<(), Failure> {
+    fn write(&self, target: Target) -> Result<(), Failure> {
         let spinner = progress::step("書き出し中", "writing", self.lang);
-        let io_failed = |error: io::Error| {
-            let path = path.display();
-            Failure::Data(
-                self.lang
-                    .pick(format!("{path} に書き込めません: {error}"), format!("{path} cannot be written: {error}")),
-            )
-        };
-        let file = unfinished_file(folder_of(path)).map_err(io_failed)?;
-        let mut out = BufWriter::with_capacity(1 << 20, file.as_file());
-        match format {
-            Format::Csv => frames::write_csv(&self.scores, &mut out).map_err(|error| failed(&error, self.lang))?,
-            Format::Parquet => frames::write_parquet(&self.scores, &self.provenance(), &mut out)
-                .map_err(|error| failed(&error, self.lang))?,
+        let mut out = BufWriter::with_capacity(1 << 20, target.file());
+        match target.format {
+            Format::Csv => frames::write_csv(&self.scores, &mut out)?,
+            Format::Parquet => frames::write_parquet(&self.scores, &self.provenance(), &mut out)?,
             Format::Xlsx => {
-                let (summary, explainer) = (self.summary()?, self.explainer()?);
-                xlsx::write(&self.provenance(), &self.scores, &summary, &explainer, self.lang, &mut out)
-                    .map_err(|error| failed(&error, self.lang))?;
+                let summary = Summary::new(&self.portfolio, &self.scores)?;
+                let explainer = Explainer::new(&self.scores)?;
+                xlsx::write(&self.provenance(), &self.scores, &summary, &explainer, self.lang, &mut out)?;
             }
         }
-        out.flush().map_err(io_failed)?;
+        out.flush()?;
         drop(out);
-        file.persist(path).map_err(|error| io_failed(error.error))?;
+        let path = target.finish()?;
         spinner.finish_and_clear();
         let (count, path) = (self.portfolio.supplier_count(), path.display());
+        let provenance = report::provenance(&self.provenance(), self.lang);
         self.print(&self.lang.pick(
-            format!(
-                "{path}: {count}社のスコアを書き出しました（{}）\n",
-                report::provenance(&self.provenance(), self.lang)
-            ),
-            format!(
-                "{path}: the scores of {count} suppliers ({})\n",
-                report::provenance(&self.provenance(), self.lang)
-            ),
+            format!("{path}: {count}社のスコアを書き出しました（{provenance}）\n"),
+            format!("{path}: scores written, suppliers: {count} ({provenance})\n"),
         ))
     }
 
     fn print(&self, text: &str) -> Result<(), Failure> {
         match io::stdout().lock().write_all(text.as_bytes()) {
             // Whoever reads may stop early, as `head` does.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(&error, self.lang)),
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
             _ => Ok(()),
         }
-    }
-
-    fn summary(&self) -> Result<Summary, Failure> {
-        Summary::new(&self.portfolio, &self.scores).map_err(|error| failed(&error, self.lang))
-    }
-
-    fn explainer(&self) -> Result<Explainer<'_>, Failure> {
-        Explainer::new(&self.scores).map_err(|error| failed(&error, self.lang))
     }
 
     fn provenance(&self) -> Provenance {
@@ -237,13 +178,4 @@ impl Scored {
             model_hash: self.model.hash().to_owned(),
         }
     }
-}
-
-/// A file without a name yet, readable by others as far as the process allows.
-fn unfinished_file(folder: &Path) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".sonae-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }

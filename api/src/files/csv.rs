@@ -20,6 +20,8 @@ pub(crate) struct CsvTable {
     pub(crate) text_faults: TextFaults,
     /// Headings that no table of Sonae has.
     pub(crate) unknown_headings: Vec<String>,
+    /// Whether the header could be read at all.
+    pub(crate) has_header: bool,
     /// Which line each row stands on.
     pub(crate) lines: Lines,
 }
@@ -47,6 +49,20 @@ impl TextFaults {
             self.first.push(TextFault { record, column: column.map(str::to_owned), value, reason });
         }
         self.count += 1;
+    }
+
+    /// Adds the faults of quotes, which are known only at the end, in their places.
+    fn merge_quotes(&mut self, seen: &Seen) {
+        self.count += seen.quote_fault_count;
+        self.first.extend(seen.quote_faults.iter().map(|(record, fault)| {
+            let reason = match fault {
+                QuoteFault::Open => TextReason::OpenQuote,
+                QuoteFault::TextAfter => TextReason::TextAfterQuote,
+            };
+            TextFault { record: *record, column: None, value: None, reason }
+        }));
+        self.first.sort_by_key(|fault| fault.record);
+        self.first.truncate(Faults::KEPT);
     }
 }
 
@@ -78,10 +94,10 @@ impl TextReason {
             Self::NoHeader => ("見出し行がありません", "the file has no header"),
             Self::RepeatedHeading => ("同じ見出しが2回あります", "the heading appears twice"),
             Self::FieldCount { expected, found } => {
-                return match lang {
-                    Lang::Ja => format!("見出しは{expected}列ですが、この行は{found}列です"),
-                    Lang::En => format!("the header has {expected} fields, this row has {found}"),
-                };
+                return lang.pick(
+                    format!("見出しは{expected}列ですが、この行は{found}列です"),
+                    format!("fields in this row: {found}, in the header: {expected}"),
+                );
             }
             Self::NotUtf8 => ("UTF-8 ではありません", "not UTF-8"),
             Self::OpenQuote => {
@@ -191,15 +207,13 @@ pub(crate) fn read(path: &Path, table: Table, on_bytes: impl FnMut(u64)) -> io::
     }
 
     lines.seen = reader.into_inner().finish();
-    for (record, fault) in &lines.seen.quote_faults {
-        let reason = match fault {
-            QuoteFault::Open => TextReason::OpenQuote,
-            QuoteFault::TextAfter => TextReason::TextAfterQuote,
-        };
-        text_faults.push(*record, None, None, reason);
-    }
+    text_faults.merge_quotes(&lines.seen);
+    let has_header = text_faults
+        .first
+        .iter()
+        .all(|fault| fault.record > 0 || !matches!(fault.reason, TextReason::NoHeader | TextReason::NotUtf8));
     let frame = builder.finish().map_err(io::Error::other)?;
-    Ok(CsvTable { frame, cell_faults, text_faults, unknown_headings: header.unknown, lines })
+    Ok(CsvTable { frame, cell_faults, text_faults, unknown_headings: header.unknown, has_header, lines })
 }
 
 /// Which field holds which declared column.

@@ -1,12 +1,12 @@
 //! A portfolio from a folder of CSV files: all of it, or every fault with its place and remedy.
 
-use std::io;
-use std::path::Path;
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::{fs, io, thread};
 
-use scoring::{Faults, Lang, Portfolio, PortfolioError, Reason, Table, Tables};
+use scoring::{Fault, Faults, Lang, Portfolio, PortfolioError, Reason, Table, Tables};
 
 use super::csv::{self, CsvTable, TextReason};
+use super::printable;
 
 /// A portfolio as read, and what the reader should know about its files.
 pub(crate) struct Folder {
@@ -18,18 +18,23 @@ pub(crate) struct Folder {
 pub(crate) enum Warning {
     /// Headings that no table of Sonae has, which were not read.
     UnknownHeadings { file: String, headings: Vec<String> },
+    /// CSV files that no table of Sonae has, which were not read.
+    UnknownFiles(Vec<String>),
 }
 
 impl Warning {
     pub(crate) fn text(&self, lang: Lang) -> String {
+        let list =
+            |names: &[String]| names.iter().map(|name| printable(name)).collect::<Vec<_>>().join(lang.pick("、", ", "));
         match self {
-            Self::UnknownHeadings { file, headings } => {
-                let list = headings.join(lang.pick("、", ", "));
-                lang.pick(
-                    format!("{file}: 知らない見出しの列は読みませんでした: {list}"),
-                    format!("{file}: columns with unknown headings were not read: {list}"),
-                )
-            }
+            Self::UnknownHeadings { file, headings } => lang.pick(
+                format!("{file}: 未対応の見出しの列は読みませんでした: {}", list(headings)),
+                format!("{file}: columns with unknown headings were not read: {}", list(headings)),
+            ),
+            Self::UnknownFiles(files) => lang.pick(
+                format!("未対応の名前のCSVファイルは読みませんでした: {}", list(files)),
+                format!("CSV files with unknown names were not read: {}", list(files)),
+            ),
         }
     }
 }
@@ -47,7 +52,16 @@ pub(crate) struct FileFault {
 pub(crate) enum Why {
     NoFile,
     Text(TextReason),
-    Cell { reason: Reason, first_line: Option<u64> },
+    Cell { reason: Reason, hint: Hint },
+}
+
+/// What helps to find the fault beside its own place.
+pub(crate) enum Hint {
+    None,
+    /// The line of the first of two rows with the same code.
+    FirstLine(u64),
+    /// The headings that were found in place of the missing one.
+    UnknownHeadings(Vec<String>),
 }
 
 impl Why {
@@ -63,10 +77,21 @@ impl Why {
         match self {
             Self::NoFile => lang.pick("ファイルがありません", "there is no such file").to_owned(),
             Self::Text(reason) => reason.text(lang),
-            Self::Cell { reason, first_line: None } => reason.text(lang),
-            Self::Cell { reason, first_line: Some(line) } => {
+            Self::Cell { reason, hint } => {
                 let text = reason.text(lang);
-                lang.pick(format!("{text}（最初は{line}行目）"), format!("{text}, first on line {line}"))
+                match hint {
+                    Hint::None => text,
+                    Hint::FirstLine(line) => {
+                        lang.pick(format!("{text}（最初は{line}行目）"), format!("{text}, first on line {line}"))
+                    }
+                    Hint::UnknownHeadings(headings) => {
+                        let found = printable(&headings.join(lang.pick("、", ", ")));
+                        lang.pick(
+                            format!("{text}（未対応の見出し: {found}）"),
+                            format!("{text}; unknown headings: {found}"),
+                        )
+                    }
+                }
             }
         }
     }
@@ -94,14 +119,27 @@ pub(crate) enum FolderError {
 
 /// Reads `suppliers.csv` and, where they exist, the other tables; `on_bytes` is called from several threads.
 pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Folder, FolderError> {
-    if !folder.join(file_name(Table::Suppliers)).exists() {
+    if fs::symlink_metadata(folder.join(file_name(Table::Suppliers))).is_err() {
         let fault =
             FileFault { file: file_name(Table::Suppliers), line: None, column: None, value: None, why: Why::NoFile };
         return Err(FolderError::Faults { first: vec![fault], count: 1 });
     }
     let read_one = |table: Table| {
         let path = folder.join(file_name(table));
-        path.exists().then(|| csv::read(&path, table, on_bytes))
+        // A link that leads nowhere, a folder or a pipe is no file that is merely absent.
+        match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => return Some(Err(error)),
+            Ok(_) => {}
+        }
+        let file = fs::metadata(&path).and_then(|file| {
+            if file.is_file() {
+                Ok(())
+            } else {
+                Err(io::Error::other("not a regular file / 通常のファイルではありません"))
+            }
+        });
+        Some(file.and_then(|()| csv::read(&path, table, on_bytes)))
     };
     let read = thread::scope(|scope| {
         let readers = Table::ALL.map(|table| (table, scope.spawn(move || read_one(table))));
@@ -117,7 +155,10 @@ pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Fo
         *tables.table_mut(table) = std::mem::take(&mut file.frame);
         files.push((table, file));
     }
-    let warnings = files.iter().filter_map(|(table, file)| unknown_headings(*table, file)).collect();
+    let warnings = unknown_files(folder)
+        .into_iter()
+        .chain(files.iter().filter_map(|(table, file)| unknown_headings(*table, file)))
+        .collect();
     let has_faults = files.iter().any(|(_, file)| file.text_faults.count > 0 || !file.cell_faults.is_empty());
     match Portfolio::try_new(tables) {
         Ok(portfolio) if !has_faults => Ok(Folder { portfolio, warnings }),
@@ -127,9 +168,24 @@ pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Fo
     }
 }
 
+/// The files that a folder may hold.
+pub(crate) fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    Table::ALL.into_iter().map(|table| folder.join(file_name(table)))
+}
+
 /// The name of a table's file.
 pub(crate) fn file_name(table: Table) -> String {
     format!("{}.csv", table.name())
+}
+
+/// CSV files beside those of the tables: one of them may be a table under a misspelt name.
+fn unknown_files(folder: &Path) -> Option<Warning> {
+    let names = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let is_table = |name: &String| Table::ALL.iter().any(|table| *name == file_name(*table));
+    let mut unknown: Vec<_> =
+        names.filter(|name| name.to_ascii_lowercase().ends_with(".csv") && !is_table(name)).collect();
+    unknown.sort();
+    (!unknown.is_empty()).then_some(Warning::UnknownFiles(unknown))
 }
 
 fn unknown_headings(table: Table, file: &CsvTable) -> Option<Warning> {
@@ -138,39 +194,47 @@ fn unknown_headings(table: Table, file: &CsvTable) -> Option<Warning> {
 }
 
 /// Puts the faults of texts, cells and the portfolio together, in order of file and line.
-fn in_files(files: Vec<(Table, CsvTable)>, portfolio: Faults) -> FolderError {
-    let mut faults = portfolio;
+fn in_files(files: Vec<(Table, CsvTable)>, mut faults: Faults) -> FolderError {
     let mut located = Vec::new();
     let mut count = 0;
-    let mut lines = Vec::new();
-    for (table, file) in files {
-        faults.merge(file.cell_faults);
+    for (table, file) in &files {
+        faults.merge(file.cell_faults.clone());
         count += file.text_faults.count;
-        located.extend(file.text_faults.first.into_iter().map(|fault| {
-            let why = Why::Text(fault.reason);
+        located.extend(file.text_faults.first.iter().map(|fault| {
+            let (column, value) = (fault.column.clone(), fault.value.clone());
             let line = Some(file.lines.of_record(fault.record));
-            (table, FileFault { file: file_name(table), line, column: fault.column, value: fault.value, why })
+            (*table, FileFault { file: file_name(*table), line, column, value, why: Why::Text(fault.reason) })
         }));
-        lines.push((table, file.lines));
     }
     count += faults.count();
-    let line_of = |table, row| lines.iter().find(|(read, _)| *read == table)?.1.of_row(row);
-    located.extend(faults.first().iter().map(|fault| {
-        let first_line = match fault.reason {
-            Reason::DuplicateSupplier { first_row } => line_of(fault.table, first_row),
-            _ => None,
-        };
-        let located = FileFault {
-            file: file_name(fault.table),
-            // A fault of a whole column is one of the header.
-            line: fault.row.map_or(Some(1), |row| line_of(fault.table, row)),
-            column: fault.column.map(str::to_owned),
-            value: fault.value.clone(),
-            why: Why::Cell { reason: fault.reason.clone(), first_line },
-        };
-        (fault.table, located)
-    }));
+    for fault in faults.first() {
+        let Some((_, file)) = files.iter().find(|(table, _)| *table == fault.table) else { continue };
+        // Nothing can be missing from a header that could not be read.
+        if fault.reason == Reason::MissingColumn && !file.has_header {
+            count -= 1;
+            continue;
+        }
+        located.push((fault.table, in_file(fault, file)));
+    }
     located.sort_by_key(|(table, fault)| (*table, fault.line));
     let first = located.into_iter().map(|(_, fault)| fault).take(Faults::KEPT).collect();
     FolderError::Faults { first, count }
+}
+
+fn in_file(fault: &Fault, file: &CsvTable) -> FileFault {
+    let hint = match fault.reason {
+        Reason::DuplicateSupplier { first_row } => file.lines.of_row(first_row).map_or(Hint::None, Hint::FirstLine),
+        Reason::MissingColumn if !file.unknown_headings.is_empty() => {
+            Hint::UnknownHeadings(file.unknown_headings.clone())
+        }
+        _ => Hint::None,
+    };
+    FileFault {
+        file: file_name(fault.table),
+        // A fault of a whole column is one of the header.
+        line: fault.row.map_or(Some(file.lines.of_record(0)), |row| file.lines.of_row(row)),
+        column: fault.column.map(str::to_owned),
+        value: fault.value.clone(),
+        why: Why::Cell { reason: fault.reason.clone(), hint },
+    }
 }

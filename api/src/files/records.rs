@@ -6,6 +6,7 @@
 use std::io::{self, Read};
 
 use memchr::{memchr2, memchr3};
+use scoring::Faults;
 
 /// What is wrong with a quoted field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +20,10 @@ pub(crate) enum QuoteFault {
 /// What was seen of a stream that has passed.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Seen {
-    /// Quoted fields that do not end as they should, by record.
+    /// The first quoted fields that do not end as they should, by record.
     pub(crate) quote_faults: Vec<(u64, QuoteFault)>,
+    /// How many such fields there are.
+    pub(crate) quote_fault_count: usize,
     /// From which record on records stand how many lines below their own number: short where each has one line.
     shifts: Vec<(u64, u64)>,
 }
@@ -72,7 +75,7 @@ impl<R> RecordWatch<R> {
     /// What was seen; to be called at the end of the stream.
     pub(crate) fn finish(mut self) -> Seen {
         if self.state == State::InQuotes {
-            self.seen.quote_faults.push((self.opened_in, QuoteFault::Open));
+            self.note(QuoteFault::Open);
         }
         self.seen
     }
@@ -96,9 +99,12 @@ impl<R> RecordWatch<R> {
 
     /// The state after a byte at which it may change.
     fn next(&mut self, byte: u8, before: u8) -> State {
-        if byte == b'\n' {
-            self.line += 1;
-        }
+        // A carriage return outside of quotes ends a line, and a line feed right behind it belongs to it.
+        let ends_line = match self.state {
+            State::InQuotes => byte == b'\n',
+            _ => byte == b'\r' || (byte == b'\n' && before != b'\r'),
+        };
+        self.line += u64::from(ends_line);
         match (self.state, byte) {
             (State::Between, b'\n' | b'\r') => State::Between,
             (State::Between, _) => {
@@ -111,10 +117,17 @@ impl<R> RecordWatch<R> {
             (State::InQuotes, b'"') => State::AfterQuote,
             (State::InQuotes, _) | (State::AfterQuote, b'"') => State::InQuotes,
             (State::AfterQuote, _) => {
-                self.seen.quote_faults.push((self.opened_in, QuoteFault::TextAfter));
+                self.note(QuoteFault::TextAfter);
                 State::InRecord
             }
         }
+    }
+
+    fn note(&mut self, fault: QuoteFault) {
+        if self.seen.quote_faults.len() < Faults::KEPT {
+            self.seen.quote_faults.push((self.opened_in, fault));
+        }
+        self.seen.quote_fault_count += 1;
     }
 
     fn begin_record(&mut self) {
@@ -167,6 +180,8 @@ mod tests {
     fn records_begin_below_empty_lines_and_below_records_of_several_lines() {
         assert_eq!(lines("a\nb\nc\n", 3), [1, 2, 3]);
         assert_eq!(lines("a\r\nb\r\n\r\nc\r\n", 3), [1, 2, 4]);
+        assert_eq!(lines("a\rb\r\rc\r", 3), [1, 2, 4]);
+        assert_eq!(lines("a,\"1\r\n2\"\r\nb\r\n", 2), [1, 3]);
         assert_eq!(lines("\n\na,\"1\n2\n3\"\n\nb\nc", 3), [3, 7, 8]);
         assert_eq!(lines("\"a\"\"\n\",b\n\"\"\nc", 3), [1, 3, 4]);
     }

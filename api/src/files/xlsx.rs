@@ -6,7 +6,7 @@ use rust_xlsxwriter::{
     Color, ConditionalFormatDataBar, DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, Workbook,
     Worksheet, XlsxError,
 };
-use scoring::{CAVEATS, Explainer, Lang, RESULTS, Scores, Summary, Unit, name};
+use scoring::{CAVEATS, Explainer, GRADES, Lang, RESULTS, Scores, Summary, Unit, name};
 
 use crate::frames::{Cell, Provenance, Results};
 use crate::overview::{self, Value};
@@ -36,7 +36,7 @@ pub(crate) fn write(
     let results = Results::new(scores)?;
     let formats = Formats::new();
     let mut workbook = Workbook::new();
-    workbook.set_properties(&properties(provenance)?);
+    workbook.set_properties(&properties(provenance));
     for (part, rows) in parts(results.row_count()) {
         scores_sheet(workbook.add_worksheet_with_constant_memory()?, part, rows, &results, &formats, lang)?;
     }
@@ -60,9 +60,20 @@ fn parts(row_count: usize) -> impl Iterator<Item = (usize, std::ops::Range<usize
 }
 
 /// Named after the day scored, not the day written: the same scores give the same bytes.
-fn properties(provenance: &Provenance) -> Result<DocProperties, XlsxError> {
-    let created = ExcelDateTime::parse_from_str(&provenance.as_of.to_string())?;
-    Ok(DocProperties::new().set_title("Sonae").set_author("Sonae").set_creation_datetime(&created))
+fn properties(provenance: &Provenance) -> DocProperties {
+    let created = excel_date(provenance).unwrap_or_default();
+    DocProperties::new().set_title("Sonae").set_author("Sonae").set_creation_datetime(&created)
+}
+
+/// The day scored for; none where it lies before the first that Excel knows.
+fn excel_date(provenance: &Provenance) -> Option<ExcelDateTime> {
+    ExcelDateTime::parse_from_str(&provenance.as_of.to_string()).ok()
+}
+
+/// A text as long as a cell can hold.
+fn cell_text(text: &str) -> String {
+    const LONGEST: usize = 32_767;
+    text.chars().take(LONGEST).collect()
 }
 
 struct Formats {
@@ -117,7 +128,7 @@ impl Formats {
     }
 
     fn of_grade(&self, grade: &str) -> &Format {
-        let place = ["A", "B", "C", "D", "E"].iter().position(|known| *known == grade);
+        let place = GRADES.iter().position(|known| *known == grade);
         place.and_then(|place| self.grades.get(place)).unwrap_or(&self.text)
     }
 }
@@ -187,14 +198,14 @@ fn scores_sheet(
                     sheet.write_string_with_format(line, place, grade, formats.of_grade(grade))?;
                 }
                 Cell::Text(text) => {
-                    sheet.write_string_with_format(line, place, text, &formats.text)?;
+                    sheet.write_string_with_format(line, place, cell_text(text), &formats.text)?;
                 }
                 Cell::Number(number) => {
                     sheet.write_number_with_format(line, place, number, formats.of_unit(column.unit))?;
                 }
             }
             if place == 0 {
-                sheet.write_string_with_format(line, 1, results.name(row), &formats.text)?;
+                sheet.write_string_with_format(line, 1, cell_text(results.name(row)), &formats.text)?;
             }
         }
     }
@@ -221,15 +232,15 @@ fn contributions_sheet(
     headings(sheet, &contribution_headings(lang), rows.len(), formats)?;
     for (row, line) in rows.zip(FIRST_ROW..) {
         let explanation = explainer.explain(row);
-        sheet.write_string_with_format(line, 0, results.text(name::SUPPLIER_CODE, row), &formats.text)?;
-        sheet.write_string_with_format(line, 1, results.name(row), &formats.text)?;
+        sheet.write_string_with_format(line, 0, cell_text(results.text(name::SUPPLIER_CODE, row)), &formats.text)?;
+        sheet.write_string_with_format(line, 1, cell_text(results.name(row)), &formats.text)?;
         sheet.write_number_with_format(line, 2, results.number(name::RISK_SCORE, row), &formats.score)?;
         sheet.write_number_with_format(line, 3, results.number(name::CHAIN_SCORE, row), &formats.score)?;
         let points = explanation.contributions.iter().map(|part| (part.points, part.reason(lang), &formats.score));
         let losses = explanation.losses.iter().map(|part| (part.yen, part.reason(lang), &formats.yen));
         for (column, (number, reason, format)) in (4u16..).step_by(2).zip(points.chain(losses)) {
             sheet.write_number_with_format(line, column, number, format)?;
-            sheet.write_string_with_format(line, column + 1, reason, &formats.text)?;
+            sheet.write_string_with_format(line, column + 1, cell_text(&reason), &formats.text)?;
         }
     }
     Ok(())
@@ -269,9 +280,9 @@ fn summary_sheet(sheet: &mut Worksheet, summary: &Summary, formats: &Formats, la
     {
         sheet.write_string_with_format(line, column as u16, lang.pick(ja, en), &formats.heading)?;
     }
-    for ((grade, own), chain) in ["A", "B", "C", "D", "E"].iter().zip(summary.grades).zip(summary.chain_grades) {
+    for ((grade, own), chain) in GRADES.into_iter().zip(summary.grades).zip(summary.chain_grades) {
         line += 1;
-        sheet.write_string_with_format(line, 0, *grade, formats.of_grade(grade))?;
+        sheet.write_string_with_format(line, 0, grade, formats.of_grade(grade))?;
         sheet.write_number_with_format(line, 1, own as f64, &formats.count)?;
         sheet.write_number_with_format(line, 2, chain as f64, &formats.count)?;
     }
@@ -324,8 +335,10 @@ fn conditions_sheet(
     sheet.set_column_width(0, 24.0)?.set_column_width(1, 100.0)?;
     let label = |ja: &'static str, en: &'static str| lang.pick(ja, en);
     sheet.write_string_with_format(0, 0, label("基準日", "as of"), &formats.heading)?;
-    let as_of = ExcelDateTime::parse_from_str(&provenance.as_of.to_string())?;
-    sheet.write_datetime_with_format(0, 1, &as_of, &formats.date)?;
+    match excel_date(provenance) {
+        Some(as_of) => sheet.write_datetime_with_format(0, 1, &as_of, &formats.date)?,
+        None => sheet.write_string_with_format(0, 1, provenance.as_of.to_string(), &formats.text)?,
+    };
     sheet.write_string_with_format(1, 0, label("モデルの版", "model version"), &formats.heading)?;
     sheet.write_string_with_format(1, 1, &provenance.model_version, &formats.text)?;
     sheet.write_string_with_format(2, 0, label("モデルのSHA-256", "model SHA-256"), &formats.heading)?;

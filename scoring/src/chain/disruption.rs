@@ -5,7 +5,8 @@
 use rayon::prelude::*;
 
 use super::graph::Graph;
-use super::settle;
+use super::{larger, settle};
+use crate::columns::name::DISRUPTION_RATE;
 use crate::error::ScoreError;
 use crate::model::Model;
 use crate::points::chance;
@@ -22,7 +23,7 @@ pub(super) const NODES_A_TASK: usize = 4096;
 pub(crate) fn rates(graph: &Graph, own: &[f64], model: &Model) -> Result<Vec<f64>, ScoreError> {
     let mut rates = own.to_vec();
     let mut chances = vec![0.0; own.len()];
-    settle("disruption rate", model, || {
+    settle(DISRUPTION_RATE, model, || {
         chances
             .par_iter_mut()
             .with_min_len(NODES_A_TASK)
@@ -38,7 +39,7 @@ pub(crate) fn rates(graph: &Graph, own: &[f64], model: &Model) -> Result<Vec<f64
                 *rate = next;
                 change
             })
-            .reduce(|| 0.0, f64::max)
+            .reduce(|| 0.0, larger)
     })?;
     Ok(rates)
 }

@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use super::disruption::NODES_A_TASK;
 use super::graph::Graph;
-use super::settle;
+use super::{larger, settle};
+use crate::columns::name::SYSTEMIC_LOSS_PER_DISRUPTION_JPY;
 use crate::error::ScoreError;
 use crate::model::Model;
 use crate::points::chance;
@@ -21,7 +22,7 @@ pub(crate) fn losses(graph: &Graph, rates: &[f64], direct: &[f64], model: &Model
     let shares: Vec<_> = rates.par_iter().map(|rate| chance(*rate) / rate).collect();
     let mut losses = direct.to_vec();
     let mut before = direct.to_vec();
-    settle("systemic loss", model, || {
+    settle(SYSTEMIC_LOSS_PER_DISRUPTION_JPY, model, || {
         std::mem::swap(&mut losses, &mut before);
         losses
             .par_iter_mut()
@@ -31,7 +32,7 @@ pub(crate) fn losses(graph: &Graph, rates: &[f64], direct: &[f64], model: &Model
                 *loss = direct[node] + shares[node] * graph.downstream.weighted_sum(node, &before);
                 (*loss - before[node]).abs() / loss.max(1.0)
             })
-            .reduce(|| 0.0, f64::max)
+            .reduce(|| 0.0, larger)
     })?;
     Ok(losses)
 }

@@ -63,12 +63,12 @@ impl Fact {
             Self::Supply { caused, rate, yen_per_stop } => {
                 let what = if *caused {
                     lang.pick(
-                        "自社の事案がここと下流の供給を止める",
+                        "この取引先の事案により、この取引先と下流の供給が止まる",
                         "its own incidents stop supply here and downstream",
                     )
                 } else {
                     lang.pick(
-                        "自社または上流の停止でこの取引先からの供給が止まる",
+                        "この取引先または上流の停止により、この取引先からの供給が止まる",
                         "its own or inherited stops halt its supply",
                     )
                 };
@@ -147,14 +147,22 @@ fn enrollment(enrollment: &Enrollment, lang: Lang) -> String {
 }
 
 fn certification(best: &Certification, lang: Lang) -> String {
-    let Certification { scheme, expires_on, freshness } = best;
+    let Certification { scheme, expires_on, is_assumed, freshness } = best;
     let (scheme, counted) = (label(scheme, lang), percent(*freshness));
     let state = match (lang, expires_on, *freshness >= 1.0) {
+        (Lang::Ja, Some(day), true) if *is_assumed => format!("期限の記載がなく、{day}まで有効と仮定"),
         (Lang::Ja, Some(day), true) => format!("{day}まで有効"),
+        (Lang::Ja, Some(day), false) if *is_assumed => {
+            format!("期限の記載がなく、{day}に期限切れと仮定、効果の{counted}を算入")
+        }
         (Lang::Ja, Some(day), false) => format!("{day}に期限切れ、効果の{counted}を算入"),
         (Lang::Ja, None, true) => "期限の定めなし".to_owned(),
         (Lang::Ja, None, false) => format!("期限の定めなし、古いため効果の{counted}を算入"),
+        (Lang::En, Some(day), true) if *is_assumed => format!("no expiry stated, assumed valid until {day}"),
         (Lang::En, Some(day), true) => format!("valid until {day}"),
+        (Lang::En, Some(day), false) if *is_assumed => {
+            format!("no expiry stated, assumed expired on {day}, {counted} of its effect counted")
+        }
         (Lang::En, Some(day), false) => format!("expired on {day}, {counted} of its effect counted"),
         (Lang::En, None, true) => "without expiry".to_owned(),
         (Lang::En, None, false) => format!("without expiry, old, {counted} of its effect counted"),
@@ -206,7 +214,7 @@ fn upstream(supplier_count: usize, strongest: &[(String, f64)], lang: Lang) -> S
         (Lang::En, false) => format!(" ({})", named.join(", ")),
     };
     match lang {
-        Lang::Ja => format!("上流{supplier_count}社の停止を受け継ぐ{named}"),
+        Lang::Ja => format!("上流{supplier_count}社の停止の影響を受ける{named}"),
         Lang::En => format!("inherits stops of {}{named}", plural(supplier_count as i64, "upstream supplier")),
     }
 }
