@@ -240,22 +240,24 @@ impl Results {
         self.columns.iter().map(move |(declared, values)| (*declared, values.cell(row)))
     }
 
-    pub(crate) fn text(&self, name: &str, row: usize) -> &str {
-        match self.cell(name, row) {
+    /// A text of a row; `column` is one of [`RESULTS`] that holds texts.
+    pub(crate) fn text(&self, column: &str, row: usize) -> &str {
+        match self.cell(column, row) {
             Some(Cell::Text(text)) => text,
-            _ => "",
+            _ => unreachable!("{column} is a text of the results"),
         }
     }
 
-    pub(crate) fn number(&self, name: &str, row: usize) -> f64 {
-        match self.cell(name, row) {
+    /// A number of a row; `column` is one of [`RESULTS`] that holds numbers.
+    pub(crate) fn number(&self, column: &str, row: usize) -> f64 {
+        match self.cell(column, row) {
             Some(Cell::Number(number)) => number,
-            _ => f64::NAN,
+            _ => unreachable!("{column} is a number of the results"),
         }
     }
 
-    fn cell(&self, name: &str, row: usize) -> Option<Cell<'_>> {
-        let (_, values) = self.columns.iter().find(|(declared, _)| declared.name == name)?;
+    fn cell(&self, column: &str, row: usize) -> Option<Cell<'_>> {
+        let (_, values) = self.columns.iter().find(|(declared, _)| declared.name == column)?;
         Some(values.cell(row))
     }
 }

@@ -288,9 +288,9 @@ fn a_bad_model_is_refused_with_every_fault() {
     let folder = Folder::new().with("model.toml", "version = \"x\"\n[prior]\nshape = -1\nscale = 2\n");
     let text =
         Score::of(folder.path()).english().arg("--model").arg(folder.path().join("model.toml")).run().fails_with(1);
-    assert!(text.contains("prior.shape = -1: expected a number above 0"), "{text}");
-    assert!(text.contains("prior.scale = 2: the key is unknown"), "{text}");
-    assert!(text.contains("downtime.tail_index: the key is missing"), "{text}");
+    assert!(text.contains("model.toml:3: prior.shape = -1: expected a number above 0"), "{text}");
+    assert!(text.contains("model.toml:4: prior.scale = 2: the key is unknown"), "{text}");
+    assert!(text.contains("model.toml: downtime.tail_index: the key is missing"), "{text}");
 
     let folder = Folder::new().with("model.toml", "version = \n");
     let text =

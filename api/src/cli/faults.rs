@@ -58,7 +58,8 @@ pub(super) fn model(path: &Path, error: &ModelError, lang: Lang) -> String {
             );
             for fault in faults {
                 let value = fault.value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
-                text += &format!("\n{path}: {}{value}: {}", fault.key, fault.text(lang));
+                let line = fault.line.map(|line| format!(":{line}")).unwrap_or_default();
+                text += &format!("\n{path}{line}: {}{value}: {}", fault.key, fault.text(lang));
             }
             text
         }

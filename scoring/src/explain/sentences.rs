@@ -1,5 +1,7 @@
 //! What a contribution or a loss rests on, as a plain sentence.
 
+use chrono::NaiveDate;
+
 use super::{Certification, Contribution, Enrollment, Fact, Loss};
 use crate::words::{Lang, Yen, label, percent, signed};
 
@@ -35,21 +37,7 @@ impl Fact {
                 segment(*peer_harmful_count, *peer_expected_count, lang)
             }
             Self::Monitoring { enrollments, ended_on, is_floored } => {
-                let text = match (enrollments.as_slice(), ended_on) {
-                    ([], None) => {
-                        lang.pick("お助け隊サービスの加入は未確認", "no お助け隊 enrollment is known").to_owned()
-                    }
-                    ([], Some(ended_on)) => match lang {
-                        Lang::Ja => format!("お助け隊サービスの加入は{ended_on}に終了"),
-                        Lang::En => format!("the お助け隊 enrollment ended on {ended_on}"),
-                    },
-                    (enrollments, _) => {
-                        let texts: Vec<_> =
-                            enrollments.iter().map(|enrollment| self::enrollment(enrollment, lang)).collect();
-                        texts.join(lang.pick("、", "; "))
-                    }
-                };
-                floored(text, *is_floored && !enrollments.is_empty(), lang)
+                floored(monitoring(enrollments, *ended_on, lang), *is_floored && !enrollments.is_empty(), lang)
             }
             Self::Certification { isms, best, is_floored } => match best {
                 Some(best) => floored(certification(best, lang), *is_floored && best.freshness > 0.0, lang),
@@ -60,33 +48,24 @@ impl Fact {
                 history([*harmful_count, *contained_count, *blocked_count], *discounted_observed_years, lang)
             }
             Self::Upstream { supplier_count, strongest } => upstream(*supplier_count, strongest, lang),
-            Self::Supply { caused, rate, yen_per_stop } => {
-                let what = if *caused {
-                    lang.pick(
-                        "この取引先の事案により、この取引先と下流の供給が止まる",
-                        "its own incidents stop supply here and downstream",
-                    )
-                } else {
-                    lang.pick(
-                        "この取引先または上流の停止により、この取引先からの供給が止まる",
-                        "its own or inherited stops halt its supply",
-                    )
-                };
-                product(what, *rate, *yen_per_stop, lang)
+            Self::Supply { caused: false, rate, yen_per_stop } => {
+                let ja = "この取引先または上流の停止により、この取引先からの供給が止まる";
+                product(lang.pick(ja, "its own or inherited stops halt its supply"), *rate, *yen_per_stop, lang)
+            }
+            Self::Supply { caused: true, rate, yen_per_stop } => {
+                let ja = "この取引先の事案により、この取引先と下流の供給が止まる";
+                product(lang.pick(ja, "its own incidents stop supply here and downstream"), *rate, *yen_per_stop, lang)
             }
             Self::Data { data_access, rate, yen_per_incident } => {
                 let access = label(data_access, lang);
-                let what =
-                    lang.pick(format!("預けたデータ（{access}）"), format!("the buyer's data it holds ({access})"));
-                product(&what, *rate, *yen_per_incident, lang)
+                let (ja, en) = (format!("預けたデータ（{access}）"), format!("the buyer's data it holds ({access})"));
+                product(&lang.pick(ja, en), *rate, *yen_per_incident, lang)
             }
             Self::Network { network_access, rate, yen_per_incident } => {
                 let access = label(network_access, lang);
-                let what = lang.pick(
-                    format!("発注者のネットワークへの接続（{access}）"),
-                    format!("access to the buyer's network ({access})"),
-                );
-                product(&what, *rate, *yen_per_incident, lang)
+                let ja = format!("発注者のネットワークへの接続（{access}）");
+                let en = format!("access to the buyer's network ({access})");
+                product(&lang.pick(ja, en), *rate, *yen_per_incident, lang)
             }
         }
     }
@@ -123,6 +102,19 @@ fn segment(harmful: f64, expected: f64, lang: Lang) -> String {
         Lang::En => format!(
             "peers of its section and size had {harmful:.1} harmful incidents where {expected:.1} were expected (both discounted)"
         ),
+    }
+}
+
+fn monitoring(enrollments: &[Enrollment], ended_on: Option<NaiveDate>, lang: Lang) -> String {
+    if !enrollments.is_empty() {
+        let texts: Vec<_> = enrollments.iter().map(|enrollment| self::enrollment(enrollment, lang)).collect();
+        return texts.join(lang.pick("、", "; "));
+    }
+    match (lang, ended_on) {
+        (Lang::Ja, None) => "お助け隊サービスの加入は未確認".to_owned(),
+        (Lang::En, None) => "no お助け隊 enrollment is known".to_owned(),
+        (Lang::Ja, Some(day)) => format!("お助け隊サービスの加入は{day}に終了"),
+        (Lang::En, Some(day)) => format!("the お助け隊 enrollment ended on {day}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reads parameters one by one and collects every fault on the way.
 
+use toml::de::DeTable;
 use toml::{Table, Value};
 
 use super::{ByKey, Model};
@@ -25,6 +26,8 @@ fn first(faults: &[ModelFault]) -> String {
 pub struct ModelFault {
     /// The key, with its tables: `propagation.domino`.
     pub key: String,
+    /// The line on which it stands, counted from 1; none for a missing key.
+    pub line: Option<usize>,
     /// The value as written; none for a missing key.
     pub value: Option<String>,
     kind: FaultKind,
@@ -122,15 +125,16 @@ impl Range {
 }
 
 /// A TOML document whose keys are taken out one by one: what is left at the end is unknown.
-pub(super) struct Parameters {
+pub(super) struct Parameters<'a> {
+    text: &'a str,
     root: Table,
     known_tables: Vec<String>,
     faults: Vec<ModelFault>,
 }
 
-impl Parameters {
-    pub(super) fn parse(text: &str) -> Result<Self, ModelError> {
-        Ok(Self { root: text.parse()?, known_tables: Vec::new(), faults: Vec::new() })
+impl<'a> Parameters<'a> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, ModelError> {
+        Ok(Self { text, root: text.parse()?, known_tables: Vec::new(), faults: Vec::new() })
     }
 
     pub(super) fn version(&mut self) -> String {
@@ -216,7 +220,8 @@ impl Parameters {
     }
 
     fn fault(&mut self, key: &str, value: Option<&Value>, kind: FaultKind) {
-        self.faults.push(ModelFault { key: key.to_owned(), value: value.map(ToString::to_string), kind });
+        let line = line_of(self.text, key);
+        self.faults.push(ModelFault { key: key.to_owned(), line, value: value.map(ToString::to_string), kind });
     }
 
     fn peek(&self, key: &str) -> Option<&Value> {
@@ -229,6 +234,15 @@ impl Parameters {
         let (mut tables, last) = split(key);
         tables.try_fold(&mut self.root, |table, name| table.get_mut(name)?.as_table_mut())?.remove(last)
     }
+}
+
+/// The line of a key. It is looked for only when something is wrong with the key.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?.into_inner();
+    let (mut tables, last) = split(key);
+    let table = tables.try_fold(&document, |table, name| table.get(name)?.get_ref().as_table())?;
+    let (key, _) = table.get_key_value(last)?;
+    Some(text.get(..key.span().start)?.matches('\n').count() + 1)
 }
 
 fn split(key: &str) -> (impl Iterator<Item = &str>, &str) {
