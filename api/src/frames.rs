@@ -60,7 +60,6 @@ struct ColumnBuilder {
 }
 
 enum Cells {
-    Code(StringChunkedBuilder),
     Text(StringChunkedBuilder),
     Whole(PrimitiveChunkedBuilder<Int64Type>),
     Number(PrimitiveChunkedBuilder<Float64Type>),
@@ -72,7 +71,6 @@ impl ColumnBuilder {
     fn new(declared: &InputColumn) -> Self {
         let name = declared.name.into();
         let cells = match declared.kind {
-            Kind::Code => Cells::Code(StringChunkedBuilder::new(name, 0)),
             Kind::Text | Kind::Choice(_) => Cells::Text(StringChunkedBuilder::new(name, 0)),
             Kind::Whole(..) => Cells::Whole(PrimitiveChunkedBuilder::new(name, 0)),
             Kind::Number(..) => Cells::Number(PrimitiveChunkedBuilder::new(name, 0)),
@@ -84,12 +82,6 @@ impl ColumnBuilder {
 
     fn push(&mut self, text: Option<&str>) -> Result<(), Unreadable> {
         match &mut self.cells {
-            // A code is kept even so: rows that name it the same way are not blamed for it.
-            Cells::Code(cells) => {
-                cells.append_option(text);
-                let holds_control = text.is_some_and(|text| text.bytes().any(|byte| byte.is_ascii_control()));
-                if holds_control { Err(Unreadable) } else { Ok(()) }
-            }
             Cells::Text(cells) => {
                 cells.append_option(text);
                 Ok(())
@@ -109,7 +101,7 @@ impl ColumnBuilder {
 
     fn finish(self) -> FrameResult<Column> {
         Ok(match self.cells {
-            Cells::Code(cells) | Cells::Text(cells) => cells.finish().into_column(),
+            Cells::Text(cells) => cells.finish().into_column(),
             Cells::Whole(cells) => cells.finish().into_column(),
             Cells::Number(cells) => cells.finish().into_column(),
             Cells::Date(cells) => cells.finish().into_column().cast(&DataType::Date)?,

@@ -13,9 +13,7 @@ pub use results::{RESULTS, ResultColumn, Unit};
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// A code: any text without control characters but the empty one.
-    Code,
-    /// A name: any text but the empty one.
+    /// A code or a name: any text but the empty one.
     Text,
     /// One of a fixed set of keys.
     Choice(&'static [&'static str]),
@@ -33,7 +31,7 @@ impl Kind {
     /// The type of such a column in a frame.
     pub const fn dtype(self) -> DataType {
         match self {
-            Self::Code | Self::Text | Self::Choice(_) => DataType::String,
+            Self::Text | Self::Choice(_) => DataType::String,
             Self::Whole(..) => DataType::Int64,
             Self::Number(..) => DataType::Float64,
             Self::Date => DataType::Date,
@@ -144,7 +142,7 @@ pub(crate) const SCHEMES: &[&str] = &["security_action_1", "security_action_2", 
 pub(crate) const OUTCOMES: &[&str] = &["blocked", "contained", "harmful"];
 
 const SUPPLIERS: &[InputColumn] = &[
-    column(name::SUPPLIER_CODE, "取引先コード", Kind::Code, REQUIRED),
+    column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
     column(name::NAME, "取引先名", Kind::Text, NULLABLE),
     column(name::JSIC_DIVISION, "産業中分類", Kind::Whole(1, 99), NULLABLE),
     column(name::EMPLOYEE_COUNT, "従業員数", Kind::Whole(0, MANY), NULLABLE),
@@ -156,8 +154,8 @@ const SUPPLIERS: &[InputColumn] = &[
 ];
 
 const RELATIONSHIPS: &[InputColumn] = &[
-    column(name::UPSTREAM_CODE, "供給元コード", Kind::Code, REQUIRED),
-    column(name::DOWNSTREAM_CODE, "供給先コード", Kind::Code, NULLABLE),
+    column(name::UPSTREAM_CODE, "供給元コード", Kind::Text, REQUIRED),
+    column(name::DOWNSTREAM_CODE, "供給先コード", Kind::Text, NULLABLE),
     column(name::ANNUAL_SPEND_JPY, "年間取引額", Kind::Number(0.0, YEN), NULLABLE),
     column(name::CRITICALITY, "重要度", Kind::Choice(CRITICALITIES), REQUIRED),
     column(name::SUBSTITUTABILITY, "代替性", Kind::Choice(SUBSTITUTABILITIES), REQUIRED),
@@ -165,7 +163,7 @@ const RELATIONSHIPS: &[InputColumn] = &[
 ];
 
 const ENROLLMENTS: &[InputColumn] = &[
-    column(name::SUPPLIER_CODE, "取引先コード", Kind::Code, REQUIRED),
+    column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
     column(name::SERVICE_CLASS, "サービス区分", Kind::Choice(SERVICE_CLASSES), REQUIRED),
     column(name::COVERAGE_SHARE, "カバー率", Kind::Number(0.0, 1.0), NULLABLE),
     column(name::COVERED_ENDPOINTS, "対象端末数", Kind::Whole(0, MANY), NULLABLE),
@@ -175,14 +173,14 @@ const ENROLLMENTS: &[InputColumn] = &[
 ];
 
 const CERTIFICATIONS: &[InputColumn] = &[
-    column(name::SUPPLIER_CODE, "取引先コード", Kind::Code, REQUIRED),
+    column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
     column(name::SCHEME, "制度", Kind::Choice(SCHEMES), REQUIRED),
     column(name::ISSUED_ON, "取得日", Kind::Date, REQUIRED),
     column(name::EXPIRES_ON, "有効期限", Kind::Date, NULLABLE),
 ];
 
 const INCIDENTS: &[InputColumn] = &[
-    column(name::SUPPLIER_CODE, "取引先コード", Kind::Code, REQUIRED),
+    column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
     column(name::OCCURRED_ON, "発生日", Kind::Date, REQUIRED),
     column(name::OUTCOME, "結果", Kind::Choice(OUTCOMES), REQUIRED),
     column(name::COUNT, "件数", Kind::Whole(1, MANY), NULLABLE),

@@ -29,8 +29,6 @@ pub enum Reason {
     MissingValue,
     /// Not a number, where one is expected.
     NotANumber,
-    /// A code with a character that no screen shows, such as a line break.
-    ControlCharacter,
     /// A number with decimals, where a whole one is expected.
     NotWhole,
     /// A number outside of the range.
@@ -66,7 +64,6 @@ impl Reason {
             Self::WrongType => "wrong-type",
             Self::MissingValue => "missing-value",
             Self::NotANumber => "not-a-number",
-            Self::ControlCharacter => "control-character",
             Self::NotWhole => "not-whole",
             Self::OutOfRange(..) => "out-of-range",
             Self::UnknownChoice(_) => "unknown-choice",
@@ -88,7 +85,6 @@ impl Reason {
             Self::WrongType => ("列の型が違います", "the column has the wrong type"),
             Self::MissingValue => ("必須の値が空です", "a required value is empty"),
             Self::NotANumber => ("数値ではありません", "not a number"),
-            Self::ControlCharacter => ("コードに制御文字が入っています", "the code holds a control character"),
             Self::NotWhole => ("整数ではありません", "not a whole number"),
             Self::OutOfRange(..) => ("範囲の外です", "out of range"),
             Self::UnknownChoice(_) => ("この列に使えない値です", "not a value of this column"),
@@ -120,7 +116,6 @@ impl Reason {
             Self::NotANumber => {
                 ("半角数字だけで、桁区切りや単位なしで書いてください", "write digits only, without separators or units")
             }
-            Self::ControlCharacter => ("改行やタブなどを消してください", "remove line breaks, tabs and the like"),
             Self::NotWhole => ("小数のない数にしてください", "write it without decimals"),
             Self::NotADate => ("2026-09-30 のように書いてください", "write it like 2026-09-30"),
             Self::NotAFlag => ("小文字で true か false と書いてください", "write true or false, in lower case"),
@@ -213,7 +208,6 @@ impl Faults {
 /// The fault of a text that cannot be read as a value of `column`.
 pub fn unreadable(table: Table, row: usize, column: &InputColumn, text: String) -> Fault {
     let reason = match column.kind {
-        Kind::Code => Reason::ControlCharacter,
         Kind::Text => Reason::MissingValue,
         Kind::Choice(choices) => Reason::UnknownChoice(choices),
         Kind::Whole(low, high) => match text.parse::<f64>() {

@@ -273,7 +273,7 @@ fn declared_checks(declared: &InputColumn) -> Vec<Check> {
         checks.push(check(Reason::MissingValue, cell().is_null()));
     }
     match declared.kind {
-        Kind::Code | Kind::Text => checks.push(check(Reason::MissingValue, cell().eq(lit("")))),
+        Kind::Text => checks.push(check(Reason::MissingValue, cell().eq(lit("")))),
         Kind::Choice(choices) => {
             let is_known = choices.iter().map(|choice| cell().eq(lit(*choice))).reduce(Expr::or);
             checks.extend(is_known.map(|known| check(Reason::UnknownChoice(choices), known.not())));

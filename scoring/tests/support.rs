@@ -53,7 +53,7 @@ pub(crate) fn frame(table: Table, rows: &[BTreeMap<String, String>]) -> DataFram
             let cells: Vec<_> = rows.iter().map(|row| row.get(declared.name).cloned()).collect();
             let text = Column::new(declared.name.into(), cells.clone());
             match declared.kind {
-                Kind::Code | Kind::Text | Kind::Choice(_) => text,
+                Kind::Text | Kind::Choice(_) => text,
                 Kind::Flag => Column::new(
                     declared.name.into(),
                     cells.iter().map(|cell| cell.as_ref().map(|cell| cell == "true")).collect::<Vec<_>>(),

@@ -114,18 +114,6 @@ fn a_value_is_told_as_the_file_has_it() {
 }
 
 #[test]
-fn codes_may_hold_no_control_characters() {
-    refused(
-        "suppliers.csv",
-        "supplier_code\n\"A\nB\"\nC\0\n",
-        &[
-            "suppliers.csv:2: supplier_code: \"A\\nB\": the code holds a control character → remove line breaks, tabs and the like [control-character]",
-            "suppliers.csv:4: supplier_code: \"C\\u{0}\": the code holds a control character → remove line breaks, tabs and the like [control-character]",
-        ],
-    );
-}
-
-#[test]
 fn the_year_0_is_no_date() {
     refused(
         "incidents.csv",
