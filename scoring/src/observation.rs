@@ -11,7 +11,8 @@ use crate::sums::{self, Detection, Watch};
 
 /// Adds the record to the suppliers.
 ///
-/// Formula: `E = ∫ detect(t) · 2^−((T−t)/h) dt`; `N = H + min(contained_cap, contained_weight · Σ count · 2^−((T−d)/h))`
+/// Formula: `E = ∫ detect(t) · 2^−((T−t)/h) dt`;
+///          `N = H + min(contained_cap, contained_weight · Σ count · 2^−((T−d)/h))`
 /// Gives:   `discounted_observed_years` E and its part `watched_years`, years; `discounted_incident_count` N,
 ///          `discounted_harmful_count` H and its part `watched_harmful_count`; all f64, ≥ 0, never null; the plain
 ///          `harmful_count`, `contained_count` and `blocked_count` of the window, i64; `is_reporting`
@@ -25,8 +26,10 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
 
     let harmful_keys = keys(&harmful, SUPPLIER)?;
     let weights = floats(&harmful, WEIGHT)?;
-    let is_watched = harmful_keys.iter().zip(harmful.column(OCCURRED_ON)?.date()?.physical().into_no_null_iter());
-    let watched_weights: Vec<_> = is_watched
+    let harmful_days = harmful.column(OCCURRED_ON)?.date()?.physical().into_no_null_iter();
+    let watched_weights: Vec<_> = harmful_keys
+        .iter()
+        .zip(harmful_days)
         .zip(weights.iter())
         .map(|((supplier, day), weight)| if watches.saw(*supplier, day) { *weight } else { 0.0 })
         .collect();

@@ -17,7 +17,8 @@ pub const CONTRIBUTIONS: [&str; 7] =
 
 /// Adds probabilities, scores, grades and contributions to the suppliers.
 ///
-/// Formula: `points(x) = 100 · log2(x) / log2(rate_high / rate_low)`; `risk_score = clamp(points(own_rate / rate_low), 0, 100)`
+/// Formula: `points(x) = 100 · log2(x) / log2(rate_high / rate_low)`;
+///          `risk_score = clamp(points(own_rate / rate_low), 0, 100)`
 /// Gives:   scores f64, 0 to 100; grades A to E; contributions f64, points
 /// Source:  scoring-model.md, section 4
 pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFrame> {

@@ -92,7 +92,9 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Builds the graph of rows `upstream[k] → downstream[k]`, in any order; of parallel rows the largest weight counts.
+    /// Builds the graph of rows `upstream[k] → downstream[k]`, in any order.
+    ///
+    /// Of parallel rows the largest weight counts.
     pub(crate) fn new(node_count: usize, upstream: &[u32], downstream: &[u32], weights: &[f64]) -> Self {
         // Sorted by upstream and then turned, edges come by downstream with their upstreams ascending.
         let by_upstream = Edges::sorted(node_count, upstream, |row| downstream[row], weights);
