@@ -70,7 +70,10 @@ pub fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => (message, 2),
         Err(Failure::Data(message)) => (message, 1),
-        Err(Failure::Step(error)) => (step_message(&*error, lang), 1),
+        Err(Failure::Step(error)) => {
+            let text = with_causes(&*error);
+            (lang.pick(format!("失敗しました: {text}"), format!("failed: {text}")), 1)
+        }
     };
     // Nobody is left to tell if standard error is closed.
     let _ = writeln!(io::stderr(), "{message}");
@@ -78,12 +81,12 @@ pub fn main() -> ExitCode {
 }
 
 /// An error and its causes, on one line.
-fn step_message(error: &dyn Error, lang: Lang) -> String {
+fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         text += &format!(": {error}");
         cause = error.source();
     }
-    lang.pick(format!("失敗しました: {text}"), format!("failed: {text}"))
+    text
 }

@@ -141,6 +141,29 @@ impl Scored {
 
     fn write(&self, target: Target) -> Result<(), Failure> {
         let spinner = progress::step("書き出し中", "writing", self.lang);
+        let (lang, path) = (self.lang, target.shown.display().to_string());
+        let written = self.write_into(&target).and_then(|()| Ok(target.finish()?));
+        spinner.finish_and_clear();
+        written.map_err(|failure| match failure {
+            Failure::Step(error) => {
+                let error = super::with_causes(&*error);
+                Failure::Data(
+                    lang.pick(
+                        format!("{path} に書き込めません: {error}"),
+                        format!("{path} cannot be written: {error}"),
+                    ),
+                )
+            }
+            other => other,
+        })?;
+        let (count, provenance) = (self.portfolio.supplier_count(), report::provenance(&self.provenance(), lang));
+        self.print(&lang.pick(
+            format!("{path}: {count}社のスコアを書き出しました（{provenance}）\n"),
+            format!("{path}: scores written, suppliers: {count} ({provenance})\n"),
+        ))
+    }
+
+    fn write_into(&self, target: &Target) -> Result<(), Failure> {
         let mut out = BufWriter::with_capacity(1 << 20, target.file());
         match target.format {
             Format::Csv => frames::write_csv(&self.scores, &mut out)?,
@@ -151,16 +174,7 @@ impl Scored {
                 xlsx::write(&self.provenance(), &self.scores, &summary, &explainer, self.lang, &mut out)?;
             }
         }
-        out.flush()?;
-        drop(out);
-        let path = target.finish()?;
-        spinner.finish_and_clear();
-        let (count, path) = (self.portfolio.supplier_count(), path.display());
-        let provenance = report::provenance(&self.provenance(), self.lang);
-        self.print(&self.lang.pick(
-            format!("{path}: {count}社のスコアを書き出しました（{provenance}）\n"),
-            format!("{path}: scores written, suppliers: {count} ({provenance})\n"),
-        ))
+        Ok(out.flush()?)
     }
 
     fn print(&self, text: &str) -> Result<(), Failure> {

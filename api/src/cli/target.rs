@@ -21,7 +21,7 @@ pub(super) enum Format {
 pub(super) struct Target {
     pub(super) format: Format,
     /// As the user wrote it.
-    shown: PathBuf,
+    pub(super) shown: PathBuf,
     /// Where a link leads.
     path: PathBuf,
     unfinished: NamedTempFile,
@@ -69,12 +69,12 @@ impl Target {
     }
 
     /// Gives the file its name, and the permissions of the one it replaces.
-    pub(super) fn finish(self) -> io::Result<PathBuf> {
+    pub(super) fn finish(self) -> io::Result<()> {
         if let Ok(replaced) = fs::metadata(&self.path) {
             self.unfinished.as_file().set_permissions(replaced.permissions())?;
         }
         self.unfinished.persist(&self.path).map_err(|error| error.error)?;
-        Ok(self.shown)
+        Ok(())
     }
 }
 
