@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the examples; the model itself reads nothing")]
 
 mod examples;
+mod explanations;
 mod faults;
 mod naive;
 mod plain;

@@ -65,8 +65,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let explained = rows_of(&args.explain, &portfolio, lang)?;
 
     let spinner = progress::step("計算中", "scoring", lang);
-    let scores = scoring::score(&portfolio, &model, args.as_of).map_err(|error| Failure::Data(error.text(lang)))?;
+    let scores = scoring::score(&portfolio, &model, args.as_of);
     spinner.finish_and_clear();
+    let scores = scores.map_err(|error| Failure::Data(error.text(lang)))?;
 
     let result = Scored { portfolio, model, scores, as_of: args.as_of, lang };
     match target {
