@@ -1,3 +1,37 @@
-//! Tables, migrations and queries: the only crate that is to know the database.
+//! Tables, migrations and queries: the only crate that knows the database.
 //!
-//! Empty until the service keeps data; `sonae score` reads and writes files alone.
+//! Every function that touches a buyer's rows takes the [`TenantId`] as its second argument.
+//!
+//! What a buyer registers is kept in versions (see [`Record`]): a change adds a row and closes the one before it, so
+//! that everything can be read as it was known at any past moment.
+
+mod conn;
+mod error;
+mod id;
+mod instant;
+mod migrate;
+mod record;
+mod search;
+mod tables;
+mod values;
+
+pub mod certifications;
+pub mod enrollments;
+pub mod incident_contacts;
+pub mod incidents;
+pub mod jobs;
+pub mod provider_assignments;
+pub mod relationships;
+pub mod services;
+pub mod supplier_codes;
+pub mod suppliers;
+pub mod tenants;
+pub mod tokens;
+
+pub use conn::{Conn, Database, Role as ConnRole};
+pub use error::RepoError;
+pub use id::{Id, JobId, NotAnId, SupplierId, TenantId, TokenId};
+pub use instant::Instant;
+pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
+pub use search::search_text;
+pub use values::*;

@@ -1,0 +1,64 @@
+//! Whom to call at a supplier when something happens: personal data, kept without versions so that it can be erased.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use crate::conn::{Conn, each_backend};
+use crate::error::RepoError;
+use crate::tables::incident_contacts;
+use crate::{Instant, MailAddress, Name, PhoneNumber, SupplierId, TenantId};
+
+/// The incident contact of a supplier.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = incident_contacts, treat_none_as_default_value = false, treat_none_as_null = true)]
+#[expect(missing_docs, reason = "each attribute is described once, where the interfaces read it")]
+pub struct IncidentContact {
+    pub name: Option<Name>,
+    pub department: Option<Name>,
+    pub mail_address: Option<MailAddress>,
+    pub phone_number: Option<PhoneNumber>,
+    pub verified_on: Option<NaiveDate>,
+    pub recorded_at: Instant,
+    pub recorded_by: String,
+}
+
+/// Finds the contact of a supplier.
+///
+/// # Errors
+/// Those of the database.
+pub fn find(conn: &mut Conn, tenant: TenantId, supplier: SupplierId) -> Result<Option<IncidentContact>, RepoError> {
+    Ok(each_backend!(conn, c => incident_contacts::table
+        .find((tenant, supplier))
+        .select(IncidentContact::as_select())
+        .first(c)
+        .optional())?)
+}
+
+/// Sets the contact of a supplier; what was there is overwritten.
+///
+/// # Errors
+/// Those of the database.
+pub fn put(
+    conn: &mut Conn,
+    tenant: TenantId,
+    supplier: SupplierId,
+    contact: &IncidentContact,
+) -> Result<(), RepoError> {
+    let key = (incident_contacts::tenant_id.eq(tenant), incident_contacts::supplier_id.eq(supplier));
+    each_backend!(conn, c => diesel::insert_into(incident_contacts::table)
+        .values((key, contact))
+        .on_conflict((incident_contacts::tenant_id, incident_contacts::supplier_id))
+        .do_update()
+        .set(contact)
+        .execute(c))?;
+    Ok(())
+}
+
+/// Erases the contact of a supplier; gives whether there was one.
+///
+/// # Errors
+/// Those of the database.
+pub fn erase(conn: &mut Conn, tenant: TenantId, supplier: SupplierId) -> Result<bool, RepoError> {
+    let contact = incident_contacts::table.find((tenant, supplier));
+    Ok(each_backend!(conn, c => diesel::delete(contact).execute(c))? > 0)
+}

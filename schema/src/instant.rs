@@ -1,0 +1,81 @@
+//! Moments: UTC, to the millisecond, as the interfaces show them.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, TimeZone, Utc};
+use diesel::backend::Backend;
+use diesel::deserialize::FromSqlRow;
+use diesel::deserialize::{self, FromSql};
+use diesel::expression::AsExpression;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Timestamp;
+use serde::{Serialize, Serializer};
+
+/// A moment in UTC, to the millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Timestamp)]
+pub struct Instant(NaiveDateTime);
+
+impl Instant {
+    /// The moment of the machine's clock.
+    pub fn now() -> Self {
+        Utc::now().into()
+    }
+
+    /// The moment of an RFC 3339 text.
+    pub fn parse(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc).into())
+    }
+
+    /// Later by so much, as far as the calendar goes.
+    #[must_use]
+    pub fn after(self, time: TimeDelta) -> Self {
+        Self(self.0.checked_add_signed(time).unwrap_or(self.0))
+    }
+
+    /// The calendar day at this moment in a time zone.
+    pub fn day_in(self, zone: impl TimeZone) -> NaiveDate {
+        self.0.and_utc().with_timezone(&zone).date_naive()
+    }
+
+    /// Seconds since 1970, as tokens count time.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.and_utc().timestamp()
+    }
+}
+
+impl From<DateTime<Utc>> for Instant {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time.naive_utc().trunc_subsecs(3))
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.and_utc().to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<DB: Backend> ToSql<Timestamp, DB> for Instant
+where
+    NaiveDateTime: ToSql<Timestamp, DB>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+        self.0.to_sql(out)
+    }
+}
+
+impl<DB: Backend> FromSql<Timestamp, DB> for Instant
+where
+    NaiveDateTime: FromSql<Timestamp, DB>,
+{
+    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+        NaiveDateTime::from_sql(bytes).map(Self)
+    }
+}

@@ -1,0 +1,251 @@
+//! Jobs: work that outlasts a request, with the bytes that it reads and what it says of them.
+
+use diesel::prelude::*;
+
+use crate::conn::{Conn, each_backend};
+use crate::error::RepoError;
+use crate::record::BATCH;
+use crate::tables::{import_findings, jobs, upload_chunks};
+use crate::{Instant, JobId, JobState, TenantId};
+
+/// A job.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = jobs, treat_none_as_default_value = false)]
+pub struct JobRow {
+    /// Its id.
+    pub id: JobId,
+    /// How far it is.
+    pub state: JobState,
+    /// What was asked for, as JSON.
+    pub request: String,
+    /// What came of it, as JSON.
+    pub result: Option<String>,
+    /// When it was asked for.
+    pub created_at: Instant,
+    /// By whom.
+    pub created_by: String,
+    /// When work began.
+    pub started_at: Option<Instant>,
+    /// When it ended.
+    pub finished_at: Option<Instant>,
+    /// How often work began.
+    pub attempt_count: i32,
+    /// Whether somebody asked for its end.
+    pub is_cancel_requested: bool,
+}
+
+/// What an import says of a row.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = import_findings, treat_none_as_default_value = false)]
+pub struct Finding {
+    /// Which one it is of the import, from 0.
+    pub seq: i32,
+    /// Whether the row was taken all the same.
+    pub is_warning: bool,
+    /// The sheet, of a workbook.
+    pub sheet: Option<String>,
+    /// The row or line, as a user sees it.
+    pub row_number: Option<i64>,
+    /// The column.
+    pub column_name: Option<String>,
+    /// What stands there, cut where it is long.
+    pub value: Option<String>,
+    /// The stable code of the reason.
+    pub code: String,
+    /// The reason in Japanese.
+    pub detail_ja: String,
+    /// The reason in English.
+    pub detail_en: String,
+}
+
+/// Adds a job.
+///
+/// # Errors
+/// Those of the database.
+pub fn insert(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), RepoError> {
+    let values = (jobs::tenant_id.eq(tenant), job);
+    each_backend!(conn, c => diesel::insert_into(jobs::table).values(values).execute(c))?;
+    Ok(())
+}
+
+/// Finds a job.
+///
+/// # Errors
+/// Those of the database.
+pub fn find(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<Option<JobRow>, RepoError> {
+    Ok(each_backend!(conn, c => jobs::table.find((tenant, id)).select(JobRow::as_select()).first(c).optional())?)
+}
+
+/// Lists jobs, latest first, before one.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(
+    conn: &mut Conn,
+    tenant: TenantId,
+    state: Option<JobState>,
+    before: Option<JobId>,
+    limit: i64,
+) -> Result<Vec<JobRow>, RepoError> {
+    Ok(each_backend!(conn, c => {
+        let mut query = jobs::table.filter(jobs::tenant_id.eq(tenant)).into_boxed();
+        if let Some(state) = state {
+            query = query.filter(jobs::state.eq(state));
+        }
+        if let Some(before) = before {
+            query = query.filter(jobs::id.lt(before));
+        }
+        query.order(jobs::id.desc()).limit(limit).select(JobRow::as_select()).load(c)
+    })?)
+}
+
+/// Counts the jobs of a buyer that have not ended.
+///
+/// # Errors
+/// Those of the database.
+pub fn count_open(conn: &mut Conn, tenant: TenantId) -> Result<i64, RepoError> {
+    Ok(each_backend!(conn, c => jobs::table
+        .filter(jobs::tenant_id.eq(tenant))
+        .filter(jobs::state.eq_any([JobState::Queued, JobState::Running]))
+        .count()
+        .get_result(c))?)
+}
+
+/// Takes the job that has waited longest, of any buyer, and marks it as running.
+///
+/// # Errors
+/// Those of the database.
+pub fn claim(conn: &mut Conn, now: Instant) -> Result<Option<(TenantId, JobRow)>, RepoError> {
+    let found: Option<(TenantId, JobRow)> = each_backend!(&mut *conn, c => jobs::table
+        .filter(jobs::state.eq(JobState::Queued))
+        .order(jobs::id.asc())
+        .select((jobs::tenant_id, JobRow::as_select()))
+        .first(c)
+        .optional())?;
+    let Some((tenant, mut job)) = found else { return Ok(None) };
+    job.state = JobState::Running;
+    job.started_at = Some(now);
+    job.attempt_count += 1;
+    let change =
+        (jobs::state.eq(job.state), jobs::started_at.eq(job.started_at), jobs::attempt_count.eq(job.attempt_count));
+    each_backend!(conn, c => diesel::update(jobs::table.find((tenant, job.id))).set(change).execute(c))?;
+    Ok(Some((tenant, job)))
+}
+
+/// Puts jobs that were running when the process ended back into the queue, of every buyer.
+///
+/// # Errors
+/// Those of the database.
+pub fn requeue_interrupted(conn: &mut Conn) -> Result<usize, RepoError> {
+    let interrupted = jobs::table.filter(jobs::state.eq(JobState::Running));
+    Ok(each_backend!(conn, c => diesel::update(interrupted).set(jobs::state.eq(JobState::Queued)).execute(c))?)
+}
+
+/// Ends a job, and drops the bytes that it read.
+///
+/// # Errors
+/// Those of the database.
+pub fn finish(
+    conn: &mut Conn,
+    tenant: TenantId,
+    id: JobId,
+    state: JobState,
+    result: &str,
+    at: Instant,
+) -> Result<(), RepoError> {
+    let change = (jobs::state.eq(state), jobs::result.eq(result), jobs::finished_at.eq(at));
+    each_backend!(&mut *conn, c => diesel::update(jobs::table.find((tenant, id))).set(change).execute(c))?;
+    let chunks = upload_chunks::table.filter(upload_chunks::tenant_id.eq(tenant)).filter(upload_chunks::job_id.eq(id));
+    each_backend!(conn, c => diesel::delete(chunks).execute(c))?;
+    Ok(())
+}
+
+/// Asks for the end of a job.
+///
+/// # Errors
+/// Those of the database.
+pub fn request_cancel(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<(), RepoError> {
+    let job = diesel::update(jobs::table.find((tenant, id))).set(jobs::is_cancel_requested.eq(true));
+    each_backend!(conn, c => job.execute(c))?;
+    Ok(())
+}
+
+/// Adds a part of an upload.
+///
+/// # Errors
+/// Those of the database.
+pub fn insert_chunk(conn: &mut Conn, tenant: TenantId, id: JobId, seq: i32, bytes: &[u8]) -> Result<(), RepoError> {
+    let values = (
+        upload_chunks::tenant_id.eq(tenant),
+        upload_chunks::job_id.eq(id),
+        upload_chunks::seq.eq(seq),
+        upload_chunks::bytes.eq(bytes),
+    );
+    each_backend!(conn, c => diesel::insert_into(upload_chunks::table).values(values).execute(c))?;
+    Ok(())
+}
+
+/// Finds a part of an upload.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_chunk(conn: &mut Conn, tenant: TenantId, id: JobId, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
+    Ok(each_backend!(conn, c => upload_chunks::table
+        .find((tenant, id, seq))
+        .select(upload_chunks::bytes)
+        .first(c)
+        .optional())?)
+}
+
+/// Drops the parts of an upload that came to nothing.
+///
+/// # Errors
+/// Those of the database.
+pub fn delete_chunks(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<(), RepoError> {
+    let chunks = upload_chunks::table.filter(upload_chunks::tenant_id.eq(tenant)).filter(upload_chunks::job_id.eq(id));
+    each_backend!(conn, c => diesel::delete(chunks).execute(c))?;
+    Ok(())
+}
+
+/// Drops the parts of uploads that never became a job, of every buyer: what an ended process has left.
+///
+/// # Errors
+/// Those of the database.
+pub fn delete_orphan_chunks(conn: &mut Conn) -> Result<usize, RepoError> {
+    let orphans =
+        upload_chunks::table.filter(diesel::dsl::not(upload_chunks::job_id.eq_any(jobs::table.select(jobs::id))));
+    Ok(each_backend!(conn, c => diesel::delete(orphans).execute(c))?)
+}
+
+/// Adds what an import says of rows.
+///
+/// # Errors
+/// Those of the database.
+pub fn insert_findings(conn: &mut Conn, tenant: TenantId, id: JobId, findings: &[Finding]) -> Result<(), RepoError> {
+    for findings in findings.chunks(BATCH) {
+        let key = (import_findings::tenant_id.eq(tenant), import_findings::job_id.eq(id));
+        let values: Vec<_> = findings.iter().map(|finding| (key, finding)).collect();
+        each_backend!(&mut *conn, c => diesel::insert_into(import_findings::table).values(values).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Lists what an import says of rows, from one on.
+///
+/// # Errors
+/// Those of the database.
+pub fn list_findings(
+    conn: &mut Conn,
+    tenant: TenantId,
+    id: JobId,
+    from: i32,
+    limit: i64,
+) -> Result<Vec<Finding>, RepoError> {
+    Ok(each_backend!(conn, c => import_findings::table
+        .filter(import_findings::tenant_id.eq(tenant).and(import_findings::job_id.eq(id)))
+        .filter(import_findings::seq.ge(from))
+        .order(import_findings::seq.asc())
+        .limit(limit)
+        .select(Finding::as_select())
+        .load(c))?)
+}

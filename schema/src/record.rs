@@ -1,0 +1,537 @@
+//! What a buyer registers, kept in versions: the one shape of suppliers, relationships and evidence.
+//!
+//! A change adds a version and closes the one before; nothing is overwritten. The current version has no
+//! `superseded_at`. Reading as of a past moment picks the versions that were current then.
+
+use std::fmt::Debug;
+
+use chrono::NaiveDate;
+use diesel::Queryable;
+
+use crate::conn::Conn;
+use crate::error::RepoError;
+use crate::{ExternalId, Id, Instant, JobId, Remark, Source, SupplierId, TenantId};
+
+/// What every version has beside the attributes of its kind.
+#[derive(Debug, Queryable)]
+pub struct Meta<R> {
+    /// The same in all versions.
+    pub id: Id<R>,
+    /// 1 for the first one.
+    pub version: i32,
+    /// Who delivered it.
+    pub source: Source,
+    /// Its key where it came from.
+    pub external_id: Option<ExternalId>,
+    /// What an import finds it by, within its source or within the buyer, as the kind has it.
+    pub record_key: String,
+    /// Since when it is known.
+    pub recorded_at: Instant,
+    /// Until when it was the current version.
+    pub superseded_at: Option<Instant>,
+    /// Who recorded it.
+    pub recorded_by: String,
+    /// With which import.
+    pub import_id: Option<JobId>,
+    /// Since when it no longer holds: a supplier that was archived, a row that its source has dropped.
+    pub ended_on: Option<NaiveDate>,
+    /// Why it was taken back, if it was: it never held.
+    pub retraction_reason: Option<Remark>,
+}
+
+impl<R> Clone for Meta<R> {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id,
+            version: self.version,
+            source: self.source.clone(),
+            external_id: self.external_id.clone(),
+            record_key: self.record_key.clone(),
+            recorded_at: self.recorded_at,
+            superseded_at: self.superseded_at,
+            recorded_by: self.recorded_by.clone(),
+            import_id: self.import_id,
+            ended_on: self.ended_on,
+            retraction_reason: self.retraction_reason.clone(),
+        }
+    }
+}
+
+/// A version as stored.
+#[derive(Debug, Clone)]
+pub struct Stored<R> {
+    /// What every kind has.
+    pub meta: Meta<R>,
+    /// What this kind has.
+    pub attributes: R,
+}
+
+/// Who records a version, when, and with which import.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// When.
+    pub recorded_at: Instant,
+    /// Who.
+    pub recorded_by: String,
+    /// With which import.
+    pub import_id: Option<JobId>,
+}
+
+impl<R: Clone> Stored<R> {
+    /// The first version of a record.
+    pub fn first(key: String, source: Source, external_id: Option<ExternalId>, by: &Version, attributes: R) -> Self {
+        let meta = Meta {
+            id: Id::new(),
+            version: 1,
+            source,
+            external_id,
+            record_key: key,
+            recorded_at: by.recorded_at,
+            superseded_at: None,
+            recorded_by: by.recorded_by.clone(),
+            import_id: by.import_id,
+            ended_on: None,
+            retraction_reason: None,
+        };
+        Self { meta, attributes }
+    }
+
+    /// The version that follows this one; a clock that was set back does not put it before.
+    #[must_use]
+    pub fn next(&self, by: &Version) -> Self {
+        let mut next = self.clone();
+        next.meta.version += 1;
+        next.meta.recorded_at = by.recorded_at.max(self.meta.recorded_at);
+        next.meta.recorded_by.clone_from(&by.recorded_by);
+        next.meta.import_id = by.import_id;
+        next
+    }
+}
+
+/// Filters that every list has.
+#[derive(Debug, Clone, Default)]
+pub struct Common {
+    /// As known at this moment; now where there is none.
+    pub known_at: Option<Instant>,
+    /// Delivered by this source.
+    pub source: Option<Source>,
+    /// With this key in its source.
+    pub external_id: Option<ExternalId>,
+    /// Recorded at this moment or later.
+    pub recorded_since: Option<Instant>,
+    /// Also those that were taken back.
+    pub with_retracted: bool,
+    /// Also those that no longer hold.
+    pub with_ended: bool,
+    /// Of these suppliers.
+    pub suppliers: Option<Vec<SupplierId>>,
+}
+
+/// Which part of a list, and in which order.
+#[derive(Debug, Clone)]
+pub struct Page<R, S> {
+    /// By this; equal ones by id. By id alone where there is none.
+    pub sort: Option<S>,
+    /// From last to first.
+    pub is_descending: bool,
+    /// After the row with this sort key, empty where there is no sort, and this id.
+    pub after: Option<(String, Id<R>)>,
+    /// How many rows at most.
+    pub limit: i64,
+}
+
+/// A list's filters and page.
+#[derive(Debug, Clone)]
+pub struct Listed<R: Record> {
+    /// Those that every list has.
+    pub common: Common,
+    /// Those of the kind.
+    pub filter: R::Filter,
+    /// Which part.
+    pub page: Page<R, R::Sort>,
+}
+
+/// A kind of record: its table, written out by the macro [`record!`].
+///
+/// Rows are given back as stored. Lists are in the order asked for, ties by id.
+pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
+    /// The filters of its list.
+    type Filter: Default + Clone + Debug + Send;
+    /// What its list can be sorted by.
+    type Sort: crate::Choice + Debug + Send;
+
+    /// Fills in what follows from the other attributes.
+    fn complete(&mut self) {}
+
+    /// The value of a sort key, as a cursor keeps it.
+    fn sort_key(stored: &Stored<Self>, sort: Self::Sort) -> String;
+
+    /// Finds the version that is current, or was at a moment.
+    ///
+    /// # Errors
+    /// Those of the database, as for all that follow.
+    fn find(
+        conn: &mut Conn,
+        tenant: TenantId,
+        id: Id<Self>,
+        known_at: Option<Instant>,
+    ) -> Result<Option<Stored<Self>>, RepoError>;
+
+    /// Lists the current versions, or those at a moment.
+    fn list(conn: &mut Conn, tenant: TenantId, listed: &Listed<Self>) -> Result<Vec<Stored<Self>>, RepoError>;
+
+    /// Counts what the filters let through.
+    fn count(conn: &mut Conn, tenant: TenantId, common: &Common, filter: &Self::Filter) -> Result<i64, RepoError>;
+
+    /// Lists all versions of a record, latest first.
+    fn versions(conn: &mut Conn, tenant: TenantId, id: Id<Self>) -> Result<Vec<Stored<Self>>, RepoError>;
+
+    /// Lists the current versions with these keys, those taken back included.
+    fn with_keys(
+        conn: &mut Conn,
+        tenant: TenantId,
+        source: &Source,
+        keys: &[String],
+    ) -> Result<Vec<Stored<Self>>, RepoError>;
+
+    /// Lists the ids of what a source has delivered and still holds.
+    fn ids_of_source(conn: &mut Conn, tenant: TenantId, source: &Source) -> Result<Vec<Id<Self>>, RepoError>;
+
+    /// Closes the current versions of these records at a moment; gives how many there were.
+    fn close(conn: &mut Conn, tenant: TenantId, ids: &[Id<Self>], at: Instant) -> Result<usize, RepoError>;
+
+    /// Adds versions.
+    fn insert(conn: &mut Conn, tenant: TenantId, rows: &[Stored<Self>]) -> Result<(), RepoError>;
+
+    /// Replaces the current version of records, in the caller's transaction.
+    fn replace(conn: &mut Conn, tenant: TenantId, rows: &[Stored<Self>]) -> Result<(), RepoError> {
+        for row in rows {
+            Self::close(conn, tenant, &[row.meta.id], row.meta.recorded_at)?;
+        }
+        Self::insert(conn, tenant, rows)
+    }
+}
+
+/// Rows of one statement: databases limit the number of values in one.
+pub(crate) const BATCH: usize = 500;
+
+/// The columns of [`Meta`].
+macro_rules! meta_columns {
+    ($table:ident) => {
+        (
+            $table::id,
+            $table::version,
+            $table::source,
+            $table::external_id,
+            $table::record_key,
+            $table::recorded_at,
+            $table::superseded_at,
+            $table::recorded_by,
+            $table::import_id,
+            $table::ended_on,
+            $table::retraction_reason,
+        )
+    };
+}
+pub(crate) use meta_columns;
+
+/// A record's values, to be inserted.
+macro_rules! values {
+    ($table:ident, $tenant:expr, $row:expr) => {{
+        let meta = &$row.meta;
+        (
+            (
+                $table::tenant_id.eq($tenant),
+                $table::id.eq(meta.id),
+                $table::version.eq(meta.version),
+                $table::source.eq(&meta.source),
+                $table::external_id.eq(&meta.external_id),
+                $table::record_key.eq(&meta.record_key),
+                $table::recorded_at.eq(meta.recorded_at),
+                $table::superseded_at.eq(meta.superseded_at),
+                $table::recorded_by.eq(&meta.recorded_by),
+                $table::import_id.eq(meta.import_id),
+                $table::ended_on.eq(meta.ended_on),
+                $table::retraction_reason.eq(&meta.retraction_reason),
+            ),
+            &$row.attributes,
+        )
+    }};
+}
+pub(crate) use values;
+
+/// Rows that are current, or were at a moment, of one buyer.
+macro_rules! current {
+    ($table:ident, $tenant:expr, $known_at:expr) => {{
+        let query = $table::table.filter($table::tenant_id.eq($tenant)).into_boxed();
+        match $known_at {
+            None => query.filter($table::superseded_at.is_null()),
+            Some(moment) => query
+                .filter($table::recorded_at.le(moment))
+                .filter($table::superseded_at.is_null().or($table::superseded_at.gt(moment))),
+        }
+    }};
+}
+pub(crate) use current;
+
+/// The rows that a list's filters let through, as a query of one backend.
+macro_rules! filtered {
+    ($table:ident, $tenant:expr, $common:expr, $supplier:ident, $filter:expr, |$query:ident, $given:ident| $add:block) => {{
+        let common: &$crate::Common = $common;
+        let mut $query = $crate::record::current!($table, $tenant, common.known_at);
+        if let Some(source) = &common.source {
+            $query = $query.filter($table::source.eq(source));
+        }
+        if let Some(external_id) = &common.external_id {
+            $query = $query.filter($table::external_id.eq(external_id));
+        }
+        if let Some(since) = common.recorded_since {
+            $query = $query.filter($table::recorded_at.ge(since));
+        }
+        if !common.with_retracted {
+            $query = $query.filter($table::retraction_reason.is_null());
+        }
+        if !common.with_ended {
+            $query = $query.filter($table::ended_on.is_null());
+        }
+        if let Some(suppliers) = &common.suppliers {
+            $query = $query.filter($table::$supplier.eq_any(suppliers));
+        }
+        let $given = $filter;
+        $add
+    }};
+}
+pub(crate) use filtered;
+
+/// The part of a sorted list after a row: one arm for each column that it may be sorted by.
+macro_rules! sorted {
+    ($query:ident, $table:ident, $page:expr, $($sort:pat => $column:ident as $ty:ty),*) => {{
+        let after = $page.after.as_ref();
+        match ($page.sort, $page.is_descending) {
+            (None, false) => {
+                if let Some((_, id)) = after { $query = $query.filter($table::id.gt(id)); }
+                $query.order($table::id.asc())
+            }
+            (None, true) => {
+                if let Some((_, id)) = after { $query = $query.filter($table::id.lt(id)); }
+                $query.order($table::id.desc())
+            }
+            $((Some($sort), false) => {
+                if let Some((key, id)) = after {
+                    let key: $ty = $crate::record::from_key(key)?;
+                    $query = $query
+                        .filter($table::$column.ge(key.clone()))
+                        .filter($table::$column.gt(key).or($table::id.gt(id)));
+                }
+                $query.order(($table::$column.asc(), $table::id.asc()))
+            })*
+            $((Some($sort), true) => {
+                if let Some((key, id)) = after {
+                    let key: $ty = $crate::record::from_key(key)?;
+                    $query = $query
+                        .filter($table::$column.le(key.clone()))
+                        .filter($table::$column.lt(key).or($table::id.lt(id)));
+                }
+                $query.order(($table::$column.desc(), $table::id.desc()))
+            })*
+        }
+    }};
+}
+pub(crate) use sorted;
+
+/// Values that a list can be sorted by, as a cursor keeps them.
+pub(crate) trait SortKey: Sized {
+    fn parse(key: &str) -> Option<Self>;
+    fn key(&self) -> String;
+}
+
+impl SortKey for String {
+    fn parse(key: &str) -> Option<Self> {
+        Some(key.to_owned())
+    }
+
+    fn key(&self) -> String {
+        self.clone()
+    }
+}
+
+impl SortKey for NaiveDate {
+    fn parse(key: &str) -> Option<Self> {
+        key.parse().ok()
+    }
+
+    fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl SortKey for Instant {
+    fn parse(key: &str) -> Option<Self> {
+        Self::parse(key)
+    }
+
+    fn key(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Reads a sort key back. Cursors are authenticated, so that one which cannot be read is a fault of ours.
+pub(crate) fn from_key<K: SortKey>(key: &str) -> Result<K, RepoError> {
+    K::parse(key).ok_or_else(|| RepoError::Failed(format!("the sort key {key:?} cannot be read").into()))
+}
+
+/// Writes a kind of record out: its struct's table, how imports find it, and its list's filters and sorts.
+///
+/// `by_source` says whether a key belongs to its source or to the buyer. `filter` adds what the kind's own filters ask
+/// for to the query; `supplier` is the column that [`Common::suppliers`] looks at.
+macro_rules! record {
+    (
+        impl Record for $record:ident in $table:ident;
+        by_source: $by_source:literal;
+        supplier: $supplier:ident;
+        filter: $filter:ident |$query:ident, $given:ident| $add:block
+        sort: $sort:ident { $($(#[$sort_doc:meta])* $variant:ident = $key:literal / $ja:literal : $column:ident as $ty:ty, |$row:ident| $value:expr;)* }
+        $($extra:item)*
+    ) => {
+        /// What the list can be sorted by.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $sort { $($(#[$sort_doc])* $variant,)* }
+
+        impl $crate::Choice for $sort {
+            const ALL: &'static [(Self, &'static str, &'static str)] = &[$((Self::$variant, $key, $ja),)*];
+        }
+
+        impl $crate::Record for $record {
+            type Filter = $filter;
+            type Sort = $sort;
+
+            $($extra)*
+
+            fn sort_key(stored: &$crate::Stored<Self>, sort: $sort) -> String {
+                match sort { $($sort::$variant => { let $row = stored; $crate::record::SortKey::key(&$value) })* }
+            }
+
+            fn find(
+                conn: &mut $crate::Conn,
+                tenant: $crate::TenantId,
+                id: $crate::Id<Self>,
+                known_at: Option<$crate::Instant>,
+            ) -> Result<Option<$crate::Stored<Self>>, $crate::RepoError> {
+                let row = $crate::conn::each_backend!(conn, c => $crate::record::current!($table, tenant, known_at)
+                    .filter($table::id.eq(id))
+                    .select(($crate::record::meta_columns!($table), Self::as_select()))
+                    .first(c)
+                    .optional())?;
+                Ok(row.map(|(meta, attributes)| $crate::Stored { meta, attributes }))
+            }
+
+            fn list(
+                conn: &mut $crate::Conn,
+                tenant: $crate::TenantId,
+                listed: &$crate::Listed<Self>,
+            ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
+                let rows = $crate::conn::each_backend!(conn, c => {
+                    let mut query = $crate::record::filtered!($table, tenant, &listed.common, $supplier, &listed.filter, |$query, $given| $add);
+                    query = $crate::record::sorted!(query, $table, listed.page, $($sort::$variant => $column as $ty),*);
+                    query
+                        .limit(listed.page.limit)
+                        .select(($crate::record::meta_columns!($table), Self::as_select()))
+                        .load(c)
+                })?;
+                Ok(rows.into_iter().map(|(meta, attributes)| $crate::Stored { meta, attributes }).collect())
+            }
+
+            fn count(
+                conn: &mut $crate::Conn,
+                tenant: $crate::TenantId,
+                common: &$crate::Common,
+                filter: &$filter,
+            ) -> Result<i64, $crate::RepoError> {
+                Ok($crate::conn::each_backend!(conn, c => $crate::record::filtered!($table, tenant, common, $supplier, filter, |$query, $given| $add)
+                    .count().get_result(c))?)
+            }
+
+            fn versions(
+                conn: &mut $crate::Conn,
+                tenant: $crate::TenantId,
+                id: $crate::Id<Self>,
+            ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
+                let rows = $crate::conn::each_backend!(conn, c => $table::table
+                    .filter($table::tenant_id.eq(tenant).and($table::id.eq(id)))
+                    .order($table::version.desc())
+                    .select(($crate::record::meta_columns!($table), Self::as_select()))
+                    .load(c))?;
+                Ok(rows.into_iter().map(|(meta, attributes)| $crate::Stored { meta, attributes }).collect())
+            }
+
+            fn with_keys(
+                conn: &mut $crate::Conn,
+                tenant: $crate::TenantId,
+                source: &$crate::Source,
+                keys: &[String],
+            ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
+                let mut found = Vec::with_capacity(keys.len());
+                for keys in keys.chunks($crate::record::BATCH) {
+                    let rows = $crate::conn::each_backend!(conn, c => {
+                        let mut query = $crate::record::current!($table, tenant, None::<$crate::Instant>);
+                        if $by_source {
+                            query = query.filter($table::source.eq(source));
+                        }
+                        query
+                            .filter($table::record_key.eq_any(keys))
+                            .select(($crate::record::meta_columns!($table), Self::as_select()))
+                            .load(c)
+                    })?;
+                    found.extend(rows.into_iter().map(|(meta, attributes)| $crate::Stored { meta, attributes }));
+                }
+                Ok(found)
+            }
+
+            fn ids_of_source(
+                conn: &mut $crate::Conn,
+                tenant: $crate::TenantId,
+                source: &$crate::Source,
+            ) -> Result<Vec<$crate::Id<Self>>, $crate::RepoError> {
+                Ok($crate::conn::each_backend!(conn, c => $crate::record::current!($table, tenant, None::<$crate::Instant>)
+                    .filter($table::source.eq(source))
+                    .filter($table::retraction_reason.is_null())
+                    .filter($table::ended_on.is_null())
+                    .order($table::id.asc())
+                    .select($table::id)
+                    .load(c))?)
+            }
+
+            fn close(
+                conn: &mut $crate::Conn,
+                tenant: $crate::TenantId,
+                ids: &[$crate::Id<Self>],
+                at: $crate::Instant,
+            ) -> Result<usize, $crate::RepoError> {
+                let mut count = 0;
+                for ids in ids.chunks($crate::record::BATCH) {
+                    let rows = $table::table
+                        .filter($table::tenant_id.eq(tenant))
+                        .filter($table::id.eq_any(ids))
+                        .filter($table::superseded_at.is_null());
+                    count += $crate::conn::each_backend!(conn, c => diesel::update(rows)
+                        .set($table::superseded_at.eq(at))
+                        .execute(c))?;
+                }
+                Ok(count)
+            }
+
+            fn insert(
+                conn: &mut $crate::Conn,
+                tenant: $crate::TenantId,
+                rows: &[$crate::Stored<Self>],
+            ) -> Result<(), $crate::RepoError> {
+                for rows in rows.chunks($crate::record::BATCH) {
+                    let values: Vec<_> = rows.iter().map(|row| $crate::record::values!($table, tenant, row)).collect();
+                    $crate::conn::each_backend!(conn, c => diesel::insert_into($table::table).values(values).execute(c))?;
+                }
+                Ok(())
+            }
+        }
+    };
+}
+pub(crate) use record;

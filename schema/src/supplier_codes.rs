@@ -1,0 +1,60 @@
+//! Further codes of suppliers: which firm a code of a purchasing system means.
+
+use diesel::prelude::*;
+
+use crate::SupplierCode as Code;
+use crate::record::record;
+use crate::tables::supplier_codes;
+use crate::{Instant, SupplierId, SystemName};
+
+/// A code by which a purchasing system, or a company in it, knows a supplier.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = supplier_codes, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "each attribute is described once, where the interfaces read it")]
+pub struct SupplierCode {
+    pub system: SystemName,
+    pub company: Option<SystemName>,
+    pub code: Code,
+    pub supplier_id: SupplierId,
+}
+
+impl SupplierCode {
+    /// What it is found by: there is one supplier for a code of a company in a system.
+    pub fn key(system: &SystemName, company: Option<&SystemName>, code: &Code) -> String {
+        // Codes have no control characters, so that the parts stay apart.
+        format!("{system}\u{1f}{}\u{1f}{code}", company.map_or("", SystemName::as_str))
+    }
+}
+
+/// Filters of the list of codes.
+#[derive(Debug, Clone, Default)]
+pub struct SupplierCodeFilter {
+    /// Of this system.
+    pub system: Option<SystemName>,
+    /// Of this company.
+    pub company: Option<SystemName>,
+    /// This one.
+    pub code: Option<Code>,
+}
+
+record! {
+    impl Record for SupplierCode in supplier_codes;
+    by_source: false;
+    supplier: supplier_id;
+    filter: SupplierCodeFilter |query, given| {
+        if let Some(system) = &given.system {
+            query = query.filter(supplier_codes::system.eq(system));
+        }
+        if let Some(company) = &given.company {
+            query = query.filter(supplier_codes::company.eq(company));
+        }
+        if let Some(code) = &given.code {
+            query = query.filter(supplier_codes::code.eq(code));
+        }
+        query
+    }
+    sort: SupplierCodeSort {
+        /// When it was recorded.
+        RecordedAt = "recorded_at" / "記録日時": recorded_at as Instant, |row| row.meta.recorded_at;
+    }
+}

@@ -1,0 +1,248 @@
+//! Suppliers: firms, as the buyer knows them.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use crate::conn::{Conn, each_backend};
+use crate::error::RepoError;
+use crate::record::{BATCH, Stored, record};
+use crate::search::{anywhere, search_text};
+use crate::tables::{supplier_versions, suppliers};
+use crate::{
+    CorporateNumber, Count, DataAccess, Id, Instant, JsicDivision, Name, NetworkAccess, PositiveCount, PrefectureCode,
+    SupplierCode, SupplierId, TenantId, Yen,
+};
+
+/// A firm that supplies the buyer, or supplies its suppliers.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
+#[diesel(table_name = supplier_versions, treat_none_as_default_value = false)]
+#[expect(missing_docs, reason = "each attribute is described once, where the interfaces read it")]
+pub struct Supplier {
+    pub supplier_code: SupplierCode,
+    pub name: Option<Name>,
+    pub kana: Option<Name>,
+    pub corporate_number: Option<CorporateNumber>,
+    pub jsic_division: Option<JsicDivision>,
+    pub employee_count: Option<Count>,
+    pub capital_jpy: Option<Yen>,
+    pub prefecture_code: Option<PrefectureCode>,
+    pub data_access: Option<DataAccess>,
+    pub network_access: Option<NetworkAccess>,
+    pub total_endpoints: Option<PositiveCount>,
+    pub reports_incidents_since: Option<NaiveDate>,
+    /// The supplier that this one was found to be the same firm as.
+    pub merged_into_id: Option<SupplierId>,
+    /// Name and kana as `q=` searches them; follows from the two.
+    pub search_text: String,
+}
+
+/// Filters of the list of suppliers.
+#[derive(Debug, Clone, Default)]
+pub struct SupplierFilter {
+    /// With one of these codes.
+    pub supplier_codes: Option<Vec<SupplierCode>>,
+    /// With this number.
+    pub corporate_number: Option<CorporateNumber>,
+    /// Of this division.
+    pub jsic_division: Option<JsicDivision>,
+    /// Of this prefecture.
+    pub prefecture_code: Option<PrefectureCode>,
+    /// With this access to data.
+    pub data_access: Option<DataAccess>,
+    /// With this access to the network.
+    pub network_access: Option<NetworkAccess>,
+    /// With this in its name or kana.
+    pub name_contains: Option<String>,
+    /// Also those merged into others.
+    pub with_merged: bool,
+}
+
+record! {
+    impl Record for Supplier in supplier_versions;
+    by_source: false;
+    supplier: id;
+    filter: SupplierFilter |query, given| {
+        if let Some(codes) = &given.supplier_codes {
+            query = query.filter(supplier_versions::supplier_code.eq_any(codes));
+        }
+        if let Some(number) = &given.corporate_number {
+            query = query.filter(supplier_versions::corporate_number.eq(number));
+        }
+        if let Some(division) = &given.jsic_division {
+            query = query.filter(supplier_versions::jsic_division.eq(division));
+        }
+        if let Some(prefecture) = &given.prefecture_code {
+            query = query.filter(supplier_versions::prefecture_code.eq(prefecture));
+        }
+        if let Some(access) = given.data_access {
+            query = query.filter(supplier_versions::data_access.eq(access));
+        }
+        if let Some(access) = given.network_access {
+            query = query.filter(supplier_versions::network_access.eq(access));
+        }
+        if let Some(text) = &given.name_contains {
+            let pattern = anywhere(&search_text(text));
+            query = query.filter(supplier_versions::search_text.like(pattern).escape('\\'));
+        }
+        if !given.with_merged {
+            query = query.filter(supplier_versions::merged_into_id.is_null());
+        }
+        query
+    }
+    sort: SupplierSort {
+        /// The buyer's code.
+        SupplierCode = "supplier_code" / "取引先コード": record_key as String, |row| row.meta.record_key;
+        /// The name, by code points.
+        Name = "name" / "取引先名": search_text as String, |row| row.attributes.search_text;
+        /// When it was recorded.
+        RecordedAt = "recorded_at" / "記録日時": recorded_at as Instant, |row| row.meta.recorded_at;
+    }
+    fn complete(&mut self) {
+        let text = |name: &Option<Name>| name.as_ref().map_or_else(String::new, |name| search_text(name.as_str()));
+        self.search_text = format!("{}\n{}", text(&self.name), text(&self.kana));
+    }
+}
+
+/// Registers ids, in the transaction that adds the suppliers' first versions.
+///
+/// # Errors
+/// Those of the database.
+pub fn register(conn: &mut Conn, tenant: TenantId, ids: &[SupplierId], at: Instant) -> Result<(), RepoError> {
+    for ids in ids.chunks(BATCH) {
+        let rows =
+            ids.iter().map(|id| (suppliers::tenant_id.eq(tenant), suppliers::id.eq(*id), suppliers::created_at.eq(at)));
+        let rows: Vec<_> = rows.collect();
+        each_backend!(conn, c => diesel::insert_into(suppliers::table).values(rows).execute(c))?;
+    }
+    Ok(())
+}
+
+/// Deletes a supplier and its versions.
+///
+/// # Errors
+/// [`RepoError::Reference`] while anything refers to it, and those of the database.
+pub fn delete(conn: &mut Conn, tenant: TenantId, id: SupplierId) -> Result<(), RepoError> {
+    let versions =
+        supplier_versions::table.filter(supplier_versions::tenant_id.eq(tenant)).filter(supplier_versions::id.eq(id));
+    let supplier = suppliers::table.filter(suppliers::tenant_id.eq(tenant)).filter(suppliers::id.eq(id));
+    each_backend!(conn, c => diesel::delete(versions).execute(c))?;
+    each_backend!(conn, c => diesel::delete(supplier).execute(c))?;
+    Ok(())
+}
+
+/// A supplier as others refer to it: where a merged one leads, and the code there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// The supplier that stands for the firm.
+    pub id: SupplierId,
+    /// Its code.
+    pub code: SupplierCode,
+}
+
+/// Where references to these suppliers lead, at a moment or now. Takes two queries a batch at most.
+///
+/// # Errors
+/// Those of the database.
+pub fn references(
+    conn: &mut Conn,
+    tenant: TenantId,
+    ids: impl IntoIterator<Item = SupplierId>,
+    known_at: Option<Instant>,
+) -> Result<HashMap<SupplierId, Reference>, RepoError> {
+    let mut ids: Vec<SupplierId> = ids.into_iter().collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let rows = code_rows(conn, tenant, &ids, known_at)?;
+    let targets: Vec<SupplierId> = rows.iter().filter_map(|(.., merged_into)| *merged_into).collect();
+    let targets: HashMap<_, _> =
+        code_rows(conn, tenant, &targets, known_at)?.into_iter().map(|(id, code, _)| (id, code)).collect();
+    let reference = |(id, code, merged_into): (SupplierId, SupplierCode, Option<SupplierId>)| {
+        let target = merged_into.and_then(|target| Some(Reference { id: target, code: targets.get(&target)?.clone() }));
+        (id, target.unwrap_or(Reference { id, code }))
+    };
+    Ok(rows.into_iter().map(reference).collect())
+}
+
+type CodeRow = (SupplierId, SupplierCode, Option<SupplierId>);
+
+fn code_rows(
+    conn: &mut Conn,
+    tenant: TenantId,
+    ids: &[SupplierId],
+    known_at: Option<Instant>,
+) -> Result<Vec<CodeRow>, RepoError> {
+    let mut found = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(BATCH) {
+        let columns = (supplier_versions::id, supplier_versions::supplier_code, supplier_versions::merged_into_id);
+        let rows: Vec<CodeRow> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, known_at)
+            .filter(supplier_versions::id.eq_any(ids))
+            .select(columns)
+            .load(c))?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
+/// The supplier that a code of the buyer leads to: the one that stands for the firm, if it was merged.
+///
+/// # Errors
+/// Those of the database.
+pub fn id_of_code(conn: &mut Conn, tenant: TenantId, code: &str) -> Result<Option<SupplierId>, RepoError> {
+    let found: Option<(SupplierId, Option<SupplierId>)> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
+            .filter(supplier_versions::record_key.eq(code))
+            .select((supplier_versions::id, supplier_versions::merged_into_id))
+            .first(c)
+            .optional())?;
+    Ok(found.map(|(id, merged_into)| merged_into.unwrap_or(id)))
+}
+
+/// All codes of the buyer with the supplier that each leads to: for imports of many rows.
+///
+/// # Errors
+/// Those of the database.
+pub fn ids_of_codes(conn: &mut Conn, tenant: TenantId) -> Result<HashMap<String, SupplierId>, RepoError> {
+    let rows: Vec<(String, SupplierId, Option<SupplierId>)> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
+            .select((supplier_versions::record_key, supplier_versions::id, supplier_versions::merged_into_id))
+            .load(c))?;
+    Ok(rows.into_iter().map(|(code, id, merged_into)| (code, merged_into.unwrap_or(id))).collect())
+}
+
+/// The suppliers that were merged into this one, in order of id.
+///
+/// # Errors
+/// Those of the database.
+pub fn merged_into(
+    conn: &mut Conn,
+    tenant: TenantId,
+    id: SupplierId,
+    known_at: Option<Instant>,
+) -> Result<Vec<SupplierId>, RepoError> {
+    Ok(each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, known_at)
+        .filter(supplier_versions::merged_into_id.eq(id))
+        .order(supplier_versions::id.asc())
+        .select(supplier_versions::id)
+        .load(c))?)
+}
+
+/// Other suppliers, neither merged nor archived, with the same 法人番号: at most ten, in order of code.
+///
+/// # Errors
+/// Those of the database.
+pub fn with_same_number(
+    conn: &mut Conn,
+    tenant: TenantId,
+    supplier: &Stored<Supplier>,
+) -> Result<Vec<(Id<Supplier>, SupplierCode)>, RepoError> {
+    let Some(number) = &supplier.attributes.corporate_number else { return Ok(Vec::new()) };
+    Ok(each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
+        .filter(supplier_versions::corporate_number.eq(number))
+        .filter(supplier_versions::id.ne(supplier.meta.id))
+        .filter(supplier_versions::merged_into_id.is_null())
+        .filter(supplier_versions::ended_on.is_null())
+        .order(supplier_versions::record_key.asc())
+        .limit(10)
+        .select((supplier_versions::id, supplier_versions::supplier_code))
+        .load(c))?)
+}

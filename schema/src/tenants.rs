@@ -1,0 +1,90 @@
+//! Buyers: the tenants of an installation.
+
+use diesel::prelude::*;
+
+use crate::conn::{Conn, each_backend};
+use crate::error::RepoError;
+use crate::tables::{self, tenants};
+use crate::{Instant, Name, TenantId};
+
+/// A buyer.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = tenants, treat_none_as_default_value = false)]
+pub struct TenantRow {
+    /// Its id, in every key of its rows.
+    pub id: TenantId,
+    /// Its name, another for each.
+    pub name: Name,
+    /// In which its days begin, by its IANA name.
+    pub time_zone: String,
+    /// Since when it is there.
+    pub created_at: Instant,
+    /// Since when its tokens are refused, if they are.
+    pub suspended_at: Option<Instant>,
+}
+
+/// Adds a buyer.
+///
+/// # Errors
+/// [`RepoError::Duplicate`] where the name is taken, and those of the database.
+pub fn insert(conn: &mut Conn, tenant: &TenantRow) -> Result<(), RepoError> {
+    each_backend!(conn, c => diesel::insert_into(tenants::table).values(tenant).execute(c))?;
+    Ok(())
+}
+
+/// Lists the buyers, in order of name.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(conn: &mut Conn) -> Result<Vec<TenantRow>, RepoError> {
+    Ok(each_backend!(conn, c => tenants::table.order(tenants::name.asc()).select(TenantRow::as_select()).load(c))?)
+}
+
+/// Finds a buyer.
+///
+/// # Errors
+/// Those of the database.
+pub fn find(conn: &mut Conn, tenant: TenantId) -> Result<Option<TenantRow>, RepoError> {
+    Ok(each_backend!(conn, c => tenants::table.find(tenant).select(TenantRow::as_select()).first(c).optional())?)
+}
+
+/// Suspends a buyer, or takes it back.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_suspended(conn: &mut Conn, tenant: TenantId, since: Option<Instant>) -> Result<(), RepoError> {
+    let change = diesel::update(tenants::table.find(tenant)).set(tenants::suspended_at.eq(since));
+    each_backend!(conn, c => change.execute(c))?;
+    Ok(())
+}
+
+/// Deletes a buyer and everything that it has.
+///
+/// # Errors
+/// Those of the database.
+pub fn delete(conn: &mut Conn, tenant: TenantId) -> Result<(), RepoError> {
+    // Rows that refer to others before those.
+    macro_rules! delete_all {
+        ($($table:ident),*) => {$(
+            let rows = tables::$table::table.filter(tables::$table::tenant_id.eq(tenant));
+            each_backend!(&mut *conn, c => diesel::delete(rows).execute(c))?;
+        )*};
+    }
+    delete_all!(
+        import_findings,
+        upload_chunks,
+        jobs,
+        provider_assignments,
+        incidents,
+        certifications,
+        enrollments,
+        relationships,
+        supplier_codes,
+        incident_contacts,
+        supplier_versions,
+        suppliers,
+        tokens
+    );
+    each_backend!(conn, c => diesel::delete(tenants::table.find(tenant)).execute(c))?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Tokens that were issued: what they may do, and whether they still may.
+
+use diesel::prelude::*;
+
+use crate::conn::{Conn, each_backend};
+use crate::error::RepoError;
+use crate::tables::{tenants, tokens};
+use crate::{Instant, Name, Role, SupplierId, TenantId, TokenId};
+
+/// A token that was issued; never the token itself.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = tokens, treat_none_as_default_value = false)]
+pub struct TokenRow {
+    /// Its `jti`.
+    pub id: TokenId,
+    /// What it is called, another name for each token of a buyer.
+    pub name: Name,
+    /// What it may do.
+    pub role: Role,
+    /// The provider that it is for, with that role.
+    pub provider_name: Option<Name>,
+    /// The supplier that it is for, with that role.
+    pub supplier_id: Option<SupplierId>,
+    /// Since when it is good.
+    pub issued_at: Instant,
+    /// Until when.
+    pub expires_at: Instant,
+    /// Since when it is refused, if it was revoked.
+    pub revoked_at: Option<Instant>,
+}
+
+/// Adds a token.
+///
+/// # Errors
+/// [`RepoError::Duplicate`] where the name is taken, and those of the database.
+pub fn insert(conn: &mut Conn, tenant: TenantId, token: &TokenRow) -> Result<(), RepoError> {
+    let values = (tokens::tenant_id.eq(tenant), token);
+    each_backend!(conn, c => diesel::insert_into(tokens::table).values(values).execute(c))?;
+    Ok(())
+}
+
+/// Lists the tokens of a buyer, in order of issue.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(conn: &mut Conn, tenant: TenantId) -> Result<Vec<TokenRow>, RepoError> {
+    Ok(each_backend!(conn, c => tokens::table
+        .filter(tokens::tenant_id.eq(tenant))
+        .order(tokens::id.asc())
+        .select(TokenRow::as_select())
+        .load(c))?)
+}
+
+/// A token as it presents itself, with what its buyer says of it.
+#[derive(Debug, Clone)]
+pub struct Presented {
+    /// The token.
+    pub token: TokenRow,
+    /// In which the buyer's days begin.
+    pub time_zone: String,
+}
+
+/// Finds a token that was not revoked, of a buyer that is not suspended. One query.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_good(conn: &mut Conn, tenant: TenantId, id: TokenId) -> Result<Option<Presented>, RepoError> {
+    let found: Option<(TokenRow, String)> = each_backend!(conn, c => tokens::table
+        .inner_join(tenants::table)
+        .filter(tokens::tenant_id.eq(tenant).and(tokens::id.eq(id)))
+        .filter(tokens::revoked_at.is_null())
+        .filter(tenants::suspended_at.is_null())
+        .select((TokenRow::as_select(), tenants::time_zone))
+        .first(c)
+        .optional())?;
+    Ok(found.map(|(token, time_zone)| Presented { token, time_zone }))
+}
+
+/// Revokes a token; gives whether there was one to revoke.
+///
+/// # Errors
+/// Those of the database.
+pub fn revoke(conn: &mut Conn, tenant: TenantId, id: TokenId, at: Instant) -> Result<bool, RepoError> {
+    let token =
+        tokens::table.filter(tokens::tenant_id.eq(tenant).and(tokens::id.eq(id))).filter(tokens::revoked_at.is_null());
+    let count = each_backend!(conn, c => diesel::update(token).set(tokens::revoked_at.eq(at)).execute(c))?;
+    Ok(count > 0)
+}

@@ -1,0 +1,50 @@
+//! Stored newtypes: what a value may be is decided once, here.
+
+mod choices;
+mod numbers;
+mod texts;
+
+pub use choices::*;
+pub use numbers::*;
+pub use texts::*;
+
+/// Why a value cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum ValueError {
+    /// Nothing, or nothing but spaces.
+    #[error("empty")]
+    Empty,
+    /// More characters than there may be.
+    #[error("longer than {max} characters")]
+    TooLong {
+        /// How many there may be.
+        max: usize,
+    },
+    /// A character that cannot be seen, such as a line break or a NUL.
+    #[error("holds a control character")]
+    ControlCharacter,
+    /// Another number of digits.
+    #[error("not {count} digits")]
+    NotDigits {
+        /// How many there must be.
+        count: usize,
+    },
+    /// A 法人番号 whose first digit does not go with the others.
+    #[error("the check digit should be {expected}")]
+    CheckDigit {
+        /// The first digit that would go with them.
+        expected: u32,
+    },
+    /// A number outside of the range.
+    #[error("out of the range {0} to {1}")]
+    OutOfRange(f64, f64),
+    /// Not a web address.
+    #[error("not an http or https address")]
+    NotAnAddress,
+    /// No `@` with something on both sides.
+    #[error("not a mail address")]
+    NotAMailAddress,
+    /// None of the values of a closed set.
+    #[error("none of the values that there are")]
+    UnknownChoice,
+}

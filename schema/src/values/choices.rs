@@ -1,0 +1,223 @@
+//! Closed sets of values, with the word for each in Japanese.
+
+use diesel::backend::Backend;
+use diesel::deserialize::FromSqlRow;
+use diesel::deserialize::{self, FromSql};
+use diesel::expression::AsExpression;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Text;
+use serde::{Serialize, Serializer};
+
+use super::ValueError;
+
+/// A closed set: what its values are called.
+pub trait Choice: Copy + PartialEq + Sized + 'static {
+    /// Each value with its key, as in files and JSON, and its Japanese word.
+    const ALL: &'static [(Self, &'static str, &'static str)];
+
+    /// The key of this value.
+    fn key(self) -> &'static str {
+        Self::ALL.iter().find(|(value, ..)| *value == self).map_or("", |(_, key, _)| key)
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// That there is no such key.
+    fn parse(key: &str) -> Result<Self, ValueError> {
+        let found = Self::ALL.iter().find(|(_, known, _)| *known == key);
+        found.map(|(value, ..)| *value).ok_or(ValueError::UnknownChoice)
+    }
+}
+
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $key:literal / $ja:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+        #[diesel(sql_type = Text)]
+        pub enum $name { $($(#[$value_doc])* $value,)* }
+
+        impl Choice for $name {
+            const ALL: &'static [(Self, &'static str, &'static str)] = &[$((Self::$value, $key, $ja),)*];
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.key())
+            }
+        }
+
+        impl<DB: Backend> ToSql<Text, DB> for $name
+        where
+            str: ToSql<Text, DB>,
+        {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+                self.key().to_sql(out)
+            }
+        }
+
+        impl<DB: Backend> FromSql<Text, DB> for $name
+        where
+            String: FromSql<Text, DB>,
+        {
+            fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+                let key = String::from_sql(bytes)?;
+                Self::parse(&key).map_err(|error| format!("{key:?}: {error}").into())
+            }
+        }
+    )*};
+}
+
+choices! {
+    /// What data of the buyer a supplier holds.
+    DataAccess {
+        /// None.
+        None = "none" / "なし",
+        /// Internal data.
+        Internal = "internal" / "社内情報",
+        /// Confidential data.
+        Confidential = "confidential" / "機密情報",
+    }
+    /// How a supplier is connected to the buyer's network.
+    NetworkAccess {
+        /// Not at all.
+        None = "none" / "なし",
+        /// To a few systems.
+        Limited = "limited" / "限定",
+        /// With rights of an administrator or the like.
+        Privileged = "privileged" / "特権",
+    }
+    /// What happens downstream when a supply stops.
+    Criticality {
+        /// Production stops.
+        StopsLine = "stops_line" / "ライン停止",
+        /// Production is impaired.
+        Degrades = "degrades" / "影響あり",
+        /// Little.
+        Routine = "routine" / "通常",
+    }
+    /// How many others could supply the same.
+    Substitutability {
+        /// Nobody.
+        Sole = "sole" / "1社のみ",
+        /// A few, or not at once.
+        Limited = "limited" / "限定的",
+        /// Several, at once.
+        Multiple = "multiple" / "複数",
+    }
+    /// The class of an お助け隊 service.
+    ServiceClass {
+        /// 1類.
+        Class1 = "class_1" / "1類",
+        /// 2類.
+        Class2 = "class_2" / "2類",
+        /// 新類型.
+        NewType = "new_type" / "新類型",
+    }
+    /// What an お助け隊 service watches.
+    Monitoring {
+        /// The network.
+        Network = "network" / "ネットワーク",
+        /// The endpoints.
+        Endpoint = "endpoint" / "端末",
+        /// Both.
+        Combined = "combined" / "併用",
+    }
+    /// A scheme of declarations or certificates.
+    Scheme {
+        /// SECURITY ACTION ★1.
+        SecurityAction1 = "security_action_1" / "SECURITY ACTION ★1",
+        /// SECURITY ACTION ★2.
+        SecurityAction2 = "security_action_2" / "SECURITY ACTION ★2",
+        /// SCS ★3.
+        Scs3 = "scs_3" / "SCS ★3",
+        /// SCS ★4.
+        Scs4 = "scs_4" / "SCS ★4",
+        /// SCS ★5.
+        Scs5 = "scs_5" / "SCS ★5",
+        /// ISMS (ISO/IEC 27001).
+        Isms = "isms" / "ISMS",
+    }
+    /// What became of an attack.
+    Outcome {
+        /// Kept out.
+        Blocked = "blocked" / "遮断",
+        /// Got in, and was stopped before it did harm.
+        Contained = "contained" / "封じ込め",
+        /// Did harm.
+        Harmful = "harmful" / "実害",
+    }
+    /// The kind of an incident.
+    IncidentCategory {
+        /// ランサムウェア.
+        Ransomware = "ransomware" / "ランサムウェア",
+        /// Other malware.
+        Malware = "malware" / "マルウェア",
+        /// 不正アクセス.
+        UnauthorizedAccess = "unauthorized_access" / "不正アクセス",
+        /// ビジネスメール詐欺.
+        BusinessEmailCompromise = "business_email_compromise" / "ビジネスメール詐欺",
+        /// 不審なアクセス.
+        SuspiciousAccess = "suspicious_access" / "不審なアクセス",
+        /// Any other.
+        Other = "other" / "その他",
+    }
+    /// What a token may do.
+    Role {
+        /// Reads suppliers, evidence, scores and the portfolio.
+        Viewer = "viewer" / "閲覧者",
+        /// A viewer who looks up, exports and imports: the purchasing system.
+        Integrator = "integrator" / "連携システム",
+        /// An integrator who changes suppliers and evidence, and starts runs.
+        Analyst = "analyst" / "分析担当",
+        /// An analyst who sets things up: settings, tokens, assignments.
+        Admin = "admin" / "管理者",
+        /// Reads everything, changes nothing.
+        Auditor = "auditor" / "監査人",
+        /// Sends evidence for the suppliers assigned to it.
+        Provider = "provider" / "お助け隊事業者",
+        /// Reads what concerns itself.
+        Supplier = "supplier" / "取引先",
+    }
+    /// What a file of an import holds.
+    RecordKind {
+        /// Firms.
+        Suppliers = "suppliers" / "取引先",
+        /// Further codes of firms.
+        SupplierCodes = "supplier_codes" / "取引先コード対応",
+        /// Who supplies whom.
+        Relationships = "relationships" / "取引関係",
+        /// お助け隊 enrollments.
+        Enrollments = "enrollments" / "お助け隊加入",
+        /// SECURITY ACTION, SCS, ISMS.
+        Certifications = "certifications" / "宣言・認証",
+        /// What happened.
+        Incidents = "incidents" / "事案",
+        /// Which provider may send evidence for which supplier.
+        ProviderAssignments = "provider_assignments" / "事業者の担当",
+    }
+    /// What becomes of the good rows of an import that has bad ones, and of the rows that it lacks.
+    ImportMode {
+        /// Either every row is taken or none.
+        AllOrNothing = "all_or_nothing" / "全件または取り込みなし",
+        /// Good rows are taken, bad ones reported.
+        AcceptValid = "accept_valid" / "正しい行だけ",
+        /// As all_or_nothing, and what the source sent before and does not send now is ended.
+        Replace = "replace" / "置き換え",
+    }
+    /// How far a job is.
+    JobState {
+        /// Waits for its turn.
+        Queued = "queued" / "待機中",
+        /// At work.
+        Running = "running" / "実行中",
+        /// Done.
+        Succeeded = "succeeded" / "完了",
+        /// Done, but for rows that were rejected.
+        PartiallySucceeded = "partially_succeeded" / "一部完了",
+        /// Ended without effect.
+        Failed = "failed" / "失敗",
+        /// Ended without effect, because somebody asked for it.
+        Cancelled = "cancelled" / "取り消し",
+    }
+}

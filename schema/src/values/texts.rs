@@ -1,0 +1,211 @@
+//! Texts: codes, names, numbers that are no numbers.
+
+use diesel::backend::Backend;
+use diesel::deserialize::FromSqlRow;
+use diesel::deserialize::{self, FromSql};
+use diesel::expression::AsExpression;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Text;
+use serde::{Serialize, Serializer};
+use unicode_normalization::{UnicodeNormalization, is_nfkc};
+
+use super::ValueError;
+
+/// Texts with a greatest length, each made by its `parse`.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident($max:literal, $parse:expr);)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
+        #[diesel(sql_type = Text)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The greatest number of characters.
+            pub const MAX_LENGTH: usize = $max;
+
+            /// Takes a text, or says why it cannot be one of these.
+            ///
+            /// # Errors
+            /// What is wrong with the text.
+            pub fn parse(text: &str) -> Result<Self, ValueError> {
+                let parse: fn(&str) -> Result<String, ValueError> = $parse;
+                let text = parse(text)?;
+                if text.is_empty() {
+                    return Err(ValueError::Empty);
+                }
+                // A text of n bytes has at most n characters: counting them is for long ones only.
+                if text.len() > $max && text.chars().count() > $max {
+                    return Err(ValueError::TooLong { max: $max });
+                }
+                Ok(Self(text))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str(&self.0)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<DB: Backend> ToSql<Text, DB> for $name
+        where
+            str: ToSql<Text, DB>,
+        {
+            fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
+                self.0.as_str().to_sql(out)
+            }
+        }
+
+        impl<DB: Backend> FromSql<Text, DB> for $name
+        where
+            String: FromSql<Text, DB>,
+        {
+            fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
+                String::from_sql(bytes).map(Self)
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// The buyer's code for a supplier: NFKC, without spaces around it, upper and lower case kept apart.
+    SupplierCode(64, code);
+    /// The name of a purchasing system, or a company of the buyer's group in it: as a code.
+    SystemName(64, code);
+    /// Where a record came from, as an import names it: as a code.
+    Source(64, code);
+    /// The key of a record where it came from: as a code.
+    ExternalId(200, code);
+    /// A name, of a firm, a service, a person: spaces around it removed.
+    Name(200, line);
+    /// A remark or a reason, which may have several lines.
+    Remark(2000, lines);
+    /// A 法人番号: 13 digits, the first one checks the others.
+    CorporateNumber(13, corporate_number);
+    /// A JSIC division (産業中分類) of revision 14: 01 to 99.
+    JsicDivision(2, |text| two_digits(text, 99));
+    /// A prefecture by JIS X 0401: 01 to 47.
+    PrefectureCode(2, |text| two_digits(text, 47));
+    /// A web address, http or https.
+    WebAddress(2000, web_address);
+    /// A mail address.
+    MailAddress(254, mail_address);
+    /// A telephone number: digits, spaces, `+`, `-` and parentheses.
+    PhoneNumber(40, phone_number);
+}
+
+impl Source {
+    /// The source of what is entered by hand, and of an import that names none.
+    pub fn manual() -> Self {
+        Self("manual".to_owned())
+    }
+}
+
+fn line(text: &str) -> Result<String, ValueError> {
+    let text = text.trim();
+    if text.chars().any(char::is_control) { Err(ValueError::ControlCharacter) } else { Ok(text.to_owned()) }
+}
+
+fn lines(text: &str) -> Result<String, ValueError> {
+    let text = text.trim();
+    let is_odd = |character: char| character.is_control() && !matches!(character, '\n' | '\r' | '\t');
+    if text.chars().any(is_odd) { Err(ValueError::ControlCharacter) } else { Ok(text.to_owned()) }
+}
+
+fn code(text: &str) -> Result<String, ValueError> {
+    if is_nfkc(text) { line(text) } else { line(&text.nfkc().collect::<String>()) }
+}
+
+fn two_digits(text: &str, max: u8) -> Result<String, ValueError> {
+    let text = code(text)?;
+    let is_number = matches!(text.len(), 1 | 2) && text.bytes().all(|byte| byte.is_ascii_digit());
+    // A spreadsheet takes the zero of 09 away.
+    let number: u8 = text.parse().ok().filter(|_| is_number).ok_or(ValueError::NotDigits { count: 2 })?;
+    if (1..=max).contains(&number) {
+        Ok(format!("{number:02}"))
+    } else {
+        Err(ValueError::OutOfRange(1.0, f64::from(max)))
+    }
+}
+
+fn corporate_number(text: &str) -> Result<String, ValueError> {
+    let text = code(text)?;
+    let digits: Vec<u32> = text.chars().map_while(|character| character.to_digit(10)).collect();
+    let (Some((first, others)), 13, 13) = (digits.split_first(), digits.len(), text.len()) else {
+        return Err(ValueError::NotDigits { count: 13 });
+    };
+    let sum: u32 = others.iter().rev().zip([1, 2].into_iter().cycle()).map(|(digit, weight)| digit * weight).sum();
+    let expected = 9 - sum % 9;
+    if *first == expected { Ok(text) } else { Err(ValueError::CheckDigit { expected }) }
+}
+
+fn web_address(text: &str) -> Result<String, ValueError> {
+    let text = line(text)?;
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let is_address = host.is_some_and(|host| host.starts_with(|first: char| first.is_alphanumeric() || first == '['));
+    if is_address && !text.contains(char::is_whitespace) { Ok(text) } else { Err(ValueError::NotAnAddress) }
+}
+
+fn mail_address(text: &str) -> Result<String, ValueError> {
+    let text = line(text)?;
+    let is_address = text.rsplit_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    if is_address && !text.contains(char::is_whitespace) { Ok(text) } else { Err(ValueError::NotAMailAddress) }
+}
+
+fn phone_number(text: &str) -> Result<String, ValueError> {
+    let text = code(text)?;
+    let is_number = text.chars().all(|character| character.is_ascii_digit() || " +-()".contains(character));
+    if is_number { Ok(text) } else { Err(ValueError::NotDigits { count: 10 }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corporate_number_is_held_to_its_check_digit() {
+        assert_eq!(CorporateNumber::parse(" ７０１０４０１０２２９１６ ").unwrap().as_str(), "7010401022916");
+        assert_eq!(CorporateNumber::parse("6010401022916"), Err(ValueError::CheckDigit { expected: 7 }));
+        for wrong in ["701040102291", "70104010229160", "70104010229１6x", "7010401022 16"] {
+            assert_eq!(CorporateNumber::parse(wrong), Err(ValueError::NotDigits { count: 13 }), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_code_keeps_its_case_and_loses_its_width() {
+        assert_eq!(SupplierCode::parse("　Ａｂ-０１ ").unwrap().as_str(), "Ab-01");
+        assert_eq!(SupplierCode::parse(" 　"), Err(ValueError::Empty));
+        assert_eq!(SupplierCode::parse("a\u{0}b"), Err(ValueError::ControlCharacter));
+        assert!(SupplierCode::parse(&"あ".repeat(64)).is_ok());
+        assert_eq!(SupplierCode::parse(&"あ".repeat(65)), Err(ValueError::TooLong { max: 64 }));
+    }
+
+    #[test]
+    fn a_division_gets_back_the_zero_that_a_spreadsheet_took() {
+        assert_eq!(JsicDivision::parse("9").unwrap().as_str(), "09");
+        assert_eq!(JsicDivision::parse("0"), Err(ValueError::OutOfRange(1.0, 99.0)));
+        assert_eq!(PrefectureCode::parse("48"), Err(ValueError::OutOfRange(1.0, 47.0)));
+        assert_eq!(PrefectureCode::parse("+1"), Err(ValueError::NotDigits { count: 2 }));
+    }
+
+    #[test]
+    fn addresses_are_told_from_other_texts() {
+        assert!(WebAddress::parse("https://example.jp/a?b=c").is_ok());
+        for wrong in ["javascript:alert(1)", "http://", "https://a b", "example.jp", "https:///x"] {
+            assert_eq!(WebAddress::parse(wrong), Err(ValueError::NotAnAddress), "{wrong}");
+        }
+        assert!(MailAddress::parse("soc@example.co.jp").is_ok());
+        assert_eq!(MailAddress::parse("soc@example"), Err(ValueError::NotAMailAddress));
+    }
+}
