@@ -1,17 +1,27 @@
 //! The command line: one file a verb.
 
 mod faults;
+mod import;
 mod progress;
 mod report;
 mod score;
+mod serve;
+mod service;
 mod target;
+mod tenant;
+mod token;
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use schema::ConnRole;
+use schema::tenants::{self, TenantRow};
 use scoring::Lang;
+
+use crate::service::Store;
 
 /// Sonae (備え): how likely each supplier is to be stopped by a cyber incident, what that would cost, and why.
 #[derive(Debug, Parser)]
@@ -24,6 +34,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Score(score::Args),
+    Serve(serve::Args),
+    Import(import::Args),
+    #[command(subcommand)]
+    Tenant(tenant::Verb),
+    #[command(subcommand)]
+    Token(token::Verb),
+    #[command(subcommand)]
+    Service(service::Verb),
 }
 
 /// A language, as written on the command line.
@@ -65,6 +83,11 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let (outcome, lang) = match cli.verb {
         Verb::Score(args) => (score::run(&args), args.lang()),
+        Verb::Serve(args) => (serve::run(&args), Lang::En),
+        Verb::Import(args) => (import::run(&args), args.lang()),
+        Verb::Tenant(verb) => (tenant::run(&verb), Lang::En),
+        Verb::Token(verb) => (token::run(&verb), Lang::En),
+        Verb::Service(verb) => (service::run(&verb), Lang::En),
     };
     let (message, code) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
@@ -80,8 +103,46 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// The folder that the service keeps its database and keys in.
+#[derive(Debug, Clone, clap::Args)]
+struct DataFolder {
+    /// The folder with the database and the keys; made where there is none
+    #[arg(long, value_name = "DIR", env = "SONAE_DATA", default_value = "sonae-data")]
+    data: PathBuf,
+}
+
+impl DataFolder {
+    fn open(&self) -> Result<Store, Failure> {
+        Ok(Store::open(&self.data, 1)?)
+    }
+}
+
+/// The buyer that a verb is for.
+#[derive(Debug, Clone, clap::Args)]
+struct TenantArg {
+    /// The buyer, by name or id
+    #[arg(long, value_name = "NAME", env = "SONAE_TENANT", default_value = "default")]
+    tenant: String,
+}
+
+/// Finds a buyer by its name or id.
+fn find_tenant(store: &Store, wanted: &str) -> Result<TenantRow, Failure> {
+    let all = store.database.run(ConnRole::Reader, tenants::list)?;
+    let found = all.into_iter().find(|tenant| tenant.name.as_str() == wanted || tenant.id.as_str() == wanted);
+    found.ok_or_else(|| Failure::Usage(format!("there is no buyer {wanted}; `sonae tenant list` lists them")))
+}
+
+/// Prints what a verb says, unless nobody reads any more.
+fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever reads may stop early, as `head` does.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// An error and its causes, on one line.
-fn with_causes(error: &dyn Error) -> String {
+pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

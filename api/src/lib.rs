@@ -1,6 +1,32 @@
-//! Sonae's interfaces: the command line today, HTTP and pages in time.
+//! The command `sonae` and the service: the only crate that knows HTTP, tokens and status codes.
 
+mod auth;
+mod certifications;
 pub mod cli;
+mod config;
+mod edge;
+mod enrollments;
+mod extract;
+mod fault;
+mod fields;
 mod files;
 mod frames;
+mod imports;
+mod incidents;
+mod jobs;
+mod openapi;
 mod overview;
+mod page;
+mod problem;
+mod provider_assignments;
+mod records;
+mod relationships;
+mod routes;
+mod service;
+mod services;
+mod state;
+mod supplier_codes;
+mod suppliers;
+
+pub use config::{Config, Limits};
+pub use service::{Running, ServeError, document, serve};

@@ -30,7 +30,7 @@ pub mod tokens;
 
 pub use conn::{Conn, Database, Role as ConnRole};
 pub use error::RepoError;
-pub use id::{Id, JobId, NotAnId, SupplierId, TenantId, TokenId};
+pub use id::{Id, Job, JobId, NotAnId, SupplierId, TenantId, TokenId};
 pub use instant::Instant;
 pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
 pub use search::search_text;

@@ -205,8 +205,11 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
 
     /// Replaces the current version of records, in the caller's transaction.
     fn replace(conn: &mut Conn, tenant: TenantId, rows: &[Stored<Self>]) -> Result<(), RepoError> {
-        for row in rows {
-            Self::close(conn, tenant, &[row.meta.id], row.meta.recorded_at)?;
+        // One moment, unless a clock was set back.
+        for same in rows.chunk_by(|a, b| a.meta.recorded_at == b.meta.recorded_at) {
+            let ids: Vec<_> = same.iter().map(|row| row.meta.id).collect();
+            let at = same.first().map_or_else(Instant::now, |row| row.meta.recorded_at);
+            Self::close(conn, tenant, &ids, at)?;
         }
         Self::insert(conn, tenant, rows)
     }

@@ -41,8 +41,6 @@ pub struct Supplier {
 /// Filters of the list of suppliers.
 #[derive(Debug, Clone, Default)]
 pub struct SupplierFilter {
-    /// With one of these codes.
-    pub supplier_codes: Option<Vec<SupplierCode>>,
     /// With this number.
     pub corporate_number: Option<CorporateNumber>,
     /// Of this division.
@@ -64,9 +62,6 @@ record! {
     by_source: false;
     supplier: id;
     filter: SupplierFilter |query, given| {
-        if let Some(codes) = &given.supplier_codes {
-            query = query.filter(supplier_versions::supplier_code.eq_any(codes));
-        }
         if let Some(number) = &given.corporate_number {
             query = query.filter(supplier_versions::corporate_number.eq(number));
         }

@@ -131,13 +131,13 @@ impl Scored {
         let summary = Summary::new(&self.portfolio, &self.scores)?;
         let explainer = Explainer::new(&self.scores)?;
         let text = report::report(&self.provenance(), &summary, &self.scores, &explainer, self.lang)?;
-        self.print(&text)
+        super::print(&text)
     }
 
     fn print_explanations(&self, rows: &[usize]) -> Result<(), Failure> {
         let explainer = Explainer::new(&self.scores)?;
         let text = report::explanations(&self.provenance(), &self.scores, &explainer, rows, self.lang)?;
-        self.print(&text)
+        super::print(&text)
     }
 
     fn write(&self, target: Target) -> Result<(), Failure> {
@@ -158,7 +158,7 @@ impl Scored {
             other => other,
         })?;
         let (count, provenance) = (self.portfolio.supplier_count(), report::provenance(&self.provenance(), lang));
-        self.print(&lang.pick(
+        super::print(&lang.pick(
             format!("{path}: {count}社のスコアを書き出しました（{provenance}）\n"),
             format!("{path}: scores written, suppliers: {count} ({provenance})\n"),
         ))
@@ -176,14 +176,6 @@ impl Scored {
             }
         }
         Ok(out.flush()?)
-    }
-
-    fn print(&self, text: &str) -> Result<(), Failure> {
-        match io::stdout().lock().write_all(text.as_bytes()) {
-            // Whoever reads may stop early, as `head` does.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
-        }
     }
 
     fn provenance(&self) -> Provenance {

@@ -268,7 +268,7 @@ impl Header {
 }
 
 /// Moves past the mark that some programs put before UTF-8.
-fn skip_byte_order_mark(file: &mut File) -> io::Result<()> {
+pub(crate) fn skip_byte_order_mark(file: &mut File) -> io::Result<()> {
     let mut start = Vec::with_capacity(3);
     file.by_ref().take(3).read_to_end(&mut start)?;
     let skipped = if start == b"\xEF\xBB\xBF" { 3 } else { 0 };

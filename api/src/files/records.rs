@@ -72,6 +72,21 @@ impl<R> RecordWatch<R> {
         }
     }
 
+    /// The line, counted from 1, on which a record that has passed begins.
+    pub(crate) fn line_of(&self, record: u64) -> u64 {
+        self.seen.line_of(record)
+    }
+
+    /// The first record so far whose quotes do not end as they should.
+    pub(crate) fn quote_fault(&self) -> Option<u64> {
+        self.seen.quote_faults.first().map(|(record, _)| *record)
+    }
+
+    /// The first record whose quotes do not end as they should; to be called at the end of the stream.
+    pub(crate) fn quote_fault_at_end(&self) -> Option<u64> {
+        self.quote_fault().or((self.state == State::InQuotes).then_some(self.opened_in))
+    }
+
     /// What was seen; to be called at the end of the stream.
     pub(crate) fn finish(mut self) -> Seen {
         if self.state == State::InQuotes {

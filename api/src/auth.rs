@@ -1,0 +1,141 @@
+//! Who asks: bearer tokens, and roles as types in the signatures of handlers.
+
+mod keys;
+
+use std::future::{Future, ready};
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, get};
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use schema::{Instant, Role, TenantId, Version, tokens};
+
+pub(crate) use keys::{Keys, LONGEST_LIFE, USUAL_LIFE, private_folder};
+
+use crate::problem::{ApiError, Problem, ProblemKind};
+use crate::state::State;
+
+/// Who sent a request, by a token that is good.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) tenant: TenantId,
+    /// The token's name, as records keep it.
+    pub(crate) name: String,
+    role: Role,
+    time_zone: Tz,
+}
+
+impl Caller {
+    /// The buyer's day.
+    pub(crate) fn today(&self) -> NaiveDate {
+        Instant::now().day_in(self.time_zone)
+    }
+
+    /// What the caller records now is recorded so.
+    pub(crate) fn version(&self) -> Version {
+        Version { recorded_at: Instant::now(), recorded_by: self.name.clone(), import_id: None }
+    }
+
+    async fn of(request: HttpRequest) -> Result<Self, ApiError> {
+        let state = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?.clone();
+        let token = bearer(&request)?;
+        let claims = state.keys.verify(token).map_err(refused)?;
+        let (tenant, id) = (claims.tenant_id, claims.id);
+        let found = state.db.read(tenant, move |conn, tenant| Ok(tokens::find_good(conn, tenant, id)?)).await?;
+        let presented = found.filter(|found| found.token.role == claims.role).ok_or_else(|| {
+            refused((
+                "取り消されたトークンか、停止中の発注者のものです",
+                "the token was revoked, or its buyer is suspended",
+            ))
+        })?;
+        let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
+        Ok(Self { tenant, name: presented.token.name.to_string(), role: claims.role, time_zone })
+    }
+}
+
+fn bearer(request: &HttpRequest) -> Result<&str, ApiError> {
+    let missing = || {
+        refused((
+            "Authorization: Bearer <トークン> の見出しを付けてください",
+            "send the header Authorization: Bearer <token>",
+        ))
+    };
+    let mut values = request.headers().get_all(header::AUTHORIZATION);
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(missing()) };
+    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
+}
+
+fn refused((ja, en): (&str, &str)) -> ApiError {
+    Problem::from(ProblemKind::InvalidToken).detail(ja, en).into()
+}
+
+macro_rules! roles {
+    ($($(#[$doc:meta])* $name:ident($($role:ident),*);)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub(crate) struct $name(pub(crate) Caller);
+
+        impl $name {
+            /// The roles that may do what asks for this one.
+            pub(crate) const ROLES: &'static [Role] = &[$(Role::$role),*];
+        }
+
+        impl FromRequest for $name {
+            type Error = ApiError;
+            type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                let caller = Caller::of(request.clone());
+                Box::pin(async {
+                    let caller = caller.await?;
+                    if Self::ROLES.contains(&caller.role) { Ok(Self(caller)) } else { Err(too_low(Self::ROLES)) }
+                })
+            }
+        }
+    )*};
+}
+
+roles! {
+    /// Reads suppliers and evidence.
+    Viewer(Viewer, Integrator, Analyst, Admin, Auditor);
+    /// Imports.
+    Integrator(Integrator, Analyst, Admin);
+    /// Changes suppliers and evidence.
+    Analyst(Analyst, Admin);
+    /// Sets things up.
+    Admin(Admin);
+}
+
+fn too_low(allowed: &[Role]) -> ApiError {
+    let names = |lang: fn(&Role) -> &'static str| allowed.iter().map(lang).collect::<Vec<_>>().join(", ");
+    let keys = names(|role| schema::Choice::key(*role));
+    Problem::from(ProblemKind::RoleTooLow)
+        .detail(
+            format!("次のいずれかのロールのトークンが要ります: {keys}"),
+            format!("a token with one of these roles is needed: {keys}"),
+        )
+        .into()
+}
+
+/// The keys that tokens are verified with.
+#[utoipa::path(
+    tag = "tokens",
+    summary = "Get the public keys",
+    description = "The public keys of the built-in issuer (ES256), as a JSON Web Key Set (RFC 7517). Needs no token.",
+    security(()),
+    responses((status = 200, body = serde_json::Value, description = "The key set.", content_type = "application/jwk-set+json",
+        example = json!({"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "0199…", "x": "…", "y": "…"}]})))
+)]
+#[get("/.well-known/jwks.json")]
+pub(crate) async fn get_public_keys(state: Data<State>) -> actix_web::HttpResponse {
+    actix_web::HttpResponse::Ok().content_type("application/jwk-set+json").body(state.keys.public_set())
+}
+
+/// A future that is done: for extractors that need not wait.
+pub(crate) fn done<T>(value: Result<T, ApiError>) -> std::future::Ready<Result<T, ApiError>> {
+    ready(value)
+}

@@ -1,0 +1,94 @@
+//! `sonae service`: the registered お助け隊 services, which all buyers share.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use schema::services::{self, Service};
+use schema::{ConnRole, Id, Instant};
+
+use super::{DataFolder, Failure};
+use crate::fields::{Cell, Fields};
+
+/// Import and list the registered お助け隊 services
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Add services from a CSV file, or change those with the same provider and name
+    ///
+    /// Columns: provider_name, service_name, service_class (class_1, class_2, new_type), and, where they are known,
+    /// registration_number and monitoring (network, endpoint, combined).
+    Import {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        data: DataFolder,
+    },
+    /// List the services
+    List {
+        #[command(flatten)]
+        data: DataFolder,
+    },
+}
+
+const COLUMNS: [&str; 5] = ["provider_name", "service_name", "service_class", "registration_number", "monitoring"];
+
+pub(super) fn run(verb: &Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Import { file, data } => {
+            let rows = read(file)?;
+            data.open()?.database.run(ConnRole::Writer, |conn| services::put(conn, &rows))?;
+            super::print(&format!("services: {}\n", rows.len()))
+        }
+        Verb::List { data } => {
+            let rows =
+                data.open()?.database.run(ConnRole::Reader, |conn| services::list(conn, None, None, i64::MAX))?;
+            let key = schema::Choice::key;
+            let line =
+                |row: &Service| format!("{}  {}  {}\n", key(row.service_class), row.provider_name, row.service_name);
+            super::print(&rows.iter().map(line).collect::<String>())
+        }
+    }
+}
+
+fn read(file: &PathBuf) -> Result<Vec<Service>, Failure> {
+    let failed = |error: ::csv::Error| Failure::Usage(format!("{}: {error}", file.display()));
+    let mut reader = ::csv::Reader::from_path(file).map_err(failed)?;
+    let headings = reader.headers().map_err(failed)?.clone();
+    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    for record in reader.records() {
+        let record = record.map_err(failed)?;
+        let cells = headings.iter().map(|heading| heading.trim_start_matches('\u{feff}').trim()).zip(&record);
+        let cells =
+            cells.map(|(name, text)| (name, if text.is_empty() { Cell::Null } else { Cell::Text(text.into()) }));
+        let mut none = ();
+        let mut fields = Fields::new(cells.collect(), &mut none);
+        fields.expect_only(&COLUMNS);
+        let provider_name = fields.value("provider_name", None);
+        let service_name = fields.value("service_name", None);
+        let service_class = fields.value("service_class", None);
+        let registration_number = fields.value("registration_number", None);
+        let monitoring = fields.value("monitoring", None);
+        let line = record.position().map_or(0, ::csv::Position::line);
+        faults.extend(fields.faults.into_iter().map(|fault| {
+            format!(
+                "{}:{line}: {}: {} [{}]",
+                file.display(),
+                fault.field,
+                fault.reason.detail().en,
+                fault.reason.code()
+            )
+        }));
+        let read = (|| {
+            Some(Service {
+                id: Id::new(),
+                registration_number: registration_number?,
+                provider_name: provider_name?,
+                service_name: service_name?,
+                service_class: service_class?,
+                monitoring: monitoring?,
+                recorded_at: Instant::now(),
+            })
+        })();
+        rows.extend(read);
+    }
+    if faults.is_empty() { Ok(rows) } else { Err(Failure::Data(faults.join("\n"))) }
+}

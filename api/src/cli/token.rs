@@ -1,0 +1,135 @@
+//! `sonae token`: what the interfaces are entered with.
+
+use chrono::TimeDelta;
+use clap::Subcommand;
+use schema::tokens::{self, TokenRow};
+use schema::{Choice, ConnRole, Instant, Name, RepoError, Role, TokenId, suppliers};
+
+use super::{DataFolder, Failure, TenantArg, find_tenant};
+use crate::auth::{LONGEST_LIFE, USUAL_LIFE};
+
+/// Create, list and revoke tokens
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Make a token and print it, this once
+    Create(CreateArgs),
+    /// List the tokens of a buyer
+    List {
+        #[command(flatten)]
+        tenant: TenantArg,
+        #[command(flatten)]
+        data: DataFolder,
+    },
+    /// Refuse a token from now on
+    Revoke {
+        /// Its name or id
+        token: String,
+        #[command(flatten)]
+        tenant: TenantArg,
+        #[command(flatten)]
+        data: DataFolder,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CreateArgs {
+    /// What it is called, and what records say of who made them
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// What it may do: viewer, integrator, analyst, admin, auditor, provider or supplier
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    role: Role,
+    /// For how many hours it is good: 12 usually, 2160 (90 days) at most
+    #[arg(long, value_name = "HOURS", default_value_t = USUAL_LIFE.num_hours(), value_parser = hours)]
+    hours: i64,
+    /// The provider that it is for, with that role
+    #[arg(long, value_name = "NAME", required_if_eq("role", "provider"))]
+    provider: Option<String>,
+    /// The code of the supplier that it is for, with that role
+    #[arg(long, value_name = "CODE", required_if_eq("role", "supplier"))]
+    supplier: Option<String>,
+    #[command(flatten)]
+    tenant: TenantArg,
+    #[command(flatten)]
+    data: DataFolder,
+}
+
+fn role(text: &str) -> Result<Role, String> {
+    let names: Vec<_> = Role::ALL.iter().map(|(_, key, _)| *key).collect();
+    Role::parse(text).map_err(|_| format!("use one of {}", names.join(", ")))
+}
+
+fn hours(text: &str) -> Result<i64, String> {
+    let most = LONGEST_LIFE.num_hours();
+    let hours = text.parse().ok().filter(|hours| (1..=most).contains(hours));
+    hours.ok_or_else(|| format!("use 1 to {most} hours"))
+}
+
+pub(super) fn run(verb: &Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Create(args) => create(args),
+        Verb::List { tenant, data } => list(tenant, data),
+        Verb::Revoke { token, tenant, data } => revoke(token, tenant, data),
+    }
+}
+
+fn create(args: &CreateArgs) -> Result<(), Failure> {
+    let name = |text: &str| Name::parse(text).map_err(|error| Failure::Usage(format!("{text}: {error}")));
+    let store = args.data.open()?;
+    let tenant = find_tenant(&store, &args.tenant.tenant)?;
+    let provider_name = args.provider.as_deref().filter(|_| args.role == Role::Provider).map(name).transpose()?;
+    let supplier_id = match args.supplier.as_deref().filter(|_| args.role == Role::Supplier) {
+        None => None,
+        Some(code) => {
+            let found = store.database.run(ConnRole::Reader, |conn| suppliers::id_of_code(conn, tenant.id, code))?;
+            Some(found.ok_or_else(|| Failure::Usage(format!("--supplier {code}: no supplier has this code")))?)
+        }
+    };
+    let now = Instant::now();
+    let token = TokenRow {
+        id: TokenId::new(),
+        name: name(&args.name)?,
+        role: args.role,
+        provider_name,
+        supplier_id,
+        issued_at: now,
+        expires_at: now.after(TimeDelta::hours(args.hours)),
+        revoked_at: None,
+    };
+    let inserted = store.database.run(ConnRole::Writer, |conn| tokens::insert(conn, tenant.id, &token));
+    match inserted {
+        Ok(()) => super::print(&format!("{}\n", store.keys.sign(tenant.id, &token)?)),
+        Err(RepoError::Duplicate(_)) => {
+            Err(Failure::Usage(format!("--name {}: a token of this buyer has this name already", args.name)))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn list(tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {
+    let store = data.open()?;
+    let tenant = find_tenant(&store, &tenant.tenant)?;
+    let all = store.database.run(ConnRole::Reader, |conn| tokens::list(conn, tenant.id))?;
+    let now = Instant::now();
+    let line = |token: &TokenRow| {
+        let state = match token.revoked_at {
+            Some(at) => format!("revoked {at}"),
+            None if token.expires_at < now => format!("expired {}", token.expires_at),
+            None => format!("good until {}", token.expires_at),
+        };
+        format!("{}  {}  {}  {state}\n", token.id, token.role.key(), token.name)
+    };
+    super::print(&all.iter().map(line).collect::<String>())
+}
+
+fn revoke(wanted: &str, tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {
+    let store = data.open()?;
+    let tenant = find_tenant(&store, &tenant.tenant)?;
+    let all = store.database.run(ConnRole::Reader, |conn| tokens::list(conn, tenant.id))?;
+    let found = all.into_iter().find(|token| token.name.as_str() == wanted || token.id.as_str() == wanted);
+    let unknown = || Failure::Usage(format!("{} has no token {wanted}; `sonae token list` lists them", tenant.name));
+    let token = found.ok_or_else(unknown)?;
+    let at = Instant::now();
+    store.database.run(ConnRole::Writer, |conn| tokens::revoke(conn, tenant.id, token.id, at))?;
+    super::print(&format!("{} is refused from now on\n", token.name))
+}

@@ -1,0 +1,303 @@
+//! What is wrong with a field, a parameter or a cell: stable codes, and words in both languages.
+
+use chrono::NaiveDate;
+use schema::ValueError;
+use scoring::Lang;
+
+use crate::problem::Text;
+
+/// One fault of one field.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    /// The field, parameter or column; empty where the whole is at fault.
+    pub(crate) field: String,
+    /// What it holds, as far as it helps to show it.
+    pub(crate) value: Option<String>,
+    pub(crate) reason: Reason,
+}
+
+impl Fault {
+    pub(crate) fn new(field: impl Into<String>, reason: Reason) -> Self {
+        Self { field: field.into(), value: None, reason }
+    }
+}
+
+/// Why something is refused, or taken with a warning. The codes are stable; the words may change.
+#[derive(Debug, Clone)]
+pub(crate) enum Reason {
+    /// A reason that the model has too, in its words.
+    Model(scoring::Reason),
+    /// A value that its type refuses.
+    Value(ValueError),
+    /// Another JSON type than the field has.
+    WrongType(&'static str),
+    /// No field, parameter or column has this name; with those that there are.
+    UnknownField(Vec<&'static str>),
+    /// The same name twice.
+    RepeatedField,
+    /// Not a UUID.
+    NotAnId,
+    /// Not a moment.
+    NotATime,
+    /// None of these values.
+    NotOneOf(Vec<&'static str>),
+    /// Two parameters that exclude each other.
+    NotTogether(&'static str),
+    /// A day that has not come yet for the buyer.
+    InTheFuture(NaiveDate),
+    /// An end on or before the start.
+    EndsBeforeStart(&'static str, &'static str),
+    /// A cursor that is not ours, or belongs to another list.
+    BadCursor,
+    /// A time zone that is not known.
+    UnknownTimeZone,
+    /// The key is taken by another record.
+    KeyTaken,
+    /// Another key in the body than in the address.
+    DiffersFromAddress,
+    /// Another row of the file has the same key.
+    RepeatedKey(u64),
+    /// More cells than the header, or fewer.
+    FieldCount { expected: usize, found: usize },
+    /// Quotes that never close, or text after them.
+    BadQuotes,
+    /// Bytes that are no UTF-8.
+    NotUtf8,
+    /// A line that is no JSON object.
+    NotAnObject,
+    /// More rows, columns or characters than are taken.
+    TooMuch { what: Text, max: u64 },
+    /// A file that cannot be read as what it claims to be.
+    Unreadable(Text),
+    /// A heading that is there twice.
+    RepeatedHeading,
+    /// A file or workbook without any table that is known.
+    NothingToImport,
+    /// Too large a share of what a source holds would end.
+    ReplaceNeedsConfirm { ended: u64, held: u64 },
+    /// A formula's error value, such as `#N/A`.
+    ErrorCell(String),
+    /// Warns: another supplier has the same 法人番号.
+    SameCorporateNumber(Vec<String>),
+    /// Warns: SCS ★3 and ★4 cannot be registered yet.
+    ScsNotOpen,
+    /// Warns: the registered service has another class.
+    ClassDiffers(&'static str),
+    /// Warns: the record was taken back and stays so.
+    StaysRetracted,
+    /// Warns: a heading that no column has.
+    UnknownHeading,
+}
+
+impl Reason {
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::Model(reason) => reason.code(),
+            Self::Value(error) => match error {
+                ValueError::Empty => "missing-value",
+                ValueError::TooLong { .. } => "too-long",
+                ValueError::ControlCharacter => "control-character",
+                ValueError::NotDigits { .. } => "not-digits",
+                ValueError::CheckDigit { .. } => "check-digit",
+                ValueError::OutOfRange(..) => "out-of-range",
+                ValueError::NotAnAddress => "not-an-address",
+                ValueError::NotAMailAddress => "not-a-mail-address",
+                ValueError::UnknownChoice => "unknown-choice",
+            },
+            Self::WrongType(_) => "wrong-type",
+            Self::UnknownField(_) => "unknown-field",
+            Self::RepeatedField => "repeated-field",
+            Self::NotAnId => "not-an-id",
+            Self::NotATime => "not-a-time",
+            Self::NotOneOf(_) => "unknown-choice",
+            Self::NotTogether(_) => "not-together",
+            Self::InTheFuture(_) => "in-the-future",
+            Self::EndsBeforeStart(..) => "ends-before-start",
+            Self::BadCursor => "bad-cursor",
+            Self::UnknownTimeZone => "unknown-time-zone",
+            Self::KeyTaken => "key-taken",
+            Self::DiffersFromAddress => "differs-from-address",
+            Self::RepeatedKey(_) => "repeated-key",
+            Self::FieldCount { .. } => "field-count",
+            Self::BadQuotes => "bad-quotes",
+            Self::NotUtf8 => "not-utf-8",
+            Self::NotAnObject => "not-an-object",
+            Self::TooMuch { .. } => "too-much",
+            Self::Unreadable(_) => "unreadable",
+            Self::RepeatedHeading => "repeated-heading",
+            Self::NothingToImport => "nothing-to-import",
+            Self::ReplaceNeedsConfirm { .. } => "replace-needs-confirm",
+            Self::ErrorCell(_) => "error-cell",
+            Self::SameCorporateNumber(_) => "same-corporate-number",
+            Self::ScsNotOpen => "scs-not-open",
+            Self::ClassDiffers(_) => "class-differs",
+            Self::StaysRetracted => "stays-retracted",
+            Self::UnknownHeading => "unknown-heading",
+        }
+    }
+
+    /// What is wrong, and what to do.
+    pub(crate) fn detail(&self) -> Text {
+        let (ja, en): (String, String) = match self {
+            Self::Model(reason) => return both(reason),
+            Self::Value(error) => match *error {
+                ValueError::Empty => return both(&scoring::Reason::MissingValue),
+                ValueError::OutOfRange(low, high) => return both(&scoring::Reason::OutOfRange(low, high)),
+                ValueError::TooLong { max } => {
+                    (format!("{max}文字までにしてください"), format!("use {max} characters at most"))
+                }
+                ValueError::ControlCharacter => (
+                    "改行などの制御文字は使えません。取り除いてください".into(),
+                    "control characters such as line breaks cannot be taken; remove them".into(),
+                ),
+                ValueError::NotDigits { count } => {
+                    (format!("数字{count}桁で書いてください"), format!("write {count} digits"))
+                }
+                ValueError::CheckDigit { expected } => (
+                    format!(
+                        "検査用数字（先頭）が合いません。ほかの12桁が正しければ {expected} です。番号を確かめてください"
+                    ),
+                    format!(
+                        "the check digit (the first) should be {expected} if the other 12 are right; check the number"
+                    ),
+                ),
+                ValueError::NotAnAddress => (
+                    "http:// か https:// で始まるアドレスにしてください".into(),
+                    "write an address that begins with http:// or https://".into(),
+                ),
+                ValueError::NotAMailAddress => {
+                    ("name@example.jp のように書いてください".into(), "write it like name@example.jp".into())
+                }
+                ValueError::UnknownChoice => ("使えない値です".into(), "not a value of this field".into()),
+            },
+            Self::WrongType(expected) => (
+                format!("JSON の型が違います。{expected} にしてください"),
+                format!("the JSON type is wrong; use {expected}"),
+            ),
+            Self::UnknownField(known) => {
+                let known = known.join(", ");
+                (
+                    format!("この名前のものはありません。使えるのは {known} です"),
+                    format!("there is nothing of this name; there are {known}"),
+                )
+            }
+            Self::RepeatedField => {
+                ("同じ名前が2度あります。1つにしてください".into(), "the name is there twice; keep one".into())
+            }
+            Self::NotAnId => ("UUID ではありません".into(), "not a UUID".into()),
+            Self::NotATime => (
+                "2026-09-30T09:00:00+09:00 のように、時差つきの日時で書いてください".into(),
+                "write it like 2026-09-30T09:00:00+09:00, with the offset".into(),
+            ),
+            Self::NotOneOf(values) => {
+                let values = values.join(", ");
+                (format!("次のいずれかにしてください: {values}"), format!("use one of {values}"))
+            }
+            Self::NotTogether(other) => {
+                (format!("{other} と同時には使えません"), format!("it cannot be used together with {other}"))
+            }
+            Self::InTheFuture(today) => (
+                format!("未来の日付です。発注者の今日（{today}）以前にしてください"),
+                format!("the day lies in the future; use the buyer's today ({today}) or earlier"),
+            ),
+            Self::EndsBeforeStart(end, start) => (
+                format!("{end}（その日を含まない）を {start} より後にしてください"),
+                format!("set {end}, which is exclusive, after {start}"),
+            ),
+            Self::BadCursor => (
+                "この一覧のカーソルではありません。条件を変えたときは最初のページから取り直してください".into(),
+                "not a cursor of this list; start from the first page when filters or sort have changed".into(),
+            ),
+            Self::UnknownTimeZone => {
+                ("Asia/Tokyo のような IANA の名前で書いてください".into(), "use an IANA name such as Asia/Tokyo".into())
+            }
+            Self::KeyTaken => (
+                "このキーの記録が既にあります。その記録を変更するか、別のキーにしてください".into(),
+                "another record has this key; change that one or use another key".into(),
+            ),
+            Self::DiffersFromAddress => (
+                "アドレスのコードと違います。同じにするか、本文から除いてください".into(),
+                "it differs from the code in the address; make them the same or leave it out".into(),
+            ),
+            Self::RepeatedKey(row) => (
+                format!("{row}行目と同じキーです。どちらかを消すか直してください"),
+                format!("row {row} has the same key; remove or mend one of the two"),
+            ),
+            Self::FieldCount { expected, found } => (
+                format!("列の数が見出し（{expected}列）と違います（{found}列）。カンマと引用符を確かめてください"),
+                format!(
+                    "fields in this row: {found}, in the header: {expected}; mend the commas, and quote values that hold one"
+                ),
+            ),
+            Self::BadQuotes => (
+                "引用符が閉じていないか、閉じた後に文字があります。引用符を直してください".into(),
+                "quotes do not close, or text follows them; mend the quotes".into(),
+            ),
+            Self::NotUtf8 => (
+                "UTF-8 ではありません。UTF-8 で保存し直してください".into(),
+                "not UTF-8; save the file as UTF-8".into(),
+            ),
+            Self::NotAnObject => (
+                "JSON のオブジェクトではありません。1行に1つ、{ } で書いてください".into(),
+                "not a JSON object; write one in braces on each line".into(),
+            ),
+            Self::TooMuch { what, max } => (
+                format!("{}は{max}までです。ファイルを分けてください", what.ja),
+                format!("at most {max} {} are taken; split the file", what.en),
+            ),
+            Self::Unreadable(why) => (
+                format!("ファイルを読み取れません（{}）。開いて保存し直してください", why.ja),
+                format!("the file cannot be read ({}); open and save it again", why.en),
+            ),
+            Self::RepeatedHeading => {
+                ("同じ列が2つあります。1つにしてください".into(), "the column is there twice; keep one".into())
+            }
+            Self::NothingToImport => (
+                "取り込める表がありません。シート名か見出しをひな形に合わせてください".into(),
+                "there is no table to import; name sheets and headings as in the template".into(),
+            ),
+            Self::ReplaceNeedsConfirm { ended, held } => (
+                format!(
+                    "この情報源の{held}件のうち{ended}件が終了になります（20 %を超えます）。正しければ confirm=true で送ってください"
+                ),
+                format!(
+                    "{ended} of {held} records of this source would end, more than 20 %; send confirm=true if that is right"
+                ),
+            ),
+            Self::ErrorCell(error) => (
+                format!("数式が誤り（{error}）です。値に直してください"),
+                format!("a formula gave {error}; write the value"),
+            ),
+            Self::SameCorporateNumber(codes) => {
+                let codes = codes.join(", ");
+                (
+                    format!("同じ法人番号の取引先があります（{codes}）。同じ企業なら統合してください"),
+                    format!(
+                        "other suppliers have the same corporate number ({codes}); merge them if they are one firm"
+                    ),
+                )
+            }
+            Self::ScsNotOpen => (
+                "SCS ★3・★4の登録は2027年より前には始まりません。取得日を確かめてください".into(),
+                "registration of SCS ★3 and ★4 does not open before 2027; check the day of issue".into(),
+            ),
+            Self::ClassDiffers(class) => (
+                format!("登録されたサービスの区分（{class}）と違います。スコアには加入の区分を使います"),
+                format!("the registered service is {class}; the score uses the enrollment's own class"),
+            ),
+            Self::StaysRetracted => (
+                "取り消された記録です。取り込んでも取り消しのままです。戻すときは restore を使ってください".into(),
+                "the record was retracted and stays so; use restore to take it back".into(),
+            ),
+            Self::UnknownHeading => {
+                ("この見出しの列は読みません".into(), "the column of this heading is not read".into())
+            }
+        };
+        Text { ja, en }
+    }
+}
+
+fn both(reason: &scoring::Reason) -> Text {
+    let text = |lang: Lang, separator| format!("{}{separator}{}", reason.text(lang), reason.remedy(lang));
+    Text { ja: text(Lang::Ja, "。"), en: text(Lang::En, "; ") }
+}

@@ -1,0 +1,394 @@
+//! Imports: files in, records and a report of every row out.
+
+mod csv;
+mod engine;
+mod ndjson;
+mod report;
+mod run;
+mod table;
+mod template;
+mod xlsx;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post};
+use schema::jobs::{self, JobRow};
+use schema::{Instant, Job, JobId, JobState, RecordKind, Source, TenantId, Whole};
+use scoring::Lang;
+use serde_json::{Value, json};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) use run::{
+    Format, ImportRequest, Interrupted, Outcome, import_folder, result_of_interrupted, result_view, run,
+};
+
+use crate::auth::{Integrator, Viewer};
+use crate::extract::{IdPath, PacedBody, Query, language, media_type};
+use crate::fields::Field;
+use crate::openapi::{self, Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
+use crate::page::{MAX_LIMIT, USUAL_LIMIT};
+use crate::problem::{ApiError, Problem, ProblemKind};
+use crate::records::keys;
+use crate::state::State;
+
+/// The parameters of an import, for the API document.
+struct ImportQuery;
+
+impl IntoParams for ImportQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let kind = "What the file holds. A workbook needs none: its sheets say it by their names, as in the template.";
+        let source = "Who delivers the rows; `manual` where there is none. Keys belong to their source.";
+        let mode = "`all_or_nothing` (usual): no row is taken if any is bad. `accept_valid`: good rows are taken. `replace`: as \
+                    `all_or_nothing`, and what this source delivered before and does not now is ended, never deleted.";
+        vec![
+            openapi::parameter("kind", kind, choice_schema(kind, &keys::<RecordKind>(), "suppliers"), false),
+            openapi::parameter("source", source, text_schema(source, "erp").max_length(64), false),
+            openapi::parameter(
+                "mode",
+                mode,
+                choice_schema(mode, &keys::<schema::ImportMode>(), "all_or_nothing"),
+                false,
+            ),
+            flag("dry_run", "`true`: everything is checked and counted, nothing is kept."),
+            flag("confirm", "`true`: a replacing import may end more than 20 % of what its source holds."),
+        ]
+    }
+}
+
+fn flag(name: &str, text: &str) -> Parameter {
+    openapi::parameter(name, text, flag_schema(text, true), false)
+}
+
+/// The schema of what came of an import.
+pub(crate) fn result_schema() -> Shape {
+    let count = |text: &str| whole_schema(text, 0);
+    let counts = |shape: Shape| {
+        shape
+            .property("created", count("Rows that made a record."), true)
+            .property("updated", count("Rows that made a new version."), true)
+            .property("unchanged", count("Rows that said nothing new."), true)
+            .property("rejected", count("Rows that are bad."), true)
+            .property("ended", count("Records that a replacing import has ended."), true)
+    };
+    let table = counts(
+        object("One table.")
+            .property("kind", choice_schema("What it holds.", &keys::<RecordKind>(), "suppliers"), true)
+            .property("name", text_schema("The sheet.", "取引先").or_null(), true),
+    );
+    let tables = utoipa::openapi::ArrayBuilder::new()
+        .items(RefOr::from(table))
+        .description(Some("Each table by itself."))
+        .build();
+    let failure = object("Why it ended without effect; null if it did not.")
+        .property("code", text_schema("The stable code.", "not-utf-8"), true)
+        .property("detail", text_schema("What was wrong and what to do.", "not UTF-8; save the file as UTF-8"), true)
+        .property("sheet", text_schema("The sheet.", "取引先").or_null(), true)
+        .property("row", whole_schema("The row or line.", 1).or_null(), true)
+        .property("column", text_schema("The column.", "supplier_code").or_null(), true);
+    counts(object("What came of an import; null until it has ended."))
+        .property("is_kept", flag_schema("Whether anything of it was kept: not of a dry run or a failure.", true), true)
+        .property("tables", RefOr::T(Schema::Array(tables)), true)
+        .property("finding_count", whole_schema("How many findings there are.", 0), true)
+        .property("findings_url", text_schema("Where they are.", "/v1/imports/0199…/findings"), true)
+        .property("failure", failure.or_null(), true)
+}
+
+/// Import a file
+///
+/// CSV (UTF-8), NDJSON or XLSX, as the raw body; columns have the names of the template or their Japanese headings. The file is stored
+/// before the answer; a job reads it. Columns that the file lacks stay as they are, empty cells make a value unknown, and importing a file
+/// twice changes nothing. Role: integrator.
+#[utoipa::path(
+    tag = "imports",
+    params(ImportQuery),
+    request_body(description = "The file.", content(
+        (String = "text/csv", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
+        (String = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
+        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
+    )),
+    responses((status = 202, body = crate::jobs::JobView, description = "Stored; Location names the job."))
+)]
+#[post("/imports")]
+async fn create_import(
+    integrator: Integrator,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+    body: Upload,
+) -> Result<HttpResponse, ApiError> {
+    let mut payload = body.0;
+    let format = format_of(&request)?;
+    let mut order = read_order(&query, format)?;
+    order.today = integrator.0.today();
+    let limits = state.limits;
+    let limit = if format == Format::Xlsx { limits.xlsx_upload_bytes } else { limits.text_upload_bytes };
+    let tenant = integrator.0.tenant;
+    refuse_too_many(&state, tenant).await?;
+    let id = JobId::new();
+    let mut body = PacedBody::new(&request, &mut payload, limit, limits.upload_pace())?;
+    let stored = store(&state, tenant, id, &mut body).await;
+    let bytes = match stored {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            state.db.write(tenant, move |conn, tenant| Ok(jobs::delete_chunks(conn, tenant, id)?)).await?;
+            return Err(error);
+        }
+    };
+    order.bytes = bytes;
+    let job = JobRow {
+        id,
+        state: JobState::Queued,
+        request: serde_json::to_string(&order).map_err(ApiError::internal)?,
+        result: None,
+        created_at: Instant::now(),
+        created_by: integrator.0.name.clone(),
+        started_at: None,
+        finished_at: None,
+        attempt_count: 0,
+        is_cancel_requested: false,
+    };
+    let row = job.clone();
+    state.db.write(tenant, move |conn, tenant| Ok(jobs::insert(conn, tenant, &row)?)).await?;
+    state.runner.wake();
+    let mut accepted = HttpResponse::Accepted();
+    accepted.insert_header((header::LOCATION, format!("/v1/jobs/{id}")));
+    Ok(crate::jobs::answer(accepted, &state, &request, &job))
+}
+
+/// The bytes of a request, as they come.
+struct Upload(Payload);
+
+impl FromRequest for Upload {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(_: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        crate::auth::done(Ok(Self(payload.take())))
+    }
+}
+
+fn format_of(request: &HttpRequest) -> Result<Format, ApiError> {
+    match media_type(request).as_str() {
+        "text/csv" => Ok(Format::Csv),
+        "application/x-ndjson" | "application/jsonl" => Ok(Format::Ndjson),
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => Ok(Format::Xlsx),
+        _ => Err(Problem::from(ProblemKind::UnsupportedMediaType)
+            .detail(
+                "Content-Type を text/csv、application/x-ndjson、\
+                 application/vnd.openxmlformats-officedocument.spreadsheetml.sheet のいずれかにしてください",
+                "use one of the content types text/csv, application/x-ndjson and \
+                 application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            )
+            .into()),
+    }
+}
+
+fn read_order(query: &Query, format: Format) -> Result<ImportRequest, ApiError> {
+    query.read(&["kind", "source", "mode", "dry_run", "confirm"], |fields| {
+        let kind = match format {
+            Format::Xlsx => fields.value::<Option<RecordKind>>("kind", None),
+            Format::Csv | Format::Ndjson => fields.value::<RecordKind>("kind", None).map(Some),
+        };
+        let source = fields.value::<Option<Source>>("source", None);
+        let mode = fields.value::<Option<schema::ImportMode>>("mode", None);
+        let dry_run = fields.value::<Option<bool>>("dry_run", None);
+        let confirm = fields.value::<Option<bool>>("confirm", None);
+        Some(ImportRequest {
+            kind: kind?,
+            source: source?.unwrap_or_else(Source::manual),
+            mode: mode?.unwrap_or(schema::ImportMode::AllOrNothing),
+            dry_run: dry_run?.unwrap_or(false),
+            confirm: confirm?.unwrap_or(false),
+            format,
+            bytes: 0,
+            today: Default::default(),
+        })
+    })
+}
+
+async fn refuse_too_many(state: &State, tenant: TenantId) -> Result<(), ApiError> {
+    let most = i64::from(state.limits.max_open_jobs);
+    let open = state.db.read(tenant, |conn, tenant| Ok(jobs::count_open(conn, tenant)?)).await?;
+    if open < most {
+        return Ok(());
+    }
+    Err(Problem::from(ProblemKind::TooManyJobs)
+        .detail(
+            format!("終わっていないジョブは{most}件までです。終わるのを待ってください"),
+            format!("{most} jobs may be open; wait until some have ended"),
+        )
+        .into())
+}
+
+/// Bytes of one part of an upload.
+const CHUNK: usize = 1 << 20;
+
+/// Stores an upload part by part: a job that begins again after a restart finds it.
+async fn store(state: &State, tenant: TenantId, id: JobId, body: &mut PacedBody<'_>) -> Result<u64, ApiError> {
+    let (mut seq, mut bytes) = (0, 0);
+    let mut chunk = Vec::with_capacity(CHUNK);
+    loop {
+        let piece = body.next().await?;
+        let is_end = piece.is_none();
+        if let Some(piece) = piece {
+            bytes += piece.len() as u64;
+            chunk.extend_from_slice(&piece);
+        }
+        if chunk.len() >= CHUNK || (is_end && !chunk.is_empty()) {
+            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
+            state.db.write(tenant, move |conn, tenant| Ok(jobs::insert_chunk(conn, tenant, id, seq, &full)?)).await?;
+            seq += 1;
+        }
+        if is_end {
+            return Ok(bytes);
+        }
+    }
+}
+
+/// The schema of what an import says of a row.
+struct FindingView;
+
+impl PartialSchema for FindingView {
+    fn schema() -> RefOr<Schema> {
+        object("What an import says of a row.")
+            .property("is_warning", flag_schema("Whether the row was taken all the same.", false), true)
+            .property("sheet", text_schema("The sheet, or the file of a folder.", "取引先").or_null(), true)
+            .property("row", whole_schema("The row or line, as the user sees it.", 12).or_null(), true)
+            .property("column", text_schema("The column.", "employee_count").or_null(), true)
+            .property("value", text_schema("What stands there, cut where it is long.", "80名").or_null(), true)
+            .property("code", text_schema("The stable code of the reason.", "not-a-number"), true)
+            .property("detail", text_schema("What is wrong and what to do.", "not a number; write digits only"), true)
+            .into()
+    }
+}
+
+impl ToSchema for FindingView {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Finding".into()
+    }
+}
+
+/// The schema of a page of findings.
+struct FindingList;
+
+impl PartialSchema for FindingList {
+    fn schema() -> RefOr<Schema> {
+        openapi::list_schema("Finding").into()
+    }
+}
+
+impl ToSchema for FindingList {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "FindingList".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((FindingView::name().into_owned(), FindingView::schema()));
+    }
+}
+
+/// The parameters of the list of findings, for the API document.
+struct ListFindings;
+
+impl IntoParams for ListFindings {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        openapi::page_parameters()
+    }
+}
+
+/// List the findings of an import
+///
+/// Each rejected row with its reasons, and each warning, in the order of the file. Role: viewer.
+#[utoipa::path(
+    tag = "imports",
+    params(IdPath<Job>, ListFindings),
+    responses((status = 200, body = FindingList, description = "The page."))
+)]
+#[get("/imports/{id}/findings")]
+async fn list_import_findings(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Job>,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let lang = language(request.headers());
+    let (limit, from) = query.read(&["limit", "cursor"], |fields| {
+        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+        let from = fields.value::<Option<Whole<0, { i32::MAX as i64 }>>>("cursor", None);
+        Some((limit?.map_or(USUAL_LIMIT, Whole::get), from?.map_or(0, |from| from.get() as i32)))
+    })?;
+    let rows = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| {
+            jobs::find(conn, tenant, id.0)?.ok_or(ProblemKind::NotFound)?;
+            Ok(jobs::list_findings(conn, tenant, id.0, from, limit + 1)?)
+        })
+        .await?;
+    let next = rows.get(limit as usize).map(|row| row.seq.to_string());
+    let items = rows.iter().take(limit as usize).map(|row| {
+        json!({
+            "is_warning": row.is_warning, "sheet": row.sheet, "row": row.row_number, "column": row.column_name,
+            "value": row.value, "code": row.code, "detail": lang.pick(&row.detail_ja, &row.detail_en),
+        })
+    });
+    Ok(HttpResponse::Ok().json(json!({
+        "items": items.collect::<Vec<_>>(), "next_cursor": next, "count": Value::Null,
+    })))
+}
+
+/// The parameters of the template, for the API document.
+struct TemplateQuery;
+
+impl IntoParams for TemplateQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = "The language of headings, lists and explanations; by Accept-Language where there is none.";
+        vec![openapi::parameter("lang", text, choice_schema(text, &["ja", "en"], "ja"), false)]
+    }
+}
+
+/// Get the import template
+///
+/// A workbook with a sheet for each kind, lists for closed sets, and a sheet that explains each column. Role: viewer.
+#[utoipa::path(
+    tag = "imports",
+    params(TemplateQuery),
+    responses((
+        status = 200, body = Vec<u8>, description = "The workbook.",
+        content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"
+    ))
+)]
+#[get("/imports/template.xlsx")]
+async fn get_import_template(_: Viewer, request: HttpRequest, query: Query) -> Result<HttpResponse, ApiError> {
+    let asked = query.read(&["lang"], |fields| {
+        let asked = fields.value::<Option<String>>("lang", None)?;
+        if asked.as_deref().is_some_and(|lang| !matches!(lang, "ja" | "en")) {
+            let reason = crate::fault::Reason::NotOneOf(vec!["ja", "en"]);
+            fields.faults.push(crate::fault::Fault::new("lang", reason));
+        }
+        Some(asked)
+    })?;
+    let lang = match asked.as_deref() {
+        Some("ja") => Lang::Ja,
+        Some("en") => Lang::En,
+        _ => language(request.headers()),
+    };
+    let book = actix_web::web::block(move || template::write(lang)).await.map_err(ApiError::internal)?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+        .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"sonae-template.xlsx\""))
+        .body(book.map_err(ApiError::internal)?))
+}
+
+/// A column of a kind, for other modules.
+pub(crate) fn columns(kind: RecordKind) -> impl Iterator<Item = Field> {
+    table::columns(kind)
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(create_import).service(get_import_template).service(list_import_findings);
+}

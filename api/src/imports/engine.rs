@@ -1,0 +1,401 @@
+//! Imports rows: finds what each is by its key, compares, and writes what is new or has changed.
+//!
+//! Everything happens in one transaction, so that an import is there as a whole or not at all.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
+
+use chrono::NaiveDate;
+use schema::{
+    Choice, Conn, ExternalId, Id, ImportMode, RecordKind, Source, Stored, SupplierId, TenantId, Version, suppliers,
+};
+use serde::Serialize;
+
+use super::report::{Findings, Place};
+use crate::fault::{Fault, Reason};
+use crate::fields::{Cell, Fields, Suppliers};
+use crate::jobs::Progress;
+use crate::problem::ApiError;
+use crate::records::{Key, Resource};
+
+/// What an import does, whatever its files hold.
+pub(crate) struct Order {
+    pub(crate) source: Source,
+    pub(crate) mode: ImportMode,
+    pub(crate) confirm: bool,
+    pub(crate) today: NaiveDate,
+    pub(crate) by: Version,
+}
+
+/// What became of a table.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct TableReport {
+    pub(crate) kind: &'static str,
+    /// The sheet or file.
+    pub(crate) name: Option<String>,
+    pub(crate) created: u64,
+    pub(crate) updated: u64,
+    pub(crate) unchanged: u64,
+    pub(crate) rejected: u64,
+    pub(crate) ended: u64,
+}
+
+/// A row as its reader gives it: the cells by field, or what is wrong with its text.
+pub(crate) type Row<'a> = Result<Vec<(&'a str, Cell<'a>)>, Vec<Fault>>;
+
+/// Rows of a table, each given to a visitor with its number as the user sees it.
+pub(crate) trait Rows {
+    /// The sheet or file.
+    fn name(&self) -> Option<&str>;
+
+    /// Reads all rows; a fault ends the whole import.
+    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), (Place, Fault)>;
+
+    /// What was odd in the header, once it was read.
+    fn take_warnings(&mut self) -> Vec<Fault> {
+        Vec::new()
+    }
+}
+
+/// Takes a row.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(u64, Row<'_>) -> ControlFlow<()>;
+
+/// Why an import ends without effect.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Somebody asked for it.
+    Cancelled,
+    /// The file as a whole is at fault.
+    Refused(Place, Fault),
+    /// The database failed.
+    Failed(ApiError),
+}
+
+impl From<ApiError> for Stop {
+    fn from(error: ApiError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<schema::RepoError> for Stop {
+    fn from(error: schema::RepoError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Imports a table of some kind.
+pub(crate) fn import(
+    conn: &mut Conn,
+    tenant: TenantId,
+    order: &Order,
+    kind: RecordKind,
+    rows: &mut dyn Rows,
+    findings: &mut Findings,
+    progress: &Progress,
+) -> Result<TableReport, Stop> {
+    macro_rules! of {
+        ($record:ty) => {
+            Import::<$record>::new(conn, tenant, order, rows.name(), findings, progress)?.run(rows)
+        };
+    }
+    match kind {
+        RecordKind::Suppliers => of!(suppliers::Supplier),
+        RecordKind::SupplierCodes => of!(schema::supplier_codes::SupplierCode),
+        RecordKind::Relationships => of!(schema::relationships::Relationship),
+        RecordKind::Enrollments => of!(schema::enrollments::Enrollment),
+        RecordKind::Certifications => of!(schema::certifications::Certification),
+        RecordKind::Incidents => of!(schema::incidents::Incident),
+        RecordKind::ProviderAssignments => of!(schema::provider_assignments::ProviderAssignment),
+    }
+}
+
+/// Rows of one look-up: as many as one statement takes.
+const BATCH: usize = 500;
+/// Above this share of what a source holds, ending it needs to be confirmed.
+const MOST_ENDED: f64 = 0.2;
+
+/// A row that was read, before it is compared.
+struct Pending<R> {
+    row: u64,
+    key: String,
+    external_id: Option<ExternalId>,
+    attributes: R,
+    /// The fields that the row has, be they empty.
+    given: Vec<&'static str>,
+}
+
+/// What a batch writes, and which row each came from.
+struct Changes<R: Resource> {
+    first: Vec<Stored<R>>,
+    next: Vec<Stored<R>>,
+    rows: HashMap<Id<R>, u64>,
+}
+
+/// The codes of the buyer's suppliers.
+struct Codes(HashMap<String, SupplierId>);
+
+impl Suppliers for Codes {
+    fn by_code(&mut self, code: &str) -> Option<SupplierId> {
+        self.0.get(code).copied()
+    }
+
+    fn family(&mut self, id: SupplierId) -> Vec<SupplierId> {
+        vec![id]
+    }
+}
+
+/// Which row had a key first. Two hashes in place of the key: a file may have millions.
+#[derive(Default)]
+struct FirstRows {
+    hashers: (RandomState, RandomState),
+    rows: HashMap<(u64, u64), u64>,
+}
+
+impl FirstRows {
+    fn earlier(&mut self, key: &str, row: u64) -> Option<u64> {
+        let hash = (self.hashers.0.hash_one(key), self.hashers.1.hash_one(key));
+        let first = *self.rows.entry(hash).or_insert(row);
+        (first != row).then_some(first)
+    }
+}
+
+struct Import<'a, R: Resource> {
+    conn: &'a mut Conn,
+    tenant: TenantId,
+    order: &'a Order,
+    findings: &'a mut Findings,
+    progress: &'a Progress,
+    report: TableReport,
+    codes: Codes,
+    known: Vec<&'static str>,
+    first_rows: FirstRows,
+    counted: HashMap<String, usize>,
+    seen: std::collections::HashSet<Id<R>>,
+    pending: Vec<Pending<R>>,
+}
+
+impl<'a, R: Resource> Import<'a, R> {
+    fn new(
+        conn: &'a mut Conn,
+        tenant: TenantId,
+        order: &'a Order,
+        name: Option<&str>,
+        findings: &'a mut Findings,
+        progress: &'a Progress,
+    ) -> Result<Self, Stop> {
+        // Suppliers refer to none; for all others the codes are read once, not row by row.
+        let codes =
+            if R::KIND == RecordKind::Suppliers { HashMap::new() } else { suppliers::ids_of_codes(conn, tenant)? };
+        let report = TableReport {
+            kind: R::KIND.key(),
+            name: name.map(str::to_owned),
+            created: 0,
+            updated: 0,
+            unchanged: 0,
+            rejected: 0,
+            ended: 0,
+        };
+        Ok(Self {
+            conn,
+            tenant,
+            order,
+            findings,
+            progress,
+            report,
+            codes: Codes(codes),
+            known: super::table::columns(R::KIND).map(|column| column.name).collect(),
+            first_rows: FirstRows::default(),
+            counted: HashMap::new(),
+            seen: std::collections::HashSet::new(),
+            pending: Vec::with_capacity(BATCH),
+        })
+    }
+
+    fn run(mut self, rows: &mut dyn Rows) -> Result<TableReport, Stop> {
+        let mut stop = None;
+        let read = rows.read(R::KIND, &mut |row, cells| match self.take(row, cells) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(reason) => {
+                stop = Some(reason);
+                ControlFlow::Break(())
+            }
+        });
+        if let Some(stop) = stop {
+            return Err(stop);
+        }
+        read.map_err(|(place, fault)| Stop::Refused(place, fault))?;
+        self.flush()?;
+        let place = Place { sheet: self.report.name.clone(), row: None };
+        for warning in rows.take_warnings() {
+            self.findings.push(&place, warning, true);
+        }
+        if self.order.mode == ImportMode::Replace && self.report.rejected == 0 {
+            self.end_the_rest()?;
+        }
+        Ok(self.report)
+    }
+
+    fn place(&self, row: u64) -> Place {
+        Place { sheet: self.report.name.clone(), row: Some(row) }
+    }
+
+    fn reject(&mut self, row: u64, faults: Vec<Fault>) {
+        self.report.rejected += 1;
+        let place = self.place(row);
+        for fault in faults {
+            self.findings.push(&place, fault, false);
+        }
+    }
+
+    fn take(&mut self, row: u64, cells: Row<'_>) -> Result<(), Stop> {
+        self.progress.step(1);
+        let cells = match cells {
+            Ok(cells) => cells,
+            Err(faults) => {
+                self.reject(row, faults);
+                return Ok(());
+            }
+        };
+        match self.read(row, cells) {
+            Ok(pending) => self.pending.push(pending),
+            Err(faults) => self.reject(row, faults),
+        }
+        if self.pending.len() == BATCH { self.flush() } else { Ok(()) }
+    }
+
+    fn read(&mut self, row: u64, cells: Vec<(&str, Cell<'_>)>) -> Result<Pending<R>, Vec<Fault>> {
+        let given = self.known.iter().filter(|name| cells.iter().any(|(given, _)| given == *name)).copied().collect();
+        let mut fields = Fields::new(cells, &mut self.codes);
+        let attributes = R::read(&mut fields, None);
+        let external_id =
+            if R::HAS_EXTERNAL_ID { fields.value::<Option<ExternalId>>("external_id", None) } else { Some(None) };
+        let mut faults = fields.faults;
+        let (Some(attributes), Some(external_id)) = (attributes, external_id) else { return Err(faults) };
+        let Some(key) = attributes.key(external_id.as_ref()) else {
+            faults.push(Fault::new("external_id", Reason::Model(scoring::Reason::MissingValue)));
+            return Err(faults);
+        };
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let key = match key {
+            Key::Fixed(key) => {
+                if let Some(first) = self.first_rows.earlier(&key, row) {
+                    let field = if R::HAS_EXTERNAL_ID {
+                        "external_id"
+                    } else {
+                        self.known.first().copied().unwrap_or_default()
+                    };
+                    return Err(vec![Fault::new(field, Reason::RepeatedKey(first))]);
+                }
+                key
+            }
+            Key::Counted(prefix) => {
+                let place = self.counted.entry(prefix.clone()).or_default();
+                *place += 1;
+                Key::Counted(prefix).at(*place)
+            }
+        };
+        Ok(Pending { row, key, external_id, attributes, given })
+    }
+
+    /// Compares the rows that wait with what is stored, and writes what differs.
+    fn flush(&mut self) -> Result<(), Stop> {
+        if self.progress.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        let pending = std::mem::take(&mut self.pending);
+        let keys: Vec<String> = pending.iter().map(|row| row.key.clone()).collect();
+        let stored = R::with_keys(self.conn, self.tenant, &self.order.source, &keys)?;
+        let mut stored: HashMap<String, Stored<R>> =
+            stored.into_iter().map(|row| (row.meta.record_key.clone(), row)).collect();
+        let mut changes = Changes { first: Vec::new(), next: Vec::new(), rows: HashMap::new() };
+        for row in pending {
+            self.compare(row, &mut stored, &mut changes);
+        }
+        // Nothing of an import with bad rows is kept in these modes: its good rows need not be written.
+        if self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0 {
+            return Ok(());
+        }
+        R::register(self.conn, self.tenant, &changes.first)?;
+        R::insert(self.conn, self.tenant, &changes.first)?;
+        R::replace(self.conn, self.tenant, &changes.next)?;
+        // After writing, so that two rows of one file warn of each other.
+        for written in changes.first.iter().chain(&changes.next) {
+            let warnings = R::warnings(self.conn, self.tenant, written)?;
+            let place = Place { sheet: self.report.name.clone(), row: changes.rows.get(&written.meta.id).copied() };
+            for warning in warnings {
+                self.findings.push(&place, warning, true);
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, row: Pending<R>, stored: &mut HashMap<String, Stored<R>>, changes: &mut Changes<R>) {
+        let now = stored.remove(&row.key);
+        let mut attributes = row.attributes;
+        if let Some(now) = &now {
+            self.seen.insert(now.meta.id);
+            attributes.fill(&now.attributes, &row.given);
+            attributes.keep(&now.attributes);
+        } else {
+            attributes.complete();
+        }
+        let mut faults = Vec::new();
+        attributes.check(self.order.today, &mut faults);
+        if !faults.is_empty() {
+            return self.reject(row.row, faults);
+        }
+        let Some(now) = now else {
+            self.report.created += 1;
+            let stored = Stored::first(row.key, self.order.source.clone(), row.external_id, &self.order.by, attributes);
+            self.seen.insert(stored.meta.id);
+            changes.rows.insert(stored.meta.id, row.row);
+            changes.first.push(stored);
+            return;
+        };
+        if now.meta.retraction_reason.is_some() {
+            self.report.unchanged += 1;
+            let place = self.place(row.row);
+            return self.findings.push(&place, Fault::new("external_id", Reason::StaysRetracted), true);
+        }
+        let mut new = now.next(&self.order.by);
+        new.attributes = attributes;
+        // What an import has ended begins again when it comes back; what a person has archived stays so.
+        if now.meta.import_id.is_some() {
+            new.meta.ended_on = None;
+        }
+        if new.attributes == now.attributes && new.meta.ended_on == now.meta.ended_on {
+            self.report.unchanged += 1;
+        } else {
+            self.report.updated += 1;
+            changes.rows.insert(new.meta.id, row.row);
+            changes.next.push(new);
+        }
+    }
+
+    /// Ends what the source has delivered before and does not deliver now.
+    fn end_the_rest(&mut self) -> Result<(), Stop> {
+        let held = R::ids_of_source(self.conn, self.tenant, &self.order.source)?;
+        let gone: Vec<_> = held.iter().filter(|id| !self.seen.contains(id)).copied().collect();
+        if gone.len() as f64 > held.len() as f64 * MOST_ENDED && !self.order.confirm {
+            let reason = Reason::ReplaceNeedsConfirm { ended: gone.len() as u64, held: held.len() as u64 };
+            let place = Place { sheet: self.report.name.clone(), row: None };
+            return Err(Stop::Refused(place, Fault::new("confirm", reason)));
+        }
+        for ids in gone.chunks(BATCH) {
+            let mut ended = Vec::with_capacity(ids.len());
+            for id in ids {
+                if let Some(now) = R::find(self.conn, self.tenant, *id, None)? {
+                    let mut next = now.next(&self.order.by);
+                    next.meta.ended_on = Some(self.order.today);
+                    ended.push(next);
+                }
+            }
+            R::replace(self.conn, self.tenant, &ended)?;
+            self.report.ended += ended.len() as u64;
+        }
+        Ok(())
+    }
+}

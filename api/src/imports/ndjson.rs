@@ -1,0 +1,78 @@
+//! Rows of NDJSON: a JSON object on each line.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::ops::ControlFlow;
+
+use schema::RecordKind;
+
+use super::engine::{Rows, Visit};
+use super::report::Place;
+use crate::extract::Members;
+use crate::fault::{Fault, Reason};
+use crate::files::csv::skip_byte_order_mark;
+use crate::problem::Text;
+
+/// An NDJSON file.
+pub(crate) struct NdjsonRows {
+    pub(crate) name: Option<String>,
+    pub(crate) file: File,
+    pub(crate) max_rows: u64,
+}
+
+/// The longest line.
+const LONGEST_LINE: u64 = 1 << 20;
+
+impl Rows for NdjsonRows {
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), (Place, Fault)> {
+        let name = self.name.clone();
+        let fault = |row, reason| (Place { sheet: name.clone(), row }, Fault::new("", reason));
+        let failed =
+            |error: io::Error| fault(None, Reason::Unreadable(Text::new(error.to_string(), error.to_string())));
+        let known: Vec<_> = super::table::columns(kind).map(|column| column.name).collect();
+        let mut file = self.file.try_clone().map_err(failed)?;
+        file.rewind().map_err(failed)?;
+        skip_byte_order_mark(&mut file).map_err(failed)?;
+        let mut reader = BufReader::with_capacity(1 << 18, file);
+        let (mut line, mut text) = (0, Vec::new());
+        loop {
+            text.clear();
+            if reader.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut text).map_err(failed)? == 0 {
+                return Ok(());
+            }
+            line += 1;
+            if text.len() as u64 > LONGEST_LINE {
+                let what = Text::new("バイト（1行の長さ）", "bytes in a line");
+                return Err(fault(Some(line), Reason::TooMuch { what, max: LONGEST_LINE }));
+            }
+            if line > self.max_rows {
+                let what = Text::new("行", "rows");
+                return Err(fault(Some(line), Reason::TooMuch { what, max: self.max_rows }));
+            }
+            let trimmed = text.trim_ascii();
+            if trimmed.is_empty() {
+                continue;
+            }
+            let members = Members::parse(trimmed);
+            let row = match &members {
+                Ok(members) => read(members, &known),
+                Err(_) => Err(vec![Fault::new("", Reason::NotAnObject)]),
+            };
+            if let ControlFlow::Break(()) = visit(line, row) {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn read<'a>(members: &'a Members, known: &[&'static str]) -> super::engine::Row<'a> {
+    let cells = members.cells();
+    let mut none = ();
+    let mut fields = crate::fields::Fields::new(cells.clone(), &mut none);
+    fields.expect_only(known);
+    if fields.faults.is_empty() { Ok(cells) } else { Err(fields.faults) }
+}

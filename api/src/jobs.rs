@@ -1,0 +1,200 @@
+//! Jobs: work that outlasts a request, and survives a restart.
+
+mod runner;
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, delete, get};
+use schema::jobs::{self, JobRow};
+use schema::{Job, JobId, JobState, Whole};
+use scoring::Lang;
+use serde_json::{Value, json};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) use runner::{Progress, Runner};
+
+use crate::auth::{Integrator, Viewer};
+use crate::extract::{IdPath, Query, language};
+use crate::openapi::{self, choice_schema, id_schema, object, text_schema, time_schema, whole_schema};
+use crate::page::{MAX_LIMIT, USUAL_LIMIT};
+use crate::problem::{ApiError, Problem, ProblemKind};
+use crate::records::keys;
+use crate::state::State;
+
+/// The schema of a job.
+pub(crate) struct JobView;
+
+impl PartialSchema for JobView {
+    fn schema() -> RefOr<Schema> {
+        let progress = object("How far it is; null unless it runs.")
+            .property("done", whole_schema("So many are done.", 12_000), true)
+            .property("total", whole_schema("Of so many, where that is known.", 25_358).or_null(), true)
+            .property("unit", text_schema("What is counted.", "rows"), true);
+        object("A job.")
+            .property("id", id_schema("The id: of the job, and of the import that it runs."), true)
+            .property("kind", choice_schema("What it does.", &["import"], "import"), true)
+            .property("state", choice_schema("How far it is.", &keys::<JobState>(), "succeeded"), true)
+            .property("progress", progress.or_null(), true)
+            .property("request", object("What was asked for."), true)
+            .property("result", crate::imports::result_schema().or_null(), true)
+            .property("created_at", time_schema("When it was asked for."), true)
+            .property("created_by", text_schema("The token that asked for it.", "purchasing"), true)
+            .property("started_at", time_schema("When work began.").or_null(), true)
+            .property("finished_at", time_schema("When it ended.").or_null(), true)
+            .property("attempt_count", whole_schema("How often work began; again after a restart.", 1), true)
+            .into()
+    }
+}
+
+impl ToSchema for JobView {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Job".into()
+    }
+}
+
+/// The schema of a page of jobs.
+pub(crate) struct JobList;
+
+impl PartialSchema for JobList {
+    fn schema() -> RefOr<Schema> {
+        openapi::list_schema("Job").into()
+    }
+}
+
+impl ToSchema for JobList {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "JobList".into()
+    }
+}
+
+/// A job as the API shows it.
+pub(crate) fn view(job: &JobRow, progress: Option<&Progress>, lang: Lang) -> Value {
+    let stored = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+    let progress = progress
+        .filter(|_| job.state == JobState::Running)
+        .map(|progress| json!({ "done": progress.done(), "total": progress.total(), "unit": "rows" }));
+    json!({
+        "id": job.id, "kind": "import", "state": job.state, "progress": progress,
+        "request": stored(&job.request),
+        "result": job.result.as_deref().map(|result| crate::imports::result_view(stored(result), job.id, lang)),
+        "created_at": job.created_at, "created_by": job.created_by, "started_at": job.started_at,
+        "finished_at": job.finished_at, "attempt_count": job.attempt_count,
+    })
+}
+
+/// The parameters of the list of jobs, for the API document.
+struct ListJobs;
+
+impl IntoParams for ListJobs {
+    fn into_params(
+        _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+    ) -> Vec<utoipa::openapi::path::Parameter> {
+        let mut parameters = openapi::page_parameters();
+        let state = choice_schema("The state.", &keys::<JobState>(), "running");
+        parameters.push(openapi::parameter("state", "Only those in this state.", state, false));
+        parameters
+    }
+}
+
+/// List jobs
+///
+/// Latest first. Role: viewer.
+#[utoipa::path(tag = "jobs", params(ListJobs), responses((status = 200, body = JobList, description = "The page.")))]
+#[get("/jobs")]
+async fn list_jobs(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let lang = language(request.headers());
+    let (limit, before, wanted) = query.read(&["limit", "cursor", "state"], |fields| {
+        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+        let before = fields.value::<Option<JobId>>("cursor", None);
+        let wanted = fields.value::<Option<JobState>>("state", None);
+        Some((limit?.map_or(USUAL_LIMIT, Whole::get), before?, wanted?))
+    })?;
+    let mut rows = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| Ok(jobs::list(conn, tenant, wanted, before, limit + 1)?))
+        .await?;
+    let is_more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    let next = rows.last().filter(|_| is_more).map(|last| last.id);
+    let items: Vec<_> = rows.iter().map(|job| view(job, state.runner.progress(job.id).as_deref(), lang)).collect();
+    Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": next, "count": Value::Null })))
+}
+
+/// Get a job
+///
+/// Ask again until `finished_at` is there. The result of an import says how many rows were created, updated, unchanged, rejected and
+/// ended, and where its findings are. Role: viewer.
+#[utoipa::path(tag = "jobs", params(IdPath<Job>), responses((status = 200, body = JobView, description = "The job.")))]
+#[get("/jobs/{id}")]
+async fn get_job(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Job>,
+) -> Result<HttpResponse, ApiError> {
+    let found = state.db.read(viewer.0.tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
+    let job = found.ok_or(ProblemKind::NotFound)?;
+    Ok(answer(HttpResponse::Ok(), &state, &request, &job))
+}
+
+/// Answers with a job, and when to ask again while it has not ended.
+pub(crate) fn answer(
+    mut builder: actix_web::HttpResponseBuilder,
+    state: &State,
+    request: &HttpRequest,
+    job: &JobRow,
+) -> HttpResponse {
+    if job.finished_at.is_none() {
+        builder.insert_header((header::RETRY_AFTER, "1"));
+    }
+    builder.json(view(job, state.runner.progress(job.id).as_deref(), language(request.headers())))
+}
+
+/// Cancel a job
+///
+/// A job that waits or runs ends without effect, at once or after the rows in hand. Role: integrator.
+#[utoipa::path(
+    tag = "jobs",
+    params(IdPath<Job>),
+    responses((status = 202, body = JobView, description = "Its end was asked for."))
+)]
+#[delete("/jobs/{id}")]
+async fn cancel_job(
+    integrator: Integrator,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Job>,
+) -> Result<HttpResponse, ApiError> {
+    // Before the database is asked: a running import holds the one writer until it ends.
+    let running = state.runner.progress(id.0);
+    let tenant = integrator.0.tenant;
+    let found = state.db.read(tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
+    let job = found.ok_or(ProblemKind::NotFound)?;
+    if job.finished_at.is_some() {
+        return Err(Problem::from(ProblemKind::WrongState).detail("終わったジョブです", "the job has ended").into());
+    }
+    if let Some(running) = running {
+        running.cancel();
+    }
+    let job = state
+        .db
+        .write(tenant, move |conn, tenant| {
+            jobs::request_cancel(conn, tenant, id.0)?;
+            Ok(jobs::find(conn, tenant, id.0)?)
+        })
+        .await?
+        .ok_or(ProblemKind::NotFound)?;
+    state.runner.wake();
+    Ok(answer(HttpResponse::Accepted(), &state, &request, &job))
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_jobs).service(get_job).service(cancel_job);
+}

@@ -1,0 +1,414 @@
+//! The API document: schemas made of fields, and what all operations have in common.
+
+use serde_json::{Value, json};
+use utoipa::Modify;
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::{
+    ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
+
+use crate::fields::{Field, Kind};
+use crate::page::{MAX_LIMIT, USUAL_LIMIT};
+
+/// A schema in the making.
+#[derive(Clone)]
+pub(crate) struct Shape(Object);
+
+/// An object.
+pub(crate) fn object(description: &str) -> Shape {
+    Shape(ObjectBuilder::new().description(Some(description)).build())
+}
+
+impl Shape {
+    pub(crate) fn property(mut self, name: &str, shape: impl Into<RefOr<Schema>>, is_required: bool) -> Self {
+        self.0.properties.insert(name.to_owned(), shape.into());
+        if is_required {
+            self.0.required.push(name.to_owned());
+        }
+        self
+    }
+
+    /// The same, or null.
+    pub(crate) fn or_null(mut self) -> Self {
+        if let SchemaType::Type(known) = &self.0.schema_type {
+            self.0.schema_type = SchemaType::Array(vec![known.clone(), Type::Null]);
+        }
+        if let Some(values) = &mut self.0.enum_values {
+            values.push(Value::Null);
+        }
+        self
+    }
+
+    /// Without any other property.
+    pub(crate) fn closed(mut self) -> Self {
+        self.0.additional_properties = Some(Box::new(utoipa::openapi::schema::AdditionalProperties::FreeForm(false)));
+        self
+    }
+
+    pub(crate) fn max_length(mut self, max: usize) -> Self {
+        self.0.max_length = Some(max);
+        self
+    }
+}
+
+impl From<Shape> for RefOr<Schema> {
+    fn from(shape: Shape) -> Self {
+        Self::T(Schema::Object(shape.0))
+    }
+}
+
+impl From<Shape> for Schema {
+    fn from(shape: Shape) -> Self {
+        Self::Object(shape.0)
+    }
+}
+
+fn scalar(kind: Type, description: &str, example: Value) -> Object {
+    ObjectBuilder::new().schema_type(SchemaType::Type(kind)).description(Some(description)).examples([example]).build()
+}
+
+/// A text.
+pub(crate) fn text_schema(description: &str, example: &str) -> Shape {
+    Shape(scalar(Type::String, description, example.into()))
+}
+
+/// A UUID.
+pub(crate) fn id_schema(description: &str) -> Shape {
+    let mut schema = scalar(Type::String, description, EXAMPLE_ID.into());
+    schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Uuid));
+    Shape(schema)
+}
+
+const EXAMPLE_ID: &str = "01999999-9999-7999-8999-999999999999";
+
+/// A whole number.
+pub(crate) fn whole_schema(description: &str, example: i64) -> Shape {
+    Shape(scalar(Type::Integer, description, example.into()))
+}
+
+/// A flag.
+pub(crate) fn flag_schema(description: &str, example: bool) -> Shape {
+    Shape(scalar(Type::Boolean, description, example.into()))
+}
+
+/// A moment.
+pub(crate) fn time_schema(description: &str) -> Shape {
+    let mut schema = scalar(Type::String, description, "2026-09-30T00:00:00.000Z".into());
+    schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::DateTime));
+    Shape(schema)
+}
+
+/// One of a closed set.
+pub(crate) fn choice_schema(description: &str, keys: &[&str], example: &str) -> Shape {
+    let mut schema = scalar(Type::String, description, example.into());
+    schema.enum_values = Some(keys.iter().map(|key| (*key).into()).collect());
+    Shape(schema)
+}
+
+/// What a field holds.
+pub(crate) fn field_schema(field: &Field) -> Shape {
+    let example: Value = serde_json::from_str(field.example).unwrap_or_else(|_| field.example.into());
+    let description = format!("{} ({})", field.en, field.heading);
+    let typed = |kind| scalar(kind, &description, example.clone());
+    let formatted = |format| {
+        let mut schema = typed(Type::String);
+        schema.format = Some(SchemaFormat::KnownFormat(format));
+        schema
+    };
+    Shape(match field.kind {
+        Kind::Text { max } => {
+            let mut schema = typed(Type::String);
+            (schema.min_length, schema.max_length) = (Some(1), Some(max));
+            schema
+        }
+        Kind::Digits { count } => {
+            let mut schema = typed(Type::String);
+            (schema.min_length, schema.max_length) = (Some(1), Some(count));
+            schema.pattern = Some("^[0-9]+$".to_owned());
+            schema
+        }
+        Kind::Choice(words) => {
+            let mut schema = typed(Type::String);
+            schema.enum_values = Some(words.iter().map(|(key, _)| (*key).into()).collect());
+            schema
+        }
+        Kind::Whole(min, max) => {
+            let mut schema = typed(Type::Integer);
+            schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Int64));
+            (schema.minimum, schema.maximum) = (Some(number(min as f64)), Some(number(max as f64)));
+            schema
+        }
+        Kind::Number(min, max) => {
+            let mut schema = typed(Type::Number);
+            schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Double));
+            (schema.minimum, schema.maximum) = (Some(number(min)), Some(number(max)));
+            schema
+        }
+        Kind::Date => formatted(KnownFormat::Date),
+        Kind::Time => formatted(KnownFormat::DateTime),
+        Kind::Id => formatted(KnownFormat::Uuid),
+        Kind::Flag => typed(Type::Boolean),
+    })
+}
+
+fn number(value: f64) -> utoipa::Number {
+    if value.fract() == 0.0 { utoipa::Number::Int(value as isize) } else { utoipa::Number::Float(value) }
+}
+
+/// Where a record came from, in a body.
+pub(crate) fn origin_properties(body: Shape, has_external_id: bool) -> Shape {
+    let source = text_schema("Who delivers it; `manual` where there is none.", "manual").max_length(64).or_null();
+    let body = body.property("source", source, false);
+    if !has_external_id {
+        return body;
+    }
+    let text = "Its key where it comes from; together with `source` it names the record. Its id where there is none.";
+    body.property("external_id", text_schema(text, "E0").max_length(200).or_null(), false)
+}
+
+/// What every record has beside its attributes.
+pub(crate) fn meta_properties(view: Shape) -> Shape {
+    let mut date = text_schema("Since when it no longer holds: archived, or dropped by its source.", "2026-09-30");
+    date.0.format = Some(SchemaFormat::KnownFormat(KnownFormat::Date));
+    let warning = object("What is odd, and was taken all the same.")
+        .property("field", text_schema("The field.", "corporate_number"), true)
+        .property("code", text_schema("The stable code.", "same-corporate-number"), true)
+        .property("detail", text_schema("What is odd and what to do.", "other suppliers have the same number"), true);
+    let warnings = ArrayBuilder::new()
+        .items(RefOr::from(warning))
+        .description(Some("What is odd about it; null in lists, where it is not looked for."))
+        .schema_type(SchemaType::Array(vec![Type::Array, Type::Null]))
+        .build();
+    view.property("version", whole_schema("1 for the first version; the ETag in quotes.", 1), true)
+        .property("recorded_at", time_schema("Since when this version is known."), true)
+        .property("superseded_at", time_schema("Until when it was the current version.").or_null(), true)
+        .property("recorded_by", text_schema("The token that recorded it.", "purchasing"), true)
+        .property("import_id", id_schema("The import that recorded it.").or_null(), true)
+        .property("ended_on", date.or_null(), true)
+        .property("retraction_reason", text_schema("Why it was taken back, if it was.", "Wrong firm").or_null(), true)
+        .property("warnings", RefOr::T(Schema::Array(warnings)), true)
+}
+
+/// A page of things.
+pub(crate) fn list_schema(name: &str) -> Schema {
+    let items = ArrayBuilder::new()
+        .items(RefOr::Ref(Ref::from_schema_name(name)))
+        .description(Some("The page; members are those of `fields`, where it was given."))
+        .build();
+    object("A page of a list.")
+        .property("items", RefOr::T(Schema::Array(items)), true)
+        .property(
+            "next_cursor",
+            text_schema("The `cursor` of the next page; null on the last one.", "cG9z").or_null(),
+            true,
+        )
+        .property("count", whole_schema("How many there are, where `count=exact` asked for it.", 120).or_null(), true)
+        .into()
+}
+
+/// The id in a path.
+pub(crate) fn id_parameter() -> Parameter {
+    ParameterBuilder::new()
+        .name("id")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("The id."))
+        .schema(Some(RefOr::from(id_schema("The id."))))
+        .example(Some(EXAMPLE_ID.into()))
+        .build()
+}
+
+/// A parameter of the query string.
+pub(crate) fn parameter(name: &str, description: &str, shape: Shape, is_required: bool) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(if is_required { Required::True } else { Required::False })
+        .description(Some(description))
+        .schema(Some(RefOr::from(shape)))
+        .build()
+}
+
+/// A parameter that is a field.
+pub(crate) fn field_parameter(field: &Field) -> Parameter {
+    parameter(field.name, field.en, field_schema(field), false)
+}
+
+/// Parameters that every list of records has.
+pub(crate) fn list_parameters(sorts: &[String], has_external_id: bool) -> Vec<Parameter> {
+    let sorts: Vec<&str> = sorts.iter().map(String::as_str).collect();
+    let text = |name, description, example| parameter(name, description, text_schema(description, example), false);
+    let flag = |name, description| parameter(name, description, flag_schema(description, true), false);
+    let mut all = page_parameters();
+    all.push(parameter(
+        "sort",
+        "The order, `-` before it from last to first; equal ones by id, and by id where there is none.",
+        choice_schema("The order.", &sorts, sorts.first().copied().unwrap_or_default()),
+        false,
+    ));
+    all.push(parameter(
+        "count",
+        "`exact` counts all that the filters let through.",
+        choice_schema("Whether to count.", &["exact"], "exact"),
+        false,
+    ));
+    all.push(text(
+        "fields",
+        "The members of each item, by name and with commas; all where there is none.",
+        "id,version",
+    ));
+    let known_at = "Read as it was known at this moment (RFC 3339).";
+    all.push(parameter("known_at", known_at, time_schema(known_at), false));
+    all.push(text(
+        "supplier_code",
+        "Of the supplier with this code of the buyer, and those merged into it.",
+        "S0000001",
+    ));
+    let supplier_id = "Of this supplier and those merged into it.";
+    all.push(parameter("supplier_id", supplier_id, id_schema(supplier_id), false));
+    all.push(text("source", "Delivered by this source.", "manual"));
+    if has_external_id {
+        all.push(text("external_id", "With this key in its source.", "E0"));
+    }
+    let since = "Recorded at this moment or later (RFC 3339): what has changed since.";
+    all.push(parameter("recorded_since", since, time_schema(since), false));
+    all.push(flag("include_retracted", "Also those that were taken back. `false` where there is none."));
+    all.push(flag("include_ended", "Also those that no longer hold; `false` for suppliers, `true` for evidence."));
+    all
+}
+
+/// Which page of a list.
+pub(crate) fn page_parameters() -> Vec<Parameter> {
+    let mut limit = whole_schema("Rows of a page.", USUAL_LIMIT);
+    (limit.0.minimum, limit.0.maximum) = (Some(number(1.0)), Some(number(MAX_LIMIT as f64)));
+    limit.0.default = Some(USUAL_LIMIT.into());
+    let cursor = "`next_cursor` of the page before, with the same filters and sort.";
+    vec![
+        parameter("limit", "The most rows of the page.", limit, false),
+        parameter("cursor", cursor, text_schema(cursor, "cG9z"), false),
+    ]
+}
+
+/// Adds what operations have in common: the token, the problems that each can answer with, preconditions.
+pub(crate) struct InCommon;
+
+impl Modify for InCommon {
+    fn modify(&self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_with(Default::default);
+        components.schemas.insert("Problem".to_owned(), problem_schema());
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("A token of `sonae token create`."))
+            .build();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        for (path, item) in &mut document.paths.paths {
+            let operations = [
+                (HttpMethod::Get, &mut item.get),
+                (HttpMethod::Post, &mut item.post),
+                (HttpMethod::Put, &mut item.put),
+                (HttpMethod::Patch, &mut item.patch),
+                (HttpMethod::Delete, &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    complete(path, &method, operation);
+                }
+            }
+        }
+    }
+}
+
+fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
+    let needs_token = operation.security.is_none();
+    let has = |operation: &Operation, name: &str| {
+        operation
+            .parameters
+            .iter()
+            .flatten()
+            .any(|parameter| matches!(parameter, RefOr::T(known) if known.name == name))
+    };
+    let needs_match = has(operation, "If-Match");
+    let mut problems: Vec<(&str, &str)> = vec![("500", "internal"), ("503", "busy")];
+    if needs_token {
+        problems.extend([("401", "invalid-token"), ("403", "role-too-low")]);
+    }
+    if operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
+        problems.push(("400", "invalid-parameters"));
+    }
+    if path.contains('{') || path.contains("by-") {
+        problems.push(("404", "not-found"));
+    }
+    if operation.request_body.is_some() {
+        problems.extend([
+            ("400", "malformed-body"),
+            ("408", "slow-request"),
+            ("413", "body-too-large"),
+            ("415", "unsupported-media-type"),
+            ("422", "invalid-body"),
+        ]);
+    }
+    if *method != HttpMethod::Get && needs_token {
+        problems.push(("409", "wrong-state"));
+    }
+    if needs_match {
+        problems.extend([("412", "stale-version"), ("428", "precondition-required")]);
+    }
+    for (status, code) in problems {
+        operation
+            .responses
+            .responses
+            .entry(status.to_owned())
+            .or_insert_with(|| RefOr::T(problem_response(status, code)));
+    }
+    if needs_token {
+        operation.security = Some(vec![utoipa::openapi::security::SecurityRequirement::new("bearer", [""; 0])]);
+    }
+}
+
+fn problem_response(status: &str, code: &str) -> utoipa::openapi::response::Response {
+    let kind = crate::problem::ProblemKind::ALL.iter().find(|kind| kind.slug() == code);
+    let title = kind.map_or("", |kind| kind.title(scoring::Lang::En));
+    let example = json!({
+        "type": format!("urn:sonae:problem:{code}"), "title": title, "status": status.parse::<u16>().unwrap_or_default(),
+        "detail": "what was wrong and what to do", "instance": "/v1/suppliers", "code": code,
+        "request_id": EXAMPLE_ID, "errors": [],
+    });
+    let content =
+        ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).example(Some(example)).build();
+    ResponseBuilder::new().description(title).content("application/problem+json", content).build()
+}
+
+fn problem_schema() -> RefOr<Schema> {
+    let fault = object("One fault.")
+        .property(
+            "pointer",
+            text_schema("Where: a JSON Pointer into the body, or the parameter's name.", "#/name"),
+            true,
+        )
+        .property("code", text_schema("The stable code, as `docs/problems.md` lists it.", "missing-value"), true)
+        .property(
+            "detail",
+            text_schema("What is wrong and what to do.", "a required value is empty; fill it in"),
+            true,
+        );
+    let errors = ArrayBuilder::new().items(RefOr::from(fault)).description(Some("Every fault of the request.")).build();
+    object("A problem (RFC 9457). Titles and details are Japanese, or English by Accept-Language.")
+        .property("type", text_schema("A URI for the kind.", "urn:sonae:problem:invalid-body"), true)
+        .property("title", text_schema("The kind in words.", "The body breaks the rules"), true)
+        .property("status", whole_schema("The status code.", 422), true)
+        .property(
+            "detail",
+            text_schema("What was wrong with this request and what to do.", "faults: 1; mend each of errors"),
+            true,
+        )
+        .property("instance", text_schema("The path.", "/v1/suppliers"), true)
+        .property("code", text_schema("The kind's stable code.", "invalid-body"), true)
+        .property("request_id", id_schema("The request, as the log has it."), true)
+        .property("errors", RefOr::T(Schema::Array(errors)), true)
+        .into()
+}

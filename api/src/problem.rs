@@ -1,0 +1,308 @@
+//! Problems (RFC 9457): the one place that knows status codes.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use schema::RepoError;
+use scoring::Lang;
+use serde::Serialize;
+
+use crate::fault::Fault;
+
+/// A text in both languages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) ja: String,
+    pub(crate) en: String,
+}
+
+impl Text {
+    pub(crate) fn new(ja: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { ja: ja.into(), en: en.into() }
+    }
+
+    pub(crate) fn pick(&self, lang: Lang) -> &str {
+        lang.pick(&self.ja, &self.en)
+    }
+}
+
+macro_rules! problem_kinds {
+    ($($(#[$doc:meta])* $kind:ident => $slug:literal, $status:ident, $ja:literal, $en:literal;)*) => {
+        /// A kind of problem. Its slug is public and never changes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum ProblemKind { $($(#[$doc])* $kind,)* }
+
+        impl ProblemKind {
+            /// All kinds, as `docs/problems.md` lists them.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            pub(crate) const fn slug(self) -> &'static str {
+                match self { $(Self::$kind => $slug,)* }
+            }
+
+            pub(crate) const fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status,)* }
+            }
+
+            pub(crate) const fn title(self, lang: Lang) -> &'static str {
+                match (self, lang) { $((Self::$kind, Lang::Ja) => $ja, (Self::$kind, Lang::En) => $en,)* }
+            }
+        }
+    };
+}
+
+problem_kinds! {
+    InvalidRequest => "invalid-request", BAD_REQUEST, "リクエストの形式が正しくありません", "The request is malformed";
+    InvalidParameters => "invalid-parameters", BAD_REQUEST, "パラメーターが正しくありません", "Parameters are invalid";
+    MalformedBody => "malformed-body", BAD_REQUEST, "本文を読み取れません", "The body cannot be parsed";
+    InvalidToken => "invalid-token", UNAUTHORIZED, "有効なトークンが必要です", "A valid token is needed";
+    RoleTooLow => "role-too-low", FORBIDDEN, "このロールではできません", "The token's role does not allow this";
+    NoSuchPath => "no-such-path", NOT_FOUND, "このパスはありません", "There is no such path";
+    NotFound => "not-found", NOT_FOUND, "見つかりません", "Not found";
+    MethodNotAllowed => "method-not-allowed", METHOD_NOT_ALLOWED, "このメソッドは使えません", "The method is not allowed here";
+    SlowRequest => "slow-request", REQUEST_TIMEOUT, "本文の到着が遅すぎます", "The body arrived too slowly";
+    KeyTaken => "key-taken", CONFLICT, "同じキーの記録があります", "The key is taken";
+    StillReferred => "still-referred", CONFLICT, "ほかの記録から参照されています", "Other records refer to it";
+    WrongState => "wrong-state", CONFLICT, "今の状態ではできません", "Its state does not allow this";
+    StaleVersion => "stale-version", PRECONDITION_FAILED, "ほかの変更が先に行われました", "The resource has changed";
+    BodyTooLarge => "body-too-large", PAYLOAD_TOO_LARGE, "本文が大きすぎます", "The body is too large";
+    UnsupportedMediaType => "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "この形式は受け取れません", "The media type is not supported";
+    InvalidBody => "invalid-body", UNPROCESSABLE_ENTITY, "本文の内容が正しくありません", "The body breaks the rules";
+    PreconditionRequired => "precondition-required", PRECONDITION_REQUIRED, "If-Match が必要です", "If-Match is required";
+    TooManyJobs => "too-many-jobs", TOO_MANY_REQUESTS, "終わっていないジョブが多すぎます", "Too many jobs are open";
+    Internal => "internal", INTERNAL_SERVER_ERROR, "サービス内部の誤りです", "The service failed";
+    Busy => "busy", SERVICE_UNAVAILABLE, "混み合っています", "The service is busy";
+}
+
+impl ProblemKind {
+    /// The kind that a bare status of the framework stands for.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::NoSuchPath,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::REQUEST_TIMEOUT => Self::SlowRequest,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Busy,
+            status if status.is_client_error() => Self::InvalidRequest,
+            _ => Self::Internal,
+        }
+    }
+
+    /// What to do, where the kind alone says it.
+    fn remedy(self) -> Text {
+        match self {
+            Self::NoSuchPath => {
+                Text::new("パスは /openapi.json と /docs にあります", "/openapi.json and /docs list the paths")
+            }
+            Self::MethodNotAllowed => {
+                Text::new("使えるメソッドは /docs にあります", "/docs lists the methods of each path")
+            }
+            Self::Internal => Text::new(
+                "記録にはこの request_id で残っています。管理者に伝えてください",
+                "the log has the cause under this request_id; tell whoever runs the service",
+            ),
+            Self::Busy => Text::new("少し待ってからもう一度送ってください", "wait a moment and send it again"),
+            Self::RoleTooLow => Text::new(
+                "必要なロールのトークンを管理者に求めてください",
+                "ask an administrator for a token with the role that is needed",
+            ),
+            _ => Text::new("リクエストを直して送り直してください", "mend the request and send it again"),
+        }
+    }
+}
+
+/// A problem of one request.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: ProblemKind,
+    detail: Option<Text>,
+    errors: Vec<PointedFault>,
+    headers: Vec<(HeaderName, String)>,
+}
+
+/// A fault and where it is: a JSON Pointer into the body, or the name of a parameter or header.
+#[derive(Debug)]
+struct PointedFault {
+    pointer: String,
+    fault: Fault,
+}
+
+impl Problem {
+    pub(crate) fn detail(mut self, ja: impl Into<String>, en: impl Into<String>) -> Self {
+        self.detail = Some(Text::new(ja, en));
+        self
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Faults in the query string.
+    pub(crate) fn parameters(faults: Vec<Fault>) -> Self {
+        let errors = faults.into_iter().map(|fault| PointedFault { pointer: fault.field.clone(), fault }).collect();
+        Self { errors, ..ProblemKind::InvalidParameters.into() }
+    }
+
+    /// Faults in the body.
+    pub(crate) fn body(faults: Vec<Fault>) -> Self {
+        let pointer = |fault: &Fault| match fault.field.as_str() {
+            "" => "#".to_owned(),
+            // RFC 6901: ~ and / within a name are escaped.
+            name => format!("#/{}", name.replace('~', "~0").replace('/', "~1")),
+        };
+        let errors = faults.into_iter().map(|fault| PointedFault { pointer: pointer(&fault), fault }).collect();
+        Self { errors, ..ProblemKind::InvalidBody.into() }
+    }
+
+    /// The same faults under another kind.
+    pub(crate) fn of_kind(self, kind: ProblemKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The answer: members in the language of the request.
+    pub(crate) fn answer(&self, lang: Lang, path: &str, request_id: &str) -> HttpResponse {
+        let remedy = self.kind.remedy();
+        let detail = match (&self.detail, self.errors.len()) {
+            (Some(detail), _) => detail.pick(lang).to_owned(),
+            (None, 0) => remedy.pick(lang).to_owned(),
+            (None, count) => lang.pick(
+                format!("誤りが{count}件あります。errors のそれぞれを直してください"),
+                format!("faults: {count}; mend each of errors"),
+            ),
+        };
+        let errors = self.errors.iter().map(|error| FaultView {
+            pointer: &error.pointer,
+            code: error.fault.reason.code(),
+            detail: error.fault.reason.detail().pick(lang).to_owned(),
+        });
+        let view = ProblemView {
+            r#type: format!("urn:sonae:problem:{}", self.kind.slug()),
+            title: self.kind.title(lang),
+            status: self.kind.status().as_u16(),
+            detail,
+            instance: path,
+            code: self.kind.slug(),
+            request_id,
+            errors: errors.collect(),
+        };
+        let mut response = HttpResponseBuilder::new(self.kind.status());
+        response
+            .content_type("application/problem+json")
+            .insert_header((header::CONTENT_LANGUAGE, lang.pick("ja", "en")));
+        match self.kind {
+            ProblemKind::InvalidToken => drop(response.insert_header((header::WWW_AUTHENTICATE, "Bearer"))),
+            ProblemKind::Busy | ProblemKind::TooManyJobs => drop(response.insert_header((header::RETRY_AFTER, "5"))),
+            _ => {}
+        }
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.as_str()));
+        }
+        response.json(view)
+    }
+}
+
+impl From<ProblemKind> for Problem {
+    fn from(kind: ProblemKind) -> Self {
+        Self { kind, detail: None, errors: Vec::new(), headers: Vec::new() }
+    }
+}
+
+#[derive(Serialize)]
+struct ProblemView<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: String,
+    instance: &'a str,
+    code: &'a str,
+    request_id: &'a str,
+    errors: Vec<FaultView<'a>>,
+}
+
+#[derive(Serialize)]
+struct FaultView<'a> {
+    pointer: &'a str,
+    code: &'a str,
+    detail: String,
+}
+
+/// Why a request fails.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// The request is at fault; boxed, for it is rare and large.
+    Problem(Box<Problem>),
+    /// The service is: the cause goes to the log and not to the client.
+    Internal(Box<dyn std::error::Error + Send + Sync>),
+    /// The database is busy.
+    Busy(RepoError),
+}
+
+impl ApiError {
+    pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(error.into())
+    }
+
+    /// The problem as the client sees it.
+    pub(crate) fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Problem(problem) => Some(problem),
+            Self::Internal(_) | Self::Busy(_) => None,
+        }
+    }
+
+    pub(crate) fn kind(&self) -> ProblemKind {
+        match self {
+            Self::Problem(problem) => problem.kind,
+            Self::Internal(_) => ProblemKind::Internal,
+            Self::Busy(_) => ProblemKind::Busy,
+        }
+    }
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<ProblemKind> for ApiError {
+    fn from(kind: ProblemKind) -> Self {
+        Problem::from(kind).into()
+    }
+}
+
+impl From<RepoError> for ApiError {
+    fn from(error: RepoError) -> Self {
+        match error {
+            RepoError::Busy(_) => Self::Busy(error),
+            RepoError::Duplicate(_) => ProblemKind::KeyTaken.into(),
+            RepoError::Reference(_) => ProblemKind::StillReferred.into(),
+            RepoError::Unusable(_) | RepoError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Problem(problem) => out.write_str(problem.kind.slug()),
+            Self::Internal(error) => error.fmt(out),
+            Self::Busy(error) => error.fmt(out),
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.kind().status()
+    }
+
+    /// Only the status: the edge writes the body, in the language of the request.
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.status_code())
+    }
+}

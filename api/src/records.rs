@@ -1,0 +1,197 @@
+//! What suppliers, relationships and evidence have in common: one way to create, read, list, change and take back.
+//!
+//! A kind says what its fields are with [`resource!`], and how they are checked by [`Resource`]; the handlers of its
+//! own file call the functions here.
+
+mod change;
+mod list;
+mod parameters;
+mod routes;
+mod view;
+
+use chrono::NaiveDate;
+use schema::{Conn, ExternalId, Id, Record, RecordKind, RepoError, Source, Stored, SupplierId, TenantId, suppliers};
+
+pub(crate) use change::{Key, change, create, edit, put, refuse_retracted, remove, restore, retract, write_next};
+pub(crate) use list::{ListQuery, answer_read, find, list, versions};
+pub(crate) use parameters::{IfMatch, KeyQuery, ReadQuery};
+pub(crate) use routes::{evidence_routes, link_routes};
+pub(crate) use view::{
+    ChangeBody, CreateBody, Json, ListView, References, RetractBody, Shown, View, answer, etag, keys,
+};
+
+use crate::fault::Fault;
+use crate::fields::{Field, Fields, Suppliers};
+use crate::problem::ApiError;
+
+/// A kind of record as the interfaces know it.
+pub(crate) trait Resource: Record {
+    const KIND: RecordKind;
+    /// The word for one, as schemas are called: `Enrollment`.
+    const NAME: &'static str;
+    /// Where it is found: `/v1/enrollments`.
+    const PATH: &'static str;
+    /// What is read and written.
+    const FIELDS: &'static [Field];
+    /// What its list can be narrowed by, beside what every list can.
+    const FILTERS: &'static [Field];
+    /// Whether it has a key in its source.
+    const HAS_EXTERNAL_ID: bool;
+
+    /// Reads the attributes, keeping those of `now` that are not given.
+    fn read(fields: &mut Fields<'_>, now: Option<&Self>) -> Option<Self>;
+
+    /// Writes the attributes.
+    fn write(&self, references: &References, out: &mut Json);
+
+    /// The suppliers that it refers to.
+    fn suppliers(&self) -> impl Iterator<Item = SupplierId>;
+
+    /// Reads the filters.
+    fn read_filter(fields: &mut Fields<'_>) -> Option<Self::Filter>;
+
+    /// What imports find it by; none where it must come with a key of its source and does not.
+    fn key(&self, external_id: Option<&ExternalId>) -> Option<Key>;
+
+    /// Takes over what is not given.
+    fn fill(&mut self, now: &Self, given: &[&'static str]);
+
+    /// Takes over what no body sets.
+    fn keep(&mut self, now: &Self);
+
+    /// Makes the ids of first versions known, where others refer to them.
+    fn register(_conn: &mut Conn, _tenant: TenantId, _rows: &[Stored<Self>]) -> Result<(), RepoError> {
+        Ok(())
+    }
+
+    /// Refuses changes that its state does not allow.
+    fn refuse_change(now: &Stored<Self>) -> Result<(), ApiError> {
+        refuse_retracted(now)
+    }
+
+    /// Says what is wrong between fields.
+    fn check(&self, _today: NaiveDate, _faults: &mut Vec<Fault>) {}
+
+    /// Says what is odd and taken all the same.
+    fn warnings(_conn: &mut Conn, _tenant: TenantId, _stored: &Stored<Self>) -> Result<Vec<Fault>, RepoError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Finds suppliers of a buyer in the database.
+pub(crate) struct StoredSuppliers<'a> {
+    conn: &'a mut Conn,
+    tenant: TenantId,
+    failed: Option<RepoError>,
+}
+
+impl<'a> StoredSuppliers<'a> {
+    pub(crate) fn new(conn: &'a mut Conn, tenant: TenantId) -> Self {
+        Self { conn, tenant, failed: None }
+    }
+
+    /// Gives what was read, unless the database failed meanwhile.
+    pub(crate) fn finish<T>(self, read: T) -> Result<T, ApiError> {
+        self.failed.map_or(Ok(read), |error| Err(error.into()))
+    }
+
+    fn keep<T: Default>(&mut self, found: Result<T, RepoError>) -> T {
+        found.unwrap_or_else(|error| {
+            self.failed = Some(error);
+            T::default()
+        })
+    }
+}
+
+impl Suppliers for StoredSuppliers<'_> {
+    fn by_code(&mut self, code: &str) -> Option<SupplierId> {
+        let found = suppliers::id_of_code(self.conn, self.tenant, code);
+        self.keep(found)
+    }
+
+    fn family(&mut self, id: SupplierId) -> Vec<SupplierId> {
+        let merged = suppliers::merged_into(self.conn, self.tenant, id, None);
+        let mut family = self.keep(merged);
+        family.push(id);
+        family
+    }
+}
+
+/// The source and the key in it that a body names.
+pub(crate) fn read_origin<R: Resource>(fields: &mut Fields<'_>) -> Option<(Source, Option<ExternalId>)> {
+    let source = fields.value::<Option<Source>>("source", None);
+    let external_id = if R::HAS_EXTERNAL_ID { fields.value("external_id", None) } else { Some(None) };
+    Some((source?.unwrap_or_else(Source::manual), external_id?))
+}
+
+/// A record with the supplier codes that it refers to, ready to be shown.
+pub(crate) fn show<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<Shown, ApiError> {
+    let warnings = R::warnings(conn, tenant, stored)?;
+    let references = suppliers::references(conn, tenant, stored.attributes.suppliers(), None)?;
+    Ok(Shown::new(stored, &References(references), Some(&warnings)))
+}
+
+/// Finds the current version, or says that there is none.
+pub(crate) fn current<R: Resource>(conn: &mut Conn, tenant: TenantId, id: Id<R>) -> Result<Stored<R>, ApiError> {
+    R::find(conn, tenant, id, None)?.ok_or_else(|| crate::problem::ProblemKind::NotFound.into())
+}
+
+/// Says what the fields of a kind are, and how they are read and written.
+///
+/// `suppliers` are references: stored by id, written and read by code. `kept` are attributes that no body sets.
+macro_rules! resource {
+    (
+        $record:ty {
+            $(suppliers { $($id:ident = $code:literal by $method:ident $required:literal: $code_text:expr;)* })?
+            fields { $($field:ident: $text:expr;)* }
+            $(kept { $($kept:ident: $default:expr;)* })?
+        }
+    ) => {
+        const FIELDS: &'static [$crate::fields::Field] = &[
+            $($({
+                let (heading, ja, en, example) = $code_text;
+                let kind = <schema::SupplierCode as $crate::fields::FieldValue>::KIND;
+                $crate::fields::Field { name: $code, heading, ja, en, kind, is_required: $required, example }
+            },)*)?
+            $($crate::fields::Field::of::<$record, _>(|row| &row.$field, stringify!($field), $text),)*
+        ];
+
+        fn read(fields: &mut $crate::fields::Fields<'_>, now: Option<&Self>) -> Option<Self> {
+            // Every field is read before any is asked for, so that all faults are found.
+            $($(let $id = fields.$method($code, now.map(|now| now.$id));)*)?
+            $(let $field = fields.value(stringify!($field), now.map(|now| now.$field.clone()));)*
+            Some(Self {
+                $($($id: $id?,)*)?
+                $($field: $field?,)*
+                $($($kept: now.map_or_else(|| $default, |now| now.$kept.clone()),)*)?
+            })
+        }
+
+        fn write(&self, references: &$crate::records::References, out: &mut $crate::records::Json) {
+            $($(references.write(stringify!($id), $code, self.$id.into(), out);)*)?
+            $(out.set(stringify!($field), &self.$field);)*
+            let _ = references;
+        }
+
+        fn fill(&mut self, now: &Self, given: &[&'static str]) {
+            $($(if !given.contains(&$code) {
+                self.$id = now.$id;
+            })*)?
+            $(if !given.contains(&stringify!($field)) {
+                self.$field = now.$field.clone();
+            })*
+        }
+
+        fn keep(&mut self, now: &Self) {
+            $($(self.$kept = now.$kept.clone();)*)?
+            schema::Record::complete(self);
+            let _ = now;
+        }
+
+        fn suppliers(&self) -> impl Iterator<Item = schema::SupplierId> {
+            let ids: &[Option<schema::SupplierId>] = &[$($(self.$id.into(),)*)?];
+            ids.iter().flatten().copied().collect::<Vec<_>>().into_iter()
+        }
+    };
+}
+pub(crate) use resource;

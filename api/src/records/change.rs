@@ -1,0 +1,404 @@
+//! Writing: create, change, replace by key, take back, restore.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::NaiveDate;
+use schema::{Conn, ExternalId, Remark, RepoError, Source, Stored, SupplierCode, TenantId, Version};
+
+use super::view::etag;
+use super::{Resource, Shown, StoredSuppliers, answer, current, read_origin, show};
+use crate::auth::Caller;
+use crate::extract::{IdPath, JsonBody, Preconditions, Query, language};
+use crate::fault::{Fault, Reason};
+use crate::fields::{Cell, Fields};
+use crate::problem::{ApiError, Problem, ProblemKind};
+use crate::state::State;
+
+/// What an import finds a record by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// This.
+    Fixed(String),
+    /// This and a number: how many-th of its kind it is within its source.
+    Counted(String),
+}
+
+impl Key {
+    /// The key of the `place`-th of its kind, counted from 1.
+    pub(crate) fn at(self, place: usize) -> String {
+        match self {
+            Self::Fixed(key) => key,
+            Self::Counted(prefix) => format!("{prefix}{place}"),
+        }
+    }
+}
+
+/// A first version, or one that follows another.
+pub(crate) enum Change<R> {
+    First(Stored<R>),
+    Next(Stored<R>),
+}
+
+/// Adds a version, in the caller's transaction.
+pub(crate) fn store<R: Resource>(conn: &mut Conn, tenant: TenantId, change: &Change<R>) -> Result<(), ApiError> {
+    let written = match change {
+        Change::First(stored) => {
+            R::register(conn, tenant, std::slice::from_ref(stored)).and_then(|()| insert(conn, tenant, stored))
+        }
+        Change::Next(stored) => R::replace(conn, tenant, std::slice::from_ref(stored)),
+    };
+    written.map_err(|error| match error {
+        RepoError::Duplicate(_) => taken::<R>().into(),
+        other => other.into(),
+    })
+}
+
+fn insert<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<(), RepoError> {
+    R::insert(conn, tenant, std::slice::from_ref(stored))
+}
+
+fn taken<R: Resource>() -> Problem {
+    let field = if R::HAS_EXTERNAL_ID { "external_id" } else { R::FIELDS.first().map_or("", |field| field.name) };
+    Problem::body(vec![Fault::new(field, Reason::KeyTaken)]).of_kind(ProblemKind::KeyTaken)
+}
+
+/// Reads attributes, checks them, and refuses the request with all that is wrong.
+fn read_checked<R: Resource, T>(
+    fields: &mut Fields<'_>,
+    now: Option<&R>,
+    today: NaiveDate,
+    others: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+) -> Option<(R, T)> {
+    let read = R::read(fields, now);
+    let others = others(fields);
+    let mut read = read?;
+    read.complete();
+    read.check(today, &mut fields.faults);
+    Some((read, others?))
+}
+
+fn known<R: Resource>(with_origin: bool) -> Vec<&'static str> {
+    let mut known: Vec<_> = R::FIELDS.iter().map(|field| field.name).collect();
+    if with_origin {
+        known.push("source");
+        if R::HAS_EXTERNAL_ID {
+            known.push("external_id");
+        }
+    }
+    known
+}
+
+/// Reads a body against the database.
+fn read_body<R: Resource, T>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    body: &JsonBody,
+    (now, today): (Option<&R>, NaiveDate),
+    with_origin: bool,
+    others: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+) -> Result<(R, T), ApiError> {
+    let mut stored = StoredSuppliers::new(conn, tenant);
+    let (read, faults) = {
+        let mut fields = Fields::new(body.members().cells(), &mut stored);
+        fields.expect_only(&known::<R>(with_origin));
+        (read_checked(&mut fields, now, today, others), fields.faults)
+    };
+    match stored.finish(read)? {
+        Some(read) if faults.is_empty() => Ok(read),
+        _ => Err(Problem::body(faults).into()),
+    }
+}
+
+/// Creates a record.
+pub(crate) async fn create<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    request: HttpRequest,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let (version, today) = (caller.version(), caller.today());
+    let shown = state
+        .db
+        .write(caller.tenant, move |conn, tenant| {
+            let (attributes, (source, external_id)) =
+                read_body::<R, _>(conn, tenant, &body, (None, today), true, read_origin::<R>)?;
+            let mut stored = Stored::first(String::new(), source, external_id, &version, attributes);
+            stored.meta.record_key = new_key(conn, tenant, &stored)?;
+            created(conn, tenant, stored)
+        })
+        .await?;
+    Ok(answer_created::<R>(&request, shown))
+}
+
+fn created<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: Stored<R>) -> Result<Shown, ApiError> {
+    let change = Change::First(stored);
+    store(conn, tenant, &change)?;
+    let (Change::First(stored) | Change::Next(stored)) = change;
+    show(conn, tenant, &stored)
+}
+
+fn answer_created<R: Resource>(request: &HttpRequest, shown: Shown) -> HttpResponse {
+    let id = shown.json.0.get("id").and_then(|id| id.as_str()).unwrap_or_default();
+    let mut builder = HttpResponse::Created();
+    builder.insert_header((header::LOCATION, format!("{}/{id}", R::PATH)));
+    answer(builder, shown, language(request.headers()))
+}
+
+/// The key of a new record, or of one whose key follows from what has changed.
+fn new_key<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<String, RepoError> {
+    let meta = &stored.meta;
+    match stored.attributes.key(meta.external_id.as_ref()) {
+        Some(Key::Fixed(key)) => Ok(key),
+        // Without a key of its source it is found by its own id.
+        None => Ok(format!("id\u{1f}{}", meta.id)),
+        Some(Key::Counted(prefix)) if meta.record_key.starts_with(&prefix) => Ok(meta.record_key.clone()),
+        Some(Key::Counted(prefix)) => {
+            const TRIED: usize = 100;
+            let mut first = 1;
+            loop {
+                let keys: Vec<_> = (first..first + TRIED).map(|place| format!("{prefix}{place}")).collect();
+                let taken = R::with_keys(conn, tenant, &meta.source, &keys)?;
+                let free = keys.into_iter().find(|key| taken.iter().all(|row| row.meta.record_key != *key));
+                match free {
+                    Some(key) => return Ok(key),
+                    None => first += TRIED,
+                }
+            }
+        }
+    }
+}
+
+/// Adds a version that follows the current one; the current one where nothing changes.
+pub(crate) fn write_next<R: Resource>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    now: &Stored<R>,
+    version: &Version,
+    edit: impl FnOnce(&mut Stored<R>),
+) -> Result<Stored<R>, ApiError> {
+    let mut next = now.next(version);
+    edit(&mut next);
+    let is_same = next.attributes == now.attributes
+        && next.meta.ended_on == now.meta.ended_on
+        && next.meta.retraction_reason == now.meta.retraction_reason;
+    if is_same {
+        return Ok(now.clone());
+    }
+    next.meta.record_key = new_key(conn, tenant, &next)?;
+    let change = Change::Next(next);
+    store(conn, tenant, &change)?;
+    let (Change::First(next) | Change::Next(next)) = change;
+    Ok(next)
+}
+
+/// Changes a record by a merge patch.
+pub(crate) async fn change<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<R>,
+    preconditions: Preconditions,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let (version, today) = (caller.version(), caller.today());
+    let shown = state
+        .db
+        .write(caller.tenant, move |conn, tenant| {
+            let now = current::<R>(conn, tenant, id.0)?;
+            preconditions.allow_change(&etag(now.meta.version))?;
+            R::refuse_change(&now)?;
+            let (attributes, ()) = read_body(conn, tenant, &body, (Some(&now.attributes), today), false, |_| Some(()))?;
+            let next = write_next(conn, tenant, &now, &version, |next| next.attributes = attributes)?;
+            show(conn, tenant, &next)
+        })
+        .await?;
+    Ok(answer(HttpResponse::Ok(), shown, language(request.headers())))
+}
+
+/// Lets changes through unless the record was taken back.
+pub(crate) fn refuse_retracted<R>(now: &Stored<R>) -> Result<(), ApiError> {
+    match now.meta.retraction_reason {
+        None => Ok(()),
+        Some(_) => Err(Problem::from(ProblemKind::WrongState)
+            .detail(
+                "取り消された記録です。変更する前に restore で戻してください",
+                "the record was retracted; restore it before changing it",
+            )
+            .into()),
+    }
+}
+
+/// Ends a record that has no evidence in it, such as a code: its key is free again, its history stays.
+pub(crate) async fn remove<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    id: IdPath<R>,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let version = caller.version();
+    state
+        .db
+        .write(caller.tenant, move |conn, tenant| {
+            let now = current::<R>(conn, tenant, id.0)?;
+            preconditions.allow_change(&etag(now.meta.version))?;
+            let at = version.recorded_at.max(now.meta.recorded_at);
+            R::close(conn, tenant, &[now.meta.id], at)?;
+            Ok(())
+        })
+        .await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The key in the address of a record.
+struct AddressKey {
+    source: Source,
+    external_id: Option<ExternalId>,
+    supplier_code: Option<SupplierCode>,
+}
+
+fn read_address<R: Resource>(query: &Query) -> Result<AddressKey, ApiError> {
+    if R::HAS_EXTERNAL_ID {
+        query.read(&["source", "external_id"], |fields| {
+            let source = fields.value::<Option<Source>>("source", None);
+            let external_id = Some(fields.value("external_id", None)?);
+            Some(AddressKey { source: source?.unwrap_or_else(Source::manual), external_id, supplier_code: None })
+        })
+    } else {
+        query.read(&["supplier_code"], |fields| {
+            let supplier_code = Some(fields.value("supplier_code", None)?);
+            Some(AddressKey { source: Source::manual(), external_id: None, supplier_code })
+        })
+    }
+}
+
+/// Creates the record that an address names by its key, or replaces it.
+pub(crate) async fn put<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+    preconditions: Preconditions,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let (version, today) = (caller.version(), caller.today());
+    let address = read_address::<R>(&query)?;
+    let lang = language(request.headers());
+    let (shown, is_new) = state
+        .db
+        .write(caller.tenant, move |conn, tenant| {
+            let attributes = read_replacement::<R>(conn, tenant, &body, &address, today)?;
+            let AddressKey { source, external_id, .. } = address;
+            let mut stored = Stored::first(String::new(), source, external_id, &version, attributes);
+            stored.meta.record_key = new_key(conn, tenant, &stored)?;
+            let keys = [stored.meta.record_key.clone()];
+            let Some(now) = R::with_keys(conn, tenant, &stored.meta.source, &keys)?.pop() else {
+                preconditions.allow_creation()?;
+                return Ok((created(conn, tenant, stored)?, true));
+            };
+            if preconditions.is_creation_only() {
+                return Err(taken::<R>().into());
+            }
+            preconditions.allow_change(&etag(now.meta.version))?;
+            R::refuse_change(&now)?;
+            stored.attributes.keep(&now.attributes);
+            let next = write_next(conn, tenant, &now, &version, |next| next.attributes = stored.attributes)?;
+            Ok((show(conn, tenant, &next)?, false))
+        })
+        .await?;
+    if is_new { Ok(answer_created::<R>(&request, shown)) } else { Ok(answer(HttpResponse::Ok(), shown, lang)) }
+}
+
+/// Reads a body whose key stands in the address; a code may be repeated in the body, not changed.
+fn read_replacement<R: Resource>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    body: &JsonBody,
+    address: &AddressKey,
+    today: NaiveDate,
+) -> Result<R, ApiError> {
+    let mut stored = StoredSuppliers::new(conn, tenant);
+    let (read, faults) = {
+        let mut cells = body.members().cells();
+        let is_repeated = cells.iter().any(|(name, _)| *name == "supplier_code");
+        if let (Some(code), false) = (&address.supplier_code, is_repeated) {
+            cells.push(("supplier_code", Cell::Text(code.as_str().into())));
+        }
+        let mut fields = Fields::new(cells, &mut stored);
+        fields.expect_only(&known::<R>(false));
+        let read = read_checked::<R, _>(&mut fields, None, today, |_| Some(()));
+        if let (Some((read, ())), Some(code)) = (&read, &address.supplier_code)
+            && read.key(None) != Some(Key::Fixed(code.to_string()))
+        {
+            fields.faults.push(Fault::new("supplier_code", Reason::DiffersFromAddress));
+        }
+        (read, fields.faults)
+    };
+    match stored.finish(read)? {
+        Some((read, ())) if faults.is_empty() => Ok(read),
+        _ => Err(Problem::body(faults).into()),
+    }
+}
+
+/// Takes a record back: it never held.
+pub(crate) async fn retract<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<R>,
+    preconditions: Preconditions,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let reason = read_reason(&body)?;
+    edit::<R>(caller, state, request, id, preconditions, move |stored| {
+        stored.meta.retraction_reason = Some(reason);
+    })
+    .await
+}
+
+/// Undoes a retraction, or an end.
+pub(crate) async fn restore<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<R>,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    edit::<R>(caller, state, request, id, preconditions, |stored| {
+        stored.meta.retraction_reason = None;
+        stored.meta.ended_on = None;
+    })
+    .await
+}
+
+/// Adds a version with one thing changed.
+pub(crate) async fn edit<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<R>,
+    preconditions: Preconditions,
+    change: impl FnOnce(&mut Stored<R>) + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let version = caller.version();
+    let shown = state
+        .db
+        .write(caller.tenant, move |conn, tenant| {
+            let now = current::<R>(conn, tenant, id.0)?;
+            preconditions.allow_change(&etag(now.meta.version))?;
+            let next = write_next(conn, tenant, &now, &version, change)?;
+            show(conn, tenant, &next)
+        })
+        .await?;
+    Ok(answer(HttpResponse::Ok(), shown, language(request.headers())))
+}
+
+fn read_reason(body: &JsonBody) -> Result<Remark, ApiError> {
+    let mut none = ();
+    let mut fields = Fields::new(body.members().cells(), &mut none);
+    fields.expect_only(&["reason"]);
+    match (fields.value::<Remark>("reason", None), fields.faults) {
+        (Some(reason), faults) if faults.is_empty() => Ok(reason),
+        (_, faults) => Err(Problem::body(faults).into()),
+    }
+}

@@ -1,0 +1,289 @@
+//! Reading: one record, its versions, lists.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use schema::{Choice, Common, Instant, Listed, Page, Stored, Whole, suppliers};
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
+use super::view::{keys, names};
+use super::{References, Resource, Shown, StoredSuppliers};
+use crate::auth::Caller;
+use crate::extract::{Documented, IdPath, Preconditions, Query, language};
+use crate::fault::{Fault, Reason};
+use crate::fields::{Cell, FieldValue, Fields, Kind};
+use crate::openapi;
+use crate::page::{Cursors, MAX_LIMIT, USUAL_LIMIT};
+use crate::problem::{ApiError, Problem, ProblemKind};
+use crate::state::State;
+
+/// The parameters of a list, for the API document.
+pub(crate) struct ListQuery<R>(Documented<R>);
+
+impl<R: Resource> IntoParams for ListQuery<R> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters: Vec<_> = R::FILTERS.iter().map(openapi::field_parameter).collect();
+        parameters.extend(openapi::list_parameters(&sorts::<R>(), R::HAS_EXTERNAL_ID));
+        parameters
+    }
+}
+
+const COMMON: [&str; 13] = [
+    "limit",
+    "cursor",
+    "sort",
+    "count",
+    "fields",
+    "known_at",
+    "source",
+    "external_id",
+    "recorded_since",
+    "include_retracted",
+    "include_ended",
+    "supplier_code",
+    "supplier_id",
+];
+
+/// What a list can be sorted by, as the parameter has it.
+fn sorts<R: Resource>() -> Vec<String> {
+    keys::<R::Sort>().into_iter().flat_map(|key| [key.to_owned(), format!("-{key}")]).collect()
+}
+
+/// A list as asked for.
+struct Asked<R: Resource> {
+    listed: Listed<R>,
+    chosen: Option<Vec<String>>,
+    with_count: bool,
+}
+
+/// Lists records.
+pub(crate) async fn list<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let lang = language(request.headers());
+    let path = request.path().to_owned();
+    let shared = state.clone();
+    let cursor_query = query.clone();
+    let (rows, next, chosen, count) = state
+        .db
+        .read(caller.tenant, move |conn, tenant| {
+            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &cursor_query);
+            let mut stored = StoredSuppliers::new(conn, tenant);
+            let asked = read_list::<R>(&cursor_query, &mut stored, &cursors);
+            let mut asked = stored.finish(asked)??;
+            let limit = asked.listed.page.limit;
+            asked.listed.page.limit += 1;
+            let mut rows = R::list(conn, tenant, &asked.listed)?;
+            let is_more = rows.len() as i64 > limit;
+            rows.truncate(limit as usize);
+            let last = rows.last().filter(|_| is_more);
+            let next = last.map(|last| {
+                let key = asked.listed.page.sort.map(|sort| R::sort_key(last, sort)).unwrap_or_default();
+                cursors.make(&key, last.meta.id.as_str())
+            });
+            let count = match asked.with_count {
+                true => Some(R::count(conn, tenant, &asked.listed.common, &asked.listed.filter)?),
+                false => None,
+            };
+            let rows = show_all(conn, tenant, &rows, asked.listed.common.known_at)?;
+            Ok((rows, next, asked.chosen, count))
+        })
+        .await?;
+    let mut response = HttpResponse::Ok();
+    let first = format!("<{}>; rel=\"first\"", url(&request, &query, None));
+    let links = next.iter().map(|next| format!("<{}>; rel=\"next\"", url(&request, &query, Some(next))));
+    response.insert_header((header::LINK, links.chain([first]).collect::<Vec<_>>().join(", ")));
+    let items: Vec<_> = rows.into_iter().map(|row| row.pick(chosen.as_deref(), lang, false)).collect();
+    Ok(response.json(json!({ "items": items, "next_cursor": next, "count": count })))
+}
+
+fn show_all<R: Resource>(
+    conn: &mut schema::Conn,
+    tenant: schema::TenantId,
+    rows: &[Stored<R>],
+    known_at: Option<Instant>,
+) -> Result<Vec<Shown>, ApiError> {
+    let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
+    let references = References(suppliers::references(conn, tenant, ids, known_at)?);
+    Ok(rows.iter().map(|row| Shown::new(row, &references, None)).collect())
+}
+
+/// The address of another page of the list.
+fn url(request: &HttpRequest, query: &Query, cursor: Option<&str>) -> String {
+    let mut text = form_urlencoded::Serializer::new(String::new());
+    text.extend_pairs(query.0.iter().filter(|(name, _)| name != "cursor"));
+    if let Some(cursor) = cursor {
+        text.append_pair("cursor", cursor);
+    }
+    let text = text.finish();
+    if text.is_empty() { request.path().to_owned() } else { format!("{}?{text}", request.path()) }
+}
+
+fn read_list<R: Resource>(
+    query: &Query,
+    stored: &mut StoredSuppliers<'_>,
+    cursors: &Cursors<'_>,
+) -> Result<Asked<R>, ApiError> {
+    let mut fields = query.fields(stored);
+    let mut known: Vec<&'static str> = R::FILTERS.iter().map(|field| field.name).collect();
+    known.extend(COMMON.iter().filter(|name| R::HAS_EXTERNAL_ID || **name != "external_id"));
+    known.dedup();
+    fields.expect_only(&known);
+    let filter = R::read_filter(&mut fields);
+    let common = read_common::<R>(&mut fields);
+    let page = read_page::<R>(&mut fields, cursors);
+    let chosen = read_chosen::<R>(&mut fields);
+    let with_count = read_word(&mut fields, "count", &["exact"]);
+    match (filter, common, page, fields.faults) {
+        (Some(filter), Some(common), Some(page), faults) if faults.is_empty() => {
+            Ok(Asked { listed: Listed { common, filter, page }, chosen, with_count })
+        }
+        (.., faults) => Err(Problem::parameters(faults).into()),
+    }
+}
+
+fn read_common<R: Resource>(fields: &mut Fields<'_>) -> Option<Common> {
+    let suppliers = fields.family("supplier_code", "supplier_id");
+    Some(Common {
+        known_at: fields.value("known_at", None)?,
+        source: fields.value("source", None)?,
+        external_id: fields.value("external_id", None)?,
+        recorded_since: fields.value("recorded_since", None)?,
+        with_retracted: fields.value::<Option<bool>>("include_retracted", None)?.unwrap_or(false),
+        // What was archived is out of sight; evidence that ended is still evidence.
+        with_ended: fields
+            .value::<Option<bool>>("include_ended", None)?
+            .unwrap_or(R::KIND != schema::RecordKind::Suppliers),
+        suppliers: suppliers?,
+    })
+}
+
+fn read_page<R: Resource>(fields: &mut Fields<'_>, cursors: &Cursors<'_>) -> Option<Page<R, R::Sort>> {
+    let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+    let sort = read_sort::<R>(fields);
+    let after = fields.value::<Option<Cursor>>("cursor", None).and_then(|cursor| {
+        let Some(cursor) = cursor else { return Some(None) };
+        let place = cursors.read(&cursor.0).and_then(|(key, id)| Some((key, id.parse().ok()?)));
+        if place.is_none() {
+            fields.faults.push(Fault::new("cursor", Reason::BadCursor));
+        }
+        place.map(Some)
+    });
+    let (sort, is_descending) = sort?;
+    Some(Page { sort, is_descending, after: after?, limit: limit?.map_or(USUAL_LIMIT, Whole::get) })
+}
+
+fn read_sort<R: Resource>(fields: &mut Fields<'_>) -> Option<(Option<R::Sort>, bool)> {
+    let Some(text) = fields.value::<Option<String>>("sort", None)? else { return Some((None, false)) };
+    let (key, is_descending) = text.strip_prefix('-').map_or((text.as_str(), false), |key| (key, true));
+    let sort = R::Sort::parse(key).ok();
+    if sort.is_none() {
+        let reason = Reason::NotOneOf(keys::<R::Sort>());
+        fields.faults.push(Fault { field: "sort".into(), value: Some(text), reason });
+    }
+    sort.map(|sort| (Some(sort), is_descending))
+}
+
+/// A cursor as text: longer than other parameters, for it holds a sort key.
+struct Cursor(String);
+
+impl FieldValue for Cursor {
+    const KIND: Kind = Kind::Text { max: 8192 };
+
+    fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
+        match cell {
+            Cell::Text(text) if text.len() <= 8192 => Ok(Self(text.to_string())),
+            _ => Err(Reason::BadCursor),
+        }
+    }
+}
+
+fn read_chosen<R: Resource>(fields: &mut Fields<'_>) -> Option<Vec<String>> {
+    let text = fields.value::<Option<String>>("fields", None)??;
+    let known = names::<R>();
+    let chosen: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    for name in chosen.iter().filter(|name| !known.contains(&name.as_str())) {
+        let fault =
+            Fault { field: "fields".into(), value: Some(name.clone()), reason: Reason::NotOneOf(known.clone()) };
+        fields.faults.push(fault);
+    }
+    Some(chosen)
+}
+
+fn read_word(fields: &mut Fields<'_>, name: &str, words: &[&'static str]) -> bool {
+    match fields.value::<Option<String>>(name, None) {
+        Some(Some(word)) if !words.contains(&word.as_str()) => {
+            fields.faults.push(Fault::new(name, Reason::NotOneOf(words.to_vec())));
+            false
+        }
+        Some(Some(_)) => true,
+        _ => false,
+    }
+}
+
+/// Gets one record, as it is or was known.
+pub(crate) async fn find<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<R>,
+    query: Query,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let (known_at, chosen) = query.read(&["known_at", "fields"], |fields| {
+        let known_at = fields.value::<Option<Instant>>("known_at", None);
+        let chosen = read_chosen::<R>(fields);
+        Some((known_at?, chosen))
+    })?;
+    let shown = state
+        .db
+        .read(caller.tenant, move |conn, tenant| {
+            let stored = R::find(conn, tenant, id.0, known_at)?.ok_or(ProblemKind::NotFound)?;
+            let references = References(suppliers::references(conn, tenant, stored.attributes.suppliers(), known_at)?);
+            let warnings = R::warnings(conn, tenant, &stored)?;
+            Ok(Shown::new(&stored, &references, Some(&warnings)))
+        })
+        .await?;
+    Ok(answer_read(&request, shown, chosen.as_deref(), &preconditions))
+}
+
+/// Answers a read of one record, briefly where the client has this version.
+pub(crate) fn answer_read(
+    request: &HttpRequest,
+    shown: Shown,
+    chosen: Option<&[String]>,
+    preconditions: &Preconditions,
+) -> HttpResponse {
+    let etag = (header::ETAG, shown.etag.clone());
+    if preconditions.is_known(&shown.etag) {
+        return HttpResponse::NotModified().insert_header(etag).finish();
+    }
+    HttpResponse::Ok().insert_header(etag).json(shown.pick(chosen, language(request.headers()), true))
+}
+
+/// Lists all versions of a record, latest first.
+pub(crate) async fn versions<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<R>,
+) -> Result<HttpResponse, ApiError> {
+    let lang = language(request.headers());
+    let rows = state
+        .db
+        .read(caller.tenant, move |conn, tenant| {
+            let rows = R::versions(conn, tenant, id.0)?;
+            if rows.is_empty() {
+                return Err(ProblemKind::NotFound.into());
+            }
+            show_all(conn, tenant, &rows, None)
+        })
+        .await?;
+    let items: Vec<_> = rows.into_iter().map(|row| row.pick(None, lang, false)).collect();
+    Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": Value::Null, "count": items.len() })))
+}

@@ -1,0 +1,50 @@
+//! Parameters that records share, for the API document.
+
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::{RefOr, Required};
+
+use crate::openapi::{parameter, text_schema, time_schema};
+
+/// The parameters of a read of one record.
+pub(crate) struct ReadQuery;
+
+impl IntoParams for ReadQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let known_at = "Read as it was known at this moment (RFC 3339).";
+        let fields = "The members to show, by name and with commas; all where there is none.";
+        vec![
+            parameter("known_at", known_at, time_schema(known_at), false),
+            parameter("fields", fields, text_schema(fields, "id,version"), false),
+        ]
+    }
+}
+
+/// The header that a change is held to.
+pub(crate) struct IfMatch;
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = "The ETag of the version that is changed, or `*` for whichever there is.";
+        let header = ParameterBuilder::new()
+            .name("If-Match")
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(text))
+            .schema(Some(RefOr::from(text_schema(text, "\"1\""))));
+        vec![header.build()]
+    }
+}
+
+/// The key in an address.
+pub(crate) struct KeyQuery;
+
+impl IntoParams for KeyQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let (source, id) = ("Who delivers it; `manual` where there is none.", "Its key in that source.");
+        vec![
+            parameter("source", source, text_schema(source, "manual").max_length(64), false),
+            parameter("external_id", id, text_schema(id, "E0").max_length(200), true),
+        ]
+    }
+}

@@ -1,0 +1,276 @@
+//! The operations that relationships and every kind of evidence have, written out once.
+
+/// Writes the operations of one kind: list, create, get, put by key, change, retract, restore, versions.
+macro_rules! evidence_routes {
+    (
+        $record:ty, $tag:literal, one $one:literal, many $many:literal;
+        $path:literal: $list:ident, $create:ident;
+        $by_key:literal: $put:ident;
+        $with_id:literal: $get:ident, $change:ident;
+        $retracted:literal: $retract:ident;
+        $restored:literal: $restore:ident;
+        $all_versions:literal: $versions:ident;
+    ) => {
+        use actix_web::{get, patch, post, put};
+
+        type One = $crate::records::View<$record>;
+        type Many = $crate::records::ListView<$record>;
+        type CreateOne = $crate::records::CreateBody<$record>;
+        type ChangeOne = $crate::records::ChangeBody<$record>;
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("List ", $many),
+            description = concat!("The current version of each, page by page, or as known at a moment. Role: viewer."),
+            params($crate::records::ListQuery<$record>),
+            responses((status = 200, body = Many, description = "The page."))
+        )]
+        #[get($path)]
+        pub(crate) async fn $list(
+            viewer: $crate::auth::Viewer,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            query: $crate::extract::Query,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::list::<$record>(viewer.0, state, request, query).await
+        }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("Create ", $one),
+            description = "All faults are reported at once, and nothing is stored where there is any. Role: analyst.",
+            request_body(content = CreateOne, description = concat!("The ", $tag, " entry.")),
+            responses((status = 201, body = One, description = "Created; Location and ETag name it."))
+        )]
+        #[post($path)]
+        pub(crate) async fn $create(
+            analyst: $crate::auth::Analyst,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            body: $crate::extract::JsonBody,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::create::<$record>(analyst.0, state, request, body).await
+        }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("Put ", $one, " by its key"),
+            description = "Creates the record with this key of its source, or replaces all its fields. Replacing needs If-Match; `*` \
+                           stands for whichever version there is. Role: analyst.",
+            params($crate::records::KeyQuery, $crate::records::IfMatch),
+            request_body(content = ChangeOne, description = "All fields; those left out become unknown."),
+            responses(
+                (status = 200, body = One, description = "Replaced."),
+                (status = 201, body = One, description = "Created.")
+            )
+        )]
+        #[put($by_key)]
+        pub(crate) async fn $put(
+            analyst: $crate::auth::Analyst,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            query: $crate::extract::Query,
+            preconditions: $crate::extract::Preconditions,
+            body: $crate::extract::JsonBody,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::put::<$record>(analyst.0, state, request, query, preconditions, body).await
+        }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("Get ", $one),
+            description = "The current version, or the one known at a moment. Answers If-None-Match with 304. Role: viewer.",
+            params($crate::extract::IdPath<$record>, $crate::records::ReadQuery),
+            responses((status = 200, body = One, description = "The record; its ETag names the version."))
+        )]
+        #[get($with_id)]
+        pub(crate) async fn $get(
+            viewer: $crate::auth::Viewer,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            id: $crate::extract::IdPath<$record>,
+            query: $crate::extract::Query,
+            preconditions: $crate::extract::Preconditions,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::find::<$record>(viewer.0, state, request, id, query, preconditions).await
+        }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("Change ", $one),
+            description = "By JSON Merge Patch. The version before stays in the history. Role: analyst.",
+            params($crate::extract::IdPath<$record>, $crate::records::IfMatch),
+            request_body(content = ChangeOne, description = "What changes.", content_type = "application/merge-patch+json"),
+            responses((status = 200, body = One, description = "The new version."))
+        )]
+        #[patch($with_id)]
+        pub(crate) async fn $change(
+            analyst: $crate::auth::Analyst,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            id: $crate::extract::IdPath<$record>,
+            preconditions: $crate::extract::Preconditions,
+            body: $crate::extract::JsonBody,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::change::<$record>(analyst.0, state, request, id, preconditions, body).await
+        }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("Retract ", $one),
+            description = "Takes a record back that never held, with the reason; its history stays, and imports leave it so. Role: analyst.",
+            params($crate::extract::IdPath<$record>, $crate::records::IfMatch),
+            request_body(content = $crate::records::RetractBody, description = "The reason."),
+            responses((status = 200, body = One, description = "The retracted version."))
+        )]
+        #[post($retracted)]
+        pub(crate) async fn $retract(
+            analyst: $crate::auth::Analyst,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            id: $crate::extract::IdPath<$record>,
+            preconditions: $crate::extract::Preconditions,
+            body: $crate::extract::JsonBody,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::retract::<$record>(analyst.0, state, request, id, preconditions, body).await
+        }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("Restore ", $one),
+            description = "Undoes a retraction, or an end by a replacing import. Role: analyst.",
+            params($crate::extract::IdPath<$record>, $crate::records::IfMatch),
+            responses((status = 200, body = One, description = "The restored version."))
+        )]
+        #[post($restored)]
+        pub(crate) async fn $restore(
+            analyst: $crate::auth::Analyst,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            id: $crate::extract::IdPath<$record>,
+            preconditions: $crate::extract::Preconditions,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::restore::<$record>(analyst.0, state, request, id, preconditions).await
+        }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("List the versions of ", $one),
+            description = "Everything that was ever recorded of it, latest first: when, by whom, with which import. Role: viewer.",
+            params($crate::extract::IdPath<$record>),
+            responses((status = 200, body = Many, description = "All versions."))
+        )]
+        #[get($all_versions)]
+        pub(crate) async fn $versions(
+            viewer: $crate::auth::Viewer,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            id: $crate::extract::IdPath<$record>,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::versions::<$record>(viewer.0, state, request, id).await
+        }
+
+        pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+            config
+                .service($list)
+                .service($create)
+                .service($put)
+                .service($get)
+                .service($change)
+                .service($retract)
+                .service($restore)
+                .service($versions);
+        }
+    };
+}
+pub(crate) use evidence_routes;
+
+/// The operations of a kind that has no evidence in it: list, create, get, delete.
+macro_rules! link_routes {
+    (
+        $record:ty, $tag:literal, one $one:literal, many $many:literal, $writer:ident = $role:literal;
+        $path:literal: $list:ident, $create:ident;
+        $with_id:literal: $get:ident, $delete:ident;
+    ) => {
+        use actix_web::{delete, get, post};
+
+        type One = $crate::records::View<$record>;
+        type Many = $crate::records::ListView<$record>;
+        type CreateOne = $crate::records::CreateBody<$record>;
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("List ", $many),
+            description = "The current ones, page by page, or as known at a moment. Role: viewer.",
+            params($crate::records::ListQuery<$record>),
+            responses((status = 200, body = Many, description = "The page."))
+        )]
+        #[get($path)]
+        pub(crate) async fn $list(
+            viewer: $crate::auth::Viewer,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            query: $crate::extract::Query,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::list::<$record>(viewer.0, state, request, query).await
+        }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("Create ", $one),
+            description = concat!("All faults are reported at once, and nothing is stored where there is any. Role: ", $role, "."),
+            request_body(content = CreateOne, description = "What is to be recorded."),
+            responses((status = 201, body = One, description = "Created; Location and ETag name it."))
+        )]
+        #[post($path)]
+        pub(crate) async fn $create(
+            writer: $crate::auth::$writer,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            body: $crate::extract::JsonBody,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::create::<$record>(writer.0, state, request, body).await
+        }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("Get ", $one),
+            description = "As it is, or was known at a moment. Role: viewer.",
+            params($crate::extract::IdPath<$record>, $crate::records::ReadQuery),
+            responses((status = 200, body = One, description = "The record; its ETag names the version."))
+        )]
+        #[get($with_id)]
+        pub(crate) async fn $get(
+            viewer: $crate::auth::Viewer,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            id: $crate::extract::IdPath<$record>,
+            query: $crate::extract::Query,
+            preconditions: $crate::extract::Preconditions,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::find::<$record>(viewer.0, state, request, id, query, preconditions).await
+        }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("Delete ", $one),
+            description = concat!("From now on it no longer holds; `known_at` still shows it. Role: ", $role, "."),
+            params($crate::extract::IdPath<$record>, $crate::records::IfMatch),
+            responses((status = 204, description = "Deleted."))
+        )]
+        #[delete($with_id)]
+        pub(crate) async fn $delete(
+            writer: $crate::auth::$writer,
+            state: actix_web::web::Data<$crate::state::State>,
+            id: $crate::extract::IdPath<$record>,
+            preconditions: $crate::extract::Preconditions,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::remove::<$record>(writer.0, state, id, preconditions).await
+        }
+
+        pub(crate) fn routes(config: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+            config.service($list).service($create).service($get).service($delete);
+        }
+    };
+}
+pub(crate) use link_routes;

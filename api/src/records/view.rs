@@ -1,0 +1,266 @@
+//! How records look in JSON, and what their bodies may hold, in the API document too.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use schema::suppliers::Reference;
+use schema::{Choice, Stored, SupplierId};
+use scoring::Lang;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+use utoipa::{PartialSchema, ToSchema};
+
+use super::Resource;
+use crate::extract::Documented;
+use crate::fault::Fault;
+use crate::openapi::{self, object};
+
+/// An object in the making.
+#[derive(Debug, Default, Clone, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Json(pub(crate) Map<String, Value>);
+
+impl Json {
+    pub(crate) fn set(&mut self, name: &str, value: &impl Serialize) {
+        // What is set here are texts, numbers and flags, which are always JSON.
+        self.0.insert(name.to_owned(), serde_json::to_value(value).unwrap_or_default());
+    }
+}
+
+/// Where references to suppliers lead.
+#[derive(Debug, Default)]
+pub(crate) struct References(pub(crate) HashMap<SupplierId, Reference>);
+
+impl References {
+    /// Writes the id and the code of the supplier that a reference leads to.
+    pub(crate) fn write(&self, id_name: &str, code_name: &str, id: Option<SupplierId>, out: &mut Json) {
+        let found = id.and_then(|id| self.0.get(&id));
+        out.set(id_name, &found.map(|found| found.id).or(id));
+        out.set(code_name, &found.map(|found| &found.code));
+    }
+}
+
+/// A record as the API shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub(crate) json: Json,
+    /// Strong, of this version.
+    pub(crate) etag: String,
+    warnings: Vec<Fault>,
+}
+
+/// The entity tag of a version.
+pub(crate) fn etag(version: i32) -> String {
+    format!("\"{version}\"")
+}
+
+impl Shown {
+    /// With warnings where they were looked for.
+    pub(crate) fn new<R: Resource>(stored: &Stored<R>, references: &References, warnings: Option<&[Fault]>) -> Self {
+        let (meta, mut json) = (&stored.meta, Json::default());
+        json.set("id", &meta.id);
+        stored.attributes.write(references, &mut json);
+        json.set("source", &meta.source);
+        if R::HAS_EXTERNAL_ID {
+            json.set("external_id", &meta.external_id);
+        }
+        json.set("version", &meta.version);
+        json.set("recorded_at", &meta.recorded_at);
+        json.set("superseded_at", &meta.superseded_at);
+        json.set("recorded_by", &meta.recorded_by);
+        json.set("import_id", &meta.import_id);
+        json.set("ended_on", &meta.ended_on);
+        json.set("retraction_reason", &meta.retraction_reason);
+        json.set("warnings", &Value::Null);
+        Self { json, etag: etag(meta.version), warnings: warnings.unwrap_or_default().to_vec() }
+    }
+
+    /// The object, in a language, with the fields that were asked for.
+    pub(crate) fn pick(mut self, chosen: Option<&[String]>, lang: Lang, with_warnings: bool) -> Json {
+        if with_warnings {
+            let warnings = self.warnings.iter().map(|warning| {
+                let detail = warning.reason.detail();
+                json!({ "field": warning.field, "code": warning.reason.code(), "detail": detail.pick(lang) })
+            });
+            self.json.0.insert("warnings".to_owned(), warnings.collect());
+        }
+        if let Some(chosen) = chosen {
+            self.json.0.retain(|name, _| chosen.contains(name));
+        }
+        self.json
+    }
+}
+
+/// Answers with one record.
+pub(crate) fn answer(mut builder: actix_web::HttpResponseBuilder, shown: Shown, lang: Lang) -> HttpResponse {
+    builder.insert_header((header::ETAG, shown.etag.clone()));
+    builder.json(shown.pick(None, lang, true))
+}
+
+/// The names that `fields` may choose from.
+pub(crate) fn names<R: Resource>() -> Vec<&'static str> {
+    let mut names = vec!["id"];
+    for field in R::FIELDS {
+        if let Some(id) = id_name::<R>(field.name) {
+            names.push(id);
+        }
+        names.push(field.name);
+    }
+    names.push("source");
+    if R::HAS_EXTERNAL_ID {
+        names.push("external_id");
+    }
+    names.extend(META);
+    names
+}
+
+const META: [&str; 8] = [
+    "version",
+    "recorded_at",
+    "superseded_at",
+    "recorded_by",
+    "import_id",
+    "ended_on",
+    "retraction_reason",
+    "warnings",
+];
+
+/// The name of the id beside a supplier's code, where a kind refers to one.
+fn id_name<R: Resource>(code: &str) -> Option<&'static str> {
+    match code {
+        "supplier_code" if R::KIND != schema::RecordKind::Suppliers => Some("supplier_id"),
+        "upstream_code" => Some("upstream_id"),
+        "downstream_code" => Some("downstream_id"),
+        _ => None,
+    }
+}
+
+/// The schema of a record as it is shown.
+pub(crate) struct View<R>(Documented<R>);
+
+impl<R: Resource> PartialSchema for View<R> {
+    fn schema() -> RefOr<Schema> {
+        let mut view = object(&format!("{} as recorded.", article(R::NAME)));
+        let id = openapi::id_schema("The id: the same in all versions.");
+        view = view.property("id", id, true);
+        for field in R::FIELDS {
+            if let Some(id) = id_name::<R>(field.name) {
+                let text = format!("The id of the supplier that `{}` leads to.", field.name);
+                let schema = openapi::id_schema(&text);
+                view = view.property(id, if field.is_required { schema } else { schema.or_null() }, true);
+            }
+            let schema = openapi::field_schema(field);
+            view = view.property(field.name, if field.is_required { schema } else { schema.or_null() }, true);
+        }
+        view = view.property(
+            "source",
+            openapi::text_schema("Who delivered it: `manual` by hand, or the import's source.", "manual"),
+            true,
+        );
+        if R::HAS_EXTERNAL_ID {
+            let text = "Its key where it came from; together with `source` it names the record.";
+            view = view.property("external_id", openapi::text_schema(text, "E0").or_null(), true);
+        }
+        openapi::meta_properties(view).into()
+    }
+}
+
+impl<R: Resource> ToSchema for View<R> {
+    fn name() -> Cow<'static, str> {
+        R::NAME.into()
+    }
+}
+
+/// The schema of the body that creates or replaces a record.
+pub(crate) struct CreateBody<R>(Documented<R>);
+
+impl<R: Resource> PartialSchema for CreateBody<R> {
+    fn schema() -> RefOr<Schema> {
+        let mut body = object(&format!("{} to be recorded. Fields left out are unknown.", article(R::NAME)));
+        for field in R::FIELDS {
+            let schema = openapi::field_schema(field);
+            let schema = if field.is_required { schema } else { schema.or_null() };
+            body = body.property(field.name, schema, field.is_required);
+        }
+        openapi::origin_properties(body, R::HAS_EXTERNAL_ID).closed().into()
+    }
+}
+
+impl<R: Resource> ToSchema for CreateBody<R> {
+    fn name() -> Cow<'static, str> {
+        format!("Create{}", R::NAME).into()
+    }
+}
+
+/// The schema of a merge patch of a record.
+pub(crate) struct ChangeBody<R>(Documented<R>);
+
+impl<R: Resource> PartialSchema for ChangeBody<R> {
+    fn schema() -> RefOr<Schema> {
+        let text = "A JSON Merge Patch (RFC 7396): fields left out stay, null makes a field unknown.";
+        let mut body = object(text);
+        for field in R::FIELDS {
+            let schema = openapi::field_schema(field);
+            body = body.property(field.name, if field.is_required { schema } else { schema.or_null() }, false);
+        }
+        body.closed().into()
+    }
+}
+
+impl<R: Resource> ToSchema for ChangeBody<R> {
+    fn name() -> Cow<'static, str> {
+        format!("Change{}", R::NAME).into()
+    }
+}
+
+/// The schema of a page of records.
+pub(crate) struct ListView<R>(Documented<R>);
+
+impl<R: Resource> PartialSchema for ListView<R> {
+    fn schema() -> RefOr<Schema> {
+        openapi::list_schema(R::NAME).into()
+    }
+}
+
+impl<R: Resource> ToSchema for ListView<R> {
+    fn name() -> Cow<'static, str> {
+        format!("{}List", R::NAME).into()
+    }
+}
+
+/// The schema of the body that takes a record back.
+pub(crate) struct RetractBody;
+
+impl PartialSchema for RetractBody {
+    fn schema() -> RefOr<Schema> {
+        let reason = openapi::text_schema("Why it never held.", "Reported for the wrong firm");
+        object("Why a record is taken back.").property("reason", reason.max_length(2000), true).closed().into()
+    }
+}
+
+impl ToSchema for RetractBody {
+    fn name() -> Cow<'static, str> {
+        "Retract".into()
+    }
+}
+
+fn article(name: &str) -> String {
+    let words = name.chars().enumerate().fold(String::new(), |mut words, (place, character)| {
+        if character.is_uppercase() && place > 0 {
+            words.push(' ');
+        }
+        words.extend(character.to_lowercase());
+        words
+    });
+    let article = if words.starts_with(['a', 'e', 'i', 'o', 'u']) { "An" } else { "A" };
+    format!("{article} {words}")
+}
+
+/// The key of a value of a closed set, for texts.
+pub(crate) fn keys<C: Choice>() -> Vec<&'static str> {
+    C::ALL.iter().map(|(_, key, _)| *key).collect()
+}

@@ -1,0 +1,26 @@
+//! The contents page: one line a resource.
+
+use utoipa_actix_web::scope;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::{
+    auth, certifications, enrollments, imports, incidents, jobs, provider_assignments, relationships, services,
+    supplier_codes, suppliers,
+};
+
+/// Everything that needs a token, and the public keys.
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(auth::get_public_keys).service(
+        scope::scope("/v1")
+            .configure(suppliers::routes)
+            .configure(supplier_codes::routes)
+            .configure(relationships::routes)
+            .configure(enrollments::routes)
+            .configure(certifications::routes)
+            .configure(incidents::routes)
+            .configure(provider_assignments::routes)
+            .configure(services::routes)
+            .configure(imports::routes)
+            .configure(jobs::routes),
+    );
+}

@@ -1,0 +1,59 @@
+//! Further codes of suppliers: which firm a code of a purchasing system means.
+
+use schema::supplier_codes::{SupplierCode, SupplierCodeFilter};
+use schema::{ExternalId, RecordKind};
+
+use crate::fields::{Field, Fields};
+use crate::records::{Key, Resource, link_routes, resource};
+
+impl Resource for SupplierCode {
+    const KIND: RecordKind = RecordKind::SupplierCodes;
+    const NAME: &'static str = "SupplierCodeMapping";
+    const PATH: &'static str = "/v1/supplier-codes";
+    const HAS_EXTERNAL_ID: bool = false;
+
+    resource! {
+        SupplierCode {
+            suppliers {
+                supplier_id = "supplier_code" by supplier true:
+                    ("取引先コード", "このコードが指す取引先の、発注者のコード", "The buyer's code of the supplier that it leads to", "S0000001");
+            }
+            fields {
+                system: ("システム", "このコードを使う購買システム", "The purchasing system that uses the code", "sap");
+                company: ("会社コード", "システムの中の会社。1社なら空", "The company within the system; none where there is one", "1000");
+                code: ("コード", "そのシステムでのコード", "The code in that system", "0000100123");
+            }
+        }
+    }
+
+    const FILTERS: &'static [Field] = &[
+        Field::of::<SupplierCode, _>(
+            |row| &row.system,
+            "system",
+            ("システム", "このシステムのもの", "Of this system", "sap"),
+        ),
+        Field::of::<SupplierCode, _>(
+            |row| &row.company,
+            "company",
+            ("会社コード", "この会社のもの", "Of this company", "1000"),
+        ),
+        Field::of::<SupplierCode, _>(|row| &row.code, "code", ("コード", "このコード", "This code", "0000100123")),
+    ];
+
+    fn read_filter(fields: &mut Fields<'_>) -> Option<SupplierCodeFilter> {
+        let system = fields.value("system", None);
+        let company = fields.value("company", None);
+        let code = fields.value("code", None);
+        Some(SupplierCodeFilter { system: system?, company: company?, code: code? })
+    }
+
+    fn key(&self, _: Option<&ExternalId>) -> Option<Key> {
+        Some(Key::Fixed(Self::key(&self.system, self.company.as_ref(), &self.code)))
+    }
+}
+
+link_routes! {
+    SupplierCode, "supplier_codes", one "a supplier code", many "supplier codes", Analyst = "analyst";
+    "/supplier-codes": list_supplier_codes, create_supplier_code;
+    "/supplier-codes/{id}": get_supplier_code, delete_supplier_code;
+}
