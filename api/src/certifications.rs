@@ -16,6 +16,7 @@ impl Resource for Certification {
     const NAME: &'static str = "Certification";
     const PATH: &'static str = "/v1/certifications";
     const HAS_EXTERNAL_ID: bool = true;
+    const KEY_FIELD: &'static str = "external_id";
 
     resource! {
         Certification {

@@ -29,12 +29,9 @@ pub(crate) async fn edge(
     let lang = language(request.headers());
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let span = info_span!("request", request_id = %id, method = %method, path = %path);
-    let http = request.request().clone();
 
-    let mut response = match next.call(request).instrument(span.clone()).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => ServiceResponse::new(http, error.error_response()).map_into_boxed_body(),
-    };
+    // Errors of handlers and of what they take out of requests are answers by now.
+    let mut response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();
     let status = response.status();
     let route = response.request().match_pattern();
     let _entered = span.entered();

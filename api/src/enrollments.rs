@@ -13,6 +13,7 @@ impl Resource for Enrollment {
     const NAME: &'static str = "Enrollment";
     const PATH: &'static str = "/v1/enrollments";
     const HAS_EXTERNAL_ID: bool = true;
+    const KEY_FIELD: &'static str = "external_id";
 
     resource! {
         Enrollment {

@@ -261,10 +261,6 @@ impl Members {
         self.0.iter().map(|(name, value)| (name.as_str(), Cell::Json(value))).collect()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Reads an object, and says what is wrong with a text that is none.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(text)

@@ -49,8 +49,6 @@ pub(crate) enum Reason {
     EndsBeforeStart(&'static str, &'static str),
     /// A cursor that is not ours, or belongs to another list.
     BadCursor,
-    /// A time zone that is not known.
-    UnknownTimeZone,
     /// The key is taken by another record.
     KeyTaken,
     /// Another key in the body than in the address.
@@ -114,7 +112,6 @@ impl Reason {
             Self::InTheFuture(_) => "in-the-future",
             Self::EndsBeforeStart(..) => "ends-before-start",
             Self::BadCursor => "bad-cursor",
-            Self::UnknownTimeZone => "unknown-time-zone",
             Self::KeyTaken => "key-taken",
             Self::DiffersFromAddress => "differs-from-address",
             Self::RepeatedKey(_) => "repeated-key",
@@ -208,9 +205,6 @@ impl Reason {
                 "この一覧のカーソルではありません。条件を変えたときは最初のページから取り直してください".into(),
                 "not a cursor of this list; start from the first page when filters or sort have changed".into(),
             ),
-            Self::UnknownTimeZone => {
-                ("Asia/Tokyo のような IANA の名前で書いてください".into(), "use an IANA name such as Asia/Tokyo".into())
-            }
             Self::KeyTaken => (
                 "このキーの記録が既にあります。その記録を変更するか、別のキーにしてください".into(),
                 "another record has this key; change that one or use another key".into(),

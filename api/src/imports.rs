@@ -28,7 +28,6 @@ pub(crate) use run::{
 
 use crate::auth::{Integrator, Viewer};
 use crate::extract::{IdPath, PacedBody, Query, language, media_type};
-use crate::fields::Field;
 use crate::openapi::{self, Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
 use crate::page::{MAX_LIMIT, USUAL_LIMIT};
 use crate::problem::{ApiError, Problem, ProblemKind};
@@ -382,11 +381,6 @@ async fn get_import_template(_: Viewer, request: HttpRequest, query: Query) -> R
         .content_type("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
         .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"sonae-template.xlsx\""))
         .body(book.map_err(ApiError::internal)?))
-}
-
-/// A column of a kind, for other modules.
-pub(crate) fn columns(kind: RecordKind) -> impl Iterator<Item = Field> {
-    table::columns(kind)
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {

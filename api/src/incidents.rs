@@ -13,6 +13,7 @@ impl Resource for Incident {
     const NAME: &'static str = "Incident";
     const PATH: &'static str = "/v1/incidents";
     const HAS_EXTERNAL_ID: bool = true;
+    const KEY_FIELD: &'static str = "external_id";
 
     resource! {
         Incident {

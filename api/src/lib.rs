@@ -30,3 +30,8 @@ mod suppliers;
 
 pub use config::{Config, Limits};
 pub use service::{Running, ServeError, document, serve};
+
+/// The stable codes of all kinds of problems, as `docs/problems.md` lists them.
+pub fn problem_slugs() -> impl Iterator<Item = &'static str> {
+    problem::ProblemKind::ALL.iter().map(|kind| kind.slug())
+}

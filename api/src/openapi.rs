@@ -358,6 +358,10 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     if needs_match {
         problems.extend([("412", "stale-version"), ("428", "precondition-required")]);
     }
+    // What starts a job.
+    if operation.responses.responses.contains_key("202") && *method == HttpMethod::Post {
+        problems.push(("429", "too-many-jobs"));
+    }
     for (status, code) in problems {
         operation
             .responses

@@ -11,6 +11,7 @@ impl Resource for ProviderAssignment {
     const NAME: &'static str = "ProviderAssignment";
     const PATH: &'static str = "/v1/provider-assignments";
     const HAS_EXTERNAL_ID: bool = false;
+    const KEY_FIELD: &'static str = "supplier_code";
 
     resource! {
         ProviderAssignment {

@@ -37,6 +37,8 @@ pub(crate) trait Resource: Record {
     const FILTERS: &'static [Field];
     /// Whether it has a key in its source.
     const HAS_EXTERNAL_ID: bool;
+    /// The field that a key which is taken is blamed on.
+    const KEY_FIELD: &'static str;
 
     /// Reads the attributes, keeping those of `now` that are not given.
     fn read(fields: &mut Fields<'_>, now: Option<&Self>) -> Option<Self>;

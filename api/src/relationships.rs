@@ -13,6 +13,7 @@ impl Resource for Relationship {
     const NAME: &'static str = "Relationship";
     const PATH: &'static str = "/v1/relationships";
     const HAS_EXTERNAL_ID: bool = true;
+    const KEY_FIELD: &'static str = "external_id";
 
     resource! {
         Relationship {

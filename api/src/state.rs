@@ -48,6 +48,12 @@ impl Db {
         self.run(ConnRole::Writer, tenant, work).await
     }
 
+    /// Makes what was erased stand in no file any more.
+    pub(crate) async fn fold_log(&self) -> Result<(), ApiError> {
+        let database = self.0.clone();
+        Ok(web::block(move || database.fold_log()).await.map_err(ApiError::internal)??)
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         role: ConnRole,

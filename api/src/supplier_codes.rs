@@ -11,6 +11,7 @@ impl Resource for SupplierCode {
     const NAME: &'static str = "SupplierCodeMapping";
     const PATH: &'static str = "/v1/supplier-codes";
     const HAS_EXTERNAL_ID: bool = false;
+    const KEY_FIELD: &'static str = "code";
 
     resource! {
         SupplierCode {

@@ -24,6 +24,7 @@ impl Resource for Supplier {
     const NAME: &'static str = "Supplier";
     const PATH: &'static str = "/v1/suppliers";
     const HAS_EXTERNAL_ID: bool = false;
+    const KEY_FIELD: &'static str = "supplier_code";
 
     resource! {
         Supplier {

@@ -84,6 +84,19 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Folds the log of changes into the database, so that what was erased stands in no file any more.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn fold_log(&self) -> Result<(), RepoError> {
+        let mut conn = self.writer.get().map_err(RepoError::from)?;
+        match &mut *conn {
+            Conn::Sqlite(c) => c.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").map_err(RepoError::from),
+        }
+    }
+}
+
 impl Conn {
     fn transaction<T, E: From<RepoError>>(
         &mut self,

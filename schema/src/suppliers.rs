@@ -11,7 +11,7 @@ use crate::record::{BATCH, Stored, record};
 use crate::search::{anywhere, search_text};
 use crate::tables::{supplier_versions, suppliers};
 use crate::{
-    CorporateNumber, Count, DataAccess, Id, Instant, JsicDivision, Name, NetworkAccess, PositiveCount, PrefectureCode,
+    CorporateNumber, Count, DataAccess, Instant, JsicDivision, Name, NetworkAccess, PositiveCount, PrefectureCode,
     SupplierCode, SupplierId, TenantId, Yen,
 };
 
@@ -229,15 +229,17 @@ pub fn with_same_number(
     conn: &mut Conn,
     tenant: TenantId,
     supplier: &Stored<Supplier>,
-) -> Result<Vec<(Id<Supplier>, SupplierCode)>, RepoError> {
+) -> Result<Vec<(SupplierId, SupplierCode)>, RepoError> {
     let Some(number) = &supplier.attributes.corporate_number else { return Ok(Vec::new()) };
-    Ok(each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
-        .filter(supplier_versions::corporate_number.eq(number))
-        .filter(supplier_versions::id.ne(supplier.meta.id))
-        .filter(supplier_versions::merged_into_id.is_null())
-        .filter(supplier_versions::ended_on.is_null())
-        .order(supplier_versions::record_key.asc())
-        .limit(10)
-        .select((supplier_versions::id, supplier_versions::supplier_code))
-        .load(c))?)
+    // Sorted here: asked to sort, SQLite would walk all suppliers in order of code in place of the few with the number.
+    let mut rows: Vec<(SupplierId, SupplierCode)> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
+            .filter(supplier_versions::corporate_number.eq(number))
+            .filter(supplier_versions::id.ne(supplier.meta.id))
+            .filter(supplier_versions::merged_into_id.is_null())
+            .filter(supplier_versions::ended_on.is_null())
+            .limit(10)
+            .select((supplier_versions::id, supplier_versions::supplier_code))
+            .load(c))?;
+    rows.sort_by(|a, b| a.1.cmp(&b.1));
+    Ok(rows)
 }

@@ -1,5 +1,6 @@
 //! `sonae serve`: the service, until a signal ends it.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread;
@@ -87,7 +88,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     match format {
         LogFormat::Human => lines.init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),

@@ -106,5 +106,6 @@ fn delete(wanted: &str, confirm: &str, data: &DataFolder) -> Result<(), Failure>
         return Err(Failure::Usage(format!("--confirm {confirm}: the buyer is called {}", tenant.name)));
     }
     store.database.run(ConnRole::Writer, |conn| tenants::delete(conn, tenant.id))?;
+    store.database.fold_log()?;
     super::print(&format!("{} is deleted\n", tenant.name))
 }

@@ -282,12 +282,7 @@ impl<'a, R: Resource> Import<'a, R> {
         let key = match key {
             Key::Fixed(key) => {
                 if let Some(first) = self.first_rows.earlier(&key, row) {
-                    let field = if R::HAS_EXTERNAL_ID {
-                        "external_id"
-                    } else {
-                        self.known.first().copied().unwrap_or_default()
-                    };
-                    return Err(vec![Fault::new(field, Reason::RepeatedKey(first))]);
+                    return Err(vec![Fault::new(R::KEY_FIELD, Reason::RepeatedKey(first))]);
                 }
                 key
             }
@@ -358,7 +353,7 @@ impl<'a, R: Resource> Import<'a, R> {
         if now.meta.retraction_reason.is_some() {
             self.report.unchanged += 1;
             let place = self.place(row.row);
-            return self.findings.push(&place, Fault::new("external_id", Reason::StaysRetracted), true);
+            return self.findings.push(&place, Fault::new(R::KEY_FIELD, Reason::StaysRetracted), true);
         }
         let mut new = now.next(&self.order.by);
         new.attributes = attributes;

@@ -214,7 +214,10 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> Result<JobState, Interrupted> {
     let request = ImportRequest::parse(&job.request).map_err(Interrupted::Failed)?;
-    let file = fetch(database, tenant, job.id)?;
+    let (file, lines) = fetch(database, tenant, job.id)?;
+    if request.format != Format::Xlsx {
+        progress.set_total(lines);
+    }
     let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
     let order = Order {
         source: request.source.clone(),
@@ -232,16 +235,19 @@ pub(crate) fn run(
     })
 }
 
-/// The bytes of an upload, in a file without a name.
-fn fetch(database: &Database, tenant: TenantId, id: JobId) -> Result<File, Interrupted> {
-    let mut file = tempfile::tempfile()?;
+/// The bytes of an upload, in a file without a name, and how many lines they are.
+fn fetch(database: &Database, tenant: TenantId, id: JobId) -> Result<(File, u64), Interrupted> {
+    let (mut file, mut lines) = (tempfile::tempfile()?, 0);
     for seq in 0.. {
         match database.run(ConnRole::Reader, |conn| jobs::find_chunk(conn, tenant, id, seq))? {
-            Some(bytes) => file.write_all(&bytes)?,
+            Some(bytes) => {
+                lines += memchr::memchr_iter(b'\n', &bytes).count() as u64;
+                file.write_all(&bytes)?;
+            }
             None => break,
         }
     }
-    Ok(file)
+    Ok((file, lines))
 }
 
 /// What there is to import: the kind where it is known, the format, the name, the bytes.

@@ -59,8 +59,7 @@ fn insert<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) ->
 }
 
 fn taken<R: Resource>() -> Problem {
-    let field = if R::HAS_EXTERNAL_ID { "external_id" } else { R::FIELDS.first().map_or("", |field| field.name) };
-    Problem::body(vec![Fault::new(field, Reason::KeyTaken)]).of_kind(ProblemKind::KeyTaken)
+    Problem::body(vec![Fault::new(R::KEY_FIELD, Reason::KeyTaken)]).of_kind(ProblemKind::KeyTaken)
 }
 
 /// Reads attributes, checks them, and refuses the request with all that is wrong.

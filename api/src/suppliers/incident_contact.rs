@@ -206,5 +206,6 @@ pub(super) async fn erase_incident_contact(
             Ok(())
         })
         .await?;
+    state.db.fold_log().await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -2,8 +2,8 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, post};
-use schema::RepoError;
 use schema::suppliers::{self, Supplier};
+use schema::{RepoError, incident_contacts};
 
 use super::SupplierView;
 use crate::auth::Analyst;
@@ -75,6 +75,7 @@ pub(super) async fn delete_supplier(
             let now = records::current::<Supplier>(conn, tenant, id.0)?;
             preconditions.allow_change(&records::etag(now.meta.version))?;
             Supplier::refuse_change(&now)?;
+            incident_contacts::erase(conn, tenant, id.0)?;
             suppliers::delete(conn, tenant, id.0).map_err(|error| match error {
                 RepoError::Reference(_) => Problem::from(ProblemKind::StillReferred)
                     .detail(

@@ -1,0 +1,135 @@
+//! The lint: what every part of the document must have, so that a reader and a generated client find the same everywhere.
+
+mod operation;
+mod rule;
+mod schema;
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use serde_json::Value;
+
+pub use rule::Rule;
+
+use crate::difference::member;
+use operation::Operation;
+use schema::Walk;
+
+/// Says what is wrong with a document: one sentence each, with the place and the name of the rule.
+///
+/// ```
+/// let found = openapi::lint(&serde_json::json!({"components": {"schemas": {"Orphan": {"type": "string"}}}}));
+/// assert_eq!(found, ["/components/schemas/Orphan: no operation leads to it [unused-schema]"]);
+/// ```
+pub fn lint(document: &Value) -> Vec<String> {
+    let mut lint = Lint { document, findings: Vec::new(), walked: BTreeSet::new() };
+    for operation in operation::all(document) {
+        lint.operation(&operation);
+    }
+    lint.operation_ids();
+    lint.references("", document);
+    lint.unused_schemas();
+    lint.findings
+}
+
+/// A lint at work.
+struct Lint<'a> {
+    document: &'a Value,
+    findings: Vec<String>,
+    /// The component schemas that were looked at, and how: many operations lead to the same ones.
+    walked: BTreeSet<(&'a str, Walk)>,
+}
+
+impl<'a> Lint<'a> {
+    /// Notes a finding once, by however many ways it is found.
+    fn note(&mut self, rule: Rule, place: &str, text: impl Display) {
+        let finding = format!("{place}: {text} [{}]", rule.name());
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// What a `$ref` leads to, or the value itself where it has none.
+    fn resolve(&self, value: &'a Value) -> &'a Value {
+        match reference(value) {
+            Some(target) => target.strip_prefix('#').and_then(|at| self.document.pointer(at)).unwrap_or(&Value::Null),
+            None => value,
+        }
+    }
+
+    fn references(&mut self, place: &str, value: &'a Value) {
+        if let Some(target) = reference(value)
+            && self.resolve(value).is_null()
+        {
+            self.note(Rule::Reference, place, format!("{target} leads nowhere"));
+        }
+        for (name, child) in children(value) {
+            self.references(&member(place, &name), child);
+        }
+    }
+
+    fn unused_schemas(&mut self) {
+        let mut used = BTreeSet::new();
+        self.collect_used(self.document.get("paths").unwrap_or(&Value::Null), &mut used);
+        for (name, _) in members(self.document, "/components/schemas") {
+            let place = member("/components/schemas", name);
+            if !used.contains(format!("#{place}").as_str()) {
+                self.note(Rule::UnusedSchema, &place, "no operation leads to it");
+            }
+        }
+    }
+
+    fn collect_used(&self, value: &'a Value, used: &mut BTreeSet<&'a str>) {
+        if let Some(target) = reference(value)
+            && used.insert(target)
+        {
+            self.collect_used(self.resolve(value), used);
+        }
+        for (_, child) in children(value) {
+            self.collect_used(child, used);
+        }
+    }
+
+    fn operation_ids(&mut self) {
+        let mut seen = BTreeSet::new();
+        for Operation { place, value, .. } in operation::all(self.document) {
+            let id = text(value, "operationId");
+            if !id.is_empty() && !seen.insert(id) {
+                self.note(Rule::OperationId, &place, format!("another operation is called {id} too"));
+            }
+        }
+    }
+}
+
+fn reference(value: &Value) -> Option<&str> {
+    value.get("$ref").and_then(Value::as_str)
+}
+
+/// The members of an object or items of an array, each with its name.
+fn children(value: &Value) -> Vec<(String, &Value)> {
+    match value {
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(place, item)| (place.to_string(), item)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The members of the object at a pointer, none where there is none.
+fn members<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    value.pointer(pointer).and_then(Value::as_object).into_iter().flatten()
+}
+
+/// The items of the array of this name, none where there is none.
+fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// The text of this name, empty where there is none.
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn is_snake_case(name: &str) -> bool {
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    name.starts_with(|c: char| c.is_ascii_lowercase()) && name.split('_').all(is_word)
+}

@@ -1,0 +1,192 @@
+//! Every operation of the document: without a token, with a weak role, with the ids of another buyer.
+
+use serde_json::{Value, json};
+
+use crate::support::{App, Client, DOCUMENT, id};
+
+/// An operation with an example of everything that it asks for.
+struct Operation {
+    method: String,
+    path: String,
+    name: &'static str,
+    /// The role that its description asks for; none for one that needs no token.
+    role: Option<&'static str>,
+    has_body: Option<&'static str>,
+}
+
+fn operations() -> Vec<Operation> {
+    let mut all = Vec::new();
+    for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let text = operation["description"].as_str().unwrap();
+            let role = text.rsplit_once("Role: ").map(|(_, role)| role.trim_end_matches('.'));
+            let content = operation["requestBody"]["content"].as_object();
+            all.push(Operation {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                name: operation["operationId"].as_str().unwrap(),
+                role,
+                has_body: content.map(|content| content.keys().next().unwrap().as_str()),
+            });
+        }
+    }
+    assert!(all.len() > 50, "{}", all.len());
+    all
+}
+
+impl Operation {
+    /// Sends it with something in each place.
+    fn send(&self, client: &Client, id: &str) -> crate::support::Answer {
+        let query = match self.name {
+            "create_import" => "?kind=suppliers",
+            "get_supplier_by_code" => "?code=A",
+            "put_supplier_by_code" => "?supplier_code=A",
+            name if name.ends_with("_by_key") => "?external_id=X",
+            _ => "",
+        };
+        let path = format!("{}{query}", self.path.replace("{id}", id));
+        let mut headers = vec![("if-match", "*")];
+        headers.extend(self.has_body.map(|kind| ("content-type", kind)));
+        let body = self.has_body.map(|kind| if kind.contains("csv") { b"supplier_code\n".as_slice() } else { b"{}" });
+        client.send(&self.method, &path, &headers, body)
+    }
+}
+
+/// Who may do what a role may.
+fn may(role: &str, needed: &str) -> bool {
+    let allowed: &[&str] = match needed {
+        "viewer" => &["viewer", "integrator", "analyst", "admin", "auditor"],
+        "integrator" => &["integrator", "analyst", "admin"],
+        "analyst" => &["analyst", "admin"],
+        "admin" => &["admin"],
+        other => panic!("no role: {other}"),
+    };
+    allowed.contains(&role)
+}
+
+#[test]
+fn every_operation_asks_for_a_token_and_for_its_role() {
+    let app = App::start();
+    app.analyst().supplier("A");
+    let roles = ["viewer", "integrator", "analyst", "admin", "auditor", "provider"];
+    let clients: Vec<_> = roles.iter().map(|role| (role, app.client(role))).collect();
+    let nobody = "01999999-9999-7999-8999-999999999999";
+    for operation in operations() {
+        let answer = operation.send(&app.stranger(), nobody);
+        let Some(needed) = operation.role else {
+            assert_eq!(answer.status, 200, "{}: {answer:?}", operation.name);
+            continue;
+        };
+        answer.is_problem(401, "invalid-token", &[]);
+        for (role, client) in &clients {
+            let answer = operation.send(client, nobody);
+            if may(role, needed) {
+                assert!(
+                    !matches!(answer.status, 401 | 403) && answer.status < 500,
+                    "{} {role}: {answer:?}",
+                    operation.name
+                );
+            } else {
+                answer.is_problem(403, "role-too-low", &[]);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_operation_reaches_what_another_buyer_has() {
+    let app = App::start();
+    app.sonae(&["tenant", "create", "other"]);
+    let (ours, theirs) = (app.client("admin"), app.client_of("other", "admin"));
+    let secret = "ひみつの取引先";
+    let supplier = theirs.create("/v1/suppliers", &json!({ "supplier_code": "A", "name": secret }));
+    theirs.supplier("B");
+    let evidence = |path: &str, body: Value| id(&theirs.create(path, &body)).to_owned();
+    let job = theirs.import_csv("kind=suppliers", &format!("supplier_code,employee_count\n{secret},x\n"));
+    let ids = [
+        id(&supplier).to_owned(),
+        evidence("/v1/supplier-codes", json!({ "system": "sap", "code": secret, "supplier_code": "A" })),
+        evidence(
+            "/v1/relationships",
+            json!({ "upstream_code": "A", "criticality": "routine", "substitutability": "sole", "item": secret }),
+        ),
+        evidence(
+            "/v1/enrollments",
+            json!({ "supplier_code": "A", "service_class": "class_1", "starts_on": "2025-04-01", "onsite_response": true, "service_name": secret, "external_id": "X" }),
+        ),
+        evidence(
+            "/v1/certifications",
+            json!({ "supplier_code": "A", "scheme": "isms", "issued_on": "2025-04-01", "scope": secret, "external_id": "X" }),
+        ),
+        evidence(
+            "/v1/incidents",
+            json!({ "supplier_code": "A", "occurred_on": "2026-01-05", "outcome": "blocked", "indicators": secret, "external_id": "X" }),
+        ),
+        evidence("/v1/provider-assignments", json!({ "supplier_code": "A", "provider_name": secret })),
+        id(&job).to_owned(),
+    ];
+    let contact = format!("/v1/suppliers/{}/incident-contact", ids[0]);
+    let put = theirs.send(
+        "PUT",
+        &contact,
+        &[("content-type", "application/json")],
+        Some(json!({ "name": secret, "phone_number": "03" }).to_string().as_bytes()),
+    );
+    assert_eq!(put.status, 200);
+    let state = |client: &Client| {
+        [
+            "suppliers",
+            "supplier-codes",
+            "relationships",
+            "enrollments",
+            "certifications",
+            "incidents",
+            "provider-assignments",
+        ]
+        .map(|kind| client.get(&format!("/v1/{kind}?include_ended=true&include_retracted=true")).json)
+    };
+    let before = state(&theirs);
+
+    for operation in operations() {
+        for id in &ids {
+            let answer = operation.send(&ours, id);
+            let text = String::from_utf8_lossy(&answer.bytes);
+            assert!(!text.contains(secret), "{} {id}: {text}", operation.name);
+            if operation.path.contains("{id}") {
+                assert!(matches!(answer.status, 404 | 422), "{} {id}: {answer:?}", operation.name);
+            }
+        }
+    }
+    // Their codes mean nothing here, and their cursors are none of ours.
+    ours.post("/v1/incidents", &json!({ "supplier_code": "B", "occurred_on": "2026-01-05", "outcome": "blocked" }))
+        .is_problem(422, "invalid-body", &[("#/supplier_code", "unknown-supplier")]);
+    let cursor = theirs.get("/v1/suppliers?limit=1").json["next_cursor"].as_str().unwrap().to_owned();
+    ours.get(&format!("/v1/suppliers?limit=1&cursor={cursor}")).is_problem(
+        400,
+        "invalid-parameters",
+        &[("cursor", "bad-cursor")],
+    );
+    assert_eq!(state(&theirs), before, "and nothing of theirs has changed");
+}
+
+#[test]
+fn the_document_and_its_pages_come_from_the_service_itself() {
+    let app = App::start();
+    let stranger = app.stranger();
+
+    assert_eq!(stranger.get("/openapi.json").json, *DOCUMENT);
+    let page = stranger.get("/docs/");
+    let text = String::from_utf8(page.bytes).unwrap();
+    assert!(page.status == 200 && text.contains("swagger-ui-bundle.js"), "{text}");
+    assert!(!text.contains("https://"), "nothing comes from elsewhere: {text}");
+    assert_eq!(stranger.get("/docs/swagger-ui-bundle.js").status, 200);
+    assert_eq!(stranger.get("/docs").header("location"), Some("/docs/"));
+}
+
+#[test]
+fn every_code_that_the_service_can_say_is_in_the_list_of_problems() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/problems.md")).unwrap();
+    for slug in api::problem_slugs() {
+        assert!(page.contains(&format!("## {slug}\n")), "docs/problems.md has no section {slug}");
+    }
+}

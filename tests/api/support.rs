@@ -1,0 +1,349 @@
+//! A service of its own for each test, and a client that holds every answer to the API document.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use api::{Config, Limits, Running};
+use clap::Parser;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use ureq::http::{Method, Request};
+
+/// The API document, as JSON.
+pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(api::document()).unwrap());
+
+/// A service with an empty data folder.
+pub(crate) struct App {
+    pub(crate) data: TempDir,
+    running: Option<Running>,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin_address: SocketAddr,
+}
+
+/// The limits that the command line has where nothing is said, or others.
+pub(crate) fn limits(arguments: &[&str]) -> Limits {
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        limits: Limits,
+    }
+    Only::parse_from([&["limits"], arguments].concat()).limits
+}
+
+impl App {
+    pub(crate) fn start() -> Self {
+        Self::with_limits(limits(&[]))
+    }
+
+    pub(crate) fn with_limits(limits: Limits) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let config = Config {
+            data: data.path().to_owned(),
+            listen: any,
+            admin_listen: any,
+            tls: None,
+            workers: 1,
+            limits,
+            handles_signals: false,
+        };
+        let running = api::serve(&config).unwrap();
+        let (address, admin_address) = (running.address(), running.admin_address());
+        Self { data, running: Some(running), address, admin_address }
+    }
+
+    /// Runs the command line over the same data folder; gives what it prints.
+    pub(crate) fn sonae(&self, arguments: &[&str]) -> String {
+        let done = command(self.data.path(), arguments).output().unwrap();
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+
+    /// A client with a new token of a role.
+    pub(crate) fn client(&self, role: &str) -> Client {
+        self.client_of("default", role)
+    }
+
+    /// A client with a new token of a role of some buyer.
+    pub(crate) fn client_of(&self, tenant: &str, role: &str) -> Client {
+        let name = format!("{role} {}", nanos());
+        let mut arguments = vec!["token", "create", "--name", &name, "--role", role, "--tenant", tenant];
+        if role == "provider" {
+            arguments.extend(["--provider", "事業者01"]);
+        }
+        let token = self.sonae(&arguments);
+        Client { address: self.address, token: Some(token), lang: "en" }
+    }
+
+    /// An analyst, as most tests need one.
+    pub(crate) fn analyst(&self) -> Client {
+        self.client("analyst")
+    }
+
+    /// A client without a token.
+    pub(crate) fn stranger(&self) -> Client {
+        Client { address: self.address, token: None, lang: "en" }
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+    }
+}
+
+fn nanos() -> u128 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_nanos()
+}
+
+/// The command over a data folder.
+pub(crate) fn command(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sonae-under-test"));
+    command.args(arguments).env("SONAE_DATA", data).env_remove("SONAE_TENANT");
+    command
+}
+
+/// Sends requests with a token, and holds the answers to the document.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) address: SocketAddr,
+    pub(crate) token: Option<String>,
+    pub(crate) lang: &'static str,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) json: Value,
+}
+
+impl Client {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = Request::builder()
+            .method(method.clone())
+            .uri(format!("http://{}{path}", self.address))
+            .header("accept-language", self.lang);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(Duration::from_secs(60)));
+        let agent = config.allow_non_standard_methods(true).build().new_agent();
+        let answered = match body {
+            Some(body) => agent.run(request.body(body.to_vec()).unwrap()),
+            None => agent.run(request.body(()).unwrap()),
+        };
+        let mut answered = answered.unwrap();
+        let text = |value: &ureq::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let answer_headers = answered.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let bytes = answered.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
+        let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let answer = Answer { status: answered.status().as_u16(), headers: answer_headers, bytes, json };
+        conforms(method.as_str(), path, &answer);
+        answer
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], None)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, &[("content-type", "application/json")], Some(body.to_string().as_bytes()))
+    }
+
+    /// Sends a change with the version that it is made to.
+    pub(crate) fn change(&self, method: &str, path: &str, etag: &str, body: &Value) -> Answer {
+        let headers = [("content-type", "application/json"), ("if-match", etag)];
+        self.send(method, path, &headers, Some(body.to_string().as_bytes()))
+    }
+
+    /// Asks for something to be done to a version.
+    pub(crate) fn act(&self, method: &str, path: &str, etag: &str) -> Answer {
+        self.send(method, path, &[("if-match", etag)], None)
+    }
+
+    /// Creates a thing and gives it as it is shown.
+    pub(crate) fn create(&self, path: &str, body: &Value) -> Value {
+        let answer = self.post(path, body);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json
+    }
+
+    /// Creates a supplier with a code.
+    pub(crate) fn supplier(&self, code: &str) -> Value {
+        self.create("/v1/suppliers", &json!({ "supplier_code": code, "name": format!("{code}製作所") }))
+    }
+
+    /// Sends a file and waits for its job to end.
+    pub(crate) fn import(&self, query: &str, media_type: &str, file: &[u8]) -> Value {
+        let answer = self.send("POST", &format!("/v1/imports?{query}"), &[("content-type", media_type)], Some(file));
+        assert_eq!(answer.status, 202, "{answer:?}");
+        assert_eq!(
+            answer.header("location"),
+            Some(format!("/v1/jobs/{}", answer.json["id"].as_str().unwrap()).as_str())
+        );
+        self.ended(answer.json["id"].as_str().unwrap())
+    }
+
+    /// Sends CSV and waits for its job to end.
+    pub(crate) fn import_csv(&self, query: &str, text: &str) -> Value {
+        self.import(query, "text/csv", text.as_bytes())
+    }
+
+    /// Waits for a job to end.
+    pub(crate) fn ended(&self, id: &str) -> Value {
+        let start = Instant::now();
+        loop {
+            let job = self.get(&format!("/v1/jobs/{id}"));
+            assert_eq!(job.status, 200, "{job:?}");
+            if !job.json["finished_at"].is_null() {
+                return job.json;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "the job does not end: {job:?}");
+            std::thread::yield_now();
+        }
+    }
+
+    /// What an import says of rows: row, column and code of each.
+    pub(crate) fn findings(&self, job: &Value) -> Vec<(u64, String, String)> {
+        let answer = self.get(&format!("{}?limit=1000", job["result"]["findings_url"].as_str().unwrap()));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let items = answer.json["items"].as_array().unwrap().iter();
+        items
+            .map(|item| (item["row"].as_u64().unwrap_or_default(), text(&item["column"]), text(&item["code"])))
+            .collect()
+    }
+
+    /// How many there are in a list.
+    pub(crate) fn count(&self, path: &str) -> u64 {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let answer = self.get(&format!("{path}{separator}count=exact&limit=1"));
+        answer.json["count"].as_u64().unwrap_or_else(|| panic!("{answer:?}"))
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The entity tag.
+    pub(crate) fn etag(&self) -> &str {
+        self.header("etag").unwrap()
+    }
+
+    /// Asserts that it is a problem of a kind, with just these faults.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, code: &str, faults: &[(&str, &str)]) {
+        assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{self:?}");
+        let found = self.json["errors"].as_array().unwrap().iter();
+        let found: Vec<_> =
+            found.map(|fault| (fault["pointer"].as_str().unwrap(), fault["code"].as_str().unwrap())).collect();
+        assert_eq!(found, faults, "{self:?}");
+    }
+}
+
+/// The id of a thing that was created.
+pub(crate) fn id(thing: &Value) -> &str {
+    thing["id"].as_str().unwrap()
+}
+
+/// The entity tag of a thing as shown.
+pub(crate) fn etag(thing: &Value) -> String {
+    format!("\"{}\"", thing["version"])
+}
+
+/// The operation of the document that a request meets, by the path with the fewest parameters.
+pub(crate) fn operation(method: &str, path: &str) -> Option<&'static Value> {
+    let asked: Vec<&str> = path.split('?').next()?.split('/').collect();
+    let paths = DOCUMENT["paths"].as_object()?.iter();
+    let mut fitting: Vec<_> = paths
+        .filter(|(template, item)| {
+            let known: Vec<&str> = template.split('/').collect();
+            let fits = known.len() == asked.len()
+                && known.iter().zip(&asked).all(|(known, asked)| known.starts_with('{') || known == asked);
+            fits && item.get(method.to_lowercase()).is_some()
+        })
+        .collect();
+    fitting.sort_by_key(|(template, _)| template.matches('{').count());
+    fitting.first().map(|(_, item)| &item[method.to_lowercase()])
+}
+
+/// Asserts that the document says what was answered: the status, and every member of the body with its type.
+fn conforms(method: &str, path: &str, answer: &Answer) {
+    let problem = answer.status >= 400;
+    if problem {
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{method} {path}: {answer:?}");
+        assert!(answer.json["request_id"].is_string() && answer.json["errors"].is_array(), "{answer:?}");
+    }
+    let Some(operation) = operation(method, path) else {
+        return assert!(
+            matches!(answer.status, 404 | 405 | 308) || !path.starts_with("/v1"),
+            "{method} {path}: {answer:?}"
+        );
+    };
+    if answer.status == 304 || answer.status == 204 {
+        return assert!(answer.bytes.is_empty());
+    }
+    let response = &operation["responses"][answer.status.to_string()];
+    assert!(response.is_object(), "{method} {path}: {} is not in the document: {answer:?}", answer.status);
+    let content = response["content"].as_object().unwrap();
+    if let Some(schema) = content.get("application/json").or(content.get("application/problem+json")) {
+        let chosen = path.contains("fields=");
+        holds(&schema["schema"], &answer.json, chosen, &format!("{method} {path}"));
+    }
+}
+
+fn holds(schema: &Value, value: &Value, chosen: bool, place: &str) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let name = reference.rsplit('/').next().unwrap();
+        return holds(&DOCUMENT["components"]["schemas"][name], value, chosen, place);
+    }
+    let types = match &schema["type"] {
+        Value::String(one) => vec![one.as_str()],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => return,
+    };
+    let fits = types.iter().any(|known| match *known {
+        "null" => value.is_null(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        other => panic!("{place}: unknown type {other}"),
+    });
+    assert!(fits, "{place}: {value} is no {types:?}");
+    if let (Some(known), false) = (schema["enum"].as_array(), value.is_null()) {
+        assert!(known.contains(value), "{place}: {value} is none of {known:?}");
+    }
+    if let (Some(object), Some(properties)) = (value.as_object(), schema["properties"].as_object()) {
+        for (name, value) in object {
+            let known = properties.get(name).unwrap_or_else(|| panic!("{place}: {name} is not in the document"));
+            holds(known, value, chosen, &format!("{place} {name}"));
+        }
+        for name in schema["required"].as_array().into_iter().flatten().filter(|_| !chosen) {
+            assert!(object.contains_key(name.as_str().unwrap()), "{place}: {name} is missing");
+        }
+    }
+    for item in value.as_array().into_iter().flatten() {
+        holds(&schema["items"], item, chosen, place);
+    }
+}

@@ -1,0 +1,148 @@
+//! What is acknowledged stays, whatever happens to the process.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Stdio};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{App, Client, command, id};
+
+/// The service as a process of its own.
+struct Process(Child);
+
+impl Process {
+    /// Starts it, and waits until it says where it is.
+    fn start(data: &TempDir, arguments: &[&str]) -> (Self, SocketAddr) {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], arguments].concat();
+        let mut child = command(data.path(), &arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split("//").nth(1).and_then(|rest| rest.split('/').next()).unwrap().parse().unwrap();
+        (Self(child), address)
+    }
+
+    #[cfg(unix)]
+    fn signal(&mut self, name: &str) -> Option<i32> {
+        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn token(data: &TempDir) -> String {
+    let done = command(data.path(), &["token", "create", "--name", "me", "--role", "admin"]).output().unwrap();
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
+    let data = tempfile::tempdir().unwrap();
+    let token = token(&data);
+    let rows: String = (0..30_000).map(|row| format!("S{row}\n")).collect();
+    let file = format!("supplier_code\n{rows}");
+    let mut acknowledged = Vec::new();
+    let mut jobs = Vec::new();
+    for round in 0..6 {
+        let (mut process, address) = Process::start(&data, &[]);
+        let client = Client { address, token: Some(token.clone()), lang: "en" };
+        for place in 0..round {
+            let code = format!("K{round}-{place}");
+            client.supplier(&code);
+            acknowledged.push(code);
+        }
+        let headers = [("content-type", "text/csv")];
+        let answer = client.send(
+            "POST",
+            &format!("/v1/imports?kind=suppliers&source=r{round}"),
+            &headers,
+            Some(file.as_bytes()),
+        );
+        assert_eq!(answer.status, 202, "{answer:?}");
+        jobs.push(id(&answer.json).to_owned());
+        // At another point of the import each round.
+        let until = round * 4_000;
+        while client.get(&format!("/v1/jobs/{}", jobs[jobs.len() - 1])).json["progress"]["done"]
+            .as_u64()
+            .is_some_and(|done| done < until)
+        {}
+        process.signal("KILL");
+    }
+
+    let (_process, address) = Process::start(&data, &[]);
+    let client = Client { address, token: Some(token), lang: "en" };
+    for job in &jobs {
+        let job = client.ended(job);
+        assert_eq!(job["state"], "succeeded", "{job}");
+        assert_eq!(
+            job["result"]["created"].as_u64().unwrap() + job["result"]["unchanged"].as_u64().unwrap(),
+            30_000,
+            "{job}"
+        );
+    }
+    assert_eq!(client.count("/v1/suppliers"), 30_000 + acknowledged.len() as u64);
+    for code in acknowledged {
+        assert_eq!(client.get(&format!("/v1/suppliers/by-code?code={code}")).status, 200, "{code}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_service_and_a_job_in_hand_begins_again() {
+    let data = tempfile::tempdir().unwrap();
+    let token = token(&data);
+    let rows: String = (0..50_000).map(|row| format!("S{row}\n")).collect();
+    let (mut process, address) = Process::start(&data, &[]);
+    let client = Client { address, token: Some(token.clone()), lang: "en" };
+    let answer = client.send(
+        "POST",
+        "/v1/imports?kind=suppliers",
+        &[("content-type", "text/csv")],
+        Some(format!("supplier_code\n{rows}").as_bytes()),
+    );
+    let job = id(&answer.json).to_owned();
+    assert_eq!(process.signal("TERM"), Some(0));
+
+    let (_process, address) = Process::start(&data, &[]);
+    let client = Client { address, token: Some(token), lang: "en" };
+    assert_eq!(client.ended(&job)["result"]["created"], json!(50_000));
+}
+
+#[test]
+fn two_services_over_one_data_folder_are_refused() {
+    let app = App::start();
+    let second = command(app.data.path(), &["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another process serves this data folder"));
+}
+
+#[test]
+fn other_machines_are_let_in_only_over_tls_or_through_a_proxy() {
+    let data = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str]| {
+        let done = command(data.path(), &[&["serve"], arguments].concat()).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (code, text) = refused(&["--listen", "0.0.0.0:0"]);
+    assert!(code == Some(2) && text.contains("--tls-cert"), "{text}");
+    let (code, text) = refused(&["--admin-listen", "0.0.0.0:0"]);
+    assert!(code == Some(2) && text.contains("loopback"), "{text}");
+    let (code, text) = refused(&["--tls-cert", "x.pem"]);
+    assert!(code == Some(2) && text.contains("--tls-key"), "{text}");
+    let (code, text) = refused(&["--tls-cert", "x.pem", "--tls-key", "y.pem", "--listen", "127.0.0.1:0"]);
+    assert!(code == Some(1) && text.contains("x.pem"), "{text}");
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (code, text) = refused(&["--listen", &busy.local_addr().unwrap().to_string()]);
+    assert!(code == Some(1) && text.contains("cannot listen"), "{text}");
+}
