@@ -1,5 +1,7 @@
 //! Tests of the service, over HTTP.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
 mod document;
 mod evidence;
 mod files;

@@ -144,7 +144,8 @@ fn report(outcome: &Outcome, dry_run: bool, lang: Lang) -> String {
     if rest > 0 {
         text += &lang.pick(format!("ほか {rest}件\n"), format!("and {rest} more\n"));
     }
-    if let Some((place, fault)) = &outcome.failure {
+    if let Some(refusal) = &outcome.failure {
+        let (place, fault) = (refusal.place(), refusal.fault());
         let place = [place.sheet.clone(), place.row.map(|row| row.to_string()), Some(fault.field.clone())];
         let place = place.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(":");
         let detail = fault.reason.detail();

@@ -9,7 +9,7 @@ use ::csv::{ByteRecord, ReaderBuilder};
 use schema::RecordKind;
 
 use super::engine::{Rows, Visit};
-use super::report::Place;
+use super::report::{Place, Refusal};
 use super::table::{Header, text_cell};
 use crate::fault::{Fault, Reason};
 use crate::files::csv::skip_byte_order_mark;
@@ -47,11 +47,11 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 impl CsvRows {
-    fn fault(&self, row: Option<u64>, fault: Fault) -> (Place, Fault) {
-        (Place { sheet: self.name.clone(), row }, fault)
+    fn fault(&self, row: Option<u64>, fault: Fault) -> Refusal {
+        Refusal::new(Place { sheet: self.name.clone(), row }, fault)
     }
 
-    fn unreadable(&self, error: &::csv::Error) -> (Place, Fault) {
+    fn unreadable(&self, error: &::csv::Error) -> Refusal {
         let what = Text::new("バイト（1行の長さ）", "bytes in a line");
         match error.kind() {
             ::csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -67,9 +67,11 @@ impl Rows for CsvRows {
         self.name.as_deref()
     }
 
-    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), (Place, Fault)> {
+    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), Refusal> {
+        let name = self.name.clone();
         let failed = |error: io::Error| {
-            (Place::default(), Fault::new("", Reason::Unreadable(Text::new(error.to_string(), error.to_string()))))
+            let text = Text::new(error.to_string(), error.to_string());
+            Refusal::new(Place { sheet: name.clone(), row: None }, Fault::new("", Reason::Unreadable(text)))
         };
         let mut file = self.file.try_clone().map_err(failed)?;
         file.rewind().map_err(failed)?;

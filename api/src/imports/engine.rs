@@ -12,7 +12,7 @@ use schema::{
 };
 use serde::Serialize;
 
-use super::report::{Findings, Place};
+use super::report::{Findings, Place, Refusal};
 use crate::fault::{Fault, Reason};
 use crate::fields::{Cell, Fields, Suppliers};
 use crate::jobs::Progress;
@@ -50,7 +50,7 @@ pub(crate) trait Rows {
     fn name(&self) -> Option<&str>;
 
     /// Reads all rows; a fault ends the whole import.
-    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), (Place, Fault)>;
+    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), Refusal>;
 
     /// What was odd in the header, once it was read.
     fn take_warnings(&mut self) -> Vec<Fault> {
@@ -67,7 +67,7 @@ pub(crate) enum Stop {
     /// Somebody asked for it.
     Cancelled,
     /// The file as a whole is at fault.
-    Refused(Place, Fault),
+    Refused(Refusal),
     /// The database failed.
     Failed(ApiError),
 }
@@ -224,7 +224,7 @@ impl<'a, R: Resource> Import<'a, R> {
         if let Some(stop) = stop {
             return Err(stop);
         }
-        read.map_err(|(place, fault)| Stop::Refused(place, fault))?;
+        read.map_err(Stop::Refused)?;
         self.flush()?;
         let place = Place { sheet: self.report.name.clone(), row: None };
         for warning in rows.take_warnings() {
@@ -377,7 +377,7 @@ impl<'a, R: Resource> Import<'a, R> {
         if gone.len() as f64 > held.len() as f64 * MOST_ENDED && !self.order.confirm {
             let reason = Reason::ReplaceNeedsConfirm { ended: gone.len() as u64, held: held.len() as u64 };
             let place = Place { sheet: self.report.name.clone(), row: None };
-            return Err(Stop::Refused(place, Fault::new("confirm", reason)));
+            return Err(Stop::Refused(Refusal::new(place, Fault::new("confirm", reason))));
         }
         for ids in gone.chunks(BATCH) {
             let mut ended = Vec::with_capacity(ids.len());

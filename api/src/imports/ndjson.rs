@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use schema::RecordKind;
 
 use super::engine::{Rows, Visit};
-use super::report::Place;
+use super::report::{Place, Refusal};
 use crate::extract::Members;
 use crate::fault::{Fault, Reason};
 use crate::files::csv::skip_byte_order_mark;
@@ -28,9 +28,9 @@ impl Rows for NdjsonRows {
         self.name.as_deref()
     }
 
-    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), (Place, Fault)> {
+    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), Refusal> {
         let name = self.name.clone();
-        let fault = |row, reason| (Place { sheet: name.clone(), row }, Fault::new("", reason));
+        let fault = |row, reason| Refusal::new(Place { sheet: name.clone(), row }, Fault::new("", reason));
         let failed =
             |error: io::Error| fault(None, Reason::Unreadable(Text::new(error.to_string(), error.to_string())));
         let known: Vec<_> = super::table::columns(kind).map(|column| column.name).collect();

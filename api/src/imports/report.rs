@@ -13,6 +13,24 @@ pub(crate) struct Place {
     pub(crate) row: Option<u64>,
 }
 
+/// What is wrong with a file as a whole, and where.
+#[derive(Debug)]
+pub(crate) struct Refusal(Box<(Place, Fault)>);
+
+impl Refusal {
+    pub(crate) fn new(place: Place, fault: Fault) -> Self {
+        Self(Box::new((place, fault)))
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.0.0
+    }
+
+    pub(crate) fn fault(&self) -> &Fault {
+        &self.0.1
+    }
+}
+
 /// What was found, in order of the rows.
 pub(crate) struct Findings {
     kept: Vec<Finding>,

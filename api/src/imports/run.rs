@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::csv::CsvRows;
 use super::engine::{self, Order, Stop, TableReport};
 use super::ndjson::NdjsonRows;
-use super::report::{Findings, Place};
+use super::report::{Findings, Place, Refusal};
 use super::table::kind_of_name;
 use super::xlsx::Workbook;
 use crate::config::Limits;
@@ -112,7 +112,7 @@ impl From<Stop> for Interrupted {
             Stop::Failed(ApiError::Busy(cause)) => Self::Failed(cause.into()),
             Stop::Failed(ApiError::Problem(problem)) => Self::Failed(format!("{problem:?}").into()),
             // Refusals are results, and caught before.
-            Stop::Refused(_, fault) => Self::Failed(fault.reason.code().into()),
+            Stop::Refused(refusal) => Self::Failed(refusal.fault().reason.code().into()),
         }
     }
 }
@@ -135,7 +135,7 @@ pub(crate) struct Outcome {
     pub(crate) state: JobState,
     pub(crate) is_kept: bool,
     pub(crate) tables: Vec<TableReport>,
-    pub(crate) failure: Option<(Place, Fault)>,
+    pub(crate) failure: Option<Refusal>,
     pub(crate) findings: Vec<jobs::Finding>,
     pub(crate) finding_count: u64,
 }
@@ -143,7 +143,8 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// As its job keeps it.
     fn json(&self) -> String {
-        let failure = self.failure.as_ref().map(|(place, fault)| {
+        let failure = self.failure.as_ref().map(|refusal| {
+            let (place, fault) = (refusal.place(), refusal.fault());
             let detail = fault.reason.detail();
             failure_json(
                 fault.reason.code(),
@@ -273,7 +274,7 @@ fn import_files(
     })?;
     let (is_kept, failure) = match stopped {
         Ok(is_kept) => (is_kept, None),
-        Err(Stop::Refused(place, fault)) => (false, Some((place, fault))),
+        Err(Stop::Refused(refusal)) => (false, Some(refusal)),
         Err(stop) => return Err(stop.into()),
     };
     let rejected: u64 = tables.iter().map(|table| table.rejected).sum();
@@ -302,7 +303,7 @@ fn import_all(
     progress: &Progress,
 ) -> Result<(), Stop> {
     for (kind, format, name, file) in files {
-        let refused = |fault| Stop::Refused(Place { sheet: name.clone(), row: None }, fault);
+        let refused = |fault| Stop::Refused(Refusal::new(Place { sheet: name.clone(), row: None }, fault));
         let unknown = || refused(Fault::new("kind", Reason::NothingToImport));
         let mut import = |kind, rows: &mut dyn engine::Rows| {
             tables.push(engine::import(conn, tenant, order, kind, rows, findings, progress)?);

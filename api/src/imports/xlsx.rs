@@ -12,7 +12,7 @@ use chrono::NaiveDate;
 use schema::RecordKind;
 
 use super::engine::{Rows, Visit};
-use super::report::Place;
+use super::report::{Place, Refusal};
 use super::table::{Header, MAX_COLUMNS, kind_of_name, text_cell};
 use crate::fault::{Fault, Reason};
 use crate::fields::Cell;
@@ -94,25 +94,25 @@ impl Rows for SheetRows<'_> {
         Some(&self.sheet)
     }
 
-    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), (Place, Fault)> {
+    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), Refusal> {
         let sheet = self.sheet.clone();
-        let place = |row| Place { sheet: Some(sheet.clone()), row };
+        let refused = |row, fault| Refusal::new(Place { sheet: Some(sheet.clone()), row }, fault);
         let mut cells =
-            self.book.book.worksheet_cells_reader(&sheet).map_err(|error| (place(None), unreadable(&error)))?;
+            self.book.book.worksheet_cells_reader(&sheet).map_err(|error| refused(None, unreadable(&error)))?;
         let start = Instant::now();
         let mut header: Option<Header> = None;
         let unknown = &mut self.unknown;
         let mut row = Vec::new();
         let mut row_index = None;
         loop {
-            let cell = cells.next_cell().map_err(|error| (place(row_index), unreadable(&error)))?;
+            let cell = cells.next_cell().map_err(|error| refused(row_index, unreadable(&error)))?;
             let next_index = cell.as_ref().map(|cell| u64::from(cell.get_position().0) + 1);
             if next_index != row_index {
                 if let Some(number) = row_index.filter(|_| !row.is_empty()) {
                     match &header {
                         None => {
                             let read = read_header(kind, &row, unknown);
-                            header = Some(read.map_err(|fault| (place(Some(number)), fault))?);
+                            header = Some(read.map_err(|fault| refused(Some(number), fault))?);
                         }
                         Some(header) => {
                             if let ControlFlow::Break(()) = visit(number, read_row(header, &row)) {
@@ -123,7 +123,7 @@ impl Rows for SheetRows<'_> {
                 }
                 if start.elapsed() > LONGEST {
                     let what = Text::new("秒（読み取り時間）", "seconds of reading");
-                    return Err((place(row_index), Fault::new("", Reason::TooMuch { what, max: LONGEST.as_secs() })));
+                    return Err(refused(row_index, Fault::new("", Reason::TooMuch { what, max: LONGEST.as_secs() })));
                 }
                 row.clear();
                 row_index = next_index;
@@ -136,7 +136,7 @@ impl Rows for SheetRows<'_> {
             }
         }
         if header.is_none() {
-            return Err((place(None), Fault::new("", Reason::NothingToImport)));
+            return Err(refused(None, Fault::new("", Reason::NothingToImport)));
         }
         Ok(())
     }

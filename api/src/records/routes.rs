@@ -21,7 +21,7 @@ macro_rules! evidence_routes {
         #[utoipa::path(
             tag = $tag,
             summary = concat!("List ", $many),
-            description = concat!("The current version of each, page by page, or as known at a moment. Role: viewer."),
+            description = "The current version of each, page by page, or as known at a moment. Role: viewer.",
             params($crate::records::ListQuery<$record>),
             responses((status = 200, body = Many, description = "The page."))
         )]
