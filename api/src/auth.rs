@@ -15,7 +15,9 @@ use schema::{Instant, Role, TenantId, Version, tokens};
 
 pub(crate) use keys::{Keys, LONGEST_LIFE, USUAL_LIFE, private_folder};
 
+use crate::fault::{Fault, Reason};
 use crate::problem::{ApiError, Problem, ProblemKind};
+use crate::service::Allowed;
 use crate::state::State;
 
 /// Who sent a request, by a token that is good.
@@ -40,8 +42,23 @@ impl Caller {
     }
 
     async fn of(request: HttpRequest) -> Result<Self, ApiError> {
+        let caller = Self::by_token(&request).await?;
+        let allowed = request.app_data::<Data<Allowed>>();
+        if allowed.is_some_and(|allowed| allowed.reads_no_query(request.path(), request.method())) {
+            // Operations that have parameters name those that are unknown together with all other faults.
+            let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+            let unknown = pairs.map(|(name, _)| Fault::new(name, Reason::UnknownField(Vec::new())));
+            let unknown: Vec<_> = unknown.collect();
+            if !unknown.is_empty() {
+                return Err(Problem::parameters(unknown).into());
+            }
+        }
+        Ok(caller)
+    }
+
+    async fn by_token(request: &HttpRequest) -> Result<Self, ApiError> {
         let state = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?.clone();
-        let token = bearer(&request)?;
+        let token = bearer(request)?;
         let claims = state.keys.verify(token).map_err(refused)?;
         let (tenant, id) = (claims.tenant_id, claims.id);
         let found = state.db.read(tenant, move |conn, tenant| Ok(tokens::find_good(conn, tenant, id)?)).await?;
@@ -121,14 +138,52 @@ fn too_low(allowed: &[Role]) -> ApiError {
         .into()
 }
 
+/// The schema of the public keys.
+struct KeySet;
+
+impl utoipa::PartialSchema for KeySet {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use crate::openapi::{object, text_schema};
+        let kid = text_schema("Its id, as headers of tokens name it.", "01999999-9999-7999-8999-999999999999");
+        let key = object("A public key.")
+            .property("kty", text_schema("The family.", "EC"), true)
+            .property("crv", text_schema("The curve.", "P-256"), true)
+            .property("alg", text_schema("The algorithm.", "ES256"), true)
+            .property("use", text_schema("What it is for.", "sig"), true)
+            .property("kid", kid, true)
+            .property(
+                "x",
+                text_schema("The point's x, base64url.", "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"),
+                true,
+            )
+            .property(
+                "y",
+                text_schema("The point's y, base64url.", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"),
+                true,
+            );
+        let keys = utoipa::openapi::ArrayBuilder::new()
+            .items(utoipa::openapi::RefOr::from(key))
+            .description(Some("The keys, those that sign no more included."))
+            .build();
+        object("A JSON Web Key Set.")
+            .property("keys", utoipa::openapi::RefOr::T(utoipa::openapi::Schema::Array(keys)), true)
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for KeySet {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "KeySet".into()
+    }
+}
+
 /// The keys that tokens are verified with.
 #[utoipa::path(
     tag = "tokens",
     summary = "Get the public keys",
     description = "The public keys of the built-in issuer (ES256), as a JSON Web Key Set (RFC 7517). Needs no token.",
     security(()),
-    responses((status = 200, body = serde_json::Value, description = "The key set.", content_type = "application/jwk-set+json",
-        example = json!({"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "0199…", "x": "…", "y": "…"}]})))
+    responses((status = 200, body = KeySet, description = "The key set.", content_type = "application/jwk-set+json"))
 )]
 #[get("/.well-known/jwks.json")]
 pub(crate) async fn get_public_keys(state: Data<State>) -> actix_web::HttpResponse {

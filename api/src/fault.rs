@@ -100,6 +100,7 @@ impl Reason {
                 ValueError::OutOfRange(..) => "out-of-range",
                 ValueError::NotAnAddress => "not-an-address",
                 ValueError::NotAMailAddress => "not-a-mail-address",
+                ValueError::NotAPhoneNumber => "not-a-phone-number",
                 ValueError::UnknownChoice => "unknown-choice",
             },
             Self::WrongType(_) => "wrong-type",
@@ -165,12 +166,19 @@ impl Reason {
                 ValueError::NotAMailAddress => {
                     ("name@example.jp のように書いてください".into(), "write it like name@example.jp".into())
                 }
+                ValueError::NotAPhoneNumber => (
+                    "03-1234-5678 のように、数字とハイフンで書いてください".into(),
+                    "write it like 03-1234-5678: digits, spaces, +, - and parentheses".into(),
+                ),
                 ValueError::UnknownChoice => ("使えない値です".into(), "not a value of this field".into()),
             },
             Self::WrongType(expected) => (
                 format!("JSON の型が違います。{expected} にしてください"),
                 format!("the JSON type is wrong; use {expected}"),
             ),
+            Self::UnknownField(known) if known.is_empty() => {
+                ("ここで使えるパラメーターはありません".into(), "there are no parameters here; remove it".into())
+            }
             Self::UnknownField(known) => {
                 let known = known.join(", ");
                 (

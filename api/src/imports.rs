@@ -62,6 +62,21 @@ fn flag(name: &str, text: &str) -> Parameter {
     openapi::parameter(name, text, flag_schema(text, true), false)
 }
 
+/// The schema of what was asked for.
+pub(crate) fn request_schema() -> Shape {
+    let kind = choice_schema("What the file holds, where that was said.", &keys::<RecordKind>(), "suppliers");
+    let mode = choice_schema("What becomes of good rows beside bad ones.", &keys::<schema::ImportMode>(), "replace");
+    object("What was asked for.")
+        .property("kind", kind.or_null(), true)
+        .property("source", text_schema("Who delivers the rows.", "erp"), true)
+        .property("mode", mode, true)
+        .property("dry_run", flag_schema("Whether nothing is kept.", false), true)
+        .property("confirm", flag_schema("Whether much may end.", false), true)
+        .property("format", choice_schema("The format.", &["csv", "ndjson", "xlsx"], "csv"), true)
+        .property("bytes", whole_schema("The size of the file.", 1_797_873), true)
+        .property("today", text_schema("The buyer's day when it was asked for.", "2026-09-30"), true)
+}
+
 /// The schema of what came of an import.
 pub(crate) fn result_schema() -> Shape {
     let count = |text: &str| whole_schema(text, 0);
@@ -105,9 +120,9 @@ pub(crate) fn result_schema() -> Shape {
     tag = "imports",
     params(ImportQuery),
     request_body(description = "The file.", content(
-        (String = "text/csv", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
-        (String = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
-        (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
+        (openapi::FileBody = "text/csv", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
+        (openapi::FileBody = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
+        (openapi::FileBody = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
     )),
     responses((status = 202, body = crate::jobs::JobView, description = "Stored; Location names the job."))
 )]
@@ -357,7 +372,7 @@ impl IntoParams for TemplateQuery {
     tag = "imports",
     params(TemplateQuery),
     responses((
-        status = 200, body = Vec<u8>, description = "The workbook.",
+        status = 200, body = openapi::FileBody, description = "The workbook.",
         content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"
     ))
 )]

@@ -37,7 +37,7 @@ impl PartialSchema for JobView {
             .property("kind", choice_schema("What it does.", &["import"], "import"), true)
             .property("state", choice_schema("How far it is.", &keys::<JobState>(), "succeeded"), true)
             .property("progress", progress.or_null(), true)
-            .property("request", object("What was asked for."), true)
+            .property("request", crate::imports::request_schema(), true)
             .property("result", crate::imports::result_schema().or_null(), true)
             .property("created_at", time_schema("When it was asked for."), true)
             .property("created_by", text_schema("The token that asked for it.", "purchasing"), true)

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use utoipa::Modify;
 use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{
@@ -13,6 +14,7 @@ use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
 
 use crate::fields::{Field, Kind};
 use crate::page::{MAX_LIMIT, USUAL_LIMIT};
+use crate::problem::ProblemKind;
 
 /// A schema in the making.
 #[derive(Clone)]
@@ -83,7 +85,27 @@ pub(crate) fn id_schema(description: &str) -> Shape {
     Shape(schema)
 }
 
+/// The longest value of a parameter: a cursor, or the names of many fields.
+pub(crate) const LONGEST_PARAMETER: usize = 8192;
+
 const EXAMPLE_ID: &str = "01999999-9999-7999-8999-999999999999";
+
+/// A file, as its bytes.
+pub(crate) struct FileBody;
+
+impl utoipa::PartialSchema for FileBody {
+    fn schema() -> RefOr<Schema> {
+        let mut file = scalar(Type::String, "A file, as its bytes.", "(bytes)".into());
+        file.format = Some(SchemaFormat::KnownFormat(KnownFormat::Binary));
+        RefOr::T(Schema::Object(file))
+    }
+}
+
+impl utoipa::ToSchema for FileBody {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "File".into()
+    }
+}
 
 /// A whole number.
 pub(crate) fn whole_schema(description: &str, example: i64) -> Shape {
@@ -111,7 +133,10 @@ pub(crate) fn choice_schema(description: &str, keys: &[&str], example: &str) -> 
 
 /// What a field holds.
 pub(crate) fn field_schema(field: &Field) -> Shape {
-    let example: Value = serde_json::from_str(field.example).unwrap_or_else(|_| field.example.into());
+    let example: Value = match field.kind {
+        Kind::Whole(..) | Kind::Number(..) | Kind::Flag => serde_json::from_str(field.example).unwrap_or_default(),
+        _ => field.example.trim_matches('"').into(),
+    };
     let description = format!("{} ({})", field.en, field.heading);
     let typed = |kind| scalar(kind, &description, example.clone());
     let formatted = |format| {
@@ -127,8 +152,9 @@ pub(crate) fn field_schema(field: &Field) -> Shape {
         }
         Kind::Digits { count } => {
             let mut schema = typed(Type::String);
-            (schema.min_length, schema.max_length) = (Some(1), Some(count));
-            schema.pattern = Some("^[0-9]+$".to_owned());
+            // A spreadsheet takes the zero of a two-digit code away; a longer number is whole.
+            let fewest = if count == 2 { 1 } else { count };
+            schema.pattern = Some(format!("^[0-9]{{{fewest},{count}}}$"));
             schema
         }
         Kind::Choice(words) => {
@@ -206,7 +232,7 @@ pub(crate) fn list_schema(name: &str) -> Schema {
             text_schema("The `cursor` of the next page; null on the last one.", "cG9z").or_null(),
             true,
         )
-        .property("count", whole_schema("How many there are, where `count=exact` asked for it.", 120).or_null(), true)
+        .property("count", whole_schema("How many there are in all, where that was counted.", 120).or_null(), true)
         .into()
 }
 
@@ -241,7 +267,9 @@ pub(crate) fn field_parameter(field: &Field) -> Parameter {
 /// Parameters that every list of records has.
 pub(crate) fn list_parameters(sorts: &[String], has_external_id: bool) -> Vec<Parameter> {
     let sorts: Vec<&str> = sorts.iter().map(String::as_str).collect();
-    let text = |name, description, example| parameter(name, description, text_schema(description, example), false);
+    let text = |name, description, example, max| {
+        parameter(name, description, text_schema(description, example).max_length(max), false)
+    };
     let flag = |name, description| parameter(name, description, flag_schema(description, true), false);
     let mut all = page_parameters();
     all.push(parameter(
@@ -260,6 +288,7 @@ pub(crate) fn list_parameters(sorts: &[String], has_external_id: bool) -> Vec<Pa
         "fields",
         "The members of each item, by name and with commas; all where there is none.",
         "id,version",
+        LONGEST_PARAMETER,
     ));
     let known_at = "Read as it was known at this moment (RFC 3339).";
     all.push(parameter("known_at", known_at, time_schema(known_at), false));
@@ -267,16 +296,17 @@ pub(crate) fn list_parameters(sorts: &[String], has_external_id: bool) -> Vec<Pa
         "supplier_code",
         "Of the supplier with this code of the buyer, and those merged into it.",
         "S0000001",
+        64,
     ));
     let supplier_id = "Of this supplier and those merged into it.";
     all.push(parameter("supplier_id", supplier_id, id_schema(supplier_id), false));
-    all.push(text("source", "Delivered by this source.", "manual"));
+    all.push(text("source", "Delivered by this source.", "manual", 64));
     if has_external_id {
-        all.push(text("external_id", "With this key in its source.", "E0"));
+        all.push(text("external_id", "With this key in its source.", "E0", 200));
+        all.push(flag("include_retracted", "Also those that were taken back. `false` where there is none."));
     }
     let since = "Recorded at this moment or later (RFC 3339): what has changed since.";
     all.push(parameter("recorded_since", since, time_schema(since), false));
-    all.push(flag("include_retracted", "Also those that were taken back. `false` where there is none."));
     all.push(flag("include_ended", "Also those that no longer hold; `false` for suppliers, `true` for evidence."));
     all
 }
@@ -289,7 +319,7 @@ pub(crate) fn page_parameters() -> Vec<Parameter> {
     let cursor = "`next_cursor` of the page before, with the same filters and sort.";
     vec![
         parameter("limit", "The most rows of the page.", limit, false),
-        parameter("cursor", cursor, text_schema(cursor, "cG9z"), false),
+        parameter("cursor", cursor, text_schema(cursor, "cG9z").max_length(LONGEST_PARAMETER), false),
     ]
 }
 
@@ -300,6 +330,9 @@ impl Modify for InCommon {
     fn modify(&self, document: &mut OpenApi) {
         let components = document.components.get_or_insert_with(Default::default);
         components.schemas.insert("Problem".to_owned(), problem_schema());
+        for kind in ProblemKind::ALL {
+            components.responses.insert(kind.slug().to_owned(), RefOr::T(problem_response(*kind)));
+        }
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
@@ -337,15 +370,15 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     if needs_token {
         problems.extend([("401", "invalid-token"), ("403", "role-too-low")]);
     }
-    if operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
+    // Unknown parameters too, of an operation that has none.
+    if needs_token {
         problems.push(("400", "invalid-parameters"));
     }
-    if path.contains('{') || path.contains("by-") {
+    if path.contains('{') || (*method == HttpMethod::Get && path.contains("by-")) {
         problems.push(("404", "not-found"));
     }
     if operation.request_body.is_some() {
         problems.extend([
-            ("400", "malformed-body"),
             ("408", "slow-request"),
             ("413", "body-too-large"),
             ("415", "unsupported-media-type"),
@@ -353,7 +386,13 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         ]);
     }
     if *method != HttpMethod::Get && needs_token {
-        problems.push(("409", "wrong-state"));
+        let creates = operation.responses.responses.contains_key("201");
+        let code = match *method {
+            _ if creates => "key-taken",
+            HttpMethod::Delete => "still-referred",
+            _ => "wrong-state",
+        };
+        problems.push(("409", code));
     }
     if needs_match {
         problems.extend([("412", "stale-version"), ("428", "precondition-required")]);
@@ -363,24 +402,61 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         problems.push(("429", "too-many-jobs"));
     }
     for (status, code) in problems {
-        operation
-            .responses
-            .responses
-            .entry(status.to_owned())
-            .or_insert_with(|| RefOr::T(problem_response(status, code)));
+        let reference = || RefOr::Ref(Ref::new(format!("#/components/responses/{code}")));
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(reference);
     }
+    describe_headers(method, operation);
     if needs_token {
         operation.security = Some(vec![utoipa::openapi::security::SecurityRequirement::new("bearer", [""; 0])]);
     }
 }
 
-fn problem_response(status: &str, code: &str) -> utoipa::openapi::response::Response {
-    let kind = crate::problem::ProblemKind::ALL.iter().find(|kind| kind.slug() == code);
-    let title = kind.map_or("", |kind| kind.title(scoring::Lang::En));
+/// Says which headers an answer has beside its body.
+fn describe_headers(method: &HttpMethod, operation: &mut Operation) {
+    let has = |name: &str| {
+        let mut parameters = operation.parameters.iter().flatten();
+        parameters.any(|parameter| matches!(parameter, RefOr::T(known) if known.name == name))
+    };
+    let (is_read, is_change) = (has("If-None-Match"), has("If-Match"));
+    if is_read {
+        let unchanged = ResponseBuilder::new().description("The client has the current version.").build();
+        operation.responses.responses.insert("304".to_owned(), RefOr::T(unchanged));
+    }
+    let header = |text: &str, example: &str| {
+        HeaderBuilder::new().schema(Some(Schema::from(text_schema(text, example)))).description(Some(text)).build()
+    };
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let mut add = |name: &str, text: &str, example: &str| {
+            response.headers.insert(name.to_owned(), header(text, example).into());
+        };
+        if status == "201" || (status == "202" && *method == HttpMethod::Post) {
+            add("Location", "Where it is.", "/v1/suppliers/01999999-9999-7999-8999-999999999999");
+        }
+        if matches!(status.as_str(), "200" | "201" | "304") && (is_read || is_change || status == "201") {
+            add("ETag", "The version, for If-Match and If-None-Match.", "\"1\"");
+        }
+        if status == "202" {
+            add("Retry-After", "After how many seconds to ask for the job.", "1");
+        }
+    }
+}
+
+fn problem_response(kind: ProblemKind) -> utoipa::openapi::response::Response {
+    let (code, title) = (kind.slug(), kind.title(scoring::Lang::En));
+    let errors = match kind {
+        ProblemKind::InvalidBody => json!([{
+            "pointer": "#/name", "code": "too-long", "detail": "use 200 characters at most",
+        }]),
+        ProblemKind::InvalidParameters => json!([{
+            "pointer": "limit", "code": "out-of-range", "detail": "out of range; use 1 to 1,000",
+        }]),
+        _ => json!([]),
+    };
     let example = json!({
-        "type": format!("urn:sonae:problem:{code}"), "title": title, "status": status.parse::<u16>().unwrap_or_default(),
-        "detail": "what was wrong and what to do", "instance": "/v1/suppliers", "code": code,
-        "request_id": EXAMPLE_ID, "errors": [],
+        "type": format!("urn:sonae:problem:{code}"), "title": title, "status": kind.status().as_u16(),
+        "detail": "what was wrong with this request and what to do", "instance": "/v1/suppliers", "code": code,
+        "request_id": EXAMPLE_ID, "errors": errors,
     });
     let content =
         ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).example(Some(example)).build();

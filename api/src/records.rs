@@ -14,10 +14,10 @@ use schema::{Conn, ExternalId, Id, Record, RecordKind, RepoError, Source, Stored
 
 pub(crate) use change::{Key, change, create, edit, put, refuse_retracted, remove, restore, retract, write_next};
 pub(crate) use list::{ListQuery, answer_read, find, list, versions};
-pub(crate) use parameters::{IfMatch, KeyQuery, ReadQuery};
+pub(crate) use parameters::{IfMatch, IfMatchToReplace, KeyQuery, ReadQuery, if_none_match};
 pub(crate) use routes::{evidence_routes, link_routes};
 pub(crate) use view::{
-    ChangeBody, CreateBody, Json, ListView, References, RetractBody, Shown, View, answer, etag, keys,
+    ChangeBody, CreateBody, Json, ListView, References, ReplaceBody, RetractBody, Shown, View, answer, etag, keys,
 };
 
 use crate::fault::Fault;
@@ -33,6 +33,8 @@ pub(crate) trait Resource: Record {
     const PATH: &'static str;
     /// What is read and written.
     const FIELDS: &'static [Field];
+    /// What is shown, and set by no body.
+    const SHOWN: &'static [Field] = &[];
     /// What its list can be narrowed by, beside what every list can.
     const FILTERS: &'static [Field];
     /// Whether it has a key in its source.
@@ -140,12 +142,14 @@ pub(crate) fn current<R: Resource>(conn: &mut Conn, tenant: TenantId, id: Id<R>)
 
 /// Says what the fields of a kind are, and how they are read and written.
 ///
-/// `suppliers` are references: stored by id, written and read by code. `kept` are attributes that no body sets.
+/// `suppliers` are references: stored by id, written and read by code. `shown` and `kept` are
+/// attributes that no body sets; the second are not shown either.
 macro_rules! resource {
     (
         $record:ty {
             $(suppliers { $($id:ident = $code:literal by $method:ident $required:literal: $code_text:expr;)* })?
             fields { $($field:ident: $text:expr;)* }
+            $(shown { $($shown:ident: $shown_default:expr;)* })?
             $(kept { $($kept:ident: $default:expr;)* })?
         }
     ) => {
@@ -165,6 +169,7 @@ macro_rules! resource {
             Some(Self {
                 $($($id: $id?,)*)?
                 $($field: $field?,)*
+                $($($shown: now.map_or_else(|| $shown_default, |now| now.$shown.clone()),)*)?
                 $($($kept: now.map_or_else(|| $default, |now| now.$kept.clone()),)*)?
             })
         }
@@ -172,6 +177,7 @@ macro_rules! resource {
         fn write(&self, references: &$crate::records::References, out: &mut $crate::records::Json) {
             $($(references.write(stringify!($id), $code, self.$id.into(), out);)*)?
             $(out.set(stringify!($field), &self.$field);)*
+            $($(out.set(stringify!($shown), &self.$shown);)*)?
             let _ = references;
         }
 
@@ -185,6 +191,7 @@ macro_rules! resource {
         }
 
         fn keep(&mut self, now: &Self) {
+            $($(self.$shown = now.$shown.clone();)*)?
             $($(self.$kept = now.$kept.clone();)*)?
             schema::Record::complete(self);
             let _ = now;

@@ -16,7 +16,7 @@ use crate::extract::{IdPath, JsonBody, Preconditions, Query};
 use crate::fault::{Fault, Reason};
 use crate::fields::{Field, Fields, Kind};
 use crate::problem::{ApiError, Problem, ProblemKind};
-use crate::records::{self, IfMatch, Key, ListQuery, ReadQuery, Resource, resource};
+use crate::records::{self, IfMatch, IfMatchToReplace, Key, ListQuery, ReadQuery, Resource, resource};
 use crate::state::State;
 
 impl Resource for Supplier {
@@ -42,12 +42,25 @@ impl Resource for Supplier {
                 total_endpoints: ("端末総数", "PCやサーバーの数。カバー率が不明なときに使う", "All its endpoints; used where a coverage share is not known", "118");
                 reports_incidents_since: ("報告の合意日", "事案を報告する合意がある日から。空なら合意なし", "Since when an agreement to report incidents holds; none where there is none", "\"2024-04-01\"");
             }
-            kept {
+            shown {
                 merged_into_id: None;
+            }
+            kept {
                 search_text: String::new();
             }
         }
     }
+
+    const SHOWN: &'static [Field] = &[Field::of::<Supplier, _>(
+        |row| &row.merged_into_id,
+        "merged_into_id",
+        (
+            "統合先",
+            "同じ企業として統合された先の取引先",
+            "The supplier that this one was merged into, if it was",
+            "01999999-9999-7999-8999-999999999999",
+        ),
+    )];
 
     const FILTERS: &'static [Field] = &[
         Field {
@@ -150,6 +163,7 @@ type SupplierView = records::View<Supplier>;
 type SupplierList = records::ListView<Supplier>;
 type CreateSupplier = records::CreateBody<Supplier>;
 type ChangeSupplier = records::ChangeBody<Supplier>;
+type PutSupplier = records::ReplaceBody<Supplier>;
 
 /// List suppliers
 ///
@@ -222,8 +236,8 @@ async fn get_supplier(
 /// for whichever version there is. Role: analyst.
 #[utoipa::path(
     tag = "suppliers",
-    params(CodeQuery, IfMatch),
-    request_body(content = ChangeSupplier, description = "All fields; those left out become unknown."),
+    params(CodeQuery, IfMatchToReplace),
+    request_body(content = PutSupplier, description = "All fields; those left out become unknown."),
     responses(
         (status = 200, body = SupplierView, description = "Replaced."),
         (status = 201, body = SupplierView, description = "Created.")

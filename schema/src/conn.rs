@@ -90,9 +90,21 @@ impl Database {
     /// # Errors
     /// Those of the database.
     pub fn fold_log(&self) -> Result<(), RepoError> {
+        self.maintain("PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    /// Cleans up after much was written: tells the planner how large tables are now, and gives the log's room back.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn tidy(&self) -> Result<(), RepoError> {
+        self.maintain("PRAGMA analysis_limit = 400; PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    fn maintain(&self, sql: &str) -> Result<(), RepoError> {
         let mut conn = self.writer.get().map_err(RepoError::from)?;
         match &mut *conn {
-            Conn::Sqlite(c) => c.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)").map_err(RepoError::from),
+            Conn::Sqlite(c) => c.batch_execute(sql).map_err(RepoError::from),
         }
     }
 }

@@ -44,6 +44,9 @@ pub enum ValueError {
     /// No `@` with something on both sides.
     #[error("not a mail address")]
     NotAMailAddress,
+    /// Something else than digits, spaces, `+`, `-` and parentheses.
+    #[error("not a telephone number")]
+    NotAPhoneNumber,
     /// None of the values of a closed set.
     #[error("none of the values that there are")]
     UnknownChoice,

@@ -100,6 +100,8 @@ fn paths_and_methods_that_are_not_there_are_told_apart() {
     assert_eq!(answer.header("allow"), Some("GET, POST"));
     analyst.get("/v1/suppliers/not-an-id").is_problem(404, "not-found", &[]);
     analyst.get("/v1/suppliers/01999999-9999-7999-8999-999999999999").is_problem(404, "not-found", &[]);
+    let wrong = analyst.post("/v1/suppliers?dry_run=true", &json!({ "supplier_code": "A" }));
+    wrong.is_problem(400, "invalid-parameters", &[("dry_run", "unknown-field")]);
 }
 
 #[test]

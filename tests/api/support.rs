@@ -301,7 +301,10 @@ fn conforms(method: &str, path: &str, answer: &Answer) {
     if answer.status == 304 || answer.status == 204 {
         return assert!(answer.bytes.is_empty());
     }
-    let response = &operation["responses"][answer.status.to_string()];
+    let mut response = &operation["responses"][answer.status.to_string()];
+    if let Some(reference) = response["$ref"].as_str() {
+        response = &DOCUMENT["components"]["responses"][reference.rsplit('/').next().unwrap()];
+    }
     assert!(response.is_object(), "{method} {path}: {} is not in the document: {answer:?}", answer.status);
     let content = response["content"].as_object().unwrap();
     if let Some(schema) = content.get("application/json").or(content.get("application/problem+json")) {

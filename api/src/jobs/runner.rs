@@ -159,6 +159,10 @@ impl Runner {
         };
         self.conclude(database, tenant, &job, outcome);
         locked(&self.0.running).remove(&job.id);
+        // What a job has done is done, whether this succeeds or not.
+        if let Err(error) = database.tidy() {
+            warn!(error = %crate::cli::with_causes(&error), "the database could not be tidied");
+        }
         Ok(true)
     }
 

@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use schema::{Choice, Common, Instant, Listed, Page, Stored, Whole, suppliers};
+use schema::{Choice, Common, Instant, Listed, Page, Stored, ValueError, Whole, suppliers};
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -14,7 +14,7 @@ use crate::auth::Caller;
 use crate::extract::{Documented, IdPath, Preconditions, Query, language};
 use crate::fault::{Fault, Reason};
 use crate::fields::{Cell, FieldValue, Fields, Kind};
-use crate::openapi;
+use crate::openapi::{self, LONGEST_PARAMETER};
 use crate::page::{Cursors, MAX_LIMIT, USUAL_LIMIT};
 use crate::problem::{ApiError, Problem, ProblemKind};
 use crate::state::State;
@@ -131,7 +131,9 @@ fn read_list<R: Resource>(
 ) -> Result<Asked<R>, ApiError> {
     let mut fields = query.fields(stored);
     let mut known: Vec<&'static str> = R::FILTERS.iter().map(|field| field.name).collect();
-    known.extend(COMMON.iter().filter(|name| R::HAS_EXTERNAL_ID || **name != "external_id"));
+    known.extend(
+        COMMON.iter().filter(|name| R::HAS_EXTERNAL_ID || !matches!(**name, "external_id" | "include_retracted")),
+    );
     known.dedup();
     fields.expect_only(&known);
     let filter = R::read_filter(&mut fields);
@@ -166,7 +168,7 @@ fn read_common<R: Resource>(fields: &mut Fields<'_>) -> Option<Common> {
 fn read_page<R: Resource>(fields: &mut Fields<'_>, cursors: &Cursors<'_>) -> Option<Page<R, R::Sort>> {
     let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
     let sort = read_sort::<R>(fields);
-    let after = fields.value::<Option<Cursor>>("cursor", None).and_then(|cursor| {
+    let after = fields.value::<Option<LongText>>("cursor", None).and_then(|cursor| {
         let Some(cursor) = cursor else { return Some(None) };
         let place = cursors.read(&cursor.0).and_then(|(key, id)| Some((key, id.parse().ok()?)));
         if place.is_none() {
@@ -189,22 +191,22 @@ fn read_sort<R: Resource>(fields: &mut Fields<'_>) -> Option<(Option<R::Sort>, b
     sort.map(|sort| (Some(sort), is_descending))
 }
 
-/// A cursor as text: longer than other parameters, for it holds a sort key.
-struct Cursor(String);
+/// A text longer than other parameters: a cursor, which holds a sort key, or the names of many fields.
+struct LongText(String);
 
-impl FieldValue for Cursor {
-    const KIND: Kind = Kind::Text { max: 8192 };
+impl FieldValue for LongText {
+    const KIND: Kind = Kind::Text { max: LONGEST_PARAMETER };
 
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
         match cell {
-            Cell::Text(text) if text.len() <= 8192 => Ok(Self(text.to_string())),
-            _ => Err(Reason::BadCursor),
+            Cell::Text(text) if text.len() <= LONGEST_PARAMETER => Ok(Self(text.to_string())),
+            _ => Err(Reason::Value(ValueError::TooLong { max: LONGEST_PARAMETER })),
         }
     }
 }
 
 fn read_chosen<R: Resource>(fields: &mut Fields<'_>) -> Option<Vec<String>> {
-    let text = fields.value::<Option<String>>("fields", None)??;
+    let text = fields.value::<Option<LongText>>("fields", None)??.0;
     let known = names::<R>();
     let chosen: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
     for name in chosen.iter().filter(|name| !known.contains(&name.as_str())) {

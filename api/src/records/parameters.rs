@@ -4,7 +4,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{RefOr, Required};
 
-use crate::openapi::{parameter, text_schema, time_schema};
+use crate::openapi::{LONGEST_PARAMETER, parameter, text_schema, time_schema};
 
 /// The parameters of a read of one record.
 pub(crate) struct ReadQuery;
@@ -15,9 +15,29 @@ impl IntoParams for ReadQuery {
         let fields = "The members to show, by name and with commas; all where there is none.";
         vec![
             parameter("known_at", known_at, time_schema(known_at), false),
-            parameter("fields", fields, text_schema(fields, "id,version"), false),
+            parameter("fields", fields, text_schema(fields, "id,version").max_length(LONGEST_PARAMETER), false),
+            if_none_match(),
         ]
     }
+}
+
+fn header(name: &str, text: &str, is_required: bool) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(if is_required { Required::True } else { Required::False })
+        .description(Some(text))
+        .schema(Some(RefOr::from(text_schema(text, "\"1\""))))
+        .build()
+}
+
+/// The header that a read is spared by.
+pub(crate) fn if_none_match() -> Parameter {
+    header(
+        "If-None-Match",
+        "The ETag of the version that the client has: answered with 304 while it is current.",
+        false,
+    )
 }
 
 /// The header that a change is held to.
@@ -25,14 +45,17 @@ pub(crate) struct IfMatch;
 
 impl IntoParams for IfMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let text = "The ETag of the version that is changed, or `*` for whichever there is.";
-        let header = ParameterBuilder::new()
-            .name("If-Match")
-            .parameter_in(ParameterIn::Header)
-            .required(Required::False)
-            .description(Some(text))
-            .schema(Some(RefOr::from(text_schema(text, "\"1\""))));
-        vec![header.build()]
+        vec![header("If-Match", "The ETag of the version that is changed, or `*` for whichever there is.", true)]
+    }
+}
+
+/// The header that a replacement is held to; a creation needs none.
+pub(crate) struct IfMatchToReplace;
+
+impl IntoParams for IfMatchToReplace {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = "The ETag of the version that is replaced, or `*` for whichever there is; none where it is new.";
+        vec![header("If-Match", text, false)]
     }
 }
 

@@ -17,6 +17,7 @@ macro_rules! evidence_routes {
         type Many = $crate::records::ListView<$record>;
         type CreateOne = $crate::records::CreateBody<$record>;
         type ChangeOne = $crate::records::ChangeBody<$record>;
+        type PutOne = $crate::records::ReplaceBody<$record>;
 
         #[utoipa::path(
             tag = $tag,
@@ -57,8 +58,8 @@ macro_rules! evidence_routes {
             summary = concat!("Put ", $one, " by its key"),
             description = "Creates the record with this key of its source, or replaces all its fields. Replacing needs If-Match; `*` \
                            stands for whichever version there is. Role: analyst.",
-            params($crate::records::KeyQuery, $crate::records::IfMatch),
-            request_body(content = ChangeOne, description = "All fields; those left out become unknown."),
+            params($crate::records::KeyQuery, $crate::records::IfMatchToReplace),
+            request_body(content = PutOne, description = "All fields; those left out become unknown."),
             responses(
                 (status = 200, body = One, description = "Replaced."),
                 (status = 201, body = One, description = "Created.")

@@ -110,6 +110,7 @@ pub(crate) fn names<R: Resource>() -> Vec<&'static str> {
         }
         names.push(field.name);
     }
+    names.extend(R::SHOWN.iter().map(|field| field.name));
     names.push("source");
     if R::HAS_EXTERNAL_ID {
         names.push("external_id");
@@ -156,6 +157,9 @@ impl<R: Resource> PartialSchema for View<R> {
             let schema = openapi::field_schema(field);
             view = view.property(field.name, if field.is_required { schema } else { schema.or_null() }, true);
         }
+        for field in R::SHOWN {
+            view = view.property(field.name, openapi::field_schema(field).or_null(), true);
+        }
         view = view.property(
             "source",
             openapi::text_schema("Who delivered it: `manual` by hand, or the import's source.", "manual"),
@@ -193,6 +197,28 @@ impl<R: Resource> PartialSchema for CreateBody<R> {
 impl<R: Resource> ToSchema for CreateBody<R> {
     fn name() -> Cow<'static, str> {
         format!("Create{}", R::NAME).into()
+    }
+}
+
+/// The schema of the body that replaces a record; its key stands in the address.
+pub(crate) struct ReplaceBody<R>(Documented<R>);
+
+impl<R: Resource> PartialSchema for ReplaceBody<R> {
+    fn schema() -> RefOr<Schema> {
+        let text = "All that is known of it: fields left out become unknown. Its key stands in the address.";
+        let mut body = object(text);
+        for field in R::FIELDS {
+            let schema = openapi::field_schema(field);
+            let schema = if field.is_required { schema } else { schema.or_null() };
+            body = body.property(field.name, schema, field.is_required && field.name != R::KEY_FIELD);
+        }
+        body.closed().into()
+    }
+}
+
+impl<R: Resource> ToSchema for ReplaceBody<R> {
+    fn name() -> Cow<'static, str> {
+        format!("Put{}", R::NAME).into()
     }
 }
 

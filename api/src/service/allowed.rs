@@ -1,37 +1,62 @@
 //! Which methods a path has, for the answer to one that it lacks.
 
 use actix_web::http::Method;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::{OpenApi, RefOr};
 
-/// The paths of the document with their methods.
-pub(crate) struct Allowed(Vec<(Vec<String>, String)>);
+/// The paths of the document with their operations.
+pub(crate) struct Allowed(Vec<(Vec<String>, Vec<Known>)>);
+
+/// An operation.
+struct Known {
+    method: Method,
+    /// Whether it has parameters in the query string; one without takes none at all.
+    reads_query: bool,
+}
 
 impl Allowed {
     pub(crate) fn of(document: &OpenApi) -> Self {
         let paths = document.paths.paths.iter().map(|(path, item)| {
-            let methods = [
-                (Method::GET, item.get.is_some()),
-                (Method::POST, item.post.is_some()),
-                (Method::PUT, item.put.is_some()),
-                (Method::PATCH, item.patch.is_some()),
-                (Method::DELETE, item.delete.is_some()),
+            let operations = [
+                (Method::GET, &item.get),
+                (Method::POST, &item.post),
+                (Method::PUT, &item.put),
+                (Method::PATCH, &item.patch),
+                (Method::DELETE, &item.delete),
             ];
-            let names: Vec<_> = methods.iter().filter(|(_, has)| *has).map(|(method, _)| method.as_str()).collect();
-            (path.split('/').map(str::to_owned).collect(), names.join(", "))
+            let known = operations.into_iter().filter_map(|(method, operation)| {
+                operation.as_ref().map(|operation| Known { method, reads_query: reads_query(operation) })
+            });
+            (path.split('/').map(str::to_owned).collect(), known.collect())
         });
         Self(paths.collect())
     }
 
-    /// The methods of a path, where there is such a path.
-    pub(crate) fn methods(&self, path: &str) -> Option<&str> {
+    /// The operations of a path: of the one with the fewest parameters, for /suppliers/by-code is no id.
+    fn operations(&self, path: &str) -> &[Known] {
         let asked: Vec<&str> = path.split('/').collect();
         let fits = |known: &[String]| {
             known.len() == asked.len()
                 && known.iter().zip(&asked).all(|(known, asked)| known.starts_with('{') || known == asked)
         };
-        // A path without parameters before one with: /suppliers/by-code is no id.
-        let mut found: Vec<_> = self.0.iter().filter(|(known, _)| fits(known)).collect();
-        found.sort_by_key(|(known, _)| known.iter().filter(|part| part.starts_with('{')).count());
-        found.first().map(|(_, methods)| methods.as_str())
+        let parameters = |known: &[String]| known.iter().filter(|part| part.starts_with('{')).count();
+        let fitting = self.0.iter().filter(|(known, _)| fits(known));
+        fitting.min_by_key(|(known, _)| parameters(known)).map_or(&[], |(_, operations)| operations)
     }
+
+    /// The methods of a path, where there is such a path.
+    pub(crate) fn methods(&self, path: &str) -> Option<String> {
+        let names: Vec<_> = self.operations(path).iter().map(|known| known.method.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// Whether an operation has no parameter in the query string, so that any is unknown.
+    pub(crate) fn reads_no_query(&self, path: &str, method: &Method) -> bool {
+        self.operations(path).iter().any(|known| known.method == *method && !known.reads_query)
+    }
+}
+
+fn reads_query(operation: &Operation) -> bool {
+    let mut parameters = operation.parameters.iter().flatten();
+    parameters.any(|known| matches!(known, RefOr::T(known) if known.parameter_in == ParameterIn::Query))
 }

@@ -19,7 +19,7 @@ use crate::fault::{Fault, Reason};
 use crate::fields::{Field, Fields};
 use crate::openapi::{self, Shape};
 use crate::problem::{ApiError, Problem, ProblemKind};
-use crate::records::{self, IfMatch};
+use crate::records::{self, IfMatch, IfMatchToReplace};
 use crate::state::State;
 
 const FIELDS: &[Field] = &[
@@ -127,7 +127,7 @@ pub(super) async fn get_incident_contact(
 /// What was there is overwritten and not kept. Replacing needs If-Match. Role: analyst.
 #[utoipa::path(
     tag = "suppliers",
-    params(IdPath<Supplier>, IfMatch),
+    params(IdPath<Supplier>, IfMatchToReplace),
     request_body(content = PutContact, description = "The contact."),
     responses((status = 200, body = ContactView, description = "The contact."))
 )]

@@ -37,6 +37,7 @@ impl utoipa::IntoParams for AnyCodeQuery {
                 false,
             ),
             text("company", "The company within the system.", "1000", false),
+            records::if_none_match(),
         ]
     }
 }

@@ -166,7 +166,7 @@ fn mail_address(text: &str) -> Result<String, ValueError> {
 fn phone_number(text: &str) -> Result<String, ValueError> {
     let text = code(text)?;
     let is_number = text.chars().all(|character| character.is_ascii_digit() || " +-()".contains(character));
-    if is_number { Ok(text) } else { Err(ValueError::NotDigits { count: 10 }) }
+    if is_number { Ok(text) } else { Err(ValueError::NotAPhoneNumber) }
 }
 
 #[cfg(test)]

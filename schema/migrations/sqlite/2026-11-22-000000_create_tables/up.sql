@@ -156,7 +156,7 @@ CREATE TABLE supplier_codes (
     FOREIGN KEY (tenant_id, supplier_id) REFERENCES suppliers (tenant_id, id)
 );
 CREATE UNIQUE INDEX supplier_codes_current ON supplier_codes (tenant_id, record_key) WHERE superseded_at IS NULL;
-CREATE INDEX supplier_codes_supplier_id ON supplier_codes (tenant_id, supplier_id) WHERE superseded_at IS NULL;
+CREATE INDEX supplier_codes_supplier_id ON supplier_codes (tenant_id, supplier_id, id) WHERE superseded_at IS NULL;
 
 CREATE TABLE relationships (
     tenant_id TEXT NOT NULL,
@@ -185,8 +185,8 @@ CREATE TABLE relationships (
     FOREIGN KEY (tenant_id, downstream_id) REFERENCES suppliers (tenant_id, id)
 );
 CREATE UNIQUE INDEX relationships_current ON relationships (tenant_id, source, record_key) WHERE superseded_at IS NULL;
-CREATE INDEX relationships_upstream_id ON relationships (tenant_id, upstream_id) WHERE superseded_at IS NULL;
-CREATE INDEX relationships_downstream_id ON relationships (tenant_id, downstream_id) WHERE superseded_at IS NULL;
+CREATE INDEX relationships_upstream_id ON relationships (tenant_id, upstream_id, id) WHERE superseded_at IS NULL;
+CREATE INDEX relationships_downstream_id ON relationships (tenant_id, downstream_id, id) WHERE superseded_at IS NULL;
 
 CREATE TABLE enrollments (
     tenant_id TEXT NOT NULL,
@@ -216,7 +216,7 @@ CREATE TABLE enrollments (
     FOREIGN KEY (tenant_id, supplier_id) REFERENCES suppliers (tenant_id, id)
 );
 CREATE UNIQUE INDEX enrollments_current ON enrollments (tenant_id, source, record_key) WHERE superseded_at IS NULL;
-CREATE INDEX enrollments_supplier_id ON enrollments (tenant_id, supplier_id) WHERE superseded_at IS NULL;
+CREATE INDEX enrollments_supplier_id ON enrollments (tenant_id, supplier_id, id) WHERE superseded_at IS NULL;
 CREATE INDEX enrollments_starts_on ON enrollments (tenant_id, starts_on, id) WHERE superseded_at IS NULL;
 
 CREATE TABLE certifications (
@@ -242,7 +242,7 @@ CREATE TABLE certifications (
     FOREIGN KEY (tenant_id, supplier_id) REFERENCES suppliers (tenant_id, id)
 );
 CREATE UNIQUE INDEX certifications_current ON certifications (tenant_id, source, record_key) WHERE superseded_at IS NULL;
-CREATE INDEX certifications_supplier_id ON certifications (tenant_id, supplier_id) WHERE superseded_at IS NULL;
+CREATE INDEX certifications_supplier_id ON certifications (tenant_id, supplier_id, id) WHERE superseded_at IS NULL;
 CREATE INDEX certifications_issued_on ON certifications (tenant_id, issued_on, id) WHERE superseded_at IS NULL;
 
 CREATE TABLE incidents (
@@ -273,7 +273,7 @@ CREATE TABLE incidents (
     FOREIGN KEY (tenant_id, supplier_id) REFERENCES suppliers (tenant_id, id)
 );
 CREATE UNIQUE INDEX incidents_current ON incidents (tenant_id, source, record_key) WHERE superseded_at IS NULL;
-CREATE INDEX incidents_supplier_id ON incidents (tenant_id, supplier_id) WHERE superseded_at IS NULL;
+CREATE INDEX incidents_supplier_id ON incidents (tenant_id, supplier_id, id) WHERE superseded_at IS NULL;
 CREATE INDEX incidents_occurred_on ON incidents (tenant_id, occurred_on, id) WHERE superseded_at IS NULL;
 
 CREATE TABLE provider_assignments (
@@ -295,4 +295,4 @@ CREATE TABLE provider_assignments (
     FOREIGN KEY (tenant_id, supplier_id) REFERENCES suppliers (tenant_id, id)
 );
 CREATE UNIQUE INDEX provider_assignments_current ON provider_assignments (tenant_id, record_key) WHERE superseded_at IS NULL;
-CREATE INDEX provider_assignments_supplier_id ON provider_assignments (tenant_id, supplier_id) WHERE superseded_at IS NULL;
+CREATE INDEX provider_assignments_supplier_id ON provider_assignments (tenant_id, supplier_id, id) WHERE superseded_at IS NULL;
