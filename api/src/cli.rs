@@ -15,6 +15,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use schema::ConnRole;
@@ -111,9 +112,16 @@ struct DataFolder {
     data: PathBuf,
 }
 
+/// How long a command waits for a service that imports a large file.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 impl DataFolder {
     fn open(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.data, 1)?)
+        if !self.data.join("sonae.db").exists() {
+            // Nobody is left to tell if standard error is closed.
+            let _ = writeln!(io::stderr(), "note: {} is a new data folder", self.data.display());
+        }
+        Ok(Store::open(&self.data, 1, PATIENCE)?)
     }
 }
 

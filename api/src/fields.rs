@@ -407,12 +407,12 @@ impl<'a> Fields<'a> {
 
     /// Reads a filter by the code or the id of a supplier: it and those merged into it, nobody for an unknown code, all
     /// where there is no such filter.
-    pub(crate) fn family(&mut self, code_name: &str, id_name: &str) -> Option<Option<Vec<SupplierId>>> {
+    pub(crate) fn family(&mut self, code_name: &str, id_name: &'static str) -> Option<Option<Vec<SupplierId>>> {
         let code = self.value::<Option<schema::SupplierCode>>(code_name, None);
         let id = self.value::<Option<SupplierId>>(id_name, None);
         let (code, id) = (code?, id?);
         if code.is_some() && id.is_some() {
-            self.faults.push(Fault::new(code_name, Reason::NotTogether("supplier_id")));
+            self.faults.push(Fault::new(code_name, Reason::NotTogether(id_name)));
             return None;
         }
         let is_filtered = code.is_some() || id.is_some();

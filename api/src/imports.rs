@@ -13,6 +13,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post};
+use bytes::Bytes;
 use schema::jobs::{self, JobRow};
 use schema::{Instant, Job, JobId, JobState, RecordKind, Source, TenantId, Whole};
 use scoring::Lang;
@@ -148,7 +149,7 @@ async fn create_import(
     let bytes = match stored {
         Ok(bytes) => bytes,
         Err(error) => {
-            state.db.write(tenant, move |conn, tenant| Ok(jobs::delete_chunks(conn, tenant, id)?)).await?;
+            state.db.write_patiently(tenant, move |conn, tenant| Ok(jobs::delete_chunks(conn, tenant, id)?)).await?;
             return Err(error);
         }
     };
@@ -166,7 +167,7 @@ async fn create_import(
         is_cancel_requested: false,
     };
     let row = job.clone();
-    state.db.write(tenant, move |conn, tenant| Ok(jobs::insert(conn, tenant, &row)?)).await?;
+    state.db.write_patiently(tenant, move |conn, tenant| Ok(jobs::insert(conn, tenant, &row)?)).await?;
     state.runner.wake();
     let mut accepted = HttpResponse::Accepted();
     accepted.insert_header((header::LOCATION, format!("/v1/jobs/{id}")));
@@ -253,8 +254,11 @@ async fn store(state: &State, tenant: TenantId, id: JobId, body: &mut PacedBody<
             chunk.extend_from_slice(&piece);
         }
         if chunk.len() >= CHUNK || (is_end && !chunk.is_empty()) {
-            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK));
-            state.db.write(tenant, move |conn, tenant| Ok(jobs::insert_chunk(conn, tenant, id, seq, &full)?)).await?;
+            let full = Bytes::from(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
+            state
+                .db
+                .write_patiently(tenant, move |conn, tenant| Ok(jobs::insert_chunk(conn, tenant, id, seq, &full)?))
+                .await?;
             seq += 1;
         }
         if is_end {

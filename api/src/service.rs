@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::{DefaultHeaders, from_fn};
@@ -64,16 +65,19 @@ pub(crate) struct Store {
     pub(crate) keys: Keys,
 }
 
+/// How long a request waits for a writer in another process, such as `sonae import`.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The buyer of an empty data folder.
 const FIRST_TENANT: &str = "default";
 /// In which a buyer's days begin, unless set otherwise.
 pub(crate) const USUAL_ZONE: &str = "Asia/Tokyo";
 
 impl Store {
-    pub(crate) fn open(folder: &Path, reader_count: u32) -> Result<Self, ServeError> {
+    pub(crate) fn open(folder: &Path, reader_count: u32, patience: Duration) -> Result<Self, ServeError> {
         private_folder(folder).map_err(ServeError::Data)?;
         let keys = Keys::open(folder).map_err(ServeError::Data)?;
-        let database = Database::open(folder, reader_count)?;
+        let database = Database::open(folder, reader_count, patience)?;
         let is_empty = database.run(ConnRole::Reader, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
         if is_empty {
             database.run(ConnRole::Writer, |conn| {
@@ -182,7 +186,7 @@ impl Running {
 pub fn serve(config: &Config) -> Result<Running, ServeError> {
     private_folder(&config.data).map_err(ServeError::Data)?;
     let lock = lock(&config.data)?;
-    let store = Store::open(&config.data, config.readers())?;
+    let store = Store::open(&config.data, config.readers(), PATIENCE)?;
     let runner = Runner::new();
     let jobs =
         runner.start(store.database.clone(), config.limits).map_err(|error| ServeError::Jobs(error.to_string()))?;

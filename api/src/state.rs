@@ -1,5 +1,7 @@
 //! What all handlers share.
 
+use std::time::{Duration, Instant};
+
 use actix_web::web;
 use schema::{Conn, ConnRole, Database, TenantId};
 
@@ -15,6 +17,9 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) runner: Runner,
 }
+
+/// For how long an import may hold the writer before an upload gives up.
+const LONGEST_IMPORT: Duration = Duration::from_secs(1800);
 
 /// The database, off the threads that serve requests.
 #[derive(Debug, Clone)]
@@ -46,6 +51,22 @@ impl Db {
         work: impl FnOnce(&mut Conn, TenantId) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         self.run(ConnRole::Writer, tenant, work).await
+    }
+
+    /// Writes rows of a buyer, and waits for as long as a large import holds the writer: what has been uploaded is not
+    /// to be sent again because of another upload.
+    pub(crate) async fn write_patiently<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        work: impl Fn(&mut Conn, TenantId) -> Result<T, ApiError> + Clone + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let start = Instant::now();
+        loop {
+            match self.write(tenant, work.clone()).await {
+                Err(ApiError::Busy(_)) if start.elapsed() < LONGEST_IMPORT => {}
+                done => return done,
+            }
+        }
     }
 
     /// Makes what was erased stand in no file any more.

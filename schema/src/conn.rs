@@ -44,26 +44,26 @@ pub struct Database {
     writer: Pool<Manager>,
 }
 
-/// How long a request waits for a connection. Longer than SQLite waits for another process to let go.
-const CHECKOUT_TIME: Duration = Duration::from_secs(15);
-const BUSY_TIME: Duration = Duration::from_secs(10);
+/// How much longer than for another process a request waits for a connection: else it would never hear of the process.
+const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
 /// The first release without the race that could lose committed writes in WAL mode (3.7.0 to 3.51.2).
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
 
 impl Database {
-    /// Opens the embedded database of a data folder, and brings its tables up to date.
+    /// Opens the embedded database of a data folder, and brings its tables up to date. `patience` is how long a writer
+    /// waits for one in another process.
     ///
     /// # Errors
     /// When the file cannot be used, or the SQLite library is one that can lose data.
-    pub fn open(folder: &Path, reader_count: u32) -> Result<Self, RepoError> {
+    pub fn open(folder: &Path, reader_count: u32, patience: Duration) -> Result<Self, RepoError> {
         let path = folder.join("sonae.db");
         let pool = |role, size| {
-            let manager = Manager { path: path.clone(), role };
+            let manager = Manager { path: path.clone(), role, patience };
             // Without test_on_check_out: it would add a query to each of ours.
             let pool = Pool::builder().max_size(size).min_idle(Some(1)).test_on_check_out(false);
-            pool.connection_timeout(CHECKOUT_TIME).build(manager).map_err(RepoError::from)
+            pool.connection_timeout(patience + CHECKOUT_MARGIN).build(manager).map_err(RepoError::from)
         };
-        let mut first = Manager { path: path.clone(), role: Role::Writer }.connect()?;
+        let mut first = Manager { path: path.clone(), role: Role::Writer, patience }.connect()?;
         refuse_old_sqlite(&mut first)?;
         migrate::run(&mut first)?;
         drop(first);
@@ -156,6 +156,7 @@ impl Conn {
 struct Manager {
     path: PathBuf,
     role: Role,
+    patience: Duration,
 }
 
 impl ManageConnection for Manager {
@@ -170,7 +171,7 @@ impl ManageConnection for Manager {
         let settings = format!(
             "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
              PRAGMA secure_delete = ON; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; {}",
-            BUSY_TIME.as_millis(),
+            self.patience.as_millis(),
             if self.role == Role::Reader { "PRAGMA query_only = ON;" } else { "" },
         );
         conn.batch_execute(&settings).map_err(|error| RepoError::Unusable(format!("{path}: {error}")))?;
