@@ -172,20 +172,17 @@ async fn cancel_job(
     request: HttpRequest,
     id: IdPath<Job>,
 ) -> Result<HttpResponse, ApiError> {
-    // Before the database is asked: a running import holds the one writer until it ends.
-    let running = state.runner.progress(id.0);
     let tenant = integrator.0.tenant;
     let found = state.db.read(tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
     let job = found.ok_or(ProblemKind::NotFound)?;
     if job.finished_at.is_some() {
         return Err(Problem::from(ProblemKind::WrongState).detail("終わったジョブです", "the job has ended").into());
     }
-    if let Some(running) = running {
-        running.cancel();
-    }
+    // Before the database is told: a running import holds its one writer.
+    state.runner.cancel(id.0);
     let job = state
         .db
-        .write(tenant, move |conn, tenant| {
+        .write_patiently(tenant, move |conn, tenant| {
             jobs::request_cancel(conn, tenant, id.0)?;
             Ok(jobs::find(conn, tenant, id.0)?)
         })

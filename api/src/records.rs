@@ -15,7 +15,7 @@ use schema::{Conn, ExternalId, Id, Record, RecordKind, RepoError, Source, Stored
 pub(crate) use change::{Key, change, create, edit, put, refuse_retracted, remove, restore, retract, write_next};
 pub(crate) use list::{ListQuery, answer_read, find, list, versions};
 pub(crate) use parameters::{IfMatch, IfMatchToReplace, KeyQuery, ReadQuery, if_none_match};
-pub(crate) use routes::{evidence_routes, link_routes};
+pub(crate) use routes::{common_routes, evidence_routes, link_routes};
 pub(crate) use view::{
     ChangeBody, CreateBody, Json, ListView, References, ReplaceBody, RetractBody, Shown, View, answer, etag, keys,
 };
@@ -204,3 +204,25 @@ macro_rules! resource {
     };
 }
 pub(crate) use resource;
+
+/// Writes an expression for the record type of a kind: the one place where kinds become types.
+macro_rules! of_kind {
+    ($kind:expr, $record:ident => $body:expr) => {{
+        macro_rules! of {
+            ($known:ty) => {{
+                type $record = $known;
+                $body
+            }};
+        }
+        match $kind {
+            schema::RecordKind::Suppliers => of!(schema::suppliers::Supplier),
+            schema::RecordKind::SupplierCodes => of!(schema::supplier_codes::SupplierCode),
+            schema::RecordKind::Relationships => of!(schema::relationships::Relationship),
+            schema::RecordKind::Enrollments => of!(schema::enrollments::Enrollment),
+            schema::RecordKind::Certifications => of!(schema::certifications::Certification),
+            schema::RecordKind::Incidents => of!(schema::incidents::Incident),
+            schema::RecordKind::ProviderAssignments => of!(schema::provider_assignments::ProviderAssignment),
+        }
+    }};
+}
+pub(crate) use of_kind;

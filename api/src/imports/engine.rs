@@ -17,7 +17,7 @@ use crate::fault::{Fault, Reason};
 use crate::fields::{Cell, Fields, Suppliers};
 use crate::jobs::Progress;
 use crate::problem::ApiError;
-use crate::records::{Key, Resource};
+use crate::records::{Key, Resource, of_kind};
 
 /// What an import does, whatever its files hold.
 pub(crate) struct Order {
@@ -94,20 +94,7 @@ pub(crate) fn import(
     findings: &mut Findings,
     progress: &Progress,
 ) -> Result<TableReport, Stop> {
-    macro_rules! of {
-        ($record:ty) => {
-            Import::<$record>::new(conn, tenant, order, rows.name(), findings, progress)?.run(rows)
-        };
-    }
-    match kind {
-        RecordKind::Suppliers => of!(suppliers::Supplier),
-        RecordKind::SupplierCodes => of!(schema::supplier_codes::SupplierCode),
-        RecordKind::Relationships => of!(schema::relationships::Relationship),
-        RecordKind::Enrollments => of!(schema::enrollments::Enrollment),
-        RecordKind::Certifications => of!(schema::certifications::Certification),
-        RecordKind::Incidents => of!(schema::incidents::Incident),
-        RecordKind::ProviderAssignments => of!(schema::provider_assignments::ProviderAssignment),
-    }
+    of_kind!(kind, Kind => Import::<Kind>::new(conn, tenant, order, rows.name(), findings, progress)?.run(rows))
 }
 
 /// Rows of one look-up: as many as one statement takes.

@@ -7,7 +7,7 @@ use schema::{Choice, RecordKind};
 use crate::fault::{Fault, Reason};
 use crate::fields::{Cell, Field, Kind};
 use crate::problem::Text;
-use crate::records::Resource;
+use crate::records::{Resource, of_kind};
 
 /// The most columns of a table.
 pub(crate) const MAX_COLUMNS: usize = 256;
@@ -24,20 +24,7 @@ const EXTERNAL_ID: Field = Field {
 
 /// The columns of a kind, in the order of the template.
 pub(crate) fn columns(kind: RecordKind) -> impl Iterator<Item = Field> {
-    macro_rules! of {
-        ($record:ty) => {
-            (<$record as Resource>::FIELDS, <$record as Resource>::HAS_EXTERNAL_ID)
-        };
-    }
-    let (fields, has_external_id) = match kind {
-        RecordKind::Suppliers => of!(schema::suppliers::Supplier),
-        RecordKind::SupplierCodes => of!(schema::supplier_codes::SupplierCode),
-        RecordKind::Relationships => of!(schema::relationships::Relationship),
-        RecordKind::Enrollments => of!(schema::enrollments::Enrollment),
-        RecordKind::Certifications => of!(schema::certifications::Certification),
-        RecordKind::Incidents => of!(schema::incidents::Incident),
-        RecordKind::ProviderAssignments => of!(schema::provider_assignments::ProviderAssignment),
-    };
+    let (fields, has_external_id) = of_kind!(kind, Kind => (Kind::FIELDS, Kind::HAS_EXTERNAL_ID));
     // A relationship is found by its ends and item where it has no key.
     let is_required = kind != RecordKind::Relationships;
     has_external_id.then_some(Field { is_required, ..EXTERNAL_ID }).into_iter().chain(fields.iter().copied())

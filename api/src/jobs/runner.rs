@@ -1,6 +1,6 @@
 //! Runs jobs, one after another, on a thread of its own: the embedded database has one writer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -61,6 +61,8 @@ pub(crate) struct Runner(Arc<Shared>);
 
 struct Shared {
     running: Mutex<HashMap<JobId, Arc<Progress>>>,
+    /// Waiting jobs whose end was asked for, perhaps before the database could be told.
+    cancelled: Mutex<HashSet<JobId>>,
     has_work: Mutex<bool>,
     told: Condvar,
     is_stopping: AtomicBool,
@@ -75,6 +77,7 @@ impl Runner {
     pub(crate) fn new() -> Self {
         Self(Arc::new(Shared {
             running: Mutex::default(),
+            cancelled: Mutex::default(),
             has_work: Mutex::new(true),
             told: Condvar::new(),
             is_stopping: AtomicBool::new(false),
@@ -84,6 +87,14 @@ impl Runner {
     /// How far a job is that runs now.
     pub(crate) fn progress(&self, id: JobId) -> Option<Arc<Progress>> {
         locked(&self.0.running).get(&id).cloned()
+    }
+
+    /// Ends a job that runs after the rows in hand, and one that waits before it begins.
+    pub(crate) fn cancel(&self, id: JobId) {
+        locked(&self.0.cancelled).insert(id);
+        if let Some(progress) = self.progress(id) {
+            progress.cancel();
+        }
     }
 
     /// Says that there is work.
@@ -147,10 +158,11 @@ impl Runner {
         let span = info_span!("job", job_id = %job.id);
         let _entered = span.enter();
         let progress = Arc::new(Progress::default());
-        if job.is_cancel_requested {
+        locked(&self.0.running).insert(job.id, Arc::clone(&progress));
+        // Asked for only now: whoever cancels notes it first and looks for the running job then.
+        if job.is_cancel_requested || locked(&self.0.cancelled).contains(&job.id) {
             progress.cancel();
         }
-        locked(&self.0.running).insert(job.id, Arc::clone(&progress));
         let outcome = if job.attempt_count > MOST_ATTEMPTS {
             Err(imports::Interrupted::TooOften)
         } else {
@@ -159,6 +171,7 @@ impl Runner {
         };
         self.conclude(database, tenant, &job, outcome);
         locked(&self.0.running).remove(&job.id);
+        locked(&self.0.cancelled).remove(&job.id);
         // What a job has done is done, whether this succeeds or not.
         if let Err(error) = database.tidy() {
             warn!(error = %crate::cli::with_causes(&error), "the database could not be tidied");

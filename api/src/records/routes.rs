@@ -1,23 +1,17 @@
 //! The operations that relationships and every kind of evidence have, written out once.
 
-/// Writes the operations of one kind: list, create, get, put by key, change, retract, restore, versions.
-macro_rules! evidence_routes {
+/// Writes the operations that all kinds have: list, create, get.
+macro_rules! common_routes {
     (
-        $record:ty, $tag:literal, one $one:literal, many $many:literal;
+        $record:ty, $tag:literal, one $one:literal, many $many:literal, $writer:ident = $role:literal;
         $path:literal: $list:ident, $create:ident;
-        $by_key:literal: $put:ident;
-        $with_id:literal: $get:ident, $change:ident;
-        $retracted:literal: $retract:ident;
-        $restored:literal: $restore:ident;
-        $all_versions:literal: $versions:ident;
+        $with_id:literal: $get:ident;
     ) => {
-        use actix_web::{get, patch, post, put};
+        use actix_web::{get, post};
 
         type One = $crate::records::View<$record>;
         type Many = $crate::records::ListView<$record>;
         type CreateOne = $crate::records::CreateBody<$record>;
-        type ChangeOne = $crate::records::ChangeBody<$record>;
-        type PutOne = $crate::records::ReplaceBody<$record>;
 
         #[utoipa::path(
             tag = $tag,
@@ -39,19 +33,63 @@ macro_rules! evidence_routes {
         #[utoipa::path(
             tag = $tag,
             summary = concat!("Create ", $one),
-            description = "All faults are reported at once, and nothing is stored where there is any. Role: analyst.",
-            request_body(content = CreateOne, description = concat!("The ", $tag, " entry.")),
+            description = concat!("All faults are reported at once, and nothing is stored where there is any. Role: ", $role, "."),
+            request_body(content = CreateOne, description = "What is to be recorded."),
             responses((status = 201, body = One, description = "Created; Location and ETag name it."))
         )]
         #[post($path)]
         pub(crate) async fn $create(
-            analyst: $crate::auth::Analyst,
+            writer: $crate::auth::$writer,
             state: actix_web::web::Data<$crate::state::State>,
             request: actix_web::HttpRequest,
             body: $crate::extract::JsonBody,
         ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
-            $crate::records::create::<$record>(analyst.0, state, request, body).await
+            $crate::records::create::<$record>(writer.0, state, request, body).await
         }
+
+        #[utoipa::path(
+            tag = $tag,
+            summary = concat!("Get ", $one),
+            description = "The current version, or the one known at a moment. Answers If-None-Match with 304. Role: viewer.",
+            params($crate::extract::IdPath<$record>, $crate::records::ReadQuery),
+            responses((status = 200, body = One, description = "The record; its ETag names the version."))
+        )]
+        #[get($with_id)]
+        pub(crate) async fn $get(
+            viewer: $crate::auth::Viewer,
+            state: actix_web::web::Data<$crate::state::State>,
+            request: actix_web::HttpRequest,
+            id: $crate::extract::IdPath<$record>,
+            query: $crate::extract::Query,
+            preconditions: $crate::extract::Preconditions,
+        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            $crate::records::find::<$record>(viewer.0, state, request, id, query, preconditions).await
+        }
+    };
+}
+pub(crate) use common_routes;
+
+/// Writes the operations of one kind: list, create, get, put by key, change, retract, restore, versions.
+macro_rules! evidence_routes {
+    (
+        $record:ty, $tag:literal, one $one:literal, many $many:literal;
+        $path:literal: $list:ident, $create:ident;
+        $by_key:literal: $put:ident;
+        $with_id:literal: $get:ident, $change:ident;
+        $retracted:literal: $retract:ident;
+        $restored:literal: $restore:ident;
+        $all_versions:literal: $versions:ident;
+    ) => {
+        $crate::records::common_routes! {
+            $record, $tag, one $one, many $many, Analyst = "analyst";
+            $path: $list, $create;
+            $with_id: $get;
+        }
+
+        use actix_web::{patch, put};
+
+        type ChangeOne = $crate::records::ChangeBody<$record>;
+        type PutOne = $crate::records::ReplaceBody<$record>;
 
         #[utoipa::path(
             tag = $tag,
@@ -75,25 +113,6 @@ macro_rules! evidence_routes {
             body: $crate::extract::JsonBody,
         ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
             $crate::records::put::<$record>(analyst.0, state, request, query, preconditions, body).await
-        }
-
-        #[utoipa::path(
-            tag = $tag,
-            summary = concat!("Get ", $one),
-            description = "The current version, or the one known at a moment. Answers If-None-Match with 304. Role: viewer.",
-            params($crate::extract::IdPath<$record>, $crate::records::ReadQuery),
-            responses((status = 200, body = One, description = "The record; its ETag names the version."))
-        )]
-        #[get($with_id)]
-        pub(crate) async fn $get(
-            viewer: $crate::auth::Viewer,
-            state: actix_web::web::Data<$crate::state::State>,
-            request: actix_web::HttpRequest,
-            id: $crate::extract::IdPath<$record>,
-            query: $crate::extract::Query,
-            preconditions: $crate::extract::Preconditions,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
-            $crate::records::find::<$record>(viewer.0, state, request, id, query, preconditions).await
         }
 
         #[utoipa::path(
@@ -193,64 +212,13 @@ macro_rules! link_routes {
         $path:literal: $list:ident, $create:ident;
         $with_id:literal: $get:ident, $delete:ident;
     ) => {
-        use actix_web::{delete, get, post};
-
-        type One = $crate::records::View<$record>;
-        type Many = $crate::records::ListView<$record>;
-        type CreateOne = $crate::records::CreateBody<$record>;
-
-        #[utoipa::path(
-            tag = $tag,
-            summary = concat!("List ", $many),
-            description = "The current ones, page by page, or as known at a moment. Role: viewer.",
-            params($crate::records::ListQuery<$record>),
-            responses((status = 200, body = Many, description = "The page."))
-        )]
-        #[get($path)]
-        pub(crate) async fn $list(
-            viewer: $crate::auth::Viewer,
-            state: actix_web::web::Data<$crate::state::State>,
-            request: actix_web::HttpRequest,
-            query: $crate::extract::Query,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
-            $crate::records::list::<$record>(viewer.0, state, request, query).await
+        $crate::records::common_routes! {
+            $record, $tag, one $one, many $many, $writer = $role;
+            $path: $list, $create;
+            $with_id: $get;
         }
 
-        #[utoipa::path(
-            tag = $tag,
-            summary = concat!("Create ", $one),
-            description = concat!("All faults are reported at once, and nothing is stored where there is any. Role: ", $role, "."),
-            request_body(content = CreateOne, description = "What is to be recorded."),
-            responses((status = 201, body = One, description = "Created; Location and ETag name it."))
-        )]
-        #[post($path)]
-        pub(crate) async fn $create(
-            writer: $crate::auth::$writer,
-            state: actix_web::web::Data<$crate::state::State>,
-            request: actix_web::HttpRequest,
-            body: $crate::extract::JsonBody,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
-            $crate::records::create::<$record>(writer.0, state, request, body).await
-        }
-
-        #[utoipa::path(
-            tag = $tag,
-            summary = concat!("Get ", $one),
-            description = "As it is, or was known at a moment. Role: viewer.",
-            params($crate::extract::IdPath<$record>, $crate::records::ReadQuery),
-            responses((status = 200, body = One, description = "The record; its ETag names the version."))
-        )]
-        #[get($with_id)]
-        pub(crate) async fn $get(
-            viewer: $crate::auth::Viewer,
-            state: actix_web::web::Data<$crate::state::State>,
-            request: actix_web::HttpRequest,
-            id: $crate::extract::IdPath<$record>,
-            query: $crate::extract::Query,
-            preconditions: $crate::extract::Preconditions,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
-            $crate::records::find::<$record>(viewer.0, state, request, id, query, preconditions).await
-        }
+        use actix_web::delete;
 
         #[utoipa::path(
             tag = $tag,
