@@ -34,28 +34,23 @@ impl Key {
     }
 }
 
-/// A first version, or one that follows another.
-pub(crate) enum Change<R> {
-    First(Stored<R>),
-    Next(Stored<R>),
+/// Adds a first version, in the caller's transaction.
+fn store_first<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<(), ApiError> {
+    let rows = std::slice::from_ref(stored);
+    R::register(conn, tenant, rows).and_then(|()| R::insert(conn, tenant, rows)).map_err(named::<R>)
 }
 
-/// Adds a version, in the caller's transaction.
-pub(crate) fn store<R: Resource>(conn: &mut Conn, tenant: TenantId, change: &Change<R>) -> Result<(), ApiError> {
-    let written = match change {
-        Change::First(stored) => {
-            R::register(conn, tenant, std::slice::from_ref(stored)).and_then(|()| insert(conn, tenant, stored))
-        }
-        Change::Next(stored) => R::replace(conn, tenant, std::slice::from_ref(stored)),
-    };
-    written.map_err(|error| match error {
+/// Adds a version that follows another, in the caller's transaction.
+fn store_next<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<(), ApiError> {
+    R::replace(conn, tenant, std::slice::from_ref(stored)).map_err(named::<R>)
+}
+
+/// A key that is taken is the fault of a field.
+fn named<R: Resource>(error: RepoError) -> ApiError {
+    match error {
         RepoError::Duplicate(_) => taken::<R>().into(),
         other => other.into(),
-    })
-}
-
-fn insert<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<(), RepoError> {
-    R::insert(conn, tenant, std::slice::from_ref(stored))
+    }
 }
 
 fn taken<R: Resource>() -> Problem {
@@ -88,19 +83,18 @@ fn known<R: Resource>(with_origin: bool) -> Vec<&'static str> {
     known
 }
 
-/// Reads a body against the database.
+/// Reads the cells of a body against the database.
 fn read_body<R: Resource, T>(
-    conn: &mut Conn,
-    tenant: TenantId,
-    body: &JsonBody,
+    (conn, tenant): (&mut Conn, TenantId),
+    cells: Vec<(&str, Cell<'_>)>,
     (now, today): (Option<&R>, NaiveDate),
-    with_origin: bool,
+    known: &[&'static str],
     others: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Result<(R, T), ApiError> {
     let mut stored = StoredSuppliers::new(conn, tenant);
     let (read, faults) = {
-        let mut fields = Fields::new(body.members().cells(), &mut stored);
-        fields.expect_only(&known::<R>(with_origin));
+        let mut fields = Fields::new(cells, &mut stored);
+        fields.expect_only(known);
         (read_checked(&mut fields, now, today, others), fields.faults)
     };
     match stored.finish(read)? {
@@ -120,8 +114,13 @@ pub(crate) async fn create<R: Resource>(
     let shown = state
         .db
         .write(caller.tenant, move |conn, tenant| {
-            let (attributes, (source, external_id)) =
-                read_body::<R, _>(conn, tenant, &body, (None, today), true, read_origin::<R>)?;
+            let (attributes, (source, external_id)) = read_body::<R, _>(
+                (conn, tenant),
+                body.members().cells(),
+                (None, today),
+                &known::<R>(true),
+                read_origin::<R>,
+            )?;
             let mut stored = Stored::first(String::new(), source, external_id, &version, attributes);
             stored.meta.record_key = new_key(conn, tenant, &stored)?;
             created(conn, tenant, stored)
@@ -131,9 +130,7 @@ pub(crate) async fn create<R: Resource>(
 }
 
 fn created<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: Stored<R>) -> Result<Shown, ApiError> {
-    let change = Change::First(stored);
-    store(conn, tenant, &change)?;
-    let (Change::First(stored) | Change::Next(stored)) = change;
+    store_first(conn, tenant, &stored)?;
     show(conn, tenant, &stored)
 }
 
@@ -185,9 +182,7 @@ pub(crate) fn write_next<R: Resource>(
         return Ok(now.clone());
     }
     next.meta.record_key = new_key(conn, tenant, &next)?;
-    let change = Change::Next(next);
-    store(conn, tenant, &change)?;
-    let (Change::First(next) | Change::Next(next)) = change;
+    store_next(conn, tenant, &next)?;
     Ok(next)
 }
 
@@ -207,7 +202,9 @@ pub(crate) async fn change<R: Resource>(
             let now = current::<R>(conn, tenant, id.0)?;
             preconditions.allow_change(&etag(now.meta.version))?;
             R::refuse_change(&now)?;
-            let (attributes, ()) = read_body(conn, tenant, &body, (Some(&now.attributes), today), false, |_| Some(()))?;
+            let (known, cells) = (known::<R>(false), body.members().cells());
+            let (attributes, ()) =
+                read_body((conn, tenant), cells, (Some(&now.attributes), today), &known, |_| Some(()))?;
             let next = write_next(conn, tenant, &now, &version, |next| next.attributes = attributes)?;
             show(conn, tenant, &next)
         })
@@ -316,27 +313,19 @@ fn read_replacement<R: Resource>(
     address: &AddressKey,
     today: NaiveDate,
 ) -> Result<R, ApiError> {
-    let mut stored = StoredSuppliers::new(conn, tenant);
-    let (read, faults) = {
-        let mut cells = body.members().cells();
-        let is_repeated = cells.iter().any(|(name, _)| *name == "supplier_code");
-        if let (Some(code), false) = (&address.supplier_code, is_repeated) {
-            cells.push(("supplier_code", Cell::Text(code.as_str().into())));
-        }
-        let mut fields = Fields::new(cells, &mut stored);
-        fields.expect_only(&known::<R>(false));
-        let read = read_checked::<R, _>(&mut fields, None, today, |_| Some(()));
-        if let (Some((read, ())), Some(code)) = (&read, &address.supplier_code)
-            && read.key(None) != Some(Key::Fixed(code.to_string()))
-        {
-            fields.faults.push(Fault::new("supplier_code", Reason::DiffersFromAddress));
-        }
-        (read, fields.faults)
+    let mut cells = body.members().cells();
+    let Some(code) = &address.supplier_code else {
+        let read = read_body((conn, tenant), cells, (None, today), &known::<R>(false), |_| Some(()))?;
+        return Ok(read.0);
     };
-    match stored.finish(read)? {
-        Some((read, ())) if faults.is_empty() => Ok(read),
-        _ => Err(Problem::body(faults).into()),
+    if !cells.iter().any(|(name, _)| *name == "supplier_code") {
+        cells.push(("supplier_code", Cell::Text(code.as_str().into())));
     }
+    let (read, ()) = read_body::<R, ()>((conn, tenant), cells, (None, today), &known::<R>(false), |_| Some(()))?;
+    if read.key(None) != Some(Key::Fixed(code.to_string())) {
+        return Err(Problem::body(vec![Fault::new("supplier_code", Reason::DiffersFromAddress)]).into());
+    }
+    Ok(read)
 }
 
 /// Takes a record back: it never held.
