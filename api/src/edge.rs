@@ -6,8 +6,8 @@ use std::time::Instant;
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -21,7 +21,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Wraps the whole application.
 pub(crate) async fn edge(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let start = Instant::now();
@@ -30,6 +30,10 @@ pub(crate) async fn edge(
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let span = info_span!("request", request_id = %id, method = %method, path = %path);
 
+    // The connection answers it without the body.
+    if method == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     // Errors of handlers and of what they take out of requests are answers by now.
     let mut response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();
     let status = response.status();
@@ -62,6 +66,8 @@ pub(crate) async fn edge(
         };
         response = ServiceResponse::new(response.request().clone(), answer);
     }
+    let vary = HeaderValue::from_static("accept-language, authorization");
+    response.headers_mut().insert(header::VARY, vary);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -69,16 +75,16 @@ pub(crate) async fn edge(
     Ok(response)
 }
 
-fn note(method: &actix_web::http::Method, route: Option<String>, status: u16, start: Instant) {
+fn note(method: &Method, route: Option<String>, status: u16, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
     // One label for all paths that are none, so that a scanner cannot make a series a guess.
     let route = route.unwrap_or_else(|| "unmatched".to_owned());
     let method = match *method {
-        actix_web::http::Method::GET => "GET",
-        actix_web::http::Method::POST => "POST",
-        actix_web::http::Method::PUT => "PUT",
-        actix_web::http::Method::PATCH => "PATCH",
-        actix_web::http::Method::DELETE => "DELETE",
+        Method::GET | Method::HEAD => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
         _ => "other",
     };
     let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];

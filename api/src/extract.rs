@@ -79,10 +79,9 @@ impl FromRequest for Query {
 }
 
 impl Query {
-    /// The parameters as fields; an empty one counts as absent.
+    /// The parameters as fields. An empty one is a fault: left out of a list's filters it would let everything through.
     pub(crate) fn fields<'a>(&'a self, suppliers: &'a mut dyn Suppliers) -> Fields<'a> {
-        let given = self.0.iter().filter(|(_, value)| !value.is_empty());
-        Fields::new(given.map(|(name, value)| (name.as_str(), Cell::Text(value.into()))).collect(), suppliers)
+        Fields::new(self.0.iter().map(|(name, value)| (name.as_str(), Cell::Text(value.into()))).collect(), suppliers)
     }
 
     /// Reads parameters that refer to no supplier, and refuses the request where any is wrong.
@@ -121,11 +120,21 @@ impl FromRequest for Preconditions {
     }
 }
 
+/// Whether one of the tags of a header names this version: by its whole tag, or by its part before the hash.
 fn names(tags: &str, etag: &str) -> bool {
-    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == etag)
+    let version = |tag: &str| {
+        let version = tag.strip_prefix('"')?.split('-').next()?;
+        Some(format!("\"{}\"", version.trim_matches('"')))
+    };
+    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == etag || version(tag).as_deref() == Some(etag))
 }
 
 impl Preconditions {
+    /// None at all.
+    pub(crate) fn none() -> Self {
+        Self { if_match: None, if_none_match: None }
+    }
+
     /// Lets a change through if it was made to this version.
     pub(crate) fn allow_change(&self, etag: &str) -> Result<(), ApiError> {
         let value = HeaderValue::from_str(etag).ok().and_then(|value| value.to_str().ok().map(str::to_owned));
@@ -164,7 +173,8 @@ impl Preconditions {
 
     /// Whether the client has this version already.
     pub(crate) fn is_known(&self, etag: &str) -> bool {
-        self.if_none_match.as_deref().is_some_and(|tags| names(tags, etag))
+        let tags = self.if_none_match.as_deref().unwrap_or_default();
+        tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == etag)
     }
 }
 
@@ -184,6 +194,17 @@ impl<'a> PacedBody<'a> {
         limit: u64,
         pace: Pace,
     ) -> Result<Self, ApiError> {
+        let is_encoded = |encoding: &HeaderValue| !encoding.as_bytes().eq_ignore_ascii_case(b"identity");
+        if request.headers().get(header::CONTENT_ENCODING).is_some_and(is_encoded) {
+            let problem = Problem::from(ProblemKind::UnsupportedMediaType);
+            return Err(problem
+                .detail(
+                    "圧縮せずに送ってください（Content-Encoding なし）",
+                    "send it without Content-Encoding: it is not unpacked",
+                )
+                .header(header::ACCEPT_ENCODING, "identity")
+                .into());
+        }
         let announced: Option<u64> =
             request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         match announced {
@@ -216,8 +237,8 @@ impl<'a> PacedBody<'a> {
 
 fn too_large(limit: u64) -> ApiError {
     let text = Text::new(
-        format!("本文は{limit}バイトまでです。分けて送ってください"),
-        format!("a body may have {limit} bytes; send it in parts"),
+        format!("本文は{limit}バイトまでです。小さくするか、ファイルなら分けて送ってください"),
+        format!("a body may have {limit} bytes; make it smaller, or split the file"),
     );
     Problem::from(ProblemKind::BodyTooLarge).detail(text.ja, text.en).into()
 }

@@ -67,6 +67,18 @@ pub(crate) enum Reason {
     TooMuch { what: Text, max: u64 },
     /// A file that cannot be read as what it claims to be.
     Unreadable(Text),
+    /// A line without an end.
+    LineTooLong(u64),
+    /// Another separator than the comma.
+    WrongSeparator,
+    /// A line that is no JSON at all.
+    MalformedJson,
+    /// Two tables of one kind in one import.
+    RepeatedTable,
+    /// No supplier has this id.
+    UnknownSupplierId,
+    /// Warns: the code leads to a supplier that was merged into another.
+    MergedAway,
     /// A heading that is there twice.
     RepeatedHeading,
     /// A file or workbook without any table that is known.
@@ -122,6 +134,12 @@ impl Reason {
             Self::NotAnObject => "not-an-object",
             Self::TooMuch { .. } => "too-much",
             Self::Unreadable(_) => "unreadable",
+            Self::LineTooLong(_) => "line-too-long",
+            Self::WrongSeparator => "wrong-separator",
+            Self::MalformedJson => "malformed-json",
+            Self::RepeatedTable => "repeated-table",
+            Self::UnknownSupplierId => "unknown-supplier",
+            Self::MergedAway => "merged-away",
             Self::RepeatedHeading => "repeated-heading",
             Self::NothingToImport => "nothing-to-import",
             Self::ReplaceNeedsConfirm { .. } => "replace-needs-confirm",
@@ -236,20 +254,44 @@ impl Reason {
                 "quotes do not close, or text follows them; mend the quotes".into(),
             ),
             Self::NotUtf8 => (
-                "UTF-8 ではありません。UTF-8 で保存し直してください".into(),
-                "not UTF-8; save the file as UTF-8".into(),
+                "UTF-8 ではありません。UTF-8（Excel なら「CSV UTF-8（コンマ区切り）」）で保存し直してください".into(),
+                "not UTF-8; save the file as UTF-8 (in Excel: CSV UTF-8, comma delimited)".into(),
             ),
             Self::NotAnObject => (
                 "JSON のオブジェクトではありません。1行に1つ、{ } で書いてください".into(),
                 "not a JSON object; write one in braces on each line".into(),
             ),
             Self::TooMuch { what, max } => (
-                format!("{}は{max}までです。ファイルを分けてください", what.ja),
-                format!("at most {max} {} are taken; split the file", what.en),
+                format!("{}は{max}までです。減らすか、ファイルを分けてください", what.ja),
+                format!("at most {max} {} are taken; take fewer, or split the file", what.en),
             ),
             Self::Unreadable(why) => (
                 format!("ファイルを読み取れません（{}）。開いて保存し直してください", why.ja),
                 format!("the file cannot be read ({}); open and save it again", why.en),
+            ),
+            Self::LineTooLong(max) => (
+                format!("{max}バイトを超える行があります。多くは閉じていない引用符が原因です。引用符と改行を確かめてください"),
+                format!("a line has more than {max} bytes; mostly quotes never close: check quotes and line breaks"),
+            ),
+            Self::WrongSeparator => (
+                "区切りがカンマではありません。カンマ区切り（Excel なら「CSV UTF-8（コンマ区切り）」）で保存してください".into(),
+                "the separator is no comma; save with commas (in Excel: CSV UTF-8, comma delimited)".into(),
+            ),
+            Self::MalformedJson => (
+                "JSON として読めません。引用符・かっこ・数値の書き方を確かめてください".into(),
+                "not JSON; check quotes, braces and numbers".into(),
+            ),
+            Self::RepeatedTable => (
+                "同じ種類の表が2つあります。1つにまとめるか、別々に取り込んでください".into(),
+                "there are two tables of this kind; join them or import them one by one".into(),
+            ),
+            Self::UnknownSupplierId => (
+                "この ID の取引先はありません。GET /v1/suppliers で確かめてください".into(),
+                "no supplier has this id; GET /v1/suppliers lists them".into(),
+            ),
+            Self::MergedAway => (
+                "このコードの取引先はほかの取引先に統合されているため、変更していません。統合先のコードで送ってください".into(),
+                "the supplier of this code was merged into another and is left as it is; send the other's code".into(),
             ),
             Self::RepeatedHeading => {
                 ("同じ列が2つあります。1つにしてください".into(), "the column is there twice; keep one".into())

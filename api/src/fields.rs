@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use chrono::NaiveDate;
 use schema::{Choice, Id, Instant, SupplierId, UpTo, ValueError, Whole};
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::fault::{Fault, Reason};
 use crate::frames;
@@ -117,7 +118,8 @@ impl Cell<'_> {
             Self::Json(_) => Err(Reason::WrongType("number")),
             Self::Error(error) => Err(Reason::ErrorCell(error.clone())),
             Self::Text(text) => {
-                let number: Option<f64> = text.trim().parse().ok();
+                // Full-width digits too, as people write them.
+                let number: Option<f64> = text.trim().nfkc().collect::<String>().parse().ok();
                 number.filter(|number| number.is_finite()).ok_or(Reason::Model(scoring::Reason::NotANumber))
             }
             Self::Null | Self::Date(_) | Self::Flag(_) => Err(Reason::Model(scoring::Reason::NotANumber)),
@@ -137,8 +139,8 @@ impl Cell<'_> {
             return Ok(whole);
         }
         let number = self.number()?;
-        // Beyond 2^53 a double no longer tells whole numbers apart; no field goes so far.
-        if number.fract() == 0.0 && number.abs() <= 9e15 { Ok(number as i64) } else { Err(not_whole()) }
+        // Beyond 2^53 a double no longer tells whole numbers apart; no field goes so far, and it ends out of range.
+        if number.fract() == 0.0 { Ok(number as i64) } else { Err(not_whole()) }
     }
 
     fn date(&self) -> Result<NaiveDate, Reason> {
@@ -312,6 +314,7 @@ impl FieldValue for String {
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
         let text = cell.text()?.trim().to_owned();
         match text.chars().count() {
+            _ if text.chars().any(char::is_control) => Err(Reason::Value(ValueError::ControlCharacter)),
             0 => Err(Reason::Value(ValueError::Empty)),
             count if count > 200 => Err(Reason::Value(ValueError::TooLong { max: 200 })),
             _ => Ok(text),

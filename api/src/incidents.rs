@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use schema::incidents::{Incident, IncidentFilter};
-use schema::{ExternalId, Outcome, RecordKind};
+use schema::{ExternalId, Instant, Outcome, RecordKind};
 
 use crate::fault::{Fault, Reason};
 use crate::fields::{Field, Fields};
@@ -74,6 +74,17 @@ impl Resource for Incident {
     fn check(&self, today: NaiveDate, faults: &mut Vec<Fault>) {
         if self.occurred_on > today {
             faults.push(Fault::new("occurred_on", Reason::InTheFuture(today)));
+        }
+        let now = Instant::now();
+        for (name, time) in [("detected_at", self.detected_at), ("reported_at", self.reported_at)] {
+            if time.is_some_and(|time| time > now) {
+                faults.push(Fault::new(name, Reason::InTheFuture(today)));
+            }
+        }
+        if let (Some(detected), Some(reported)) = (self.detected_at, self.reported_at)
+            && reported < detected
+        {
+            faults.push(Fault::new("reported_at", Reason::EndsBeforeStart("reported_at", "detected_at")));
         }
         if self.outcome == Outcome::Harmful && self.count.is_some_and(|count| count.get() != 1) {
             faults.push(Fault::new("count", Reason::Model(scoring::Reason::HarmfulCount)));

@@ -51,6 +51,11 @@ impl Shape {
         self
     }
 
+    pub(crate) fn min_length(mut self, min: usize) -> Self {
+        self.0.min_length = Some(min);
+        self
+    }
+
     pub(crate) fn max_length(mut self, max: usize) -> Self {
         self.0.max_length = Some(max);
         self

@@ -100,6 +100,10 @@ impl ProblemKind {
             Self::MethodNotAllowed => {
                 Text::new("使えるメソッドは /docs にあります", "/docs lists the methods of each path")
             }
+            Self::NotFound => Text::new(
+                "この ID やコードの記録はありません。一覧で確かめてください",
+                "nothing has this id or code; look it up in the list",
+            ),
             Self::Internal => Text::new(
                 "記録にはこの request_id で残っています。管理者に伝えてください",
                 "the log has the cause under this request_id; tell whoever runs the service",

@@ -20,7 +20,7 @@ pub(crate) use view::{
     ChangeBody, CreateBody, Json, ListView, References, ReplaceBody, RetractBody, Shown, View, answer, etag, keys,
 };
 
-use crate::fault::Fault;
+use crate::fault::{Fault, Reason};
 use crate::fields::{Field, Fields, Suppliers};
 use crate::problem::ApiError;
 
@@ -66,6 +66,11 @@ pub(crate) trait Resource: Record {
     /// Makes the ids of first versions known, where others refer to them.
     fn register(_conn: &mut Conn, _tenant: TenantId, _rows: &[Stored<Self>]) -> Result<(), RepoError> {
         Ok(())
+    }
+
+    /// Why an import leaves it as it is, if it does.
+    fn left_alone(now: &Stored<Self>) -> Option<Reason> {
+        now.meta.retraction_reason.as_ref().map(|_| Reason::StaysRetracted)
     }
 
     /// Refuses changes that its state does not allow.
@@ -166,9 +171,10 @@ macro_rules! resource {
             // Every field is read before any is asked for, so that all faults are found.
             $($(let $id = fields.$method($code, now.map(|now| now.$id));)*)?
             $(let $field = fields.value(stringify!($field), now.map(|now| now.$field.clone()));)*
+            // A bad value where none is needed stands for none, so that faults between fields are found beside it.
             Some(Self {
                 $($($id: $id?,)*)?
-                $($field: $field?,)*
+                $($field: $field.or_else($crate::fields::FieldValue::null)?,)*
                 $($($shown: now.map_or_else(|| $shown_default, |now| now.$shown.clone()),)*)?
                 $($($kept: now.map_or_else(|| $default, |now| now.$kept.clone()),)*)?
             })

@@ -52,8 +52,8 @@ pub enum ServeError {
     #[error("the certificate or its key cannot be used: {0}")]
     Tls(String),
     /// An address cannot be listened on.
-    #[error("cannot listen")]
-    Listen(#[source] io::Error),
+    #[error("cannot listen on {0}")]
+    Listen(String, #[source] io::Error),
     /// The jobs cannot run.
     #[error("jobs cannot run: {0}")]
     Jobs(String),
@@ -220,7 +220,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                 }
             });
         })
-        .map_err(ServeError::Listen)?;
+        .map_err(|error| ServeError::Jobs(error.to_string()))?;
     let started = started.recv().unwrap_or_else(|_| Err(io::Error::other("the service ended as it began")));
     match started {
         Ok(([address, admin_address], handles)) => {
@@ -230,7 +230,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         Err(error) => {
             runner.stop();
             let _ = jobs.join();
-            Err(ServeError::Listen(error))
+            Err(ServeError::Listen(format!("{} and {}", config.listen, config.admin_listen), error))
         }
     }
 }

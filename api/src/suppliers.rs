@@ -137,6 +137,10 @@ impl Resource for Supplier {
         suppliers::register(conn, tenant, &ids, at)
     }
 
+    fn left_alone(now: &Stored<Self>) -> Option<Reason> {
+        now.attributes.merged_into_id.map(|_| Reason::MergedAway)
+    }
+
     fn refuse_change(now: &Stored<Self>) -> Result<(), ApiError> {
         match now.attributes.merged_into_id {
             None => Ok(()),
@@ -215,18 +219,25 @@ async fn get_supplier(
     query: Query,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
+    // Whether it was merged is asked of the same moment; a bad one is refused with all that is wrong.
+    let known_at = query.0.iter().find(|(name, _)| name == "known_at").and_then(|(_, text)| Instant::parse(text));
+    let supplier = id.0;
     let target = state
         .db
         .read(viewer.0.tenant, move |conn, tenant| {
-            Ok(Supplier::find(conn, tenant, id.0, None)?.and_then(|found| found.attributes.merged_into_id))
+            let found = Supplier::find(conn, tenant, supplier, known_at)?;
+            Ok(found.and_then(|found| found.attributes.merged_into_id))
         })
         .await?;
-    let id = IdPath(target.unwrap_or(id.0));
-    let mut response = records::find::<Supplier>(viewer.0, state, request, IdPath(id.0), query, preconditions).await?;
-    if let Some(target) = target {
-        let location = header::HeaderValue::from_str(&format!("{}/{target}", Supplier::PATH));
-        response.headers_mut().insert(header::CONTENT_LOCATION, location.map_err(ApiError::internal)?);
-    }
+    let Some(target) = target else {
+        return records::find::<Supplier>(viewer.0, state, request, id, query, preconditions).await;
+    };
+    let mut response =
+        records::find::<Supplier>(viewer.0, state, request, IdPath(target), query, Preconditions::none()).await?;
+    let location = header::HeaderValue::from_str(&format!("{}/{target}", Supplier::PATH));
+    response.headers_mut().insert(header::CONTENT_LOCATION, location.map_err(ApiError::internal)?);
+    // It names a version of the other supplier: no change of this one can be made to it.
+    response.headers_mut().remove(header::ETAG);
     Ok(response)
 }
 

@@ -53,9 +53,17 @@ fn each_kind_is_created_changed_retracted_and_restored() {
             &[("#/reason", "missing-value")],
         );
         let restored = analyst.act("POST", &format!("{path}/restore"), "\"3\"");
-        assert_eq!((&restored.json["retraction_reason"], restored.etag()), (&Value::Null, "\"4\""), "{kind}");
+        assert_eq!((&restored.json["retraction_reason"], restored.etag().as_str()), (&Value::Null, "\"4\""), "{kind}");
         assert_eq!(analyst.get(&format!("{path}/versions")).json["count"], 4, "{kind}");
-        assert_eq!(analyst.get(&path).json, restored.json, "{kind}");
+        let read = analyst.get(&path);
+        assert_eq!(read.json, restored.json, "{kind}");
+        // The answer shows the supplier's code too: when that changes, so does its tag.
+        let supplier = analyst.get("/v1/suppliers?sort=-supplier_code").json["items"][1].clone();
+        let code = format!("A-{kind}");
+        analyst.change("PATCH", &format!("/v1/suppliers/{}", id(&supplier)), "*", &json!({ "supplier_code": code }));
+        let again = analyst.send("GET", &path, &[("if-none-match", read.header("etag").unwrap())], None);
+        assert_eq!(again.status, 200, "{kind}");
+        analyst.change("PATCH", &format!("/v1/suppliers/{}", id(&supplier)), "*", &json!({ "supplier_code": "A" }));
     }
     let incident = &analyst.get("/v1/incidents").json["items"][0];
     assert_eq!(incident["detected_at"], "2026-04-01T00:00:00.000Z");
@@ -79,12 +87,15 @@ fn faults_between_fields_are_found() {
     refused(
         "certifications",
         json!({ "supplier_code": "A", "scheme": "isms", "issued_on": "2025-04-01", "expires_on": "2025-03-31", "evidence_url": "javascript:1" }),
-        &[("#/evidence_url", "not-an-address")],
+        &[("#/evidence_url", "not-an-address"), ("#/expires_on", "expires-before-issue")],
     );
     refused(
-        "certifications",
-        json!({ "supplier_code": "A", "scheme": "isms", "issued_on": "2025-04-01", "expires_on": "2025-03-31" }),
-        &[("#/expires_on", "expires-before-issue")],
+        "incidents",
+        json!({
+            "supplier_code": "A", "occurred_on": "2026-04-01", "outcome": "blocked",
+            "detected_at": "2999-01-01T00:00:00Z", "reported_at": "2026-01-01T00:00:00Z",
+        }),
+        &[("#/detected_at", "in-the-future"), ("#/reported_at", "ends-before-start")],
     );
     refused(
         "incidents",
@@ -138,7 +149,7 @@ fn a_key_belongs_to_its_source() {
         &json!({ "supplier_code": "A", "scheme": "scs_3", "issued_on": "2026-04-01" }),
     );
     assert_eq!(
-        (replaced.status, &replaced.json["source"], replaced.etag()),
+        (replaced.status, &replaced.json["source"], replaced.etag().as_str()),
         (200, &json!("erp"), "\"2\""),
         "{replaced:?}"
     );

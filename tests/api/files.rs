@@ -35,8 +35,9 @@ fn files_that_are_not_what_they_claim_to_be_are_refused() {
     assert_eq!(csv(b"supplier_code,name\nA,\"x\nB,y\n"), failed("bad-quotes"));
     assert_eq!(csv(b"supplier_code,name\nA,\"x\" y\nB,y\n"), failed("bad-quotes"));
     assert_eq!(csv("a,".repeat(300).as_bytes()), failed("too-much"));
-    assert_eq!(csv(&[b"supplier_code\n".as_slice(), &vec![b'x'; 6 << 20]].concat()), failed("too-much"));
-    assert_eq!(failure(&analyst, "application/x-ndjson", &vec![b'['; 2 << 20]), failed("too-much"));
+    assert_eq!(csv(&[b"supplier_code\n".as_slice(), &vec![b'x'; 6 << 20]].concat()), failed("line-too-long"));
+    assert_eq!(csv(b"supplier_code;name\nA;b\n"), failed("wrong-separator"));
+    assert_eq!(failure(&analyst, "application/x-ndjson", &vec![b'['; 2 << 20]), failed("line-too-long"));
     assert_eq!(failure(&analyst, XLSX, b"PK\x03\x04 this is no archive"), failed("unreadable"));
     assert_eq!(failure(&analyst, XLSX, b"supplier_code\nA\n"), failed("unreadable"));
     let whole = workbook();
@@ -138,6 +139,78 @@ fn a_workbook_that_unpacks_to_too_much_is_refused() {
 
     assert_eq!(failure(&analyst, XLSX, &bomb), failed("too-much"));
     assert_eq!(failure(&analyst, XLSX, &many), failed("too-much"));
+}
+
+#[test]
+fn two_tables_of_one_kind_are_refused() {
+    let app = App::start();
+    let analyst = app.analyst();
+    let mut book = Workbook::new();
+    for name in ["suppliers", "取引先"] {
+        let sheet = book.add_worksheet();
+        sheet.set_name(name).unwrap();
+        sheet.write(0, 0, "supplier_code").unwrap();
+        sheet.write(1, 0, name).unwrap();
+    }
+    let file = book.save_to_buffer().unwrap();
+    assert_eq!(failure(&analyst, XLSX, &file), failed("repeated-table"));
+}
+
+/// A workbook whose parts are given as they are.
+fn crafted(texts: &str, cells: &str) -> Vec<u8> {
+    let types = "<Types xmlns='http://schemas.openxmlformats.org/package/2006/content-types'/>";
+    let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let relation = |id: &str, kind: &str, target: &str| {
+        format!("<Relationship Id='{id}' Type='{office}/{kind}' Target='{target}'/>")
+    };
+    let list = |inner: String| {
+        format!(
+            "<Relationships xmlns='http://schemas.openxmlformats.org/package/2006/relationships'>{inner}</Relationships>"
+        )
+    };
+    let main = "xmlns='http://schemas.openxmlformats.org/spreadsheetml/2006/main'";
+    let parts = [
+        ("[Content_Types].xml", types.to_owned()),
+        ("_rels/.rels", list(relation("r1", "officeDocument", "xl/workbook.xml"))),
+        (
+            "xl/workbook.xml",
+            format!(
+                "<workbook {main} xmlns:r='{office}'><sheets><sheet name='suppliers' sheetId='1' r:id='r1'/></sheets></workbook>"
+            ),
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            list(
+                relation("r1", "worksheet", "worksheets/sheet1.xml")
+                    + &relation("r2", "sharedStrings", "sharedStrings.xml"),
+            ),
+        ),
+        ("xl/sharedStrings.xml", format!("<sst {main}>{texts}</sst>")),
+        ("xl/worksheets/sheet1.xml", format!("<worksheet {main}><sheetData>{cells}</sheetData></worksheet>")),
+    ];
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in parts {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(text.as_bytes()).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+#[test]
+fn crafted_workbooks_are_refused_and_hold_up_nobody() {
+    let app = App::start();
+    let analyst = app.analyst();
+    let sound = crafted("", "<row r='1'><c r='A1' t='inlineStr'><is><t>supplier_code</t></is></c></row>");
+    assert_eq!(failure(&analyst, XLSX, &sound), ("succeeded".to_owned(), String::new()));
+    let texts = "<si><t>a</t></si>".repeat(3_000_000);
+    assert_eq!(failure(&analyst, XLSX, &crafted(&texts, "")), failed("too-much"));
+    let cells = format!("<row r='1'>{}</row>", "<c/>".repeat(1_000_000));
+    assert_eq!(failure(&analyst, XLSX, &crafted("", &cells)), failed("too-much"));
+    for place in ["ZZZZZZZ2", "A4294967296", "A0", "1"] {
+        let cells = format!("<row r='1'><c r='{place}'><v>1</v></c></row>");
+        let (state, code) = failure(&analyst, XLSX, &crafted("", &cells));
+        assert!(state == "failed" && code != "internal", "{place}: {code}");
+    }
 }
 
 #[test]

@@ -96,6 +96,7 @@ fn either_all_rows_are_taken_or_none() {
             found(7, "", "field-count"),
             found(8, "external_id", "missing-value"),
             found(9, "loss_jpy", "not-a-number"),
+            found(9, "count", "harmful-count"),
         ]
     );
     assert_eq!(analyst.count("/v1/incidents"), 0);
@@ -230,7 +231,7 @@ fn ndjson_has_json_types_and_names_each_bad_line() {
         [
             found(3, "employee_count", "wrong-type"),
             found(4, "colour", "unknown-field"),
-            found(5, "", "not-an-object"),
+            found(5, "", "malformed-json"),
             found(6, "", "not-an-object"),
             found(7, "supplier_code", "repeated-key"),
         ]

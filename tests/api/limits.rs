@@ -90,11 +90,29 @@ fn a_body_with_two_lengths_is_refused() {
 }
 
 #[test]
+fn a_packed_body_is_refused() {
+    let analyst_app = App::start();
+    let headers = [("content-type", "text/csv"), ("content-encoding", "gzip")];
+    let answer = analyst_app.analyst().send("POST", "/v1/imports?kind=suppliers", &headers, Some(&[0x1f, 0x8b]));
+    answer.is_problem(415, "unsupported-media-type", &[]);
+}
+
+#[test]
+fn a_head_request_is_answered_like_a_get_without_the_body() {
+    let app = App::start();
+    let analyst = app.analyst();
+    let (head, get) = (analyst.send("HEAD", "/v1/suppliers", &[], None), analyst.get("/v1/suppliers"));
+    assert_eq!((head.status, head.bytes.len()), (200, 0));
+    assert_eq!(head.header("content-length"), get.header("content-length"));
+}
+
+#[test]
 fn paths_and_methods_that_are_not_there_are_told_apart() {
     let app = App::start();
     let analyst = app.analyst();
 
     analyst.get("/v1/nothing").is_problem(404, "no-such-path", &[]);
+    analyst.get("/v1/suppliers/").is_problem(404, "no-such-path", &[]);
     let answer = analyst.send("PUT", "/v1/suppliers", &[], None);
     answer.is_problem(405, "method-not-allowed", &[]);
     assert_eq!(answer.header("allow"), Some("GET, POST"));

@@ -140,6 +140,12 @@ fn report(outcome: &Outcome, dry_run: bool, lang: Lang) -> String {
         let detail = lang.pick(&finding.detail_ja, &finding.detail_en);
         text += &format!("{word}: {place}: {value}{detail} [{}]\n", finding.code);
     }
+    for name in &outcome.skipped {
+        text += &lang.pick(
+            format!("注意: {name}: 表の名前ではないため読んでいません\n"),
+            format!("note: {name}: no table is called so; it was not read\n"),
+        );
+    }
     let rest = outcome.finding_count.saturating_sub(SHOWN.min(outcome.findings.len()) as u64);
     if rest > 0 {
         text += &lang.pick(format!("ほか {rest}件\n"), format!("and {rest} more\n"));

@@ -63,7 +63,7 @@ pub(super) fn run(verb: &Verb) -> Result<(), Failure> {
 }
 
 fn create(name: &str, time_zone: &str, data: &DataFolder) -> Result<(), Failure> {
-    let usage = |error: &dyn std::fmt::Display| Failure::Usage(format!("{name}: {error}"));
+    let usage = |error: &dyn std::fmt::Display| Failure::Usage(format!("{name:?} cannot be a name: {error}"));
     let row = TenantRow {
         id: TenantId::new(),
         name: Name::parse(name).map_err(|error| usage(&error))?,

@@ -36,7 +36,7 @@ pub(super) struct CreateArgs {
     /// What it is called, and what records say of who made them
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// What it may do: viewer, integrator, analyst, admin, auditor, provider or supplier
+    /// What it may do: viewer, integrator, analyst, admin or auditor; provider and supplier can do nothing yet
     #[arg(long, value_name = "ROLE", value_parser = role)]
     role: Role,
     /// For how many hours it is good: 12 usually, 2160 (90 days) at most
@@ -74,7 +74,14 @@ pub(super) fn run(verb: &Verb) -> Result<(), Failure> {
 }
 
 fn create(args: &CreateArgs) -> Result<(), Failure> {
-    let name = |text: &str| Name::parse(text).map_err(|error| Failure::Usage(format!("{text}: {error}")));
+    let name =
+        |text: &str| Name::parse(text).map_err(|error| Failure::Usage(format!("{text:?} cannot be a name: {error}")));
+    if (args.provider.is_some() && args.role != Role::Provider)
+        || (args.supplier.is_some() && args.role != Role::Supplier)
+    {
+        let text = "--provider goes with --role provider, and --supplier with --role supplier";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let store = args.data.open()?;
     let tenant = find_tenant(&store, &args.tenant.tenant)?;
     let provider_name = args.provider.as_deref().filter(|_| args.role == Role::Provider).map(name).transpose()?;

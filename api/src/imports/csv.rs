@@ -52,10 +52,9 @@ impl CsvRows {
     }
 
     fn unreadable(&self, error: &::csv::Error) -> Refusal {
-        let what = Text::new("バイト（1行の長さ）", "bytes in a line");
         match error.kind() {
             ::csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-                self.fault(None, Fault::new("", Reason::TooMuch { what, max: LONGEST_LINE as u64 }))
+                self.fault(None, Fault::new("", Reason::LineTooLong(LONGEST_LINE as u64)))
             }
             _ => self.fault(None, Fault::new("", Reason::Unreadable(Text::new(error.to_string(), error.to_string())))),
         }
@@ -84,6 +83,9 @@ impl Rows for CsvRows {
         let first_line = Some(reader.get_ref().line_of(0));
         let headings: Option<Vec<&str>> = record.iter().map(|bytes| str::from_utf8(bytes).ok()).collect();
         let headings = headings.ok_or_else(|| self.fault(first_line, Fault::new("", Reason::NotUtf8)))?;
+        if headings.len() == 1 && headings.iter().any(|heading| heading.contains([';', '\t'])) {
+            return Err(self.fault(first_line, Fault::new("", Reason::WrongSeparator)));
+        }
         let mut unknown = Vec::new();
         let header = Header::read(kind, headings.into_iter().map(Cow::Borrowed), |fault| unknown.push(fault));
         self.unknown = unknown;

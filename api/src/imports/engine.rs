@@ -258,14 +258,21 @@ impl<'a, R: Resource> Import<'a, R> {
         let external_id =
             if R::HAS_EXTERNAL_ID { fields.value::<Option<ExternalId>>("external_id", None) } else { Some(None) };
         let mut faults = fields.faults;
+        if let (Some(attributes), false) = (&attributes, faults.is_empty()) {
+            // What is wrong between fields is told with what is wrong in them, and how many-th a row is does not hang
+            // on whether it is good.
+            attributes.check(self.order.today, &mut faults);
+            if let Some(Key::Counted(prefix)) = external_id.as_ref().and_then(|id| attributes.key(id.as_ref())) {
+                *self.counted.entry(prefix).or_default() += 1;
+            }
+        }
         let (Some(attributes), Some(external_id)) = (attributes, external_id) else { return Err(faults) };
-        let Some(key) = attributes.key(external_id.as_ref()) else {
-            faults.push(Fault::new("external_id", Reason::Model(scoring::Reason::MissingValue)));
-            return Err(faults);
-        };
         if !faults.is_empty() {
             return Err(faults);
         }
+        let Some(key) = attributes.key(external_id.as_ref()) else {
+            return Err(vec![Fault::new(R::KEY_FIELD, Reason::Model(scoring::Reason::MissingValue))]);
+        };
         let key = match key {
             Key::Fixed(key) => {
                 if let Some(first) = self.first_rows.earlier(&key, row) {
@@ -337,13 +344,15 @@ impl<'a, R: Resource> Import<'a, R> {
             changes.first.push(stored);
             return;
         };
-        if now.meta.retraction_reason.is_some() {
+        if let Some(reason) = R::left_alone(&now) {
             self.report.unchanged += 1;
             let place = self.place(row.row);
-            return self.findings.push(&place, Fault::new(R::KEY_FIELD, Reason::StaysRetracted), true);
+            return self.findings.push(&place, Fault::new(R::KEY_FIELD, reason), true);
         }
         let mut new = now.next(&self.order.by);
         new.attributes = attributes;
+        // Of a key that belongs to the buyer, the latest source is the one that delivers it.
+        new.meta.source = self.order.source.clone();
         // What an import has ended begins again when it comes back; what a person has archived stays so.
         if now.meta.import_id.is_some() {
             new.meta.ended_on = None;

@@ -46,8 +46,7 @@ impl Rows for NdjsonRows {
             }
             line += 1;
             if text.len() as u64 > LONGEST_LINE {
-                let what = Text::new("バイト（1行の長さ）", "bytes in a line");
-                return Err(fault(Some(line), Reason::TooMuch { what, max: LONGEST_LINE }));
+                return Err(fault(Some(line), Reason::LineTooLong(LONGEST_LINE)));
             }
             if line > self.max_rows {
                 let what = Text::new("行", "rows");
@@ -60,7 +59,8 @@ impl Rows for NdjsonRows {
             let members = Members::parse(trimmed);
             let row = match &members {
                 Ok(members) => read(members, &known),
-                Err(_) => Err(vec![Fault::new("", Reason::NotAnObject)]),
+                Err(error) if error.is_data() => Err(vec![Fault::new("", Reason::NotAnObject)]),
+                Err(_) => Err(vec![Fault::new("", Reason::MalformedJson)]),
             };
             if let ControlFlow::Break(()) = visit(line, row) {
                 return Ok(());

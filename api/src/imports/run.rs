@@ -18,7 +18,7 @@ use super::engine::{self, Order, Stop, TableReport};
 use super::ndjson::NdjsonRows;
 use super::report::{Findings, Place, Refusal};
 use super::table::kind_of_name;
-use super::xlsx::Workbook;
+use super::xlsx;
 use crate::config::Limits;
 use crate::fault::{Fault, Reason};
 use crate::jobs::Progress;
@@ -138,6 +138,8 @@ pub(crate) struct Outcome {
     pub(crate) failure: Option<Refusal>,
     pub(crate) findings: Vec<jobs::Finding>,
     pub(crate) finding_count: u64,
+    /// Files of a folder that no table is called like.
+    pub(crate) skipped: Vec<String>,
 }
 
 impl Outcome {
@@ -227,9 +229,9 @@ pub(crate) fn run(
         today: request.today,
         by,
     };
-    let files = vec![(request.kind, request.format, None, file)];
+    let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
     database.run(ConnRole::Writer, |conn| {
-        let outcome = import_files(conn, tenant, &order, request.dry_run, files, limits, progress)?;
+        let outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
         jobs::insert_findings(conn, tenant, job.id, &outcome.findings)?;
         jobs::finish(conn, tenant, job.id, outcome.state, &outcome.json(), Instant::now())?;
         Ok(outcome.state)
@@ -254,20 +256,67 @@ fn fetch(database: &Database, tenant: TenantId, id: JobId) -> Result<(File, u64)
 /// What there is to import: the kind where it is known, the format, the name, the bytes.
 type InputFile = (Option<RecordKind>, Format, Option<String>, File);
 
-/// Imports files, in the caller's transaction; keeps all, or nothing.
-fn import_files(
+/// A table that can be read.
+type Table = (RecordKind, Box<dyn engine::Rows>);
+
+/// Opens files, and copies what workbooks hold, without the database.
+fn open(files: Vec<InputFile>, limits: &Limits, progress: &Progress) -> Result<Vec<Table>, Stop> {
+    let mut tables: Vec<Table> = Vec::new();
+    for (kind, format, name, file) in files {
+        let place = || Place { sheet: name.clone(), row: None };
+        let known =
+            || kind.ok_or_else(|| Stop::Refused(Refusal::new(place(), Fault::new("kind", Reason::NothingToImport))));
+        let max_rows = limits.max_rows;
+        match format {
+            Format::Csv => {
+                let kind = known()?;
+                tables.push((kind, Box::new(CsvRows { name, file, max_rows, unknown: Vec::new() })));
+            }
+            Format::Ndjson => {
+                let kind = known()?;
+                tables.push((kind, Box::new(NdjsonRows { name, file, max_rows })));
+            }
+            Format::Xlsx => {
+                let sheets = xlsx::unpack(file, kind, limits.xlsx_unpacked_bytes, progress)?;
+                tables.extend(sheets.into_iter().map(|(kind, rows)| (kind, Box::new(rows) as _)));
+            }
+        }
+    }
+    tables.sort_by_key(|(kind, _)| *kind);
+    // Rows of a kind are counted, and told apart from those that are gone, within one table.
+    let twice = tables.windows(2).find_map(|pair| match pair {
+        [(first, _), (second, rows)] if first == second => Some(rows),
+        _ => None,
+    });
+    match twice {
+        None => Ok(tables),
+        Some(rows) => {
+            let place = Place { sheet: rows.name().map(str::to_owned), row: None };
+            Err(Stop::Refused(Refusal::new(place, Fault::new("", Reason::RepeatedTable))))
+        }
+    }
+}
+
+/// Imports tables, in the caller's transaction; keeps all, or nothing.
+fn import_tables(
     conn: &mut Conn,
     tenant: TenantId,
     order: &Order,
     dry_run: bool,
-    files: Vec<InputFile>,
+    opened: Result<Vec<Table>, Stop>,
     limits: &Limits,
     progress: &Progress,
 ) -> Result<Outcome, Interrupted> {
     let mut findings = Findings::new(limits.max_findings);
     let mut tables = Vec::new();
     let stopped = conn.rehearse(|conn| {
-        let done = import_all(conn, tenant, order, files, limits, &mut findings, &mut tables, progress);
+        let done = opened.and_then(|opened| {
+            for (kind, mut rows) in opened {
+                let report = engine::import(conn, tenant, order, kind, &mut *rows, &mut findings, progress)?;
+                tables.push(report);
+            }
+            Ok(())
+        });
         let is_good = tables.iter().all(|table| table.rejected == 0) || order.mode == ImportMode::AcceptValid;
         let keep = done.is_ok() && is_good && !dry_run;
         Ok::<_, Interrupted>((done.map(|()| keep), keep))
@@ -285,54 +334,12 @@ fn import_files(
         (None, ..) => JobState::Failed,
     };
     let finding_count = findings.count();
-    Ok(Outcome { state, is_kept, tables, failure, findings: findings.finish(), finding_count })
+    Ok(Outcome { state, is_kept, tables, failure, findings: findings.finish(), finding_count, skipped: Vec::new() })
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is of one file alone or of all; a struct would name them once more"
-)]
-fn import_all(
-    conn: &mut Conn,
-    tenant: TenantId,
-    order: &Order,
-    files: Vec<InputFile>,
-    limits: &Limits,
-    findings: &mut Findings,
-    tables: &mut Vec<TableReport>,
-    progress: &Progress,
-) -> Result<(), Stop> {
-    for (kind, format, name, file) in files {
-        let refused = |fault| Stop::Refused(Refusal::new(Place { sheet: name.clone(), row: None }, fault));
-        let unknown = || refused(Fault::new("kind", Reason::NothingToImport));
-        let mut import = |kind, rows: &mut dyn engine::Rows| {
-            tables.push(engine::import(conn, tenant, order, kind, rows, findings, progress)?);
-            Ok::<_, Stop>(())
-        };
-        let max_rows = limits.max_rows;
-        match format {
-            Format::Csv => {
-                let mut rows = CsvRows { name: name.clone(), file, max_rows, unknown: Vec::new() };
-                import(kind.ok_or_else(unknown)?, &mut rows)?;
-            }
-            Format::Ndjson => {
-                let mut rows = NdjsonRows { name: name.clone(), file, max_rows };
-                import(kind.ok_or_else(unknown)?, &mut rows)?;
-            }
-            Format::Xlsx => {
-                let mut book = Workbook::open(file, limits.xlsx_unpacked_bytes).map_err(&refused)?;
-                for (kind, sheet) in book.sheets(kind).map_err(&refused)? {
-                    import(kind, &mut book.rows(sheet))?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The files of a folder that an import takes, suppliers first.
-fn files_of(folder: &Path) -> io::Result<Vec<InputFile>> {
-    let mut files = Vec::new();
+/// The files of a folder that an import takes, suppliers first, and the names of those that it cannot place.
+fn files_of(folder: &Path) -> io::Result<(Vec<InputFile>, Vec<String>)> {
+    let (mut files, mut skipped) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
@@ -343,13 +350,16 @@ fn files_of(folder: &Path) -> io::Result<Vec<InputFile>> {
             _ => continue,
         };
         let kind = kind_of_name(stem);
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         if kind.is_some() || (format == Format::Xlsx && !stem.starts_with('~')) {
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             files.push((kind, format, name, File::open(&path)?));
+        } else {
+            skipped.extend(name);
         }
     }
+    skipped.sort();
     files.sort_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
-    Ok(files)
+    Ok((files, skipped))
 }
 
 /// Imports the files of a folder for the command line, and records the job as one that has ended.
@@ -361,7 +371,7 @@ pub(crate) fn import_folder(
     limits: &Limits,
     progress: &Progress,
 ) -> Result<Option<Outcome>, Interrupted> {
-    let files = files_of(folder)?;
+    let (files, skipped) = files_of(folder)?;
     if files.is_empty() {
         return Ok(None);
     }
@@ -374,8 +384,10 @@ pub(crate) fn import_folder(
         today: request.today,
         by,
     };
+    let tables = open(files, limits, progress);
     database.run(ConnRole::Writer, |conn| {
-        let outcome = import_files(conn, tenant, &order, request.dry_run, files, limits, progress)?;
+        let mut outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
+        outcome.skipped = skipped;
         let job = JobRow {
             id,
             state: outcome.state,

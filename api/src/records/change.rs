@@ -293,7 +293,9 @@ pub(crate) async fn put<R: Resource>(
                 return Ok((created(conn, tenant, stored)?, true));
             };
             if preconditions.is_creation_only() {
-                return Err(taken::<R>().into());
+                return Err(Problem::from(ProblemKind::StaleVersion)
+                    .detail("同じキーの記録が既にあります", "there is a record with this key already")
+                    .into());
             }
             preconditions.allow_change(&etag(now.meta.version))?;
             R::refuse_change(&now)?;

@@ -199,6 +199,7 @@ impl FieldValue for LongText {
 
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
         match cell {
+            Cell::Text(text) if text.is_empty() => Err(Reason::Value(ValueError::Empty)),
             Cell::Text(text) if text.len() <= LONGEST_PARAMETER => Ok(Self(text.to_string())),
             _ => Err(Reason::Value(ValueError::TooLong { max: LONGEST_PARAMETER })),
         }
@@ -261,11 +262,11 @@ pub(crate) fn answer_read(
     chosen: Option<&[String]>,
     preconditions: &Preconditions,
 ) -> HttpResponse {
-    let etag = (header::ETAG, shown.etag.clone());
-    if preconditions.is_known(&shown.etag) {
-        return HttpResponse::NotModified().insert_header(etag).finish();
+    let (text, etag) = shown.answer(chosen, language(request.headers()));
+    if preconditions.is_known(&etag) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
     }
-    HttpResponse::Ok().insert_header(etag).json(shown.pick(chosen, language(request.headers()), true))
+    HttpResponse::Ok().insert_header((header::ETAG, etag)).content_type("application/json").body(text)
 }
 
 /// Lists all versions of a record, latest first.

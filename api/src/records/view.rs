@@ -10,6 +10,7 @@ use schema::{Choice, Stored, SupplierId};
 use scoring::Lang;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
@@ -48,12 +49,11 @@ impl References {
 #[derive(Debug, Clone)]
 pub(crate) struct Shown {
     pub(crate) json: Json,
-    /// Strong, of this version.
-    pub(crate) etag: String,
+    version: i32,
     warnings: Vec<Fault>,
 }
 
-/// The entity tag of a version.
+/// The part of an entity tag that changes are held to: the version.
 pub(crate) fn etag(version: i32) -> String {
     format!("\"{version}\"")
 }
@@ -76,7 +76,7 @@ impl Shown {
         json.set("ended_on", &meta.ended_on);
         json.set("retraction_reason", &meta.retraction_reason);
         json.set("warnings", &Value::Null);
-        Self { json, etag: etag(meta.version), warnings: warnings.unwrap_or_default().to_vec() }
+        Self { json, version: meta.version, warnings: warnings.unwrap_or_default().to_vec() }
     }
 
     /// The object, in a language, with the fields that were asked for.
@@ -93,12 +93,22 @@ impl Shown {
         }
         self.json
     }
+
+    /// The text of an answer, and its entity tag: the version, and a hash of the text. What is shown hangs on more than
+    /// the record: on codes of other suppliers, the fields that were asked for, the language.
+    pub(crate) fn answer(self, chosen: Option<&[String]>, lang: Lang) -> (String, String) {
+        let version = self.version;
+        let text = serde_json::to_string(&self.pick(chosen, lang, true)).unwrap_or_default();
+        let hash = Sha256::digest(text.as_bytes());
+        let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        (text, format!("\"{version}-{hash}\""))
+    }
 }
 
 /// Answers with one record.
 pub(crate) fn answer(mut builder: actix_web::HttpResponseBuilder, shown: Shown, lang: Lang) -> HttpResponse {
-    builder.insert_header((header::ETAG, shown.etag.clone()));
-    builder.json(shown.pick(None, lang, true))
+    let (text, etag) = shown.answer(None, lang);
+    builder.insert_header((header::ETAG, etag)).content_type("application/json").body(text)
 }
 
 /// The names that `fields` may choose from.
@@ -264,7 +274,10 @@ pub(crate) struct RetractBody;
 impl PartialSchema for RetractBody {
     fn schema() -> RefOr<Schema> {
         let reason = openapi::text_schema("Why it never held.", "Reported for the wrong firm");
-        object("Why a record is taken back.").property("reason", reason.max_length(2000), true).closed().into()
+        object("Why a record is taken back.")
+            .property("reason", reason.min_length(1).max_length(2000), true)
+            .closed()
+            .into()
     }
 }
 

@@ -37,7 +37,10 @@ impl Allowed {
         let asked: Vec<&str> = path.split('/').collect();
         let fits = |known: &[String]| {
             known.len() == asked.len()
-                && known.iter().zip(&asked).all(|(known, asked)| known.starts_with('{') || known == asked)
+                && known
+                    .iter()
+                    .zip(&asked)
+                    .all(|(known, asked)| (known.starts_with('{') && !asked.is_empty()) || known == asked)
         };
         let parameters = |known: &[String]| known.iter().filter(|part| part.starts_with('{')).count();
         let fitting = self.0.iter().filter(|(known, _)| fits(known));

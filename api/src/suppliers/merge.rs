@@ -146,8 +146,7 @@ pub(super) async fn merge_supplier(
             if target == id.0 {
                 return Err(wrong_state("自分自身には統合できません", "a supplier cannot be merged into itself"));
             }
-            let unknown =
-                || Problem::body(vec![Fault::new("into_id", Reason::Model(scoring::Reason::UnknownSupplier))]);
+            let unknown = || Problem::body(vec![Fault::new("into_id", Reason::UnknownSupplierId)]);
             let target = Supplier::find(conn, tenant, target, None)?.ok_or_else(unknown)?;
             Supplier::refuse_change(&target)?;
             // One step from any id to the firm: look-ups need no walk, and unmerge gives back just what was.

@@ -112,9 +112,15 @@ impl Source {
     }
 }
 
+/// Characters that are not seen, or turn the text around them: they make a name look like another.
+fn is_hidden(character: char) -> bool {
+    let turns = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns || character == '\u{feff}'
+}
+
 fn line(text: &str) -> Result<String, ValueError> {
     let text = text.trim();
-    if text.chars().any(char::is_control) { Err(ValueError::ControlCharacter) } else { Ok(text.to_owned()) }
+    if text.chars().any(is_hidden) { Err(ValueError::ControlCharacter) } else { Ok(text.to_owned()) }
 }
 
 fn lines(text: &str) -> Result<String, ValueError> {
