@@ -10,11 +10,13 @@ mod routes;
 mod view;
 
 use chrono::NaiveDate;
-use schema::{Conn, ExternalId, Id, Record, RecordKind, RepoError, Source, Stored, SupplierId, TenantId, suppliers};
+use schema::{
+    Conn, ExternalId, Id, Instant, Record, RecordKind, RepoError, Source, Stored, SupplierId, TenantId, suppliers,
+};
 
 pub(crate) use change::{Key, change, create, edit, put, refuse_retracted, remove, restore, retract, write_next};
-pub(crate) use list::{ListQuery, answer_read, find, list, versions};
-pub(crate) use parameters::{IfMatch, IfMatchToReplace, KeyQuery, ReadQuery, if_none_match};
+pub(crate) use list::{ListQuery, answer_read, find, list, read_chosen, versions};
+pub(crate) use parameters::{IfMatch, IfMatchToReplace, KeyQuery, ReadQuery};
 pub(crate) use routes::{common_routes, evidence_routes, link_routes};
 pub(crate) use view::{
     ChangeBody, CreateBody, Json, ListView, References, ReplaceBody, RetractBody, Shown, View, answer, etag, keys,
@@ -114,7 +116,7 @@ impl<'a> StoredSuppliers<'a> {
 
 impl Suppliers for StoredSuppliers<'_> {
     fn by_code(&mut self, code: &str) -> Option<SupplierId> {
-        let found = suppliers::id_of_code(self.conn, self.tenant, code);
+        let found = suppliers::id_of_code(self.conn, self.tenant, code, None);
         self.keep(found)
     }
 
@@ -133,10 +135,15 @@ pub(crate) fn read_origin<R: Resource>(fields: &mut Fields<'_>) -> Option<(Sourc
     Some((source?.unwrap_or_else(Source::manual), external_id?))
 }
 
-/// A record with the supplier codes that it refers to, ready to be shown.
-pub(crate) fn show<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<Shown, ApiError> {
+/// A record with the supplier codes that it refers to, as they are or were at a moment, ready to be shown.
+pub(crate) fn show<R: Resource>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    stored: &Stored<R>,
+    known_at: Option<Instant>,
+) -> Result<Shown, ApiError> {
     let warnings = R::warnings(conn, tenant, stored)?;
-    let references = suppliers::references(conn, tenant, stored.attributes.suppliers(), None)?;
+    let references = suppliers::references(conn, tenant, stored.attributes.suppliers(), known_at)?;
     Ok(Shown::new(stored, &References(references), Some(&warnings)))
 }
 

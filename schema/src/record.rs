@@ -151,7 +151,7 @@ pub struct Listed<R: Record> {
     pub page: Page<R, R::Sort>,
 }
 
-/// A kind of record: its table, written out by the macro [`record!`].
+/// A kind of record: its table, written out by the macro `record!`.
 ///
 /// Rows are given back as stored. Lists are in the order asked for, ties by id.
 pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
@@ -186,12 +186,13 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
     /// Lists all versions of a record, latest first.
     fn versions(conn: &mut Conn, tenant: TenantId, id: Id<Self>) -> Result<Vec<Stored<Self>>, RepoError>;
 
-    /// Lists the current versions with these keys, those taken back included.
+    /// Lists the versions with these keys that are current, or were at a moment, those taken back included.
     fn with_keys(
         conn: &mut Conn,
         tenant: TenantId,
         source: &Source,
         keys: &[String],
+        known_at: Option<Instant>,
     ) -> Result<Vec<Stored<Self>>, RepoError>;
 
     /// Lists the ids of what a source has delivered and still holds.
@@ -472,11 +473,12 @@ macro_rules! record {
                 tenant: $crate::TenantId,
                 source: &$crate::Source,
                 keys: &[String],
+                known_at: Option<$crate::Instant>,
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
                 let mut found = Vec::with_capacity(keys.len());
                 for keys in keys.chunks($crate::record::BATCH) {
                     let rows = $crate::conn::each_backend!(conn, c => {
-                        let mut query = $crate::record::current!($table, tenant, None::<$crate::Instant>);
+                        let mut query = $crate::record::current!($table, tenant, known_at);
                         if $by_source {
                             query = query.filter($table::source.eq(source));
                         }

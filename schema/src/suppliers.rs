@@ -184,8 +184,13 @@ fn code_rows(
 ///
 /// # Errors
 /// Those of the database.
-pub fn id_of_code(conn: &mut Conn, tenant: TenantId, code: &str) -> Result<Option<SupplierId>, RepoError> {
-    let found: Option<(SupplierId, Option<SupplierId>)> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
+pub fn id_of_code(
+    conn: &mut Conn,
+    tenant: TenantId,
+    code: &str,
+    known_at: Option<Instant>,
+) -> Result<Option<SupplierId>, RepoError> {
+    let found: Option<(SupplierId, Option<SupplierId>)> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, known_at)
             .filter(supplier_versions::record_key.eq(code))
             .select((supplier_versions::id, supplier_versions::merged_into_id))
             .first(c)

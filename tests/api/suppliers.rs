@@ -345,6 +345,8 @@ fn merged_suppliers_lead_to_the_firm_and_can_be_taken_apart() {
     let before = old["recorded_at"].as_str().unwrap();
     if before != analyst.get(&format!("{path}/versions")).json["items"][0]["recorded_at"] {
         assert_eq!(id(&analyst.get(&format!("{path}?known_at={before}")).json), id(&old), "then it stood for itself");
+        let by_code = analyst.get(&format!("/v1/suppliers/by-code?code=OLD&known_at={before}&fields=id")).json;
+        assert_eq!(by_code, json!({ "id": id(&old) }));
     }
     let merged_record = &analyst.get(&format!("/v1/suppliers/{}/merged", id(&new))).json["items"][0];
     assert_eq!((&merged_record["merged_into_id"], &merged_record["name"]), (&new["id"], &old["name"]));

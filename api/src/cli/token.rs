@@ -88,7 +88,8 @@ fn create(args: &CreateArgs) -> Result<(), Failure> {
     let supplier_id = match args.supplier.as_deref().filter(|_| args.role == Role::Supplier) {
         None => None,
         Some(code) => {
-            let found = store.database.run(ConnRole::Reader, |conn| suppliers::id_of_code(conn, tenant.id, code))?;
+            let found =
+                store.database.run(ConnRole::Reader, |conn| suppliers::id_of_code(conn, tenant.id, code, None))?;
             Some(found.ok_or_else(|| Failure::Usage(format!("--supplier {code}: no supplier has this code")))?)
         }
     };

@@ -296,7 +296,7 @@ impl<'a, R: Resource> Import<'a, R> {
         }
         let pending = std::mem::take(&mut self.pending);
         let keys: Vec<String> = pending.iter().map(|row| row.key.clone()).collect();
-        let stored = R::with_keys(self.conn, self.tenant, &self.order.source, &keys)?;
+        let stored = R::with_keys(self.conn, self.tenant, &self.order.source, &keys, None)?;
         let mut stored: HashMap<String, Stored<R>> =
             stored.into_iter().map(|row| (row.meta.record_key.clone(), row)).collect();
         let mut changes = Changes { first: Vec::new(), next: Vec::new(), rows: HashMap::new() };

@@ -131,7 +131,7 @@ pub(crate) async fn create<R: Resource>(
 
 fn created<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: Stored<R>) -> Result<Shown, ApiError> {
     store_first(conn, tenant, &stored)?;
-    show(conn, tenant, &stored)
+    show(conn, tenant, &stored, None)
 }
 
 fn answer_created<R: Resource>(request: &HttpRequest, shown: Shown) -> HttpResponse {
@@ -154,7 +154,7 @@ fn new_key<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -
             let mut first = 1;
             loop {
                 let keys: Vec<_> = (first..first + TRIED).map(|place| format!("{prefix}{place}")).collect();
-                let taken = R::with_keys(conn, tenant, &meta.source, &keys)?;
+                let taken = R::with_keys(conn, tenant, &meta.source, &keys, None)?;
                 let free = keys.into_iter().find(|key| taken.iter().all(|row| row.meta.record_key != *key));
                 match free {
                     Some(key) => return Ok(key),
@@ -206,7 +206,7 @@ pub(crate) async fn change<R: Resource>(
             let (attributes, ()) =
                 read_body((conn, tenant), cells, (Some(&now.attributes), today), &known, |_| Some(()))?;
             let next = write_next(conn, tenant, &now, &version, |next| next.attributes = attributes)?;
-            show(conn, tenant, &next)
+            show(conn, tenant, &next, None)
         })
         .await?;
     Ok(answer(HttpResponse::Ok(), shown, language(request.headers())))
@@ -288,7 +288,7 @@ pub(crate) async fn put<R: Resource>(
             let mut stored = Stored::first(String::new(), source, external_id, &version, attributes);
             stored.meta.record_key = new_key(conn, tenant, &stored)?;
             let keys = [stored.meta.record_key.clone()];
-            let Some(now) = R::with_keys(conn, tenant, &stored.meta.source, &keys)?.pop() else {
+            let Some(now) = R::with_keys(conn, tenant, &stored.meta.source, &keys, None)?.pop() else {
                 preconditions.allow_creation()?;
                 return Ok((created(conn, tenant, stored)?, true));
             };
@@ -301,7 +301,7 @@ pub(crate) async fn put<R: Resource>(
             R::refuse_change(&now)?;
             stored.attributes.keep(&now.attributes);
             let next = write_next(conn, tenant, &now, &version, |next| next.attributes = stored.attributes)?;
-            Ok((show(conn, tenant, &next)?, false))
+            Ok((show(conn, tenant, &next, None)?, false))
         })
         .await?;
     if is_new { Ok(answer_created::<R>(&request, shown)) } else { Ok(answer(HttpResponse::Ok(), shown, lang)) }
@@ -377,7 +377,7 @@ pub(crate) async fn edit<R: Resource>(
             let now = current::<R>(conn, tenant, id.0)?;
             preconditions.allow_change(&etag(now.meta.version))?;
             let next = write_next(conn, tenant, &now, &version, change)?;
-            show(conn, tenant, &next)
+            show(conn, tenant, &next, None)
         })
         .await?;
     Ok(answer(HttpResponse::Ok(), shown, language(request.headers())))

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::view::{keys, names};
-use super::{References, Resource, Shown, StoredSuppliers};
+use super::{References, Resource, Shown, StoredSuppliers, show};
 use crate::auth::Caller;
 use crate::extract::{Documented, IdPath, Preconditions, Query, language};
 use crate::fault::{Fault, Reason};
@@ -206,7 +206,8 @@ impl FieldValue for LongText {
     }
 }
 
-fn read_chosen<R: Resource>(fields: &mut Fields<'_>) -> Option<Vec<String>> {
+/// Reads which members are to be shown.
+pub(crate) fn read_chosen<R: Resource>(fields: &mut Fields<'_>) -> Option<Vec<String>> {
     let text = fields.value::<Option<LongText>>("fields", None)??.0;
     let known = names::<R>();
     let chosen: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
@@ -247,9 +248,7 @@ pub(crate) async fn find<R: Resource>(
         .db
         .read(caller.tenant, move |conn, tenant| {
             let stored = R::find(conn, tenant, id.0, known_at)?.ok_or(ProblemKind::NotFound)?;
-            let references = References(suppliers::references(conn, tenant, stored.attributes.suppliers(), known_at)?);
-            let warnings = R::warnings(conn, tenant, &stored)?;
-            Ok(Shown::new(&stored, &references, Some(&warnings)))
+            show(conn, tenant, &stored, known_at)
         })
         .await?;
     Ok(answer_read(&request, shown, chosen.as_deref(), &preconditions))

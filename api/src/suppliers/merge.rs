@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use schema::supplier_codes::SupplierCode;
 use schema::suppliers::{self, Supplier};
-use schema::{Record, Stored, SupplierId, SystemName};
+use schema::{Instant, Record, Stored, SupplierId, SystemName};
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{PartialSchema, ToSchema};
@@ -17,7 +17,7 @@ use crate::fault::{Fault, Reason};
 use crate::fields::Fields;
 use crate::openapi;
 use crate::problem::{ApiError, Problem, ProblemKind};
-use crate::records::{self, IfMatch, References, Resource, Shown};
+use crate::records::{self, IfMatch, ReadQuery, References, Resource, Shown};
 use crate::state::State;
 
 /// The parameters that name a supplier by a code of some system, for the API document.
@@ -37,7 +37,6 @@ impl utoipa::IntoParams for AnyCodeQuery {
                 false,
             ),
             text("company", "The company within the system.", "1000", false),
-            records::if_none_match(),
         ]
     }
 }
@@ -46,7 +45,7 @@ impl utoipa::IntoParams for AnyCodeQuery {
 ///
 /// By the buyer's own code, or by that of a purchasing system (`system`, and `company` where it has several). Codes of
 /// merged suppliers lead to the one that stands for the firm. Role: viewer.
-#[utoipa::path(tag = "suppliers", params(AnyCodeQuery), responses((status = 200, body = SupplierView, description = "The supplier.")))]
+#[utoipa::path(tag = "suppliers", params(AnyCodeQuery, ReadQuery), responses((status = 200, body = SupplierView, description = "The supplier.")))]
 #[get("/suppliers/by-code")]
 pub(super) async fn get_supplier_by_code(
     viewer: Viewer,
@@ -55,34 +54,36 @@ pub(super) async fn get_supplier_by_code(
     query: Query,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    let (code, system, company) = query.read(&["code", "system", "company"], |fields| {
+    let asked = query.read(&["code", "system", "company", "known_at", "fields"], |fields| {
         let code = fields.value::<schema::SupplierCode>("code", None);
         let system = fields.value::<Option<SystemName>>("system", None);
         let company = fields.value::<Option<SystemName>>("company", None);
-        let (code, system, company) = (code?, system?, company?);
-        if system.is_none() && company.is_some() {
+        let known_at = fields.value::<Option<Instant>>("known_at", None);
+        let chosen = records::read_chosen::<Supplier>(fields);
+        if matches!((&system, &company), (Some(None), Some(Some(_)))) {
             fields.faults.push(Fault::new("system", Reason::Model(scoring::Reason::MissingValue)));
         }
-        Some((code, system, company))
+        Some((code?, system?, company?, known_at?, chosen))
     })?;
+    let (code, system, company, known_at, chosen) = asked;
     let shown = state
         .db
         .read(viewer.0.tenant, move |conn, tenant| {
             let id = match &system {
-                None => suppliers::id_of_code(conn, tenant, code.as_str())?,
+                None => suppliers::id_of_code(conn, tenant, code.as_str(), known_at)?,
                 Some(system) => {
                     let key = SupplierCode::key(system, company.as_ref(), &code);
-                    let found = SupplierCode::with_keys(conn, tenant, &schema::Source::manual(), &[key])?.pop();
-                    found.map(|found| found.attributes.supplier_id)
+                    let found = SupplierCode::with_keys(conn, tenant, &schema::Source::manual(), &[key], known_at)?;
+                    found.first().map(|found| found.attributes.supplier_id)
                 }
             };
-            let supplier = standing_for(conn, tenant, id.ok_or(ProblemKind::NotFound)?)?;
-            records::show(conn, tenant, &supplier)
+            let supplier = standing_for(conn, tenant, id.ok_or(ProblemKind::NotFound)?, known_at)?;
+            records::show(conn, tenant, &supplier, known_at)
         })
         .await?;
     let id = shown.json.0.get("id").and_then(Value::as_str).unwrap_or_default();
     let location = header::HeaderValue::from_str(&format!("{}/{id}", Supplier::PATH)).map_err(ApiError::internal)?;
-    let mut response = records::answer_read(&request, shown, None, &preconditions);
+    let mut response = records::answer_read(&request, shown, chosen.as_deref(), &preconditions);
     response.headers_mut().insert(header::CONTENT_LOCATION, location);
     Ok(response)
 }
@@ -92,11 +93,15 @@ fn standing_for(
     conn: &mut schema::Conn,
     tenant: schema::TenantId,
     id: SupplierId,
+    known_at: Option<Instant>,
 ) -> Result<Stored<Supplier>, ApiError> {
-    let found = records::current::<Supplier>(conn, tenant, id)?;
+    let find = |conn: &mut schema::Conn, id| {
+        Supplier::find(conn, tenant, id, known_at)?.ok_or_else(|| ApiError::from(ProblemKind::NotFound))
+    };
+    let found = find(conn, id)?;
     match found.attributes.merged_into_id {
         None => Ok(found),
-        Some(target) => records::current::<Supplier>(conn, tenant, target),
+        Some(target) => find(conn, target),
     }
 }
 
@@ -159,7 +164,7 @@ pub(super) async fn merge_supplier(
             records::write_next(conn, tenant, &now, &version, |next| {
                 next.attributes.merged_into_id = Some(target.meta.id);
             })?;
-            records::show(conn, tenant, &target)
+            records::show(conn, tenant, &target, None)
         })
         .await?;
     Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
@@ -206,7 +211,7 @@ pub(super) async fn unmerge_supplier(
                 return Err(wrong_state("統合されていません", "it is not merged"));
             }
             let next = records::write_next(conn, tenant, &now, &version, |next| next.attributes.merged_into_id = None)?;
-            records::show(conn, tenant, &next)
+            records::show(conn, tenant, &next, None)
         })
         .await?;
     Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
