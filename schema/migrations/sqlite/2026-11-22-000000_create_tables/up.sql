@@ -133,7 +133,8 @@ CREATE TABLE supplier_versions (
 );
 CREATE UNIQUE INDEX supplier_versions_current ON supplier_versions (tenant_id, record_key) WHERE superseded_at IS NULL;
 CREATE INDEX supplier_versions_corporate_number ON supplier_versions (tenant_id, corporate_number) WHERE superseded_at IS NULL;
-CREATE INDEX supplier_versions_merged_into_id ON supplier_versions (tenant_id, merged_into_id) WHERE superseded_at IS NULL;
+CREATE INDEX supplier_versions_merged_into_id ON supplier_versions (tenant_id, merged_into_id, id)
+    WHERE superseded_at IS NULL AND merged_into_id IS NOT NULL;
 
 CREATE TABLE supplier_codes (
     tenant_id TEXT NOT NULL,
