@@ -1,8 +1,9 @@
 //! Declarations and certificates: SECURITY ACTION, SCS, ISMS.
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Utc};
+use chrono_tz::Tz;
 use schema::certifications::{Certification, CertificationFilter};
-use schema::{Conn, ExternalId, RecordKind, RepoError, Scheme, Stored, TenantId};
+use schema::{Conn, ExternalId, Instant, RecordKind, RepoError, Scheme, Stored, TenantId, tenants};
 
 use crate::fault::{Fault, Reason};
 use crate::fields::{Field, Fields};
@@ -69,11 +70,22 @@ impl Resource for Certification {
         }
     }
 
-    fn warnings(_: &mut Conn, _: TenantId, stored: &Stored<Self>) -> Result<Vec<Fault>, RepoError> {
-        let row = &stored.attributes;
+    fn warnings(conn: &mut Conn, tenant: TenantId, stored: &Stored<Self>) -> Result<Vec<Fault>, RepoError> {
+        let (row, mut warnings) = (&stored.attributes, Vec::new());
         let opens = NaiveDate::from_ymd_opt(SCS_OPENS, 1, 1).unwrap_or_default();
-        let is_early = matches!(row.scheme, Scheme::Scs3 | Scheme::Scs4) && row.issued_on < opens;
-        Ok(if is_early { vec![Fault::new("issued_on", Reason::ScsNotOpen)] } else { Vec::new() })
+        if matches!(row.scheme, Scheme::Scs3 | Scheme::Scs4) && row.issued_on < opens {
+            warnings.push(Fault::new("issued_on", Reason::ScsNotOpen));
+        }
+        let now = Instant::now();
+        // What lies behind everywhere needs no look at the buyer's calendar.
+        if row.issued_on >= now.day_in(Utc) {
+            let zone = tenants::find(conn, tenant)?.and_then(|tenant| tenant.time_zone.parse::<Tz>().ok());
+            let today = now.day_in(zone.unwrap_or(Tz::UTC));
+            if row.issued_on > today {
+                warnings.push(Fault::new("issued_on", Reason::InTheFuture(today)));
+            }
+        }
+        Ok(warnings)
     }
 }
 

@@ -154,6 +154,8 @@ fn a_key_belongs_to_its_source() {
         "{replaced:?}"
     );
     assert_eq!(replaced.json["warnings"][0]["code"], "scs-not-open");
+    let planned = json!({ "supplier_code": "A", "scheme": "isms", "issued_on": "2999-04-01" });
+    assert_eq!(analyst.create("/v1/certifications", &planned)["warnings"][0]["code"], "in-the-future");
     analyst.send("PUT", "/v1/certifications/by-key", &[("content-type", "application/json")], Some(b"{}")).is_problem(
         400,
         "invalid-parameters",

@@ -142,7 +142,7 @@ fn keys_and_data_can_be_read_by_their_owner_alone() {
     let app = App::start();
     let keys = app.data.path().join("keys");
     assert_eq!(std::fs::metadata(&keys).unwrap().permissions().mode() & 0o777, 0o700);
-    for key in std::fs::read_dir(keys).unwrap() {
-        assert_eq!(key.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    for key in std::fs::read_dir(keys).unwrap().map(Result::unwrap).filter(|key| key.file_name() != ".lock") {
+        assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

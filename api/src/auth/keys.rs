@@ -62,11 +62,15 @@ impl Keys {
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let folder = folder.join("keys");
         private_folder(&folder)?;
+        // Two processes that begin together must not make a key each: the one would not know the other's.
+        let lock = fs::File::create(folder.join(".lock"))?;
+        lock.lock()?;
         let mut keys = read_keys(&folder)?;
         if keys.is_empty() {
             make_key(&folder)?;
             keys = read_keys(&folder)?;
         }
+        drop(lock);
         keys.sort();
         Self::of(keys).and_then(|keys| keys.proved())
     }
