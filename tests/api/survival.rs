@@ -70,11 +70,13 @@ fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
         assert_eq!(answer.status, 202, "{answer:?}");
         jobs.push(id(&answer.json).to_owned());
         // At another point of the import each round.
-        let until = round * 4_000;
-        while client.get(&format!("/v1/jobs/{}", jobs[jobs.len() - 1])).json["progress"]["done"]
-            .as_u64()
-            .is_some_and(|done| done < until)
-        {}
+        loop {
+            let job = client.get(&format!("/v1/jobs/{}", jobs[jobs.len() - 1])).json;
+            let done = job["progress"]["done"].as_u64();
+            if !job["finished_at"].is_null() || done.is_some_and(|done| done >= round * 4_000) {
+                break;
+            }
+        }
         process.signal("KILL");
     }
 
