@@ -5,5 +5,6 @@
 mod bad_input;
 mod determinism;
 mod outputs;
+mod procurement;
 mod report;
 mod support;

@@ -1,4 +1,6 @@
-//! What tests and benchmarks share: made-up portfolios of any size.
+//! What tests and benchmarks share: portfolios of any size, made up or of published orders.
+
+pub mod procurement;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
