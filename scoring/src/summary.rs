@@ -80,7 +80,7 @@ impl Summary {
             by_risk: descending(suppliers, RISK_SCORE)?,
             monitored_count: is_monitored.iter().filter(|is| **is).count(),
             annual_spend_jpy: spend_by_supplier.iter().sum(),
-            monitored_spend_jpy: monitored_spend.sum(),
+            monitored_spend_jpy: 0.0 + monitored_spend.sum::<f64>(), // the sum of nothing is -0.0
             declared_count: count(suppliers, col(LADDER_FRESHNESS).gt(lit(0.0)))?,
             isms_count: count(suppliers, col(ISMS_FRESHNESS).gt(lit(0.0)))?,
             reporting_count: count(suppliers, col(IS_REPORTING))?,
