@@ -3,6 +3,7 @@
 pub(crate) mod disruption;
 pub(crate) mod graph;
 pub(crate) mod systemic;
+mod tiers;
 
 use polars::prelude::*;
 
