@@ -2,6 +2,7 @@
 
 pub(crate) mod disruption;
 pub(crate) mod graph;
+pub(crate) mod reach;
 pub(crate) mod systemic;
 mod tiers;
 

@@ -159,7 +159,7 @@ fn best(portfolio: &Portfolio, model: &Model, as_of: i32, kind: Scheme) -> LazyF
 }
 
 /// The last day of a certification, in days; null where it has none and its scheme names no validity.
-fn expiry(model: &Model) -> Expr {
+pub(crate) fn expiry(model: &Model) -> Expr {
     let by_scheme = model.validity_days.iter().fold(lit(NULL).cast(DataType::Int32), |rest, (scheme, validity)| {
         when(col(SCHEME).eq(lit(*scheme))).then(lit(*validity)).otherwise(rest)
     });

@@ -12,6 +12,7 @@ mod error;
 mod explain;
 mod fault;
 mod frame;
+mod indicators;
 mod model;
 mod observation;
 mod points;
@@ -32,6 +33,7 @@ pub use explain::{
     LOSS_SUPPLY_CAUSED_JPY, LOSS_SUPPLY_DIRECT_JPY, LOSSES, Loss,
 };
 pub use fault::{Fault, Faults, Reason, unreadable};
+pub use indicators::{Coverage, Indicators, SoleSource};
 pub use model::{Model, ModelError, ModelFault};
 pub use points::CONTRIBUTIONS;
 pub use portfolio::{Notice, Portfolio, PortfolioError, Tables};

@@ -57,17 +57,9 @@ impl Summary {
         let suppliers = &scores.suppliers;
         let supplier_count = suppliers.height();
         let is_monitored = monitored(scores)?;
-        let supplies = portfolio
-            .relationships
-            .clone()
-            .lazy()
-            .filter(col(DOWNSTREAM).is_null())
-            .sort([UPSTREAM, ANNUAL_SPEND_JPY], SortMultipleOptions::default())
-            .collect()?;
+        let supplies = supplies(portfolio)?;
         let unknown_spend_row_count = supplies.column(ANNUAL_SPEND_JPY)?.null_count();
-        let spends = supplies.column(ANNUAL_SPEND_JPY)?.f64()?.fill_null_with_values(0.0)?;
-        let spends: Vec<f64> = spends.into_no_null_iter().collect();
-        let spend_by_supplier = sums::by_key(&keys(&supplies, UPSTREAM)?, &spends, supplier_count);
+        let spend_by_supplier = spends(&supplies, supplier_count)?;
         let monitored_spend =
             spend_by_supplier.iter().zip(&is_monitored).filter(|(_, is)| **is).map(|(spend, _)| spend);
 
@@ -93,7 +85,8 @@ impl Summary {
     }
 }
 
-fn monitored(scores: &Scores) -> PolarsResult<Vec<bool>> {
+/// Whether each supplier has an active enrollment that covers more than nothing.
+pub(crate) fn monitored(scores: &Scores) -> PolarsResult<Vec<bool>> {
     let mut is_monitored = vec![false; scores.suppliers.height()];
     for (supplier, take) in keys(&scores.active, SUPPLIER)?.iter().zip(floats(&scores.active, TAKE)?.iter()) {
         if let Some(is_monitored) = is_monitored.get_mut(*supplier as usize) {
@@ -101,6 +94,24 @@ fn monitored(scores: &Scores) -> PolarsResult<Vec<bool>> {
         }
     }
     Ok(is_monitored)
+}
+
+/// The rows to the buyer, in an order in which their spends may be added.
+pub(crate) fn supplies(portfolio: &Portfolio) -> PolarsResult<DataFrame> {
+    portfolio
+        .relationships
+        .clone()
+        .lazy()
+        .filter(col(DOWNSTREAM).is_null())
+        .sort([UPSTREAM, ANNUAL_SPEND_JPY], SortMultipleOptions::default())
+        .collect()
+}
+
+/// What the buyer spends a year with each supplier, yen; an unknown spend counts nothing.
+pub(crate) fn spends(supplies: &DataFrame, supplier_count: usize) -> PolarsResult<Vec<f64>> {
+    let spends = supplies.column(ANNUAL_SPEND_JPY)?.f64()?.fill_null_with_values(0.0)?;
+    let spends: Vec<f64> = spends.into_no_null_iter().collect();
+    Ok(sums::by_key(&keys(supplies, UPSTREAM)?, &spends, supplier_count))
 }
 
 fn grades(suppliers: &DataFrame, column: &str) -> PolarsResult<[usize; 5]> {

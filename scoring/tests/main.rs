@@ -6,6 +6,7 @@
 mod examples;
 mod explanations;
 mod faults;
+mod indicators;
 mod naive;
 mod plain;
 mod properties;

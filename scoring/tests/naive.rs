@@ -57,10 +57,10 @@ struct Row {
     texts: BTreeMap<&'static str, String>,
 }
 
-struct Twin<'a> {
-    model: &'a Table,
-    plain: &'a Plain,
-    day: NaiveDate,
+pub(crate) struct Twin<'a> {
+    pub(crate) model: &'a Table,
+    pub(crate) plain: &'a Plain,
+    pub(crate) day: NaiveDate,
 }
 
 impl Twin<'_> {
@@ -68,7 +68,7 @@ impl Twin<'_> {
         self.find(key).unwrap_or_else(|| panic!("{key}"))
     }
 
-    fn find(&self, key: &str) -> Option<f64> {
+    pub(crate) fn find(&self, key: &str) -> Option<f64> {
         let (tables, name) = key.rsplit_once('.').unwrap();
         let table = tables.split('.').try_fold(self.model, |table, name| table.get(name)?.as_table())?;
         let value = table.get(name)?;
@@ -90,7 +90,7 @@ impl Twin<'_> {
         char::from(b'A' + place as u8).to_string()
     }
 
-    fn size(firm: &Firm) -> &'static str {
+    pub(crate) fn size(firm: &Firm) -> &'static str {
         let Some(division) = firm.division else { return "unknown" };
         let (sme, capital, micro) = match division {
             50..=55 => (100, 1e8, 5),
@@ -138,7 +138,7 @@ impl Twin<'_> {
         of_firm.filter(|found| found.starts <= on && found.ends.is_none_or(|ends| on < ends)).collect()
     }
 
-    fn watched(&self, firm: &Firm, on: NaiveDate) -> f64 {
+    pub(crate) fn watched(&self, firm: &Firm, on: NaiveDate) -> f64 {
         let coverages = self.enrollments(firm, on).into_iter().map(|enrollment| self.coverage(firm, enrollment));
         coverages.sum::<f64>().min(1.0)
     }

@@ -1,13 +1,18 @@
 //! Portfolios as plain rows: drawn at random, changed by hand, turned into frames.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::Path;
+use std::str::FromStr;
+
 use chrono::{Days, NaiveDate};
 use polars::prelude::*;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::{collection, option};
-use scoring::Tables;
+use scoring::{Kind, Table, Tables};
 
-use crate::support::as_of;
+use crate::support::{as_of, read_rows};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Firm {
@@ -95,7 +100,75 @@ fn text(value: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
+type Cells = BTreeMap<String, String>;
+
+/// The rows of a table of a folder, each read from its cells; none without a file.
+fn read<T>(folder: &Path, table: Table, row: impl Fn(&Cells) -> T) -> Vec<T> {
+    let path = folder.join(table.name()).with_extension("csv");
+    if path.exists() { read_rows(&path).iter().map(row).collect() } else { Vec::new() }
+}
+
+fn parsed<T: FromStr<Err: Debug>>(row: &Cells, name: &str) -> Option<T> {
+    row.get(name).map(|cell| cell.parse().unwrap())
+}
+
+/// The choice that a cell names.
+fn choice(row: &Cells, name: &str) -> Option<&'static str> {
+    let all = Table::ALL.iter().flat_map(|table| table.columns());
+    let choices = all.filter(|column| column.name == name).find_map(|column| match column.kind {
+        Kind::Choice(choices) => Some(choices),
+        _ => None,
+    });
+    row.get(name).map(|cell| choices.unwrap().iter().copied().find(|choice| choice == cell).unwrap())
+}
+
 impl Plain {
+    /// The rows of a folder of the examples.
+    pub(crate) fn read(folder: &Path) -> Self {
+        let code = |row: &Cells| row["supplier_code"].clone();
+        Self {
+            firms: read(folder, Table::Suppliers, |row| Firm {
+                code: code(row),
+                division: parsed(row, "jsic_division"),
+                employees: parsed(row, "employee_count"),
+                capital: parsed(row, "capital_jpy"),
+                data: choice(row, "data_access"),
+                network: choice(row, "network_access"),
+                endpoints: parsed(row, "total_endpoints"),
+                reports: parsed(row, "reports_incidents_since"),
+            }),
+            supplies: read(folder, Table::Relationships, |row| Supply {
+                upstream: row["upstream_code"].clone(),
+                downstream: row.get("downstream_code").cloned(),
+                spend: parsed(row, "annual_spend_jpy"),
+                criticality: choice(row, "criticality").unwrap(),
+                substitutability: choice(row, "substitutability").unwrap(),
+                stock: parsed(row, "stock_cover_days"),
+            }),
+            enrollments: read(folder, Table::Enrollments, |row| Enrollment {
+                code: code(row),
+                class: choice(row, "service_class").unwrap(),
+                share: parsed(row, "coverage_share"),
+                covered: parsed(row, "covered_endpoints"),
+                starts: parsed(row, "starts_on").unwrap(),
+                ends: parsed(row, "ends_on"),
+                onsite: parsed(row, "onsite_response").unwrap(),
+            }),
+            certifications: read(folder, Table::Certifications, |row| Certification {
+                code: code(row),
+                scheme: choice(row, "scheme").unwrap(),
+                issued: parsed(row, "issued_on").unwrap(),
+                expires: parsed(row, "expires_on"),
+            }),
+            incidents: read(folder, Table::Incidents, |row| Incident {
+                code: code(row),
+                occurred: parsed(row, "occurred_on").unwrap(),
+                outcome: choice(row, "outcome").unwrap(),
+                count: parsed(row, "count"),
+            }),
+        }
+    }
+
     pub(crate) fn tables(&self) -> Tables {
         let Self { firms, supplies, enrollments, certifications, incidents } = self;
         Tables {

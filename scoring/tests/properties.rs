@@ -269,7 +269,7 @@ proptest! {
 }
 
 /// Fisher and Yates, with a small generator of its own.
-fn shuffle<T>(rows: &mut [T], mut seed: u64) {
+pub(crate) fn shuffle<T>(rows: &mut [T], mut seed: u64) {
     for last in (1..rows.len()).rev() {
         seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         rows.swap(last, (seed >> 33) as usize % (last + 1));
