@@ -4,6 +4,8 @@ mod auth;
 mod certifications;
 pub mod cli;
 mod config;
+#[cfg_attr(not(test), expect(dead_code, reason = "the command that writes it comes next"))]
+mod demo;
 mod edge;
 mod enrollments;
 mod extract;

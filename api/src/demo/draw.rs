@@ -1,0 +1,67 @@
+//! Draws from tables of weights: whole numbers alone, so that every machine draws the same.
+
+/// The generator SplitMix64 (Steele, Lea and Flood 2014).
+pub(super) struct Draw(u64);
+
+impl Draw {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`, which is above 0.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high - low + 1)
+    }
+
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+
+    /// A number from `low` up to `low · 2^doublings`, each doubling as likely as the others.
+    pub(super) fn doubling(&mut self, low: u64, doublings: u64) -> u64 {
+        let from = low << self.below(doublings);
+        from + self.below(from)
+    }
+
+    /// One of a table of weights.
+    pub(super) fn pick<T: Copy>(&mut self, table: &[(u64, T)]) -> T {
+        let mut left = self.below(table.iter().map(|(weight, _)| weight).sum());
+        for (weight, value) in table {
+            if left < *weight {
+                return *value;
+            }
+            left -= weight;
+        }
+        unreachable!("what is drawn lies below the sum of the weights")
+    }
+
+    /// One of a list.
+    pub(super) fn one<T: Copy>(&mut self, list: &[T]) -> T {
+        let place = self.below(list.len() as u64) as usize;
+        list.get(place).copied().unwrap_or_else(|| unreachable!("a place below the length of a list is in it"))
+    }
+
+    /// One of a list, rather of its beginning.
+    pub(super) fn early<T: Copy>(&mut self, list: &[T]) -> T {
+        let end = self.between(1, list.len() as u64) as usize;
+        self.one(list.get(..end).unwrap_or(list))
+    }
+
+    pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for end in (1..list.len()).rev() {
+            list.swap(end, self.below(end as u64 + 1) as usize);
+        }
+    }
+}
