@@ -134,6 +134,10 @@ pub struct Reference {
     pub id: SupplierId,
     /// Its code.
     pub code: SupplierCode,
+    /// Its 法人番号, where it is known.
+    pub corporate_number: Option<CorporateNumber>,
+    /// Whether it was archived.
+    pub is_archived: bool,
 }
 
 /// Where references to these suppliers lead, at a moment or now. Takes two queries a batch at most.
@@ -149,33 +153,42 @@ pub fn references(
     let mut ids: Vec<SupplierId> = ids.into_iter().collect();
     ids.sort_unstable();
     ids.dedup();
-    let rows = code_rows(conn, tenant, &ids, known_at)?;
-    let targets: Vec<SupplierId> = rows.iter().filter_map(|(.., merged_into)| *merged_into).collect();
-    let targets: HashMap<_, _> =
-        code_rows(conn, tenant, &targets, known_at)?.into_iter().map(|(id, code, _)| (id, code)).collect();
-    let reference = |(id, code, merged_into): (SupplierId, SupplierCode, Option<SupplierId>)| {
-        let target = merged_into.and_then(|target| Some(Reference { id: target, code: targets.get(&target)?.clone() }));
-        (id, target.unwrap_or(Reference { id, code }))
+    let rows = reference_rows(conn, tenant, &ids, known_at)?;
+    let targets: Vec<SupplierId> = rows.iter().filter_map(|(_, merged_into)| *merged_into).collect();
+    let targets = reference_rows(conn, tenant, &targets, known_at)?.into_iter();
+    let targets: HashMap<_, _> = targets.map(|(target, _)| (target.id, target)).collect();
+    let lead = |(own, merged_into): (Reference, Option<SupplierId>)| {
+        let target = merged_into.and_then(|target| targets.get(&target)).cloned();
+        (own.id, target.unwrap_or(own))
     };
-    Ok(rows.into_iter().map(reference).collect())
+    Ok(rows.into_iter().map(lead).collect())
 }
 
-type CodeRow = (SupplierId, SupplierCode, Option<SupplierId>);
+type ReferenceRow = (SupplierId, SupplierCode, Option<CorporateNumber>, Option<NaiveDate>, Option<SupplierId>);
 
-fn code_rows(
+/// These suppliers by themselves, each with the one that it was merged into.
+fn reference_rows(
     conn: &mut Conn,
     tenant: TenantId,
     ids: &[SupplierId],
     known_at: Option<Instant>,
-) -> Result<Vec<CodeRow>, RepoError> {
+) -> Result<Vec<(Reference, Option<SupplierId>)>, RepoError> {
     let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
-        let columns = (supplier_versions::id, supplier_versions::supplier_code, supplier_versions::merged_into_id);
-        let rows: Vec<CodeRow> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, known_at)
+        let columns = (
+            supplier_versions::id,
+            supplier_versions::supplier_code,
+            supplier_versions::corporate_number,
+            supplier_versions::ended_on,
+            supplier_versions::merged_into_id,
+        );
+        let rows: Vec<ReferenceRow> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, known_at)
             .filter(supplier_versions::id.eq_any(ids))
             .select(columns)
             .load(c))?;
-        found.extend(rows);
+        found.extend(rows.into_iter().map(|(id, code, corporate_number, ended_on, merged_into)| {
+            (Reference { id, code, corporate_number, is_archived: ended_on.is_some() }, merged_into)
+        }));
     }
     Ok(found)
 }

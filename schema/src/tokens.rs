@@ -51,6 +51,22 @@ pub fn list(conn: &mut Conn, tenant: TenantId) -> Result<Vec<TokenRow>, RepoErro
         .load(c))?)
 }
 
+/// The names of all tokens that a provider ever had, those that were revoked included: who of its own recorded something.
+///
+/// # Errors
+/// Those of the database.
+pub fn names_of_provider(conn: &mut Conn, tenant: TenantId, provider: &Name) -> Result<Vec<String>, RepoError> {
+    Ok(each_backend!(conn, c => tokens::table
+        .filter(tokens::tenant_id.eq(tenant))
+        .filter(tokens::provider_name.eq(provider))
+        .order(tokens::id.asc())
+        .select(tokens::name)
+        .load::<Name>(c))?
+    .into_iter()
+    .map(|name| name.to_string())
+    .collect())
+}
+
 /// A token as it presents itself, with what its buyer says of it.
 #[derive(Debug, Clone)]
 pub struct Presented {
