@@ -11,7 +11,8 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, get};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use schema::{Instant, Role, TenantId, Version, tokens};
+use schema::tokens::{self, TokenRow};
+use schema::{Instant, Name, Role, TenantId, Version};
 
 pub(crate) use keys::{Keys, LONGEST_LIFE, USUAL_LIFE, private_folder};
 
@@ -26,6 +27,8 @@ pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
     /// The token's name, as records keep it.
     pub(crate) name: String,
+    /// The provider that it is for, with that role.
+    pub(crate) provider_name: Option<Name>,
     role: Role,
     time_zone: Tz,
 }
@@ -69,7 +72,8 @@ impl Caller {
             ))
         })?;
         let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
-        Ok(Self { tenant, name: presented.token.name.to_string(), role: claims.role, time_zone })
+        let TokenRow { name, provider_name, .. } = presented.token;
+        Ok(Self { tenant, name: name.to_string(), provider_name, role: claims.role, time_zone })
     }
 }
 
@@ -125,6 +129,8 @@ roles! {
     Analyst(Analyst, Admin);
     /// Sets things up.
     Admin(Admin);
+    /// Sends evidence of the suppliers that are assigned to it, and reads what it has sent.
+    Provider(Provider);
 }
 
 fn too_low(allowed: &[Role]) -> ApiError {

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use schema::enrollments::{Enrollment, EnrollmentFilter};
-use schema::{Choice, Conn, ExternalId, RecordKind, RepoError, Stored, TenantId, services};
+use schema::{Choice, Conn, ExternalId, Name, RecordKind, RepoError, Stored, TenantId, services};
 
 use crate::fault::{Fault, Reason};
 use crate::fields::{Field, Fields};
@@ -63,6 +63,10 @@ impl Resource for Enrollment {
 
     fn key(&self, external_id: Option<&ExternalId>) -> Option<Key> {
         external_id.map(|id| Key::Fixed(id.to_string()))
+    }
+
+    fn sent_by(&mut self, provider: &Name) {
+        self.provider_name = Some(provider.clone());
     }
 
     fn check(&self, _today: NaiveDate, faults: &mut Vec<Fault>) {

@@ -166,9 +166,14 @@ impl Preconditions {
         }
     }
 
-    /// Whether only a new thing may be made.
-    pub(crate) fn is_creation_only(&self) -> bool {
-        self.if_none_match.as_deref().is_some_and(|tags| tags.trim() == "*")
+    /// Lets a replacement through if it was made to this version, and not if only a new thing may be made.
+    pub(crate) fn allow_replacement(&self, etag: &str) -> Result<(), ApiError> {
+        if self.if_none_match.as_deref().is_some_and(|tags| tags.trim() == "*") {
+            return Err(Problem::from(ProblemKind::StaleVersion)
+                .detail("同じキーの記録が既にあります", "there is a record with this key already")
+                .into());
+        }
+        self.allow_change(etag)
     }
 
     /// Whether the client has this version already.

@@ -77,6 +77,10 @@ pub(crate) enum Reason {
     RepeatedTable,
     /// No supplier has this id.
     UnknownSupplierId,
+    /// Not just one supplier that is assigned to the provider: unknown, another's, archived and merged away alike.
+    NotAssigned,
+    /// A source in the name of a provider.
+    ReservedSource,
     /// Warns: the code leads to a supplier that was merged into another.
     MergedAway,
     /// A heading that is there twice.
@@ -144,6 +148,8 @@ impl Reason {
             Self::NothingToImport => "nothing-to-import",
             Self::ReplaceNeedsConfirm { .. } => "replace-needs-confirm",
             Self::ErrorCell(_) => "error-cell",
+            Self::NotAssigned => "not-assigned",
+            Self::ReservedSource => "reserved-source",
             Self::SameCorporateNumber(_) => "same-corporate-number",
             Self::ScsNotOpen => "scs-not-open",
             Self::ClassDiffers(_) => "class-differs",
@@ -288,6 +294,16 @@ impl Reason {
             Self::UnknownSupplierId => (
                 "この ID の取引先はありません。GET /v1/suppliers で確かめてください".into(),
                 "no supplier has this id; GET /v1/suppliers lists them".into(),
+            ),
+            Self::NotAssigned => (
+                "担当として割り当てられた取引先1社に決まりません。コードか法人番号を確かめ、担当の割当は発注者に確かめてください".into(),
+                "it does not lead to one supplier that is assigned to you; check the code or 法人番号, and ask the buyer \
+                 which suppliers are assigned to you"
+                    .into(),
+            ),
+            Self::ReservedSource => (
+                "provider: で始まる情報源は、事業者が送ったものだけに付きます。別の名前にしてください".into(),
+                "sources that begin with provider: are of what providers send; use another name".into(),
             ),
             Self::MergedAway => (
                 "このコードの取引先はほかの取引先に統合されているため、変更していません。統合先のコードで送ってください".into(),

@@ -5,12 +5,13 @@
 use std::borrow::Cow;
 
 use chrono::NaiveDate;
-use schema::{Choice, Id, Instant, SupplierId, UpTo, ValueError, Whole};
+use schema::{Choice, CorporateNumber, Id, Instant, Source, SupplierCode, SupplierId, UpTo, ValueError, Whole};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::fault::{Fault, Reason};
 use crate::frames;
+use crate::submissions::is_of_provider;
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy)]
@@ -324,15 +325,29 @@ impl FieldValue for String {
 
 /// Finds suppliers by the buyer's codes.
 pub(crate) trait Suppliers {
-    fn by_code(&mut self, code: &str) -> Option<SupplierId>;
+    fn by_code(&mut self, code: &SupplierCode) -> Option<SupplierId>;
 
     /// A supplier and those merged into it.
     fn family(&mut self, id: SupplierId) -> Vec<SupplierId>;
+
+    /// Whether they are those of a provider, who names each by its code or by its 法人番号.
+    fn are_assigned(&self) -> bool {
+        false
+    }
+
+    fn by_number(&mut self, _: &CorporateNumber) -> Option<SupplierId> {
+        None
+    }
+
+    /// Whether a supplier that stands for its firm is one of them.
+    fn holds(&self, _: SupplierId) -> bool {
+        true
+    }
 }
 
 /// No supplier: for what refers to none.
 impl Suppliers for () {
-    fn by_code(&mut self, _: &str) -> Option<SupplierId> {
+    fn by_code(&mut self, _: &SupplierCode) -> Option<SupplierId> {
         None
     }
 
@@ -340,6 +355,9 @@ impl Suppliers for () {
         Vec::new()
     }
 }
+
+/// What a provider may name a supplier by, in place of its code.
+pub(crate) const CORPORATE_NUMBER: &str = "corporate_number";
 
 /// The fields of one body, row or query string, and what was found wrong with them.
 pub(crate) struct Fields<'a> {
@@ -384,12 +402,26 @@ impl<'a> Fields<'a> {
         value.map_err(|reason| self.faults.push(Fault { field: name.to_owned(), value: shown, reason })).ok()
     }
 
+    /// Reads who delivers a record: by hand where nothing is said, and nobody in the name of a provider.
+    pub(crate) fn source(&mut self) -> Option<Source> {
+        let source = self.value::<Option<Source>>("source", None)?.unwrap_or_else(Source::manual);
+        if is_of_provider(&source) {
+            let reason = Reason::ReservedSource;
+            self.faults.push(Fault { field: "source".to_owned(), value: Some(source.to_string()), reason });
+            return None;
+        }
+        Some(source)
+    }
+
     /// Reads the code of a supplier that is there.
-    pub(crate) fn supplier(&mut self, name: &str, now: Option<SupplierId>) -> Option<SupplierId> {
+    pub(crate) fn supplier(&mut self, name: &'static str, now: Option<SupplierId>) -> Option<SupplierId> {
+        if self.suppliers.are_assigned() {
+            return self.assigned_supplier(name);
+        }
         if !self.has(name) && now.is_some() {
             return now;
         }
-        let code: schema::SupplierCode = self.value(name, None)?;
+        let code: SupplierCode = self.value(name, None)?;
         self.resolve(name, &code)
     }
 
@@ -402,7 +434,7 @@ impl<'a> Fields<'a> {
         if let (false, Some(now)) = (self.has(name), now) {
             return Some(now);
         }
-        match self.value::<Option<schema::SupplierCode>>(name, None)? {
+        match self.value::<Option<SupplierCode>>(name, None)? {
             None => Some(None),
             Some(code) => self.resolve(name, &code).map(Some),
         }
@@ -411,7 +443,7 @@ impl<'a> Fields<'a> {
     /// Reads a filter by the code or the id of a supplier: it and those merged into it, nobody for an unknown code, all
     /// where there is no such filter.
     pub(crate) fn family(&mut self, code_name: &str, id_name: &'static str) -> Option<Option<Vec<SupplierId>>> {
-        let code = self.value::<Option<schema::SupplierCode>>(code_name, None);
+        let code = self.value::<Option<SupplierCode>>(code_name, None);
         let id = self.value::<Option<SupplierId>>(id_name, None);
         let (code, id) = (code?, id?);
         if code.is_some() && id.is_some() {
@@ -419,13 +451,35 @@ impl<'a> Fields<'a> {
             return None;
         }
         let is_filtered = code.is_some() || id.is_some();
-        let found = id.or_else(|| self.suppliers.by_code(code?.as_str()));
+        let found = id.or_else(|| self.suppliers.by_code(&code?));
         let family = found.map(|id| self.suppliers.family(id)).unwrap_or_default();
         Some(is_filtered.then_some(family))
     }
 
-    fn resolve(&mut self, name: &str, code: &schema::SupplierCode) -> Option<SupplierId> {
-        let found = self.suppliers.by_code(code.as_str());
+    /// Reads a supplier that is assigned to a provider: by its code or its 法人番号, one of the two.
+    fn assigned_supplier(&mut self, code_name: &'static str) -> Option<SupplierId> {
+        let code = self.value::<Option<SupplierCode>>(code_name, None);
+        let number = self.value::<Option<CorporateNumber>>(CORPORATE_NUMBER, None);
+        let (name, asked, found) = match (code?, number?) {
+            (Some(code), None) => (code_name, code.to_string(), self.suppliers.by_code(&code)),
+            (None, Some(number)) => (CORPORATE_NUMBER, number.to_string(), self.suppliers.by_number(&number)),
+            (Some(_), Some(_)) => {
+                self.faults.push(Fault::new(CORPORATE_NUMBER, Reason::NotTogether(code_name)));
+                return None;
+            }
+            (None, None) => {
+                self.faults.push(Fault::new(code_name, Reason::Model(scoring::Reason::MissingValue)));
+                return None;
+            }
+        };
+        if found.is_none() {
+            self.faults.push(Fault { field: name.to_owned(), value: Some(asked), reason: Reason::NotAssigned });
+        }
+        found
+    }
+
+    fn resolve(&mut self, name: &str, code: &SupplierCode) -> Option<SupplierId> {
+        let found = self.suppliers.by_code(code);
         if found.is_none() {
             let reason = Reason::Model(scoring::Reason::UnknownSupplier);
             self.faults.push(Fault { field: name.to_owned(), value: Some(code.to_string()), reason });
@@ -457,7 +511,7 @@ mod tests {
         assert_eq!(code::<NaiveDate>(Cell::Text("2026-02-30".into())), Some("not-a-date"));
         assert_eq!(code::<schema::Criticality>(Cell::Text("ライン停止".into())), None);
         assert_eq!(code::<schema::Criticality>(Cell::Json(&json!("ライン停止"))), Some("unknown-choice"));
-        assert_eq!(code::<schema::SupplierCode>(Cell::Number(123.0)), None);
+        assert_eq!(code::<SupplierCode>(Cell::Number(123.0)), None);
     }
 
     #[test]

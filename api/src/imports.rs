@@ -27,12 +27,13 @@ pub(crate) use run::{
     Format, ImportRequest, Interrupted, Outcome, import_folder, result_of_interrupted, result_view, run,
 };
 
-use crate::auth::{Integrator, Viewer};
+use crate::auth::{Caller, Integrator, Viewer};
 use crate::extract::{IdPath, PacedBody, Query, language, media_type};
+use crate::fields::Fields;
 use crate::openapi::{self, Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
 use crate::page::{MAX_LIMIT, USUAL_LIMIT};
 use crate::problem::{ApiError, Problem, ProblemKind};
-use crate::records::keys;
+use crate::records::{PageQuery, keys};
 use crate::state::State;
 
 /// The parameters of an import, for the API document.
@@ -76,6 +77,7 @@ pub(crate) fn request_schema() -> Shape {
         .property("format", choice_schema("The format.", &["csv", "ndjson", "xlsx"], "csv"), true)
         .property("bytes", whole_schema("The size of the file.", 1_797_873), true)
         .property("today", text_schema("The buyer's day when it was asked for.", "2026-09-30"), true)
+        .property("provider_name", text_schema("The provider who sends the rows, if it is one.", "事業者01"), false)
 }
 
 /// The schema of what came of an import.
@@ -135,17 +137,30 @@ async fn create_import(
     query: Query,
     body: Upload,
 ) -> Result<HttpResponse, ApiError> {
+    let order = read_order(&query, &request)?;
+    let job = accept(&integrator.0, &state, &request, body, order).await?;
+    let mut accepted = HttpResponse::Accepted();
+    accepted.insert_header((header::LOCATION, format!("/v1/jobs/{}", job.id)));
+    Ok(crate::jobs::answer(accepted, &state, &request, &job))
+}
+
+/// Stores a file, and the job that imports it.
+pub(crate) async fn accept(
+    caller: &Caller,
+    state: &State,
+    request: &HttpRequest,
+    body: Upload,
+    mut order: ImportRequest,
+) -> Result<JobRow, ApiError> {
     let mut payload = body.0;
-    let format = format_of(&request)?;
-    let mut order = read_order(&query, format)?;
-    order.today = integrator.0.today();
+    order.today = caller.today();
     let limits = state.limits;
-    let limit = if format == Format::Xlsx { limits.xlsx_upload_bytes } else { limits.text_upload_bytes };
-    let tenant = integrator.0.tenant;
-    refuse_too_many(&state, tenant).await?;
+    let limit = if order.format == Format::Xlsx { limits.xlsx_upload_bytes } else { limits.text_upload_bytes };
+    let tenant = caller.tenant;
+    refuse_too_many(state, tenant).await?;
     let id = JobId::new();
-    let mut body = PacedBody::new(&request, &mut payload, limit, limits.upload_pace())?;
-    let stored = store(&state, tenant, id, &mut body).await;
+    let mut body = PacedBody::new(request, &mut payload, limit, limits.upload_pace())?;
+    let stored = store(state, tenant, id, &mut body).await;
     let bytes = match stored {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -160,7 +175,7 @@ async fn create_import(
         request: serde_json::to_string(&order).map_err(ApiError::internal)?,
         result: None,
         created_at: Instant::now(),
-        created_by: integrator.0.name.clone(),
+        created_by: caller.name.clone(),
         started_at: None,
         finished_at: None,
         attempt_count: 0,
@@ -169,13 +184,11 @@ async fn create_import(
     let row = job.clone();
     state.db.write_patiently(tenant, move |conn, tenant| Ok(jobs::insert(conn, tenant, &row)?)).await?;
     state.runner.wake();
-    let mut accepted = HttpResponse::Accepted();
-    accepted.insert_header((header::LOCATION, format!("/v1/jobs/{id}")));
-    Ok(crate::jobs::answer(accepted, &state, &request, &job))
+    Ok(job)
 }
 
 /// The bytes of a request, as they come.
-struct Upload(Payload);
+pub(crate) struct Upload(Payload);
 
 impl FromRequest for Upload {
     type Error = ApiError;
@@ -186,7 +199,7 @@ impl FromRequest for Upload {
     }
 }
 
-fn format_of(request: &HttpRequest) -> Result<Format, ApiError> {
+pub(crate) fn format_of(request: &HttpRequest) -> Result<Format, ApiError> {
     match media_type(request).as_str() {
         "text/csv" => Ok(Format::Csv),
         "application/x-ndjson" | "application/jsonl" => Ok(Format::Ndjson),
@@ -202,26 +215,37 @@ fn format_of(request: &HttpRequest) -> Result<Format, ApiError> {
     }
 }
 
-fn read_order(query: &Query, format: Format) -> Result<ImportRequest, ApiError> {
+fn read_order(query: &Query, request: &HttpRequest) -> Result<ImportRequest, ApiError> {
+    let format = format_of(request)?;
     query.read(&["kind", "source", "mode", "dry_run", "confirm"], |fields| {
         let kind = match format {
             Format::Xlsx => fields.value::<Option<RecordKind>>("kind", None),
             Format::Csv | Format::Ndjson => fields.value::<RecordKind>("kind", None).map(Some),
         };
-        let source = fields.value::<Option<Source>>("source", None);
-        let mode = fields.value::<Option<schema::ImportMode>>("mode", None);
-        let dry_run = fields.value::<Option<bool>>("dry_run", None);
-        let confirm = fields.value::<Option<bool>>("confirm", None);
-        Some(ImportRequest {
-            kind: kind?,
-            source: source?.unwrap_or_else(Source::manual),
-            mode: mode?.unwrap_or(schema::ImportMode::AllOrNothing),
-            dry_run: dry_run?.unwrap_or(false),
-            confirm: confirm?.unwrap_or(false),
-            format,
-            bytes: 0,
-            today: Default::default(),
-        })
+        let source = fields.source();
+        read_manner(fields, (kind, source), format)
+    })
+}
+
+/// Reads how an import is to be done, of a kind and a source that were read.
+pub(crate) fn read_manner(
+    fields: &mut Fields<'_>,
+    (kind, source): (Option<Option<RecordKind>>, Option<Source>),
+    format: Format,
+) -> Option<ImportRequest> {
+    let mode = fields.value::<Option<schema::ImportMode>>("mode", None);
+    let dry_run = fields.value::<Option<bool>>("dry_run", None);
+    let confirm = fields.value::<Option<bool>>("confirm", None);
+    Some(ImportRequest {
+        kind: kind?,
+        source: source?,
+        mode: mode?.unwrap_or(schema::ImportMode::AllOrNothing),
+        dry_run: dry_run?.unwrap_or(false),
+        confirm: confirm?.unwrap_or(false),
+        format,
+        bytes: 0,
+        today: Default::default(),
+        provider_name: None,
     })
 }
 
@@ -291,7 +315,7 @@ impl ToSchema for FindingView {
 }
 
 /// The schema of a page of findings.
-struct FindingList;
+pub(crate) struct FindingList;
 
 impl PartialSchema for FindingList {
     fn schema() -> RefOr<Schema> {
@@ -309,21 +333,12 @@ impl ToSchema for FindingList {
     }
 }
 
-/// The parameters of the list of findings, for the API document.
-struct ListFindings;
-
-impl IntoParams for ListFindings {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        openapi::page_parameters()
-    }
-}
-
 /// List the findings of an import
 ///
 /// Each rejected row with its reasons, and each warning, in the order of the file. Role: viewer.
 #[utoipa::path(
     tag = "imports",
-    params(IdPath<Job>, ListFindings),
+    params(IdPath<Job>, PageQuery),
     responses((status = 200, body = FindingList, description = "The page."))
 )]
 #[get("/imports/{id}/findings")]
@@ -334,6 +349,19 @@ async fn list_import_findings(
     id: IdPath<Job>,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
+    let job = state.db.read(viewer.0.tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
+    let job = job.ok_or(ProblemKind::NotFound)?;
+    list_findings(viewer.0, &state, &request, &query, job.id).await
+}
+
+/// Lists what an import says of rows, of one that whoever asks may see.
+pub(crate) async fn list_findings(
+    caller: Caller,
+    state: &State,
+    request: &HttpRequest,
+    query: &Query,
+    id: JobId,
+) -> Result<HttpResponse, ApiError> {
     let lang = language(request.headers());
     let (limit, from) = query.read(&["limit", "cursor"], |fields| {
         let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
@@ -342,10 +370,7 @@ async fn list_import_findings(
     })?;
     let rows = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            jobs::find(conn, tenant, id.0)?.ok_or(ProblemKind::NotFound)?;
-            Ok(jobs::list_findings(conn, tenant, id.0, from, limit + 1)?)
-        })
+        .read(caller.tenant, move |conn, tenant| Ok(jobs::list_findings(conn, tenant, id, from, limit + 1)?))
         .await?;
     let next = rows.get(limit as usize).map(|row| row.seq.to_string());
     let items = rows.iter().take(limit as usize).map(|row| {

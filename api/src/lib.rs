@@ -27,6 +27,7 @@ mod routes;
 mod service;
 mod services;
 mod state;
+mod submissions;
 mod supplier_codes;
 mod suppliers;
 

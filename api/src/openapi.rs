@@ -51,6 +51,19 @@ impl Shape {
         self
     }
 
+    /// Without these properties.
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+        self.0.properties.retain(|name, _| !names.contains(&name.as_str()));
+        self.0.required.retain(|name| !names.contains(&name.as_str()));
+        self
+    }
+
+    /// Says what it is in other words.
+    pub(crate) fn described(mut self, description: &str) -> Self {
+        self.0.description = Some(description.to_owned());
+        self
+    }
+
     pub(crate) fn min_length(mut self, min: usize) -> Self {
         self.0.min_length = Some(min);
         self

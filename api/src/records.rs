@@ -11,12 +11,16 @@ mod view;
 
 use chrono::NaiveDate;
 use schema::{
-    Conn, ExternalId, Id, Instant, Record, RecordKind, RepoError, Source, Stored, SupplierId, TenantId, suppliers,
+    Conn, CorporateNumber, ExternalId, Id, Instant, Name, Record, RecordKind, RepoError, Source, Stored, SupplierCode,
+    SupplierId, TenantId, suppliers,
 };
 
-pub(crate) use change::{Key, change, create, edit, put, refuse_retracted, remove, restore, retract, write_next};
-pub(crate) use list::{ListQuery, answer_read, find, list, read_chosen, versions};
-pub(crate) use parameters::{IfMatch, IfMatchToReplace, KeyQuery, ReadQuery};
+pub(crate) use change::{
+    Key, answer_created, change, create, edit, first, known, put, read_body, read_reason, refuse_retracted, remove,
+    restore, retract, store_first, write_after, write_next,
+};
+pub(crate) use list::{ListQuery, PageQuery, answer_read, find, list, list_some, read_chosen, versions};
+pub(crate) use parameters::{IfMatch, IfMatchToReplace, IfNoneMatch, KeyQuery, ReadQuery};
 pub(crate) use routes::{common_routes, evidence_routes, link_routes};
 pub(crate) use view::{
     ChangeBody, CreateBody, Json, ListView, References, ReplaceBody, RetractBody, Shown, View, answer, etag, keys,
@@ -25,6 +29,7 @@ pub(crate) use view::{
 use crate::fault::{Fault, Reason};
 use crate::fields::{Field, Fields, Suppliers};
 use crate::problem::ApiError;
+use crate::provider_assignments::Assigned;
 
 /// A kind of record as the interfaces know it.
 pub(crate) trait Resource: Record {
@@ -65,6 +70,9 @@ pub(crate) trait Resource: Record {
     /// Takes over what no body sets.
     fn keep(&mut self, now: &Self);
 
+    /// Notes whose submission it is, where it says so.
+    fn sent_by(&mut self, _provider: &Name) {}
+
     /// Makes the ids of first versions known, where others refer to them.
     fn register(_conn: &mut Conn, _tenant: TenantId, _rows: &[Stored<Self>]) -> Result<(), RepoError> {
         Ok(())
@@ -89,16 +97,21 @@ pub(crate) trait Resource: Record {
     }
 }
 
-/// Finds suppliers of a buyer in the database.
+/// Finds suppliers of a buyer in the database: all, or those that are assigned to a provider.
 pub(crate) struct StoredSuppliers<'a> {
     conn: &'a mut Conn,
     tenant: TenantId,
+    provider: Option<&'a Name>,
     failed: Option<RepoError>,
 }
 
 impl<'a> StoredSuppliers<'a> {
     pub(crate) fn new(conn: &'a mut Conn, tenant: TenantId) -> Self {
-        Self { conn, tenant, failed: None }
+        Self { conn, tenant, provider: None, failed: None }
+    }
+
+    pub(crate) fn assigned_to(conn: &'a mut Conn, tenant: TenantId, provider: &'a Name) -> Self {
+        Self { conn, tenant, provider: Some(provider), failed: None }
     }
 
     /// Gives what was read, unless the database failed meanwhile.
@@ -115,8 +128,13 @@ impl<'a> StoredSuppliers<'a> {
 }
 
 impl Suppliers for StoredSuppliers<'_> {
-    fn by_code(&mut self, code: &str) -> Option<SupplierId> {
-        let found = suppliers::id_of_code(self.conn, self.tenant, code, None);
+    fn by_code(&mut self, code: &SupplierCode) -> Option<SupplierId> {
+        let found = match self.provider {
+            None => suppliers::id_of_code(self.conn, self.tenant, code.as_str(), None),
+            Some(provider) => {
+                Assigned::with_code(self.conn, self.tenant, provider, code).map(|mut assigned| assigned.by_code(code))
+            }
+        };
         self.keep(found)
     }
 
@@ -126,13 +144,24 @@ impl Suppliers for StoredSuppliers<'_> {
         family.push(id);
         family
     }
+
+    fn are_assigned(&self) -> bool {
+        self.provider.is_some()
+    }
+
+    fn by_number(&mut self, number: &CorporateNumber) -> Option<SupplierId> {
+        let provider = self.provider?;
+        let found = Assigned::with_number(self.conn, self.tenant, provider, number)
+            .map(|mut assigned| assigned.by_number(number));
+        self.keep(found)
+    }
 }
 
 /// The source and the key in it that a body names.
 pub(crate) fn read_origin<R: Resource>(fields: &mut Fields<'_>) -> Option<(Source, Option<ExternalId>)> {
-    let source = fields.value::<Option<Source>>("source", None);
+    let source = fields.source();
     let external_id = if R::HAS_EXTERNAL_ID { fields.value("external_id", None) } else { Some(None) };
-    Some((source?.unwrap_or_else(Source::manual), external_id?))
+    Some((source?, external_id?))
 }
 
 /// A record with the supplier codes that it refers to, as they are or were at a moment, ready to be shown.

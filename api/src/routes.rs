@@ -5,7 +5,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     auth, certifications, enrollments, imports, incidents, jobs, provider_assignments, relationships, services,
-    supplier_codes, suppliers,
+    submissions, supplier_codes, suppliers,
 };
 
 /// Everything that needs a token, and the public keys.
@@ -21,6 +21,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .configure(provider_assignments::routes)
             .configure(services::routes)
             .configure(imports::routes)
-            .configure(jobs::routes),
+            .configure(jobs::routes)
+            .configure(submissions::routes),
     );
 }

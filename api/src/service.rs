@@ -120,6 +120,7 @@ fn first_tenant() -> Result<TenantRow, RepoError> {
         (name = "services", description = "The registered お助け隊 services."),
         (name = "imports", description = "Files in, with a report of every row."),
         (name = "jobs", description = "Work that outlasts a request."),
+        (name = "submissions", description = "What お助け隊 operators send, and read back."),
         (name = "tokens", description = "What tokens are verified with.")
     )
 )]

@@ -67,14 +67,24 @@ impl App {
         self.client_of("default", role)
     }
 
-    /// A client with a new token of a role of some buyer.
+    /// A client with a new token of a role of some buyer; of the provider 事業者01, or of the supplier A.
     pub(crate) fn client_of(&self, tenant: &str, role: &str) -> Client {
-        let name = format!("{role} {}", nanos());
-        let mut arguments = vec!["token", "create", "--name", &name, "--role", role, "--tenant", tenant];
-        if role == "provider" {
-            arguments.extend(["--provider", "事業者01"]);
+        match role {
+            "provider" => self.token(tenant, role, &["--provider", "事業者01"]),
+            "supplier" => self.token(tenant, role, &["--supplier", "A"]),
+            _ => self.token(tenant, role, &[]),
         }
-        let token = self.sonae(&arguments);
+    }
+
+    /// A client with a new token of a provider.
+    pub(crate) fn provider(&self, name: &str) -> Client {
+        self.token("default", "provider", &["--provider", name])
+    }
+
+    fn token(&self, tenant: &str, role: &str, more: &[&str]) -> Client {
+        let name = format!("{role} {}", nanos());
+        let arguments = ["token", "create", "--name", &name, "--role", role, "--tenant", tenant];
+        let token = self.sonae(&[&arguments, more].concat());
         Client { address: self.address, token: Some(token), lang: "en" }
     }
 
@@ -191,13 +201,16 @@ impl Client {
 
     /// Sends a file and waits for its job to end.
     pub(crate) fn import(&self, query: &str, media_type: &str, file: &[u8]) -> Value {
-        let answer = self.send("POST", &format!("/v1/imports?{query}"), &[("content-type", media_type)], Some(file));
+        self.import_to("/v1/imports", "/v1/jobs", query, media_type, file)
+    }
+
+    /// Sends a file somewhere, and waits for the job there to end.
+    pub(crate) fn import_to(&self, path: &str, jobs: &str, query: &str, media_type: &str, file: &[u8]) -> Value {
+        let answer = self.send("POST", &format!("{path}?{query}"), &[("content-type", media_type)], Some(file));
         assert_eq!(answer.status, 202, "{answer:?}");
-        assert_eq!(
-            answer.header("location"),
-            Some(format!("/v1/jobs/{}", answer.json["id"].as_str().unwrap()).as_str())
-        );
-        self.ended(answer.json["id"].as_str().unwrap())
+        let location = format!("{jobs}/{}", id(&answer.json));
+        assert_eq!(answer.header("location"), Some(location.as_str()));
+        self.ended_at(&location)
     }
 
     /// Sends CSV and waits for its job to end.
@@ -207,9 +220,13 @@ impl Client {
 
     /// Waits for a job to end.
     pub(crate) fn ended(&self, id: &str) -> Value {
+        self.ended_at(&format!("/v1/jobs/{id}"))
+    }
+
+    fn ended_at(&self, path: &str) -> Value {
         let start = Instant::now();
         loop {
-            let job = self.get(&format!("/v1/jobs/{id}"));
+            let job = self.get(path);
             assert_eq!(job.status, 200, "{job:?}");
             if !job.json["finished_at"].is_null() {
                 return job.json;

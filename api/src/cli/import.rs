@@ -12,6 +12,7 @@ use super::{DataFolder, Failure, LangArg, TenantArg, find_tenant};
 use crate::config::Limits;
 use crate::imports::{Format, ImportRequest, Interrupted, Outcome, import_folder};
 use crate::jobs::Progress;
+use crate::submissions::is_of_provider;
 
 /// Import the files of a folder
 ///
@@ -70,6 +71,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let tenant = find_tenant(&store, &args.tenant.tenant)?;
     let zone: Tz = tenant.time_zone.parse()?;
     let source = Source::parse(&args.source).map_err(|error| Failure::Usage(format!("--source: {error}")))?;
+    if is_of_provider(&source) {
+        return Err(Failure::Usage(format!(
+            "--source {source}: such a source is of what a provider sends; use another"
+        )));
+    }
     let request = ImportRequest {
         kind: None,
         source,
@@ -79,6 +85,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         format: Format::Csv,
         bytes: 0,
         today: Instant::now().day_in(zone),
+        provider_name: None,
     };
     let progress = Arc::new(Progress::default());
     let spinner = super::progress::step("取り込み中", "importing", lang);

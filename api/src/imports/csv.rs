@@ -6,12 +6,12 @@ use std::io::{self, BufReader, Read, Seek};
 use std::ops::ControlFlow;
 
 use ::csv::{ByteRecord, ReaderBuilder};
-use schema::RecordKind;
 
 use super::engine::{Rows, Visit};
 use super::report::{Place, Refusal};
 use super::table::{Header, text_cell};
 use crate::fault::{Fault, Reason};
+use crate::fields::Field;
 use crate::files::csv::skip_byte_order_mark;
 use crate::files::records::RecordWatch;
 use crate::problem::Text;
@@ -66,7 +66,7 @@ impl Rows for CsvRows {
         self.name.as_deref()
     }
 
-    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), Refusal> {
+    fn read(&mut self, columns: &[Field], visit: Visit<'_>) -> Result<(), Refusal> {
         let name = self.name.clone();
         let failed = |error: io::Error| {
             let text = Text::new(error.to_string(), error.to_string());
@@ -87,7 +87,7 @@ impl Rows for CsvRows {
             return Err(self.fault(first_line, Fault::new("", Reason::WrongSeparator)));
         }
         let mut unknown = Vec::new();
-        let header = Header::read(kind, headings.into_iter().map(Cow::Borrowed), |fault| unknown.push(fault));
+        let header = Header::read(columns, headings.into_iter().map(Cow::Borrowed), |fault| unknown.push(fault));
         self.unknown = unknown;
         let header = header.map_err(|fault| self.fault(first_line, fault))?;
         let mut place = 0;

@@ -8,16 +8,20 @@ use std::ops::ControlFlow;
 
 use chrono::NaiveDate;
 use schema::{
-    Choice, Conn, ExternalId, Id, ImportMode, RecordKind, Source, Stored, SupplierId, TenantId, Version, suppliers,
+    Choice, Conn, ExternalId, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierCode, SupplierId, TenantId,
+    Version, suppliers,
 };
 use serde::Serialize;
 
 use super::report::{Findings, Place, Refusal};
+use super::table::{columns, submitted_columns};
 use crate::fault::{Fault, Reason};
-use crate::fields::{Cell, Fields, Suppliers};
+use crate::fields::{Cell, Field, Fields, Suppliers};
 use crate::jobs::Progress;
 use crate::problem::ApiError;
+use crate::provider_assignments::Assigned;
 use crate::records::{Key, Resource, of_kind};
+use crate::submissions::own_versions;
 
 /// What an import does, whatever its files hold.
 pub(crate) struct Order {
@@ -26,6 +30,8 @@ pub(crate) struct Order {
     pub(crate) confirm: bool,
     pub(crate) today: NaiveDate,
     pub(crate) by: Version,
+    /// The provider who sends it, and may do so for the suppliers that are assigned to it.
+    pub(crate) provider: Option<Name>,
 }
 
 /// What became of a table.
@@ -50,7 +56,7 @@ pub(crate) trait Rows {
     fn name(&self) -> Option<&str>;
 
     /// Reads all rows; a fault ends the whole import.
-    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), Refusal>;
+    fn read(&mut self, columns: &[Field], visit: Visit<'_>) -> Result<(), Refusal>;
 
     /// What was odd in the header, once it was read.
     fn take_warnings(&mut self) -> Vec<Fault> {
@@ -123,8 +129,8 @@ struct Changes<R: Resource> {
 struct Codes(HashMap<String, SupplierId>);
 
 impl Suppliers for Codes {
-    fn by_code(&mut self, code: &str) -> Option<SupplierId> {
-        self.0.get(code).copied()
+    fn by_code(&mut self, code: &SupplierCode) -> Option<SupplierId> {
+        self.0.get(code.as_str()).copied()
     }
 
     fn family(&mut self, id: SupplierId) -> Vec<SupplierId> {
@@ -154,8 +160,8 @@ struct Import<'a, R: Resource> {
     findings: &'a mut Findings,
     progress: &'a Progress,
     report: TableReport,
-    codes: Codes,
-    known: Vec<&'static str>,
+    suppliers: Box<dyn Suppliers>,
+    columns: Vec<Field>,
     first_rows: FirstRows,
     counted: HashMap<String, usize>,
     seen: std::collections::HashSet<Id<R>>,
@@ -172,8 +178,15 @@ impl<'a, R: Resource> Import<'a, R> {
         progress: &'a Progress,
     ) -> Result<Self, Stop> {
         // Suppliers refer to none; for all others the codes are read once, not row by row.
-        let codes =
-            if R::KIND == RecordKind::Suppliers { HashMap::new() } else { suppliers::ids_of_codes(conn, tenant)? };
+        let suppliers: Box<dyn Suppliers> = match &order.provider {
+            Some(provider) => Box::new(Assigned::all(conn, tenant, provider)?),
+            None if R::KIND == RecordKind::Suppliers => Box::new(()),
+            None => Box::new(Codes(suppliers::ids_of_codes(conn, tenant)?)),
+        };
+        let columns = match &order.provider {
+            Some(_) => submitted_columns(R::KIND).collect(),
+            None => columns(R::KIND).collect(),
+        };
         let report = TableReport {
             kind: R::KIND.key(),
             name: name.map(str::to_owned),
@@ -190,8 +203,8 @@ impl<'a, R: Resource> Import<'a, R> {
             findings,
             progress,
             report,
-            codes: Codes(codes),
-            known: super::table::columns(R::KIND).map(|column| column.name).collect(),
+            suppliers,
+            columns,
             first_rows: FirstRows::default(),
             counted: HashMap::new(),
             seen: std::collections::HashSet::new(),
@@ -201,7 +214,8 @@ impl<'a, R: Resource> Import<'a, R> {
 
     fn run(mut self, rows: &mut dyn Rows) -> Result<TableReport, Stop> {
         let mut stop = None;
-        let read = rows.read(R::KIND, &mut |row, cells| match self.take(row, cells) {
+        let columns = self.columns.clone();
+        let read = rows.read(&columns, &mut |row, cells| match self.take(row, cells) {
             Ok(()) => ControlFlow::Continue(()),
             Err(reason) => {
                 stop = Some(reason);
@@ -252,8 +266,13 @@ impl<'a, R: Resource> Import<'a, R> {
     }
 
     fn read(&mut self, row: u64, cells: Vec<(&str, Cell<'_>)>) -> Result<Pending<R>, Vec<Fault>> {
-        let given = self.known.iter().filter(|name| cells.iter().any(|(given, _)| given == *name)).copied().collect();
-        let mut fields = Fields::new(cells, &mut self.codes);
+        let names = self.columns.iter().map(|column| column.name);
+        let mut given: Vec<_> = names.filter(|name| cells.iter().any(|(given, _)| given == name)).collect();
+        if self.order.provider.is_some() {
+            // Each row of a provider says whom it is of, by its code or otherwise.
+            given.push("supplier_code");
+        }
+        let mut fields = Fields::new(cells, &mut *self.suppliers);
         let attributes = R::read(&mut fields, None);
         let external_id =
             if R::HAS_EXTERNAL_ID { fields.value::<Option<ExternalId>>("external_id", None) } else { Some(None) };
@@ -299,9 +318,11 @@ impl<'a, R: Resource> Import<'a, R> {
         let stored = R::with_keys(self.conn, self.tenant, &self.order.source, &keys, None)?;
         let mut stored: HashMap<String, Stored<R>> =
             stored.into_iter().map(|row| (row.meta.record_key.clone(), row)).collect();
+        let sent = self.sent(&stored)?;
         let mut changes = Changes { first: Vec::new(), next: Vec::new(), rows: HashMap::new() };
         for row in pending {
-            self.compare(row, &mut stored, &mut changes);
+            let now = stored.remove(&row.key);
+            self.compare(row, now, &sent, &mut changes);
         }
         // Nothing of an import with bad rows is kept in these modes: its good rows need not be written.
         if self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0 {
@@ -321,21 +342,55 @@ impl<'a, R: Resource> Import<'a, R> {
         Ok(())
     }
 
-    fn compare(&mut self, row: Pending<R>, stored: &mut HashMap<String, Stored<R>>, changes: &mut Changes<R>) {
-        let now = stored.remove(&row.key);
+    /// What a provider knows of these records: the version that it sent last, of suppliers that are assigned to it still.
+    fn sent(&mut self, stored: &HashMap<String, Stored<R>>) -> Result<HashMap<Id<R>, Stored<R>>, Stop> {
+        let Some(provider) = &self.order.provider else { return Ok(HashMap::new()) };
+        let open = self.open(stored.values().cloned().collect())?;
+        let own = own_versions(self.conn, self.tenant, provider, open)?;
+        Ok(own.into_iter().map(|own| (own.meta.id, own)).collect())
+    }
+
+    /// Those of these records whose suppliers are open to whoever imports.
+    fn open(&mut self, mut rows: Vec<Stored<R>>) -> Result<Vec<Stored<R>>, Stop> {
+        let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
+        let standing = suppliers::references(self.conn, self.tenant, ids, None)?;
+        let is_open = |id| standing.get(&id).is_some_and(|known| self.suppliers.holds(known.id));
+        rows.retain(|row| row.attributes.suppliers().all(is_open));
+        Ok(rows)
+    }
+
+    fn compare(
+        &mut self,
+        row: Pending<R>,
+        now: Option<Stored<R>>,
+        sent: &HashMap<Id<R>, Stored<R>>,
+        changes: &mut Changes<R>,
+    ) {
         let mut attributes = row.attributes;
-        if let Some(now) = &now {
-            self.seen.insert(now.meta.id);
-            attributes.fill(&now.attributes, &row.given);
-            attributes.keep(&now.attributes);
+        // The version that a row changes, as far as whoever sends it knows.
+        let known = match &now {
+            Some(now) if self.order.provider.is_some() => sent.get(&now.meta.id),
+            now => now.as_ref(),
+        };
+        if known.is_none() && now.is_some() {
+            return self.reject(row.row, vec![Fault::new(R::KEY_FIELD, Reason::NotAssigned)]);
+        }
+        if let Some(known) = known {
+            self.seen.insert(known.meta.id);
+            attributes.fill(&known.attributes, &row.given);
+            attributes.keep(&known.attributes);
         } else {
             attributes.complete();
+        }
+        if let Some(provider) = &self.order.provider {
+            attributes.sent_by(provider);
         }
         let mut faults = Vec::new();
         attributes.check(self.order.today, &mut faults);
         if !faults.is_empty() {
             return self.reject(row.row, faults);
         }
+        let is_known = known.map(|known| known.meta.version) == now.as_ref().map(|now| now.meta.version);
         let Some(now) = now else {
             self.report.created += 1;
             let stored = Stored::first(row.key, self.order.source.clone(), row.external_id, &self.order.by, attributes);
@@ -357,7 +412,7 @@ impl<'a, R: Resource> Import<'a, R> {
         if now.meta.import_id.is_some() {
             new.meta.ended_on = None;
         }
-        if new.attributes == now.attributes && new.meta.ended_on == now.meta.ended_on {
+        if is_known && new.attributes == now.attributes && new.meta.ended_on == now.meta.ended_on {
             self.report.unchanged += 1;
         } else {
             self.report.updated += 1;
@@ -366,9 +421,25 @@ impl<'a, R: Resource> Import<'a, R> {
         }
     }
 
+    /// Those of these records whose suppliers are assigned to the provider still: it ends no others.
+    fn open_ids(&mut self, ids: &[Id<R>]) -> Result<Vec<Id<R>>, Stop> {
+        let mut open = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(BATCH) {
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in ids {
+                rows.extend(R::find(self.conn, self.tenant, *id, None)?);
+            }
+            open.extend(self.open(rows)?.into_iter().map(|row| row.meta.id));
+        }
+        Ok(open)
+    }
+
     /// Ends what the source has delivered before and does not deliver now.
     fn end_the_rest(&mut self) -> Result<(), Stop> {
-        let held = R::ids_of_source(self.conn, self.tenant, &self.order.source)?;
+        let mut held = R::ids_of_source(self.conn, self.tenant, &self.order.source)?;
+        if self.order.provider.is_some() {
+            held = self.open_ids(&held)?;
+        }
         let gone: Vec<_> = held.iter().filter(|id| !self.seen.contains(id)).copied().collect();
         if gone.len() as f64 > held.len() as f64 * MOST_ENDED && !self.order.confirm {
             let reason = Reason::ReplaceNeedsConfirm { ended: gone.len() as u64, held: held.len() as u64 };

@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::ops::ControlFlow;
 
-use schema::RecordKind;
-
 use super::engine::{Rows, Visit};
 use super::report::{Place, Refusal};
 use crate::extract::Members;
 use crate::fault::{Fault, Reason};
+use crate::fields::Field;
 use crate::files::csv::skip_byte_order_mark;
 use crate::problem::Text;
 
@@ -28,12 +27,12 @@ impl Rows for NdjsonRows {
         self.name.as_deref()
     }
 
-    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), Refusal> {
+    fn read(&mut self, columns: &[Field], visit: Visit<'_>) -> Result<(), Refusal> {
         let name = self.name.clone();
         let fault = |row, reason| Refusal::new(Place { sheet: name.clone(), row }, Fault::new("", reason));
         let failed =
             |error: io::Error| fault(None, Reason::Unreadable(Text::new(error.to_string(), error.to_string())));
-        let known: Vec<_> = super::table::columns(kind).map(|column| column.name).collect();
+        let known: Vec<_> = columns.iter().map(|column| column.name).collect();
         let mut file = self.file.try_clone().map_err(failed)?;
         file.rewind().map_err(failed)?;
         skip_byte_order_mark(&mut file).map_err(failed)?;

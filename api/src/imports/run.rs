@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::NaiveDate;
 use schema::jobs::{self, JobRow};
 use schema::{
-    Choice, Conn, ConnRole, Database, ImportMode, Instant, JobId, JobState, RecordKind, Source, TenantId, Version,
+    Choice, Conn, ConnRole, Database, ImportMode, Instant, JobId, JobState, Name, RecordKind, Source, TenantId, Version,
 };
 use scoring::Lang;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,8 @@ pub(crate) struct ImportRequest {
     pub(crate) bytes: u64,
     /// The buyer's day when it was asked for.
     pub(crate) today: NaiveDate,
+    /// The provider who sends the rows, where it is one.
+    pub(crate) provider_name: Option<Name>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +59,8 @@ struct RawRequest {
     format: Format,
     bytes: u64,
     today: NaiveDate,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    provider_name: Option<String>,
 }
 
 impl Serialize for ImportRequest {
@@ -70,13 +74,14 @@ impl Serialize for ImportRequest {
             format: self.format,
             bytes: self.bytes,
             today: self.today,
+            provider_name: self.provider_name.as_ref().map(Name::to_string),
         }
         .serialize(serializer)
     }
 }
 
 impl ImportRequest {
-    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let raw: RawRequest = serde_json::from_str(text)?;
         Ok(Self {
             kind: raw.kind.as_deref().map(RecordKind::parse).transpose()?,
@@ -87,7 +92,19 @@ impl ImportRequest {
             format: raw.format,
             bytes: raw.bytes,
             today: raw.today,
+            provider_name: raw.provider_name.as_deref().map(Name::parse).transpose()?,
         })
+    }
+
+    fn order(&self, by: Version) -> Order {
+        Order {
+            source: self.source.clone(),
+            mode: self.mode,
+            confirm: self.confirm,
+            today: self.today,
+            by,
+            provider: self.provider_name.clone(),
+        }
     }
 }
 
@@ -222,13 +239,7 @@ pub(crate) fn run(
         progress.set_total(lines);
     }
     let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
-    let order = Order {
-        source: request.source.clone(),
-        mode: request.mode,
-        confirm: request.confirm,
-        today: request.today,
-        by,
-    };
+    let order = request.order(by);
     let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
     database.run(ConnRole::Writer, |conn| {
         let outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
@@ -377,13 +388,7 @@ pub(crate) fn import_folder(
     }
     let (id, now) = (JobId::new(), Instant::now());
     let by = Version { recorded_at: now, recorded_by: COMMAND_LINE.to_owned(), import_id: Some(id) };
-    let order = Order {
-        source: request.source.clone(),
-        mode: request.mode,
-        confirm: request.confirm,
-        today: request.today,
-        by,
-    };
+    let order = request.order(by);
     let tables = open(files, limits, progress);
     database.run(ConnRole::Writer, |conn| {
         let mut outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;

@@ -8,6 +8,7 @@ use crate::fault::{Fault, Reason};
 use crate::fields::{Cell, Field, Kind};
 use crate::problem::Text;
 use crate::records::{Resource, of_kind};
+use crate::submissions::NUMBER;
 
 /// The most columns of a table.
 pub(crate) const MAX_COLUMNS: usize = 256;
@@ -30,6 +31,13 @@ pub(crate) fn columns(kind: RecordKind) -> impl Iterator<Item = Field> {
     has_external_id.then_some(Field { is_required, ..EXTERNAL_ID }).into_iter().chain(fields.iter().copied())
 }
 
+/// The columns of a kind in what a provider sends: a 法人番号 may stand in place of a code.
+pub(crate) fn submitted_columns(kind: RecordKind) -> impl Iterator<Item = Field> {
+    let is_optional =
+        |column: Field| Field { is_required: column.is_required && column.name != "supplier_code", ..column };
+    columns(kind).map(is_optional).chain([NUMBER])
+}
+
 /// The kind of the table that a sheet or file of this name holds.
 pub(crate) fn kind_of_name(name: &str) -> Option<RecordKind> {
     let name = name.trim();
@@ -44,11 +52,10 @@ pub(crate) struct Header {
 impl Header {
     /// Reads the first row. Headings that no column has are told by `unknown` and not read.
     pub(crate) fn read<'a>(
-        kind: RecordKind,
+        known: &[Field],
         headings: impl Iterator<Item = Cow<'a, str>>,
         mut unknown: impl FnMut(Fault),
     ) -> Result<Self, Fault> {
-        let known: Vec<Field> = columns(kind).collect();
         let mut header = Self { columns: Vec::new() };
         for heading in headings {
             let heading = heading.trim();

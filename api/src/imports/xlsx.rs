@@ -17,7 +17,7 @@ use super::engine::{Rows, Stop, Visit};
 use super::report::{Place, Refusal};
 use super::table::{Header, MAX_COLUMNS, kind_of_name, text_cell};
 use crate::fault::{Fault, Reason};
-use crate::fields::Cell;
+use crate::fields::{Cell, Field};
 use crate::jobs::Progress;
 use crate::problem::{ApiError, Text};
 
@@ -192,7 +192,7 @@ impl Rows for SheetRows {
         Some(&self.sheet)
     }
 
-    fn read(&mut self, kind: RecordKind, visit: Visit<'_>) -> Result<(), Refusal> {
+    fn read(&mut self, columns: &[Field], visit: Visit<'_>) -> Result<(), Refusal> {
         let sheet = self.sheet.clone();
         let refused = |row, fault| Refusal::new(Place { sheet: Some(sheet.clone()), row }, fault);
         let failed = |error: io::Error| refused(None, unreadable(&error));
@@ -209,7 +209,7 @@ impl Rows for SheetRows {
                 serde_json::from_slice(&line).map_err(|error| refused(None, unreadable(&error)))?;
             match &header {
                 None => {
-                    let read = read_header(kind, &row, &mut self.unknown);
+                    let read = read_header(columns, &row, &mut self.unknown);
                     header = Some(read.map_err(|fault| refused(Some(number), fault))?);
                 }
                 Some(header) => {
@@ -230,13 +230,13 @@ impl Rows for SheetRows {
     }
 }
 
-fn read_header(kind: RecordKind, row: &[(usize, Copied)], unknown: &mut Vec<Fault>) -> Result<Header, Fault> {
+fn read_header(columns: &[Field], row: &[(usize, Copied)], unknown: &mut Vec<Fault>) -> Result<Header, Fault> {
     let width = row.iter().map(|(column, _)| column + 1).max().unwrap_or_default();
     let headings = (0..width).map(|place| match row.iter().find(|(column, _)| *column == place) {
         Some((_, Copied::Text(text))) => Cow::Borrowed(text.as_str()),
         _ => Cow::Borrowed(""),
     });
-    Header::read(kind, headings, |fault| unknown.push(fault))
+    Header::read(columns, headings, |fault| unknown.push(fault))
 }
 
 fn read_row<'a>(header: &Header, row: &'a [(usize, Copied)]) -> super::engine::Row<'a> {

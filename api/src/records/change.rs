@@ -35,7 +35,7 @@ impl Key {
 }
 
 /// Adds a first version, in the caller's transaction.
-fn store_first<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<(), ApiError> {
+pub(crate) fn store_first<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<(), ApiError> {
     let rows = std::slice::from_ref(stored);
     R::register(conn, tenant, rows).and_then(|()| R::insert(conn, tenant, rows)).map_err(named::<R>)
 }
@@ -72,7 +72,7 @@ fn read_checked<R: Resource, T>(
     Some((read, others?))
 }
 
-fn known<R: Resource>(with_origin: bool) -> Vec<&'static str> {
+pub(crate) fn known<R: Resource>(with_origin: bool) -> Vec<&'static str> {
     let mut known: Vec<_> = R::FIELDS.iter().map(|field| field.name).collect();
     if with_origin {
         known.push("source");
@@ -83,21 +83,20 @@ fn known<R: Resource>(with_origin: bool) -> Vec<&'static str> {
     known
 }
 
-/// Reads the cells of a body against the database.
-fn read_body<R: Resource, T>(
-    (conn, tenant): (&mut Conn, TenantId),
+/// Reads the cells of a body against the suppliers that it may name.
+pub(crate) fn read_body<R: Resource, T>(
+    mut suppliers: StoredSuppliers<'_>,
     cells: Vec<(&str, Cell<'_>)>,
     (now, today): (Option<&R>, NaiveDate),
     known: &[&'static str],
     others: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Result<(R, T), ApiError> {
-    let mut stored = StoredSuppliers::new(conn, tenant);
     let (read, faults) = {
-        let mut fields = Fields::new(cells, &mut stored);
+        let mut fields = Fields::new(cells, &mut suppliers);
         fields.expect_only(known);
         (read_checked(&mut fields, now, today, others), fields.faults)
     };
-    match stored.finish(read)? {
+    match suppliers.finish(read)? {
         Some(read) if faults.is_empty() => Ok(read),
         _ => Err(Problem::body(faults).into()),
     }
@@ -115,29 +114,38 @@ pub(crate) async fn create<R: Resource>(
         .db
         .write(caller.tenant, move |conn, tenant| {
             let (attributes, (source, external_id)) = read_body::<R, _>(
-                (conn, tenant),
+                StoredSuppliers::new(conn, tenant),
                 body.members().cells(),
                 (None, today),
                 &known::<R>(true),
                 read_origin::<R>,
             )?;
-            let mut stored = Stored::first(String::new(), source, external_id, &version, attributes);
-            stored.meta.record_key = new_key(conn, tenant, &stored)?;
-            created(conn, tenant, stored)
+            let stored = first(conn, tenant, (source, external_id), &version, attributes)?;
+            store_first(conn, tenant, &stored)?;
+            show(conn, tenant, &stored, None)
         })
         .await?;
-    Ok(answer_created::<R>(&request, shown))
+    Ok(answer_created(R::PATH, &request, shown))
 }
 
-fn created<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: Stored<R>) -> Result<Shown, ApiError> {
-    store_first(conn, tenant, &stored)?;
-    show(conn, tenant, &stored, None)
+/// The first version of a record, with the key that imports find it by.
+pub(crate) fn first<R: Resource>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    (source, external_id): (Source, Option<ExternalId>),
+    version: &Version,
+    attributes: R,
+) -> Result<Stored<R>, RepoError> {
+    let mut stored = Stored::first(String::new(), source, external_id, version, attributes);
+    stored.meta.record_key = new_key(conn, tenant, &stored)?;
+    Ok(stored)
 }
 
-fn answer_created<R: Resource>(request: &HttpRequest, shown: Shown) -> HttpResponse {
+/// Answers with a record that was created, and where it is found from now on.
+pub(crate) fn answer_created(path: &str, request: &HttpRequest, shown: Shown) -> HttpResponse {
     let id = shown.json.0.get("id").and_then(|id| id.as_str()).unwrap_or_default();
     let mut builder = HttpResponse::Created();
-    builder.insert_header((header::LOCATION, format!("{}/{id}", R::PATH)));
+    builder.insert_header((header::LOCATION, format!("{path}/{id}")));
     answer(builder, shown, language(request.headers()))
 }
 
@@ -173,9 +181,21 @@ pub(crate) fn write_next<R: Resource>(
     version: &Version,
     edit: impl FnOnce(&mut Stored<R>),
 ) -> Result<Stored<R>, ApiError> {
+    write_after(conn, tenant, (now, now), version, edit)
+}
+
+/// The same for who knows another version than the current one: nothing changes only where the two are one.
+pub(crate) fn write_after<R: Resource>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    (now, known): (&Stored<R>, &Stored<R>),
+    version: &Version,
+    edit: impl FnOnce(&mut Stored<R>),
+) -> Result<Stored<R>, ApiError> {
     let mut next = now.next(version);
     edit(&mut next);
-    let is_same = next.attributes == now.attributes
+    let is_same = now.meta.version == known.meta.version
+        && next.attributes == now.attributes
         && next.meta.ended_on == now.meta.ended_on
         && next.meta.retraction_reason == now.meta.retraction_reason;
     if is_same {
@@ -204,7 +224,9 @@ pub(crate) async fn change<R: Resource>(
             R::refuse_change(&now)?;
             let (known, cells) = (known::<R>(false), body.members().cells());
             let (attributes, ()) =
-                read_body((conn, tenant), cells, (Some(&now.attributes), today), &known, |_| Some(()))?;
+                read_body(StoredSuppliers::new(conn, tenant), cells, (Some(&now.attributes), today), &known, |_| {
+                    Some(())
+                })?;
             let next = write_next(conn, tenant, &now, &version, |next| next.attributes = attributes)?;
             show(conn, tenant, &next, None)
         })
@@ -256,9 +278,9 @@ struct AddressKey {
 fn read_address<R: Resource>(query: &Query) -> Result<AddressKey, ApiError> {
     if R::HAS_EXTERNAL_ID {
         query.read(&["source", "external_id"], |fields| {
-            let source = fields.value::<Option<Source>>("source", None);
+            let source = fields.source();
             let external_id = Some(fields.value("external_id", None)?);
-            Some(AddressKey { source: source?.unwrap_or_else(Source::manual), external_id, supplier_code: None })
+            Some(AddressKey { source: source?, external_id, supplier_code: None })
         })
     } else {
         query.read(&["supplier_code"], |fields| {
@@ -285,26 +307,21 @@ pub(crate) async fn put<R: Resource>(
         .write(caller.tenant, move |conn, tenant| {
             let attributes = read_replacement::<R>(conn, tenant, &body, &address, today)?;
             let AddressKey { source, external_id, .. } = address;
-            let mut stored = Stored::first(String::new(), source, external_id, &version, attributes);
-            stored.meta.record_key = new_key(conn, tenant, &stored)?;
+            let mut stored = first(conn, tenant, (source, external_id), &version, attributes)?;
             let keys = [stored.meta.record_key.clone()];
             let Some(now) = R::with_keys(conn, tenant, &stored.meta.source, &keys, None)?.pop() else {
                 preconditions.allow_creation()?;
-                return Ok((created(conn, tenant, stored)?, true));
+                store_first(conn, tenant, &stored)?;
+                return Ok((show(conn, tenant, &stored, None)?, true));
             };
-            if preconditions.is_creation_only() {
-                return Err(Problem::from(ProblemKind::StaleVersion)
-                    .detail("同じキーの記録が既にあります", "there is a record with this key already")
-                    .into());
-            }
-            preconditions.allow_change(&etag(now.meta.version))?;
+            preconditions.allow_replacement(&etag(now.meta.version))?;
             R::refuse_change(&now)?;
             stored.attributes.keep(&now.attributes);
             let next = write_next(conn, tenant, &now, &version, |next| next.attributes = stored.attributes)?;
             Ok((show(conn, tenant, &next, None)?, false))
         })
         .await?;
-    if is_new { Ok(answer_created::<R>(&request, shown)) } else { Ok(answer(HttpResponse::Ok(), shown, lang)) }
+    if is_new { Ok(answer_created(R::PATH, &request, shown)) } else { Ok(answer(HttpResponse::Ok(), shown, lang)) }
 }
 
 /// Reads a body whose key stands in the address; a code may be repeated in the body, not changed.
@@ -316,14 +333,15 @@ fn read_replacement<R: Resource>(
     today: NaiveDate,
 ) -> Result<R, ApiError> {
     let mut cells = body.members().cells();
+    let known = known::<R>(false);
+    let suppliers = StoredSuppliers::new(conn, tenant);
     let Some(code) = &address.supplier_code else {
-        let read = read_body((conn, tenant), cells, (None, today), &known::<R>(false), |_| Some(()))?;
-        return Ok(read.0);
+        return Ok(read_body(suppliers, cells, (None, today), &known, |_| Some(()))?.0);
     };
     if !cells.iter().any(|(name, _)| *name == "supplier_code") {
         cells.push(("supplier_code", Cell::Text(code.as_str().into())));
     }
-    let (read, ()) = read_body::<R, ()>((conn, tenant), cells, (None, today), &known::<R>(false), |_| Some(()))?;
+    let (read, ()) = read_body::<R, ()>(suppliers, cells, (None, today), &known, |_| Some(()))?;
     if read.key(None) != Some(Key::Fixed(code.to_string())) {
         return Err(Problem::body(vec![Fault::new("supplier_code", Reason::DiffersFromAddress)]).into());
     }
@@ -383,7 +401,7 @@ pub(crate) async fn edit<R: Resource>(
     Ok(answer(HttpResponse::Ok(), shown, language(request.headers())))
 }
 
-fn read_reason(body: &JsonBody) -> Result<Remark, ApiError> {
+pub(crate) fn read_reason(body: &JsonBody) -> Result<Remark, ApiError> {
     let mut none = ();
     let mut fields = Fields::new(body.members().cells(), &mut none);
     fields.expect_only(&["reason"]);

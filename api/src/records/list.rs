@@ -3,13 +3,13 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use schema::{Choice, Common, Instant, Listed, Page, Stored, ValueError, Whole, suppliers};
+use schema::{Choice, Common, Conn, Instant, Listed, Page, Stored, TenantId, ValueError, Whole, suppliers};
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::view::{keys, names};
-use super::{References, Resource, Shown, StoredSuppliers, show};
+use super::{Json, References, Resource, Shown, StoredSuppliers, show};
 use crate::auth::Caller;
 use crate::extract::{Documented, IdPath, Preconditions, Query, language};
 use crate::fault::{Fault, Reason};
@@ -76,16 +76,7 @@ pub(crate) async fn list<R: Resource>(
             let mut stored = StoredSuppliers::new(conn, tenant);
             let asked = read_list::<R>(&cursor_query, &mut stored, &cursors);
             let mut asked = stored.finish(asked)??;
-            let limit = asked.listed.page.limit;
-            asked.listed.page.limit += 1;
-            let mut rows = R::list(conn, tenant, &asked.listed)?;
-            let is_more = rows.len() as i64 > limit;
-            rows.truncate(limit as usize);
-            let last = rows.last().filter(|_| is_more);
-            let next = last.map(|last| {
-                let key = asked.listed.page.sort.map(|sort| R::sort_key(last, sort)).unwrap_or_default();
-                cursors.make(&key, last.meta.id.as_str())
-            });
+            let (rows, next) = read_rows(conn, tenant, &mut asked.listed, &cursors)?;
             let count = match asked.with_count {
                 true => Some(R::count(conn, tenant, &asked.listed.common, &asked.listed.filter)?),
                 false => None,
@@ -94,17 +85,81 @@ pub(crate) async fn list<R: Resource>(
             Ok((rows, next, asked.chosen, count))
         })
         .await?;
-    let mut response = HttpResponse::Ok();
-    let first = format!("<{}>; rel=\"first\"", url(&request, &query, None));
-    let links = next.iter().map(|next| format!("<{}>; rel=\"next\"", url(&request, &query, Some(next))));
-    response.insert_header((header::LINK, links.chain([first]).collect::<Vec<_>>().join(", ")));
     let items: Vec<_> = rows.into_iter().map(|row| row.pick(chosen.as_deref(), lang, false)).collect();
-    Ok(response.json(json!({ "items": items, "next_cursor": next, "count": count })))
+    Ok(answer_page(&request, &query, items, next, count))
+}
+
+/// Reads a page of a list, and the cursor of the one that follows it.
+fn read_rows<R: Resource>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    listed: &mut Listed<R>,
+    cursors: &Cursors<'_>,
+) -> Result<(Vec<Stored<R>>, Option<String>), ApiError> {
+    let limit = listed.page.limit;
+    listed.page.limit += 1;
+    let mut rows = R::list(conn, tenant, listed)?;
+    let is_more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    let last = rows.last().filter(|_| is_more);
+    let next = last.map(|last| {
+        let key = listed.page.sort.map(|sort| R::sort_key(last, sort)).unwrap_or_default();
+        cursors.make(&key, last.meta.id.as_str())
+    });
+    Ok((rows, next))
+}
+
+fn answer_page(
+    request: &HttpRequest,
+    query: &Query,
+    items: Vec<Json>,
+    next: Option<String>,
+    count: Option<i64>,
+) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    let first = format!("<{}>; rel=\"first\"", url(request, query, None));
+    let links = next.iter().map(|next| format!("<{}>; rel=\"next\"", url(request, query, Some(next))));
+    response.insert_header((header::LINK, links.chain([first]).collect::<Vec<_>>().join(", ")));
+    response.json(json!({ "items": items, "next_cursor": next, "count": count }))
+}
+
+/// The parameters of a list that has no filters, for the API document.
+pub(crate) struct PageQuery;
+
+impl IntoParams for PageQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        openapi::page_parameters()
+    }
+}
+
+/// Lists records in order of id, for those who see some of them only: `common` says which, `show` what of them.
+pub(crate) async fn list_some<R: Resource>(
+    caller: Caller,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+    common: Common,
+    show: impl FnOnce(&mut Conn, TenantId, Vec<Stored<R>>) -> Result<Vec<Shown>, ApiError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let lang = language(request.headers());
+    let (path, asked, shared) = (request.path().to_owned(), query.clone(), state.clone());
+    let (rows, next) = state
+        .db
+        .read(caller.tenant, move |conn, tenant| {
+            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &asked);
+            let page = asked.read(&["limit", "cursor"], |fields| read_page::<R>(fields, &cursors))?;
+            let mut listed = Listed { common, filter: R::Filter::default(), page };
+            let (rows, next) = read_rows(conn, tenant, &mut listed, &cursors)?;
+            Ok((show(conn, tenant, rows)?, next))
+        })
+        .await?;
+    let items = rows.into_iter().map(|row| row.pick(None, lang, false)).collect();
+    Ok(answer_page(&request, &query, items, next, None))
 }
 
 fn show_all<R: Resource>(
-    conn: &mut schema::Conn,
-    tenant: schema::TenantId,
+    conn: &mut Conn,
+    tenant: TenantId,
     rows: &[Stored<R>],
     known_at: Option<Instant>,
 ) -> Result<Vec<Shown>, ApiError> {

@@ -40,6 +40,15 @@ fn if_none_match() -> Parameter {
     )
 }
 
+/// The header that a read is spared by, where a read has nothing else.
+pub(crate) struct IfNoneMatch;
+
+impl IntoParams for IfNoneMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![if_none_match()]
+    }
+}
+
 /// The header that a change is held to.
 pub(crate) struct IfMatch;
 

@@ -18,7 +18,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::Resource;
 use crate::extract::Documented;
 use crate::fault::Fault;
-use crate::openapi::{self, object};
+use crate::openapi::{self, Shape, object};
 
 /// An object in the making.
 #[derive(Debug, Default, Clone, Serialize)]
@@ -79,14 +79,21 @@ impl Shown {
         Self { json, version: meta.version, warnings: warnings.unwrap_or_default().to_vec() }
     }
 
+    /// The same without some of its members.
+    pub(crate) fn without(mut self, hidden: &[&str]) -> Self {
+        self.json.0.retain(|name, _| !hidden.contains(&name.as_str()));
+        self
+    }
+
     /// The object, in a language, with the fields that were asked for.
     pub(crate) fn pick(mut self, chosen: Option<&[String]>, lang: Lang, with_warnings: bool) -> Json {
-        if with_warnings {
+        // Who is not to see them has no such member.
+        if let Some(shown) = self.json.0.get_mut("warnings").filter(|_| with_warnings) {
             let warnings = self.warnings.iter().map(|warning| {
                 let detail = warning.reason.detail();
                 json!({ "field": warning.field, "code": warning.reason.code(), "detail": detail.pick(lang) })
             });
-            self.json.0.insert("warnings".to_owned(), warnings.collect());
+            *shown = warnings.collect();
         }
         if let Some(chosen) = chosen {
             self.json.0.retain(|name, _| chosen.contains(name));
@@ -153,8 +160,9 @@ fn id_name<R: Resource>(code: &str) -> Option<&'static str> {
 /// The schema of a record as it is shown.
 pub(crate) struct View<R>(Documented<R>);
 
-impl<R: Resource> PartialSchema for View<R> {
-    fn schema() -> RefOr<Schema> {
+impl<R: Resource> View<R> {
+    /// The schema in the making, for those who see less of it.
+    pub(crate) fn shape() -> Shape {
         let mut view = object(&format!("{} as recorded.", article(R::NAME)));
         let id = openapi::id_schema("The id: the same in all versions.");
         view = view.property("id", id, true);
@@ -179,7 +187,13 @@ impl<R: Resource> PartialSchema for View<R> {
             let text = "Its key where it came from; together with `source` it names the record.";
             view = view.property("external_id", openapi::text_schema(text, "E0").or_null(), true);
         }
-        openapi::meta_properties(view).into()
+        openapi::meta_properties(view)
+    }
+}
+
+impl<R: Resource> PartialSchema for View<R> {
+    fn schema() -> RefOr<Schema> {
+        Self::shape().into()
     }
 }
 
@@ -192,15 +206,22 @@ impl<R: Resource> ToSchema for View<R> {
 /// The schema of the body that creates or replaces a record.
 pub(crate) struct CreateBody<R>(Documented<R>);
 
-impl<R: Resource> PartialSchema for CreateBody<R> {
-    fn schema() -> RefOr<Schema> {
+impl<R: Resource> CreateBody<R> {
+    /// The schema in the making, for those who may set less of it.
+    pub(crate) fn shape() -> Shape {
         let mut body = object(&format!("{} to be recorded. Fields left out are unknown.", article(R::NAME)));
         for field in R::FIELDS {
             let schema = openapi::field_schema(field);
             let schema = if field.is_required { schema } else { schema.or_null() };
             body = body.property(field.name, schema, field.is_required);
         }
-        openapi::origin_properties(body, R::HAS_EXTERNAL_ID).closed().into()
+        openapi::origin_properties(body, R::HAS_EXTERNAL_ID).closed()
+    }
+}
+
+impl<R: Resource> PartialSchema for CreateBody<R> {
+    fn schema() -> RefOr<Schema> {
+        Self::shape().into()
     }
 }
 

@@ -1,0 +1,159 @@
+//! Files of submissions: the imports of a provider, of which it sees its own alone.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use schema::jobs::{self, JobRow};
+use schema::{Choice, ImportMode, Job, JobId, RecordKind};
+use serde_json::json;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::sender::Sender;
+use crate::auth::Provider;
+use crate::extract::{IdPath, Query, language};
+use crate::fault::{Fault, Reason};
+use crate::imports::{self, FindingList, ImportRequest, Upload};
+use crate::jobs::JobView;
+use crate::openapi::{self, choice_schema, flag_schema};
+use crate::problem::{ApiError, ProblemKind};
+use crate::records::{PageQuery, keys};
+use crate::state::State;
+
+/// What providers send.
+const KINDS: [RecordKind; 2] = [RecordKind::Enrollments, RecordKind::Incidents];
+
+/// The parameters of an import, for the API document.
+struct SubmittedImportQuery;
+
+impl IntoParams for SubmittedImportQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let kind = "What the file holds; of a workbook, the sheet that is called so or the first one.";
+        let mode = "`all_or_nothing` (usual): no row is taken if any is bad. `accept_valid`: good rows are taken. `replace`: as \
+                    `all_or_nothing`, and what the provider sent before and does not now is ended, of suppliers that are assigned to it.";
+        let dry_run = "`true`: everything is checked and counted, nothing is kept.";
+        let confirm = "`true`: a replacing import may end more than 20 % of what the provider has sent.";
+        let modes = keys::<ImportMode>();
+        vec![
+            openapi::parameter("kind", kind, choice_schema(kind, &KINDS.map(Choice::key), "incidents"), true),
+            openapi::parameter("mode", mode, choice_schema(mode, &modes, "all_or_nothing"), false),
+            openapi::parameter("dry_run", dry_run, flag_schema(dry_run, true), false),
+            openapi::parameter("confirm", confirm, flag_schema(confirm, true), false),
+        ]
+    }
+}
+
+fn read_order(query: &Query, request: &HttpRequest, sender: Sender) -> Result<ImportRequest, ApiError> {
+    let format = imports::format_of(request)?;
+    let mut order = query.read(&["kind", "mode", "dry_run", "confirm"], |fields| {
+        let kind = fields.value::<RecordKind>("kind", None).map(Some);
+        if let Some(Some(other)) = kind.filter(|kind| kind.is_some_and(|kind| !KINDS.contains(&kind))) {
+            let reason = Reason::NotOneOf(KINDS.map(Choice::key).to_vec());
+            fields.faults.push(Fault { field: "kind".to_owned(), value: Some(other.key().to_owned()), reason });
+        }
+        imports::read_manner(fields, (kind, Some(sender.source)), format)
+    })?;
+    order.provider_name = Some(sender.provider);
+    Ok(order)
+}
+
+/// Submit a file
+///
+/// CSV (UTF-8), NDJSON or XLSX, as the raw body, with the columns of the import template; `corporate_number` (法人番号) may stand in
+/// place of `supplier_code`. The file is stored before the answer; a job reads it. Columns that the file lacks stay as they are, empty
+/// cells make a value unknown, and sending a file twice changes nothing. Role: provider.
+#[utoipa::path(
+    tag = "submissions",
+    params(SubmittedImportQuery),
+    request_body(description = "The file.", content(
+        (openapi::FileBody = "text/csv", example = "external_id,supplier_code,occurred_on,outcome\nI1,S0000001,2026-08-10,blocked\n"),
+        (openapi::FileBody = "application/x-ndjson", example = "{\"external_id\": \"I1\", \"corporate_number\": \"7010401022916\", \"occurred_on\": \"2026-08-10\", \"outcome\": \"blocked\"}\n"),
+        (openapi::FileBody = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
+    )),
+    responses((status = 202, body = JobView, description = "Stored; Location names the import."))
+)]
+#[post("/submissions/imports")]
+async fn create_submitted_import(
+    provider: Provider,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+    body: Upload,
+) -> Result<HttpResponse, ApiError> {
+    let order = read_order(&query, &request, Sender::new(&provider)?)?;
+    let job = imports::accept(&provider.0, &state, &request, body, order).await?;
+    let mut accepted = HttpResponse::Accepted();
+    accepted.insert_header((header::LOCATION, address(job.id)));
+    Ok(answer(accepted, &state, &request, &job))
+}
+
+fn address(id: JobId) -> String {
+    format!("/v1/submissions/imports/{id}")
+}
+
+/// Answers with an import, its findings where a provider finds them.
+fn answer(
+    mut builder: actix_web::HttpResponseBuilder,
+    state: &State,
+    request: &HttpRequest,
+    job: &JobRow,
+) -> HttpResponse {
+    if job.finished_at.is_none() {
+        builder.insert_header((header::RETRY_AFTER, "1"));
+    }
+    let mut view = crate::jobs::view(job, state.runner.progress(job.id).as_deref(), language(request.headers()));
+    if let Some(url) = view.pointer_mut("/result/findings_url") {
+        *url = json!(format!("{}/findings", address(job.id)));
+    }
+    builder.json(view)
+}
+
+/// Finds an import of the provider's own.
+async fn find(provider: &Provider, state: &State, id: JobId) -> Result<JobRow, ApiError> {
+    let sender = Sender::new(provider)?;
+    let found = state.db.read(provider.0.tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id)?)).await?;
+    // What is no import is nobody's.
+    let is_own = |job: &JobRow| ImportRequest::parse(&job.request).is_ok_and(|request| sender.is_own(&request));
+    Ok(found.filter(is_own).ok_or(ProblemKind::NotFound)?)
+}
+
+/// Get a submitted import
+///
+/// Ask again until `finished_at` is there. The result says how many rows were created, updated, unchanged, rejected and ended, and
+/// where its findings are. Role: provider.
+#[utoipa::path(tag = "submissions", params(IdPath<Job>), responses((status = 200, body = JobView, description = "The import.")))]
+#[get("/submissions/imports/{id}")]
+async fn get_submitted_import(
+    provider: Provider,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Job>,
+) -> Result<HttpResponse, ApiError> {
+    let job = find(&provider, &state, id.0).await?;
+    Ok(answer(HttpResponse::Ok(), &state, &request, &job))
+}
+
+/// List the findings of a submitted import
+///
+/// Each rejected row with its reasons, and each warning, in the order of the file. Role: provider.
+#[utoipa::path(
+    tag = "submissions",
+    params(IdPath<Job>, PageQuery),
+    responses((status = 200, body = FindingList, description = "The page."))
+)]
+#[get("/submissions/imports/{id}/findings")]
+async fn list_submitted_import_findings(
+    provider: Provider,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Job>,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let job = find(&provider, &state, id.0).await?;
+    imports::list_findings(provider.0, &state, &request, &query, job.id).await
+}
+
+pub(super) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(create_submitted_import).service(get_submitted_import).service(list_submitted_import_findings);
+}
