@@ -12,7 +12,7 @@ use actix_web::{FromRequest, HttpRequest, get};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schema::tokens::{self, TokenRow};
-use schema::{Instant, Name, Role, TenantId, Version};
+use schema::{Instant, Name, Role, SupplierId, TenantId, Version};
 
 pub(crate) use keys::{Keys, LONGEST_LIFE, USUAL_LIFE, private_folder};
 
@@ -29,6 +29,8 @@ pub(crate) struct Caller {
     pub(crate) name: String,
     /// The provider that it is for, with that role.
     pub(crate) provider_name: Option<Name>,
+    /// The supplier that it is for, with that role.
+    pub(crate) supplier_id: Option<SupplierId>,
     role: Role,
     time_zone: Tz,
 }
@@ -72,8 +74,8 @@ impl Caller {
             ))
         })?;
         let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
-        let TokenRow { name, provider_name, .. } = presented.token;
-        Ok(Self { tenant, name: name.to_string(), provider_name, role: claims.role, time_zone })
+        let TokenRow { name, provider_name, supplier_id, .. } = presented.token;
+        Ok(Self { tenant, name: name.to_string(), provider_name, supplier_id, role: claims.role, time_zone })
     }
 }
 
@@ -131,6 +133,8 @@ roles! {
     Admin(Admin);
     /// Sends evidence of the suppliers that are assigned to it, and reads what it has sent.
     Provider(Provider);
+    /// Reads what the buyer has of it.
+    Supplier(Supplier);
 }
 
 fn too_low(allowed: &[Role]) -> ApiError {

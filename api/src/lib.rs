@@ -18,6 +18,7 @@ mod incidents;
 mod jobs;
 mod openapi;
 mod overview;
+mod own;
 mod page;
 mod problem;
 mod provider_assignments;

@@ -19,7 +19,7 @@ pub(crate) use change::{
     Key, answer_created, change, create, edit, first, known, put, read_body, read_reason, refuse_retracted, remove,
     restore, retract, store_first, write_after, write_next,
 };
-pub(crate) use list::{ListQuery, PageQuery, answer_read, find, list, list_some, read_chosen, versions};
+pub(crate) use list::{ListQuery, PageQuery, answer_read, find, list, list_some, read_chosen, show_all, versions};
 pub(crate) use parameters::{IfMatch, IfMatchToReplace, IfNoneMatch, KeyQuery, ReadQuery};
 pub(crate) use routes::{common_routes, evidence_routes, link_routes};
 pub(crate) use view::{

@@ -4,7 +4,7 @@ use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    auth, certifications, enrollments, imports, incidents, jobs, provider_assignments, relationships, services,
+    auth, certifications, enrollments, imports, incidents, jobs, own, provider_assignments, relationships, services,
     submissions, supplier_codes, suppliers,
 };
 
@@ -22,6 +22,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .configure(services::routes)
             .configure(imports::routes)
             .configure(jobs::routes)
-            .configure(submissions::routes),
+            .configure(submissions::routes)
+            .configure(own::routes),
     );
 }

@@ -121,6 +121,7 @@ fn first_tenant() -> Result<TenantRow, RepoError> {
         (name = "imports", description = "Files in, with a report of every row."),
         (name = "jobs", description = "Work that outlasts a request."),
         (name = "submissions", description = "What お助け隊 operators send, and read back."),
+        (name = "own", description = "What a supplier sees of itself."),
         (name = "tokens", description = "What tokens are verified with.")
     )
 )]

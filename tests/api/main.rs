@@ -7,6 +7,7 @@ mod evidence;
 mod files;
 mod imports;
 mod limits;
+mod own;
 mod submissions;
 mod suppliers;
 mod support;

@@ -36,7 +36,7 @@ pub(super) struct CreateArgs {
     /// What it is called, and what records say of who made them
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// What it may do: viewer, integrator, analyst, admin, auditor, provider (sends evidence); supplier can do nothing yet
+    /// What it may do: viewer, integrator, analyst, admin, auditor, provider (sends evidence) or supplier (sees itself)
     #[arg(long, value_name = "ROLE", value_parser = role)]
     role: Role,
     /// For how many hours it is good: 12 usually, 2160 (90 days) at most

@@ -157,7 +157,7 @@ pub(crate) async fn list_some<R: Resource>(
     Ok(answer_page(&request, &query, items, next, None))
 }
 
-fn show_all<R: Resource>(
+pub(crate) fn show_all<R: Resource>(
     conn: &mut Conn,
     tenant: TenantId,
     rows: &[Stored<R>],
