@@ -37,7 +37,7 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) 
     let suppliers = suppliers
         .lazy()
         .with_column((lit(model.mean_days) * onsite).alias(MEAN_DAYS))
-        .with_columns(own_losses(model))
+        .with_columns(own_losses(portfolio, model))
         .collect()?;
     let mean_days = suppliers.column(MEAN_DAYS)?;
 
@@ -69,10 +69,13 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) 
 /// What only the supplier's own incidents cost, yen each: by the data it holds, by its way into the network.
 ///
 /// Formula: `A = data_loss_jpy[data_access] + lateral_probability[network_access] · buyer_breach_loss_jpy`
-fn own_losses(model: &Model) -> [Expr; 2] {
+///
+/// What a breach of its network costs is the buyer's own figure, or the model's where it has given none.
+fn own_losses(portfolio: &Portfolio, model: &Model) -> [Expr; 2] {
+    let breach = portfolio.buyer_breach_loss_jpy.unwrap_or(model.buyer_breach_loss_jpy);
     let data = by_choice(DATA_ACCESS, &model.data_loss_jpy, none_of(&model.data_loss_jpy));
     let lateral = by_choice(NETWORK_ACCESS, &model.lateral_probability, none_of(&model.lateral_probability));
-    [data.alias(DATA_LOSS_JPY), (lateral * lit(model.buyer_breach_loss_jpy)).alias(NETWORK_LOSS_JPY)]
+    [data.alias(DATA_LOSS_JPY), (lateral * lit(breach)).alias(NETWORK_LOSS_JPY)]
 }
 
 /// What holds where nothing is said of access: the buyer knows what it gave.

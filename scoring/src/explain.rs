@@ -2,6 +2,7 @@
 //!
 //! The command, the service and the sheets all take their sentences from here.
 
+mod facts;
 mod sentences;
 
 use std::collections::HashMap;
@@ -13,8 +14,9 @@ use polars::prelude::*;
 use crate::chain::graph::Graph;
 use crate::columns::name::*;
 use crate::frame::keys;
-use crate::points::{CONTRIBUTIONS, chance};
+use crate::points::chance;
 use crate::{Scores, date_from_days, sums};
+pub use facts::{Certification, Enrollment, Facts};
 
 /// One supplier's score and losses, opened.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +77,8 @@ pub enum Fact {
     Base { size_class: String, jsic_section: String },
     /// Incidents at watched peers against those expected.
     Segment { peer_harmful_count: f64, peer_expected_count: f64 },
+    /// The record of watched peers, whose counts are theirs.
+    Peers,
     /// Active enrollments, or when the last one ended.
     Monitoring { enrollments: Vec<Enrollment>, ended_on: Option<NaiveDate>, is_floored: bool },
     /// The best certification of its kind, if any.
@@ -89,34 +93,6 @@ pub enum Fact {
     Data { data_access: String, rate: f64, yen_per_incident: f64 },
     /// Incidents a year, and yen by the access granted.
     Network { network_access: String, rate: f64, yen_per_incident: f64 },
-}
-
-/// An enrollment that is active.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Enrollment {
-    /// `class_1`, `class_2` or `new_type`.
-    pub service_class: String,
-    /// The share of endpoints it covers.
-    pub coverage_share: f64,
-    /// Whether that share is the model's default, for want of a known one.
-    pub is_assumed: bool,
-    /// The share that counts, beside stronger enrollments.
-    pub take: f64,
-    /// Its first day.
-    pub starts_on: NaiveDate,
-}
-
-/// The certification that counts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Certification {
-    /// The key of the scheme.
-    pub scheme: String,
-    /// Its last day, stated or by the scheme's validity.
-    pub expires_on: Option<NaiveDate>,
-    /// Whether that day is the model's assumption.
-    pub is_assumed: bool,
-    /// How much of it still counts, 0 to 1.
-    pub freshness: f64,
 }
 
 /// Opens the scores of a portfolio, supplier by supplier.
@@ -152,85 +128,48 @@ impl<'a> Explainer<'a> {
 
     /// Opens the score and the losses of a row of the results.
     pub fn explain(&self, row: usize) -> Explanation {
-        let is_floored = self.number(FLOOR_SCALE, row) < 1.0;
-        let facts = [
-            Fact::Base { size_class: self.text(SIZE_CLASS, row), jsic_section: self.text(JSIC_SECTION, row) },
-            Fact::Segment {
-                peer_harmful_count: self.number(PEER_HARMFUL_COUNT, row),
-                peer_expected_count: self.number(PEER_EXPECTED_COUNT, row),
-            },
-            Fact::Monitoring { enrollments: self.active.of(row), ended_on: self.day(ENDED_ON, row), is_floored },
-            self.certification(
-                row,
-                false,
-                [LADDER_SCHEME, LADDER_EXPIRY, LADDER_EXPIRY_IS_ASSUMED, LADDER_FRESHNESS],
-                is_floored,
-            ),
-            self.certification(
-                row,
-                true,
-                [ISMS_SCHEME, ISMS_EXPIRY, ISMS_EXPIRY_IS_ASSUMED, ISMS_FRESHNESS],
-                is_floored,
-            ),
-            Fact::History {
-                harmful_count: self.count(HARMFUL_COUNT, row),
-                contained_count: self.count(CONTAINED_COUNT, row),
-                blocked_count: self.count(BLOCKED_COUNT, row),
-                discounted_observed_years: self.number(DISCOUNTED_OBSERVED_YEARS, row),
-            },
-            self.upstream(row),
-        ];
-        let contributions = CONTRIBUTIONS
-            .into_iter()
-            .zip(facts)
-            .map(|(key, fact)| Contribution { key, points: self.number(key, row), fact })
-            .collect();
-        Explanation { contributions, losses: self.losses(row) }
+        let texts = [SIZE_CLASS, JSIC_SECTION].map(|name| self.text(name, row));
+        let [size_class, jsic_section] = texts;
+        Explanation::new(&self.facts(row), &size_class, &jsic_section, |name| self.number(name, row))
     }
 
-    fn losses(&self, row: usize) -> Vec<Loss> {
-        let (own, all) = (self.number(OWN_RATE, row), self.number(DISRUPTION_RATE, row));
-        let direct = self.number(LOSS_PER_DISRUPTION_JPY, row);
-        let systemic = self.number(SYSTEMIC_LOSS_PER_DISRUPTION_JPY, row);
-        let (data, network) = (self.number(DATA_LOSS_JPY, row), self.number(NETWORK_LOSS_JPY, row));
-        let access =
-            |name| Some(self.text(name, row)).filter(|access| !access.is_empty()).unwrap_or_else(|| "none".into());
-        vec![
-            Loss {
-                key: LOSS_SUPPLY_DIRECT_JPY,
-                yen: all * direct,
-                fact: Fact::Supply { caused: false, rate: all, yen_per_stop: direct },
-            },
-            Loss {
-                key: LOSS_SUPPLY_CAUSED_JPY,
-                yen: own * systemic,
-                fact: Fact::Supply { caused: true, rate: own, yen_per_stop: systemic },
-            },
-            Loss {
-                key: LOSS_DATA_JPY,
-                yen: own * data,
-                fact: Fact::Data { data_access: access(DATA_ACCESS), rate: own, yen_per_incident: data },
-            },
-            Loss {
-                key: LOSS_NETWORK_JPY,
-                yen: own * network,
-                fact: Fact::Network { network_access: access(NETWORK_ACCESS), rate: own, yen_per_incident: network },
-            },
-        ]
+    /// What explains a row of the results beside the results themselves.
+    pub fn facts(&self, row: usize) -> Facts {
+        let (upstream_supplier_count, strongest_upstream) = self.upstream(row);
+        let access = |name| Some(self.text(name, row)).filter(|access| !access.is_empty() && access != "none");
+        Facts {
+            peer_harmful_count: self.number(PEER_HARMFUL_COUNT, row),
+            peer_expected_count: self.number(PEER_EXPECTED_COUNT, row),
+            hides_others: false,
+            enrollments: self.active.of(row),
+            ended_on: self.day(ENDED_ON, row),
+            is_floored: self.number(FLOOR_SCALE, row) < 1.0,
+            ladder: self.certification(row, [LADDER_SCHEME, LADDER_EXPIRY, LADDER_EXPIRY_IS_ASSUMED, LADDER_FRESHNESS]),
+            isms: self.certification(row, [ISMS_SCHEME, ISMS_EXPIRY, ISMS_EXPIRY_IS_ASSUMED, ISMS_FRESHNESS]),
+            harmful_count: self.count(HARMFUL_COUNT, row),
+            contained_count: self.count(CONTAINED_COUNT, row),
+            blocked_count: self.count(BLOCKED_COUNT, row),
+            upstream_supplier_count,
+            strongest_upstream,
+            data_access: access(DATA_ACCESS),
+            data_loss_jpy: self.number(DATA_LOSS_JPY, row),
+            network_access: access(NETWORK_ACCESS),
+            network_loss_jpy: self.number(NETWORK_LOSS_JPY, row),
+        }
     }
 
-    fn certification(&self, row: usize, isms: bool, names: [&str; 4], is_floored: bool) -> Fact {
+    fn certification(&self, row: usize, names: [&str; 4]) -> Option<Certification> {
         let [scheme, expiry, is_assumed, freshness] = names;
-        let best = Some(self.text(scheme, row)).filter(|scheme| !scheme.is_empty()).map(|scheme| Certification {
+        Some(self.text(scheme, row)).filter(|scheme| !scheme.is_empty()).map(|scheme| Certification {
             scheme,
             expires_on: self.day(expiry, row),
             is_assumed: self.flag(is_assumed, row),
             freshness: self.number(freshness, row),
-        });
-        Fact::Certification { isms, best, is_floored }
+        })
     }
 
-    fn upstream(&self, row: usize) -> Fact {
+    /// How many suppliers are right upstream, and those that matter most.
+    fn upstream(&self, row: usize) -> (usize, Vec<(String, f64)>) {
         const NAMED: usize = 3;
         let edges = self.graph.upstream.of(row);
         let supplier_count = edges.len();
@@ -244,7 +183,7 @@ impl<'a> Explainer<'a> {
             .filter(|_| total > 0.0)
             .map(|(supplier, rate)| (self.text(SUPPLIER_CODE, supplier), rate / total))
             .collect();
-        Fact::Upstream { supplier_count, strongest }
+        (supplier_count, strongest)
     }
 
     /// A number, 0 for null.

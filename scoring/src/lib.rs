@@ -29,7 +29,7 @@ use polars::prelude::*;
 pub use columns::{InputColumn, Kind, RESULTS, ResultColumn, Table, Unit, name};
 pub use error::ScoreError;
 pub use explain::{
-    Certification, Contribution, Enrollment, Explainer, Explanation, Fact, LOSS_DATA_JPY, LOSS_NETWORK_JPY,
+    Certification, Contribution, Enrollment, Explainer, Explanation, Fact, Facts, LOSS_DATA_JPY, LOSS_NETWORK_JPY,
     LOSS_SUPPLY_CAUSED_JPY, LOSS_SUPPLY_DIRECT_JPY, LOSSES, Loss,
 };
 pub use fault::{Fault, Faults, Reason, unreadable};
@@ -38,7 +38,7 @@ pub use model::{Model, ModelError, ModelFault};
 pub use points::CONTRIBUTIONS;
 pub use portfolio::{Notice, Portfolio, PortfolioError, Tables};
 pub use summary::Summary;
-pub use words::{CAVEATS, GRADES, Lang, Yen, label, percent, signed};
+pub use words::{CAVEATS, GRADES, Lang, Yen, grouped, label, percent, signed};
 
 /// The results, one row a supplier in ascending byte order of code, and what explanations draw on.
 #[derive(Debug, Clone)]

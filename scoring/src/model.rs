@@ -20,6 +20,7 @@ pub(crate) type ByKey = Vec<(&'static str, f64)>;
 pub struct Model {
     version: String,
     hash: String,
+    text: String,
     pub(crate) annual_probability: f64,
     pub(crate) size_multiplier: ByKey,
     pub(crate) section_multiplier: ByKey,
@@ -83,6 +84,7 @@ impl Model {
         let model = Self {
             version: p.version(),
             hash: format!("{:x}", HexDigest(Sha256::digest(text.as_bytes()).as_slice())),
+            text: text.to_owned(),
             annual_probability: p.number("base_rate.annual_probability", Range::PositiveProbability),
             size_multiplier: p.by_key("base_rate.size_multiplier", &["micro", "sme", "large"], Range::Positive),
             section_multiplier: p.by_optional_key(
@@ -148,6 +150,11 @@ impl Model {
     /// SHA-256 of the text it was read from, in hexadecimal, as `sha256sum` prints it.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// The text it was read from.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// `100 / ln(rate_high / rate_low)`: points for each unit of a natural logarithm.

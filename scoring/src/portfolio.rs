@@ -66,6 +66,7 @@ pub struct Portfolio {
     pub(crate) enrollments: DataFrame,
     pub(crate) certifications: DataFrame,
     pub(crate) incidents: DataFrame,
+    pub(crate) buyer_breach_loss_jpy: Option<f64>,
 }
 
 /// Something odd in a portfolio that does not stop its scoring.
@@ -137,7 +138,13 @@ impl Portfolio {
             faults.sort();
             return Err(PortfolioError::Faults(faults));
         }
-        Ok(Self { suppliers, relationships, enrollments, certifications, incidents })
+        Ok(Self { suppliers, relationships, enrollments, certifications, incidents, buyer_breach_loss_jpy: None })
+    }
+
+    /// The same with the buyer's own loss from a breach of its network, in yen, 0 or more, in place of the model's.
+    #[must_use]
+    pub fn with_buyer_breach_loss(self, buyer_breach_loss_jpy: Option<f64>) -> Self {
+        Self { buyer_breach_loss_jpy, ..self }
     }
 
     /// What is odd about it, though no fault.

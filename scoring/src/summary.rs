@@ -67,7 +67,8 @@ impl Summary {
             supplier_count,
             grades: grades(suppliers, GRADE)?,
             chain_grades: grades(suppliers, CHAIN_GRADE)?,
-            expected_annual_loss_jpy: floats(suppliers, EXPECTED_ANNUAL_LOSS_DIRECT_JPY)?.iter().sum(),
+            // The sum of nothing is minus zero.
+            expected_annual_loss_jpy: floats(suppliers, EXPECTED_ANNUAL_LOSS_DIRECT_JPY)?.iter().sum::<f64>() + 0.0,
             by_loss_caused: descending(suppliers, EXPECTED_ANNUAL_LOSS_CAUSED_JPY)?,
             by_risk: descending(suppliers, RISK_SCORE)?,
             monitored_count: is_monitored.iter().filter(|is| **is).count(),

@@ -116,7 +116,7 @@ pub fn percent(share: f64) -> String {
 }
 
 /// A number of 0 or more with thousands separators, and decimals where it has some.
-pub(crate) fn grouped(number: f64) -> String {
+pub fn grouped(number: f64) -> String {
     let text = number.to_string();
     let (digits, decimals) =
         text.split_once('.').map_or((text.as_str(), ""), |(digits, _)| (digits, &text[digits.len()..]));

@@ -80,3 +80,14 @@ fn the_main_reason_leaves_out_what_all_have_and_what_the_risk_score_does_not_hol
     assert_eq!(explain("basics", "B12").main_reason().unwrap().key, name::POINTS_HISTORY);
     assert_eq!(explain("chain", "LOOP1").main_reason(), None);
 }
+
+#[test]
+fn facts_kept_as_text_open_a_score_as_it_was() {
+    let (portfolio, scores) = scored("portfolio");
+    let explainer = Explainer::new(&scores).unwrap();
+    for row in 0..portfolio.supplier_count() {
+        let facts = explainer.facts(row);
+        let text = serde_json::to_string(&facts).unwrap();
+        assert_eq!(serde_json::from_str::<scoring::Facts>(&text).unwrap(), facts, "{text}");
+    }
+}

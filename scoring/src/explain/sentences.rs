@@ -36,6 +36,12 @@ impl Fact {
             Self::Segment { peer_harmful_count, peer_expected_count } => {
                 segment(*peer_harmful_count, *peer_expected_count, lang)
             }
+            Self::Peers => lang
+                .pick(
+                    "同じ業種・規模で監視されている取引先全体の実績",
+                    "the record of all watched suppliers of its section and size",
+                )
+                .to_owned(),
             Self::Monitoring { enrollments, ended_on, is_floored } => {
                 floored(monitoring(enrollments, *ended_on, lang), *is_floored && !enrollments.is_empty(), lang)
             }

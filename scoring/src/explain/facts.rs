@@ -1,0 +1,198 @@
+//! What explanations draw on beside the results.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Contribution, Explanation, Fact, LOSS_DATA_JPY, LOSS_NETWORK_JPY, LOSS_SUPPLY_CAUSED_JPY, LOSS_SUPPLY_DIRECT_JPY,
+    Loss,
+};
+use crate::columns::name::*;
+use crate::points::CONTRIBUTIONS;
+
+/// What one supplier's explanation draws on beside its results. Kept with them, in few bytes, it opens the score for as
+/// long as the score is kept: what is usual is left out of the text.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Facts {
+    /// Harmful incidents at watched peers, discounted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub peer_harmful_count: f64,
+    /// Those expected there, discounted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub peer_expected_count: f64,
+    /// Whether what is others' is left out: the counts of peers, and who is upstream.
+    #[serde(skip_serializing_if = "is_false")]
+    pub hides_others: bool,
+    /// The enrollments that are active.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub enrollments: Vec<Enrollment>,
+    /// When the last enrollment ended, where none is active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_on: Option<NaiveDate>,
+    /// Whether all controls together reached their limit.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_floored: bool,
+    /// The best of SECURITY ACTION and SCS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ladder: Option<Certification>,
+    /// The best ISMS certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub isms: Option<Certification>,
+    /// Harmful incidents on record.
+    #[serde(skip_serializing_if = "is_none")]
+    pub harmful_count: i64,
+    /// Contained ones.
+    #[serde(skip_serializing_if = "is_none")]
+    pub contained_count: i64,
+    /// Blocked ones, which count nothing.
+    #[serde(skip_serializing_if = "is_none")]
+    pub blocked_count: i64,
+    /// How many suppliers are recorded right upstream.
+    #[serde(skip_serializing_if = "is_no_supplier")]
+    pub upstream_supplier_count: usize,
+    /// Those that matter most, with their share of what is inherited.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub strongest_upstream: Vec<(String, f64)>,
+    /// What data of the buyer it holds: `none` where that is not known.
+    #[serde(skip_serializing_if = "is_no_access")]
+    pub data_access: Option<String>,
+    /// What the loss of that data costs, yen an incident.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub data_loss_jpy: f64,
+    /// How it is connected to the buyer's network: `none` where that is not known.
+    #[serde(skip_serializing_if = "is_no_access")]
+    pub network_access: Option<String>,
+    /// What that connection costs, yen an incident.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub network_loss_jpy: f64,
+}
+
+/// An enrollment that is active.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Enrollment {
+    /// `class_1`, `class_2` or `new_type`.
+    pub service_class: String,
+    /// The share of endpoints it covers.
+    pub coverage_share: f64,
+    /// Whether that share is the model's default, for want of a known one.
+    pub is_assumed: bool,
+    /// The share that counts, beside stronger enrollments.
+    pub take: f64,
+    /// Its first day.
+    pub starts_on: NaiveDate,
+}
+
+/// The certification that counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Certification {
+    /// The key of the scheme.
+    pub scheme: String,
+    /// Its last day, stated or by the scheme's validity.
+    pub expires_on: Option<NaiveDate>,
+    /// Whether that day is the model's assumption.
+    pub is_assumed: bool,
+    /// How much of it still counts, 0 to 1.
+    pub freshness: f64,
+}
+
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
+}
+
+fn is_none(count: &i64) -> bool {
+    *count == 0
+}
+
+fn is_no_supplier(count: &usize) -> bool {
+    *count == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+fn is_no_access(access: &Option<String>) -> bool {
+    access.as_deref().is_none_or(|access| access == "none")
+}
+
+impl Facts {
+    /// The same for the supplier itself: without what is others'.
+    #[must_use]
+    pub fn for_supplier(self) -> Self {
+        Self {
+            peer_harmful_count: 0.0,
+            peer_expected_count: 0.0,
+            hides_others: true,
+            strongest_upstream: Vec::new(),
+            ..self
+        }
+    }
+}
+
+impl Explanation {
+    /// Opens a supplier's score and losses: its results, and the facts behind them.
+    ///
+    /// `number` gives the columns of [`RESULTS`](crate::RESULTS) that are numbers.
+    pub fn new(facts: &Facts, size_class: &str, jsic_section: &str, number: impl Fn(&'static str) -> f64) -> Self {
+        let Facts { is_floored, .. } = *facts;
+        let rests_on = [
+            Fact::Base { size_class: size_class.to_owned(), jsic_section: jsic_section.to_owned() },
+            match facts.hides_others {
+                true => Fact::Peers,
+                false => Fact::Segment {
+                    peer_harmful_count: facts.peer_harmful_count,
+                    peer_expected_count: facts.peer_expected_count,
+                },
+            },
+            Fact::Monitoring { enrollments: facts.enrollments.clone(), ended_on: facts.ended_on, is_floored },
+            Fact::Certification { isms: false, best: facts.ladder.clone(), is_floored },
+            Fact::Certification { isms: true, best: facts.isms.clone(), is_floored },
+            Fact::History {
+                harmful_count: facts.harmful_count,
+                contained_count: facts.contained_count,
+                blocked_count: facts.blocked_count,
+                discounted_observed_years: number(DISCOUNTED_OBSERVED_YEARS),
+            },
+            Fact::Upstream {
+                supplier_count: facts.upstream_supplier_count,
+                strongest: facts.strongest_upstream.clone(),
+            },
+        ];
+        let contributions = CONTRIBUTIONS
+            .into_iter()
+            .zip(rests_on)
+            .map(|(key, fact)| Contribution { key, points: number(key), fact })
+            .collect();
+        Self { contributions, losses: losses(facts, number) }
+    }
+}
+
+fn losses(facts: &Facts, number: impl Fn(&'static str) -> f64) -> Vec<Loss> {
+    let (own, all) = (number(OWN_RATE), number(DISRUPTION_RATE));
+    let (direct, systemic) = (number(LOSS_PER_DISRUPTION_JPY), number(SYSTEMIC_LOSS_PER_DISRUPTION_JPY));
+    let access = |access: &Option<String>| access.clone().unwrap_or_else(|| "none".to_owned());
+    let (data, network) = (facts.data_loss_jpy, facts.network_loss_jpy);
+    vec![
+        Loss {
+            key: LOSS_SUPPLY_DIRECT_JPY,
+            yen: all * direct,
+            fact: Fact::Supply { caused: false, rate: all, yen_per_stop: direct },
+        },
+        Loss {
+            key: LOSS_SUPPLY_CAUSED_JPY,
+            yen: own * systemic,
+            fact: Fact::Supply { caused: true, rate: own, yen_per_stop: systemic },
+        },
+        Loss {
+            key: LOSS_DATA_JPY,
+            yen: own * data,
+            fact: Fact::Data { data_access: access(&facts.data_access), rate: own, yen_per_incident: data },
+        },
+        Loss {
+            key: LOSS_NETWORK_JPY,
+            yen: own * network,
+            fact: Fact::Network { network_access: access(&facts.network_access), rate: own, yen_per_incident: network },
+        },
+    ]
+}
