@@ -32,7 +32,8 @@ pub(crate) struct Caller {
     /// The supplier that it is for, with that role.
     pub(crate) supplier_id: Option<SupplierId>,
     role: Role,
-    time_zone: Tz,
+    /// In which the buyer's days begin.
+    pub(crate) time_zone: Tz,
 }
 
 impl Caller {

@@ -1,10 +1,13 @@
 //! The command line: one file a verb.
 
+mod demo;
 mod faults;
 mod import;
 mod progress;
+mod prune;
 mod report;
 mod score;
+mod score_run;
 mod serve;
 mod service;
 mod target;
@@ -34,9 +37,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(demo::Args),
     Score(score::Args),
     Serve(serve::Args),
     Import(import::Args),
+    #[command(subcommand)]
+    ScoreRun(score_run::Verb),
+    Prune(prune::Args),
     #[command(subcommand)]
     Tenant(tenant::Verb),
     #[command(subcommand)]
@@ -83,9 +90,12 @@ impl<E: Error + 'static> From<E> for Failure {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let (outcome, lang) = match cli.verb {
+        Verb::Demo(args) => (demo::run(&args), args.lang()),
         Verb::Score(args) => (score::run(&args), args.lang()),
         Verb::Serve(args) => (serve::run(&args), Lang::En),
         Verb::Import(args) => (import::run(&args), args.lang()),
+        Verb::ScoreRun(verb) => (score_run::run(&verb), Lang::En),
+        Verb::Prune(args) => (prune::run(&args), Lang::En),
         Verb::Tenant(verb) => (tenant::run(&verb), Lang::En),
         Verb::Token(verb) => (token::run(&verb), Lang::En),
         Verb::Service(verb) => (service::run(&verb), Lang::En),
@@ -112,10 +122,24 @@ struct DataFolder {
     data: PathBuf,
 }
 
+/// Who records what comes from the command line.
+pub(crate) const COMMAND_LINE: &str = "command line";
+
 /// How long a command waits for a service that imports a large file.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 impl DataFolder {
+    /// Opens a folder that is there: for what makes no sense in a new one.
+    fn open_existing(&self) -> Result<Store, Failure> {
+        if self.data.join("sonae.db").exists() {
+            return self.open();
+        }
+        let data = self.data.display();
+        Err(Failure::Usage(format!(
+            "--data {data}: no service or import has kept anything there; name its data folder"
+        )))
+    }
+
     fn open(&self) -> Result<Store, Failure> {
         if !self.data.join("sonae.db").exists() {
             // Nobody is left to tell if standard error is closed.
@@ -147,6 +171,19 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Reads the model that a service is to score with.
+pub(crate) fn model_of(path: &std::path::Path) -> Result<scoring::Model, crate::service::ServeError> {
+    score::read_model(Some(path), Lang::En).map_err(|failure| match failure {
+        Failure::Usage(text) | Failure::Data(text) => crate::service::ServeError::Model(text),
+        Failure::Step(error) => crate::service::ServeError::Model(with_causes(&*error)),
+    })
+}
+
+/// The faults of a folder, for the log.
+pub(crate) fn folder_faults(folder: &std::path::Path, error: &crate::files::folder::FolderError) -> String {
+    faults::folder(folder, error, Lang::En)
 }
 
 /// An error and its causes, on one line.

@@ -83,6 +83,10 @@ pub struct Config {
     pub workers: usize,
     /// How large and how slow a request may be.
     pub limits: Limits,
+    /// A model.toml in place of the built-in one.
+    pub model: Option<PathBuf>,
+    /// How long data rests before it is scored again by itself.
+    pub rescore_after: Duration,
     /// Whether SIGTERM and SIGINT end the service; not where it runs inside of another program.
     pub handles_signals: bool,
 }

@@ -10,13 +10,14 @@ use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use schema::Id;
 use scoring::Lang;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 
 use crate::auth::done;
@@ -181,6 +182,17 @@ impl Preconditions {
         let tags = self.if_none_match.as_deref().unwrap_or_default();
         tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == etag)
     }
+}
+
+/// Answers with a body, briefly where the client has the same one already.
+pub(crate) fn answer_unless_known(body: &Value, preconditions: &Preconditions) -> HttpResponse {
+    let text = body.to_string();
+    let hash: String = Sha256::digest(text.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let etag = format!("\"{hash}\"");
+    if preconditions.is_known(&etag) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
+    }
+    HttpResponse::Ok().insert_header((header::ETAG, etag)).content_type("application/json").body(text)
 }
 
 /// A body that is held to its size and pace.

@@ -6,6 +6,9 @@ use scoring::Lang;
 
 use crate::problem::Text;
 
+/// Between the name of a field and a place within it, as a JSON Pointer goes on.
+pub(crate) const WITHIN: char = '\u{1f}';
+
 /// One fault of one field.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
@@ -49,6 +52,8 @@ pub(crate) enum Reason {
     EndsBeforeStart(&'static str, &'static str),
     /// A cursor that is not ours, or belongs to another list.
     BadCursor,
+    /// A cursor of scores that newer ones have taken the place of.
+    ScoresReplaced,
     /// The key is taken by another record.
     KeyTaken,
     /// Another key in the body than in the address.
@@ -129,6 +134,7 @@ impl Reason {
             Self::InTheFuture(_) => "in-the-future",
             Self::EndsBeforeStart(..) => "ends-before-start",
             Self::BadCursor => "bad-cursor",
+            Self::ScoresReplaced => "scores-replaced",
             Self::KeyTaken => "key-taken",
             Self::DiffersFromAddress => "differs-from-address",
             Self::RepeatedKey(_) => "repeated-key",
@@ -236,6 +242,10 @@ impl Reason {
             Self::BadCursor => (
                 "この一覧のカーソルではありません。条件を変えたときは最初のページから取り直してください".into(),
                 "not a cursor of this list; start from the first page when filters or sort have changed".into(),
+            ),
+            Self::ScoresReplaced => (
+                "一覧の途中で新しいスコアに置き換わりました。最初のページから取り直してください".into(),
+                "newer scores took the place of these; start from the first page".into(),
             ),
             Self::KeyTaken => (
                 "このキーの記録が既にあります。その記録を変更するか、別のキーにしてください".into(),

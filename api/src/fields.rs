@@ -387,6 +387,14 @@ impl<'a> Fields<'a> {
         self.cells.iter().any(|(known, _)| *known == name)
     }
 
+    /// A field of a JSON body as it came; none where it is not there, or null.
+    pub(crate) fn json(&self, name: &str) -> Option<&'a Value> {
+        self.cells.iter().find_map(|(known, cell)| match cell {
+            Cell::Json(value) if *known == name && !value.is_null() => Some(*value),
+            _ => None,
+        })
+    }
+
     /// Reads a field; where it is not there at all, takes what the record has now.
     pub(crate) fn value<T: FieldValue>(&mut self, name: &str, now: Option<T>) -> Option<T> {
         let cell = self.cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| cell);

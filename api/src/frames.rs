@@ -1,14 +1,17 @@
 //! Rows and files to frames and back: the seam to scoring, and the only place here that knows polars.
 
+use std::fs::File;
 use std::io::Write;
 
 use chrono::NaiveDate;
 use polars::prelude::{
-    BooleanChunkedBuilder, ChunkedBuilder, Column, DataType, Float64Chunked, Float64Type, Int32Type, Int64Type,
-    IntoColumn, PrimitiveChunkedBuilder, StringChunked, StringChunkedBuilder,
+    BooleanChunkedBuilder, ChunkedBuilder, Column, DataType, Float64Chunked, Float64Type, Int32Chunked, Int32Type,
+    Int64Type, IntoColumn, NewChunkedArray, PrimitiveChunkedBuilder, StringChunked, StringChunkedBuilder,
 };
 pub(crate) use polars::prelude::{DataFrame, PolarsError as FrameError, PolarsResult as FrameResult};
+use polars_io::parquet::write::BatchedWriter;
 use polars_io::prelude::{CsvWriter, KeyValueMetadata, ParquetWriter, SerWriter};
+use schema::scores::ScoreRow;
 use scoring::{InputColumn, Kind, RESULTS, ResultColumn, Scores, Unit};
 
 /// Collects cells of text into the columns that a table declares.
@@ -173,14 +176,72 @@ pub(crate) fn write_csv(scores: &Scores, out: &mut impl Write) -> FrameResult<()
 
 /// Writes the results as Parquet, with their provenance as key-value metadata.
 pub(crate) fn write_parquet(scores: &Scores, provenance: &Provenance, out: &mut impl Write) -> FrameResult<()> {
+    ParquetWriter::new(out).with_key_value_metadata(Some(metadata(provenance))).finish(&mut scores.table()?)?;
+    Ok(())
+}
+
+fn metadata(provenance: &Provenance) -> KeyValueMetadata {
     let metadata = [
         ("sonae.as_of", provenance.as_of.to_string()),
         ("sonae.model_version", provenance.model_version.clone()),
         ("sonae.model_sha256", provenance.model_hash.clone()),
     ];
-    let metadata = KeyValueMetadata::from_static(metadata.map(|(key, value)| (key.to_owned(), value)).to_vec());
-    ParquetWriter::new(out).with_key_value_metadata(Some(metadata)).finish(&mut scores.table()?)?;
-    Ok(())
+    KeyValueMetadata::from_static(metadata.map(|(key, value)| (key.to_owned(), value)).to_vec())
+}
+
+/// Scores as Parquet, written row group by row group as they come.
+pub(crate) struct ScoreParquet {
+    writer: BatchedWriter<File>,
+    rows: Vec<ScoreRow>,
+}
+
+impl ScoreParquet {
+    /// Rows that are held at a time, and that make a row group.
+    const GROUP: usize = 50_000;
+
+    pub(crate) fn new(out: File, provenance: &Provenance) -> FrameResult<Self> {
+        let schema = frame_of(&[])?.schema().clone();
+        let writer = ParquetWriter::new(out).with_key_value_metadata(Some(metadata(provenance))).batched(&schema)?;
+        Ok(Self { writer, rows: Vec::new() })
+    }
+
+    pub(crate) fn push(&mut self, row: &ScoreRow) -> FrameResult<()> {
+        self.rows.push(row.clone());
+        if self.rows.len() < Self::GROUP { Ok(()) } else { self.write() }
+    }
+
+    fn write(&mut self) -> FrameResult<()> {
+        self.writer.write_batch(&frame_of(&self.rows)?)?;
+        self.rows.clear();
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self) -> FrameResult<()> {
+        self.write()?;
+        self.writer.finish().map(drop)
+    }
+}
+
+/// Scores as columns: the results, the name behind the code, and the tier at the end.
+fn frame_of(rows: &[ScoreRow]) -> FrameResult<DataFrame> {
+    let text = |name: &str, of: &dyn Fn(&ScoreRow) -> Option<String>| {
+        StringChunked::from_iter_options(name.into(), rows.iter().map(of)).into_column()
+    };
+    let mut columns = Vec::with_capacity(RESULTS.len() + 2);
+    for declared in RESULTS {
+        let name = declared.name;
+        columns.push(match declared.unit {
+            Unit::Text => text(name, &|row| row.text(name).map(str::to_owned)),
+            _ => {
+                let numbers = rows.iter().map(|row| row.number(name));
+                Float64Chunked::from_iter_options(name.into(), numbers).into_column()
+            }
+        });
+    }
+    columns.insert(1, text(scoring::name::NAME, &|row| row.name.clone()));
+    let tiers = rows.iter().map(|row| row.tier);
+    columns.push(Int32Chunked::from_iter_options("tier".into(), tiers).into_column());
+    DataFrame::new(rows.len(), columns)
 }
 
 /// A cell of the results.

@@ -15,7 +15,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post};
 use bytes::Bytes;
 use schema::jobs::{self, JobRow};
-use schema::{Instant, Job, JobId, JobState, RecordKind, Source, TenantId, Whole};
+use schema::{Job, JobId, JobKind, RecordKind, Source, TenantId, Whole};
 use scoring::Lang;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -23,9 +23,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(crate) use run::{
-    Format, ImportRequest, Interrupted, Outcome, import_folder, result_of_interrupted, result_view, run,
-};
+pub(crate) use run::{Format, ImportRequest, Outcome, import_folder, interrupted_result, result_view, run};
 
 use crate::auth::{Caller, Integrator, Viewer};
 use crate::extract::{IdPath, PacedBody, Query, language, media_type};
@@ -139,9 +137,7 @@ async fn create_import(
 ) -> Result<HttpResponse, ApiError> {
     let order = read_order(&query, &request)?;
     let job = accept(&integrator.0, &state, &request, body, order).await?;
-    let mut accepted = HttpResponse::Accepted();
-    accepted.insert_header((header::LOCATION, format!("/v1/jobs/{}", job.id)));
-    Ok(crate::jobs::answer(accepted, &state, &request, &job))
+    Ok(crate::jobs::accepted(&state, &request, &job))
 }
 
 /// Stores a file, and the job that imports it.
@@ -157,7 +153,7 @@ pub(crate) async fn accept(
     let limits = state.limits;
     let limit = if order.format == Format::Xlsx { limits.xlsx_upload_bytes } else { limits.text_upload_bytes };
     let tenant = caller.tenant;
-    refuse_too_many(state, tenant).await?;
+    crate::jobs::refuse_too_many(state, tenant).await?;
     let id = JobId::new();
     let mut body = PacedBody::new(request, &mut payload, limit, limits.upload_pace())?;
     let stored = store(state, tenant, id, &mut body).await;
@@ -169,21 +165,8 @@ pub(crate) async fn accept(
         }
     };
     order.bytes = bytes;
-    let job = JobRow {
-        id,
-        state: JobState::Queued,
-        request: serde_json::to_string(&order).map_err(ApiError::internal)?,
-        result: None,
-        created_at: Instant::now(),
-        created_by: caller.name.clone(),
-        started_at: None,
-        finished_at: None,
-        attempt_count: 0,
-        is_cancel_requested: false,
-    };
-    let row = job.clone();
-    state.db.write_patiently(tenant, move |conn, tenant| Ok(jobs::insert(conn, tenant, &row)?)).await?;
-    state.runner.wake();
+    let job = crate::jobs::queued(id, JobKind::Import, &order, &caller.name)?;
+    crate::jobs::store(state, tenant, &job).await?;
     Ok(job)
 }
 
@@ -247,20 +230,6 @@ pub(crate) fn read_manner(
         today: Default::default(),
         provider_name: None,
     })
-}
-
-async fn refuse_too_many(state: &State, tenant: TenantId) -> Result<(), ApiError> {
-    let most = i64::from(state.limits.max_open_jobs);
-    let open = state.db.read(tenant, |conn, tenant| Ok(jobs::count_open(conn, tenant)?)).await?;
-    if open < most {
-        return Ok(());
-    }
-    Err(Problem::from(ProblemKind::TooManyJobs)
-        .detail(
-            format!("終わっていないジョブは{most}件までです。終わるのを待ってください"),
-            format!("{most} jobs may be open; wait until some have ended"),
-        )
-        .into())
 }
 
 /// Bytes of one part of an upload.

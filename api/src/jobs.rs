@@ -1,19 +1,22 @@
 //! Jobs: work that outlasts a request, and survives a restart.
 
+mod outcome;
 mod runner;
 
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use schema::jobs::{self, JobRow};
-use schema::{Job, JobId, JobState, Whole};
+use schema::{Instant, Job, JobId, JobKind, JobState, TenantId, Whole};
 use scoring::Lang;
+use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(crate) use runner::{Progress, Runner};
+pub(crate) use outcome::{Interrupted, interrupted_result};
+pub(crate) use runner::{Progress, Runner, Tools};
 
 use crate::auth::{Integrator, Viewer};
 use crate::extract::{IdPath, Query, language};
@@ -32,13 +35,31 @@ impl PartialSchema for JobView {
             .property("done", whole_schema("So many are done.", 12_000), true)
             .property("total", whole_schema("Of so many, where that is known.", 25_358).or_null(), true)
             .property("unit", text_schema("What is counted.", "rows"), true);
+        let failure = object("Why it ended without effect; null if it did not.")
+            .property("code", text_schema("The stable code.", "not-utf-8"), true)
+            .property(
+                "detail",
+                text_schema("What was wrong and what to do.", "not UTF-8; save the file as UTF-8"),
+                true,
+            );
+        let request = crate::imports::request_schema().described("What was asked for, of an import; null of others.");
         object("A job.")
-            .property("id", id_schema("The id: of the job, and of the import that it runs."), true)
-            .property("kind", choice_schema("What it does.", &["import"], "import"), true)
+            .property("id", id_schema("The id: of the job, and of the import or score run that it makes."), true)
+            .property("kind", choice_schema("What it does.", &keys::<JobKind>(), "import"), true)
             .property("state", choice_schema("How far it is.", &keys::<JobState>(), "succeeded"), true)
             .property("progress", progress.or_null(), true)
-            .property("request", crate::imports::request_schema(), true)
+            .property("request", request.or_null(), true)
             .property("result", crate::imports::result_schema().or_null(), true)
+            .property(
+                "result_url",
+                text_schema(
+                    "Where what it made is: findings, a score run, a file; null until then.",
+                    "/v1/score-runs/0199…",
+                )
+                .or_null(),
+                true,
+            )
+            .property("failure", failure.or_null(), true)
             .property("created_at", time_schema("When it was asked for."), true)
             .property("created_by", text_schema("The token that asked for it.", "purchasing"), true)
             .property("started_at", time_schema("When work began.").or_null(), true)
@@ -72,16 +93,82 @@ impl ToSchema for JobList {
 /// A job as the API shows it.
 pub(crate) fn view(job: &JobRow, progress: Option<&Progress>, lang: Lang) -> Value {
     let stored = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+    let unit = match job.kind {
+        JobKind::Import => "rows",
+        JobKind::ScoreRun => "steps",
+        JobKind::Export => "suppliers",
+    };
     let progress = progress
         .filter(|_| job.state == JobState::Running)
-        .map(|progress| json!({ "done": progress.done(), "total": progress.total(), "unit": "rows" }));
+        .map(|progress| json!({ "done": progress.done(), "total": progress.total(), "unit": unit }));
+    let result: Option<Value> = job.result.as_deref().map(stored);
+    let failure = result.as_ref().and_then(|result| result.get("failure")).filter(|failure| failure.is_object());
+    let failure = failure.map(|failure| {
+        let detail = failure.get(lang.pick("detail_ja", "detail_en"));
+        json!({ "code": failure.get("code"), "detail": detail })
+    });
+    let is_import = job.kind == JobKind::Import;
+    let is_done = matches!(job.state, JobState::Succeeded | JobState::PartiallySucceeded);
+    let result_url = match job.kind {
+        JobKind::Import => result.as_ref().map(|_| format!("/v1/imports/{}/findings", job.id)),
+        JobKind::ScoreRun => is_done.then(|| format!("/v1/score-runs/{}", job.id)),
+        JobKind::Export => is_done.then(|| format!("/v1/exports/{}/file", job.id)),
+    };
     json!({
-        "id": job.id, "kind": "import", "state": job.state, "progress": progress,
-        "request": stored(&job.request),
-        "result": job.result.as_deref().map(|result| crate::imports::result_view(stored(result), job.id, lang)),
+        "id": job.id, "kind": job.kind, "state": job.state, "progress": progress,
+        "request": is_import.then(|| stored(&job.request)),
+        "result": result.filter(|_| is_import).map(|result| crate::imports::result_view(result, job.id, lang)),
+        "result_url": result_url, "failure": failure,
         "created_at": job.created_at, "created_by": job.created_by, "started_at": job.started_at,
         "finished_at": job.finished_at, "attempt_count": job.attempt_count,
     })
+}
+
+/// A new job that waits for its turn.
+pub(crate) fn queued(id: JobId, kind: JobKind, request: &impl Serialize, by: &str) -> Result<JobRow, ApiError> {
+    Ok(JobRow {
+        id,
+        kind,
+        state: JobState::Queued,
+        request: serde_json::to_string(request).map_err(ApiError::internal)?,
+        result: None,
+        created_at: Instant::now(),
+        created_by: by.to_owned(),
+        started_at: None,
+        finished_at: None,
+        attempt_count: 0,
+        is_cancel_requested: false,
+    })
+}
+
+/// Stores a job for the runner.
+pub(crate) async fn store(state: &State, tenant: TenantId, job: &JobRow) -> Result<(), ApiError> {
+    let row = job.clone();
+    state.db.write_patiently(tenant, move |conn, tenant| Ok(jobs::insert(conn, tenant, &row)?)).await?;
+    state.runner.wake();
+    Ok(())
+}
+
+/// Answers where a stored job is.
+pub(crate) fn accepted(state: &State, request: &HttpRequest, job: &JobRow) -> HttpResponse {
+    let mut accepted = HttpResponse::Accepted();
+    accepted.insert_header((header::LOCATION, format!("/v1/jobs/{}", job.id)));
+    answer(accepted, state, request, job)
+}
+
+/// Refuses one job more than a buyer may have open.
+pub(crate) async fn refuse_too_many(state: &State, tenant: TenantId) -> Result<(), ApiError> {
+    let most = i64::from(state.limits.max_open_jobs);
+    let open = state.db.read(tenant, |conn, tenant| Ok(jobs::count_open(conn, tenant)?)).await?;
+    if open < most {
+        return Ok(());
+    }
+    Err(Problem::from(ProblemKind::TooManyJobs)
+        .detail(
+            format!("終わっていないジョブは{most}件までです。終わるのを待ってください"),
+            format!("{most} jobs may be open; wait until some have ended"),
+        )
+        .into())
 }
 
 /// The parameters of the list of jobs, for the API document.
@@ -129,8 +216,8 @@ async fn list_jobs(
 
 /// Get a job
 ///
-/// Ask again until `finished_at` is there. The result of an import says how many rows were created, updated, unchanged, rejected and
-/// ended, and where its findings are. Role: viewer.
+/// Ask again until `finished_at` is there; `result_url` then says where what it made is. The result of an import says how many rows were
+/// created, updated, unchanged, rejected and ended. Role: viewer.
 #[utoipa::path(tag = "jobs", params(IdPath<Job>), responses((status = 200, body = JobView, description = "The job.")))]
 #[get("/jobs/{id}")]
 async fn get_job(

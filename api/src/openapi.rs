@@ -7,7 +7,7 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{
-    ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+    ArrayBuilder, KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
@@ -142,6 +142,39 @@ pub(crate) fn time_schema(description: &str) -> Shape {
     Shape(schema)
 }
 
+/// A day.
+pub(crate) fn date_schema(description: &str) -> Shape {
+    let mut schema = scalar(Type::String, description, "2026-09-30".into());
+    schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Date));
+    Shape(schema)
+}
+
+/// A number with decimals.
+pub(crate) fn number_schema(description: &str, example: f64) -> Shape {
+    let mut schema = scalar(Type::Number, description, example.into());
+    schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Double));
+    Shape(schema)
+}
+
+/// Several of a kind.
+pub(crate) fn array(description: &str, items: impl Into<RefOr<Schema>>) -> RefOr<Schema> {
+    let array = ArrayBuilder::new().items(items.into()).description(Some(description)).build();
+    RefOr::T(Schema::Array(array))
+}
+
+/// Several of a kind, one at least.
+pub(crate) fn array_of_up_to(most: usize, description: &str, items: impl Into<RefOr<Schema>>) -> RefOr<Schema> {
+    let array = ArrayBuilder::new().items(items.into()).description(Some(description));
+    RefOr::T(Schema::Array(array.min_items(Some(1)).max_items(Some(most)).build()))
+}
+
+/// A thing that is described elsewhere, or null.
+pub(crate) fn one_or_null(description: &str, thing: Ref) -> RefOr<Schema> {
+    let null = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Null)).build();
+    let one = OneOfBuilder::new().item(thing).item(null).description(Some(description)).build();
+    RefOr::T(Schema::OneOf(one))
+}
+
 /// One of a closed set.
 pub(crate) fn choice_schema(description: &str, keys: &[&str], example: &str) -> Shape {
     let mut schema = scalar(Type::String, description, example.into());
@@ -216,8 +249,7 @@ pub(crate) fn origin_properties(body: Shape, has_external_id: bool) -> Shape {
 
 /// What every record has beside its attributes.
 pub(crate) fn meta_properties(view: Shape) -> Shape {
-    let mut date = text_schema("Since when it no longer holds: archived, or dropped by its source.", "2026-09-30");
-    date.0.format = Some(SchemaFormat::KnownFormat(KnownFormat::Date));
+    let date = date_schema("Since when it no longer holds: archived, or dropped by its source.");
     let warning = object("What is odd, and was taken all the same.")
         .property("field", text_schema("The field.", "corporate_number"), true)
         .property("code", text_schema("The stable code.", "same-corporate-number"), true)
@@ -329,6 +361,12 @@ pub(crate) fn list_parameters(sorts: &[String], has_external_id: bool) -> Vec<Pa
     all
 }
 
+/// Of which days runs are asked for.
+pub(crate) fn as_of_parameters() -> [Parameter; 2] {
+    let (gte, lte) = ("Scored for this day or later.", "Scored for this day or earlier.");
+    [parameter("as_of_gte", gte, date_schema(gte), false), parameter("as_of_lte", lte, date_schema(lte), false)]
+}
+
 /// Which page of a list.
 pub(crate) fn page_parameters() -> Vec<Parameter> {
     let mut limit = whole_schema("Rows of a page.", USUAL_LIMIT);
@@ -392,7 +430,11 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     if needs_token {
         problems.push(("400", "invalid-parameters"));
     }
-    if path.contains('{') || (*method == HttpMethod::Get && path.contains("by-")) {
+    // Before anything was scored there is nothing to show.
+    let shows_scores = ["/v1/scores", "/v1/portfolio", "/v1/exports/scores", "/v1/own/score"];
+    if shows_scores.iter().any(|start| path.starts_with(start)) {
+        problems.push(("404", "not-scored"));
+    } else if path.contains('{') || (*method == HttpMethod::Get && path.contains("by-")) {
         problems.push(("404", "not-found"));
     }
     if operation.request_body.is_some() {
@@ -416,7 +458,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         problems.extend([("412", "stale-version"), ("428", "precondition-required")]);
     }
     // What starts a job.
-    if operation.responses.responses.contains_key("202") && *method == HttpMethod::Post {
+    if operation.responses.responses.contains_key("202") && *method != HttpMethod::Delete {
         problems.push(("429", "too-many-jobs"));
     }
     for (status, code) in problems {
@@ -448,7 +490,7 @@ fn describe_headers(method: &HttpMethod, operation: &mut Operation) {
         let mut add = |name: &str, text: &str, example: &str| {
             response.headers.insert(name.to_owned(), header(text, example).into());
         };
-        if status == "201" || (status == "202" && *method == HttpMethod::Post) {
+        if status == "201" || (status == "202" && *method != HttpMethod::Delete) {
             add("Location", "Where it is.", "/v1/suppliers/01999999-9999-7999-8999-999999999999");
         }
         if matches!(status.as_str(), "200" | "201" | "304") && (is_read || is_change || status == "201") {

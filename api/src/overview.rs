@@ -1,10 +1,253 @@
-//! The portfolio in a few labelled numbers, for the terminal and the workbook alike.
+//! The portfolio in numbers: kept with each run, and shown by the terminal, the workbook and the service alike.
 
-use scoring::{Lang, Summary, Yen, percent};
+use std::collections::BTreeMap;
+
+use scoring::{Coverage, GRADES, Indicators, Lang, Model, Portfolio, Scores, Summary, Yen, label, percent};
+use serde::{Deserialize, Serialize};
+
+use crate::frames::FrameResult;
+
+/// Suppliers that cause most loss, of which as many are named.
+const NAMED: usize = 10;
+
+/// A portfolio in numbers. Suppliers are named by their code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Overview {
+    pub(crate) supplier_count: usize,
+    /// By grade A to E.
+    pub(crate) grades: [usize; 5],
+    pub(crate) chain_grades: [usize; 5],
+    pub(crate) expected_annual_loss_jpy: f64,
+    /// Those whose own incidents cause most loss, with it, largest first.
+    pub(crate) most_loss: Vec<(String, f64)>,
+    pub(crate) annual_spend_jpy: f64,
+    pub(crate) monitored_spend_jpy: f64,
+    pub(crate) monitored: Part,
+    /// By tier, those without a path to the buyer last.
+    pub(crate) monitored_by_tier: Vec<(Option<u32>, Part)>,
+    pub(crate) monitored_by_size: Vec<(String, Part)>,
+    pub(crate) security_action_1: Part,
+    pub(crate) security_action_2: Part,
+    pub(crate) security_action_1_sme: Part,
+    pub(crate) security_action_2_sme: Part,
+    pub(crate) scs_3: Part,
+    pub(crate) scs_4: Part,
+    pub(crate) scs_5: Part,
+    pub(crate) isms: Part,
+    pub(crate) reporting: Part,
+    /// None where contacts are not known, as on the command line.
+    pub(crate) verified_contacts: Option<Part>,
+    pub(crate) evidence_age_median_days: Option<f64>,
+    pub(crate) without_evidence: Part,
+    pub(crate) expired: Part,
+    pub(crate) sole_source_unmonitored_count: usize,
+    pub(crate) sole_source_unmonitored_loss_jpy: f64,
+    pub(crate) tier_1_count: usize,
+    /// Those through which most tier-1 suppliers can be stopped, with how many.
+    pub(crate) stops_tier_1: Vec<(String, usize)>,
+    /// Active enrollments by the provider that runs them; none where providers are not known.
+    pub(crate) operators: Option<Vec<(Option<String>, usize)>>,
+    pub(crate) unknown_size: Part,
+    pub(crate) unknown_section: Part,
+    pub(crate) unknown_spend_row_count: usize,
+    pub(crate) assumed_coverage_row_count: usize,
+}
+
+/// So many of so many.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub(crate) count: usize,
+    pub(crate) of: usize,
+}
+
+impl Part {
+    /// 0 to 1; none of nothing.
+    pub(crate) fn share(self) -> Option<f64> {
+        Coverage { count: self.count, of: self.of }.share()
+    }
+}
+
+impl From<&Coverage> for Part {
+    fn from(coverage: &Coverage) -> Self {
+        Self { count: coverage.count, of: coverage.of }
+    }
+}
+
+/// What is known beside the portfolio itself.
+pub(crate) struct Beside {
+    /// Active enrollments by provider.
+    pub(crate) operators: BTreeMap<Option<String>, usize>,
+    /// Suppliers whose incident contact was verified within twelve months.
+    pub(crate) verified_contact_count: usize,
+}
+
+impl Overview {
+    /// Sums up a portfolio and its scores.
+    pub(crate) fn new(
+        portfolio: &Portfolio,
+        scores: &Scores,
+        model: &Model,
+        beside: Option<Beside>,
+    ) -> FrameResult<Self> {
+        let summary = Summary::new(portfolio, scores)?;
+        let indicators = Indicators::new(portfolio, scores, model)?;
+        let results = crate::frames::Results::new(scores)?;
+        let code = |row: usize| results.text(scoring::name::SUPPLIER_CODE, row).to_owned();
+        let caused = |row: usize| results.number(scoring::name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY, row);
+        let all = summary.supplier_count;
+        let most_loss = summary.by_loss_caused.iter().take(NAMED).filter(|row| caused(**row) > 0.0);
+        let (operators, verified) = match beside {
+            None => (None, None),
+            Some(Beside { operators, verified_contact_count }) => {
+                let mut operators: Vec<_> = operators.into_iter().collect();
+                operators.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+                (Some(operators), Some(Part { count: verified_contact_count, of: all }))
+            }
+        };
+        Ok(Self {
+            supplier_count: all,
+            grades: summary.grades,
+            chain_grades: summary.chain_grades,
+            expected_annual_loss_jpy: summary.expected_annual_loss_jpy,
+            most_loss: most_loss.map(|row| (code(*row), caused(*row))).collect(),
+            annual_spend_jpy: indicators.annual_spend_jpy,
+            monitored_spend_jpy: indicators.monitored_spend_jpy,
+            monitored: (&indicators.monitored).into(),
+            monitored_by_tier: indicators.monitored_by_tier.iter().map(|(tier, part)| (*tier, part.into())).collect(),
+            monitored_by_size: indicators
+                .monitored_by_size
+                .iter()
+                .map(|(size, part)| ((*size).to_owned(), part.into()))
+                .collect(),
+            security_action_1: (&indicators.security_action_1).into(),
+            security_action_2: (&indicators.security_action_2).into(),
+            security_action_1_sme: (&indicators.security_action_1_sme).into(),
+            security_action_2_sme: (&indicators.security_action_2_sme).into(),
+            scs_3: (&indicators.scs_3).into(),
+            scs_4: (&indicators.scs_4).into(),
+            scs_5: (&indicators.scs_5).into(),
+            isms: (&indicators.isms).into(),
+            reporting: (&indicators.reporting).into(),
+            verified_contacts: verified,
+            evidence_age_median_days: indicators.evidence_age_median_days,
+            without_evidence: Part { count: summary.no_evidence_count, of: all },
+            expired: (&indicators.expired).into(),
+            sole_source_unmonitored_count: indicators.sole_source_unmonitored.supplier_count,
+            sole_source_unmonitored_loss_jpy: indicators.sole_source_unmonitored.expected_annual_loss_jpy,
+            tier_1_count: indicators.tier_1_count,
+            stops_tier_1: indicators.stops_tier_1.iter().map(|(row, count)| (code(*row), *count)).collect(),
+            operators,
+            unknown_size: Part { count: summary.unknown_size_count, of: all },
+            unknown_section: Part { count: summary.unknown_section_count, of: all },
+            unknown_spend_row_count: summary.unknown_spend_row_count,
+            assumed_coverage_row_count: summary.assumed_coverage_row_count,
+        })
+    }
+
+    /// The monitored share of the spend with direct suppliers; none of nothing.
+    pub(crate) fn monitored_spend_share(&self) -> Option<f64> {
+        (self.annual_spend_jpy > 0.0).then(|| self.monitored_spend_jpy / self.annual_spend_jpy)
+    }
+
+    /// Each grade with how many suppliers have it: by their own risk, and with the chain.
+    pub(crate) fn by_grade(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
+        GRADES.into_iter().zip(self.grades).zip(self.chain_grades).map(|((grade, own), chain)| (grade, own, chain))
+    }
+
+    /// Losses and coverage, then what is unknown.
+    pub(crate) fn lines(&self, lang: Lang) -> [Vec<Line>; 2] {
+        let line = |ja: &str, en: &str, value| Line { label: lang.pick(ja, en).to_owned(), value };
+        let mut known = vec![
+            line("年間期待損失", "expected annual loss", Value::Yen(self.expected_annual_loss_jpy)),
+            line("年間取引額（直接の取引先）", "annual spend with direct suppliers", Value::Yen(self.annual_spend_jpy)),
+            line("お助け隊の監視がある取引先", "suppliers monitored by お助け隊", Value::Of(self.monitored)),
+            line(
+                "うち、取引額に占める割合",
+                "their share of the spend",
+                Value::Share(self.monitored_spend_share().unwrap_or_default()),
+            ),
+        ];
+        for (tier, part) in &self.monitored_by_tier {
+            let (ja, en) = match tier {
+                Some(tier) => (format!("監視、{tier}次の取引先"), format!("monitored, tier {tier}")),
+                None => ("監視、発注者への経路が未登録".to_owned(), "monitored, no path to the buyer known".to_owned()),
+            };
+            known.push(line(&ja, &en, Value::Of(*part)));
+        }
+        for (size, part) in self.monitored_by_size.iter().filter(|(_, part)| part.of > 0) {
+            let (ja, en) = (label(size, Lang::Ja), label(size, Lang::En));
+            known.push(line(&format!("監視、{ja}"), &format!("monitored, {en}"), Value::Of(*part)));
+        }
+        known.extend([
+            line("SECURITY ACTION ★1以上", "SECURITY ACTION ★1 or ★2", Value::Of(self.security_action_1)),
+            line("SECURITY ACTION ★2", "SECURITY ACTION ★2", Value::Of(self.security_action_2)),
+            line(
+                "SECURITY ACTION ★1以上（中小企業のうち）",
+                "SECURITY ACTION ★1 or ★2, of small and medium enterprises",
+                Value::Of(self.security_action_1_sme),
+            ),
+            line("SCS ★3以上", "SCS ★3 or higher", Value::Of(self.scs_3)),
+            line("SCS ★4以上", "SCS ★4 or higher", Value::Of(self.scs_4)),
+            line("ISMSのある取引先", "suppliers with ISMS", Value::Of(self.isms)),
+            line("事案の報告に合意した取引先", "suppliers that agreed to report", Value::Of(self.reporting)),
+        ]);
+        if let Some(verified) = self.verified_contacts {
+            known.push(line(
+                "連絡先を12か月以内に確かめた取引先",
+                "suppliers with an incident contact verified within 12 months",
+                Value::Of(verified),
+            ));
+        }
+        if let Some(days) = self.evidence_age_median_days {
+            known.push(line("根拠の古さの中央値", "median age of the evidence", Value::Days(days)));
+        }
+        known.extend([
+            line("期限を過ぎた加入・認証", "enrollments and certificates that are over", Value::Of(self.expired)),
+            line(
+                "監視のない、代わりのいない取引先を通じた年間期待損失",
+                "expected annual loss through sole sources without monitoring",
+                Value::Yen(self.sole_source_unmonitored_loss_jpy),
+            ),
+        ]);
+        if let Some((code, count)) = self.stops_tier_1.first() {
+            let part = Part { count: *count, of: self.tier_1_count };
+            known.push(line(
+                &format!("最も多くの1次取引先に影響する取引先（{code}）"),
+                &format!("tier-1 suppliers that {code} can stop, the most of all"),
+                Value::Of(part),
+            ));
+        }
+        if let Some((name, count)) = self.operators.iter().flatten().find(|(name, _)| name.is_some()) {
+            let name = name.as_deref().unwrap_or_default();
+            let of = self.operators.iter().flatten().map(|(_, count)| count).sum();
+            known.push(line(
+                &format!("加入の最も多いお助け隊事業者（{name}）"),
+                &format!("enrollments with {name}, the most of all operators"),
+                Value::Of(Part { count: *count, of }),
+            ));
+        }
+        let unknown = vec![
+            line("規模が不明な取引先", "suppliers of unknown size", Value::Of(self.unknown_size)),
+            line("業種が不明な取引先", "suppliers of unknown section", Value::Of(self.unknown_section)),
+            line(
+                "加入・認証・報告の合意・事案のどれも記録がない取引先",
+                "suppliers with no enrollment, certification, agreement or incident",
+                Value::Of(self.without_evidence),
+            ),
+            line("取引額が未入力の行", "rows to the buyer without a spend", Value::Count(self.unknown_spend_row_count)),
+            line(
+                "カバー率を仮定した加入",
+                "enrollments of assumed coverage",
+                Value::Count(self.assumed_coverage_row_count),
+            ),
+        ];
+        [known, unknown]
+    }
+}
 
 /// A labelled number.
 pub(crate) struct Line {
-    pub(crate) label: &'static str,
+    pub(crate) label: String,
     pub(crate) value: Value,
 }
 
@@ -12,22 +255,28 @@ pub(crate) struct Line {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Value {
     Yen(f64),
-    /// A count, of how many.
-    Of(usize, usize),
+    Of(Part),
     Share(f64),
     Count(usize),
+    Days(f64),
 }
 
 impl Value {
     pub(crate) fn text(self, lang: Lang) -> String {
         match self {
             Self::Yen(yen) => Yen(yen).to_string(),
-            Self::Of(count, all) => {
-                let share = percent(share(count, all));
-                lang.pick(format!("{count} / {all}（{share}）"), format!("{count} of {all} ({share})"))
+            Self::Of(part) => {
+                let Part { count, of } = part;
+                match part.share().map(percent) {
+                    Some(share) => {
+                        lang.pick(format!("{count} / {of}（{share}）"), format!("{count} of {of} ({share})"))
+                    }
+                    None => lang.pick(format!("{count} / {of}"), format!("{count} of {of}")),
+                }
             }
             Self::Share(share) => percent(share),
             Self::Count(count) => count.to_string(),
+            Self::Days(days) => lang.pick(format!("{days}日"), format!("{days} days")),
         }
     }
 }
@@ -35,38 +284,4 @@ impl Value {
 /// A part of a whole, 0 of nothing.
 pub(crate) fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-/// Losses and coverage, then what is unknown.
-pub(crate) fn lines(summary: &Summary, lang: Lang) -> [Vec<Line>; 2] {
-    let all = summary.supplier_count;
-    let of = |count| Value::Of(count, all);
-    let line = |ja, en, value| Line { label: lang.pick(ja, en), value };
-    let spend =
-        if summary.annual_spend_jpy > 0.0 { summary.monitored_spend_jpy / summary.annual_spend_jpy } else { 0.0 };
-    let known = vec![
-        line("年間期待損失", "expected annual loss", Value::Yen(summary.expected_annual_loss_jpy)),
-        line("年間取引額（直接の取引先）", "annual spend with direct suppliers", Value::Yen(summary.annual_spend_jpy)),
-        line("お助け隊の監視がある取引先", "suppliers monitored by お助け隊", of(summary.monitored_count)),
-        line("うち、取引額に占める割合", "their share of the spend", Value::Share(spend)),
-        line("SECURITY ACTION・SCSのある取引先", "suppliers with SECURITY ACTION or SCS", of(summary.declared_count)),
-        line("ISMSのある取引先", "suppliers with ISMS", of(summary.isms_count)),
-        line("事案の報告に合意した取引先", "suppliers that agreed to report", of(summary.reporting_count)),
-    ];
-    let unknown = vec![
-        line("規模が不明な取引先", "suppliers of unknown size", of(summary.unknown_size_count)),
-        line("業種が不明な取引先", "suppliers of unknown section", of(summary.unknown_section_count)),
-        line(
-            "加入・認証・報告の合意・事案のどれも記録がない取引先",
-            "suppliers with no enrollment, certification, agreement or incident",
-            of(summary.no_evidence_count),
-        ),
-        line("取引額が未入力の行", "rows to the buyer without a spend", Value::Count(summary.unknown_spend_row_count)),
-        line(
-            "カバー率を仮定した加入",
-            "enrollments of assumed coverage",
-            Value::Count(summary.assumed_coverage_row_count),
-        ),
-    ];
-    [known, unknown]
 }

@@ -1,5 +1,7 @@
 //! What a supplier sees of itself, and nothing of anybody else.
 
+mod score;
+
 use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
@@ -193,6 +195,7 @@ async fn list_own_incidents(
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(score::get_own_score).service(score::get_own_score_history);
     config
         .service(get_own_supplier)
         .service(list_own_enrollments)

@@ -1,11 +1,15 @@
 //! Pages of a list: cursors that only this service can make, and only for the list that they belong to.
 
+use actix_web::HttpRequest;
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use schema::TenantId;
+use schema::{TenantId, ValueError};
 
 use crate::extract::Query;
+use crate::fault::{Fault, Reason};
+use crate::fields::{Cell, FieldValue, Fields, Kind};
+use crate::openapi::LONGEST_PARAMETER;
 
 /// The most rows of a page.
 pub(crate) const MAX_LIMIT: i64 = 1000;
@@ -53,6 +57,53 @@ impl<'a> Cursors<'a> {
     fn message(&self, place: &[u8]) -> Vec<u8> {
         [self.scope.as_bytes(), b"\0", place].concat()
     }
+}
+
+/// Reads the parameter `cursor`; `place` makes the place out of its sort key and id.
+pub(crate) fn read_cursor<T>(
+    fields: &mut Fields<'_>,
+    cursors: &Cursors<'_>,
+    place: impl FnOnce(&str, &str) -> Option<T>,
+) -> Option<Option<T>> {
+    let Some(cursor) = fields.value::<Option<LongText>>("cursor", None)? else { return Some(None) };
+    let place = cursors.read(&cursor.0).and_then(|(key, id)| place(&key, &id));
+    if place.is_none() {
+        fields.faults.push(Fault::new("cursor", Reason::BadCursor));
+    }
+    place.map(Some)
+}
+
+/// A text longer than other parameters: a cursor, which holds a sort key, or the names of many fields.
+pub(crate) struct LongText(pub(crate) String);
+
+impl FieldValue for LongText {
+    const KIND: Kind = Kind::Text { max: LONGEST_PARAMETER };
+
+    fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
+        match cell {
+            Cell::Text(text) if text.is_empty() => Err(Reason::Value(ValueError::Empty)),
+            Cell::Text(text) if text.len() <= LONGEST_PARAMETER => Ok(Self(text.to_string())),
+            _ => Err(Reason::Value(ValueError::TooLong { max: LONGEST_PARAMETER })),
+        }
+    }
+}
+
+/// The address of another page of a list.
+fn url(request: &HttpRequest, query: &Query, cursor: Option<&str>) -> String {
+    let mut text = form_urlencoded::Serializer::new(String::new());
+    text.extend_pairs(query.0.iter().filter(|(name, _)| name != "cursor"));
+    if let Some(cursor) = cursor {
+        text.append_pair("cursor", cursor);
+    }
+    let text = text.finish();
+    if text.is_empty() { request.path().to_owned() } else { format!("{}?{text}", request.path()) }
+}
+
+/// The links of a page: the first one, and the next one if there is one.
+pub(crate) fn links(request: &HttpRequest, query: &Query, next: Option<&str>) -> String {
+    let first = format!("<{}>; rel=\"first\"", url(request, query, None));
+    let next = next.iter().map(|next| format!("<{}>; rel=\"next\"", url(request, query, Some(next))));
+    next.chain([first]).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use schema::RepoError;
 use scoring::Lang;
 use serde::Serialize;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, WITHIN};
 
 /// A text in both languages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,7 @@ problem_kinds! {
     InvalidToken => "invalid-token", UNAUTHORIZED, "有効なトークンが必要です", "A valid token is needed";
     RoleTooLow => "role-too-low", FORBIDDEN, "このロールではできません", "The token's role does not allow this";
     NoSuchPath => "no-such-path", NOT_FOUND, "このパスはありません", "There is no such path";
+    NotScored => "not-scored", NOT_FOUND, "スコアがありません", "There is no score";
     NotFound => "not-found", NOT_FOUND, "見つかりません", "Not found";
     MethodNotAllowed => "method-not-allowed", METHOD_NOT_ALLOWED, "このメソッドは使えません", "The method is not allowed here";
     SlowRequest => "slow-request", REQUEST_TIMEOUT, "本文の到着が遅すぎます", "The body arrived too slowly";
@@ -104,6 +105,10 @@ impl ProblemKind {
                 "この ID やコードの記録はありません。一覧で確かめてください",
                 "nothing has this id or code; look it up in the list",
             ),
+            Self::NotScored => Text::new(
+                "まだ計算されていません。POST /v1/score-runs で始めるか、自動計算を待ってください",
+                "nothing has been scored yet; start with POST /v1/score-runs, or wait for the automatic run",
+            ),
             Self::Internal => Text::new(
                 "記録にはこの request_id で残っています。管理者に伝えてください",
                 "the log has the cause under this request_id; tell whoever runs the service",
@@ -145,6 +150,10 @@ impl Problem {
         self
     }
 
+    pub(crate) fn is(&self, kind: ProblemKind) -> bool {
+        self.kind == kind
+    }
+
     /// Faults in the query string.
     pub(crate) fn parameters(faults: Vec<Fault>) -> Self {
         let errors = faults.into_iter().map(|fault| PointedFault { pointer: fault.field.clone(), fault }).collect();
@@ -156,7 +165,7 @@ impl Problem {
         let pointer = |fault: &Fault| match fault.field.as_str() {
             "" => "#".to_owned(),
             // RFC 6901: ~ and / within a name are escaped.
-            name => format!("#/{}", name.replace('~', "~0").replace('/', "~1")),
+            name => format!("#/{}", name.replace('~', "~0").replace('/', "~1").replace(WITHIN, "/")),
         };
         let errors = faults.into_iter().map(|fault| PointedFault { pointer: pointer(&fault), fault }).collect();
         Self { errors, ..ProblemKind::InvalidBody.into() }

@@ -19,8 +19,11 @@ pub(crate) use change::{
     Key, answer_created, change, create, edit, first, known, put, read_body, read_reason, refuse_retracted, remove,
     restore, retract, store_first, write_after, write_next,
 };
-pub(crate) use list::{ListQuery, PageQuery, answer_read, find, list, list_some, read_chosen, show_all, versions};
-pub(crate) use parameters::{IfMatch, IfMatchToReplace, IfNoneMatch, KeyQuery, ReadQuery};
+pub(crate) use list::{
+    ListQuery, PageQuery, answer_read, find, list, list_some, read_chosen, read_sort, read_word, show_all, sorts,
+    versions,
+};
+pub(crate) use parameters::{IfMatch, IfMatchToReplace, IfNoneMatch, KeyQuery, ReadQuery, if_none_match};
 pub(crate) use routes::{common_routes, evidence_routes, link_routes};
 pub(crate) use view::{
     ChangeBody, CreateBody, Json, ListView, References, ReplaceBody, RetractBody, Shown, View, answer, etag, keys,

@@ -4,8 +4,8 @@ use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    auth, certifications, enrollments, imports, incidents, jobs, own, provider_assignments, relationships, services,
-    submissions, supplier_codes, suppliers,
+    auth, certifications, enrollments, exports, imports, incidents, jobs, own, portfolio, provider_assignments,
+    relationships, score_runs, scores, services, settings, submissions, supplier_codes, suppliers,
 };
 
 /// Everything that needs a token, and the public keys.
@@ -22,6 +22,11 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .configure(services::routes)
             .configure(imports::routes)
             .configure(jobs::routes)
+            .configure(score_runs::routes)
+            .configure(scores::routes)
+            .configure(portfolio::routes)
+            .configure(exports::routes)
+            .configure(settings::routes)
             .configure(submissions::routes)
             .configure(own::routes),
     );

@@ -28,7 +28,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::auth::{Keys, private_folder};
 use crate::config::Config;
 use crate::edge::edge;
-use crate::jobs::Runner;
+use crate::jobs::{Runner, Tools};
 use crate::openapi::InCommon;
 use crate::problem::ApiError;
 use crate::routes::routes;
@@ -54,6 +54,9 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error("cannot listen on {0}")]
     Listen(String, #[source] io::Error),
+    /// The model cannot be used.
+    #[error("the model cannot be used: {0}")]
+    Model(String),
     /// The jobs cannot run.
     #[error("jobs cannot run: {0}")]
     Jobs(String),
@@ -120,6 +123,11 @@ fn first_tenant() -> Result<TenantRow, RepoError> {
         (name = "services", description = "The registered お助け隊 services."),
         (name = "imports", description = "Files in, with a report of every row."),
         (name = "jobs", description = "Work that outlasts a request."),
+        (name = "score_runs", description = "The whole portfolio scored as of a day (スコア計算)."),
+        (name = "scores", description = "Scores (リスクスコア、連鎖スコア), opened into their sums."),
+        (name = "portfolio", description = "Grades, losses and SC3's indicators, now and over time."),
+        (name = "exports", description = "Scores as files."),
+        (name = "settings", description = "What a buyer sets for itself."),
         (name = "submissions", description = "What お助け隊 operators send, and read back."),
         (name = "own", description = "What a supplier sees of itself."),
         (name = "tokens", description = "What tokens are verified with.")
@@ -188,15 +196,17 @@ impl Running {
 pub fn serve(config: &Config) -> Result<Running, ServeError> {
     private_folder(&config.data).map_err(ServeError::Data)?;
     let lock = lock(&config.data)?;
+    let model = config.model.as_deref().map_or_else(|| Ok(scoring::Model::default()), crate::cli::model_of)?;
     let store = Store::open(&config.data, config.readers(), PATIENCE)?;
     let runner = Runner::new();
-    let jobs =
-        runner.start(store.database.clone(), config.limits).map_err(|error| ServeError::Jobs(error.to_string()))?;
+    let tools = Tools { limits: config.limits, model: model.clone(), rescore_after: config.rescore_after };
+    let jobs = runner.start(store.database.clone(), tools).map_err(|error| ServeError::Jobs(error.to_string()))?;
     let state = Data::new(State {
         db: Db::new(store.database),
         keys: store.keys,
         limits: config.limits,
         runner: runner.clone(),
+        model,
     });
     let tls = config.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
     let metrics = admin::recorder();

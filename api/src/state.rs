@@ -16,6 +16,8 @@ pub(crate) struct State {
     pub(crate) keys: Keys,
     pub(crate) limits: Limits,
     pub(crate) runner: Runner,
+    /// The model that scores.
+    pub(crate) model: scoring::Model,
 }
 
 /// For how long an import may hold the writer before an upload gives up.

@@ -4,6 +4,8 @@ mod incident_contact;
 mod lifecycle;
 mod merge;
 
+pub(crate) use merge::AnyCodeQuery;
+
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, patch, post, put};

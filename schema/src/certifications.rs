@@ -34,6 +34,7 @@ pub struct CertificationFilter {
 record! {
     impl Record for Certification in certifications;
     by_source: true;
+    is_scored: true;
     supplier: supplier_id;
     filter: CertificationFilter |query, given| {
         if let Some(scheme) = given.scheme {

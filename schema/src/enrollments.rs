@@ -39,6 +39,7 @@ pub struct EnrollmentFilter {
 record! {
     impl Record for Enrollment in enrollments;
     by_source: true;
+    is_scored: true;
     supplier: supplier_id;
     filter: EnrollmentFilter |query, given| {
         if let Some(class) = given.service_class {

@@ -32,12 +32,18 @@ pub struct Token;
 #[derive(Debug)]
 pub struct Job;
 
+/// A score run.
+#[derive(Debug)]
+pub struct ScoreRun;
+
 /// The id of a buyer.
 pub type TenantId = Id<Tenant>;
 /// The id of a token, its `jti`.
 pub type TokenId = Id<Token>;
 /// The id of a job, and of the import that it runs.
 pub type JobId = Id<Job>;
+/// The id of a score run: that of the job that made it, in its own type.
+pub type RunId = Id<ScoreRun>;
 /// The id of a supplier.
 pub type SupplierId = Id<crate::suppliers::Supplier>;
 
@@ -51,6 +57,11 @@ impl<T> Id<T> {
     /// A new id, later in order than all that this process made before.
     pub fn new() -> Self {
         Self::from(Uuid::now_v7())
+    }
+
+    /// The same id, of another thing that goes with it one to one.
+    pub fn of<U>(self) -> Id<U> {
+        Id { text: self.text, of: PhantomData }
     }
 
     /// The id as text.

@@ -41,6 +41,7 @@ pub struct IncidentFilter {
 record! {
     impl Record for Incident in incidents;
     by_source: true;
+    is_scored: true;
     supplier: supplier_id;
     filter: IncidentFilter |query, given| {
         if let Some(outcome) = given.outcome {

@@ -38,6 +38,11 @@ impl Instant {
         self.0.and_utc().with_timezone(&zone).date_naive()
     }
 
+    /// As a clock in a time zone shows it: `2026-09-30 18:05:00 +09:00`.
+    pub fn clock_in(self, zone: impl TimeZone<Offset: fmt::Display>) -> String {
+        self.0.and_utc().with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %:z").to_string()
+    }
+
     /// Seconds since 1970, as tokens count time.
     pub fn unix_seconds(self) -> i64 {
         self.0.and_utc().timestamp()

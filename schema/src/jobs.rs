@@ -5,8 +5,8 @@ use diesel::prelude::*;
 use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
 use crate::record::BATCH;
-use crate::tables::{import_findings, jobs, upload_chunks};
-use crate::{Instant, JobId, JobState, TenantId};
+use crate::tables::{export_chunks, import_findings, jobs, upload_chunks};
+use crate::{Instant, JobId, JobKind, JobState, TenantId};
 
 /// A job.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -14,6 +14,8 @@ use crate::{Instant, JobId, JobState, TenantId};
 pub struct JobRow {
     /// Its id.
     pub id: JobId,
+    /// What it does.
+    pub kind: JobKind,
     /// How far it is.
     pub state: JobState,
     /// What was asked for, as JSON.
@@ -111,6 +113,17 @@ pub fn count_open(conn: &mut Conn, tenant: TenantId) -> Result<i64, RepoError> {
         .get_result(c))?)
 }
 
+/// Whether a job of a kind waits or runs.
+///
+/// # Errors
+/// Those of the database.
+pub fn has_open(conn: &mut Conn, tenant: TenantId, kind: JobKind) -> Result<bool, RepoError> {
+    let open = jobs::table
+        .filter(jobs::tenant_id.eq(tenant).and(jobs::kind.eq(kind)))
+        .filter(jobs::state.eq_any([JobState::Queued, JobState::Running]));
+    Ok(each_backend!(conn, c => diesel::select(diesel::dsl::exists(open)).get_result(c))?)
+}
+
 /// Takes the job that has waited longest, of any buyer, and marks it as running.
 ///
 /// # Errors
@@ -170,6 +183,18 @@ pub fn request_cancel(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<()
     Ok(())
 }
 
+/// Deletes jobs that left nothing but themselves.
+///
+/// # Errors
+/// [`RepoError::Reference`] where one has findings or a file, and those of the database.
+pub fn delete(conn: &mut Conn, tenant: TenantId, ids: &[JobId]) -> Result<(), RepoError> {
+    for ids in ids.chunks(BATCH) {
+        let rows = jobs::table.filter(jobs::tenant_id.eq(tenant)).filter(jobs::id.eq_any(ids));
+        each_backend!(&mut *conn, c => diesel::delete(rows).execute(c))?;
+    }
+    Ok(())
+}
+
 /// Adds a part of an upload.
 ///
 /// # Errors
@@ -195,6 +220,67 @@ pub fn find_chunk(conn: &mut Conn, tenant: TenantId, id: JobId, seq: i32) -> Res
         .select(upload_chunks::bytes)
         .first(c)
         .optional())?)
+}
+
+/// Adds a part of the file that an export has written.
+///
+/// # Errors
+/// Those of the database.
+pub fn insert_export_chunk(
+    conn: &mut Conn,
+    tenant: TenantId,
+    id: JobId,
+    seq: i32,
+    bytes: &[u8],
+) -> Result<(), RepoError> {
+    let values = (
+        export_chunks::tenant_id.eq(tenant),
+        export_chunks::job_id.eq(id),
+        export_chunks::seq.eq(seq),
+        export_chunks::bytes.eq(bytes),
+    );
+    each_backend!(conn, c => diesel::insert_into(export_chunks::table).values(values).execute(c))?;
+    Ok(())
+}
+
+/// Finds a part of the file that an export has written.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_export_chunk(conn: &mut Conn, tenant: TenantId, id: JobId, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
+    Ok(each_backend!(conn, c => export_chunks::table
+        .find((tenant, id, seq))
+        .select(export_chunks::bytes)
+        .first(c)
+        .optional())?)
+}
+
+/// Drops the files of exports that ended before a moment; gives how many parts they had.
+///
+/// # Errors
+/// Those of the database.
+pub fn delete_export_chunks(conn: &mut Conn, tenant: TenantId, before: Instant) -> Result<usize, RepoError> {
+    let old = jobs::table
+        .filter(jobs::tenant_id.eq(tenant))
+        .filter(jobs::kind.eq(JobKind::Export))
+        .filter(jobs::finished_at.lt(before))
+        .select(jobs::id);
+    let chunks =
+        export_chunks::table.filter(export_chunks::tenant_id.eq(tenant)).filter(export_chunks::job_id.eq_any(old));
+    Ok(each_backend!(conn, c => diesel::delete(chunks).execute(c))?)
+}
+
+/// The latest jobs of a kind, latest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn latest_of_kind(conn: &mut Conn, tenant: TenantId, kind: JobKind, limit: i64) -> Result<Vec<JobRow>, RepoError> {
+    Ok(each_backend!(conn, c => jobs::table
+        .filter(jobs::tenant_id.eq(tenant).and(jobs::kind.eq(kind)))
+        .order(jobs::id.desc())
+        .limit(limit)
+        .select(JobRow::as_select())
+        .load(c))?)
 }
 
 /// Drops the parts of an upload that came to nothing.

@@ -16,13 +16,18 @@ mod tables;
 mod values;
 
 pub mod certifications;
+pub mod data_states;
 pub mod enrollments;
 pub mod incident_contacts;
 pub mod incidents;
 pub mod jobs;
+pub mod portfolio;
 pub mod provider_assignments;
 pub mod relationships;
+pub mod score_runs;
+pub mod scores;
 pub mod services;
+pub mod settings;
 pub mod supplier_codes;
 pub mod suppliers;
 pub mod tenants;
@@ -30,7 +35,7 @@ pub mod tokens;
 
 pub use conn::{Conn, Database, Role as ConnRole};
 pub use error::RepoError;
-pub use id::{Id, Job, JobId, NotAnId, SupplierId, TenantId, TokenId};
+pub use id::{Id, Job, JobId, NotAnId, RunId, ScoreRun, SupplierId, TenantId, TokenId};
 pub use instant::Instant;
 pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
 pub use search::search_text;

@@ -25,6 +25,7 @@ pub struct ProviderAssignmentFilter {
 record! {
     impl Record for ProviderAssignment in provider_assignments;
     by_source: false;
+    is_scored: false;
     supplier: supplier_id;
     filter: ProviderAssignmentFilter |query, given| {
         if let Some(provider) = &given.provider_name {

@@ -309,34 +309,34 @@ pub(crate) use filtered;
 
 /// The part of a sorted list after a row: one arm for each column that it may be sorted by.
 macro_rules! sorted {
-    ($query:ident, $table:ident, $page:expr, $($sort:pat => $column:ident as $ty:ty),*) => {{
+    ($query:ident, $table:ident by $id:ident, $page:expr, $($sort:pat => $column:ident as $ty:ty),*) => {{
         let after = $page.after.as_ref();
         match ($page.sort, $page.is_descending) {
             (None, false) => {
-                if let Some((_, id)) = after { $query = $query.filter($table::id.gt(id)); }
-                $query.order($table::id.asc())
+                if let Some((_, id)) = after { $query = $query.filter($table::$id.gt(id)); }
+                $query.order($table::$id.asc())
             }
             (None, true) => {
-                if let Some((_, id)) = after { $query = $query.filter($table::id.lt(id)); }
-                $query.order($table::id.desc())
+                if let Some((_, id)) = after { $query = $query.filter($table::$id.lt(id)); }
+                $query.order($table::$id.desc())
             }
             $((Some($sort), false) => {
                 if let Some((key, id)) = after {
                     let key: $ty = $crate::record::from_key(key)?;
                     $query = $query
                         .filter($table::$column.ge(key.clone()))
-                        .filter($table::$column.gt(key).or($table::id.gt(id)));
+                        .filter($table::$column.gt(key).or($table::$id.gt(id)));
                 }
-                $query.order(($table::$column.asc(), $table::id.asc()))
+                $query.order(($table::$column.asc(), $table::$id.asc()))
             })*
             $((Some($sort), true) => {
                 if let Some((key, id)) = after {
                     let key: $ty = $crate::record::from_key(key)?;
                     $query = $query
                         .filter($table::$column.le(key.clone()))
-                        .filter($table::$column.lt(key).or($table::id.lt(id)));
+                        .filter($table::$column.lt(key).or($table::$id.lt(id)));
                 }
-                $query.order(($table::$column.desc(), $table::id.desc()))
+                $query.order(($table::$column.desc(), $table::$id.desc()))
             })*
         }
     }};
@@ -356,6 +356,16 @@ impl SortKey for String {
 
     fn key(&self) -> String {
         self.clone()
+    }
+}
+
+impl SortKey for f64 {
+    fn parse(key: &str) -> Option<Self> {
+        key.parse().ok()
+    }
+
+    fn key(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -387,11 +397,13 @@ pub(crate) fn from_key<K: SortKey>(key: &str) -> Result<K, RepoError> {
 /// Writes a kind of record out: its struct's table, how imports find it, and its list's filters and sorts.
 ///
 /// `by_source` says whether a key belongs to its source or to the buyer. `filter` adds what the kind's own filters ask
-/// for to the query; `supplier` is the column that [`Common::suppliers`] looks at.
+/// for to the query; `supplier` is the column that [`Common::suppliers`] looks at. `is_scored` says whether scores rest on
+/// it: what changes then makes the latest ones stale.
 macro_rules! record {
     (
         impl Record for $record:ident in $table:ident;
         by_source: $by_source:literal;
+        is_scored: $is_scored:literal;
         supplier: $supplier:ident;
         filter: $filter:ident |$query:ident, $given:ident| $add:block
         sort: $sort:ident { $($(#[$sort_doc:meta])* $variant:ident = $key:literal / $ja:literal : $column:ident as $ty:ty, |$row:ident| $value:expr;)* }
@@ -436,7 +448,7 @@ macro_rules! record {
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
                 let rows = $crate::conn::each_backend!(conn, c => {
                     let mut query = $crate::record::filtered!($table, tenant, &listed.common, $supplier, &listed.filter, |$query, $given| $add);
-                    query = $crate::record::sorted!(query, $table, listed.page, $($sort::$variant => $column as $ty),*);
+                    query = $crate::record::sorted!(query, $table by id, listed.page, $($sort::$variant => $column as $ty),*);
                     query
                         .limit(listed.page.limit)
                         .select(($crate::record::meta_columns!($table), Self::as_select()))
@@ -522,6 +534,9 @@ macro_rules! record {
                         .set($table::superseded_at.eq(at))
                         .execute(c))?;
                 }
+                if $is_scored && count > 0 {
+                    $crate::data_states::touch(conn, tenant, at)?;
+                }
                 Ok(count)
             }
 
@@ -534,7 +549,10 @@ macro_rules! record {
                     let values: Vec<_> = rows.iter().map(|row| $crate::record::values!($table, tenant, row)).collect();
                     $crate::conn::each_backend!(conn, c => diesel::insert_into($table::table).values(values).execute(c))?;
                 }
-                Ok(())
+                match rows.last() {
+                    Some(last) if $is_scored => $crate::data_states::touch(conn, tenant, last.meta.recorded_at),
+                    _ => Ok(()),
+                }
             }
         }
     };

@@ -41,6 +41,7 @@ pub struct RelationshipFilter {
 record! {
     impl Record for Relationship in relationships;
     by_source: true;
+    is_scored: true;
     supplier: upstream_id;
     filter: RelationshipFilter |query, given| {
         if let Some(ids) = &given.downstream_ids {

@@ -40,6 +40,7 @@ pub struct SupplierCodeFilter {
 record! {
     impl Record for SupplierCode in supplier_codes;
     by_source: false;
+    is_scored: false;
     supplier: supplier_id;
     filter: SupplierCodeFilter |query, given| {
         if let Some(system) = &given.system {

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 
 use crate::conn::{Conn, each_backend};
+use crate::data_states;
 use crate::error::RepoError;
 use crate::record::{BATCH, Stored, record};
 use crate::search::{anywhere, search_text};
@@ -60,6 +61,7 @@ pub struct SupplierFilter {
 record! {
     impl Record for Supplier in supplier_versions;
     by_source: false;
+    is_scored: true;
     supplier: id;
     filter: SupplierFilter |query, given| {
         if let Some(number) = &given.corporate_number {
@@ -122,9 +124,9 @@ pub fn delete(conn: &mut Conn, tenant: TenantId, id: SupplierId) -> Result<(), R
     let versions =
         supplier_versions::table.filter(supplier_versions::tenant_id.eq(tenant)).filter(supplier_versions::id.eq(id));
     let supplier = suppliers::table.filter(suppliers::tenant_id.eq(tenant)).filter(suppliers::id.eq(id));
-    each_backend!(conn, c => diesel::delete(versions).execute(c))?;
-    each_backend!(conn, c => diesel::delete(supplier).execute(c))?;
-    Ok(())
+    each_backend!(&mut *conn, c => diesel::delete(versions).execute(c))?;
+    each_backend!(&mut *conn, c => diesel::delete(supplier).execute(c))?;
+    data_states::touch(conn, tenant, Instant::now())
 }
 
 /// A supplier as others refer to it: where a merged one leads, and the code there.

@@ -37,6 +37,7 @@ diesel::table! {
     jobs (tenant_id, id) {
         tenant_id -> Text,
         id -> Text,
+        kind -> Text,
         state -> Text,
         request -> Text,
         result -> Nullable<Text>,
@@ -260,7 +261,127 @@ diesel::table! {
         supplier_id -> Text,
     }
 }
+diesel::table! {
+    settings (tenant_id) {
+        tenant_id -> Text,
+        version -> Integer,
+        scores_automatically -> Bool,
+        buyer_breach_loss_jpy -> Nullable<BigInt>,
+        keep_daily_days -> BigInt,
+        keep_monthly_months -> BigInt,
+        recorded_at -> Timestamp,
+        recorded_by -> Text,
+    }
+}
+diesel::table! {
+    data_states (tenant_id) {
+        tenant_id -> Text,
+        data_version -> BigInt,
+        changed_at -> Timestamp,
+        asked_version -> Nullable<BigInt>,
+        asked_for_on -> Nullable<Date>,
+    }
+}
+diesel::table! {
+    models (hash) {
+        hash -> Text,
+        version -> Text,
+        text -> Text,
+        recorded_at -> Timestamp,
+    }
+}
+diesel::table! {
+    score_inputs (tenant_id, input_hash, seq) {
+        tenant_id -> Text,
+        input_hash -> Text,
+        seq -> Integer,
+        bytes -> Binary,
+    }
+}
+diesel::table! {
+    score_runs (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        as_of -> Date,
+        known_at -> Timestamp,
+        scored_at -> Timestamp,
+        created_by -> Text,
+        is_automatic -> Bool,
+        exported_at -> Nullable<Timestamp>,
+        model_version -> Text,
+        model_hash -> Text,
+        engine_version -> Text,
+        input_hash -> Text,
+        buyer_breach_loss_jpy -> Nullable<BigInt>,
+        data_version -> BigInt,
+        is_of_now -> Bool,
+        supplier_count -> BigInt,
+        relationship_count -> BigInt,
+        enrollment_count -> BigInt,
+        certification_count -> BigInt,
+        incident_count -> BigInt,
+        duration_ms -> BigInt,
+        portfolio -> Text,
+    }
+}
+diesel::table! {
+    scores (tenant_id, run_id, supplier_id) {
+        tenant_id -> Text,
+        run_id -> Text,
+        supplier_id -> Text,
+        supplier_code -> Text,
+        name -> Nullable<Text>,
+        tier -> Nullable<Integer>,
+        size_class -> Text,
+        jsic_section -> Text,
+        base_rate -> Double,
+        discounted_incident_count -> Double,
+        discounted_observed_years -> Double,
+        segment_factor -> Double,
+        own_rate -> Double,
+        own_rate_low -> Double,
+        own_rate_high -> Double,
+        incident_probability -> Double,
+        risk_score -> Double,
+        risk_score_low -> Double,
+        risk_score_high -> Double,
+        grade -> Text,
+        points_base -> Double,
+        points_segment -> Double,
+        points_monitoring -> Double,
+        points_ladder -> Double,
+        points_isms -> Double,
+        points_history -> Double,
+        disruption_rate -> Double,
+        disruption_probability -> Double,
+        chain_score -> Double,
+        chain_grade -> Text,
+        points_upstream -> Double,
+        loss_per_disruption_jpy -> Double,
+        systemic_loss_per_disruption_jpy -> Double,
+        expected_annual_loss_direct_jpy -> Double,
+        expected_annual_loss_caused_jpy -> Double,
+    }
+}
+diesel::table! {
+    score_facts (tenant_id, run_id, supplier_id) {
+        tenant_id -> Text,
+        run_id -> Text,
+        supplier_id -> Text,
+        facts -> Text,
+    }
+}
+diesel::table! {
+    export_chunks (tenant_id, job_id, seq) {
+        tenant_id -> Text,
+        job_id -> Text,
+        seq -> Integer,
+        bytes -> Binary,
+    }
+}
 
 diesel::joinable!(tokens -> tenants (tenant_id));
 diesel::allow_tables_to_appear_in_same_query!(tenants, tokens);
-diesel::allow_tables_to_appear_in_same_query!(jobs, upload_chunks);
+diesel::allow_tables_to_appear_in_same_query!(jobs, upload_chunks, export_chunks);
+diesel::allow_tables_to_appear_in_same_query!(score_runs, score_inputs, scores);
+diesel::allow_tables_to_appear_in_same_query!(score_runs, data_states, settings, tenants);

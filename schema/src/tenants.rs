@@ -71,6 +71,13 @@ pub fn delete(conn: &mut Conn, tenant: TenantId) -> Result<(), RepoError> {
         )*};
     }
     delete_all!(
+        export_chunks,
+        score_facts,
+        scores,
+        score_runs,
+        score_inputs,
+        data_states,
+        settings,
         import_findings,
         upload_chunks,
         jobs,

@@ -40,7 +40,7 @@ impl Operation {
         let query = match self.name {
             "create_import" => "?kind=suppliers",
             "create_submitted_import" => "?kind=incidents",
-            "get_supplier_by_code" => "?code=A",
+            "get_supplier_by_code" | "get_score_by_code" => "?code=A",
             "put_supplier_by_code" => "?supplier_code=A",
             name if name.ends_with("_by_key") => "?external_id=X",
             _ => "",
@@ -128,6 +128,7 @@ fn no_operation_reaches_what_another_buyer_has() {
         ),
         evidence("/v1/provider-assignments", json!({ "supplier_code": "A", "provider_name": secret })),
         id(&job).to_owned(),
+        id(&theirs.score(&json!({}))).to_owned(),
     ];
     let contact = format!("/v1/suppliers/{}/incident-contact", ids[0]);
     let put = theirs.send(
@@ -153,6 +154,7 @@ fn no_operation_reaches_what_another_buyer_has() {
     assert!(before.iter().all(Value::is_array), "{before:?}");
 
     ours.supplier("A");
+    ours.score(&json!({}));
     let (provider, own) = (app.client("provider"), app.client("supplier"));
     for operation in operations() {
         let ours = match operation.role {

@@ -4,10 +4,13 @@
 
 mod document;
 mod evidence;
+mod exports;
 mod files;
 mod imports;
 mod limits;
 mod own;
+mod portfolio;
+mod scores;
 mod submissions;
 mod suppliers;
 mod support;

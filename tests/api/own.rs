@@ -145,3 +145,52 @@ fn a_supplier_may_do_nothing_else() {
     supplier.get(&format!("/v1/own/{}", id(&a))).is_problem(404, "no-such-path", &[]);
     supplier.post("/v1/own/incidents", &json!({})).is_problem(405, "method-not-allowed", &[]);
 }
+
+#[test]
+fn a_supplier_sees_its_own_score_and_nothing_of_others() {
+    let app = App::start();
+    let analyst = app.analyst();
+    for (code, division) in [("A", "24"), ("PEER", "24"), ("SECRET", "24")] {
+        analyst.create(
+            "/v1/suppliers",
+            &json!({ "supplier_code": code, "employee_count": 40, "jsic_division": division }),
+        );
+    }
+    let supply = |up: &str, down: Value| {
+        json!({
+            "upstream_code": up, "downstream_code": down, "criticality": "stops_line", "substitutability": "sole",
+            "annual_spend_jpy": 100_000_000,
+        })
+    };
+    analyst.create("/v1/relationships", &supply("A", Value::Null));
+    analyst.create("/v1/relationships", &supply("SECRET", json!("A")));
+    let own = app.client("supplier");
+    own.get("/v1/own/score").is_problem(404, "not-scored", &[]);
+    analyst.score(&json!({}));
+    let seen_by_buyer = analyst.get("/v1/scores/by-code?code=A").json;
+    assert!(seen_by_buyer.to_string().contains("SECRET"));
+
+    let answer = own.get("/v1/own/score");
+
+    let rounded = |value: &Value| (value.as_f64().unwrap() * 10.0).round() / 10.0;
+    assert_eq!(answer.json["risk_score"], rounded(&seen_by_buyer["risk_score"]));
+    assert_eq!(answer.json["grade"], seen_by_buyer["grade"]);
+    assert_eq!(answer.json["contributions"][2]["reason"], "no お助け隊 enrollment is known");
+    assert_eq!(
+        answer.json["contributions"][1]["reason"],
+        "the record of all watched suppliers of its section and size"
+    );
+    assert_eq!(answer.json["contributions"].as_array().unwrap().len(), 6);
+    let text = answer.json.to_string();
+    for kept in ["SECRET", "PEER", "loss_", "_loss", "tier", "upstream_", "disruption", "chain_", "_rate", "_factor"] {
+        assert!(!text.contains(kept), "{kept}: {text}");
+    }
+    let history = own.get("/v1/own/score/history").json;
+    assert_eq!(history["items"][0]["risk_score"], rounded(&seen_by_buyer["risk_score"]));
+    for kept in ["loss", "_rate", "chain_", "points"] {
+        assert!(!history.to_string().contains(kept), "{kept}: {history}");
+    }
+    for path in ["/v1/scores", "/v1/portfolio", "/v1/exports/scores.csv", "/v1/score-runs", "/v1/settings"] {
+        own.get(path).is_problem(403, "role-too-low", &[]);
+    }
+}

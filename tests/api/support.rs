@@ -1,7 +1,7 @@
 //! A service of its own for each test, and a client that holds every answer to the API document.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -39,6 +39,21 @@ impl App {
     }
 
     pub(crate) fn with_limits(limits: Limits) -> Self {
+        // Scores follow changes only where a test is about that.
+        Self::with(limits, None, Duration::from_secs(86_400))
+    }
+
+    /// A service whose scores follow changes at once.
+    pub(crate) fn rescoring() -> Self {
+        Self::with(limits(&[]), None, Duration::ZERO)
+    }
+
+    /// A service with a model of its own.
+    pub(crate) fn with_model(model: &Path) -> Self {
+        Self::with(limits(&[]), Some(model.to_owned()), Duration::from_secs(86_400))
+    }
+
+    fn with(limits: Limits, model: Option<PathBuf>, rescore_after: Duration) -> Self {
         let data = tempfile::tempdir().unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let config = Config {
@@ -48,6 +63,8 @@ impl App {
             tls: None,
             workers: 1,
             limits,
+            model,
+            rescore_after,
             handles_signals: false,
         };
         let running = api::serve(&config).unwrap();
@@ -234,6 +251,15 @@ impl Client {
             assert!(start.elapsed() < Duration::from_secs(60), "the job does not end: {job:?}");
             std::thread::yield_now();
         }
+    }
+
+    /// Starts a score run, waits for it, and gives the job.
+    pub(crate) fn score(&self, body: &Value) -> Value {
+        let answer = self.post("/v1/score-runs", body);
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let job = self.ended(answer.json["id"].as_str().unwrap());
+        assert_eq!(job["state"], "succeeded", "{job}");
+        job
     }
 
     /// What an import says of rows: row, column and code of each.

@@ -148,3 +148,39 @@ fn other_machines_are_let_in_only_over_tls_or_through_a_proxy() {
     let (code, text) = refused(&["--listen", &busy.local_addr().unwrap().to_string()]);
     assert!(code == Some(1) && text.contains("cannot listen"), "{text}");
 }
+
+#[cfg(unix)]
+#[test]
+fn accepted_score_runs_survive_kill_9_and_are_there_once() {
+    let data = tempfile::tempdir().unwrap();
+    let token = token(&data);
+    let rows: String = (0..5_000).map(|row| format!("S{row}\n")).collect();
+    let quiet = ["--rescore-after-seconds", "86400"];
+    let mut runs: Vec<String> = Vec::new();
+    for round in 0..5 {
+        let (mut process, address) = Process::start(&data, &quiet);
+        let client = Client { address, token: Some(token.clone()), lang: "en" };
+        // A job that has ended a process three times is not begun again.
+        for run in &runs {
+            assert_eq!(client.ended(run)["state"], "succeeded");
+        }
+        if round == 0 {
+            client.import_csv("kind=suppliers", &format!("supplier_code\n{rows}"));
+        }
+        let answer = client.post("/v1/score-runs", &json!({}));
+        assert_eq!(answer.status, 202, "{answer:?}");
+        runs.push(id(&answer.json).to_owned());
+        // At another moment each time: before the job begins, while it reads, scores and stores.
+        for _ in 0..round * 40 {
+            client.get("/v1/settings");
+        }
+        process.signal("KILL");
+    }
+    let (_process, address) = Process::start(&data, &quiet);
+    let client = Client { address, token: Some(token), lang: "en" };
+    for run in &runs {
+        assert_eq!(client.ended(run)["state"], "succeeded");
+        assert_eq!(client.count(&format!("/v1/scores?score_run_id={run}")), 5_000);
+    }
+    assert_eq!(client.get("/v1/score-runs").json["items"].as_array().unwrap().len(), runs.len());
+}

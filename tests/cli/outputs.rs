@@ -66,13 +66,20 @@ fn the_workbook_holds_typed_cells_under_two_headings() {
 
     let sheet = sheet(&path, "一覧");
     let names: Vec<_> = sheet.rows().next().unwrap().iter().map(|cell| cell.get_string().unwrap().to_owned()).collect();
-    assert_eq!((names[0].as_str(), names[1].as_str(), names.len()), ("supplier_code", "name", 31));
+    assert_eq!((names[0].as_str(), names[1].as_str(), names.len()), ("supplier_code", "name", 32));
     let labels: Vec<_> = sheet.rows().nth(1).unwrap().iter().map(|cell| cell.get_string().unwrap()).collect();
-    assert_eq!((labels[0], labels[1], labels[12]), ("取引先コード", "取引先名", "リスクスコア"));
+    assert_eq!(
+        (labels[0], labels[1], labels[2], labels[3]),
+        ("取引先コード", "取引先名", "リスク等級", "リスクスコア")
+    );
+    let words = sheet.rows().nth(2).unwrap();
+    assert_eq!((&words[11], &words[12]), (&Data::String("大企業".into()), &Data::String("E 製造業".into())));
     let csv = csv_of("portfolio");
     assert_eq!(sheet.rows().len(), csv.len() + 2);
     for (cells, expected) in sheet.rows().skip(2).zip(&csv) {
-        for (name, cell) in names.iter().zip(cells).filter(|(name, _)| *name != "name") {
+        // Beside the results there are the name and the tier; classes and sections stand in words.
+        let others = ["name", "tier", "size_class", "jsic_section"];
+        for (name, cell) in names.iter().zip(cells).filter(|(name, _)| !others.contains(&name.as_str())) {
             match cell {
                 Data::Float(number) => assert_eq!(*number, expected[name].parse::<f64>().unwrap(), "{name}"),
                 Data::Int(number) => assert_eq!(*number as f64, expected[name].parse::<f64>().unwrap(), "{name}"),

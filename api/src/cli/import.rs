@@ -10,7 +10,7 @@ use scoring::Lang;
 
 use super::{DataFolder, Failure, LangArg, TenantArg, find_tenant};
 use crate::config::Limits;
-use crate::imports::{Format, ImportRequest, Interrupted, Outcome, import_folder};
+use crate::imports::{Format, ImportRequest, Outcome, import_folder};
 use crate::jobs::Progress;
 use crate::submissions::is_of_provider;
 
@@ -96,10 +96,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         let _ = watched.join();
     }
     spinner.finish_and_clear();
-    let outcome = outcome.map_err(|interrupted| match interrupted {
-        Interrupted::Failed(error) => Failure::Step(error),
-        other => Failure::Data(format!("{other:?}")),
-    })?;
+    let outcome = outcome.map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
     let nothing = || {
         Failure::Usage(lang.pick(
             format!("{dir} に取り込めるファイルがありません。suppliers.csv などの名前にしてください"),

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
-use scoring::{CAVEATS, Explainer, Explanation, GRADES, Lang, Scores, Summary, Yen, name, percent, signed};
+use scoring::{CAVEATS, Explainer, Explanation, Lang, Scores, Summary, Yen, name, percent, signed};
 
 use crate::files::printable;
 use crate::frames::{FrameResult, Provenance, Results};
-use crate::overview::{self, share};
+use crate::overview::{self, Overview, share};
 
 /// How many suppliers each table of the report shows.
 const SHOWN: usize = 10;
@@ -28,6 +28,7 @@ pub(super) fn provenance(provenance: &Provenance, lang: Lang) -> String {
 
 pub(super) fn report(
     provenance: &Provenance,
+    overview: &Overview,
     summary: &Summary,
     scores: &Scores,
     explainer: &Explainer<'_>,
@@ -39,9 +40,9 @@ pub(super) fn report(
             format!("取引先: {}社（{}）", summary.supplier_count, self::provenance(provenance, lang)),
             format!("suppliers: {} ({})", summary.supplier_count, self::provenance(provenance, lang)),
         ),
-        grades(summary, lang),
+        grades(overview, lang),
     ];
-    let [known, unknown] = overview::lines(summary, lang);
+    let [known, unknown] = overview.lines(lang);
     parts.push(lines(known, lang));
     parts.push(section(
         "取引先自身の事案が起こす損失の大きい順（支援の優先順）",
@@ -127,11 +128,11 @@ fn score(results: &Results, row: usize, lang: Lang) -> String {
     )
 }
 
-fn section(ja: &str, en: &str, lang: Lang) -> String {
+pub(super) fn section(ja: &str, en: &str, lang: Lang) -> String {
     lang.pick(ja, en).to_owned()
 }
 
-fn table(headings: &[(&str, &str)], lang: Lang, right: &[usize]) -> Table {
+pub(super) fn table(headings: &[(&str, &str)], lang: Lang, right: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_header(headings.iter().map(|(ja, en)| lang.pick(*ja, *en)));
     if let Some((_, width)) = console::Term::stdout().size_checked() {
@@ -147,12 +148,12 @@ fn table(headings: &[(&str, &str)], lang: Lang, right: &[usize]) -> Table {
     table
 }
 
-fn grades(summary: &Summary, lang: Lang) -> String {
+pub(super) fn grades(overview: &Overview, lang: Lang) -> String {
     const BAR: f64 = 24.0;
     let headings = [("等級", "grade"), ("リスク等級", "own risk"), ("", ""), ("連鎖等級", "with the chain"), ("", "")];
     let mut table = table(&headings, lang, &[1, 3]);
-    let bar = |count: usize| "█".repeat((share(count, summary.supplier_count) * BAR).ceil() as usize);
-    for ((grade, own), chain) in GRADES.into_iter().zip(summary.grades).zip(summary.chain_grades) {
+    let bar = |count: usize| "█".repeat((share(count, overview.supplier_count) * BAR).ceil() as usize);
+    for (grade, own, chain) in overview.by_grade() {
         table.add_row([grade.to_owned(), own.to_string(), bar(own), chain.to_string(), bar(chain)]);
     }
     format!("{}\n", table.trim_fmt())
@@ -213,7 +214,7 @@ fn by_risk(summary: &Summary, results: &Results, explainer: &Explainer<'_>, lang
     format!("{}\n", table.trim_fmt())
 }
 
-fn lines(lines: Vec<overview::Line>, lang: Lang) -> String {
+pub(super) fn lines(lines: Vec<overview::Line>, lang: Lang) -> String {
     lines.into_iter().fold(String::new(), |mut text, line| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {}", line.label, line.value.text(lang));
@@ -221,7 +222,7 @@ fn lines(lines: Vec<overview::Line>, lang: Lang) -> String {
     })
 }
 
-fn caveats(lang: Lang) -> String {
+pub(super) fn caveats(lang: Lang) -> String {
     let heading = lang.pick("ご注意", "please note");
     CAVEATS.iter().fold(format!("{heading}\n"), |text, (ja, en)| format!("{text}- {}\n", lang.pick(*ja, *en)))
 }

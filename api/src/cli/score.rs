@@ -1,7 +1,7 @@
 //! `sonae score`: a folder of CSV files in, every supplier's score out.
 
 use std::fs;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
@@ -10,7 +10,8 @@ use scoring::{Explainer, Lang, Model, Portfolio, Scores, Summary};
 use super::target::{Format, Target};
 use super::{Failure, LangArg, faults, progress, report};
 use crate::files::{folder, xlsx};
-use crate::frames::{self, Provenance};
+use crate::frames::{self, Provenance, Results};
+use crate::overview::Overview;
 
 /// Score a folder of CSV files
 ///
@@ -43,7 +44,7 @@ impl Args {
     }
 }
 
-fn date(text: &str) -> Result<NaiveDate, String> {
+pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
     frames::date(text)
         .ok_or_else(|| "not a calendar date; write it like 2026-09-30 / 実在する日付ではありません".to_owned())
 }
@@ -90,7 +91,7 @@ fn rows_of(codes: &[String], portfolio: &Portfolio, lang: Lang) -> Result<Vec<us
     codes.iter().map(row_of).collect()
 }
 
-fn read_model(path: Option<&Path>, lang: Lang) -> Result<Model, Failure> {
+pub(super) fn read_model(path: Option<&Path>, lang: Lang) -> Result<Model, Failure> {
     let Some(path) = path else { return Ok(Model::default()) };
     let text = fs::read(path).map_err(|error| {
         let path = path.display();
@@ -130,7 +131,8 @@ impl Scored {
     fn print_report(&self) -> Result<(), Failure> {
         let summary = Summary::new(&self.portfolio, &self.scores)?;
         let explainer = Explainer::new(&self.scores)?;
-        let text = report::report(&self.provenance(), &summary, &self.scores, &explainer, self.lang)?;
+        let text =
+            report::report(&self.provenance(), &self.overview()?, &summary, &self.scores, &explainer, self.lang)?;
         super::print(&text)
     }
 
@@ -169,13 +171,27 @@ impl Scored {
         match target.format {
             Format::Csv => frames::write_csv(&self.scores, &mut out)?,
             Format::Parquet => frames::write_parquet(&self.scores, &self.provenance(), &mut out)?,
-            Format::Xlsx => {
-                let summary = Summary::new(&self.portfolio, &self.scores)?;
-                let explainer = Explainer::new(&self.scores)?;
-                xlsx::write(&self.provenance(), &self.scores, &summary, &explainer, self.lang, &mut out)?;
-            }
+            Format::Xlsx => self.write_workbook(&mut out)?,
         }
         Ok(out.flush()?)
+    }
+
+    fn write_workbook(&self, out: &mut (impl Write + Seek + Send)) -> Result<(), Failure> {
+        let (results, explainer) = (Results::new(&self.scores)?, Explainer::new(&self.scores)?);
+        let tiers = self.scores.tiers(&self.portfolio)?;
+        let mut book = xlsx::Writer::new(self.lang)?;
+        for (row, tier) in tiers.into_iter().enumerate() {
+            let cells: Vec<_> = results.cells(row).map(|(_, cell)| cell).collect();
+            let explanation = explainer.explain(row);
+            book.push(&xlsx::Line { name: results.name(row), tier, cells: &cells, explanation: &explanation })?;
+        }
+        let supplier_count = self.portfolio.supplier_count();
+        let conditions = xlsx::Conditions { provenance: self.provenance(), supplier_count, others: Vec::new() };
+        Ok(book.finish(&self.overview()?, &conditions, out)?)
+    }
+
+    fn overview(&self) -> Result<Overview, Failure> {
+        Ok(Overview::new(&self.portfolio, &self.scores, &self.model, None)?)
     }
 
     fn provenance(&self) -> Provenance {

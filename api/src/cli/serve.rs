@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
@@ -41,6 +42,12 @@ pub(super) struct Args {
     /// How log lines look
     #[arg(long, value_enum, default_value = "human")]
     log_format: LogFormat,
+    /// A model.toml to score with in place of the built-in one
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// How many seconds data rests before it is scored again by itself; a buyer's settings can switch that off
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    rescore_after_seconds: u64,
     #[command(flatten)]
     limits: Limits,
 }
@@ -64,7 +71,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if !args.admin_listen.ip().is_loopback() {
         return Err(Failure::Usage(format!("--admin-listen {}: give a loopback address", args.admin_listen)));
     }
-    log(args.log_format);
+    log(args.log_format, "info");
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let config = Config {
         data: args.data.data.clone(),
@@ -73,6 +80,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         tls: args.tls_cert.clone().zip(args.tls_key.clone()),
         workers: args.workers.unwrap_or(cores).max(1),
         limits: args.limits,
+        model: args.model.clone(),
+        rescore_after: Duration::from_secs(args.rescore_after_seconds),
         handles_signals: true,
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -86,8 +95,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// Logs what goes wrong, for a person at a terminal.
+pub(super) fn log_warnings() {
+    log(LogFormat::Human, "warn");
+}
+
+fn log(format: LogFormat, level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

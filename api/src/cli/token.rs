@@ -5,8 +5,9 @@ use clap::Subcommand;
 use schema::tokens::{self, TokenRow};
 use schema::{Choice, ConnRole, Instant, Name, RepoError, Role, TokenId, suppliers};
 
-use super::{DataFolder, Failure, TenantArg, find_tenant};
+use super::{COMMAND_LINE, DataFolder, Failure, TenantArg, find_tenant};
 use crate::auth::{LONGEST_LIFE, USUAL_LIFE};
+use crate::score_runs::AUTOMATIC;
 
 /// Create, list and revoke tokens
 #[derive(Debug, Subcommand)]
@@ -81,6 +82,12 @@ fn create(args: &CreateArgs) -> Result<(), Failure> {
     {
         let text = "--provider goes with --role provider, and --supplier with --role supplier";
         return Err(Failure::Usage(text.to_owned()));
+    }
+    if [AUTOMATIC, COMMAND_LINE].contains(&args.name.as_str()) {
+        return Err(Failure::Usage(format!(
+            "--name {}: records say so of what no token did; use another name",
+            args.name
+        )));
     }
     let store = args.data.open()?;
     let tenant = find_tenant(&store, &args.tenant.tenant)?;

@@ -7,7 +7,8 @@ use std::path::Path;
 use chrono::NaiveDate;
 use schema::jobs::{self, JobRow};
 use schema::{
-    Choice, Conn, ConnRole, Database, ImportMode, Instant, JobId, JobState, Name, RecordKind, Source, TenantId, Version,
+    Choice, Conn, ConnRole, Database, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source,
+    TenantId, Version,
 };
 use scoring::Lang;
 use serde::{Deserialize, Serialize};
@@ -19,9 +20,10 @@ use super::ndjson::NdjsonRows;
 use super::report::{Findings, Place, Refusal};
 use super::table::kind_of_name;
 use super::xlsx;
+use crate::cli::COMMAND_LINE;
 use crate::config::Limits;
 use crate::fault::{Fault, Reason};
-use crate::jobs::Progress;
+use crate::jobs::{Interrupted, Progress};
 use crate::problem::{ApiError, Text};
 
 /// The format of a file.
@@ -108,19 +110,6 @@ impl ImportRequest {
     }
 }
 
-/// Why a job ended before its work did.
-#[derive(Debug)]
-pub(crate) enum Interrupted {
-    /// Somebody asked for it.
-    Cancelled,
-    /// The process ended each time that it ran.
-    TooOften,
-    /// A fault of ours.
-    Panicked,
-    /// The database or the disk failed.
-    Failed(Box<dyn std::error::Error + Send + Sync>),
-}
-
 impl From<Stop> for Interrupted {
     fn from(stop: Stop) -> Self {
         match stop {
@@ -131,18 +120,6 @@ impl From<Stop> for Interrupted {
             // Refusals are results, and caught before.
             Stop::Refused(refusal) => Self::Failed(refusal.fault().reason.code().into()),
         }
-    }
-}
-
-impl From<schema::RepoError> for Interrupted {
-    fn from(error: schema::RepoError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl From<io::Error> for Interrupted {
-    fn from(error: io::Error) -> Self {
-        Self::Failed(error.into())
     }
 }
 
@@ -198,19 +175,9 @@ fn result_json(is_kept: bool, tables: &[TableReport], finding_count: u64, failur
     .to_string()
 }
 
-/// The result of a job that ended before its work did.
-pub(crate) fn result_of_interrupted(interrupted: &Interrupted) -> String {
-    let (code, ja, en) = match interrupted {
-        Interrupted::Cancelled => {
-            ("cancelled", "取り消されました。何も取り込んでいません", "cancelled; nothing was imported")
-        }
-        Interrupted::TooOften | Interrupted::Panicked | Interrupted::Failed(_) => (
-            "internal",
-            "サービス内部の誤りで終わりました。何も取り込んでいません。管理者に伝えてください",
-            "the service failed; nothing was imported; tell whoever runs it",
-        ),
-    };
-    result_json(false, &[], 0, Some(failure_json(code, &Text::new(ja, en), &Place::default(), None)))
+/// The result of an import that ended before its work did.
+pub(crate) fn interrupted_result(code: &str, detail: &Text) -> String {
+    result_json(false, &[], 0, Some(failure_json(code, detail, &Place::default(), None)))
 }
 
 /// A stored result as the API shows it.
@@ -395,6 +362,7 @@ pub(crate) fn import_folder(
         outcome.skipped = skipped;
         let job = JobRow {
             id,
+            kind: JobKind::Import,
             state: outcome.state,
             request: serde_json::to_string(request).map_err(|error| Interrupted::Failed(error.into()))?,
             result: Some(outcome.json()),
@@ -410,6 +378,3 @@ pub(crate) fn import_folder(
         Ok(Some(outcome))
     })
 }
-
-/// Who records what comes from the command line.
-const COMMAND_LINE: &str = "command line";

@@ -8,12 +8,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use schema::jobs::{self, JobRow};
-use schema::{ConnRole, Database, Instant, JobId, JobState, TenantId};
+use schema::{ConnRole, Database, Instant, JobId, JobKind, JobState, TenantId};
 use tracing::{error, info, info_span, warn};
 
+use super::{Interrupted, interrupted_result};
 use crate::config::Limits;
-use crate::imports;
 use crate::problem::ApiError;
+use crate::score_runs::{self, Schedule};
+use crate::{exports, imports};
 
 /// How far a job is, told to whoever asks while it runs.
 #[derive(Debug, Default)]
@@ -52,8 +54,17 @@ impl Progress {
 
 /// How often a job that ends with the process is begun again, before it counts as failed.
 const MOST_ATTEMPTS: i32 = 3;
-/// How often the queue is looked at, beside when somebody says that there is work.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How often the queue and the states of the data are looked at, beside when somebody says that there is work.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What jobs need beside the database.
+pub(crate) struct Tools {
+    pub(crate) limits: Limits,
+    /// The model that scores.
+    pub(crate) model: scoring::Model,
+    /// How long data rests before it is scored again by itself.
+    pub(crate) rescore_after: Duration,
+}
 
 /// The thread that runs jobs, as others see it.
 #[derive(Clone)]
@@ -117,7 +128,7 @@ impl Runner {
     }
 
     /// Starts the thread. What an ended process has left is put back into the queue.
-    pub(crate) fn start(&self, database: Database, limits: Limits) -> Result<JoinHandle<()>, ApiError> {
+    pub(crate) fn start(&self, database: Database, tools: Tools) -> Result<JoinHandle<()>, ApiError> {
         database.run(ConnRole::Writer, |conn| {
             jobs::delete_orphan_chunks(conn)?;
             jobs::requeue_interrupted(conn)
@@ -126,8 +137,10 @@ impl Runner {
         thread::Builder::new()
             .name("jobs".to_owned())
             .spawn(move || {
+                let mut schedule = Schedule::new(tools.rescore_after, tools.model.hash());
                 while !runner.is_stopping() {
-                    match runner.run_next(&database, &limits) {
+                    let next = runner.run_next(&database, &tools);
+                    match next.and_then(|has_run| Ok(has_run || schedule.ask(&database)?)) {
                         Ok(true) => {}
                         Ok(false) => runner.wait(),
                         Err(error) => {
@@ -151,7 +164,7 @@ impl Runner {
     }
 
     /// Runs the job that has waited longest; false where there is none.
-    fn run_next(&self, database: &Database, limits: &Limits) -> Result<bool, schema::RepoError> {
+    fn run_next(&self, database: &Database, tools: &Tools) -> Result<bool, schema::RepoError> {
         let Some((tenant, job)) = database.run(ConnRole::Writer, |conn| jobs::claim(conn, Instant::now()))? else {
             return Ok(false);
         };
@@ -164,10 +177,14 @@ impl Runner {
             progress.cancel();
         }
         let outcome = if job.attempt_count > MOST_ATTEMPTS {
-            Err(imports::Interrupted::TooOften)
+            Err(Interrupted::TooOften)
         } else {
-            catch_unwind(AssertUnwindSafe(|| imports::run(database, tenant, &job, limits, &progress)))
-                .unwrap_or(Err(imports::Interrupted::Panicked))
+            let work = || match job.kind {
+                JobKind::Import => imports::run(database, tenant, &job, &tools.limits, &progress),
+                JobKind::ScoreRun => score_runs::run(database, tenant, &job, &tools.model, &progress),
+                JobKind::Export => exports::run(database, tenant, &job, &progress),
+            };
+            catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Interrupted::Panicked))
         };
         self.conclude(database, tenant, &job, outcome);
         locked(&self.0.running).remove(&job.id);
@@ -179,28 +196,22 @@ impl Runner {
         Ok(true)
     }
 
-    fn conclude(
-        &self,
-        database: &Database,
-        tenant: TenantId,
-        job: &JobRow,
-        outcome: Result<JobState, imports::Interrupted>,
-    ) {
+    fn conclude(&self, database: &Database, tenant: TenantId, job: &JobRow, outcome: Result<JobState, Interrupted>) {
         let interrupted = match outcome {
             Ok(state) => return info!(state = schema::Choice::key(state), "job ended"),
             Err(interrupted) => interrupted,
         };
-        if matches!(interrupted, imports::Interrupted::Cancelled) && self.is_stopping() {
+        if matches!(interrupted, Interrupted::Cancelled) && self.is_stopping() {
             return info!("job interrupted by the end of the service; it begins again with it");
         }
         let state = match &interrupted {
-            imports::Interrupted::Cancelled => JobState::Cancelled,
+            Interrupted::Cancelled => JobState::Cancelled,
             _ => JobState::Failed,
         };
-        if let imports::Interrupted::Failed(cause) = &interrupted {
+        if let Interrupted::Failed(cause) = &interrupted {
             error!(error = %crate::cli::with_causes(&**cause), "job failed");
         }
-        let result = imports::result_of_interrupted(&interrupted);
+        let result = interrupted_result(job.kind, &interrupted);
         let ended =
             database.run(ConnRole::Writer, |conn| jobs::finish(conn, tenant, job.id, state, &result, Instant::now()));
         if let Err(error) = ended {

@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use schema::{Choice, Common, Conn, Instant, Listed, Page, Stored, TenantId, ValueError, Whole, suppliers};
+use schema::{Choice, Common, Conn, Instant, Listed, Page, Stored, TenantId, Whole, suppliers};
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -13,9 +13,9 @@ use super::{Json, References, Resource, Shown, StoredSuppliers, show};
 use crate::auth::Caller;
 use crate::extract::{Documented, IdPath, Preconditions, Query, language};
 use crate::fault::{Fault, Reason};
-use crate::fields::{Cell, FieldValue, Fields, Kind};
-use crate::openapi::{self, LONGEST_PARAMETER};
-use crate::page::{Cursors, MAX_LIMIT, USUAL_LIMIT};
+use crate::fields::Fields;
+use crate::openapi;
+use crate::page::{Cursors, LongText, MAX_LIMIT, USUAL_LIMIT, links, read_cursor};
 use crate::problem::{ApiError, Problem, ProblemKind};
 use crate::state::State;
 
@@ -25,7 +25,7 @@ pub(crate) struct ListQuery<R>(Documented<R>);
 impl<R: Resource> IntoParams for ListQuery<R> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let mut parameters: Vec<_> = R::FILTERS.iter().map(openapi::field_parameter).collect();
-        parameters.extend(openapi::list_parameters(&sorts::<R>(), R::HAS_EXTERNAL_ID));
+        parameters.extend(openapi::list_parameters(&sorts::<R::Sort>(), R::HAS_EXTERNAL_ID));
         parameters
     }
 }
@@ -47,8 +47,8 @@ const COMMON: [&str; 13] = [
 ];
 
 /// What a list can be sorted by, as the parameter has it.
-fn sorts<R: Resource>() -> Vec<String> {
-    keys::<R::Sort>().into_iter().flat_map(|key| [key.to_owned(), format!("-{key}")]).collect()
+pub(crate) fn sorts<S: Choice>() -> Vec<String> {
+    keys::<S>().into_iter().flat_map(|key| [key.to_owned(), format!("-{key}")]).collect()
 }
 
 /// A list as asked for.
@@ -117,9 +117,7 @@ fn answer_page(
     count: Option<i64>,
 ) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    let first = format!("<{}>; rel=\"first\"", url(request, query, None));
-    let links = next.iter().map(|next| format!("<{}>; rel=\"next\"", url(request, query, Some(next))));
-    response.insert_header((header::LINK, links.chain([first]).collect::<Vec<_>>().join(", ")));
+    response.insert_header((header::LINK, links(request, query, next.as_deref())));
     response.json(json!({ "items": items, "next_cursor": next, "count": count }))
 }
 
@@ -168,17 +166,6 @@ pub(crate) fn show_all<R: Resource>(
     Ok(rows.iter().map(|row| Shown::new(row, &references, None)).collect())
 }
 
-/// The address of another page of the list.
-fn url(request: &HttpRequest, query: &Query, cursor: Option<&str>) -> String {
-    let mut text = form_urlencoded::Serializer::new(String::new());
-    text.extend_pairs(query.0.iter().filter(|(name, _)| name != "cursor"));
-    if let Some(cursor) = cursor {
-        text.append_pair("cursor", cursor);
-    }
-    let text = text.finish();
-    if text.is_empty() { request.path().to_owned() } else { format!("{}?{text}", request.path()) }
-}
-
 fn read_list<R: Resource>(
     query: &Query,
     stored: &mut StoredSuppliers<'_>,
@@ -222,43 +209,21 @@ fn read_common<R: Resource>(fields: &mut Fields<'_>) -> Option<Common> {
 
 fn read_page<R: Resource>(fields: &mut Fields<'_>, cursors: &Cursors<'_>) -> Option<Page<R, R::Sort>> {
     let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
-    let sort = read_sort::<R>(fields);
-    let after = fields.value::<Option<LongText>>("cursor", None).and_then(|cursor| {
-        let Some(cursor) = cursor else { return Some(None) };
-        let place = cursors.read(&cursor.0).and_then(|(key, id)| Some((key, id.parse().ok()?)));
-        if place.is_none() {
-            fields.faults.push(Fault::new("cursor", Reason::BadCursor));
-        }
-        place.map(Some)
-    });
+    let sort = read_sort::<R::Sort>(fields);
+    let after = read_cursor(fields, cursors, |key, id| Some((key.to_owned(), id.parse().ok()?)));
     let (sort, is_descending) = sort?;
     Some(Page { sort, is_descending, after: after?, limit: limit?.map_or(USUAL_LIMIT, Whole::get) })
 }
 
-fn read_sort<R: Resource>(fields: &mut Fields<'_>) -> Option<(Option<R::Sort>, bool)> {
+/// Reads the parameter `sort`: by what, and whether from last to first.
+pub(crate) fn read_sort<S: Choice>(fields: &mut Fields<'_>) -> Option<(Option<S>, bool)> {
     let Some(text) = fields.value::<Option<String>>("sort", None)? else { return Some((None, false)) };
     let (key, is_descending) = text.strip_prefix('-').map_or((text.as_str(), false), |key| (key, true));
-    let sort = R::Sort::parse(key).ok();
+    let sort = S::parse(key).ok();
     if sort.is_none() {
-        let reason = Reason::NotOneOf(keys::<R::Sort>());
-        fields.faults.push(Fault { field: "sort".into(), value: Some(text), reason });
+        fields.faults.push(Fault { field: "sort".into(), value: Some(text), reason: Reason::NotOneOf(keys::<S>()) });
     }
     sort.map(|sort| (Some(sort), is_descending))
-}
-
-/// A text longer than other parameters: a cursor, which holds a sort key, or the names of many fields.
-struct LongText(String);
-
-impl FieldValue for LongText {
-    const KIND: Kind = Kind::Text { max: LONGEST_PARAMETER };
-
-    fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
-        match cell {
-            Cell::Text(text) if text.is_empty() => Err(Reason::Value(ValueError::Empty)),
-            Cell::Text(text) if text.len() <= LONGEST_PARAMETER => Ok(Self(text.to_string())),
-            _ => Err(Reason::Value(ValueError::TooLong { max: LONGEST_PARAMETER })),
-        }
-    }
 }
 
 /// Reads which members are to be shown.
@@ -274,7 +239,7 @@ pub(crate) fn read_chosen<R: Resource>(fields: &mut Fields<'_>) -> Option<Vec<St
     Some(chosen)
 }
 
-fn read_word(fields: &mut Fields<'_>, name: &str, words: &[&'static str]) -> bool {
+pub(crate) fn read_word(fields: &mut Fields<'_>, name: &str, words: &[&'static str]) -> bool {
     match fields.value::<Option<String>>(name, None) {
         Some(Some(word)) if !words.contains(&word.as_str()) => {
             fields.faults.push(Fault::new(name, Reason::NotOneOf(words.to_vec())));

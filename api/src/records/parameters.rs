@@ -32,7 +32,7 @@ fn header(name: &str, text: &str, is_required: bool) -> Parameter {
 }
 
 /// The header that a read is spared by.
-fn if_none_match() -> Parameter {
+pub(crate) fn if_none_match() -> Parameter {
     header(
         "If-None-Match",
         "The ETag of the version that the client has: answered with 304 while it is current.",

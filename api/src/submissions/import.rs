@@ -103,8 +103,10 @@ fn answer(
         builder.insert_header((header::RETRY_AFTER, "1"));
     }
     let mut view = crate::jobs::view(job, state.runner.progress(job.id).as_deref(), language(request.headers()));
-    if let Some(url) = view.pointer_mut("/result/findings_url") {
-        *url = json!(format!("{}/findings", address(job.id)));
+    for place in ["/result/findings_url", "/result_url"] {
+        if let Some(url) = view.pointer_mut(place).filter(|url| url.is_string()) {
+            *url = json!(format!("{}/findings", address(job.id)));
+        }
     }
     builder.json(view)
 }

@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, post};
 use schema::suppliers::{self, Supplier};
-use schema::{RepoError, incident_contacts};
+use schema::{RepoError, incident_contacts, scores};
 
 use super::SupplierView;
 use crate::auth::Analyst;
@@ -56,7 +56,8 @@ pub(super) async fn restore_supplier(
 
 /// Delete a supplier
 ///
-/// For one that was registered by mistake: refused while anything refers to it, now or in the past. Archive others. Role: analyst.
+/// For one that was registered by mistake: refused while anything refers to it, now or in the past, and once it was scored. Archive others.
+/// Role: analyst.
 #[utoipa::path(
     tag = "suppliers",
     params(IdPath<Supplier>, IfMatch),
@@ -75,14 +76,18 @@ pub(super) async fn delete_supplier(
             let now = records::current::<Supplier>(conn, tenant, id.0)?;
             preconditions.allow_change(&records::etag(now.meta.version))?;
             Supplier::refuse_change(&now)?;
+            let referred = || {
+                Problem::from(ProblemKind::StillReferred).detail(
+                    "取引関係、記録、スコアがこの取引先を参照しています（過去のものも含む）。代わりに archive を使ってください",
+                    "relationships, evidence or scores refer to it, now or in the past; archive it instead",
+                )
+            };
+            if scores::is_scored(conn, tenant, id.0)? {
+                return Err(referred().into());
+            }
             incident_contacts::erase(conn, tenant, id.0)?;
             suppliers::delete(conn, tenant, id.0).map_err(|error| match error {
-                RepoError::Reference(_) => Problem::from(ProblemKind::StillReferred)
-                    .detail(
-                        "取引関係や記録がこの取引先を参照しています（過去のものも含む）。代わりに archive を使ってください",
-                        "relationships or evidence refer to it, now or in the past; archive it instead",
-                    )
-                    .into(),
+                RepoError::Reference(_) => referred().into(),
                 other => ApiError::from(other),
             })
         })

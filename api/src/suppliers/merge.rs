@@ -21,7 +21,7 @@ use crate::records::{self, IfMatch, ReadQuery, References, Resource, Shown};
 use crate::state::State;
 
 /// The parameters that name a supplier by a code of some system, for the API document.
-pub(super) struct AnyCodeQuery;
+pub(crate) struct AnyCodeQuery;
 
 impl utoipa::IntoParams for AnyCodeQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {

@@ -19,9 +19,9 @@ pub(super) struct Operation<'a> {
 
 const METHODS: [&str; 8] = ["get", "put", "post", "patch", "delete", "head", "options", "trace"];
 
-const VERBS: [&str; 13] = [
-    "archive", "cancel", "change", "create", "delete", "erase", "get", "list", "merge", "put", "restore", "retract",
-    "unmerge",
+const VERBS: [&str; 16] = [
+    "archive", "cancel", "change", "create", "delete", "erase", "export", "get", "list", "look", "merge", "put",
+    "restore", "retract", "start", "unmerge",
 ];
 
 /// Headers of HTTP, which keep the names that it gives them.

@@ -205,6 +205,15 @@ choices! {
         /// As all_or_nothing, and what the source sent before and does not send now is ended.
         Replace = "replace" / "置き換え",
     }
+    /// What a job does.
+    JobKind {
+        /// Imports a file.
+        Import = "import" / "取り込み",
+        /// Scores the portfolio.
+        ScoreRun = "score_run" / "スコア計算",
+        /// Writes a file of scores.
+        Export = "export" / "書き出し",
+    }
     /// How far a job is.
     JobState {
         /// Waits for its turn.

@@ -33,6 +33,17 @@ impl<const MIN: i64, const MAX: i64> Whole<MIN, MAX> {
     pub const fn get(self) -> i64 {
         self.0
     }
+
+    /// The number of the range that is closest to this one.
+    pub const fn clamped(number: i64) -> Self {
+        Self(if number < MIN {
+            MIN
+        } else if number > MAX {
+            MAX
+        } else {
+            number
+        })
+    }
 }
 
 impl<const MIN: i64, const MAX: i64> TryFrom<i64> for Whole<MIN, MAX> {

@@ -12,6 +12,9 @@ pub(super) struct Formats {
     pub(super) decimal: Format,
     pub(super) score: Format,
     pub(super) yen: Format,
+    /// With its unit, for sheets that mix units.
+    pub(super) yen_with_sign: Format,
+    pub(super) days: Format,
     pub(super) share: Format,
     pub(super) count: Format,
     pub(super) date: Format,
@@ -38,6 +41,8 @@ impl Formats {
             decimal: number("0.0000"),
             score: number("0.0"),
             yen: number("#,##0"),
+            yen_with_sign: number("\"¥\"#,##0"),
+            days: number("#,##0\" d\""),
             share: number("0.0%"),
             count: number("#,##0"),
             date: number("yyyy-mm-dd"),

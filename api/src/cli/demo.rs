@@ -1,0 +1,340 @@
+//! `sonae demo`: a made-up portfolio, imported, scored, shown, and served.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{Months, NaiveDate, TimeDelta};
+use schema::score_runs::RunRow;
+use schema::scores::{self, ScoreFilter, ScoreRow};
+use schema::settings::{self, Settings};
+use schema::tokens::{self, TokenRow};
+use schema::{ConnRole, Database, ImportMode, Instant, Name, Role, Source, TenantId, TokenId};
+use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
+
+use super::{COMMAND_LINE, Failure, LangArg, PATIENCE, find_tenant, report, serve};
+use crate::auth::USUAL_LIFE;
+use crate::config::Config;
+use crate::demo::{self, AS_OF};
+use crate::files::printable;
+use crate::files::scores::provenance;
+use crate::imports::{Format, ImportRequest, import_folder};
+use crate::jobs::{Interrupted, Progress};
+use crate::overview::Overview;
+use crate::portfolio::read_overview;
+use crate::problem::ApiError;
+use crate::score_runs::{RunRequest, run_now};
+use crate::scores::{explanation, read_facts};
+use crate::service::{self, Store};
+
+/// Show everything on a made-up portfolio
+///
+/// 1,117 suppliers that do not exist, in the proportions of IPA's demonstration project of FY2020, are imported and scored into a data
+/// folder of their own, which is made anew each time; then the service runs on this machine alone until it is stopped.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The folder of the demo; made anew each time
+    #[arg(long, value_name = "DIR", default_value = "sonae-demo")]
+    data: PathBuf,
+    /// Where the service listens [default: 127.0.0.1:8080, or any free port where that is taken]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Import, score and print, without the service
+    #[arg(long)]
+    no_serve: bool,
+    /// The language of what is printed
+    #[arg(long, value_enum, default_value = "ja")]
+    lang: LangArg,
+    #[command(flatten)]
+    limits: crate::config::Limits,
+}
+
+impl Args {
+    pub(super) fn lang(&self) -> Lang {
+        self.lang.into()
+    }
+}
+
+/// Says that a folder is one that a demo may make anew.
+const MARK: &str = "made-by-sonae-demo";
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let lang = args.lang();
+    if let Some(listen) = args.listen.filter(|listen| !listen.ip().is_loopback()) {
+        return Err(Failure::Usage(lang.pick(
+            format!("--listen {listen}: デモはこのマシンの中だけで動きます。127.0.0.1 を指定してください"),
+            format!("--listen {listen}: the demo serves this machine alone; give a loopback address"),
+        )));
+    }
+    if let Some(listen) = args.listen
+        && let Err(error) = TcpListener::bind(listen)
+    {
+        return Err(Failure::Usage(lang.pick(
+            format!("--listen {listen}: 使えません: {error}"),
+            format!("--listen {listen}: cannot be used: {error}"),
+        )));
+    }
+    empty(&args.data, lang)?;
+    let spinner =
+        super::progress::step("架空の取引先を取り込み、計算中", "importing and scoring a made-up portfolio", lang);
+    let shown = prepare(args, lang);
+    spinner.finish_and_clear();
+    let (text, token) = shown?;
+    super::print(&text)?;
+    if args.no_serve {
+        return Ok(());
+    }
+    serve_until_stopped(args, &token, lang)
+}
+
+/// Makes the folder, or empties one that a demo has made.
+fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
+    let refused = |ja: &str, en: &str| {
+        let folder = folder.display();
+        Failure::Usage(lang.pick(format!("--data {folder}: {ja}"), format!("--data {folder}: {en}")))
+    };
+    let unusable = |error: io::Error| refused(&format!("使えません: {error}"), &format!("it cannot be used: {error}"));
+    let has_content = folder.exists() && folder.read_dir().map_err(unusable)?.next().is_some();
+    if has_content && !folder.join(MARK).exists() {
+        return Err(refused(
+            "デモのフォルダーではありません。空のフォルダーを指定してください",
+            "it holds something else; give an empty folder",
+        ));
+    }
+    if let Ok(lock) = File::open(folder.join("serve.lock"))
+        && matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock))
+    {
+        return Err(refused(
+            "別のデモが動いています。止めてから実行してください",
+            "another demo serves it; stop that one first",
+        ));
+    }
+    let mine = [MARK, "sonae.db", "sonae.db-wal", "sonae.db-shm", "keys", "serve.lock"];
+    for entry in if has_content { Some(folder.read_dir()?) } else { None }.into_iter().flatten() {
+        let name = entry?.file_name();
+        if !mine.iter().any(|known| name == *known) {
+            let name = name.to_string_lossy();
+            return Err(refused(
+                &format!("デモのものではない {name} があります。別の場所に移してください"),
+                &format!("it holds {name}, which no demo has made; move it elsewhere"),
+            ));
+        }
+    }
+    if has_content {
+        fs::remove_dir_all(folder)?;
+    }
+    crate::auth::private_folder(folder).map_err(unusable)?;
+    File::create(folder.join(MARK)).map_err(unusable)?;
+    Ok(())
+}
+
+/// Imports and scores; gives what is to be printed, and a token.
+fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
+    let files = tempfile::tempdir()?;
+    demo::write(files.path())?;
+    let store = Store::open(&args.data, 1, PATIENCE)?;
+    let tenant = find_tenant(&store, "default")?.id;
+    import(&store.database, tenant, files.path(), args, lang)?;
+    let run = score(&store.database, tenant, lang)?;
+    let now = Instant::now();
+    let token = TokenRow {
+        id: TokenId::new(),
+        name: Name::parse("demo").map_err(|error| Failure::Step(error.into()))?,
+        role: Role::Admin,
+        provider_name: None,
+        supplier_id: None,
+        issued_at: now,
+        expires_at: now.after(USUAL_LIFE),
+        revoked_at: None,
+    };
+    store.database.run(ConnRole::Writer, |conn| tokens::insert(conn, tenant, &token))?;
+    let token = store.keys.sign(tenant, &token)?;
+    Ok((shown(&store.database, tenant, &run, lang)?, token))
+}
+
+fn import(database: &Database, tenant: TenantId, folder: &Path, args: &Args, lang: Lang) -> Result<(), Failure> {
+    let request = ImportRequest {
+        kind: None,
+        source: Source::parse("demo").map_err(|error| Failure::Step(error.into()))?,
+        mode: ImportMode::AllOrNothing,
+        dry_run: false,
+        confirm: false,
+        format: Format::Csv,
+        bytes: 0,
+        today: AS_OF,
+        provider_name: None,
+    };
+    let outcome = import_folder(database, tenant, folder, &request, &args.limits, &Progress::default())
+        .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
+    match outcome {
+        Some(outcome) if outcome.is_kept => Ok(()),
+        other => Err(Failure::Step(format!("the made-up portfolio was not taken: {other:?}").into())),
+    }
+}
+
+/// Scores the ends of four quarters, so that there is a history; gives the last run.
+fn score(database: &Database, tenant: TenantId, lang: Lang) -> Result<RunRow, Failure> {
+    database.run(ConnRole::Writer, |conn| {
+        // The scores stay those of the day that is shown.
+        let change = Settings { scores_automatically: false, ..Settings::default() };
+        let now = settings::find(conn, tenant)?;
+        settings::put(conn, tenant, &now, &change, COMMAND_LINE, Instant::now())
+    })?;
+    let quarter = |back: u32| AS_OF.checked_sub_months(Months::new(3 * back)).map_or(AS_OF, end_of_month);
+    let mut last = None;
+    for as_of in (0..4).rev().map(quarter) {
+        let request = RunRequest { as_of, known_at: None, is_automatic: false, is_trial: false };
+        let run = run_now(database, tenant, &Model::default(), &request, COMMAND_LINE)
+            .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
+        last = Some(run);
+    }
+    last.ok_or_else(|| Failure::Step("there is no quarter".into()))
+}
+
+fn end_of_month(day: NaiveDate) -> NaiveDate {
+    use chrono::Datelike;
+    let next = day.with_day(1).and_then(|first| first.checked_add_months(Months::new(1)));
+    next.and_then(|next| next.checked_sub_signed(TimeDelta::days(1))).unwrap_or(day)
+}
+
+/// A score with what explains it.
+type Scored = (ScoreRow, Facts);
+
+fn shown(database: &Database, tenant: TenantId, run: &RunRow, lang: Lang) -> Result<String, Failure> {
+    let failed = |error: ApiError| Failure::Data(Interrupted::from(error).text(lang));
+    let overview = read_overview(run).map_err(failed)?;
+    let scored = database.run(ConnRole::Reader, |conn| {
+        let mut scored: Vec<Scored> = Vec::new();
+        scores::each(conn, tenant, run.id, &ScoreFilter::default(), |row, facts| {
+            scored.push((row, read_facts(&facts)?));
+            Ok::<_, ApiError>(())
+        })?;
+        Ok::<_, ApiError>(scored)
+    });
+    let scored = scored.map_err(failed)?;
+    let count = |of: fn(&Facts) -> i64| grouped(scored.iter().map(|(_, facts)| of(facts)).sum::<i64>() as f64);
+    let [harmful, contained, blocked] =
+        [count(|facts| facts.harmful_count), count(|facts| facts.contained_count), count(|facts| facts.blocked_count)];
+    let provenance = report::provenance(&provenance(run), lang);
+    let suppliers = grouped(overview.supplier_count as f64);
+    let [known, _] = overview.lines(lang);
+    let parts = [
+        lang.pick(
+            format!(
+                "架空の取引先 {suppliers}社。企業名も事案もすべて作り話です（{provenance}）\n\
+                 IPAの2020年度実証事業と同じ割合: 加入1,117社、検知・遮断した不審なアクセス {blocked}件、封じ込めたマルウェア {contained}件。\n\
+                 架空の12か月（2025年10月〜2026年9月）に割り振り、実害のある事案 {harmful}件を加えています。\n"
+            ),
+            format!(
+                "{suppliers} made-up suppliers: no firm and no incident is real ({provenance})\n\
+                 In the proportions of IPA's demonstration project of FY2020: 1,117 enrolled, {blocked} suspicious accesses blocked, \
+                 {contained} pieces of malware contained,\n\
+                 spread over 12 made-up months (2025-10 to 2026-09), with {harmful} harmful incidents added.\n"
+            ),
+        ),
+        report::grades(&overview, lang),
+        report::section("お助け隊とSC3の指標", "coverage and SC3's indicators", lang),
+        report::lines(known, lang),
+        report::section(
+            "取引先自身の事案が起こす損失の大きい10社（支援の優先順）",
+            "the ten suppliers whose own incidents cause most loss (whom to help first)",
+            lang,
+        ),
+        most_loss(&overview, &scored, lang),
+        report::caveats(lang),
+    ];
+    Ok(parts.join("\n"))
+}
+
+fn most_loss(overview: &Overview, scored: &[Scored], lang: Lang) -> String {
+    let headings = [
+        ("取引先コード", "code"),
+        ("取引先名", "name"),
+        ("起こす損失（年）", "loss caused a year"),
+        ("割合", "share"),
+        ("等級", "grade"),
+        ("主な損失", "main loss"),
+    ];
+    let mut table = report::table(&headings, lang, &[2, 3]);
+    for (code, caused) in &overview.most_loss {
+        let Some((row, facts)) = scored.iter().find(|(row, _)| row.supplier_code == *code) else { continue };
+        let opened: Explanation = explanation(row, facts);
+        table.add_row([
+            printable(code),
+            printable(row.name.as_deref().unwrap_or_default()),
+            Yen(*caused).to_string(),
+            percent(caused / overview.expected_annual_loss_jpy),
+            row.grade.clone(),
+            opened.main_loss().map(|loss| loss.reason(lang)).unwrap_or_default(),
+        ]);
+    }
+    format!("{}\n", table.trim_fmt())
+}
+
+fn serve_until_stopped(args: &Args, token: &str, lang: Lang) -> Result<(), Failure> {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let usual = SocketAddr::from(([127, 0, 0, 1], 8080));
+    let free_or_any = |address| match TcpListener::bind(address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => any,
+        _ => address,
+    };
+    serve::log_warnings();
+    let config = Config {
+        data: args.data.clone(),
+        listen: args.listen.unwrap_or_else(|| free_or_any(usual)),
+        admin_listen: any,
+        tls: None,
+        workers: 2,
+        limits: args.limits,
+        model: None,
+        rescore_after: Duration::from_secs(2),
+        handles_signals: true,
+    };
+    let running = service::serve(&config)?;
+    super::print(&next_steps(running.address(), token, &args.data, lang))?;
+    running.wait();
+    Ok(())
+}
+
+fn next_steps(address: SocketAddr, token: &str, data: &Path, lang: Lang) -> String {
+    let english = lang.pick("", " -H 'Accept-Language: en'");
+    let curl = |options: &str, path: &str| {
+        format!("  curl{options}{english} -H \"Authorization: Bearer $TOKEN\" 'http://{address}{path}'\n")
+    };
+    let line = |ja: &str, en: &str| lang.pick(ja, en).to_owned();
+    [
+        line("次に見るところ\n", "where to look next\n"),
+        lang.pick(
+            format!("- http://{address}/docs で全操作を試せます（右上の Authorize に下のトークンを貼る）\n"),
+            format!(
+                "- http://{address}/docs explains every operation, and tries it (Authorize takes the token below)\n"
+            ),
+        ),
+        line(
+            "- スコアは2026-09-30時点のもので、時間がたっているため stale: true と表示されます\n",
+            "- the scores are as of 2026-09-30: time has passed since, so that they say stale: true\n",
+        ),
+        lang.pick(
+            format!("- データは {} にあります。デモを始めるたびに作り直します\n\n", data.display()),
+            format!("- the data is in {}, and made anew each time that the demo begins\n\n", data.display()),
+        ),
+        line("別の端末で\n", "in another terminal\n"),
+        format!("  export TOKEN={token}\n"),
+        line("  # 損失の大きい取引先から3社\n", "  # the three that cause most loss\n"),
+        curl("", "/v1/scores?sort=-expected_annual_loss_caused_jpy&limit=3"),
+        line(
+            "  # 1社を取引先コードで引き、内訳・根拠・前回からの変化を見る\n",
+            "  # one by its code, with its parts, evidence and what changed\n",
+        ),
+        curl("", "/v1/scores/by-code?code=D0969"),
+        line("  # 全体の指標と、その推移\n", "  # the portfolio, and over time\n"),
+        curl("", "/v1/portfolio"),
+        curl("", "/v1/portfolio/history"),
+        line("  # Excelブック（D・Eの取引先）\n", "  # a workbook of those graded D and E\n"),
+        curl(" -o scores.xlsx", "/v1/exports/scores.xlsx?grade=D,E"),
+        line("\n止めるには Ctrl+C\n", "\nCtrl+C stops it\n"),
+    ]
+    .concat()
+}

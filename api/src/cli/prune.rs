@@ -1,0 +1,54 @@
+//! `sonae prune`: drops what need not be kept any more.
+
+use chrono_tz::Tz;
+use schema::score_runs::RunAge;
+use schema::{ConnRole, Instant, tenants};
+
+use super::{DataFolder, Failure};
+use crate::score_runs::{prune, to_prune};
+
+/// Drop automatic score runs and files of exports that need not be kept any more
+///
+/// Kept are all runs that somebody started or exported, and of the automatic ones the last of each day for 90 days and the last of each
+/// month for ten years, or as a buyer has set. A service that runs does the same after each automatic run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only say what would be dropped
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    data: DataFolder,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    let store = args.data.open_existing()?;
+    let mut text = String::new();
+    for tenant in store.database.run(ConnRole::Reader, tenants::list)? {
+        let today = Instant::now().day_in(tenant.time_zone.parse::<Tz>()?);
+        let name = &tenant.name;
+        if args.dry_run {
+            let runs = store.database.run(ConnRole::Reader, |conn| to_prune(conn, tenant.id, today))?;
+            text += &format!("{name}: would be dropped: {}\n", described(&runs));
+            continue;
+        }
+        let pruned = store.database.run(ConnRole::Writer, |conn| prune(conn, tenant.id, today))?;
+        let (inputs, parts) = (pruned.input_count, pruned.file_part_count);
+        text += &format!(
+            "{name}: dropped: {}, inputs {inputs}, parts of exported files {parts}\n",
+            described(&pruned.runs)
+        );
+    }
+    if !args.dry_run {
+        store.database.tidy()?;
+    }
+    super::print(&text)
+}
+
+fn described(runs: &[RunAge]) -> String {
+    let scores: i64 = runs.iter().map(|run| run.supplier_count).sum();
+    let days = match (runs.last(), runs.first()) {
+        (Some(first), Some(last)) => format!(" (as of {} to {})", first.as_of, last.as_of),
+        _ => String::new(),
+    };
+    format!("automatic runs {}{days}, their scores {scores}", runs.len())
+}

@@ -1,0 +1,82 @@
+//! Why jobs end before their work does, and what they say then.
+
+use std::io;
+
+use schema::JobKind;
+use scoring::Lang;
+use serde_json::json;
+
+use crate::imports;
+use crate::problem::{ApiError, Text};
+
+/// Why a job ended before its work did.
+#[derive(Debug)]
+pub(crate) enum Interrupted {
+    /// Somebody asked for it.
+    Cancelled,
+    /// The process ended each time that it ran.
+    TooOften,
+    /// A fault of ours.
+    Panicked,
+    /// What it was to work on does not allow it.
+    Refused(&'static str, Text),
+    /// The database or the disk failed.
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<schema::RepoError> for Interrupted {
+    fn from(error: schema::RepoError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<io::Error> for Interrupted {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<ApiError> for Interrupted {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Internal(cause) => Self::Failed(cause),
+            ApiError::Busy(cause) => Self::Failed(cause.into()),
+            ApiError::Problem(problem) => Self::Failed(format!("{problem:?}").into()),
+        }
+    }
+}
+
+impl Interrupted {
+    /// Why, for a person at the command line.
+    pub(crate) fn text(&self, lang: Lang) -> String {
+        match self {
+            Self::Cancelled => lang.pick("取り消されました", "cancelled").to_owned(),
+            Self::TooOften | Self::Panicked => lang.pick("内部の誤りです", "an internal fault").to_owned(),
+            Self::Refused(_, text) => text.pick(lang).to_owned(),
+            Self::Failed(error) => crate::cli::with_causes(&**error),
+        }
+    }
+}
+
+/// The result of a job that ended before its work did, as the job keeps it.
+pub(crate) fn interrupted_result(kind: JobKind, interrupted: &Interrupted) -> String {
+    let (code, detail) = match interrupted {
+        Interrupted::Cancelled => {
+            ("cancelled", Text::new("取り消されました。何も変わっていません", "cancelled; nothing has changed"))
+        }
+        Interrupted::Refused(code, detail) => (*code, detail.clone()),
+        Interrupted::TooOften | Interrupted::Panicked | Interrupted::Failed(_) => (
+            "internal",
+            Text::new(
+                "サービス内部の誤りで終わりました。何も変わっていません。管理者に伝えてください",
+                "the service failed; nothing has changed; tell whoever runs it",
+            ),
+        ),
+    };
+    match kind {
+        JobKind::Import => imports::interrupted_result(code, &detail),
+        JobKind::ScoreRun | JobKind::Export => {
+            json!({ "failure": { "code": code, "detail_ja": detail.ja, "detail_en": detail.en } }).to_string()
+        }
+    }
+}

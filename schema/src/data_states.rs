@@ -1,0 +1,93 @@
+//! How often what a buyer's scores rest on has changed: what makes the latest scores stale.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+
+use crate::conn::{Conn, each_backend};
+use crate::error::RepoError;
+use crate::tables::{data_states, settings, tenants};
+use crate::{Instant, TenantId};
+
+/// Notes that what scores rest on has changed, in the transaction that changes it.
+///
+/// # Errors
+/// Those of the database, as for all that follow.
+pub(crate) fn touch(conn: &mut Conn, tenant: TenantId, at: Instant) -> Result<(), RepoError> {
+    let first = (
+        data_states::tenant_id.eq(tenant),
+        data_states::data_version.eq(1),
+        data_states::changed_at.eq(at),
+        data_states::asked_version.eq(None::<i64>),
+        data_states::asked_for_on.eq(None::<NaiveDate>),
+    );
+    let next = (data_states::data_version.eq(data_states::data_version + 1), data_states::changed_at.eq(at));
+    each_backend!(conn, c => diesel::insert_into(data_states::table)
+        .values(first)
+        .on_conflict(data_states::tenant_id)
+        .do_update()
+        .set(next)
+        .execute(c))?;
+    Ok(())
+}
+
+/// How often it has changed so far: 0 before anything was registered.
+///
+/// # Errors
+/// Those of the database.
+pub fn version(conn: &mut Conn, tenant: TenantId) -> Result<i64, RepoError> {
+    let found: Option<i64> = each_backend!(conn, c => data_states::table
+        .find(tenant)
+        .select(data_states::data_version)
+        .first(c)
+        .optional())?;
+    Ok(found.unwrap_or_default())
+}
+
+/// The state of a buyer's data, as it bears on automatic runs.
+#[derive(Debug, Clone, Queryable)]
+pub struct DataState {
+    /// The buyer.
+    pub tenant: TenantId,
+    /// In which its days begin.
+    pub time_zone: String,
+    /// How often the data has changed.
+    pub data_version: i64,
+    /// When it changed last.
+    pub changed_at: Instant,
+    /// For which state an automatic run was asked for last.
+    pub asked_version: Option<i64>,
+    /// For which day.
+    pub asked_for_on: Option<NaiveDate>,
+}
+
+/// The states of all buyers that are scored automatically and not suspended.
+///
+/// # Errors
+/// Those of the database.
+pub fn scored_automatically(conn: &mut Conn) -> Result<Vec<DataState>, RepoError> {
+    Ok(each_backend!(conn, c => data_states::table
+        .inner_join(tenants::table.on(tenants::id.eq(data_states::tenant_id)))
+        .left_join(settings::table.on(settings::tenant_id.eq(data_states::tenant_id)))
+        .filter(tenants::suspended_at.is_null())
+        .filter(settings::scores_automatically.nullable().eq(true).or(settings::tenant_id.nullable().is_null()))
+        .order(data_states::tenant_id.asc())
+        .select((
+            data_states::tenant_id,
+            tenants::time_zone,
+            data_states::data_version,
+            data_states::changed_at,
+            data_states::asked_version,
+            data_states::asked_for_on,
+        ))
+        .load(c))?)
+}
+
+/// Notes that an automatic run was asked for, of a state and for a day.
+///
+/// # Errors
+/// Those of the database.
+pub fn note_asked(conn: &mut Conn, tenant: TenantId, version: i64, day: NaiveDate) -> Result<(), RepoError> {
+    let asked = (data_states::asked_version.eq(version), data_states::asked_for_on.eq(day));
+    each_backend!(conn, c => diesel::update(data_states::table.find(tenant)).set(asked).execute(c))?;
+    Ok(())
+}

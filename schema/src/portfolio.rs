@@ -1,0 +1,147 @@
+//! What scores rest on, as known at a moment: row by row, with the columns that the model reads and no others.
+
+use std::collections::HashSet;
+
+use chrono::NaiveDate;
+use diesel::connection::DefaultLoadingMode;
+use diesel::prelude::*;
+
+use crate::conn::{Conn, each_backend};
+use crate::error::RepoError;
+use crate::record::current;
+use crate::tables::{
+    certifications, enrollments, incident_contacts, incidents, relationships, supplier_versions, suppliers,
+};
+use crate::{
+    Count, Criticality, DataAccess, Days, Instant, JsicDivision, Name, NetworkAccess, Outcome, PositiveCount, Scheme,
+    ServiceClass, Share, Substitutability, SupplierCode, SupplierId, TenantId, Yen,
+};
+
+/// Writes the readers of tables: the rows that were current at a moment and never taken back, in order of id.
+macro_rules! readers {
+    ($($(#[$doc:meta])* $reader:ident: $table:ident as $row:ident { $($field:ident: $ty:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Queryable, Selectable)]
+        #[diesel(table_name = $table)]
+        #[expect(missing_docs, reason = "each attribute is described once, where the interfaces read it")]
+        pub struct $row { $(pub $field: $ty,)* }
+
+        /// Gives each row that was current at a moment to `with`, until that fails.
+        ///
+        /// # Errors
+        /// Those of `with` and of the database.
+        pub fn $reader<E: From<RepoError>>(
+            conn: &mut Conn,
+            tenant: TenantId,
+            known_at: Option<Instant>,
+            mut with: impl FnMut($row) -> Result<(), E>,
+        ) -> Result<(), E> {
+            each_backend!(conn, c => {
+                let rows = current!($table, tenant, known_at)
+                    .filter($table::retraction_reason.is_null())
+                    .order($table::id.asc())
+                    .select($row::as_select())
+                    .load_iter::<_, DefaultLoadingMode>(c)
+                    .map_err(RepoError::from)?;
+                for row in rows {
+                    with(row.map_err(RepoError::from)?)?;
+                }
+            });
+            Ok(())
+        }
+    )*};
+}
+
+readers! {
+    /// A supplier; merged and archived ones too.
+    each_supplier: supplier_versions as SupplierRow {
+        id: SupplierId,
+        supplier_code: SupplierCode,
+        name: Option<Name>,
+        jsic_division: Option<JsicDivision>,
+        employee_count: Option<Count>,
+        capital_jpy: Option<Yen>,
+        data_access: Option<DataAccess>,
+        network_access: Option<NetworkAccess>,
+        total_endpoints: Option<PositiveCount>,
+        reports_incidents_since: Option<NaiveDate>,
+        merged_into_id: Option<SupplierId>,
+        ended_on: Option<NaiveDate>,
+    }
+    /// A relationship.
+    each_relationship: relationships as RelationshipRow {
+        upstream_id: SupplierId,
+        downstream_id: Option<SupplierId>,
+        annual_spend_jpy: Option<Yen>,
+        criticality: Criticality,
+        substitutability: Substitutability,
+        stock_cover_days: Option<Days>,
+        valid_from_on: Option<NaiveDate>,
+        valid_to_on: Option<NaiveDate>,
+        ended_on: Option<NaiveDate>,
+    }
+    /// An enrollment.
+    each_enrollment: enrollments as EnrollmentRow {
+        supplier_id: SupplierId,
+        provider_name: Option<Name>,
+        service_class: ServiceClass,
+        coverage_share: Option<Share>,
+        covered_endpoints: Option<Count>,
+        starts_on: NaiveDate,
+        ends_on: Option<NaiveDate>,
+        onsite_response: bool,
+        ended_on: Option<NaiveDate>,
+    }
+    /// A certification.
+    each_certification: certifications as CertificationRow {
+        supplier_id: SupplierId,
+        scheme: Scheme,
+        issued_on: NaiveDate,
+        expires_on: Option<NaiveDate>,
+        ended_on: Option<NaiveDate>,
+    }
+    /// An incident.
+    each_incident: incidents as IncidentRow {
+        supplier_id: SupplierId,
+        occurred_on: NaiveDate,
+        outcome: Outcome,
+        count: Option<PositiveCount>,
+    }
+}
+
+/// When the first supplier of a buyer was registered.
+///
+/// # Errors
+/// Those of the database.
+pub fn first_known_at(conn: &mut Conn, tenant: TenantId) -> Result<Option<Instant>, RepoError> {
+    let all = suppliers::table.filter(suppliers::tenant_id.eq(tenant));
+    Ok(each_backend!(conn, c => all.select(diesel::dsl::min(suppliers::created_at)).first(c))?)
+}
+
+/// The ids of all suppliers of a buyer.
+///
+/// # Errors
+/// Those of the database.
+pub fn supplier_ids(conn: &mut Conn, tenant: TenantId) -> Result<HashSet<SupplierId>, RepoError> {
+    let all = suppliers::table.filter(suppliers::tenant_id.eq(tenant)).select(suppliers::id);
+    let ids: Vec<SupplierId> = each_backend!(conn, c => all.load(c))?;
+    Ok(ids.into_iter().collect())
+}
+
+/// The suppliers whose incident contact was verified after a day, and up to another one.
+///
+/// # Errors
+/// Those of the database.
+pub fn contacts_verified(
+    conn: &mut Conn,
+    tenant: TenantId,
+    after: NaiveDate,
+    until: NaiveDate,
+) -> Result<Vec<SupplierId>, RepoError> {
+    Ok(each_backend!(conn, c => incident_contacts::table
+        .filter(incident_contacts::tenant_id.eq(tenant))
+        .filter(incident_contacts::verified_on.gt(after).and(incident_contacts::verified_on.le(until)))
+        .select(incident_contacts::supplier_id)
+        .order(incident_contacts::supplier_id.asc())
+        .load(c))?)
+}

@@ -1,0 +1,276 @@
+//! Score runs: immutable, with what they scored and by which model.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Timestamp};
+
+use crate::conn::{Conn, each_backend};
+use crate::error::RepoError;
+use crate::tables::{models, score_facts, score_inputs, score_runs, scores};
+use crate::{Instant, RunId, TenantId};
+
+/// A score run.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = score_runs, treat_none_as_default_value = false)]
+pub struct RunRow {
+    /// Its id, also that of the job that made it.
+    pub id: RunId,
+    /// The day scored for.
+    pub as_of: NaiveDate,
+    /// As known at this moment.
+    pub known_at: Instant,
+    /// When it was scored.
+    pub scored_at: Instant,
+    /// Who asked for it.
+    pub created_by: String,
+    /// Whether it followed from a change or a new day, with nobody asking.
+    pub is_automatic: bool,
+    /// When it was first exported: then it is kept.
+    pub exported_at: Option<Instant>,
+    /// The model's version.
+    pub model_version: String,
+    /// The SHA-256 of the model's text.
+    pub model_hash: String,
+    /// The version of Sonae.
+    pub engine_version: String,
+    /// The SHA-256 of what was scored.
+    pub input_hash: String,
+    /// What the buyer says a breach of its network costs, if it has said so.
+    pub buyer_breach_loss_jpy: Option<i64>,
+    /// How often the data had changed when it was read.
+    pub data_version: i64,
+    /// Whether it is one of the buyer's scores as they follow each other, and no trial: of what was known at an earlier
+    /// moment, or by another model.
+    pub is_of_now: bool,
+    /// How many suppliers were scored.
+    pub supplier_count: i64,
+    /// From how many rows of relationships.
+    pub relationship_count: i64,
+    /// From how many enrollments.
+    pub enrollment_count: i64,
+    /// From how many certifications.
+    pub certification_count: i64,
+    /// From how many rows of incidents.
+    pub incident_count: i64,
+    /// How long reading and scoring took.
+    pub duration_ms: i64,
+    /// The portfolio in numbers, as JSON.
+    pub portfolio: String,
+}
+
+/// Adds a run.
+///
+/// # Errors
+/// Those of the database, as for all that follow.
+pub fn insert(conn: &mut Conn, tenant: TenantId, run: &RunRow) -> Result<(), RepoError> {
+    let values = (score_runs::tenant_id.eq(tenant), run);
+    each_backend!(conn, c => diesel::insert_into(score_runs::table).values(values).execute(c))?;
+    Ok(())
+}
+
+/// Finds a run.
+///
+/// # Errors
+/// Those of the database.
+pub fn find(conn: &mut Conn, tenant: TenantId, id: RunId) -> Result<Option<RunRow>, RepoError> {
+    Ok(each_backend!(conn, c => score_runs::table.find((tenant, id)).select(RunRow::as_select()).first(c).optional())?)
+}
+
+/// The run whose scores are those of today: of the latest day, of several the latest. A trial is none of them, while
+/// there are others.
+///
+/// # Errors
+/// Those of the database.
+pub fn latest(conn: &mut Conn, tenant: TenantId) -> Result<Option<RunRow>, RepoError> {
+    Ok(each_backend!(conn, c => score_runs::table
+        .filter(score_runs::tenant_id.eq(tenant))
+        .order((score_runs::is_of_now.desc(), score_runs::as_of.desc(), score_runs::scored_at.desc(), score_runs::id.desc()))
+        .select(RunRow::as_select())
+        .first(c)
+        .optional())?)
+}
+
+/// The run before another one with the same model, by day and then by when it was scored; no trial.
+///
+/// # Errors
+/// Those of the database.
+pub fn before(conn: &mut Conn, tenant: TenantId, run: &RunRow) -> Result<Option<RunRow>, RepoError> {
+    let same_day = score_runs::as_of.eq(run.as_of).and(score_runs::scored_at.lt(run.scored_at));
+    Ok(each_backend!(conn, c => score_runs::table
+        .filter(score_runs::tenant_id.eq(tenant))
+        .filter(score_runs::is_of_now.eq(true).and(score_runs::model_hash.eq(&run.model_hash)))
+        .filter(score_runs::as_of.lt(run.as_of).or(same_day))
+        .order((score_runs::as_of.desc(), score_runs::scored_at.desc(), score_runs::id.desc()))
+        .select(RunRow::as_select())
+        .first(c)
+        .optional())?)
+}
+
+/// Filters of the list of runs, and which part of it.
+#[derive(Debug, Clone, Default)]
+pub struct RunList {
+    /// For this day or later.
+    pub as_of_gte: Option<NaiveDate>,
+    /// For this day or earlier.
+    pub as_of_lte: Option<NaiveDate>,
+    /// Only automatic ones, or only others.
+    pub is_automatic: Option<bool>,
+    /// Also trials.
+    pub with_trials: bool,
+    /// Before the run of this day and id.
+    pub after: Option<(NaiveDate, RunId)>,
+    /// How many at most.
+    pub limit: i64,
+}
+
+/// Lists runs, those of the latest day first.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(conn: &mut Conn, tenant: TenantId, list: &RunList) -> Result<Vec<RunRow>, RepoError> {
+    Ok(each_backend!(conn, c => {
+        let mut query = score_runs::table.filter(score_runs::tenant_id.eq(tenant)).into_boxed();
+        if let Some(day) = list.as_of_gte {
+            query = query.filter(score_runs::as_of.ge(day));
+        }
+        if let Some(day) = list.as_of_lte {
+            query = query.filter(score_runs::as_of.le(day));
+        }
+        if let Some(is_automatic) = list.is_automatic {
+            query = query.filter(score_runs::is_automatic.eq(is_automatic));
+        }
+        if !list.with_trials {
+            query = query.filter(score_runs::is_of_now.eq(true));
+        }
+        if let Some((day, id)) = list.after {
+            query = query.filter(score_runs::as_of.lt(day).or(score_runs::as_of.eq(day).and(score_runs::id.lt(id))));
+        }
+        query
+            .order((score_runs::as_of.desc(), score_runs::id.desc()))
+            .limit(list.limit)
+            .select(RunRow::as_select())
+            .load(c)
+    })?)
+}
+
+/// Notes that a run was exported, so that it is kept; says whether it is there.
+///
+/// # Errors
+/// Those of the database.
+pub fn note_exported(conn: &mut Conn, tenant: TenantId, id: RunId, at: Instant) -> Result<bool, RepoError> {
+    let first = diesel::dsl::case_when(score_runs::exported_at.is_null(), Some(at).into_sql::<Nullable<Timestamp>>())
+        .otherwise(score_runs::exported_at);
+    let run = score_runs::table.find((tenant, id));
+    let count = each_backend!(conn, c => diesel::update(run).set(score_runs::exported_at.eq(first)).execute(c))?;
+    Ok(count > 0)
+}
+
+/// What pruning looks at.
+#[derive(Debug, Clone, Queryable)]
+pub struct RunAge {
+    /// The run.
+    pub id: RunId,
+    /// The day scored for.
+    pub as_of: NaiveDate,
+    /// How many suppliers it has.
+    pub supplier_count: i64,
+}
+
+/// The automatic runs that nobody exported, those of the latest day first.
+///
+/// # Errors
+/// Those of the database.
+pub fn automatic(conn: &mut Conn, tenant: TenantId) -> Result<Vec<RunAge>, RepoError> {
+    Ok(each_backend!(conn, c => score_runs::table
+        .filter(score_runs::tenant_id.eq(tenant))
+        .filter(score_runs::is_automatic.eq(true).and(score_runs::exported_at.is_null()))
+        .order((score_runs::as_of.desc(), score_runs::id.desc()))
+        .select((score_runs::id, score_runs::as_of, score_runs::supplier_count))
+        .load(c))?)
+}
+
+/// Deletes runs with their scores, and inputs that no run rests on any more; gives how many of these there were.
+///
+/// # Errors
+/// Those of the database.
+pub fn delete(conn: &mut Conn, tenant: TenantId, ids: &[RunId]) -> Result<usize, RepoError> {
+    for id in ids {
+        let facts = score_facts::table.filter(score_facts::tenant_id.eq(tenant)).filter(score_facts::run_id.eq(id));
+        let rows = scores::table.filter(scores::tenant_id.eq(tenant)).filter(scores::run_id.eq(id));
+        let run = score_runs::table.find((tenant, id));
+        each_backend!(&mut *conn, c => diesel::delete(facts).execute(c))?;
+        each_backend!(&mut *conn, c => diesel::delete(rows).execute(c))?;
+        each_backend!(&mut *conn, c => diesel::delete(run).execute(c))?;
+    }
+    let needed = score_runs::table.filter(score_runs::tenant_id.eq(tenant)).select(score_runs::input_hash);
+    let unneeded = score_inputs::table
+        .filter(score_inputs::tenant_id.eq(tenant))
+        .filter(diesel::dsl::not(score_inputs::input_hash.eq_any(needed)));
+    let count: i64 = each_backend!(&mut *conn, c => unneeded.filter(score_inputs::seq.eq(0)).count().get_result(c))?;
+    each_backend!(conn, c => diesel::delete(unneeded).execute(c))?;
+    Ok(count as usize)
+}
+
+/// Whether what was scored is stored already.
+///
+/// # Errors
+/// Those of the database.
+pub fn has_input(conn: &mut Conn, tenant: TenantId, hash: &str) -> Result<bool, RepoError> {
+    Ok(find_input_chunk(conn, tenant, hash, 0)?.is_some())
+}
+
+/// Adds a part of what was scored.
+///
+/// # Errors
+/// Those of the database.
+pub fn insert_input_chunk(
+    conn: &mut Conn,
+    tenant: TenantId,
+    hash: &str,
+    seq: i32,
+    bytes: &[u8],
+) -> Result<(), RepoError> {
+    let values = (
+        score_inputs::tenant_id.eq(tenant),
+        score_inputs::input_hash.eq(hash),
+        score_inputs::seq.eq(seq),
+        score_inputs::bytes.eq(bytes),
+    );
+    each_backend!(conn, c => diesel::insert_into(score_inputs::table).values(values).execute(c))?;
+    Ok(())
+}
+
+/// Finds a part of what was scored.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_input_chunk(conn: &mut Conn, tenant: TenantId, hash: &str, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
+    Ok(each_backend!(conn, c => score_inputs::table
+        .find((tenant, hash, seq))
+        .select(score_inputs::bytes)
+        .first(c)
+        .optional())?)
+}
+
+/// Keeps the text of a model, unless it is kept already.
+///
+/// # Errors
+/// Those of the database.
+pub fn keep_model(conn: &mut Conn, hash: &str, version: &str, text: &str, at: Instant) -> Result<(), RepoError> {
+    let values =
+        (models::hash.eq(hash), models::version.eq(version), models::text.eq(text), models::recorded_at.eq(at));
+    each_backend!(conn, c => diesel::insert_into(models::table)
+        .values(values)
+        .on_conflict(models::hash)
+        .do_nothing()
+        .execute(c))?;
+    Ok(())
+}
+
+/// Finds the text of a model by its hash.
+///
+/// # Errors
+/// Those of the database.
+pub fn find_model(conn: &mut Conn, hash: &str) -> Result<Option<String>, RepoError> {
+    Ok(each_backend!(conn, c => models::table.find(hash).select(models::text).first(c).optional())?)
+}

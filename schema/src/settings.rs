@@ -1,0 +1,92 @@
+//! What a buyer has set.
+
+use diesel::prelude::*;
+
+use crate::conn::{Conn, each_backend};
+use crate::error::RepoError;
+use crate::tables::settings;
+use crate::{Instant, TenantId, Whole, Yen, data_states};
+
+/// What a buyer has set.
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = settings, treat_none_as_default_value = false, treat_none_as_null = true)]
+pub struct Settings {
+    /// Whether scores follow changes of the data, and the days, by themselves.
+    pub scores_automatically: bool,
+    /// What a breach of the buyer's own network costs it; the model's figure where there is none.
+    pub buyer_breach_loss_jpy: Option<Yen>,
+    /// For how many days the last automatic run of each day is kept.
+    pub keep_daily_days: Whole<1, 3_650>,
+    /// For how many months the last automatic run of each month is kept.
+    pub keep_monthly_months: Whole<1, 1_200>,
+}
+
+/// Settings with what is known of their last change.
+#[derive(Debug, Clone, Queryable)]
+pub struct StoredSettings {
+    /// The settings.
+    pub settings: Settings,
+    /// 0 where nothing was ever set.
+    pub version: i32,
+    /// When they were set.
+    pub recorded_at: Option<Instant>,
+    /// By whom.
+    pub recorded_by: Option<String>,
+}
+
+impl Default for Settings {
+    /// What is usual: runs by themselves, kept daily for 90 days and monthly for ten years.
+    fn default() -> Self {
+        Self {
+            scores_automatically: true,
+            buyer_breach_loss_jpy: None,
+            keep_daily_days: Whole::clamped(90),
+            keep_monthly_months: Whole::clamped(120),
+        }
+    }
+}
+
+/// Finds the settings of a buyer: what is usual where it has set nothing.
+///
+/// # Errors
+/// Those of the database, as for all that follow.
+pub fn find(conn: &mut Conn, tenant: TenantId) -> Result<StoredSettings, RepoError> {
+    let found: Option<(Settings, i32, Instant, String)> = each_backend!(conn, c => settings::table
+        .find(tenant)
+        .select((Settings::as_select(), settings::version, settings::recorded_at, settings::recorded_by))
+        .first(c)
+        .optional())?;
+    Ok(match found {
+        Some((settings, version, at, by)) => {
+            StoredSettings { settings, version, recorded_at: Some(at), recorded_by: Some(by) }
+        }
+        None => StoredSettings { settings: Settings::default(), version: 0, recorded_at: None, recorded_by: None },
+    })
+}
+
+/// Replaces the settings of a buyer.
+///
+/// # Errors
+/// Those of the database.
+pub fn put(
+    conn: &mut Conn,
+    tenant: TenantId,
+    now: &StoredSettings,
+    change: &Settings,
+    by: &str,
+    at: Instant,
+) -> Result<(), RepoError> {
+    let meta =
+        (settings::version.eq(now.version + 1), settings::recorded_at.eq(at), settings::recorded_by.eq(by.to_owned()));
+    let all = (settings::tenant_id.eq(tenant), change, meta.clone());
+    each_backend!(&mut *conn, c => diesel::insert_into(settings::table)
+        .values(all)
+        .on_conflict(settings::tenant_id)
+        .do_update()
+        .set((change, meta))
+        .execute(c))?;
+    if change.buyer_breach_loss_jpy == now.settings.buyer_breach_loss_jpy {
+        return Ok(());
+    }
+    data_states::touch(conn, tenant, at)
+}

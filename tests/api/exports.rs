@@ -1,0 +1,152 @@
+//! Exports: the scores as files that people and machines open.
+
+use std::io::Cursor;
+
+use calamine::{Data, Reader, Xlsx};
+use polars_io::SerReader;
+use polars_io::prelude::ParquetReader;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, App, Client, id};
+
+/// Suppliers whose codes and names look like formulas or numbers, scored.
+fn scored(client: &Client) -> Value {
+    let text = "supplier_code,name,jsic_division,employee_count\n0012,\"=HYPERLINK(\"\"x\"\")\",24,46\n=1+1,-3,24,46\n\
+                'A,備製作所㈱,24,46\nB,\"い,ろ\"\"は\",,\n";
+    let job = client.import_csv("kind=suppliers", text);
+    assert_eq!(job["state"], "succeeded", "{job}");
+    client.score(&json!({}))
+}
+
+fn disposition(answer: &Answer) -> (&str, &str) {
+    (answer.header("content-type").unwrap(), answer.header("content-disposition").unwrap())
+}
+
+#[test]
+fn csv_is_what_spreadsheets_expect_and_holds_no_formula() {
+    let app = App::start();
+    let analyst = app.analyst();
+    let run = scored(&analyst);
+    let answer = analyst.get("/v1/exports/scores.csv");
+
+    let day = analyst.get("/v1/scores").json["as_of"].as_str().unwrap().to_owned();
+    let name = format!("attachment; filename=\"sonae-scores-{day}.csv\"");
+    assert_eq!(disposition(&answer), ("text/csv; charset=utf-8", name.as_str()));
+    let text = String::from_utf8(answer.bytes).unwrap();
+    let text = text.strip_prefix('\u{feff}').unwrap();
+    assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
+    assert!(text.starts_with("\"supplier_code\",\"name\",\"size_class\""), "{text}");
+    assert!(text.contains("\r\n\"0012\",\"'=HYPERLINK(\"\"x\"\")\",\"sme\""), "{text}");
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let guarded: Vec<_> = rows.iter().map(|row| (&row[0], &row[1])).collect();
+    assert_eq!(guarded, [("''A", "備製作所㈱"), ("0012", "'=HYPERLINK(\"x\")"), ("'=1+1", "'-3"), ("B", "い,ろ\"は")]);
+    let headings = reader.headers().unwrap().clone();
+    let place = |name: &str| headings.iter().position(|known| known == name).unwrap();
+    let scores = analyst.get("/v1/scores").json;
+    for (row, score) in rows.iter().zip(scores["items"].as_array().unwrap()) {
+        for name in ["risk_score", "points_history", "expected_annual_loss_caused_jpy", "chain_score"] {
+            assert_eq!(row[place(name)].parse::<f64>().unwrap(), score[name].as_f64().unwrap(), "{name}");
+        }
+        assert_eq!((&row[place("as_of")], &row[place("model_version")]), (day.as_str(), "2026.1"));
+    }
+    assert!(analyst.get(&format!("/v1/score-runs/{}", id(&run))).json["exported_at"].is_string());
+}
+
+#[test]
+fn ndjson_and_parquet_hold_the_same_numbers_to_the_bit() {
+    let app = App::start();
+    let analyst = app.analyst();
+    scored(&analyst);
+    let scores = analyst.get("/v1/scores").json["items"].clone();
+    let scores = scores.as_array().unwrap();
+
+    let lines = analyst.get("/v1/exports/scores.ndjson");
+    assert_eq!(lines.header("content-type"), Some("application/x-ndjson"));
+    let lines: Vec<Value> =
+        String::from_utf8(lines.bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), scores.len());
+    for (line, score) in lines.iter().zip(scores) {
+        for (name, value) in score.as_object().unwrap() {
+            assert_eq!(&line[name], value, "{name}");
+        }
+    }
+    let parquet = analyst.get("/v1/exports/scores.parquet");
+    let frame = ParquetReader::new(Cursor::new(parquet.bytes)).finish().unwrap();
+    assert_eq!((frame.height(), frame.width()), (4, 32));
+    for (row, score) in scores.iter().enumerate() {
+        for name in ["own_rate", "risk_score", "loss_per_disruption_jpy"] {
+            let found = frame.column(name).unwrap().f64().unwrap().get(row).unwrap();
+            assert_eq!(found.to_bits(), score[name].as_f64().unwrap().to_bits(), "{name}");
+        }
+        assert_eq!(frame.column("name").unwrap().str().unwrap().get(row), score["name"].as_str());
+    }
+}
+
+#[test]
+fn the_workbook_has_its_five_sheets_typed_and_filtered() {
+    let app = App::start();
+    let analyst = app.analyst();
+    let run = scored(&analyst);
+    let answer = analyst.get("/v1/exports/scores.xlsx?size_class=sme&risk_score_gte=1");
+    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(answer.bytes)).unwrap();
+    assert_eq!(book.sheet_names(), ["Scores", "Contributions", "Portfolio", "Data dictionary", "Conditions"]);
+    let mut sheet = |name: &str| book.worksheet_range(name).unwrap();
+
+    let list = sheet("Scores");
+    let rows: Vec<_> = list.rows().skip(2).map(|row| (row[0].clone(), row[1].clone())).collect();
+    let text = |text: &str| Data::String(text.to_owned());
+    assert_eq!(
+        rows,
+        [(text("'A"), text("備製作所㈱")), (text("0012"), text("=HYPERLINK(\"x\")")), (text("=1+1"), text("-3"))],
+        "the one of unknown size is filtered out; codes stay text as they are"
+    );
+    let reasons = sheet("Contributions");
+    assert_eq!(reasons.rows().len(), 5);
+    assert!(reasons.rows().nth(2).unwrap().contains(&text("no お助け隊 enrollment is known")));
+    let conditions: Vec<String> = sheet("Conditions").cells().map(|(_, _, cell)| cell.to_string()).collect();
+    for part in ["size class = sme, risk score ≥ 1", id(&run), "2026.1"] {
+        assert!(conditions.contains(&part.to_owned()), "{part}: {conditions:?}");
+    }
+    assert!(book.worksheet_formula("Scores").unwrap().is_empty());
+    let japanese = Client { lang: "ja", ..analyst }.get("/v1/exports/scores.xlsx");
+    let book: Xlsx<_> = Xlsx::new(Cursor::new(japanese.bytes)).unwrap();
+    assert_eq!(book.sheet_names(), ["一覧", "内訳", "集計", "データ定義", "条件"]);
+}
+
+#[test]
+fn many_suppliers_are_written_by_a_job() {
+    let app = App::start();
+    let analyst = app.analyst();
+    let rows: String = (0..10_001).map(|number| format!("S{number:05}\n")).collect();
+    analyst.import_csv("kind=suppliers", &format!("supplier_code\n{rows}"));
+    analyst.score(&json!({}));
+
+    let accepted = analyst.get("/v1/exports/scores.csv");
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    assert_eq!(accepted.json["kind"], "export");
+    let again = analyst.get("/v1/exports/scores.csv");
+    assert_eq!((again.status, &again.json["id"]), (202, &accepted.json["id"]), "the same again is the same job");
+    let job = analyst.ended(id(&accepted.json));
+    assert_eq!((&job["state"], &job["failure"]), (&json!("succeeded"), &Value::Null), "{job}");
+
+    let file = analyst.get(job["result_url"].as_str().unwrap());
+    assert_eq!(file.status, 200);
+    let text = String::from_utf8(file.bytes).unwrap();
+    assert_eq!(text.lines().count(), 10_002);
+    assert!(text.contains("\r\n\"S10000\","));
+    assert_eq!(analyst.get("/v1/exports/scores.csv?grade=A").status, 200, "few are written at once");
+    app.client("viewer").get("/v1/exports/scores.csv").is_problem(403, "role-too-low", &[]);
+    app.sonae(&["tenant", "create", "other"]);
+    let path = job["result_url"].as_str().unwrap();
+    app.client_of("other", "admin").get(path).is_problem(404, "not-found", &[]);
+}
+
+#[test]
+fn filters_are_checked_as_those_of_the_list() {
+    let app = App::start();
+    let analyst = app.analyst();
+    analyst.get("/v1/exports/scores.xlsx").is_problem(404, "not-scored", &[]);
+    let faults = [("sort", "unknown-field"), ("grade", "unknown-choice")];
+    analyst.get("/v1/exports/scores.csv?sort=name&grade=Z").is_problem(400, "invalid-parameters", &faults);
+}
