@@ -175,7 +175,10 @@ impl Overview {
             known.push(line(&ja, &en, Value::Of(*part)));
         }
         for (size, part) in self.monitored_by_size.iter().filter(|(_, part)| part.of > 0) {
-            let (ja, en) = (label(size, Lang::Ja), label(size, Lang::En));
+            let (ja, en) = match size.as_str() {
+                "unknown" => ("規模が不明な取引先", "of unknown size"),
+                size => (label(size, Lang::Ja), label(size, Lang::En)),
+            };
             known.push(line(&format!("監視、{ja}"), &format!("monitored, {en}"), Value::Of(*part)));
         }
         known.extend([

@@ -1,7 +1,7 @@
 //! How cells look: number formats, and the colours of grades beside their letters.
 
 use rust_xlsxwriter::{Color, Format, FormatAlign, FormatBorder};
-use scoring::{GRADES, Unit, name};
+use scoring::{GRADES, Lang, Unit, name};
 
 /// The formats of the workbook's cells.
 pub(super) struct Formats {
@@ -23,7 +23,7 @@ pub(super) struct Formats {
 }
 
 impl Formats {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(lang: Lang) -> Self {
         let plain = || Format::new().set_font_name("Yu Gothic");
         let number = |pattern: &str| plain().set_num_format(pattern);
         let grade = |colour: u32| plain().set_background_color(Color::RGB(colour)).set_align(FormatAlign::Center);
@@ -42,7 +42,7 @@ impl Formats {
             score: number("0.0"),
             yen: number("#,##0"),
             yen_with_sign: number("\"¥\"#,##0"),
-            days: number("#,##0\" d\""),
+            days: number(lang.pick("#,##0\"日\"", "#,##0\" days\"")),
             share: number("0.0%"),
             count: number("#,##0"),
             date: number("yyyy-mm-dd"),

@@ -60,7 +60,7 @@ impl Book {
     pub(super) fn new(lang: Lang) -> Self {
         let place = |name: &str| RESULTS.iter().position(|column| column.name == name);
         let columns = score_columns().map(|name| (name, place(name))).collect();
-        Self { formats: Formats::new(), lang, columns }
+        Self { formats: Formats::new(lang), lang, columns }
     }
 
     /// One row a supplier, all results.
