@@ -11,7 +11,7 @@ use crate::columns::name::*;
 use crate::frame::{floats, keys};
 use crate::model::Model;
 use crate::portfolio::Portfolio;
-use crate::{Scores, summary};
+use crate::{Scores, summary, sums};
 use evidence::Evidence;
 
 /// How many of how many.
@@ -92,8 +92,6 @@ pub struct Indicators {
     /// An enrollment active on the day has age 0, one that is over dates from the day it ended, a certificate
     /// from its issue and an incident from its day. Between two suppliers in the middle, their mean.
     pub evidence_age_median_days: Option<f64>,
-    /// Suppliers without any such evidence up to the day. An agreement to report is none by itself.
-    pub without_evidence_count: usize,
     /// Of the enrollments begun and the certificates issued up to the day, those that are over: an enrollment
     /// from its end, a certificate after its last day.
     pub expired: Coverage,
@@ -118,9 +116,9 @@ impl Indicators {
     /// None for scores of the same portfolio.
     pub fn new(portfolio: &Portfolio, scores: &Scores, model: &Model) -> PolarsResult<Self> {
         let suppliers = &scores.suppliers;
-        let is_monitored = summary::monitored(scores)?;
+        let is_monitored = monitored(scores)?;
         let supplies = summary::supplies(portfolio)?;
-        let spends = summary::spends(&supplies, suppliers.height())?;
+        let spends = spends(&supplies, suppliers.height())?;
         let monitored_spends = spends.iter().zip(&is_monitored).filter(|(_, is)| **is).map(|(spend, _)| *spend);
         let tiers = scores.tiers(portfolio)?;
         let is_tier_1: Vec<_> = tiers.iter().map(|tier| *tier == Some(1)).collect();
@@ -144,7 +142,6 @@ impl Indicators {
             isms: evidence.with(&["isms"]),
             reporting: Coverage::of(suppliers.column(IS_REPORTING)?.bool()?.iter().map(|is| is == Some(true))),
             evidence_age_median_days: median(evidence.ages_days()),
-            without_evidence_count: evidence.without_count(),
             expired: evidence.expired,
             sole_source_unmonitored: sole_source(suppliers, &supplies, &is_monitored)?,
             tier_1_count: is_tier_1.iter().filter(|is| **is).count(),
@@ -204,4 +201,22 @@ fn largest(counts: Vec<usize>) -> Vec<(usize, usize)> {
     rows.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     rows.truncate(NAMED);
     rows
+}
+
+/// Whether each supplier has an active enrollment that covers more than nothing.
+fn monitored(scores: &Scores) -> PolarsResult<Vec<bool>> {
+    let mut is_monitored = vec![false; scores.suppliers.height()];
+    for (supplier, take) in keys(&scores.active, SUPPLIER)?.iter().zip(floats(&scores.active, TAKE)?.iter()) {
+        if let Some(is_monitored) = is_monitored.get_mut(*supplier as usize) {
+            *is_monitored |= *take > 0.0;
+        }
+    }
+    Ok(is_monitored)
+}
+
+/// What the buyer spends a year with each supplier, yen; an unknown spend counts nothing.
+fn spends(supplies: &DataFrame, supplier_count: usize) -> PolarsResult<Vec<f64>> {
+    let spends = supplies.column(ANNUAL_SPEND_JPY)?.f64()?.fill_null_with_values(0.0)?;
+    let spends: Vec<f64> = spends.into_no_null_iter().collect();
+    Ok(sums::by_key(&keys(supplies, UPSTREAM)?, &spends, supplier_count))
 }

@@ -1,4 +1,4 @@
-//! What a portfolio looks like: grades, losses, coverage, and what is unknown.
+//! What a portfolio looks like: grades, losses, and what is unknown.
 
 use polars::prelude::*;
 
@@ -6,7 +6,6 @@ use crate::Scores;
 use crate::columns::name::*;
 use crate::frame::{floats, keys};
 use crate::portfolio::Portfolio;
-use crate::sums;
 use crate::words::GRADES;
 
 /// A portfolio in a few numbers. Counts are of suppliers unless their name says otherwise.
@@ -24,18 +23,6 @@ pub struct Summary {
     pub by_loss_caused: Vec<usize>,
     /// Rows of the results, the highest risk score first.
     pub by_risk: Vec<usize>,
-    /// With an active enrollment that covers more than nothing.
-    pub monitored_count: usize,
-    /// What the buyer spends a year with its direct suppliers.
-    pub annual_spend_jpy: f64,
-    /// The part of that spent with monitored ones.
-    pub monitored_spend_jpy: f64,
-    /// With SECURITY ACTION or SCS that still counts.
-    pub declared_count: usize,
-    /// With ISMS that still counts.
-    pub isms_count: usize,
-    /// With an agreement to report incidents.
-    pub reporting_count: usize,
     /// Of unknown size.
     pub unknown_size_count: usize,
     /// Of unknown division.
@@ -56,13 +43,6 @@ impl Summary {
     pub fn new(portfolio: &Portfolio, scores: &Scores) -> PolarsResult<Self> {
         let suppliers = &scores.suppliers;
         let supplier_count = suppliers.height();
-        let is_monitored = monitored(scores)?;
-        let supplies = supplies(portfolio)?;
-        let unknown_spend_row_count = supplies.column(ANNUAL_SPEND_JPY)?.null_count();
-        let spend_by_supplier = spends(&supplies, supplier_count)?;
-        let monitored_spend =
-            spend_by_supplier.iter().zip(&is_monitored).filter(|(_, is)| **is).map(|(spend, _)| spend);
-
         Ok(Self {
             supplier_count,
             grades: grades(suppliers, GRADE)?,
@@ -71,30 +51,13 @@ impl Summary {
             expected_annual_loss_jpy: floats(suppliers, EXPECTED_ANNUAL_LOSS_DIRECT_JPY)?.iter().sum::<f64>() + 0.0,
             by_loss_caused: descending(suppliers, EXPECTED_ANNUAL_LOSS_CAUSED_JPY)?,
             by_risk: descending(suppliers, RISK_SCORE)?,
-            monitored_count: is_monitored.iter().filter(|is| **is).count(),
-            annual_spend_jpy: spend_by_supplier.iter().sum(),
-            monitored_spend_jpy: 0.0 + monitored_spend.sum::<f64>(), // the sum of nothing is -0.0
-            declared_count: count(suppliers, col(LADDER_FRESHNESS).gt(lit(0.0)))?,
-            isms_count: count(suppliers, col(ISMS_FRESHNESS).gt(lit(0.0)))?,
-            reporting_count: count(suppliers, col(IS_REPORTING))?,
             unknown_size_count: count(suppliers, col(SIZE_CLASS).eq(lit("unknown")))?,
             unknown_section_count: count(suppliers, col(JSIC_SECTION).eq(lit("unknown")))?,
             no_evidence_count: no_evidence(portfolio, scores)?,
-            unknown_spend_row_count,
+            unknown_spend_row_count: supplies(portfolio)?.column(ANNUAL_SPEND_JPY)?.null_count(),
             assumed_coverage_row_count: count(&scores.active, col(IS_ASSUMED))?,
         })
     }
-}
-
-/// Whether each supplier has an active enrollment that covers more than nothing.
-pub(crate) fn monitored(scores: &Scores) -> PolarsResult<Vec<bool>> {
-    let mut is_monitored = vec![false; scores.suppliers.height()];
-    for (supplier, take) in keys(&scores.active, SUPPLIER)?.iter().zip(floats(&scores.active, TAKE)?.iter()) {
-        if let Some(is_monitored) = is_monitored.get_mut(*supplier as usize) {
-            *is_monitored |= *take > 0.0;
-        }
-    }
-    Ok(is_monitored)
 }
 
 /// The rows to the buyer, in an order in which their spends may be added.
@@ -106,13 +69,6 @@ pub(crate) fn supplies(portfolio: &Portfolio) -> PolarsResult<DataFrame> {
         .filter(col(DOWNSTREAM).is_null())
         .sort([UPSTREAM, ANNUAL_SPEND_JPY], SortMultipleOptions::default())
         .collect()
-}
-
-/// What the buyer spends a year with each supplier, yen; an unknown spend counts nothing.
-pub(crate) fn spends(supplies: &DataFrame, supplier_count: usize) -> PolarsResult<Vec<f64>> {
-    let spends = supplies.column(ANNUAL_SPEND_JPY)?.f64()?.fill_null_with_values(0.0)?;
-    let spends: Vec<f64> = spends.into_no_null_iter().collect();
-    Ok(sums::by_key(&keys(supplies, UPSTREAM)?, &spends, supplier_count))
 }
 
 fn grades(suppliers: &DataFrame, column: &str) -> PolarsResult<[usize; 5]> {

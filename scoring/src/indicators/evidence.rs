@@ -57,10 +57,6 @@ impl Evidence {
         self.newest.iter().flatten().map(|day| i64::from(self.as_of) - i64::from(*day)).collect()
     }
 
-    pub(super) fn without_count(&self) -> usize {
-        self.newest.iter().filter(|newest| newest.is_none()).count()
-    }
-
     fn add_enrollments(&mut self, portfolio: &Portfolio) -> PolarsResult<()> {
         let begun = self.up_to_day(&portfolio.enrollments, STARTS_ON).collect()?;
         let ends_on = begun.column(ENDS_ON)?.date()?.physical().iter();

@@ -165,7 +165,6 @@ impl<'a> Counts<'a> {
             isms: holding(&["isms"]),
             reporting: self.coverage(all, |firm| firm.reports.is_some_and(|since| since <= self.twin.day)),
             evidence_age_median_days: self.median_age(),
-            without_evidence_count: self.firms.iter().filter(|firm| self.newest_evidence(firm).is_none()).count(),
             expired: self.expired(),
             sole_source_unmonitored: self.sole_source(),
             tier_1_count: self.firms.iter().filter(|firm| self.supplies_buyer(&firm.code)).count(),

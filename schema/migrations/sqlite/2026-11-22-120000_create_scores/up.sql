@@ -108,6 +108,10 @@ CREATE TABLE scores (
     FOREIGN KEY (tenant_id, run_id) REFERENCES score_runs (tenant_id, id)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX scores_supplier_code ON scores (tenant_id, run_id, supplier_code);
+-- The two orders that people ask for: the riskiest, and whom to help first.
+CREATE INDEX scores_risk_score ON scores (tenant_id, run_id, risk_score, supplier_id);
+CREATE INDEX scores_expected_annual_loss_caused_jpy
+    ON scores (tenant_id, run_id, expected_annual_loss_caused_jpy, supplier_id);
 
 -- What explains a score beside its numbers, as JSON: apart, so that lists need not read it.
 CREATE TABLE score_facts (
