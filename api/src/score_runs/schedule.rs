@@ -48,7 +48,9 @@ impl Schedule {
                 self.due_since.remove(&state.tenant);
                 continue;
             }
-            if self.is_resting(&state, now) {
+            // A run that is under way may be just this one: what it leaves is looked at once it has ended.
+            let has_open = |conn: &mut Conn| jobs::has_open(conn, state.tenant, JobKind::ScoreRun);
+            if self.is_resting(&state, now) && !database.run(ConnRole::Reader, has_open)? {
                 self.due_since.remove(&state.tenant);
                 self.looked_at.insert(state.tenant, Clock::now());
                 has_asked |= self.ask_for(database, &state, today)?;
@@ -63,12 +65,12 @@ impl Schedule {
         state.changed_at.after(rest) <= now || since.elapsed() >= self.rest * PATIENCE
     }
 
-    /// Adds the job of a run, unless just this was scored or is about to be; says whether it did.
+    /// Adds the job of a run, unless just this was scored; says whether it did.
     fn ask_for(&self, database: &Database, state: &DataState, today: NaiveDate) -> Result<bool, RepoError> {
         let is_needed = |conn: &mut Conn| {
             let latest = score_runs::latest(conn, state.tenant)?;
             let is_scored = latest.is_some_and(|run| !is_stale(&run, state.data_version, &self.model_hash, today));
-            Ok::<_, RepoError>(!is_scored && !jobs::has_open(conn, state.tenant, JobKind::ScoreRun)?)
+            Ok::<_, RepoError>(!is_scored)
         };
         let was_asked = state.asked_version == Some(state.data_version) && state.asked_for_on == Some(today);
         // The writer is only asked for where there is something to write.
