@@ -86,7 +86,7 @@ impl PartialSchema for RunView {
             .property(
                 "is_trial",
                 flag_schema(
-                    "Whether it scored what was known earlier, or by another model, and changes no scores.",
+                    "Whether it stands beside the buyer's scores: by another model, or with a `known_at` that somebody chose.",
                     false,
                 ),
                 true,
@@ -125,7 +125,7 @@ impl ToSchema for RunPage {
 
 /// Whether a run's scores are not those of the data as it is, of today and of the model that scores now.
 pub(crate) fn is_stale(run: &RunRow, data_version: i64, model_hash: &str, today: NaiveDate) -> bool {
-    !run.is_of_now || run.data_version != data_version || run.model_hash != model_hash || run.as_of < today
+    run.is_trial || run.data_version != data_version || run.model_hash != model_hash || run.as_of < today
 }
 
 fn view(run: &RunRow, stale: bool) -> Value {
@@ -137,7 +137,7 @@ fn view(run: &RunRow, stale: bool) -> Value {
         "supplier_count": run.supplier_count, "relationship_count": run.relationship_count,
         "enrollment_count": run.enrollment_count, "certification_count": run.certification_count,
         "incident_count": run.incident_count, "duration_ms": run.duration_ms,
-        "is_trial": !run.is_of_now, "stale": stale,
+        "is_trial": run.is_trial, "stale": stale,
     })
 }
 
@@ -164,16 +164,12 @@ async fn start_score_run(
     let run = state
         .db
         .read(caller.tenant, move |conn, tenant| {
+            let is_trial = known_at.is_some();
             let known_at = match known_at {
                 None if as_of < today => known_then(conn, tenant, as_of, zone)?,
                 given => given,
             };
-            Ok(RunRequest {
-                as_of,
-                known_at: known_at.map(|moment| moment.to_string()),
-                is_automatic: false,
-                is_trial: false,
-            })
+            Ok(RunRequest { as_of, known_at: known_at.map(|moment| moment.to_string()), is_automatic: false, is_trial })
         })
         .await?;
     let job = crate::jobs::queued(JobId::new(), JobKind::ScoreRun, &run, &caller.name)?;
@@ -355,4 +351,36 @@ pub(crate) fn drop_runs(conn: &mut Conn, tenant: TenantId, runs: &[RunId]) -> Re
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(start_score_run).service(list_score_runs).service(get_score_run);
+}
+
+#[cfg(test)]
+mod tests {
+    use schema::{ConnRole, SupplierId, suppliers, tenants};
+
+    use super::*;
+
+    #[test]
+    fn a_past_day_is_scored_as_known_at_its_end_unless_nothing_was_known_by_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = crate::service::Store::open(folder.path(), 1, std::time::Duration::from_secs(5)).unwrap();
+        let known = |day: &str| {
+            let day = day.parse().unwrap();
+            let then = store.database.run(ConnRole::Reader, |conn| {
+                let tenant = tenants::list(conn)?[0].id;
+                known_then(conn, tenant, day, chrono_tz::Asia::Tokyo)
+            });
+            then.unwrap().map(|moment| moment.to_string())
+        };
+        assert_eq!(known("2026-03-31"), None, "nothing was ever known");
+        let first = Instant::parse("2026-03-31T23:00:00+09:00").unwrap();
+        let register = |conn: &mut Conn| {
+            let tenant = tenants::list(conn)?[0].id;
+            suppliers::register(conn, tenant, &[SupplierId::new()], first)
+        };
+        store.database.run(ConnRole::Writer, register).unwrap();
+
+        assert_eq!(known("2026-03-30"), None);
+        assert_eq!(known("2026-03-31").as_deref(), Some("2026-03-31T14:59:59.999Z"));
+        assert_eq!(known("2026-06-30").as_deref(), Some("2026-06-30T14:59:59.999Z"));
+    }
 }

@@ -39,9 +39,9 @@ pub struct RunRow {
     pub buyer_breach_loss_jpy: Option<i64>,
     /// How often the data had changed when it was read.
     pub data_version: i64,
-    /// Whether it is one of the buyer's scores as they follow each other, and no trial: of what was known at an earlier
-    /// moment, or by another model.
-    pub is_of_now: bool,
+    /// Whether it stands beside the buyer's scores as they follow each other: by another model, or of what was known at a
+    /// moment that somebody chose.
+    pub is_trial: bool,
     /// How many suppliers were scored.
     pub supplier_count: i64,
     /// From how many rows of relationships.
@@ -84,7 +84,7 @@ pub fn find(conn: &mut Conn, tenant: TenantId, id: RunId) -> Result<Option<RunRo
 pub fn latest(conn: &mut Conn, tenant: TenantId) -> Result<Option<RunRow>, RepoError> {
     Ok(each_backend!(conn, c => score_runs::table
         .filter(score_runs::tenant_id.eq(tenant))
-        .order((score_runs::is_of_now.desc(), score_runs::as_of.desc(), score_runs::scored_at.desc(), score_runs::id.desc()))
+        .order((score_runs::is_trial.asc(), score_runs::as_of.desc(), score_runs::scored_at.desc(), score_runs::id.desc()))
         .select(RunRow::as_select())
         .first(c)
         .optional())?)
@@ -98,7 +98,7 @@ pub fn before(conn: &mut Conn, tenant: TenantId, run: &RunRow) -> Result<Option<
     let same_day = score_runs::as_of.eq(run.as_of).and(score_runs::scored_at.lt(run.scored_at));
     Ok(each_backend!(conn, c => score_runs::table
         .filter(score_runs::tenant_id.eq(tenant))
-        .filter(score_runs::is_of_now.eq(true).and(score_runs::model_hash.eq(&run.model_hash)))
+        .filter(score_runs::is_trial.eq(false).and(score_runs::model_hash.eq(&run.model_hash)))
         .filter(score_runs::as_of.lt(run.as_of).or(same_day))
         .order((score_runs::as_of.desc(), score_runs::scored_at.desc(), score_runs::id.desc()))
         .select(RunRow::as_select())
@@ -140,7 +140,7 @@ pub fn list(conn: &mut Conn, tenant: TenantId, list: &RunList) -> Result<Vec<Run
             query = query.filter(score_runs::is_automatic.eq(is_automatic));
         }
         if !list.with_trials {
-            query = query.filter(score_runs::is_of_now.eq(true));
+            query = query.filter(score_runs::is_trial.eq(false));
         }
         if let Some((day, id)) = list.after {
             query = query.filter(score_runs::as_of.lt(day).or(score_runs::as_of.eq(day).and(score_runs::id.lt(id))));

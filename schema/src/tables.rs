@@ -314,7 +314,7 @@ diesel::table! {
         input_hash -> Text,
         buyer_breach_loss_jpy -> Nullable<BigInt>,
         data_version -> BigInt,
-        is_of_now -> Bool,
+        is_trial -> Bool,
         supplier_count -> BigInt,
         relationship_count -> BigInt,
         enrollment_count -> BigInt,

@@ -88,7 +88,7 @@ fn start(args: &StartArgs) -> Result<(), Failure> {
         as_of,
         known_at: known_at.map(|moment| moment.to_string()),
         is_automatic: false,
-        is_trial: args.model.is_some(),
+        is_trial: args.model.is_some() || args.known_at.is_some(),
     };
     let run = run_now(&store.database, tenant.id, &model, &request, COMMAND_LINE)
         .map_err(|interrupted| Failure::Data(interrupted.text(Lang::En)))?;
@@ -98,7 +98,7 @@ fn start(args: &StartArgs) -> Result<(), Failure> {
 fn line(run: &RunRow) -> String {
     let RunRow { id, as_of, known_at, supplier_count, model_version, created_by, .. } = run;
     let exported = if run.exported_at.is_some() { ", exported" } else { "" };
-    let trial = if run.is_of_now { "" } else { ", a trial" };
+    let trial = if run.is_trial { ", a trial" } else { "" };
     format!(
         "{id}  as of {as_of}, known at {known_at}, suppliers: {supplier_count}, model {model_version}, by {created_by}{exported}{trial}"
     )

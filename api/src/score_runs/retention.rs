@@ -143,7 +143,7 @@ mod tests {
             input_hash: as_of.to_string(),
             buyer_breach_loss_jpy: None,
             data_version: 1,
-            is_of_now: true,
+            is_trial: false,
             supplier_count: 1,
             relationship_count: 0,
             enrollment_count: 0,
@@ -164,6 +164,6 @@ mod tests {
         assert!(is_stale(&fresh, 2, "hash", day));
         assert!(is_stale(&fresh, 1, "other", day));
         assert!(is_stale(&fresh, 1, "hash", day + Days::new(1)));
-        assert!(is_stale(&score_runs::RunRow { is_of_now: false, ..fresh }, 1, "hash", day));
+        assert!(is_stale(&score_runs::RunRow { is_trial: true, ..fresh }, 1, "hash", day));
     }
 }

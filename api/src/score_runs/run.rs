@@ -154,7 +154,7 @@ impl Scored {
             input_hash: snapshot.hash.clone(),
             buyer_breach_loss_jpy: breach_loss,
             data_version,
-            is_of_now: known_at.is_none() && !request.is_trial,
+            is_trial: request.is_trial,
             supplier_count,
             relationship_count,
             enrollment_count,

@@ -54,7 +54,7 @@ CREATE TABLE score_runs (
     input_hash TEXT NOT NULL,
     buyer_breach_loss_jpy BIGINT,
     data_version BIGINT NOT NULL,
-    is_of_now BOOLEAN NOT NULL,
+    is_trial BOOLEAN NOT NULL,
     supplier_count BIGINT NOT NULL,
     relationship_count BIGINT NOT NULL,
     enrollment_count BIGINT NOT NULL,
