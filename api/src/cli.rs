@@ -21,10 +21,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use schema::ConnRole;
 use schema::tenants::{self, TenantRow};
+use schema::{ConnRole, Place, Scope};
 use scoring::Lang;
 
+use crate::config::DatabaseOptions;
 use crate::service::Store;
 
 /// Sonae (備え): how likely each supplier is to be stopped by a cyber incident, what that would cost, and why.
@@ -114,12 +115,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The folder that the service keeps its database and keys in.
+/// Where the service keeps its database and keys.
 #[derive(Debug, Clone, clap::Args)]
 struct DataFolder {
-    /// The folder with the database and the keys; made where there is none
+    /// The folder with the keys, and the database unless --database-url names a server; made where there is none
     #[arg(long, value_name = "DIR", env = "SONAE_DATA", default_value = "sonae-data")]
     data: PathBuf,
+    #[command(flatten)]
+    database: DatabaseOptions,
 }
 
 /// Who records what comes from the command line.
@@ -127,11 +130,13 @@ pub(crate) const COMMAND_LINE: &str = "command line";
 
 /// How long a command waits for a service that imports a large file.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How many connections a command has.
+const CONNECTIONS: u32 = 2;
 
 impl DataFolder {
-    /// Opens a folder that is there: for what makes no sense in a new one.
+    /// Opens a database that is there: for what makes no sense in a new one.
     fn open_existing(&self) -> Result<Store, Failure> {
-        if self.data.join("sonae.db").exists() {
+        if self.database.url.is_some() || self.data.join("sonae.db").exists() {
             return self.open();
         }
         let data = self.data.display();
@@ -141,11 +146,15 @@ impl DataFolder {
     }
 
     fn open(&self) -> Result<Store, Failure> {
-        if !self.data.join("sonae.db").exists() {
+        if self.database.url.is_none() && !self.data.join("sonae.db").exists() {
             // Nobody is left to tell if standard error is closed.
             let _ = writeln!(io::stderr(), "note: {} is a new data folder", self.data.display());
         }
-        Ok(Store::open(&self.data, 1, PATIENCE)?)
+        Ok(Store::open(&self.data, &self.place()?, self.database.connections.unwrap_or(CONNECTIONS), PATIENCE)?)
+    }
+
+    fn place(&self) -> Result<Place, Failure> {
+        self.database.place(&self.data).map_err(|error| Failure::Usage(error.to_string()))
     }
 }
 
@@ -159,7 +168,7 @@ struct TenantArg {
 
 /// Finds a buyer by its name or id.
 fn find_tenant(store: &Store, wanted: &str) -> Result<TenantRow, Failure> {
-    let all = store.database.run(ConnRole::Reader, tenants::list)?;
+    let all = store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
     let found = all.into_iter().find(|tenant| tenant.name.as_str() == wanted || tenant.id.as_str() == wanted);
     found.ok_or_else(|| Failure::Usage(format!("there is no buyer {wanted}; `sonae tenant list` lists them")))
 }

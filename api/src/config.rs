@@ -1,8 +1,11 @@
 //! How the service is set up: the options of `sonae serve`.
 
+use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use schema::{Place, ServerUrl, UrlError};
 
 /// How large and how slow a request may be.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -42,6 +45,62 @@ pub struct Limits {
     pub max_open_jobs: u32,
 }
 
+/// Which database holds everything.
+#[derive(Clone, clap::Args)]
+pub struct DatabaseOptions {
+    /// A PostgreSQL server in place of the embedded database, as postgres://user@host/database. A password is better in the environment
+    /// or in ~/.pgpass: other users of the machine see command lines
+    #[arg(
+        long = "database-url",
+        id = "database-url",
+        value_name = "URL",
+        env = "DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub url: Option<String>,
+    /// A replica of that server, for reading whatever it has already
+    #[arg(
+        long = "database-replica-url",
+        value_name = "URL",
+        env = "DATABASE_REPLICA_URL",
+        hide_env_values = true,
+        requires = "database-url"
+    )]
+    pub replica_url: Option<String>,
+    /// Let data travel in the clear to a server on another machine
+    #[arg(long, env = "SONAE_ALLOW_PLAINTEXT_DB")]
+    pub allow_plaintext_db: bool,
+    /// How many connections to the database there may be [default: by the number of threads]
+    #[arg(long = "database-connections", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub connections: Option<u32>,
+    /// After how many seconds a PostgreSQL server gives up a statement of a request
+    #[arg(long = "database-statement-seconds", value_name = "SECONDS", default_value_t = 30)]
+    pub statement_seconds: u64,
+}
+
+impl DatabaseOptions {
+    /// The embedded database.
+    pub fn embedded() -> Self {
+        Self { url: None, replica_url: None, allow_plaintext_db: false, connections: None, statement_seconds: 30 }
+    }
+
+    /// Where the database is: in the data folder, unless a server is named.
+    pub(crate) fn place(&self, folder: &Path) -> Result<Place, UrlError> {
+        let parse = |url: &String| ServerUrl::parse(url, self.allow_plaintext_db);
+        Ok(match &self.url {
+            None => Place::Folder(folder.to_owned()),
+            Some(url) => Place::Server { url: parse(url)?, replica: self.replica_url.as_ref().map(parse).transpose()? },
+        })
+    }
+}
+
+impl fmt::Debug for DatabaseOptions {
+    /// Without URLs: there may be passwords in them.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("DatabaseOptions").finish_non_exhaustive()
+    }
+}
+
 /// How long a body may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -71,8 +130,10 @@ impl Limits {
 /// How the service is set up.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The folder with the database and the keys.
+    /// The folder with the keys, and the database unless it is on a server.
     pub data: PathBuf,
+    /// Which database.
+    pub database: DatabaseOptions,
     /// Where requests come in.
     pub listen: SocketAddr,
     /// Where health and metrics are asked for; a loopback address.
@@ -92,8 +153,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// How many connections read at a time.
-    pub(crate) fn readers(&self) -> u32 {
-        u32::try_from(self.workers).unwrap_or(1).saturating_mul(4).clamp(4, 64)
+    /// How many connections read at a time; on a server, also write.
+    pub(crate) fn connections(&self) -> u32 {
+        let usual = || u32::try_from(self.workers).unwrap_or(1).saturating_mul(4).clamp(4, 64);
+        self.database.connections.unwrap_or_else(usual)
     }
 }

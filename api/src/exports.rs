@@ -201,7 +201,7 @@ fn same_job(conn: &mut Conn, tenant: TenantId, export: &ExportRequest) -> Result
 fn write(database: &Database, tenant: TenantId, export: &ExportRequest, progress: &Progress) -> Result<File, ApiError> {
     let asked = read_asked(&Query(export.filters.clone()))?;
     let run_id: RunId = export.run.parse().map_err(ApiError::internal)?;
-    database.run(ConnRole::Reader, |conn| {
+    database.run(ConnRole::Reader, tenant, |conn| {
         let run = score_runs::find(conn, tenant, run_id)?.ok_or(ProblemKind::NotFound)?;
         let mut file = ScoreFile::new(export.format, &run, export.lang())?;
         let mut count = 0;
@@ -257,7 +257,7 @@ pub(crate) fn run(
     let bytes = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
     let old = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
-    database.run(ConnRole::Writer, |conn| {
+    database.run(ConnRole::Writer, tenant, |conn| {
         jobs::delete_export_chunks(conn, tenant, old)?;
         for seq in 0.. {
             let mut chunk = Vec::with_capacity(CHUNK);
@@ -268,7 +268,7 @@ pub(crate) fn run(
             jobs::insert_export_chunk(conn, tenant, job.id, seq, &chunk)?;
         }
         let result = json!({ "bytes": bytes }).to_string();
-        jobs::finish(conn, tenant, job.id, JobState::Succeeded, &result, Instant::now())?;
+        jobs::finish(conn, tenant, job, JobState::Succeeded, &result, Instant::now())?;
         Ok(JobState::Succeeded)
     })
 }

@@ -160,7 +160,7 @@ pub(crate) async fn accept(
     let bytes = match stored {
         Ok(bytes) => bytes,
         Err(error) => {
-            state.db.write_patiently(tenant, move |conn, tenant| Ok(jobs::delete_chunks(conn, tenant, id)?)).await?;
+            state.db.write_jobs(tenant, move |conn, tenant| Ok(jobs::delete_chunks(conn, tenant, id)?)).await?;
             return Err(error);
         }
     };
@@ -250,7 +250,7 @@ async fn store(state: &State, tenant: TenantId, id: JobId, body: &mut PacedBody<
             let full = Bytes::from(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
             state
                 .db
-                .write_patiently(tenant, move |conn, tenant| Ok(jobs::insert_chunk(conn, tenant, id, seq, &full)?))
+                .write_jobs(tenant, move |conn, tenant| Ok(jobs::insert_chunk(conn, tenant, id, seq, &full)?))
                 .await?;
             seq += 1;
         }

@@ -98,9 +98,14 @@ pub(crate) fn view(job: &JobRow, progress: Option<&Progress>, lang: Lang) -> Val
         JobKind::ScoreRun => "steps",
         JobKind::Export => "suppliers",
     };
-    let progress = progress
-        .filter(|_| job.state == JobState::Running)
-        .map(|progress| json!({ "done": progress.done(), "total": progress.total(), "unit": unit }));
+    // A job of another process is as far as that one has last noted.
+    let here = progress.map(|progress| (progress.done(), progress.total()));
+    let noted = || {
+        let total = job.progress_total.and_then(|total| u64::try_from(total).ok());
+        job.progress_done.and_then(|done| u64::try_from(done).ok()).map(|done| (done, total))
+    };
+    let progress = here.or_else(noted).filter(|_| job.state == JobState::Running);
+    let progress = progress.map(|(done, total)| json!({ "done": done, "total": total, "unit": unit }));
     let result: Option<Value> = job.result.as_deref().map(stored);
     let failure = result.as_ref().and_then(|result| result.get("failure")).filter(|failure| failure.is_object());
     let failure = failure.map(|failure| {
@@ -138,13 +143,15 @@ pub(crate) fn queued(id: JobId, kind: JobKind, request: &impl Serialize, by: &st
         finished_at: None,
         attempt_count: 0,
         is_cancel_requested: false,
+        progress_done: None,
+        progress_total: None,
     })
 }
 
 /// Stores a job for the runner.
 pub(crate) async fn store(state: &State, tenant: TenantId, job: &JobRow) -> Result<(), ApiError> {
     let row = job.clone();
-    state.db.write_patiently(tenant, move |conn, tenant| Ok(jobs::insert(conn, tenant, &row)?)).await?;
+    state.db.write_jobs(tenant, move |conn, tenant| Ok(jobs::insert(conn, tenant, &row)?)).await?;
     state.runner.wake();
     Ok(())
 }
@@ -269,7 +276,7 @@ async fn cancel_job(
     state.runner.cancel(id.0);
     let job = state
         .db
-        .write_patiently(tenant, move |conn, tenant| {
+        .write_jobs(tenant, move |conn, tenant| {
             jobs::request_cancel(conn, tenant, id.0)?;
             Ok(jobs::find(conn, tenant, id.0)?)
         })

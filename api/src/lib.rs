@@ -36,7 +36,7 @@ mod submissions;
 mod supplier_codes;
 mod suppliers;
 
-pub use config::{Config, Limits};
+pub use config::{Config, DatabaseOptions, Limits};
 pub use service::{Running, ServeError, document, serve};
 
 /// The stable codes of all kinds of problems, as `docs/problems.md` lists them.

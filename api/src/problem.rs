@@ -294,7 +294,7 @@ impl From<RepoError> for ApiError {
             RepoError::Busy(_) => Self::Busy(error),
             RepoError::Duplicate(_) => ProblemKind::KeyTaken.into(),
             RepoError::Reference(_) => ProblemKind::StillReferred.into(),
-            RepoError::Unusable(_) | RepoError::Failed(_) => Self::internal(error),
+            RepoError::TakenOver | RepoError::Unusable(_) | RepoError::Failed(_) => Self::internal(error),
         }
     }
 }

@@ -19,7 +19,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schema::tenants::{self, TenantRow};
-use schema::{ConnRole, Database, Instant, Name, RepoError, TenantId};
+use schema::{ConnRole, Database, Instant, Name, Place, RepoError, Scope, TenantId, UrlError};
 use tracing::info;
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
@@ -48,6 +48,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error("the database cannot be used")]
     Database(#[from] RepoError),
+    /// The database's URL cannot be used.
+    #[error(transparent)]
+    Url(#[from] UrlError),
     /// The certificate or its key cannot be used.
     #[error("the certificate or its key cannot be used: {0}")]
     Tls(String),
@@ -62,7 +65,7 @@ pub enum ServeError {
     Jobs(String),
 }
 
-/// A data folder, opened: its database with a first buyer, and its keys.
+/// A database with a first buyer, opened, and the keys of the data folder.
 pub(crate) struct Store {
     pub(crate) database: Database,
     pub(crate) keys: Keys,
@@ -71,24 +74,42 @@ pub(crate) struct Store {
 /// How long a request waits for a writer in another process, such as `sonae import`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The buyer of an empty data folder.
+/// The buyer of an empty database.
 const FIRST_TENANT: &str = "default";
 /// In which a buyer's days begin, unless set otherwise.
 pub(crate) const USUAL_ZONE: &str = "Asia/Tokyo";
 
 impl Store {
-    pub(crate) fn open(folder: &Path, reader_count: u32, patience: Duration) -> Result<Self, ServeError> {
+    pub(crate) fn open(
+        folder: &Path,
+        place: &Place,
+        connection_count: u32,
+        patience: Duration,
+    ) -> Result<Self, ServeError> {
         private_folder(folder).map_err(ServeError::Data)?;
         let keys = Keys::open(folder).map_err(ServeError::Data)?;
-        let database = Database::open(folder, reader_count, patience)?;
-        let is_empty = database.run(ConnRole::Reader, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
+        let database = Database::open(place, connection_count, patience)?;
+        let is_empty = database
+            .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
         if is_empty {
-            database.run(ConnRole::Writer, |conn| {
+            database.run(ConnRole::Writer, Scope::Installation, |conn| {
                 // Asked again: another process may have been quicker.
                 if tenants::list(conn)?.is_empty() { tenants::insert(conn, &first_tenant()?) } else { Ok(()) }
             })?;
         }
         Ok(Self { database, keys })
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// An embedded database, for tests of what a clock decides.
+    pub(crate) fn embedded(folder: &Path) -> Self {
+        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5)).unwrap()
+    }
+
+    pub(crate) fn first_tenant(&self) -> TenantId {
+        self.database.run(ConnRole::Reader, Scope::Installation, tenants::list).unwrap()[0].id
     }
 }
 
@@ -149,8 +170,9 @@ pub struct Running {
     admin_address: SocketAddr,
     handles: [ServerHandle; 2],
     runner: Runner,
-    threads: [JoinHandle<()>; 2],
-    _lock: File,
+    /// Serving, then all that ends with it.
+    threads: Vec<JoinHandle<()>>,
+    _lock: Option<File>,
 }
 
 impl std::fmt::Debug for Running {
@@ -181,11 +203,11 @@ impl Running {
 
     /// Waits until a signal has ended the service.
     pub fn wait(self) {
-        let [serving, jobs] = self.threads;
         // A panic there has been logged; what is left is to end.
-        let _ = serving.join();
-        self.runner.stop();
-        let _ = jobs.join();
+        for thread in self.threads {
+            let _ = thread.join();
+            self.runner.stop();
+        }
     }
 }
 
@@ -195,14 +217,19 @@ impl Running {
 /// When the data folder, the certificate or an address cannot be used.
 pub fn serve(config: &Config) -> Result<Running, ServeError> {
     private_folder(&config.data).map_err(ServeError::Data)?;
-    let lock = lock(&config.data)?;
+    let place = config.database.place(&config.data)?;
+    let lock = match place {
+        Place::Folder(_) => Some(lock(&config.data)?),
+        // Several processes may share a server, and the folder with the keys.
+        Place::Server { .. } => None,
+    };
     let model = config.model.as_deref().map_or_else(|| Ok(scoring::Model::default()), crate::cli::model_of)?;
-    let store = Store::open(&config.data, config.readers(), PATIENCE)?;
-    let runner = Runner::new();
+    let store = Store::open(&config.data, &place, config.connections(), PATIENCE)?;
+    let runner = Runner::new(store.database.is_shared());
     let tools = Tools { limits: config.limits, model: model.clone(), rescore_after: config.rescore_after };
-    let jobs = runner.start(store.database.clone(), tools).map_err(|error| ServeError::Jobs(error.to_string()))?;
+    let mut threads = runner.start(&store.database, tools).map_err(|error| ServeError::Jobs(error.to_string()))?;
     let state = Data::new(State {
-        db: Db::new(store.database),
+        db: Db::new(store.database.with_statement_limit(Duration::from_secs(config.database.statement_seconds))),
         keys: store.keys,
         limits: config.limits,
         runner: runner.clone(),
@@ -237,17 +264,18 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     match started {
         Ok(([address, admin_address], handles)) => {
             info!(%address, %admin_address, "serving");
-            Ok(Running { address, admin_address, handles, runner, threads: [serving, jobs], _lock: lock })
+            threads.insert(0, serving);
+            Ok(Running { address, admin_address, handles, runner, threads, _lock: lock })
         }
         Err(error) => {
             runner.stop();
-            let _ = jobs.join();
+            threads.into_iter().for_each(|thread| drop(thread.join()));
             Err(ServeError::Listen(format!("{} and {}", config.listen, config.admin_listen), error))
         }
     }
 }
 
-/// Holds the data folder for this process: two services would run each other's jobs.
+/// Holds the data folder for this process: two services would run each other's jobs in an embedded database.
 fn lock(folder: &Path) -> Result<File, ServeError> {
     let file = File::options()
         .create(true)

@@ -55,6 +55,15 @@ impl Db {
         self.run(ConnRole::Writer, tenant, work).await
     }
 
+    /// Writes jobs of a buyer and what belongs to them, and waits for as long as a large import holds an embedded database.
+    pub(crate) async fn write_jobs<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        work: impl Fn(&mut Conn, TenantId) -> Result<T, ApiError> + Clone + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.run_patiently(ConnRole::Queue, tenant, work).await
+    }
+
     /// Writes rows of a buyer, and waits for as long as a large import holds the writer: what has been uploaded is not
     /// to be sent again because of another upload.
     pub(crate) async fn write_patiently<T: Send + 'static>(
@@ -62,9 +71,18 @@ impl Db {
         tenant: TenantId,
         work: impl Fn(&mut Conn, TenantId) -> Result<T, ApiError> + Clone + Send + 'static,
     ) -> Result<T, ApiError> {
+        self.run_patiently(ConnRole::Writer, tenant, work).await
+    }
+
+    async fn run_patiently<T: Send + 'static>(
+        &self,
+        role: ConnRole,
+        tenant: TenantId,
+        work: impl Fn(&mut Conn, TenantId) -> Result<T, ApiError> + Clone + Send + 'static,
+    ) -> Result<T, ApiError> {
         let start = Instant::now();
         loop {
-            match self.write(tenant, work.clone()).await {
+            match self.run(role, tenant, work.clone()).await {
                 Err(ApiError::Busy(_)) if start.elapsed() < LONGEST_IMPORT => {}
                 done => return done,
             }
@@ -84,6 +102,6 @@ impl Db {
         work: impl FnOnce(&mut Conn, TenantId) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let database = self.0.clone();
-        web::block(move || database.run(role, |conn| work(conn, tenant))).await.map_err(ApiError::internal)?
+        web::block(move || database.run(role, tenant, |conn| work(conn, tenant))).await.map_err(ApiError::internal)?
     }
 }

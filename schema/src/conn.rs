@@ -1,21 +1,19 @@
-//! Connections: several readers and one writer over one database.
-
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+//! A connection, and the transactions over it.
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
-use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
-use diesel::sql_types::Text;
 
+use crate::TenantId;
 use crate::error::RepoError;
-use crate::migrate;
+use crate::postgres;
 
 /// A connection to one of the databases that Sonae runs on.
 #[expect(missing_debug_implementations, reason = "diesel's connections have none")]
 pub enum Conn {
     /// The embedded database.
     Sqlite(SqliteConnection),
+    /// A server, with the roles that its transactions take.
+    Postgres(PgConnection, postgres::Roles),
 }
 
 /// Writes a query once for every database: expands it in each arm.
@@ -23,111 +21,84 @@ macro_rules! each_backend {
     ($conn:expr, $c:ident => $query:expr) => {
         match $conn {
             $crate::conn::Conn::Sqlite($c) => $query,
+            $crate::conn::Conn::Postgres($c, _) => $query,
         }
     };
 }
 pub(crate) use each_backend;
 
-/// What a connection is for.
+/// Gives each row of a query to `with`, as they come: no database hands all of them over first.
+macro_rules! each_row {
+    ($conn:expr, $query:expr, $with:expr) => {
+        match $conn {
+            $crate::conn::Conn::Sqlite(c) => {
+                let rows = $query.load_iter::<_, diesel::connection::DefaultLoadingMode>(c);
+                for row in rows.map_err($crate::RepoError::from)? {
+                    $with(row.map_err($crate::RepoError::from)?)?;
+                }
+            }
+            $crate::conn::Conn::Postgres(c, _) => {
+                let rows = $query.load_iter::<_, diesel::pg::PgRowByRowLoadingMode>(c);
+                for row in rows.map_err($crate::RepoError::from)? {
+                    $with(row.map_err($crate::RepoError::from)?)?;
+                }
+            }
+        }
+    };
+}
+pub(crate) use each_row;
+
+/// What a transaction is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Reads, in a transaction that sees one state of the database.
+    /// Reads, all from one state of the database.
     Reader,
-    /// Writes; there is one at a time.
+    /// Writes, with no other writer of the same buyer beside it: what it has read does not change before it ends.
     Writer,
+    /// Writes jobs and what belongs to them. Where the database allows it, it does not wait for a writer that works long.
+    Queue,
 }
 
-/// A database with its connections.
-#[derive(Debug, Clone)]
-pub struct Database {
-    readers: Pool<Manager>,
-    writer: Pool<Manager>,
+/// Whose rows a transaction reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of one buyer, and what all buyers share.
+    Tenant(TenantId),
+    /// The list of buyers, the queue of jobs and what all buyers share: nothing that a buyer has registered.
+    Installation,
 }
 
-/// How much longer than for another process a request waits for a connection: else it would never hear of the process.
-const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
-/// The first release without the race that could lose committed writes in WAL mode (3.7.0 to 3.51.2).
-const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
-
-impl Database {
-    /// Opens the embedded database of a data folder, and brings its tables up to date. `patience` is how long a writer
-    /// waits for one in another process.
-    ///
-    /// # Errors
-    /// When the file cannot be used, or the SQLite library is one that can lose data.
-    pub fn open(folder: &Path, reader_count: u32, patience: Duration) -> Result<Self, RepoError> {
-        let path = folder.join("sonae.db");
-        let pool = |role, size| {
-            let manager = Manager { path: path.clone(), role, patience };
-            // Without test_on_check_out: it would add a query to each of ours.
-            let pool = Pool::builder().max_size(size).min_idle(Some(1)).test_on_check_out(false);
-            pool.connection_timeout(patience + CHECKOUT_MARGIN).build(manager).map_err(RepoError::from)
-        };
-        let mut first = Manager { path: path.clone(), role: Role::Writer, patience }.connect()?;
-        refuse_old_sqlite(&mut first)?;
-        migrate::run(&mut first)?;
-        drop(first);
-        Ok(Self { writer: pool(Role::Writer, 1)?, readers: pool(Role::Reader, reader_count)? })
-    }
-
-    /// Runs `work` in a transaction that is kept if it succeeds and undone if it does not.
-    ///
-    /// # Errors
-    /// Those of `work`, and [`RepoError`] where there is no connection.
-    pub fn run<T, E: From<RepoError>>(&self, role: Role, work: impl FnOnce(&mut Conn) -> Result<T, E>) -> Result<T, E> {
-        let pool = match role {
-            Role::Reader => &self.readers,
-            Role::Writer => &self.writer,
-        };
-        let mut conn: PooledConnection<Manager> = pool.get().map_err(RepoError::from)?;
-        conn.transaction(role, work)
-    }
-}
-
-impl Database {
-    /// Folds the log of changes into the database, so that what was erased stands in no file any more.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn fold_log(&self) -> Result<(), RepoError> {
-        self.maintain("PRAGMA wal_checkpoint(TRUNCATE)")
-    }
-
-    /// Cleans up after much was written: tells the planner how large tables are now, and gives the log's room back.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn tidy(&self) -> Result<(), RepoError> {
-        self.maintain("PRAGMA analysis_limit = 400; PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)")
-    }
-
-    fn maintain(&self, sql: &str) -> Result<(), RepoError> {
-        let mut conn = self.writer.get().map_err(RepoError::from)?;
-        match &mut *conn {
-            Conn::Sqlite(c) => c.batch_execute(sql).map_err(RepoError::from),
-        }
+impl From<TenantId> for Scope {
+    fn from(tenant: TenantId) -> Self {
+        Self::Tenant(tenant)
     }
 }
 
 impl Conn {
-    fn transaction<T, E: From<RepoError>>(
+    /// Begins a transaction with the statements that belong to its beginning.
+    pub(crate) fn begin(&mut self, sql: &str) -> Result<(), RepoError> {
+        let begun = each_backend!(self, c => AnsiTransactionManager::begin_transaction_sql(c, sql));
+        begun.map_err(|error| {
+            // It may have begun before it failed. Where this fails too, the pool throws the connection away.
+            each_backend!(self, c => drop(c.batch_execute("ROLLBACK")));
+            error.into()
+        })
+    }
+
+    /// Runs `work` in the transaction that was begun, which is kept if it succeeds and undone if it does not.
+    pub(crate) fn finish<T, E: From<RepoError>>(
         &mut self,
-        role: Role,
         work: impl FnOnce(&mut Self) -> Result<T, E>,
     ) -> Result<T, E> {
-        // IMMEDIATE: a writer that began by reading could not become one while another process writes.
-        let begin = if role == Role::Writer { "BEGIN IMMEDIATE" } else { "BEGIN" };
-        each_backend!(self, c => AnsiTransactionManager::begin_transaction_sql(c, begin)).map_err(RepoError::from)?;
-        match work(self) {
-            Ok(value) => {
+        let outcome = work(self);
+        match &outcome {
+            Ok(_) => {
                 each_backend!(self, c => AnsiTransactionManager::commit_transaction(c)).map_err(RepoError::from)?;
-                Ok(value)
             }
-            Err(error) => {
-                each_backend!(self, c => AnsiTransactionManager::rollback_transaction(c)).map_err(RepoError::from)?;
-                Err(error)
-            }
+            // Where undoing fails the connection is lost, and with it what was not kept; the cause is what matters.
+            Err(_) => each_backend!(self, c => drop(AnsiTransactionManager::rollback_transaction(c))),
         }
+        outcome
     }
 
     /// Undoes what `work` has written, whatever it gives.
@@ -141,69 +112,22 @@ impl Conn {
         each_backend!(self, c => AnsiTransactionManager::begin_transaction(c)).map_err(RepoError::from)?;
         let outcome = work(self);
         let keep = matches!(outcome, Ok((_, true)));
-        each_backend!(self, c => if keep {
+        let ended = each_backend!(self, c => if keep {
             AnsiTransactionManager::commit_transaction(c)
         } else {
             AnsiTransactionManager::rollback_transaction(c)
-        })
-        .map_err(RepoError::from)?;
-        outcome.map(|(value, _)| value)
-    }
-}
-
-/// Makes connections for a pool.
-#[derive(Debug)]
-struct Manager {
-    path: PathBuf,
-    role: Role,
-    patience: Duration,
-}
-
-impl ManageConnection for Manager {
-    type Connection = Conn;
-    type Error = RepoError;
-
-    fn connect(&self) -> Result<Conn, RepoError> {
-        let path = self.path.to_str().ok_or_else(|| RepoError::Unusable("the data folder's name is no text".into()))?;
-        let failed = |error: ConnectionError| RepoError::Unusable(format!("{path} cannot be opened: {error}"));
-        let mut conn = SqliteConnection::establish(path).map_err(failed)?;
-        // The time limit first, so that the next lines wait too. Deleted rows are overwritten: contacts can be erased.
-        let settings = format!(
-            "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-             PRAGMA secure_delete = ON; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; {}",
-            self.patience.as_millis(),
-            if self.role == Role::Reader { "PRAGMA query_only = ON;" } else { "" },
-        );
-        conn.batch_execute(&settings).map_err(|error| RepoError::Unusable(format!("{path}: {error}")))?;
-        Ok(Conn::Sqlite(conn))
+        });
+        let (value, _) = outcome?;
+        ended.map_err(RepoError::from)?;
+        Ok(value)
     }
 
-    fn is_valid(&self, _: &mut Conn) -> Result<(), RepoError> {
-        Ok(())
+    /// Turns to the rows of another scope, within the transaction.
+    pub(crate) fn turn_to(&mut self, scope: impl Into<Scope>) -> Result<(), RepoError> {
+        match self {
+            // The embedded database has one wall, the filters of the queries.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(c, roles) => Ok(c.batch_execute(&roles.take(scope.into()))?),
+        }
     }
-
-    /// A connection whose user panicked comes back inside a transaction: it is thrown away, which undoes it.
-    fn has_broken(&self, conn: &mut Conn) -> bool {
-        each_backend!(conn, c => {
-            let status = AnsiTransactionManager::transaction_manager_status_mut(c);
-            status.transaction_depth().map_or(true, |depth| depth.is_some())
-        })
-    }
-}
-
-fn refuse_old_sqlite(conn: &mut Conn) -> Result<(), RepoError> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text)]
-        version: String,
-    }
-    let Conn::Sqlite(c) = conn;
-    let row: Row = diesel::sql_query("SELECT sqlite_version() AS version").get_result(c)?;
-    let mut parts = row.version.split('.').map_while(|part| part.parse::<u32>().ok());
-    let version = [(); 3].map(|()| parts.next().unwrap_or_default());
-    if version < OLDEST_SQLITE {
-        let text = format!("SQLite {} can lose committed writes; 3.51.3 or later is needed", row.version);
-        return Err(RepoError::Unusable(text));
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
-use crate::tables::{data_states, settings, tenants};
+use crate::tables::{data_states, settings};
 use crate::{Instant, TenantId};
 
 /// Notes that what scores rest on has changed, in the transaction that changes it.
@@ -48,8 +48,6 @@ pub fn version(conn: &mut Conn, tenant: TenantId) -> Result<i64, RepoError> {
 pub struct DataState {
     /// The buyer.
     pub tenant: TenantId,
-    /// In which its days begin.
-    pub time_zone: String,
     /// How often the data has changed.
     pub data_version: i64,
     /// When it changed last.
@@ -60,26 +58,24 @@ pub struct DataState {
     pub asked_for_on: Option<NaiveDate>,
 }
 
-/// The states of all buyers that are scored automatically and not suspended.
+/// The state of a buyer's data, if there is any and it is scored automatically.
 ///
 /// # Errors
 /// Those of the database.
-pub fn scored_automatically(conn: &mut Conn) -> Result<Vec<DataState>, RepoError> {
+pub fn scored_automatically(conn: &mut Conn, tenant: TenantId) -> Result<Option<DataState>, RepoError> {
     Ok(each_backend!(conn, c => data_states::table
-        .inner_join(tenants::table.on(tenants::id.eq(data_states::tenant_id)))
         .left_join(settings::table.on(settings::tenant_id.eq(data_states::tenant_id)))
-        .filter(tenants::suspended_at.is_null())
+        .filter(data_states::tenant_id.eq(tenant))
         .filter(settings::scores_automatically.nullable().eq(true).or(settings::tenant_id.nullable().is_null()))
-        .order(data_states::tenant_id.asc())
         .select((
             data_states::tenant_id,
-            tenants::time_zone,
             data_states::data_version,
             data_states::changed_at,
             data_states::asked_version,
             data_states::asked_for_on,
         ))
-        .load(c))?)
+        .first(c)
+        .optional())?)
 }
 
 /// Notes that an automatic run was asked for, of a state and for a day.

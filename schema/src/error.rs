@@ -11,9 +11,12 @@ pub enum RepoError {
     /// Another row refers to this one, or this one to a row that is not there.
     #[error("another row refers to this one, or this one to none")]
     Reference(#[source] Error),
-    /// No connection came free in time, or another process holds the database.
-    #[error("the database is busy")]
+    /// No connection came free in time, somebody else holds what is needed, or the server is away: later it may work.
+    #[error("the database is busy or away")]
     Busy(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Another process has taken the job over.
+    #[error("another process has taken the job over")]
+    TakenOver,
     /// The database cannot be used as it is.
     #[error("{0}")]
     Unusable(String),
@@ -22,13 +25,36 @@ pub enum RepoError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What databases say, in English or as a Japanese server does, when they are only busy: diesel has no kind for these.
+const BUSY: [&str; 9] = [
+    "database is locked",
+    "canceling statement due to statement timeout",
+    "canceling statement due to lock timeout",
+    "canceling statement due to conflict with recovery",
+    "deadlock detected",
+    "ステートメントのタイムアウトのため",
+    "ロックのタイムアウトのため",
+    "リカバリで競合が発生したため",
+    "デッドロックを検出しました",
+];
+
 impl From<Error> for RepoError {
     fn from(error: Error) -> Self {
+        use DatabaseErrorKind::{
+            ClosedConnection, ForeignKeyViolation, ReadOnlyTransaction, SerializationFailure, UnableToSendCommand,
+            UniqueViolation,
+        };
         match &error {
-            Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Duplicate(error),
-            Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::Reference(error),
-            // SQLite has no error kind of its own for a lock that another process holds.
-            Error::DatabaseError(_, cause) if cause.message().contains("database is locked") => {
+            Error::DatabaseError(UniqueViolation, _) => Self::Duplicate(error),
+            Error::DatabaseError(ForeignKeyViolation, _) => Self::Reference(error),
+            // A primary that has become a replica takes no writes; its successor will.
+            Error::DatabaseError(
+                ClosedConnection | UnableToSendCommand | SerializationFailure | ReadOnlyTransaction,
+                _,
+            )
+            | Error::BrokenTransactionManager
+            | Error::RollbackErrorOnCommit { .. } => Self::Busy(error.into()),
+            Error::DatabaseError(_, cause) if BUSY.iter().any(|text| cause.message().contains(text)) => {
                 Self::Busy(error.into())
             }
             _ => Self::Failed(error.into()),

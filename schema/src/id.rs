@@ -14,6 +14,8 @@ use diesel::sql_types::Text;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::Instant;
+
 /// The id of a `T`: stored and shown as the usual 36 characters.
 #[derive(AsExpression, FromSqlRow)]
 #[diesel(sql_type = Text)]
@@ -57,6 +59,12 @@ impl<T> Id<T> {
     /// A new id, later in order than all that this process made before.
     pub fn new() -> Self {
         Self::from(Uuid::now_v7())
+    }
+
+    /// Before all ids that are made at a moment or later.
+    pub fn earliest_at(moment: Instant) -> Self {
+        let milliseconds = u64::try_from(moment.unix_milliseconds()).unwrap_or_default();
+        Self::from(uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid())
     }
 
     /// The same id, of another thing that goes with it one to one.

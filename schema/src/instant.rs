@@ -43,6 +43,11 @@ impl Instant {
         self.0.and_utc().with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %:z").to_string()
     }
 
+    /// Milliseconds since 1970, as ids begin with.
+    pub fn unix_milliseconds(self) -> i64 {
+        self.0.and_utc().timestamp_millis()
+    }
+
     /// Seconds since 1970, as tokens count time.
     pub fn unix_seconds(self) -> i64 {
         self.0.and_utc().timestamp()

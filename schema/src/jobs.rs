@@ -5,8 +5,8 @@ use diesel::prelude::*;
 use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
 use crate::record::BATCH;
-use crate::tables::{export_chunks, import_findings, jobs, upload_chunks};
-use crate::{Instant, JobId, JobKind, JobState, TenantId};
+use crate::tables::{export_chunks, import_findings, job_queue, jobs, upload_chunks};
+use crate::{Instant, JobId, JobKind, JobState, TenantId, dialect};
 
 /// A job.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -34,6 +34,10 @@ pub struct JobRow {
     pub attempt_count: i32,
     /// Whether somebody asked for its end.
     pub is_cancel_requested: bool,
+    /// So much was done when its process last said.
+    pub progress_done: Option<i64>,
+    /// Of so much, where that is known.
+    pub progress_total: Option<i64>,
 }
 
 /// What an import says of a row.
@@ -60,13 +64,17 @@ pub struct Finding {
     pub detail_en: String,
 }
 
-/// Adds a job.
+/// Adds a job, and puts one that waits into the queue.
 ///
 /// # Errors
 /// Those of the database.
 pub fn insert(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), RepoError> {
     let values = (jobs::tenant_id.eq(tenant), job);
-    each_backend!(conn, c => diesel::insert_into(jobs::table).values(values).execute(c))?;
+    each_backend!(&mut *conn, c => diesel::insert_into(jobs::table).values(values).execute(c))?;
+    if job.state == JobState::Queued {
+        let place = (job_queue::tenant_id.eq(tenant), job_queue::id.eq(job.id), job_queue::state.eq(JobState::Queued));
+        each_backend!(conn, c => diesel::insert_into(job_queue::table).values(place).execute(c))?;
+    }
     Ok(())
 }
 
@@ -106,11 +114,8 @@ pub fn list(
 /// # Errors
 /// Those of the database.
 pub fn count_open(conn: &mut Conn, tenant: TenantId) -> Result<i64, RepoError> {
-    Ok(each_backend!(conn, c => jobs::table
-        .filter(jobs::tenant_id.eq(tenant))
-        .filter(jobs::state.eq_any([JobState::Queued, JobState::Running]))
-        .count()
-        .get_result(c))?)
+    let open = job_queue::table.filter(job_queue::tenant_id.eq(tenant));
+    Ok(each_backend!(conn, c => open.count().get_result(c))?)
 }
 
 /// Whether a job of a kind waits or runs.
@@ -118,59 +123,102 @@ pub fn count_open(conn: &mut Conn, tenant: TenantId) -> Result<i64, RepoError> {
 /// # Errors
 /// Those of the database.
 pub fn has_open(conn: &mut Conn, tenant: TenantId, kind: JobKind) -> Result<bool, RepoError> {
-    let open = jobs::table
-        .filter(jobs::tenant_id.eq(tenant).and(jobs::kind.eq(kind)))
-        .filter(jobs::state.eq_any([JobState::Queued, JobState::Running]));
+    let open = job_queue::table
+        .inner_join(jobs::table.on(jobs::tenant_id.eq(job_queue::tenant_id).and(jobs::id.eq(job_queue::id))))
+        .filter(job_queue::tenant_id.eq(tenant).and(jobs::kind.eq(kind)));
     Ok(each_backend!(conn, c => diesel::select(diesel::dsl::exists(open)).get_result(c))?)
 }
 
-/// Takes the job that has waited longest, of any buyer, and marks it as running.
+/// Takes the job that has waited longest, of any buyer, and marks it as running; in a transaction of the installation.
 ///
 /// # Errors
 /// Those of the database.
 pub fn claim(conn: &mut Conn, now: Instant) -> Result<Option<(TenantId, JobRow)>, RepoError> {
-    let found: Option<(TenantId, JobRow)> = each_backend!(&mut *conn, c => jobs::table
-        .filter(jobs::state.eq(JobState::Queued))
-        .order(jobs::id.asc())
-        .select((jobs::tenant_id, JobRow::as_select()))
-        .first(c)
-        .optional())?;
-    let Some((tenant, mut job)) = found else { return Ok(None) };
-    job.state = JobState::Running;
-    job.started_at = Some(now);
-    job.attempt_count += 1;
-    let change =
-        (jobs::state.eq(job.state), jobs::started_at.eq(job.started_at), jobs::attempt_count.eq(job.attempt_count));
-    each_backend!(conn, c => diesel::update(jobs::table.find((tenant, job.id))).set(change).execute(c))?;
-    Ok(Some((tenant, job)))
+    let Some(taken) = dialect::take_job(conn)? else { return Ok(None) };
+    conn.turn_to(taken.tenant_id)?;
+    let change = (
+        jobs::state.eq(JobState::Running),
+        jobs::started_at.eq(now),
+        jobs::attempt_count.eq(jobs::attempt_count + 1),
+        jobs::progress_done.eq(None::<i64>),
+        jobs::progress_total.eq(None::<i64>),
+    );
+    let job = diesel::update(jobs::table.find((taken.tenant_id, taken.id))).set(change);
+    let job = each_backend!(conn, c => job.returning(JobRow::as_returning()).get_result(c))?;
+    Ok(Some((taken.tenant_id, job)))
 }
 
-/// Puts jobs that were running when the process ended back into the queue, of every buyer.
+/// The row of a job, as long as it belongs to whoever began this attempt.
+macro_rules! own {
+    ($tenant:expr, $job:expr) => {
+        jobs::table
+            .filter(jobs::tenant_id.eq($tenant).and(jobs::id.eq($job.id)))
+            .filter(jobs::state.eq(JobState::Running).and(jobs::attempt_count.eq($job.attempt_count)))
+    };
+}
+
+/// Notes how far a running job is, and has it to itself for some seconds more; says whether its end was asked for.
+///
+/// # Errors
+/// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
+pub fn renew(
+    conn: &mut Conn,
+    tenant: TenantId,
+    job: &JobRow,
+    (done, total): (i64, Option<i64>),
+) -> Result<bool, RepoError> {
+    let change = (jobs::progress_done.eq(done), jobs::progress_total.eq(total));
+    let own = diesel::update(own!(tenant, job)).set(change).returning(jobs::is_cancel_requested);
+    let is_cancel_requested = each_backend!(&mut *conn, c => own.get_result(c).optional())?;
+    dialect::renew_lease(conn, tenant, job.id)?;
+    is_cancel_requested.ok_or(RepoError::TakenOver)
+}
+
+/// Puts a running job back into the queue: what it has done was undone.
+///
+/// # Errors
+/// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
+pub fn release(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), RepoError> {
+    let own = diesel::update(own!(tenant, job)).set(jobs::state.eq(JobState::Queued));
+    if each_backend!(&mut *conn, c => own.execute(c))? == 0 {
+        return Err(RepoError::TakenOver);
+    }
+    let place = diesel::update(job_queue::table.find((tenant, job.id)));
+    let change = (job_queue::state.eq(JobState::Queued), job_queue::leased_until.eq(None::<Instant>));
+    each_backend!(conn, c => place.set(change).execute(c))?;
+    Ok(())
+}
+
+/// Puts jobs that were running when the process ended back into the queue, of every buyer: for the one process that an
+/// embedded database has. A server's jobs are taken over when their leases end.
 ///
 /// # Errors
 /// Those of the database.
 pub fn requeue_interrupted(conn: &mut Conn) -> Result<usize, RepoError> {
-    let interrupted = jobs::table.filter(jobs::state.eq(JobState::Running));
-    Ok(each_backend!(conn, c => diesel::update(interrupted).set(jobs::state.eq(JobState::Queued)).execute(c))?)
+    let interrupted = job_queue::table.filter(job_queue::state.eq(JobState::Running));
+    let change = job_queue::state.eq(JobState::Queued);
+    Ok(each_backend!(conn, c => diesel::update(interrupted).set(change).execute(c))?)
 }
 
 /// Ends a job, and drops the bytes that it read.
 ///
 /// # Errors
-/// Those of the database.
+/// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
 pub fn finish(
     conn: &mut Conn,
     tenant: TenantId,
-    id: JobId,
+    job: &JobRow,
     state: JobState,
     result: &str,
     at: Instant,
 ) -> Result<(), RepoError> {
     let change = (jobs::state.eq(state), jobs::result.eq(result), jobs::finished_at.eq(at));
-    each_backend!(&mut *conn, c => diesel::update(jobs::table.find((tenant, id))).set(change).execute(c))?;
-    let chunks = upload_chunks::table.filter(upload_chunks::tenant_id.eq(tenant)).filter(upload_chunks::job_id.eq(id));
-    each_backend!(conn, c => diesel::delete(chunks).execute(c))?;
-    Ok(())
+    let own = diesel::update(own!(tenant, job)).set(change);
+    if each_backend!(&mut *conn, c => own.execute(c))? == 0 {
+        return Err(RepoError::TakenOver);
+    }
+    each_backend!(&mut *conn, c => diesel::delete(job_queue::table.find((tenant, job.id))).execute(c))?;
+    delete_chunks(conn, tenant, job.id)
 }
 
 /// Asks for the end of a job.
@@ -293,13 +341,15 @@ pub fn delete_chunks(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<(),
     Ok(())
 }
 
-/// Drops the parts of uploads that never became a job, of every buyer: what an ended process has left.
+/// Drops the parts of uploads that began before a moment and never became a job: what an ended process has left.
 ///
 /// # Errors
 /// Those of the database.
-pub fn delete_orphan_chunks(conn: &mut Conn) -> Result<usize, RepoError> {
-    let orphans =
-        upload_chunks::table.filter(diesel::dsl::not(upload_chunks::job_id.eq_any(jobs::table.select(jobs::id))));
+pub fn delete_orphan_chunks(conn: &mut Conn, tenant: TenantId, before: Instant) -> Result<usize, RepoError> {
+    let known = jobs::table.filter(jobs::tenant_id.eq(tenant)).select(jobs::id);
+    let orphans = upload_chunks::table
+        .filter(upload_chunks::tenant_id.eq(tenant).and(upload_chunks::job_id.lt(JobId::earliest_at(before))))
+        .filter(diesel::dsl::not(upload_chunks::job_id.eq_any(known)));
     Ok(each_backend!(conn, c => diesel::delete(orphans).execute(c))?)
 }
 

@@ -6,12 +6,17 @@
 //! that everything can be read as it was known at any past moment.
 
 mod conn;
+mod database;
+mod dialect;
 mod error;
 mod id;
 mod instant;
 mod migrate;
+mod postgres;
 mod record;
 mod search;
+mod server_url;
+mod sqlite;
 mod tables;
 mod values;
 
@@ -33,10 +38,12 @@ pub mod suppliers;
 pub mod tenants;
 pub mod tokens;
 
-pub use conn::{Conn, Database, Role as ConnRole};
+pub use conn::{Conn, Role as ConnRole, Scope};
+pub use database::{Database, Place};
 pub use error::RepoError;
 pub use id::{Id, Job, JobId, NotAnId, RunId, ScoreRun, SupplierId, TenantId, TokenId};
 pub use instant::Instant;
 pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
 pub use search::search_text;
+pub use server_url::{ServerUrl, UrlError};
 pub use values::*;

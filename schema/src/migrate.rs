@@ -1,14 +1,78 @@
 //! Brings the tables up to date.
 
+use diesel::connection::SimpleConnection;
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::conn::Conn;
 use crate::error::RepoError;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+/// The wall between buyers, which stands once more after each change of the tables.
+const WALL: &str = include_str!("wall.sql");
+/// Held while a process migrates: of several that start at once, the others wait and find nothing left to do.
+const LOCK: &str = "SELECT pg_advisory_lock(2199023254)";
+const UNLOCK: &str = "SELECT pg_advisory_unlock(2199023254)";
 
-/// Runs the migrations that have not run yet, each in a transaction.
-pub(crate) fn run(conn: &mut Conn) -> Result<(), RepoError> {
-    let Conn::Sqlite(c) = conn;
-    c.run_pending_migrations(SQLITE).map(|_| ()).map_err(RepoError::Failed)
+/// Runs the migrations of the embedded database that have not run yet, each in a transaction.
+pub(crate) fn sqlite(conn: &mut SqliteConnection) -> Result<(), RepoError> {
+    conn.run_pending_migrations(SQLITE).map(|_| ()).map_err(RepoError::Failed)
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// Runs the migrations of a server that have not run yet, each in a transaction, and sees that the wall stands.
+pub(crate) fn postgres(conn: &mut PgConnection) -> Result<(), RepoError> {
+    // Whoever only uses the tables need not own them.
+    if is_current(conn)? && unwalled(conn)?.is_empty() {
+        return Ok(());
+    }
+    conn.batch_execute(LOCK)?;
+    let done = bring_up_to_date(conn);
+    conn.batch_execute(UNLOCK)?;
+    done
+}
+
+fn bring_up_to_date(conn: &mut PgConnection) -> Result<(), RepoError> {
+    let failed = |what, error| RepoError::Unusable(format!("{what} cannot be made: {error}"));
+    conn.run_pending_migrations(POSTGRES).map_err(|error| failed("the tables", error))?;
+    conn.transaction(|conn| conn.batch_execute(WALL))
+        .map_err(|error| failed("the wall between buyers", error.into()))?;
+    let open = unwalled(conn)?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    Err(RepoError::Unusable(format!("no wall between buyers stands around {}", open.join(", "))))
+}
+
+/// The tables with rows of buyers that row-level security does not wall off.
+fn unwalled(conn: &mut PgConnection) -> Result<Vec<String>, RepoError> {
+    let open: Vec<Name> = diesel::sql_query(
+        "SELECT relname::text AS name FROM pg_class \
+         WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND relname <> 'job_queue' \
+         AND (relname = 'tenants' OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'tenant_id')) \
+         AND NOT (relrowsecurity AND relforcerowsecurity) ORDER BY 1",
+    )
+    .load(conn)?;
+    Ok(open.into_iter().map(|table| table.name).collect())
+}
+
+fn is_current(conn: &mut PgConnection) -> Result<bool, RepoError> {
+    let there: Vec<Name> =
+        diesel::sql_query("SELECT coalesce(to_regclass('__diesel_schema_migrations'), 'pg_class')::text AS name")
+            .load(conn)?;
+    if there.iter().any(|table| table.name == "pg_class") {
+        return Ok(false);
+    }
+    let run: Vec<Name> =
+        diesel::sql_query("SELECT version::text AS name FROM __diesel_schema_migrations").load(conn)?;
+    let known: Vec<Box<dyn Migration<Pg>>> = POSTGRES.migrations().map_err(RepoError::Failed)?;
+    Ok(known.iter().all(|known| run.iter().any(|run| known.name().version().to_string() == run.name)))
 }

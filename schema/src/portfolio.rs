@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 
 use chrono::NaiveDate;
-use diesel::connection::DefaultLoadingMode;
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend};
+use crate::conn::{Conn, each_backend, each_row};
 use crate::error::RepoError;
 use crate::record::current;
 use crate::tables::{
@@ -36,17 +35,14 @@ macro_rules! readers {
             known_at: Option<Instant>,
             mut with: impl FnMut($row) -> Result<(), E>,
         ) -> Result<(), E> {
-            each_backend!(conn, c => {
-                let rows = current!($table, tenant, known_at)
+            each_row!(
+                conn,
+                current!($table, tenant, known_at)
                     .filter($table::retraction_reason.is_null())
                     .order($table::id.asc())
-                    .select($row::as_select())
-                    .load_iter::<_, DefaultLoadingMode>(c)
-                    .map_err(RepoError::from)?;
-                for row in rows {
-                    with(row.map_err(RepoError::from)?)?;
-                }
-            });
+                    .select($row::as_select()),
+                with
+            );
             Ok(())
         }
     )*};

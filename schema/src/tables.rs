@@ -47,6 +47,23 @@ diesel::table! {
         finished_at -> Nullable<Timestamp>,
         attempt_count -> Integer,
         is_cancel_requested -> Bool,
+        progress_done -> Nullable<BigInt>,
+        progress_total -> Nullable<BigInt>,
+    }
+}
+diesel::table! {
+    job_queue (tenant_id, id) {
+        tenant_id -> Text,
+        id -> Text,
+        state -> Text,
+        leased_until -> Nullable<Timestamp>,
+    }
+}
+diesel::table! {
+    tenant_writes (tenant_id, role) {
+        tenant_id -> Text,
+        role -> Text,
+        count -> BigInt,
     }
 }
 diesel::table! {
@@ -382,6 +399,6 @@ diesel::table! {
 
 diesel::joinable!(tokens -> tenants (tenant_id));
 diesel::allow_tables_to_appear_in_same_query!(tenants, tokens);
-diesel::allow_tables_to_appear_in_same_query!(jobs, upload_chunks, export_chunks);
+diesel::allow_tables_to_appear_in_same_query!(jobs, job_queue, upload_chunks, export_chunks);
 diesel::allow_tables_to_appear_in_same_query!(score_runs, score_inputs, scores);
-diesel::allow_tables_to_appear_in_same_query!(score_runs, data_states, settings, tenants);
+diesel::allow_tables_to_appear_in_same_query!(score_runs, data_states, settings);

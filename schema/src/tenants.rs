@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
 use crate::tables::{self, tenants};
-use crate::{Instant, Name, TenantId};
+use crate::{Instant, Name, Scope, TenantId};
 
 /// A buyer.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -58,7 +58,7 @@ pub fn set_suspended(conn: &mut Conn, tenant: TenantId, since: Option<Instant>) 
     Ok(())
 }
 
-/// Deletes a buyer and everything that it has.
+/// Deletes a buyer and everything that it has, in a transaction of its own rows.
 ///
 /// # Errors
 /// Those of the database.
@@ -80,6 +80,7 @@ pub fn delete(conn: &mut Conn, tenant: TenantId) -> Result<(), RepoError> {
         settings,
         import_findings,
         upload_chunks,
+        job_queue,
         jobs,
         provider_assignments,
         incidents,
@@ -90,8 +91,10 @@ pub fn delete(conn: &mut Conn, tenant: TenantId) -> Result<(), RepoError> {
         incident_contacts,
         supplier_versions,
         suppliers,
-        tokens
+        tokens,
+        tenant_writes
     );
+    conn.turn_to(Scope::Installation)?;
     each_backend!(conn, c => diesel::delete(tenants::table.find(tenant)).execute(c))?;
     Ok(())
 }

@@ -58,6 +58,7 @@ impl App {
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let config = Config {
             data: data.path().to_owned(),
+            database: api::DatabaseOptions::embedded(),
             listen: any,
             admin_listen: any,
             tls: None,

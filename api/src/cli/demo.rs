@@ -11,12 +11,12 @@ use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreFilter, ScoreRow};
 use schema::settings::{self, Settings};
 use schema::tokens::{self, TokenRow};
-use schema::{ConnRole, Database, ImportMode, Instant, Name, Role, Source, TenantId, TokenId};
+use schema::{ConnRole, Database, ImportMode, Instant, Name, Place, Role, Source, TenantId, TokenId};
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
 use super::{COMMAND_LINE, Failure, LangArg, PATIENCE, find_tenant, report, serve};
 use crate::auth::USUAL_LIFE;
-use crate::config::Config;
+use crate::config::{Config, DatabaseOptions};
 use crate::demo::{self, AS_OF};
 use crate::files::printable;
 use crate::files::scores::provenance;
@@ -134,7 +134,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
 fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
     let files = tempfile::tempdir()?;
     demo::write(files.path())?;
-    let store = Store::open(&args.data, 1, PATIENCE)?;
+    let store = Store::open(&args.data, &Place::Folder(args.data.clone()), 1, PATIENCE)?;
     let tenant = find_tenant(&store, "default")?.id;
     import(&store.database, tenant, files.path(), args, lang)?;
     let run = score(&store.database, tenant, lang)?;
@@ -149,7 +149,7 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
         expires_at: now.after(USUAL_LIFE),
         revoked_at: None,
     };
-    store.database.run(ConnRole::Writer, |conn| tokens::insert(conn, tenant, &token))?;
+    store.database.run(ConnRole::Writer, tenant, |conn| tokens::insert(conn, tenant, &token))?;
     let token = store.keys.sign(tenant, &token)?;
     Ok((shown(&store.database, tenant, &run, lang)?, token))
 }
@@ -176,7 +176,7 @@ fn import(database: &Database, tenant: TenantId, folder: &Path, args: &Args, lan
 
 /// Scores the ends of four quarters, so that there is a history; gives the last run.
 fn score(database: &Database, tenant: TenantId, lang: Lang) -> Result<RunRow, Failure> {
-    database.run(ConnRole::Writer, |conn| {
+    database.run(ConnRole::Writer, tenant, |conn| {
         // The scores stay those of the day that is shown.
         let change = Settings { scores_automatically: false, ..Settings::default() };
         let now = settings::find(conn, tenant)?;
@@ -205,7 +205,7 @@ type Scored = (ScoreRow, Facts);
 fn shown(database: &Database, tenant: TenantId, run: &RunRow, lang: Lang) -> Result<String, Failure> {
     let failed = |error: ApiError| Failure::Data(Interrupted::from(error).text(lang));
     let overview = read_overview(run).map_err(failed)?;
-    let scored = database.run(ConnRole::Reader, |conn| {
+    let scored = database.run(ConnRole::Reader, tenant, |conn| {
         let mut scored: Vec<Scored> = Vec::new();
         scores::each(conn, tenant, run.id, &ScoreFilter::default(), |row, facts| {
             scored.push((row, read_facts(&facts)?));
@@ -283,6 +283,8 @@ fn serve_until_stopped(args: &Args, token: &str, lang: Lang) -> Result<(), Failu
     serve::log_warnings();
     let config = Config {
         data: args.data.clone(),
+        // What is made up stays apart from what a server holds.
+        database: DatabaseOptions::embedded(),
         listen: args.listen.unwrap_or_else(|| free_or_any(usual)),
         admin_listen: any,
         tls: None,

@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 use schema::score_runs::RunAge;
-use schema::{ConnRole, Instant, tenants};
+use schema::{ConnRole, Instant, Scope, tenants};
 
 use super::{DataFolder, Failure};
 use crate::score_runs::{prune, to_prune};
@@ -23,15 +23,15 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let store = args.data.open_existing()?;
     let mut text = String::new();
-    for tenant in store.database.run(ConnRole::Reader, tenants::list)? {
+    for tenant in store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)? {
         let today = Instant::now().day_in(tenant.time_zone.parse::<Tz>()?);
         let name = &tenant.name;
         if args.dry_run {
-            let runs = store.database.run(ConnRole::Reader, |conn| to_prune(conn, tenant.id, today))?;
+            let runs = store.database.run(ConnRole::Reader, tenant.id, |conn| to_prune(conn, tenant.id, today))?;
             text += &format!("{name}: would be dropped: {}\n", described(&runs));
             continue;
         }
-        let pruned = store.database.run(ConnRole::Writer, |conn| prune(conn, tenant.id, today))?;
+        let pruned = store.database.run(ConnRole::Writer, tenant.id, |conn| prune(conn, tenant.id, today))?;
         let (inputs, parts) = (pruned.input_count, pruned.file_part_count);
         text += &format!(
             "{name}: dropped: {}, inputs {inputs}, parts of exported files {parts}\n",

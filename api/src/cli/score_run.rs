@@ -80,7 +80,7 @@ fn start(args: &StartArgs) -> Result<(), Failure> {
     }
     let known_at = match args.known_at {
         None if as_of < today => {
-            store.database.run(ConnRole::Reader, |conn| known_then(conn, tenant.id, as_of, zone))?
+            store.database.run(ConnRole::Reader, tenant.id, |conn| known_then(conn, tenant.id, as_of, zone))?
         }
         given => given,
     };
@@ -108,7 +108,7 @@ fn list(tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {
     let store = data.open_existing()?;
     let tenant = find_tenant(&store, &tenant.tenant)?;
     let all = RunList { with_trials: true, limit: i64::MAX, ..RunList::default() };
-    let runs = store.database.run(ConnRole::Reader, |conn| score_runs::list(conn, tenant.id, &all))?;
+    let runs = store.database.run(ConnRole::Reader, tenant.id, |conn| score_runs::list(conn, tenant.id, &all))?;
     super::print(&runs.iter().map(|run| format!("{}\n", line(run))).collect::<String>())
 }
 

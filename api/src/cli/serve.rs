@@ -73,8 +73,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     log(args.log_format, "info");
     let cores = thread::available_parallelism().map_or(1, usize::from);
+    args.data.place()?;
     let config = Config {
         data: args.data.data.clone(),
+        database: args.data.database.clone(),
         listen: args.listen,
         admin_listen: args.admin_listen,
         tls: args.tls_cert.clone().zip(args.tls_key.clone()),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use schema::services::{self, Service};
-use schema::{ConnRole, Id, Instant};
+use schema::{ConnRole, Id, Instant, Scope};
 
 use super::{DataFolder, Failure};
 use crate::fields::{Cell, Fields};
@@ -35,12 +35,14 @@ pub(super) fn run(verb: &Verb) -> Result<(), Failure> {
     match verb {
         Verb::Import { file, data } => {
             let rows = read(file)?;
-            data.open()?.database.run(ConnRole::Writer, |conn| services::put(conn, &rows))?;
+            data.open()?.database.run(ConnRole::Writer, Scope::Installation, |conn| services::put(conn, &rows))?;
             super::print(&format!("services: {}\n", rows.len()))
         }
         Verb::List { data } => {
-            let rows =
-                data.open()?.database.run(ConnRole::Reader, |conn| services::list(conn, None, None, i64::MAX))?;
+            let rows = data
+                .open()?
+                .database
+                .run(ConnRole::Reader, Scope::Installation, |conn| services::list(conn, None, None, i64::MAX))?;
             let key = schema::Choice::key;
             let line =
                 |row: &Service| format!("{}  {}  {}\n", key(row.service_class), row.provider_name, row.service_name);

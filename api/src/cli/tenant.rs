@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 use clap::Subcommand;
 use schema::tenants::{self, TenantRow};
-use schema::{ConnRole, Instant, Name, RepoError, TenantId};
+use schema::{ConnRole, Instant, Name, RepoError, Scope, TenantId};
 
 use super::{DataFolder, Failure, find_tenant};
 use crate::service::USUAL_ZONE;
@@ -74,7 +74,7 @@ fn create(name: &str, time_zone: &str, data: &DataFolder) -> Result<(), Failure>
     if time_zone.parse::<Tz>().is_err() {
         return Err(Failure::Usage(format!("--time-zone {time_zone}: use an IANA name such as Asia/Tokyo")));
     }
-    let inserted = data.open()?.database.run(ConnRole::Writer, |conn| tenants::insert(conn, &row));
+    let inserted = data.open()?.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::insert(conn, &row));
     match inserted {
         Ok(()) => super::print(&format!("{}\n", row.id)),
         Err(RepoError::Duplicate(_)) => Err(Failure::Usage(format!("there is a buyer {name} already"))),
@@ -83,7 +83,7 @@ fn create(name: &str, time_zone: &str, data: &DataFolder) -> Result<(), Failure>
 }
 
 fn list(data: &DataFolder) -> Result<(), Failure> {
-    let all = data.open()?.database.run(ConnRole::Reader, tenants::list)?;
+    let all = data.open()?.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
     let line = |tenant: &TenantRow| {
         let state = tenant.suspended_at.map_or_else(|| "active".to_owned(), |at| format!("suspended since {at}"));
         format!("{}  {}  {}  {state}\n", tenant.id, tenant.name, tenant.time_zone)
@@ -94,7 +94,7 @@ fn list(data: &DataFolder) -> Result<(), Failure> {
 fn suspend(wanted: &str, data: &DataFolder, since: Option<Instant>) -> Result<(), Failure> {
     let store = data.open()?;
     let tenant = find_tenant(&store, wanted)?;
-    store.database.run(ConnRole::Writer, |conn| tenants::set_suspended(conn, tenant.id, since))?;
+    store.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::set_suspended(conn, tenant.id, since))?;
     let state = if since.is_some() { "suspended: its tokens are refused from now on" } else { "active" };
     super::print(&format!("{} is {state}\n", tenant.name))
 }
@@ -105,7 +105,7 @@ fn delete(wanted: &str, confirm: &str, data: &DataFolder) -> Result<(), Failure>
     if tenant.name.as_str() != confirm {
         return Err(Failure::Usage(format!("--confirm {confirm}: the buyer is called {}", tenant.name)));
     }
-    store.database.run(ConnRole::Writer, |conn| tenants::delete(conn, tenant.id))?;
+    store.database.run(ConnRole::Writer, tenant.id, |conn| tenants::delete(conn, tenant.id))?;
     store.database.fold_log()?;
     super::print(&format!("{} is deleted\n", tenant.name))
 }

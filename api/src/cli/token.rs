@@ -95,8 +95,9 @@ fn create(args: &CreateArgs) -> Result<(), Failure> {
     let supplier_id = match args.supplier.as_deref().filter(|_| args.role == Role::Supplier) {
         None => None,
         Some(code) => {
-            let found =
-                store.database.run(ConnRole::Reader, |conn| suppliers::id_of_code(conn, tenant.id, code, None))?;
+            let found = store
+                .database
+                .run(ConnRole::Reader, tenant.id, |conn| suppliers::id_of_code(conn, tenant.id, code, None))?;
             Some(found.ok_or_else(|| Failure::Usage(format!("--supplier {code}: no supplier has this code")))?)
         }
     };
@@ -111,7 +112,7 @@ fn create(args: &CreateArgs) -> Result<(), Failure> {
         expires_at: now.after(TimeDelta::hours(args.hours)),
         revoked_at: None,
     };
-    let inserted = store.database.run(ConnRole::Writer, |conn| tokens::insert(conn, tenant.id, &token));
+    let inserted = store.database.run(ConnRole::Writer, tenant.id, |conn| tokens::insert(conn, tenant.id, &token));
     match inserted {
         Ok(()) => super::print(&format!("{}\n", store.keys.sign(tenant.id, &token)?)),
         Err(RepoError::Duplicate(_)) => {
@@ -124,7 +125,7 @@ fn create(args: &CreateArgs) -> Result<(), Failure> {
 fn list(tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {
     let store = data.open()?;
     let tenant = find_tenant(&store, &tenant.tenant)?;
-    let all = store.database.run(ConnRole::Reader, |conn| tokens::list(conn, tenant.id))?;
+    let all = store.database.run(ConnRole::Reader, tenant.id, |conn| tokens::list(conn, tenant.id))?;
     let now = Instant::now();
     let line = |token: &TokenRow| {
         let state = match token.revoked_at {
@@ -140,11 +141,11 @@ fn list(tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {
 fn revoke(wanted: &str, tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {
     let store = data.open()?;
     let tenant = find_tenant(&store, &tenant.tenant)?;
-    let all = store.database.run(ConnRole::Reader, |conn| tokens::list(conn, tenant.id))?;
+    let all = store.database.run(ConnRole::Reader, tenant.id, |conn| tokens::list(conn, tenant.id))?;
     let found = all.into_iter().find(|token| token.name.as_str() == wanted || token.id.as_str() == wanted);
     let unknown = || Failure::Usage(format!("{} has no token {wanted}; `sonae token list` lists them", tenant.name));
     let token = found.ok_or_else(unknown)?;
     let at = Instant::now();
-    store.database.run(ConnRole::Writer, |conn| tokens::revoke(conn, tenant.id, token.id, at))?;
+    store.database.run(ConnRole::Writer, tenant.id, |conn| tokens::revoke(conn, tenant.id, token.id, at))?;
     super::print(&format!("{} is refused from now on\n", token.name))
 }

@@ -24,7 +24,7 @@ use crate::cli::COMMAND_LINE;
 use crate::config::Limits;
 use crate::fault::{Fault, Reason};
 use crate::jobs::{Interrupted, Progress};
-use crate::problem::{ApiError, Text};
+use crate::problem::Text;
 
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,9 +114,7 @@ impl From<Stop> for Interrupted {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Cancelled => Self::Cancelled,
-            Stop::Failed(ApiError::Internal(cause)) => Self::Failed(cause),
-            Stop::Failed(ApiError::Busy(cause)) => Self::Failed(cause.into()),
-            Stop::Failed(ApiError::Problem(problem)) => Self::Failed(format!("{problem:?}").into()),
+            Stop::Failed(error) => error.into(),
             // Refusals are results, and caught before.
             Stop::Refused(refusal) => Self::Failed(refusal.fault().reason.code().into()),
         }
@@ -208,10 +206,10 @@ pub(crate) fn run(
     let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
     let order = request.order(by);
     let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
-    database.run(ConnRole::Writer, |conn| {
+    database.run(ConnRole::Writer, tenant, |conn| {
         let outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
         jobs::insert_findings(conn, tenant, job.id, &outcome.findings)?;
-        jobs::finish(conn, tenant, job.id, outcome.state, &outcome.json(), Instant::now())?;
+        jobs::finish(conn, tenant, job, outcome.state, &outcome.json(), Instant::now())?;
         Ok(outcome.state)
     })
 }
@@ -220,7 +218,7 @@ pub(crate) fn run(
 fn fetch(database: &Database, tenant: TenantId, id: JobId) -> Result<(File, u64), Interrupted> {
     let (mut file, mut lines) = (tempfile::tempfile()?, 0);
     for seq in 0.. {
-        match database.run(ConnRole::Reader, |conn| jobs::find_chunk(conn, tenant, id, seq))? {
+        match database.run(ConnRole::Reader, tenant, |conn| jobs::find_chunk(conn, tenant, id, seq))? {
             Some(bytes) => {
                 lines += memchr::memchr_iter(b'\n', &bytes).count() as u64;
                 file.write_all(&bytes)?;
@@ -357,7 +355,7 @@ pub(crate) fn import_folder(
     let by = Version { recorded_at: now, recorded_by: COMMAND_LINE.to_owned(), import_id: Some(id) };
     let order = request.order(by);
     let tables = open(files, limits, progress);
-    database.run(ConnRole::Writer, |conn| {
+    database.run(ConnRole::Writer, tenant, |conn| {
         let mut outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
         outcome.skipped = skipped;
         let job = JobRow {
@@ -372,6 +370,8 @@ pub(crate) fn import_folder(
             finished_at: Some(Instant::now()),
             attempt_count: 1,
             is_cancel_requested: false,
+            progress_done: None,
+            progress_total: None,
         };
         jobs::insert(conn, tenant, &job)?;
         jobs::insert_findings(conn, tenant, id, &outcome.findings)?;

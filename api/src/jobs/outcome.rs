@@ -18,6 +18,10 @@ pub(crate) enum Interrupted {
     TooOften,
     /// A fault of ours.
     Panicked,
+    /// Another process has begun it anew.
+    TakenOver,
+    /// The database was busy or away: it is begun again.
+    Unavailable(Box<dyn std::error::Error + Send + Sync>),
     /// What it was to work on does not allow it.
     Refused(&'static str, Text),
     /// The database or the disk failed.
@@ -26,7 +30,11 @@ pub(crate) enum Interrupted {
 
 impl From<schema::RepoError> for Interrupted {
     fn from(error: schema::RepoError) -> Self {
-        Self::Failed(error.into())
+        match error {
+            schema::RepoError::TakenOver => Self::TakenOver,
+            schema::RepoError::Busy(_) => Self::Unavailable(error.into()),
+            error => Self::Failed(error.into()),
+        }
     }
 }
 
@@ -40,7 +48,7 @@ impl From<ApiError> for Interrupted {
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::Internal(cause) => Self::Failed(cause),
-            ApiError::Busy(cause) => Self::Failed(cause.into()),
+            ApiError::Busy(cause) => cause.into(),
             ApiError::Problem(problem) => Self::Failed(format!("{problem:?}").into()),
         }
     }
@@ -51,9 +59,11 @@ impl Interrupted {
     pub(crate) fn text(&self, lang: Lang) -> String {
         match self {
             Self::Cancelled => lang.pick("取り消されました", "cancelled").to_owned(),
-            Self::TooOften | Self::Panicked => lang.pick("内部の誤りです", "an internal fault").to_owned(),
+            Self::TakenOver | Self::TooOften | Self::Panicked => {
+                lang.pick("内部の誤りです", "an internal fault").to_owned()
+            }
             Self::Refused(_, text) => text.pick(lang).to_owned(),
-            Self::Failed(error) => crate::cli::with_causes(&**error),
+            Self::Unavailable(error) | Self::Failed(error) => crate::cli::with_causes(&**error),
         }
     }
 }
@@ -65,7 +75,11 @@ pub(crate) fn interrupted_result(kind: JobKind, interrupted: &Interrupted) -> St
             ("cancelled", Text::new("取り消されました。何も変わっていません", "cancelled; nothing has changed"))
         }
         Interrupted::Refused(code, detail) => (*code, detail.clone()),
-        Interrupted::TooOften | Interrupted::Panicked | Interrupted::Failed(_) => (
+        Interrupted::TooOften
+        | Interrupted::TakenOver
+        | Interrupted::Panicked
+        | Interrupted::Unavailable(_)
+        | Interrupted::Failed(_) => (
             "internal",
             Text::new(
                 "サービス内部の誤りで終わりました。何も変わっていません。管理者に伝えてください",

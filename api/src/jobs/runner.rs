@@ -1,4 +1,5 @@
-//! Runs jobs, one after another, on a thread of its own: the embedded database has one writer.
+//! Runs jobs, one after another, on a thread of its own: the embedded database has one writer. Of several processes that
+//! share a server each takes the next job that waits.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,8 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use schema::jobs::{self, JobRow};
-use schema::{ConnRole, Database, Instant, JobId, JobKind, JobState, TenantId};
+use schema::{Conn, ConnRole, Database, Instant, JobId, JobKind, JobState, RepoError, Scope, TenantId, tenants};
 use tracing::{error, info, info_span, warn};
 
 use super::{Interrupted, interrupted_result};
@@ -54,6 +56,12 @@ impl Progress {
 
 /// How often a job that ends with the process is begun again, before it counts as failed.
 const MOST_ATTEMPTS: i32 = 3;
+/// How often a process that shares a server says how far its job is: several times before the lease of a job ends.
+const RENEW: Duration = Duration::from_secs(2);
+/// Parts of uploads that are older than this and belong to no job are of a process that has ended.
+const LONGEST_UPLOAD: TimeDelta = TimeDelta::days(1);
+/// How long a job waits for another writer of its buyer.
+const PATIENCE: Duration = Duration::from_secs(1800);
 /// How often the queue and the states of the data are looked at, beside when somebody says that there is work.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -71,12 +79,21 @@ pub(crate) struct Tools {
 pub(crate) struct Runner(Arc<Shared>);
 
 struct Shared {
-    running: Mutex<HashMap<JobId, Arc<Progress>>>,
+    running: Mutex<HashMap<JobId, Running>>,
     /// Waiting jobs whose end was asked for, perhaps before the database could be told.
     cancelled: Mutex<HashSet<JobId>>,
     has_work: Mutex<bool>,
     told: Condvar,
     is_stopping: AtomicBool,
+    /// Whether other processes may run jobs of the same database.
+    is_shared: bool,
+}
+
+/// A job that runs in this process.
+struct Running {
+    tenant: TenantId,
+    job: JobRow,
+    progress: Arc<Progress>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -85,24 +102,28 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Runner {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(is_shared: bool) -> Self {
         Self(Arc::new(Shared {
             running: Mutex::default(),
             cancelled: Mutex::default(),
             has_work: Mutex::new(true),
             told: Condvar::new(),
             is_stopping: AtomicBool::new(false),
+            is_shared,
         }))
     }
 
     /// How far a job is that runs now.
     pub(crate) fn progress(&self, id: JobId) -> Option<Arc<Progress>> {
-        locked(&self.0.running).get(&id).cloned()
+        locked(&self.0.running).get(&id).map(|running| Arc::clone(&running.progress))
     }
 
     /// Ends a job that runs after the rows in hand, and one that waits before it begins.
     pub(crate) fn cancel(&self, id: JobId) {
-        locked(&self.0.cancelled).insert(id);
+        // A database that is shared is told at once, and whichever process has the job hears of it from there.
+        if !self.0.is_shared {
+            locked(&self.0.cancelled).insert(id);
+        }
         if let Some(progress) = self.progress(id) {
             progress.cancel();
         }
@@ -117,8 +138,8 @@ impl Runner {
     /// Ends the thread; a job that runs is undone, and begun again when the service is.
     pub(crate) fn stop(&self) {
         self.0.is_stopping.store(true, Ordering::Relaxed);
-        for progress in locked(&self.0.running).values() {
-            progress.cancel();
+        for running in locked(&self.0.running).values() {
+            running.progress.cancel();
         }
         self.wake();
     }
@@ -128,50 +149,86 @@ impl Runner {
     }
 
     /// Starts the thread. What an ended process has left is put back into the queue.
-    pub(crate) fn start(&self, database: Database, tools: Tools) -> Result<JoinHandle<()>, ApiError> {
-        database.run(ConnRole::Writer, |conn| {
-            jobs::delete_orphan_chunks(conn)?;
-            jobs::requeue_interrupted(conn)
-        })?;
+    pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, ApiError> {
+        let database = database.with_patience(PATIENCE);
+        self.clean_up(&database)?;
+        let mut threads = Vec::new();
+        if self.0.is_shared {
+            let (runner, database) = (self.clone(), database.clone());
+            threads.push(spawn("leases", move || runner.keep_leases(&database))?);
+        }
         let runner = self.clone();
-        thread::Builder::new()
-            .name("jobs".to_owned())
-            .spawn(move || {
-                let mut schedule = Schedule::new(tools.rescore_after, tools.model.hash());
-                while !runner.is_stopping() {
-                    let next = runner.run_next(&database, &tools);
-                    match next.and_then(|has_run| Ok(has_run || schedule.ask(&database)?)) {
-                        Ok(true) => {}
-                        Ok(false) => runner.wait(),
-                        Err(error) => {
-                            warn!(error = %crate::cli::with_causes(&error), "the queue of jobs could not be read");
-                            runner.wait();
-                        }
+        threads.push(spawn("jobs", move || {
+            let mut schedule = Schedule::new(tools.rescore_after, tools.model.hash());
+            while !runner.is_stopping() {
+                let next = runner.run_next(&database, &tools);
+                match next.and_then(|has_run| Ok(has_run || schedule.ask(&database)?)) {
+                    Ok(true) => {}
+                    Ok(false) => runner.wait(),
+                    Err(error) => {
+                        warn!(error = %crate::cli::with_causes(&error), "the queue of jobs could not be read");
+                        runner.wait();
                     }
                 }
-            })
-            .map_err(ApiError::internal)
+            }
+        })?);
+        Ok(threads)
+    }
+
+    fn clean_up(&self, database: &Database) -> Result<(), RepoError> {
+        let mut before = Instant::now();
+        if self.0.is_shared {
+            before = before.after(-LONGEST_UPLOAD);
+        } else {
+            database.run(ConnRole::Queue, Scope::Installation, jobs::requeue_interrupted)?;
+        }
+        for tenant in database.run(ConnRole::Reader, Scope::Installation, tenants::list)? {
+            let delete = |conn: &mut Conn| jobs::delete_orphan_chunks(conn, tenant.id, before);
+            database.run(ConnRole::Queue, tenant.id, delete)?;
+        }
+        Ok(())
+    }
+
+    /// Says how far the running job is, so that no other process takes it, and hears whether its end was asked for.
+    fn keep_leases(&self, database: &Database) {
+        while !self.is_stopping() {
+            let running: Vec<_> = locked(&self.0.running)
+                .values()
+                .map(|running| (running.tenant, running.job.clone(), Arc::clone(&running.progress)))
+                .collect();
+            for (tenant, job, progress) in running {
+                let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+                let so_far = (count(progress.done()), progress.total().map(count));
+                match database.run(ConnRole::Queue, tenant, |conn| jobs::renew(conn, tenant, &job, so_far)) {
+                    Ok(false) => {}
+                    // It has ended meanwhile, or another process has begun it anew: what this one does would be undone.
+                    Ok(true) | Err(RepoError::TakenOver) => progress.cancel(),
+                    Err(error) => {
+                        warn!(error = %crate::cli::with_causes(&error), job_id = %job.id, "a lease could not be renewed");
+                    }
+                }
+            }
+            let guard = locked(&self.0.has_work);
+            // Whether the time is over or the process ends, the loop looks again.
+            drop(self.0.told.wait_timeout_while(guard, RENEW, |_| !self.is_stopping()));
+        }
     }
 
     fn wait(&self) {
         let guard = locked(&self.0.has_work);
-        let (mut guard, _) = self
-            .0
-            .told
-            .wait_timeout_while(guard, LOOK_AGAIN, |has_work| !*has_work)
-            .unwrap_or_else(PoisonError::into_inner);
-        *guard = false;
+        let waited = self.0.told.wait_timeout_while(guard, LOOK_AGAIN, |has_work| !*has_work);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 
     /// Runs the job that has waited longest; false where there is none.
-    fn run_next(&self, database: &Database, tools: &Tools) -> Result<bool, schema::RepoError> {
-        let Some((tenant, job)) = database.run(ConnRole::Writer, |conn| jobs::claim(conn, Instant::now()))? else {
-            return Ok(false);
-        };
+    fn run_next(&self, database: &Database, tools: &Tools) -> Result<bool, RepoError> {
+        let claim = |conn: &mut Conn| jobs::claim(conn, Instant::now());
+        let Some((tenant, job)) = database.run(ConnRole::Queue, Scope::Installation, claim)? else { return Ok(false) };
         let span = info_span!("job", job_id = %job.id);
         let _entered = span.enter();
         let progress = Arc::new(Progress::default());
-        locked(&self.0.running).insert(job.id, Arc::clone(&progress));
+        let running = Running { tenant, job: job.clone(), progress: Arc::clone(&progress) };
+        locked(&self.0.running).insert(job.id, running);
         // Asked for only now: whoever cancels notes it first and looks for the running job then.
         if job.is_cancel_requested || locked(&self.0.cancelled).contains(&job.id) {
             progress.cancel();
@@ -186,8 +243,9 @@ impl Runner {
             };
             catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Interrupted::Panicked))
         };
-        self.conclude(database, tenant, &job, outcome);
+        // Nobody renews the lease from here on: whatever becomes of the end, the job stays nobody's for long.
         locked(&self.0.running).remove(&job.id);
+        self.conclude(database, tenant, &job, outcome);
         locked(&self.0.cancelled).remove(&job.id);
         // What a job has done is done, whether this succeeds or not.
         if let Err(error) = database.tidy() {
@@ -201,8 +259,19 @@ impl Runner {
             Ok(state) => return info!(state = schema::Choice::key(state), "job ended"),
             Err(interrupted) => interrupted,
         };
-        if matches!(interrupted, Interrupted::Cancelled) && self.is_stopping() {
-            return info!("job interrupted by the end of the service; it begins again with it");
+        let begins_again = match &interrupted {
+            Interrupted::TakenOver => return warn!("another process has taken the job over"),
+            Interrupted::Unavailable(cause) => {
+                warn!(error = %crate::cli::with_causes(&**cause), "the database was busy or away; the job begins again");
+                true
+            }
+            Interrupted::Cancelled => self.is_stopping(),
+            _ => false,
+        };
+        if begins_again {
+            let released = database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, job));
+            // Else its lease ends by itself, or the process's start puts it back into the queue.
+            return info!(is_released = released.is_ok(), "job interrupted; it begins again");
         }
         let state = match &interrupted {
             Interrupted::Cancelled => JobState::Cancelled,
@@ -212,10 +281,17 @@ impl Runner {
             error!(error = %crate::cli::with_causes(&**cause), "job failed");
         }
         let result = interrupted_result(job.kind, &interrupted);
-        let ended =
-            database.run(ConnRole::Writer, |conn| jobs::finish(conn, tenant, job.id, state, &result, Instant::now()));
-        if let Err(error) = ended {
-            error!(error = %crate::cli::with_causes(&error), "the end of a job could not be recorded");
+        let end = |conn: &mut Conn| jobs::finish(conn, tenant, job, state, &result, Instant::now());
+        match database.run(ConnRole::Queue, tenant, end) {
+            Ok(()) => {}
+            Err(RepoError::TakenOver) => warn!("another process has taken the job over"),
+            Err(error) => {
+                error!(error = %crate::cli::with_causes(&error), "the end of a job could not be recorded");
+            }
         }
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ApiError> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(ApiError::internal)
 }

@@ -89,12 +89,12 @@ mod tests {
     #[test]
     fn pruning_drops_old_automatic_runs_with_their_inputs_and_leaves_what_people_asked_for() {
         let folder = tempfile::tempdir().unwrap();
-        let store = crate::service::Store::open(folder.path(), 1, std::time::Duration::from_secs(5)).unwrap();
+        let store = crate::service::Store::embedded(folder.path());
         let today = NaiveDate::from_ymd_opt(2026, 9, 30).unwrap();
-        let (tenant, kept) = store
+        let tenant = store.first_tenant();
+        let kept = store
             .database
-            .run(schema::ConnRole::Writer, |conn| {
-                let tenant = schema::tenants::list(conn)?[0].id;
+            .run(schema::ConnRole::Writer, tenant, |conn| {
                 score_runs::keep_model(conn, "hash", "1", "", Instant::now())?;
                 let mut kept = Vec::new();
                 // Two old days in the middle of a month, and today: automatic, exported, and started by somebody.
@@ -110,16 +110,17 @@ mod tests {
                     score_runs::insert_input_chunk(conn, tenant, &run.input_hash, 0, b"x")?;
                     kept.extend(is_kept.then_some(run.as_of));
                 }
-                Ok::<_, RepoError>((tenant, kept))
+                Ok::<_, RepoError>(kept)
             })
             .unwrap();
 
-        let pruned = store.database.run(schema::ConnRole::Writer, |conn| prune(conn, tenant, today)).unwrap();
+        let pruned = store.database.run(schema::ConnRole::Writer, tenant, |conn| prune(conn, tenant, today)).unwrap();
 
         assert_eq!(pruned.runs.iter().map(|run| run.as_of).collect::<Vec<_>>(), [today - Days::new(200)]);
         assert_eq!(pruned.input_count, 1);
         let all = score_runs::RunList { limit: 100, ..Default::default() };
-        let left = store.database.run(schema::ConnRole::Reader, |conn| score_runs::list(conn, tenant, &all)).unwrap();
+        let left =
+            store.database.run(schema::ConnRole::Reader, tenant, |conn| score_runs::list(conn, tenant, &all)).unwrap();
         let mut left: Vec<_> = left.into_iter().map(|run| run.as_of).collect();
         let mut kept = kept;
         left.sort();

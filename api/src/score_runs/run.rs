@@ -71,9 +71,9 @@ pub(crate) fn run(
     let request: RunRequest = serde_json::from_str(&job.request).map_err(|error| Interrupted::Failed(error.into()))?;
     progress.set_total(STEPS);
     let scored = Scored::new(database, tenant, &request, (job.id.of(), &job.created_by), model, progress)?;
-    database.run(ConnRole::Writer, |conn| {
+    database.run(ConnRole::Writer, tenant, |conn| {
         scored.store(conn, tenant, model, progress)?;
-        jobs::finish(conn, tenant, job.id, JobState::Succeeded, "{}", Instant::now())?;
+        jobs::finish(conn, tenant, job, JobState::Succeeded, "{}", Instant::now())?;
         progress.step(1);
         Ok(JobState::Succeeded)
     })
@@ -91,7 +91,7 @@ pub(crate) fn run_now(
     let mut job = crate::jobs::queued(JobId::new(), JobKind::ScoreRun, request, by)?;
     let progress = Progress::default();
     let scored = Scored::new(database, tenant, request, (job.id.of(), by), model, &progress)?;
-    database.run(ConnRole::Writer, |conn| {
+    database.run(ConnRole::Writer, tenant, |conn| {
         scored.store(conn, tenant, model, &progress)?;
         (job.state, job.result, job.attempt_count) = (JobState::Succeeded, Some("{}".to_owned()), 1);
         (job.started_at, job.finished_at) = (Some(job.created_at), Some(Instant::now()));
@@ -124,7 +124,7 @@ impl Scored {
             Instant::parse(text).ok_or_else(|| Interrupted::Failed(format!("{text:?} is no moment").into()))
         });
         let known_at = known_at.transpose()?;
-        let (snapshot, breach_loss, data_version, read_at) = database.run(ConnRole::Reader, |conn| {
+        let (snapshot, breach_loss, data_version, read_at) = database.run(ConnRole::Reader, tenant, |conn| {
             let breach_loss = settings::find(conn, tenant)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
             let (data_version, read_at) = (data_states::version(conn, tenant)?, Instant::now());
             let snapshot = Snapshot::take(conn, tenant, known_at, request.as_of, breach_loss)?;
@@ -164,7 +164,8 @@ impl Scored {
             portfolio: serde_json::to_string(&overview).map_err(|error| Interrupted::Failed(error.into()))?,
         };
         // Packed before the writer is held, where that is needed.
-        let is_kept = database.run(ConnRole::Reader, |conn| score_runs::has_input(conn, tenant, &run.input_hash))?;
+        let is_kept =
+            database.run(ConnRole::Reader, tenant, |conn| score_runs::has_input(conn, tenant, &run.input_hash))?;
         let archive = if is_kept { None } else { Some(snapshot.archive()?) };
         Ok(Self { run, rows, snapshot, archive })
     }
@@ -294,7 +295,7 @@ pub(crate) fn reproduce(
     tenant: TenantId,
     id: schema::RunId,
 ) -> Result<Option<Reproduced>, Interrupted> {
-    let kept = database.run(ConnRole::Reader, |conn| {
+    let kept = database.run(ConnRole::Reader, tenant, |conn| {
         let Some(run) = score_runs::find(conn, tenant, id)? else { return Ok(None) };
         let model = score_runs::find_model(conn, &run.model_hash)?;
         let mut archive = tempfile::tempfile()?;

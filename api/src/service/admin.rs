@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use actix_web::web::{self, Data};
 use actix_web::{HttpResponse, get};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use schema::{ConnRole, tenants};
+use schema::{ConnRole, Scope, tenants};
 
 use crate::state::State;
 
@@ -42,7 +42,9 @@ async fn live() -> HttpResponse {
 async fn ready(state: Data<State>, data: Data<PathBuf>) -> HttpResponse {
     let database = state.db.database().clone();
     let probed = web::block(move || {
-        database.run(ConnRole::Reader, |conn| tenants::list(conn).map(|_| ())).map_err(|error| error.to_string())?;
+        database
+            .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|_| ()))
+            .map_err(|error| error.to_string())?;
         // Not through the database: an import holds its writer for as long as it takes.
         tempfile::NamedTempFile::new_in(data.as_path()).map(|_| ()).map_err(|error| error.to_string())
     });

@@ -1,0 +1,15 @@
+DROP TABLE provider_assignments;
+DROP TABLE incidents;
+DROP TABLE certifications;
+DROP TABLE enrollments;
+DROP TABLE relationships;
+DROP TABLE supplier_codes;
+DROP TABLE supplier_versions;
+DROP TABLE incident_contacts;
+DROP TABLE suppliers;
+DROP TABLE import_findings;
+DROP TABLE upload_chunks;
+DROP TABLE jobs;
+DROP TABLE services;
+DROP TABLE tokens;
+DROP TABLE tenants;

@@ -1,0 +1,69 @@
+//! What each database is told in words of its own, side by side: where its own way is much faster, or the only one.
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use crate::conn::Conn;
+use crate::error::RepoError;
+use crate::{JobId, TenantId};
+
+/// A job that was taken from the queue.
+#[derive(QueryableByName)]
+pub(crate) struct Taken {
+    #[diesel(sql_type = Text)]
+    pub(crate) tenant_id: TenantId,
+    #[diesel(sql_type = Text)]
+    pub(crate) id: JobId,
+}
+
+/// Takes the job that has waited longest. On a server also one whose process has not renewed its lease, by the server's
+/// clock; jobs that others take at this moment are passed over.
+pub(crate) fn take_job(conn: &mut Conn) -> Result<Option<Taken>, RepoError> {
+    let sqlite = "UPDATE job_queue SET state = 'running' \
+                  WHERE rowid = (SELECT rowid FROM job_queue WHERE state = 'queued' ORDER BY id LIMIT 1) \
+                  RETURNING tenant_id, id";
+    let postgres = "UPDATE job_queue SET state = 'running', leased_until = now() + interval '15 seconds' \
+                    WHERE (tenant_id, id) = (SELECT tenant_id, id FROM job_queue \
+                    WHERE state = 'queued' OR leased_until < now() ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
+                    RETURNING tenant_id, id";
+    Ok(match conn {
+        Conn::Sqlite(c) => diesel::sql_query(sqlite).get_result(c),
+        Conn::Postgres(c, _) => diesel::sql_query(postgres).get_result(c),
+    }
+    .optional()?)
+}
+
+/// Has a job to itself for some time more. One process alone has an embedded database, and all its jobs.
+pub(crate) fn renew_lease(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<(), RepoError> {
+    let postgres = "UPDATE job_queue SET leased_until = now() + interval '15 seconds' WHERE tenant_id = $1 AND id = $2";
+    match conn {
+        Conn::Sqlite(_) => Ok(()),
+        Conn::Postgres(c, _) => {
+            diesel::sql_query(postgres).bind::<Text, _>(tenant).bind::<Text, _>(id).execute(c)?;
+            Ok(())
+        }
+    }
+}
+
+/// Cleans up after much was written: tells the planner how large tables are now. A server does so itself, but only after
+/// a minute or more; the embedded database also gives its log's room back.
+pub(crate) fn tidy(conn: &mut Conn) -> Result<(), RepoError> {
+    let sqlite = "PRAGMA analysis_limit = 400; PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)";
+    let postgres = "DO $$ DECLARE name regclass; BEGIN \
+                    FOR name IN SELECT relid FROM pg_stat_user_tables WHERE n_mod_since_analyze > 10000 + n_live_tup / 10 \
+                    LOOP EXECUTE format('ANALYZE %s', name); END LOOP; END $$";
+    execute(conn, sqlite, postgres)
+}
+
+/// Makes what was erased stand in no file any more: a server's log keeps it for as long as that is kept.
+pub(crate) fn fold_log(conn: &mut Conn) -> Result<(), RepoError> {
+    execute(conn, "PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM incident_contacts")
+}
+
+fn execute(conn: &mut Conn, sqlite: &str, postgres: &str) -> Result<(), RepoError> {
+    Ok(match conn {
+        Conn::Sqlite(c) => c.batch_execute(sqlite)?,
+        Conn::Postgres(c, _) => c.batch_execute(postgres)?,
+    })
+}

@@ -1,0 +1,118 @@
+//! A PostgreSQL server: how its connections and transactions begin.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{Integer, Text};
+
+use crate::conn::{Role, Scope};
+use crate::error::RepoError;
+use crate::server_url::ServerUrl;
+
+/// The first version that Sonae is tested with.
+const OLDEST: i32 = 15;
+
+/// The roles that transactions take, as identifiers. None of them owns a table or logs in: see `wall.sql`.
+#[derive(Debug, Clone)]
+pub struct Roles {
+    /// Reaches the rows of the buyer that the transaction has set.
+    tenant: Arc<str>,
+    /// Reaches the list of buyers and the queue of jobs.
+    operator: Arc<str>,
+}
+
+impl Roles {
+    /// The statements that take the role of a scope, until the transaction ends.
+    pub(crate) fn take(&self, scope: Scope) -> String {
+        match scope {
+            // An id is hexadecimal digits and hyphens.
+            Scope::Tenant(tenant) => {
+                format!("SET LOCAL ROLE {}; SET LOCAL sonae.tenant_id = '{tenant}'; ", self.tenant)
+            }
+            Scope::Installation => format!("SET LOCAL ROLE {}; SET LOCAL sonae.tenant_id = ''; ", self.operator),
+        }
+    }
+}
+
+/// How long a transaction may wait for others, and its statements may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// How long a writer waits for another one of the same buyer.
+    pub(crate) patience: Duration,
+    /// How long one statement may take; as long as it needs where there is none.
+    pub(crate) statement: Option<Duration>,
+}
+
+/// The statements that begin a transaction: one message to the server.
+pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> String {
+    let mut sql = match role {
+        Role::Reader => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; ".to_owned(),
+        // Each statement sees what was committed before it: also what the writer before this one wrote.
+        Role::Writer | Role::Queue => "BEGIN; ".to_owned(),
+    };
+    sql += &roles.take(scope);
+    // Writing to a string does not fail.
+    let _ = write!(sql, "SET LOCAL lock_timeout = {}; ", limits.patience.as_millis());
+    if let Some(limit) = limits.statement {
+        let _ = write!(sql, "SET LOCAL statement_timeout = {}; ", limit.as_millis());
+    }
+    match (role, scope) {
+        (Role::Writer, Scope::Tenant(tenant)) => count_write(&mut sql, tenant.as_str(), "writer"),
+        (Role::Queue, Scope::Tenant(tenant)) => count_write(&mut sql, tenant.as_str(), "queue"),
+        // Nobody else may add or rename buyers meanwhile.
+        (Role::Writer, Scope::Installation) => sql += "SELECT pg_advisory_xact_lock(2199023255);",
+        (Role::Reader, _) | (Role::Queue, Scope::Installation) => {}
+    }
+    sql
+}
+
+/// Counts a writing transaction, which holds its buyer's row until it ends: so a buyer's writers follow each other, and
+/// a replica shows how far it is.
+fn count_write(sql: &mut String, tenant: &str, role: &str) {
+    let _ = write!(
+        sql,
+        "INSERT INTO tenant_writes AS known (tenant_id, role, count) VALUES ('{tenant}', '{role}', 1) \
+         ON CONFLICT (tenant_id, role) DO UPDATE SET count = known.count + 1;"
+    );
+}
+
+pub(crate) fn connect(url: &ServerUrl) -> Result<PgConnection, RepoError> {
+    let mut conn = PgConnection::establish(url.as_str())
+        .map_err(|error| RepoError::Unusable(format!("{url} cannot be reached: {error}")))?;
+    // Only a superuser may; what errors mean is read in Japanese too.
+    drop(conn.batch_execute("SET lc_messages = 'C'"));
+    Ok(conn)
+}
+
+/// The roles of a database; refuses a server that is too old or does not keep text as UTF-8.
+pub(crate) fn check(conn: &mut PgConnection) -> Result<Roles, RepoError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Integer)]
+        version: i32,
+        #[diesel(sql_type = Text)]
+        encoding: String,
+        #[diesel(sql_type = Text)]
+        tenant: String,
+        #[diesel(sql_type = Text)]
+        operator: String,
+    }
+    let row: Row = diesel::sql_query(
+        "SELECT current_setting('server_version_num')::integer / 10000 AS version, \
+         current_setting('server_encoding') AS encoding, \
+         quote_ident(current_database() || '_tenant') AS tenant, \
+         quote_ident(current_database() || '_operator') AS operator",
+    )
+    .get_result(conn)?;
+    if row.version < OLDEST {
+        return Err(RepoError::Unusable(format!("PostgreSQL {} is too old; {OLDEST} or later is needed", row.version)));
+    }
+    if row.encoding != "UTF8" {
+        let text = format!("the database keeps text as {}; make one with ENCODING 'UTF8'", row.encoding);
+        return Err(RepoError::Unusable(text));
+    }
+    Ok(Roles { tenant: row.tenant.into(), operator: row.operator.into() })
+}
