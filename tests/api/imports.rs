@@ -54,6 +54,20 @@ fn japanese_headings_and_words_are_taken() {
 }
 
 #[test]
+fn a_nul_in_a_row_is_told_like_any_other_fault() {
+    let app = App::start();
+    let integrator = app.client("integrator");
+    let rows = r#"{"supplier_code": "A\u0000", "employee_count": "8\u00000", "x\u0000": 1}"#;
+    let job = integrator.import("kind=suppliers", "application/x-ndjson", rows.as_bytes());
+    let expected = [
+        found(1, "supplier_code", "control-character"),
+        found(1, "employee_count", "not-a-number"),
+        found(1, "x\u{fffd}", "unknown-field"),
+    ];
+    assert_eq!(integrator.findings(&job), expected);
+}
+
+#[test]
 fn a_column_that_is_not_there_stays_and_an_empty_cell_clears() {
     let app = App::start();
     let analyst = app.analyst();

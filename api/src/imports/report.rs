@@ -54,11 +54,11 @@ impl Findings {
             is_warning,
             sheet: place.sheet.clone(),
             row_number: place.row.and_then(|row| i64::try_from(row).ok()),
-            column_name: Some(fault.field).filter(|field| !field.is_empty()),
-            value: fault.value,
+            column_name: Some(fault.field).filter(|field| !field.is_empty()).map(storable),
+            value: fault.value.map(storable),
             code: fault.reason.code().to_owned(),
-            detail_ja: detail.ja,
-            detail_en: detail.en,
+            detail_ja: storable(detail.ja),
+            detail_en: storable(detail.en),
         });
     }
 
@@ -78,4 +78,9 @@ impl Findings {
         }
         self.kept
     }
+}
+
+/// A text of a file as every database keeps it: PostgreSQL has no NUL in texts.
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
