@@ -1,5 +1,7 @@
-//! What tests and benchmarks share: portfolios of any size, made up or of published orders.
+//! What tests and benchmarks share: a PostgreSQL of their own, and portfolios of any size, made up or of published orders.
 
+pub mod cluster;
+pub mod database;
 pub mod procurement;
 
 use std::fs::{self, File};

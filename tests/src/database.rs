@@ -1,0 +1,54 @@
+//! A PostgreSQL database for each test.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use postgres::{Client, Error, NoTls};
+
+/// An empty database that is dropped at the end, whoever is still connected.
+#[derive(Debug)]
+pub struct Database {
+    maintenance_url: String,
+    name: String,
+}
+
+impl Database {
+    /// Makes one on the server of another database.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or the role may not make databases.
+    pub fn create(maintenance_url: &str) -> Result<Self, Error> {
+        Ok(Self { maintenance_url: maintenance_url.to_owned(), name: create(maintenance_url)? })
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let (place, parameters) = match self.maintenance_url.split_once('?') {
+            Some((place, parameters)) => (place, format!("?{parameters}")),
+            None => (self.maintenance_url.as_str(), String::new()),
+        };
+        let server = place.rsplit_once('/').map_or(place, |(server, _)| server);
+        format!("{server}/{}{parameters}", self.name)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let dropped = Client::connect(&self.maintenance_url, NoTls).and_then(|mut client| client.batch_execute(&drop));
+        if let Err(error) = dropped {
+            // The test has its outcome; the server is to be cleaned up by hand where it outlives the tests.
+            eprintln!("database {} is left over: {error}", self.name);
+        }
+    }
+}
+
+/// Makes an empty database with a name of its own; gives the name.
+pub(crate) fn create(maintenance_url: &str) -> Result<String, Error> {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let name = format!("sonae_{}_{now}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    Client::connect(maintenance_url, NoTls)?.batch_execute(&format!("CREATE DATABASE {name}"))?;
+    Ok(name)
+}
