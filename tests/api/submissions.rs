@@ -483,7 +483,7 @@ fn nobody_else_sends_in_the_name_of_a_provider() {
     let import = send(&provider, &format!("{FILES}?kind=incidents&source=manual"));
     import.is_problem(400, "invalid-parameters", &[("source", "unknown-field")]);
     let folder = app.data.path().to_str().unwrap();
-    let shell = crate::support::command(app.data.path(), &["import", folder, "--source", "provider:甲"]).output();
+    let shell = crate::support::command(&app.data, &["import", folder, "--source", "provider:甲"]).output();
     assert_eq!(shell.unwrap().status.code(), Some(2));
 }
 

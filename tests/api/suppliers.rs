@@ -452,6 +452,7 @@ fn an_incident_contact_can_be_erased() {
     assert_eq!(analyst.act("DELETE", &path, contact.header("etag").unwrap()).status, 204);
     analyst.get(&path).is_problem(404, "not-found", &[]);
 
+    // The embedded database's files; those of PostgreSQL are none of the service's.
     for file in std::fs::read_dir(app.data.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
         assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "the contact is still there");

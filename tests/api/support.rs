@@ -6,18 +6,41 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use api::{Config, Limits, Running};
+use api::{Config, DatabaseOptions, Limits, Running};
 use clap::Parser;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tests::database::Database;
 use ureq::http::{Method, Request};
 
 /// The API document, as JSON.
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(api::document()).unwrap());
 
-/// A service with an empty data folder.
+/// A data folder, and on the PostgreSQL that `SONAE_TEST_POSTGRES` names a database, of a test's own: gone with it.
+pub(crate) struct Data {
+    folder: TempDir,
+    database: Option<Database>,
+}
+
+impl Data {
+    pub(crate) fn new() -> Self {
+        let server = std::env::var("SONAE_TEST_POSTGRES").ok();
+        let database = server.map(|url| Database::create(&url).unwrap());
+        Self { folder: tempfile::tempdir().unwrap(), database }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn options(&self) -> DatabaseOptions {
+        DatabaseOptions { url: self.database.as_ref().map(Database::url), ..DatabaseOptions::embedded() }
+    }
+}
+
+/// A service with data of its own.
 pub(crate) struct App {
-    pub(crate) data: TempDir,
+    pub(crate) data: Data,
     running: Option<Running>,
     pub(crate) address: SocketAddr,
     pub(crate) admin_address: SocketAddr,
@@ -54,11 +77,11 @@ impl App {
     }
 
     fn with(limits: Limits, model: Option<PathBuf>, rescore_after: Duration) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        let data = Data::new();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let config = Config {
             data: data.path().to_owned(),
-            database: api::DatabaseOptions::embedded(),
+            database: data.options(),
             listen: any,
             admin_listen: any,
             tls: None,
@@ -73,9 +96,9 @@ impl App {
         Self { data, running: Some(running), address, admin_address }
     }
 
-    /// Runs the command line over the same data folder; gives what it prints.
+    /// Runs the command line over the same data; gives what it prints.
     pub(crate) fn sonae(&self, arguments: &[&str]) -> String {
-        let done = command(self.data.path(), arguments).output().unwrap();
+        let done = command(&self.data, arguments).output().unwrap();
         assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap().trim().to_owned()
     }
@@ -130,10 +153,16 @@ fn nanos() -> u128 {
     START.elapsed().as_nanos()
 }
 
-/// The command over a data folder.
-pub(crate) fn command(data: &Path, arguments: &[&str]) -> Command {
+/// The command over a test's data.
+pub(crate) fn command(data: &Data, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sonae-under-test"));
-    command.args(arguments).env("SONAE_DATA", data).env_remove("SONAE_TENANT");
+    command.args(arguments).env("SONAE_DATA", data.path());
+    for inherited in ["SONAE_TENANT", "DATABASE_URL", "DATABASE_REPLICA_URL"] {
+        command.env_remove(inherited);
+    }
+    if let Some(database) = &data.database {
+        command.env("DATABASE_URL", database.url());
+    }
     command
 }
 

@@ -5,18 +5,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Stdio};
 
 use serde_json::json;
-use tempfile::TempDir;
 
-use crate::support::{App, Client, command, id};
+use crate::support::{App, Client, Data, command, id};
 
 /// The service as a process of its own.
 struct Process(Child);
 
 impl Process {
     /// Starts it, and waits until it says where it is.
-    fn start(data: &TempDir, arguments: &[&str]) -> (Self, SocketAddr) {
+    fn start(data: &Data, arguments: &[&str]) -> (Self, SocketAddr) {
         let arguments = [&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], arguments].concat();
-        let mut child = command(data.path(), &arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command(data, &arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.split("//").nth(1).and_then(|rest| rest.split('/').next()).unwrap().parse().unwrap();
@@ -38,15 +37,15 @@ impl Drop for Process {
     }
 }
 
-fn token(data: &TempDir) -> String {
-    let done = command(data.path(), &["token", "create", "--name", "me", "--role", "admin"]).output().unwrap();
+fn token(data: &Data) -> String {
+    let done = command(data, &["token", "create", "--name", "me", "--role", "admin"]).output().unwrap();
     String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
 #[cfg(unix)]
 #[test]
 fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let token = token(&data);
     let rows: String = (0..30_000).map(|row| format!("S{row}\n")).collect();
     let file = format!("supplier_code\n{rows}");
@@ -100,7 +99,7 @@ fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_the_service_and_a_job_in_hand_begins_again() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let token = token(&data);
     let rows: String = (0..50_000).map(|row| format!("S{row}\n")).collect();
     let (mut process, address) = Process::start(&data, &[]);
@@ -122,18 +121,17 @@ fn a_signal_ends_the_service_and_a_job_in_hand_begins_again() {
 #[test]
 fn two_services_over_one_data_folder_are_refused() {
     let app = App::start();
-    let second = command(app.data.path(), &["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
-        .output()
-        .unwrap();
+    let second =
+        command(&app.data, &["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&second.stderr).contains("another process serves this data folder"));
 }
 
 #[test]
 fn other_machines_are_let_in_only_over_tls_or_through_a_proxy() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let refused = |arguments: &[&str]| {
-        let done = command(data.path(), &[&["serve"], arguments].concat()).output().unwrap();
+        let done = command(&data, &[&["serve"], arguments].concat()).output().unwrap();
         (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
     };
     let (code, text) = refused(&["--listen", "0.0.0.0:0"]);
@@ -152,7 +150,7 @@ fn other_machines_are_let_in_only_over_tls_or_through_a_proxy() {
 #[cfg(unix)]
 #[test]
 fn accepted_score_runs_survive_kill_9_and_are_there_once() {
-    let data = tempfile::tempdir().unwrap();
+    let data = Data::new();
     let token = token(&data);
     let rows: String = (0..5_000).map(|row| format!("S{row}\n")).collect();
     let quiet = ["--rescore-after-seconds", "86400"];

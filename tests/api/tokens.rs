@@ -122,16 +122,13 @@ fn tokens_live_twelve_hours_usually_and_ninety_days_at_most() {
 
     assert_eq!(life(&create("a", &[])), 12 * 3600);
     assert_eq!(life(&create("b", &["--hours", "2160"])), 90 * 24 * 3600);
-    let refused = crate::support::command(
-        app.data.path(),
-        &["token", "create", "--name", "c", "--role", "viewer", "--hours", "2161"],
-    )
-    .output()
-    .unwrap();
+    let refused =
+        crate::support::command(&app.data, &["token", "create", "--name", "c", "--role", "viewer", "--hours", "2161"])
+            .output()
+            .unwrap();
     assert_eq!(refused.status.code(), Some(2));
-    let taken = crate::support::command(app.data.path(), &["token", "create", "--name", "a", "--role", "viewer"])
-        .output()
-        .unwrap();
+    let taken =
+        crate::support::command(&app.data, &["token", "create", "--name", "a", "--role", "viewer"]).output().unwrap();
     assert_eq!(taken.status.code(), Some(2), "names say who recorded something: there is one of each");
 }
 

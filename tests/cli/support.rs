@@ -74,7 +74,11 @@ impl Score {
 }
 
 pub(crate) fn sonae() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_sonae-under-test"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sonae-under-test"));
+    for inherited in ["SONAE_DATA", "SONAE_TENANT", "DATABASE_URL", "DATABASE_REPLICA_URL"] {
+        command.env_remove(inherited);
+    }
+    command
 }
 
 /// A command that has ended.
