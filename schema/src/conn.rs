@@ -12,8 +12,8 @@ use crate::postgres;
 pub enum Conn {
     /// The embedded database.
     Sqlite(SqliteConnection),
-    /// A server, with the roles that its transactions take.
-    Postgres(PgConnection, postgres::Roles),
+    /// A server, with what is known of the transaction.
+    Postgres(PgConnection, postgres::Session),
 }
 
 /// Writes a query once for every database: expands it in each arm.
@@ -76,7 +76,10 @@ impl From<TenantId> for Scope {
 
 impl Conn {
     /// Begins a transaction with the statements that belong to its beginning.
-    pub(crate) fn begin(&mut self, sql: &str) -> Result<(), RepoError> {
+    pub(crate) fn begin(&mut self, scope: Scope, sql: &str) -> Result<(), RepoError> {
+        if let Self::Postgres(_, session) = self {
+            session.begin(scope);
+        }
         let begun = each_backend!(self, c => AnsiTransactionManager::begin_transaction_sql(c, sql));
         begun.map_err(|error| {
             // It may have begun before it failed. Where this fails too, the pool throws the connection away.
@@ -127,7 +130,15 @@ impl Conn {
         match self {
             // The embedded database has one wall, the filters of the queries.
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(c, roles) => Ok(c.batch_execute(&roles.take(scope.into()))?),
+            Self::Postgres(c, session) => Ok(c.batch_execute(&session.turn_to(scope.into()))?),
+        }
+    }
+
+    /// Notes that the transaction has added rows to a table.
+    pub(crate) fn has_grown(&mut self, table: &'static str, rows: usize) -> Result<(), RepoError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(c, session) => session.grow(table, rows).map_or(Ok(()), |sql| Ok(c.batch_execute(&sql)?)),
         }
     }
 }

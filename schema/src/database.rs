@@ -131,12 +131,12 @@ impl Database {
             Backend::Sqlite { readers, writer } => {
                 let pool = if role == Role::Reader { readers } else { writer };
                 let mut conn = pool.get()?;
-                conn.begin(sqlite::begin(role))?;
+                conn.begin(scope, sqlite::begin(role))?;
                 Ok(conn)
             }
             Backend::Postgres { primary, replica, roles } => {
                 let sql = postgres::begin(role, scope, roles, self.limits);
-                let conn = primary.begin(&sql)?;
+                let conn = primary.begin(scope, &sql)?;
                 match (replica, role, scope) {
                     (Some(replica), Role::Reader, Scope::Tenant(tenant)) => {
                         replica.begin_if_current(&sql, tenant, conn)
@@ -174,11 +174,11 @@ impl Database {
 
 impl Server {
     /// Begins a transaction. A connection that the server has closed meanwhile is thrown away: nothing was done on it.
-    fn begin(&self, sql: &str) -> Result<Pooled, RepoError> {
+    fn begin(&self, scope: Scope, sql: &str) -> Result<Pooled, RepoError> {
         let mut left = self.pool.max_size();
         loop {
             let mut conn = self.get()?;
-            match conn.begin(sql) {
+            match conn.begin(scope, sql) {
                 Err(RepoError::Busy(_)) if left > 0 && is_lost(&mut conn) => left -= 1,
                 done => return done.map(|()| conn),
             }
@@ -195,7 +195,7 @@ impl Server {
     fn begin_if_current(&self, sql: &str, tenant: TenantId, mut primary: Pooled) -> Result<Pooled, RepoError> {
         // A replica that is away or busy is not waited for.
         let Some(mut conn) = self.pool.try_get() else { return Ok(primary) };
-        if conn.begin(sql).is_err() {
+        if conn.begin(tenant.into(), sql).is_err() {
             return Ok(primary);
         }
         let here = write_count(&mut conn, tenant);
@@ -240,7 +240,7 @@ impl ManageConnection for Manager {
             Self::Postgres { url, roles, is_away } => {
                 let made = postgres::connect(url);
                 is_away.store(made.is_err(), Ordering::Relaxed);
-                made.map(|conn| Conn::Postgres(conn, roles.clone()))
+                made.map(|conn| Conn::Postgres(conn, postgres::Session::new(roles.clone())))
             }
         }
     }

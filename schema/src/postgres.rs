@@ -1,5 +1,6 @@
 //! A PostgreSQL server: how its connections and transactions begin.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ const OLDEST: i32 = 15;
 
 /// The roles that transactions take, as identifiers. None of them owns a table or logs in: see `wall.sql`.
 #[derive(Debug, Clone)]
-pub struct Roles {
+pub(crate) struct Roles {
     /// Reaches the rows of the buyer that the transaction has set.
     tenant: Arc<str>,
     /// Reaches the list of buyers and the queue of jobs.
@@ -34,6 +35,56 @@ impl Roles {
             }
             Scope::Installation => format!("SET LOCAL ROLE {}; SET LOCAL sonae.tenant_id = ''; ", self.operator),
         }
+    }
+}
+
+/// What is known of a transaction.
+#[derive(Debug)]
+pub struct Session {
+    roles: Roles,
+    scope: Scope,
+    /// How many rows it has added to tables.
+    grown: HashMap<&'static str, usize>,
+}
+
+/// After so many rows the server looks at a table that it has never looked at: it would go on to think it empty, and read
+/// all of it for each batch of a large import.
+const LOOK_AT: usize = 1_000;
+
+impl Session {
+    pub(crate) fn new(roles: Roles) -> Self {
+        Self { roles, scope: Scope::Installation, grown: HashMap::new() }
+    }
+
+    pub(crate) fn begin(&mut self, scope: Scope) {
+        self.scope = scope;
+        self.grown.clear();
+    }
+
+    /// The statements that take the role of another scope.
+    pub(crate) fn turn_to(&mut self, scope: Scope) -> String {
+        self.scope = scope;
+        self.roles.take(scope)
+    }
+
+    /// Notes added rows; gives statements for when the server is to look at the table, as its owner.
+    pub(crate) fn grow(&mut self, table: &'static str, rows: usize) -> Option<String> {
+        let count = self.grown.entry(table).or_default();
+        let before = *count;
+        *count += rows;
+        if before >= LOOK_AT || *count < LOOK_AT {
+            return None;
+        }
+        // Another import may be looking, and has the table to itself for that until it ends: then this one goes without.
+        Some(format!(
+            "SET LOCAL ROLE NONE; \
+             DO $$ DECLARE patience TEXT := current_setting('lock_timeout'); BEGIN \
+             IF (SELECT reltuples < 0 FROM pg_class WHERE oid = '{table}'::regclass) THEN \
+             SET LOCAL lock_timeout = 100; ANALYZE {table}; \
+             PERFORM set_config('lock_timeout', patience, true); END IF; \
+             EXCEPTION WHEN lock_not_available THEN NULL; END $$; {}",
+            self.roles.take(self.scope)
+        ))
     }
 }
 

@@ -547,7 +547,8 @@ macro_rules! record {
             ) -> Result<(), $crate::RepoError> {
                 for rows in rows.chunks($crate::record::BATCH) {
                     let values: Vec<_> = rows.iter().map(|row| $crate::record::values!($table, tenant, row)).collect();
-                    $crate::conn::each_backend!(conn, c => diesel::insert_into($table::table).values(values).execute(c))?;
+                    $crate::conn::each_backend!(&mut *conn, c => diesel::insert_into($table::table).values(values).execute(c))?;
+                    conn.has_grown(stringify!($table), rows.len())?;
                 }
                 match rows.last() {
                     Some(last) if $is_scored => $crate::data_states::touch(conn, tenant, last.meta.recorded_at),

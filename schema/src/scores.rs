@@ -218,6 +218,8 @@ pub fn insert(conn: &mut Conn, tenant: TenantId, run: RunId, rows: &[(ScoreRow, 
         });
         let facts: Vec<_> = facts.collect();
         each_backend!(&mut *conn, c => diesel::insert_into(score_facts::table).values(facts).execute(c))?;
+        conn.has_grown("scores", rows.len())?;
+        conn.has_grown("score_facts", rows.len())?;
     }
     Ok(())
 }

@@ -111,7 +111,8 @@ pub fn register(conn: &mut Conn, tenant: TenantId, ids: &[SupplierId], at: Insta
         let rows =
             ids.iter().map(|id| (suppliers::tenant_id.eq(tenant), suppliers::id.eq(*id), suppliers::created_at.eq(at)));
         let rows: Vec<_> = rows.collect();
-        each_backend!(conn, c => diesel::insert_into(suppliers::table).values(rows).execute(c))?;
+        each_backend!(&mut *conn, c => diesel::insert_into(suppliers::table).values(rows).execute(c))?;
+        conn.has_grown("suppliers", ids.len())?;
     }
     Ok(())
 }

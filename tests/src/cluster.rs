@@ -11,10 +11,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use postgres::{Client, NoTls};
-
 use self::programs::Programs;
 use crate::database;
+use crate::sql::{Sql, SqlError};
 
 /// Why there is no PostgreSQL to test with.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +40,7 @@ pub enum ClusterError {
     System(#[from] io::Error),
     /// The server refused something.
     #[error(transparent)]
-    Sql(#[from] postgres::Error),
+    Sql(#[from] SqlError),
 }
 
 /// How a server is stopped.
@@ -101,8 +100,7 @@ impl Cluster {
         cluster.configure(&SETTINGS)?;
         cluster.configure(settings)?;
         cluster.start_again()?;
-        Client::connect(&cluster.admin_url("postgres"), NoTls)?
-            .batch_execute("CREATE ROLE sonae LOGIN CREATEDB CREATEROLE")?;
+        Sql::open(&cluster.admin_url("postgres"))?.run("CREATE ROLE sonae LOGIN CREATEDB CREATEROLE")?;
         Ok(cluster)
     }
 

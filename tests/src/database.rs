@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use postgres::{Client, Error, NoTls};
+use crate::sql::{Sql, SqlError};
 
 /// An empty database that is dropped at the end, whoever is still connected.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl Database {
     ///
     /// # Errors
     /// The server cannot be reached, or the role may not make databases.
-    pub fn create(maintenance_url: &str) -> Result<Self, Error> {
+    pub fn create(maintenance_url: &str) -> Result<Self, SqlError> {
         Ok(Self { maintenance_url: maintenance_url.to_owned(), name: create(maintenance_url)? })
     }
 
@@ -36,7 +36,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let dropped = Client::connect(&self.maintenance_url, NoTls).and_then(|mut client| client.batch_execute(&drop));
+        let dropped = Sql::open(&self.maintenance_url).and_then(|mut sql| sql.run(&drop));
         if let Err(error) = dropped {
             // The test has its outcome; the server is to be cleaned up by hand where it outlives the tests.
             eprintln!("database {} is left over: {error}", self.name);
@@ -45,10 +45,10 @@ impl Drop for Database {
 }
 
 /// Makes an empty database with a name of its own; gives the name.
-pub(crate) fn create(maintenance_url: &str) -> Result<String, Error> {
+pub(crate) fn create(maintenance_url: &str) -> Result<String, SqlError> {
     static MADE: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     let name = format!("sonae_{}_{now}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-    Client::connect(maintenance_url, NoTls)?.batch_execute(&format!("CREATE DATABASE {name}"))?;
+    Sql::open(maintenance_url)?.run(&format!("CREATE DATABASE {name}"))?;
     Ok(name)
 }

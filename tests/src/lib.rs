@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod database;
 pub mod procurement;
+pub mod sql;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
