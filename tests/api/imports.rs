@@ -57,12 +57,12 @@ fn japanese_headings_and_words_are_taken() {
 fn a_nul_in_a_row_is_told_like_any_other_fault() {
     let app = App::start();
     let integrator = app.client("integrator");
-    let rows = r#"{"supplier_code": "A\u0000", "employee_count": "8\u00000", "x\u0000": 1}"#;
+    let rows = "{\"supplier_code\": \"A\\u0000\", \"employee_count\": \"8\\u00000\"}\n{\"supplier_code\": \"B\", \"x\\u0000\": 1}\n";
     let job = integrator.import("kind=suppliers", "application/x-ndjson", rows.as_bytes());
     let expected = [
         found(1, "supplier_code", "control-character"),
         found(1, "employee_count", "not-a-number"),
-        found(1, "x\u{fffd}", "unknown-field"),
+        found(2, "x\u{fffd}", "unknown-field"),
     ];
     assert_eq!(integrator.findings(&job), expected);
 }

@@ -278,7 +278,7 @@ impl Client {
             if !job.json["finished_at"].is_null() {
                 return job.json;
             }
-            assert!(start.elapsed() < Duration::from_secs(60), "the job does not end: {job:?}");
+            assert!(start.elapsed() < Duration::from_secs(300), "the job does not end: {job:?}");
             std::thread::yield_now();
         }
     }
