@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::prelude::*;
-use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
+use diesel::r2d2::{ManageConnection, Pool, PoolError, PooledConnection};
 
 use crate::conn::{Conn, Role, Scope, each_backend};
 use crate::error::RepoError;
@@ -54,6 +55,8 @@ type Pooled = PooledConnection<Manager>;
 const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
 /// How long a request waits for a connection to a server of which all are in use.
 const CHECKOUT: Duration = Duration::from_secs(5);
+/// How long a writer that waits for its turn leaves its connection to others.
+const BETWEEN_TURNS: Duration = Duration::from_millis(20);
 /// How long it waits while the server is away.
 const AWAY: Duration = Duration::from_millis(500);
 
@@ -136,7 +139,7 @@ impl Database {
             }
             Backend::Postgres { primary, replica, roles } => {
                 let sql = postgres::begin(role, scope, roles, self.limits);
-                let conn = primary.begin(scope, &sql)?;
+                let conn = primary.begin_in_turn(scope, &sql, self.limits.patience)?;
                 match (replica, role, scope) {
                     (Some(replica), Role::Reader, Scope::Tenant(tenant)) => {
                         replica.begin_if_current(&sql, tenant, conn)
@@ -173,6 +176,26 @@ impl Database {
 }
 
 impl Server {
+    /// Begins a transaction, after the writers of the same buyer that came before.
+    fn begin_in_turn(&self, scope: Scope, sql: &str, patience: Duration) -> Result<Pooled, RepoError> {
+        let start = Instant::now();
+        loop {
+            match self.begin(scope, sql) {
+                // Where no connection came free there has been waiting enough.
+                Err(RepoError::Busy(cause))
+                    if !cause.is::<PoolError>() && self.is_here() && start.elapsed() < patience =>
+                {
+                    thread::sleep(BETWEEN_TURNS);
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        !self.is_away.load(Ordering::Relaxed)
+    }
+
     /// Begins a transaction. A connection that the server has closed meanwhile is thrown away: nothing was done on it.
     fn begin(&self, scope: Scope, sql: &str) -> Result<Pooled, RepoError> {
         let mut left = self.pool.max_size();
@@ -186,7 +209,7 @@ impl Server {
     }
 
     fn get(&self) -> Result<Pooled, RepoError> {
-        let wait = if self.is_away.load(Ordering::Relaxed) { AWAY } else { CHECKOUT };
+        let wait = if self.is_here() { CHECKOUT } else { AWAY };
         Ok(self.pool.get_timeout(wait)?)
     }
 

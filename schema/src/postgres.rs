@@ -97,6 +97,10 @@ pub(crate) struct Limits {
     pub(crate) statement: Option<Duration>,
 }
 
+/// How long a writer waits for its turn at a time. Between two times others have its connection: those who wait for a long
+/// import of one buyer would take all of them from the other buyers.
+const TURN: Duration = Duration::from_millis(200);
+
 /// The statements that begin a transaction: one message to the server.
 pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> String {
     let mut sql = match role {
@@ -106,7 +110,7 @@ pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> 
     };
     sql += &roles.take(scope);
     // Writing to a string does not fail.
-    let _ = write!(sql, "SET LOCAL lock_timeout = {}; ", limits.patience.as_millis());
+    let _ = write!(sql, "SET LOCAL lock_timeout = {}; ", TURN.min(limits.patience).as_millis());
     if let Some(limit) = limits.statement {
         let _ = write!(sql, "SET LOCAL statement_timeout = {}; ", limit.as_millis());
     }
@@ -117,6 +121,7 @@ pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> 
         (Role::Writer, Scope::Installation) => sql += "SELECT pg_advisory_xact_lock(2199023255);",
         (Role::Reader, _) | (Role::Queue, Scope::Installation) => {}
     }
+    let _ = write!(sql, " SET LOCAL lock_timeout = {}", limits.patience.as_millis());
     sql
 }
 
