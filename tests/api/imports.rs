@@ -61,7 +61,7 @@ fn a_nul_in_a_row_is_told_like_any_other_fault() {
     let job = integrator.import("kind=suppliers", "application/x-ndjson", rows.as_bytes());
     let expected = [
         found(1, "supplier_code", "control-character"),
-        found(1, "employee_count", "not-a-number"),
+        found(1, "employee_count", "wrong-type"),
         found(2, "x\u{fffd}", "unknown-field"),
     ];
     assert_eq!(integrator.findings(&job), expected);
