@@ -13,7 +13,7 @@ use crate::error::RepoError;
 /// The first release without the race that could lose committed writes in WAL mode (3.7.0 to 3.51.2).
 const OLDEST: [u32; 3] = [3, 51, 3];
 
-/// How long a process waits for a writer in another one, and what the connection is for.
+/// Opens the file for readers or for writers, who wait so long for one in another process.
 pub(crate) fn connect(path: &Path, role: Role, patience: Duration) -> Result<SqliteConnection, RepoError> {
     let path = path.to_str().ok_or_else(|| RepoError::Unusable("the data folder's name is no text".into()))?;
     let failed = |error: ConnectionError| RepoError::Unusable(format!("{path} cannot be opened: {error}"));
