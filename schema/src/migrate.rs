@@ -31,13 +31,18 @@ struct Name {
 /// Runs the migrations of a server that have not run yet, each in a transaction, and sees that the wall stands.
 pub(crate) fn postgres(conn: &mut PgConnection) -> Result<(), RepoError> {
     // Whoever only uses the tables need not own them.
-    if is_current(conn)? && unwalled(conn)?.is_empty() {
+    if is_up_to_date(conn)? {
         return Ok(());
     }
     conn.batch_execute(LOCK)?;
-    let done = bring_up_to_date(conn);
+    // Whoever had the lock before may be at work by now: making the wall anew would get into the way of that.
+    let done = is_up_to_date(conn).and_then(|is_done| if is_done { Ok(()) } else { bring_up_to_date(conn) });
     conn.batch_execute(UNLOCK)?;
     done
+}
+
+fn is_up_to_date(conn: &mut PgConnection) -> Result<bool, RepoError> {
+    Ok(is_current(conn)? && unwalled(conn)?.is_empty())
 }
 
 fn bring_up_to_date(conn: &mut PgConnection) -> Result<(), RepoError> {
