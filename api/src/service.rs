@@ -61,8 +61,8 @@ pub enum ServeError {
     #[error("the model cannot be used: {0}")]
     Model(String),
     /// The jobs cannot run.
-    #[error("jobs cannot run: {0}")]
-    Jobs(String),
+    #[error("jobs cannot run")]
+    Jobs(#[source] io::Error),
 }
 
 /// A database with a first buyer, opened, and the keys of the data folder.
@@ -227,7 +227,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let store = Store::open(&config.data, &place, config.connections(), PATIENCE)?;
     let runner = Runner::new(store.database.is_shared());
     let tools = Tools { limits: config.limits, model: model.clone(), rescore_after: config.rescore_after };
-    let mut threads = runner.start(&store.database, tools).map_err(|error| ServeError::Jobs(error.to_string()))?;
+    let mut threads = runner.start(&store.database, tools)?;
     let state = Data::new(State {
         db: Db::new(store.database.with_statement_limit(Duration::from_secs(config.database.statement_seconds))),
         keys: store.keys,
@@ -259,7 +259,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                 }
             });
         })
-        .map_err(|error| ServeError::Jobs(error.to_string()))?;
+        .map_err(ServeError::Jobs)?;
     let started = started.recv().unwrap_or_else(|_| Err(io::Error::other("the service ended as it began")));
     match started {
         Ok(([address, admin_address], handles)) => {

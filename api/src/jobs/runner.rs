@@ -15,8 +15,8 @@ use tracing::{error, info, info_span, warn};
 
 use super::{Interrupted, interrupted_result};
 use crate::config::Limits;
-use crate::problem::ApiError;
 use crate::score_runs::{self, Schedule};
+use crate::service::ServeError;
 use crate::{exports, imports};
 
 /// How far a job is, told to whoever asks while it runs.
@@ -149,7 +149,7 @@ impl Runner {
     }
 
     /// Starts the thread. What an ended process has left is put back into the queue.
-    pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, ApiError> {
+    pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, ServeError> {
         let database = database.with_patience(PATIENCE);
         self.clean_up(&database)?;
         let mut threads = Vec::new();
@@ -292,6 +292,6 @@ impl Runner {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ApiError> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(ApiError::internal)
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ServeError> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(ServeError::Jobs)
 }
