@@ -100,6 +100,9 @@ pub(crate) struct Limits {
 /// How long a writer waits for its turn at a time. Between two times others have its connection: those who wait for a long
 /// import of one buyer would take all of them from the other buyers.
 const TURN: Duration = Duration::from_millis(200);
+/// After how long the server undoes a writing transaction that says nothing: its process sleeps, or its machine has lost
+/// its power, and its buyer's next writer waits. Ours pause for much less.
+const SILENCE: &str = "60s";
 
 /// The statements that begin a transaction: one message to the server.
 pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> String {
@@ -113,6 +116,9 @@ pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> 
     let _ = write!(sql, "SET LOCAL lock_timeout = {}; ", TURN.min(limits.patience).as_millis());
     if let Some(limit) = limits.statement {
         let _ = write!(sql, "SET LOCAL statement_timeout = {}; ", limit.as_millis());
+    }
+    if role != Role::Reader {
+        let _ = write!(sql, "SET LOCAL idle_in_transaction_session_timeout = '{SILENCE}'; ");
     }
     match (role, scope) {
         (Role::Writer, Scope::Tenant(tenant)) => count_write(&mut sql, tenant.as_str(), "writer"),
