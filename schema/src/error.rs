@@ -26,16 +26,19 @@ pub enum RepoError {
 }
 
 /// What databases say, in English or as a Japanese server does, when they are only busy: diesel has no kind for these.
-const BUSY: [&str; 9] = [
+const BUSY: [&str; 11] = [
     "database is locked",
     "canceling statement due to statement timeout",
     "canceling statement due to lock timeout",
     "canceling statement due to conflict with recovery",
     "deadlock detected",
+    // Before the connection is seen to be closed: the server stops, has crashed, or found a transaction silent.
+    "terminating connection",
     "ステートメントのタイムアウトのため",
     "ロックのタイムアウトのため",
     "リカバリで競合が発生したため",
     "デッドロックを検出しました",
+    "接続を終了",
 ];
 
 impl From<Error> for RepoError {
