@@ -83,7 +83,8 @@ impl Db {
         let start = Instant::now();
         loop {
             match self.run(role, tenant, work.clone()).await {
-                Err(ApiError::Busy(_)) if start.elapsed() < LONGEST_IMPORT => {}
+                // On a server jobs wait for no import; where it is away, whoever asks is told so.
+                Err(ApiError::Busy(_)) if !self.0.is_shared() && start.elapsed() < LONGEST_IMPORT => {}
                 done => return done,
             }
         }
