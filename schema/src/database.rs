@@ -221,8 +221,10 @@ impl Server {
         if conn.begin(tenant.into(), sql).is_err() {
             return Ok(primary);
         }
-        let here = write_count(&mut conn, tenant);
-        let is_current = here.is_ok_and(|here| write_count(&mut primary, tenant).is_ok_and(|there| here >= there));
+        let here = write_counts(&mut conn, tenant);
+        let has_all = |here: [i64; 2], there: [i64; 2]| here.iter().zip(there).all(|(here, there)| *here >= there);
+        let is_current =
+            here.is_ok_and(|here| write_counts(&mut primary, tenant).is_ok_and(|there| has_all(here, there)));
         let (chosen, mut other) = if is_current { (conn, primary) } else { (primary, conn) };
         // It has read nothing that matters; where ending it fails, the pool throws it away.
         drop(other.finish(|_| Ok::<_, RepoError>(())));
@@ -230,15 +232,16 @@ impl Server {
     }
 }
 
-/// How often transactions have written rows of a buyer.
-fn write_count(conn: &mut Conn, tenant: TenantId) -> Result<i64, RepoError> {
-    use crate::tables::tenant_writes;
+/// How often transactions have written rows of a buyer, and what all buyers share: neither number ever falls.
+fn write_counts(conn: &mut Conn, tenant: TenantId) -> Result<[i64; 2], RepoError> {
+    use crate::tables::{installation_writes, tenant_writes};
     // Kept apart for the two kinds of writers, which do not wait for each other.
     let counts: Vec<i64> = each_backend!(conn, c => tenant_writes::table
         .filter(tenant_writes::tenant_id.eq(tenant))
         .select(tenant_writes::count)
         .load(c))?;
-    Ok(counts.into_iter().sum())
+    let shared: i64 = each_backend!(conn, c => installation_writes::table.select(installation_writes::count).first(c))?;
+    Ok([counts.into_iter().sum(), shared])
 }
 
 fn pool(size: u32, timeout: Duration) -> diesel::r2d2::Builder<Manager> {

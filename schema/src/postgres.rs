@@ -124,7 +124,9 @@ pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> 
         (Role::Writer, Scope::Tenant(tenant)) => count_write(&mut sql, tenant.as_str(), "writer"),
         (Role::Queue, Scope::Tenant(tenant)) => count_write(&mut sql, tenant.as_str(), "queue"),
         // Nobody else may add or rename buyers meanwhile.
-        (Role::Writer, Scope::Installation) => sql += "SELECT pg_advisory_xact_lock(2199023255);",
+        (Role::Writer, Scope::Installation) => {
+            sql += "SELECT pg_advisory_xact_lock(2199023255); UPDATE installation_writes SET count = count + 1;";
+        }
         (Role::Reader, _) | (Role::Queue, Scope::Installation) => {}
     }
     let _ = write!(sql, " SET LOCAL lock_timeout = {}", limits.patience.as_millis());

@@ -60,6 +60,12 @@ diesel::table! {
     }
 }
 diesel::table! {
+    installation_writes (id) {
+        id -> Integer,
+        count -> BigInt,
+    }
+}
+diesel::table! {
     tenant_writes (tenant_id, role) {
         tenant_id -> Text,
         role -> Text,

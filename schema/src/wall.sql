@@ -33,11 +33,12 @@ BEGIN
             RAISE EXCEPTION 'the role % may look over the wall: take SUPERUSER and BYPASSRLS away from it', name;
         END IF;
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), name);
-        EXECUTE format('GRANT SELECT ON tenants, services, models, __diesel_schema_migrations TO %I', name);
+        EXECUTE format('GRANT SELECT ON tenants, services, models, installation_writes, __diesel_schema_migrations TO %I', name);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON job_queue TO %I', name);
     END LOOP;
     EXECUTE format('GRANT INSERT ON models TO %I', tenant_role);
     EXECUTE format('GRANT INSERT, UPDATE, DELETE ON tenants, services TO %I', operator_role);
+    EXECUTE format('GRANT UPDATE ON installation_writes TO %I', operator_role);
 
     FOR walled IN
         SELECT oid
