@@ -1,15 +1,19 @@
 //! A service of its own for each test, and a client that holds every answer to the API document.
 
+#![expect(dead_code, reason = "each of the targets that share this uses a part of it")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use api::{Config, DatabaseOptions, Limits, Running};
 use clap::Parser;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tests::database::Database;
 use ureq::http::{Method, Request};
 
@@ -25,8 +29,17 @@ pub(crate) struct Data {
 impl Data {
     pub(crate) fn new() -> Self {
         let server = std::env::var("SONAE_TEST_POSTGRES").ok();
-        let database = server.map(|url| Database::create(&url).unwrap());
-        Self { folder: tempfile::tempdir().unwrap(), database }
+        Self { folder: tempfile::tempdir().unwrap(), database: server.map(|url| Database::create(&url).unwrap()) }
+    }
+
+    /// The same on a server of the test's own, by the address of a database there.
+    pub(crate) fn on(server: &str) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), database: Some(Database::create(server).unwrap()) }
+    }
+
+    /// The address of the database, where it is on a server.
+    pub(crate) fn url(&self) -> Option<String> {
+        self.database.as_ref().map(Database::url)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -34,7 +47,7 @@ impl Data {
     }
 
     fn options(&self) -> DatabaseOptions {
-        DatabaseOptions { url: self.database.as_ref().map(Database::url), ..DatabaseOptions::embedded() }
+        DatabaseOptions { url: self.url(), ..DatabaseOptions::embedded() }
     }
 }
 
@@ -164,6 +177,75 @@ pub(crate) fn command(data: &Data, arguments: &[&str]) -> Command {
         command.env("DATABASE_URL", database.url());
     }
     command
+}
+
+/// A new token for everything that a buyer's own people may do.
+pub(crate) fn admin_token(data: &Data, tenant: &str) -> String {
+    let name = format!("admin {}", nanos());
+    let arguments = ["token", "create", "--name", &name, "--role", "admin", "--tenant", tenant];
+    let done = command(data, &arguments).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+/// The service as a process of its own.
+pub(crate) struct Process {
+    child: Child,
+    log: NamedTempFile,
+    pub(crate) address: SocketAddr,
+}
+
+impl Process {
+    /// Starts it, and waits until it says where it is.
+    pub(crate) fn start(data: &Data, arguments: &[&str]) -> Self {
+        let arguments = [&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], arguments].concat();
+        let log = NamedTempFile::new().unwrap();
+        let mut service = command(data, &arguments);
+        let mut child = service.stdout(Stdio::piped()).stderr(log.reopen().unwrap()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split("//").nth(1).and_then(|rest| rest.split('/').next());
+        let address = address.unwrap_or_else(|| panic!("{}", fs::read_to_string(log.path()).unwrap()));
+        Self { address: address.parse().unwrap(), child, log }
+    }
+
+    /// A client of it with a token.
+    pub(crate) fn client(&self, token: &str) -> Client {
+        Client { address: self.address, token: Some(token.to_owned()), lang: "en" }
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log.path()).unwrap()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Ends it by a signal; gives its exit code.
+    #[cfg(unix)]
+    pub(crate) fn end(&mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
+        self.wait()
+    }
+
+    /// Waits for its end; gives its exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{} has logged:\n{}", self.address, self.log());
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// Sends requests with a token, and holds the answers to the document.

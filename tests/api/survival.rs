@@ -1,59 +1,23 @@
 //! What is acknowledged stays, whatever happens to the process.
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Stdio};
+use std::net::TcpListener;
 
 use serde_json::json;
 
-use crate::support::{App, Client, Data, command, id};
-
-/// The service as a process of its own.
-struct Process(Child);
-
-impl Process {
-    /// Starts it, and waits until it says where it is.
-    fn start(data: &Data, arguments: &[&str]) -> (Self, SocketAddr) {
-        let arguments = [&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], arguments].concat();
-        let mut child = command(data, &arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("//").nth(1).and_then(|rest| rest.split('/').next()).unwrap().parse().unwrap();
-        (Self(child), address)
-    }
-
-    #[cfg(unix)]
-    fn signal(&mut self, name: &str) -> Option<i32> {
-        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-        self.0.wait().unwrap().code()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn token(data: &Data) -> String {
-    let done = command(data, &["token", "create", "--name", "me", "--role", "admin"]).output().unwrap();
-    String::from_utf8(done.stdout).unwrap().trim().to_owned()
-}
+use crate::support::{App, Data, Process, admin_token, command, id};
 
 #[cfg(unix)]
 #[test]
 fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
     let data = Data::new();
-    let token = token(&data);
+    let token = admin_token(&data, "default");
     let rows: String = (0..30_000).map(|row| format!("S{row}\n")).collect();
     let file = format!("supplier_code\n{rows}");
     let mut acknowledged = Vec::new();
     let mut jobs = Vec::new();
     for round in 0..6 {
-        let (mut process, address) = Process::start(&data, &[]);
-        let client = Client { address, token: Some(token.clone()), lang: "en" };
+        let mut process = Process::start(&data, &[]);
+        let client = process.client(&token);
         for place in 0..round {
             let code = format!("K{round}-{place}");
             client.supplier(&code);
@@ -76,11 +40,11 @@ fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
                 break;
             }
         }
-        process.signal("KILL");
+        process.end("KILL");
     }
 
-    let (_process, address) = Process::start(&data, &[]);
-    let client = Client { address, token: Some(token), lang: "en" };
+    let process = Process::start(&data, &[]);
+    let client = process.client(&token);
     for job in &jobs {
         let job = client.ended(job);
         assert_eq!(job["state"], "succeeded", "{job}");
@@ -100,10 +64,10 @@ fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
 #[test]
 fn a_signal_ends_the_service_and_a_job_in_hand_begins_again() {
     let data = Data::new();
-    let token = token(&data);
+    let token = admin_token(&data, "default");
     let rows: String = (0..50_000).map(|row| format!("S{row}\n")).collect();
-    let (mut process, address) = Process::start(&data, &[]);
-    let client = Client { address, token: Some(token.clone()), lang: "en" };
+    let mut process = Process::start(&data, &[]);
+    let client = process.client(&token);
     let answer = client.send(
         "POST",
         "/v1/imports?kind=suppliers",
@@ -111,10 +75,10 @@ fn a_signal_ends_the_service_and_a_job_in_hand_begins_again() {
         Some(format!("supplier_code\n{rows}").as_bytes()),
     );
     let job = id(&answer.json).to_owned();
-    assert_eq!(process.signal("TERM"), Some(0));
+    assert_eq!(process.end("TERM"), Some(0));
 
-    let (_process, address) = Process::start(&data, &[]);
-    let client = Client { address, token: Some(token), lang: "en" };
+    let process = Process::start(&data, &[]);
+    let client = process.client(&token);
     assert_eq!(client.ended(&job)["result"]["created"], json!(50_000));
 }
 
@@ -151,13 +115,13 @@ fn other_machines_are_let_in_only_over_tls_or_through_a_proxy() {
 #[test]
 fn accepted_score_runs_survive_kill_9_and_are_there_once() {
     let data = Data::new();
-    let token = token(&data);
+    let token = admin_token(&data, "default");
     let rows: String = (0..5_000).map(|row| format!("S{row}\n")).collect();
     let quiet = ["--rescore-after-seconds", "86400"];
     let mut runs: Vec<String> = Vec::new();
     for round in 0..5 {
-        let (mut process, address) = Process::start(&data, &quiet);
-        let client = Client { address, token: Some(token.clone()), lang: "en" };
+        let mut process = Process::start(&data, &quiet);
+        let client = process.client(&token);
         // A job that has ended a process three times is not begun again.
         for run in &runs {
             assert_eq!(client.ended(run)["state"], "succeeded");
@@ -172,10 +136,10 @@ fn accepted_score_runs_survive_kill_9_and_are_there_once() {
         for _ in 0..round * 40 {
             client.get("/v1/settings");
         }
-        process.signal("KILL");
+        process.end("KILL");
     }
-    let (_process, address) = Process::start(&data, &quiet);
-    let client = Client { address, token: Some(token), lang: "en" };
+    let process = Process::start(&data, &quiet);
+    let client = process.client(&token);
     for run in &runs {
         assert_eq!(client.ended(run)["state"], "succeeded");
         assert_eq!(client.count(&format!("/v1/scores?score_run_id={run}")), 5_000);

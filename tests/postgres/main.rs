@@ -1,5 +1,10 @@
 //! Tests that need PostgreSQL servers of their own, or more than one service over one database.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod cluster;
+mod failures;
+mod gate;
+mod processes;
+#[path = "../api/support.rs"]
+mod support;

@@ -1,0 +1,339 @@
+//! Servers that stop, lag, or are held up: the service says so, loses nothing, and goes on by itself.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tests::cluster::{Cluster, Stop};
+use tests::sql::Sql;
+
+use crate::gate::{Gate, within};
+use crate::support::{Answer, Client, Data, Process, admin_token, command, id};
+
+/// Scores do not follow changes.
+const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
+/// The longest that anybody waits for an answer, with some time for a slow machine.
+const LONGEST: Duration = Duration::from_secs(13);
+
+/// Does something, and takes its time.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let value = work();
+    (value, start.elapsed())
+}
+
+#[track_caller]
+fn is_busy(answer: &Answer) {
+    answer.is_problem(503, "busy", &[]);
+    assert_eq!(answer.header("retry-after"), Some("5"));
+}
+
+fn tenant_id(sql: &mut Sql, name: &str) -> String {
+    let role = sql.text("SELECT quote_ident(current_database() || '_operator')").unwrap();
+    sql.run(&format!("SET ROLE {role}")).unwrap();
+    let found = sql.text(&format!("SELECT id FROM tenants WHERE name = '{name}'")).unwrap();
+    sql.run("RESET ROLE").unwrap();
+    found
+}
+
+/// Sends requests until it is told to stop; gives the codes of the suppliers that were acknowledged, and tells of each
+/// whether it was.
+fn keep_asking(client: &Client, name: &str, is_over: &AtomicBool, tell: &mpsc::Sender<bool>) -> Vec<String> {
+    let mut acknowledged = Vec::new();
+    for count in 0.. {
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
+        let code = format!("{name}-{count}");
+        let (made, waited) = timed(|| client.post("/v1/suppliers", &json!({ "supplier_code": code, "name": code })));
+        assert!(waited < LONGEST, "{waited:?}: {made:?}");
+        let (read, waited) = timed(|| client.get("/v1/suppliers?limit=5"));
+        assert!(waited < LONGEST, "{waited:?}: {read:?}");
+        for answer in [&made, &read].into_iter().filter(|answer| answer.status >= 400) {
+            is_busy(answer);
+        }
+        if made.status == 201 {
+            acknowledged.push(code);
+        }
+        let _ = tell.send(made.status == 201 && read.status == 200);
+    }
+    acknowledged
+}
+
+fn a_server_stops_under_load(how: Stop) {
+    // What is acknowledged is to be there after a crash as well.
+    let cluster = Cluster::with(&[("synchronous_commit", "on")]).unwrap();
+    let data = Data::on(&cluster.url("postgres").replace("sonae@", "sonae:hush-hush@"));
+    let service = Process::start(&data, &QUIET);
+    let token = admin_token(&data, "default");
+    let client = service.client(&token);
+    let mut gate = Gate::close(&data, "supplier_versions", "NEW.supplier_code = 'B'");
+    let file = "supplier_code\nA\nB\n";
+    let headers = [("content-type", "text/csv")];
+    let sent = client.send("POST", "/v1/imports?kind=suppliers", &headers, Some(file.as_bytes()));
+    assert_eq!(sent.status, 202, "{sent:?}");
+    gate.wait_for_one();
+    assert!(command(&data, &["tenant", "create", "other"]).output().unwrap().status.success());
+    // The import holds its buyer's writer.
+    let other = service.client(&admin_token(&data, "other"));
+
+    let is_over = AtomicBool::new(false);
+    let (tell, told) = mpsc::channel();
+    let acknowledged = thread::scope(|scope| {
+        let asking: Vec<_> = ["X", "Y", "Z"]
+            .into_iter()
+            .map(|name| {
+                let (client, tell, is_over) = (&other, tell.clone(), &is_over);
+                scope.spawn(move || keep_asking(client, name, is_over, &tell))
+            })
+            .collect();
+        let wait_for = |count, wanted| {
+            let start = Instant::now();
+            let mut seen = 0;
+            while seen < count {
+                seen += usize::from(told.recv_timeout(LONGEST * 2).unwrap() == wanted);
+                assert!(start.elapsed() < Duration::from_secs(40), "{wanted} only {seen} times");
+            }
+            start.elapsed()
+        };
+        wait_for(30, true);
+        cluster.stop(how).unwrap();
+        wait_for(12, false);
+        cluster.start_again().unwrap();
+        let again = wait_for(30, true);
+        assert!(again < Duration::from_secs(15), "{again:?}");
+        is_over.store(true, Ordering::Relaxed);
+        asking.into_iter().flat_map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
+    });
+
+    for code in &acknowledged {
+        assert_eq!(other.get(&format!("/v1/suppliers/by-code?code={code}")).status, 200, "{code}");
+    }
+    let job = client.ended(id(&sent.json));
+    assert_eq!((&job["state"], &job["attempt_count"]), (&json!("succeeded"), &json!(2)), "{job}");
+    assert_eq!(job["result"]["created"], json!(2), "{job}");
+    let log = service.log();
+    assert!(!log.contains("hush") && !log.contains("status=500"), "{log}");
+}
+
+#[test]
+fn a_server_that_is_stopped_under_load_and_started_again_has_all_that_was_acknowledged() {
+    a_server_stops_under_load(Stop::Fast);
+}
+
+#[test]
+fn a_server_that_crashes_under_load_and_is_started_again_has_all_that_was_acknowledged() {
+    a_server_stops_under_load(Stop::Immediate);
+}
+
+#[test]
+fn requests_beyond_the_connections_are_told_so_in_time() {
+    let data = Data::new();
+    let service = Process::start(&data, &[&QUIET[..], &["--database-connections", "2"]].concat());
+    let client = service.client(&admin_token(&data, "default"));
+    client.supplier("A");
+    let mut sql = Sql::open(&data.url().unwrap()).unwrap();
+    sql.run("BEGIN; LOCK TABLE supplier_versions IN ACCESS EXCLUSIVE MODE").unwrap();
+    thread::scope(|scope| {
+        let ask = || scope.spawn(|| timed(|| client.get("/v1/suppliers")));
+        let held_up = [ask(), ask()];
+        let mut other = Sql::open(&data.url().unwrap()).unwrap();
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'supplier_versions'::regclass";
+        within(10, "both connections are held up", || other.text(waiting).unwrap() == "2");
+        for asking in [ask(), ask(), ask()] {
+            let (answer, waited) = asking.join().unwrap();
+            is_busy(&answer);
+            assert!(waited < Duration::from_secs(8), "{waited:?}");
+        }
+        for asking in held_up {
+            let (answer, waited) = asking.join().unwrap();
+            is_busy(&answer);
+            assert!(waited < LONGEST, "{waited:?}");
+        }
+    });
+    sql.run("ROLLBACK").unwrap();
+    assert_eq!(client.count("/v1/suppliers"), 1);
+    assert_eq!(client.import_csv("kind=suppliers", "supplier_code\nB\n")["state"], "succeeded");
+}
+
+#[test]
+fn a_statement_that_takes_too_long_is_given_up() {
+    let data = Data::new();
+    let service = Process::start(&data, &[&QUIET[..], &["--database-statement-seconds", "1"]].concat());
+    let client = service.client(&admin_token(&data, "default"));
+    let mut sql = Sql::open(&data.url().unwrap()).unwrap();
+    sql.run("BEGIN; LOCK TABLE supplier_versions IN ACCESS EXCLUSIVE MODE").unwrap();
+    let body = json!({ "supplier_code": "A", "name": "A" });
+    let requests: [&dyn Fn() -> Answer; 2] = [&|| client.get("/v1/suppliers"), &|| client.post("/v1/suppliers", &body)];
+    for request in requests {
+        let (answer, waited) = timed(request);
+        is_busy(&answer);
+        assert!(waited > Duration::from_millis(900) && waited < Duration::from_secs(5), "{waited:?}");
+    }
+    sql.run("ROLLBACK").unwrap();
+    assert_eq!(client.count("/v1/suppliers"), 0);
+}
+
+#[test]
+fn a_writer_that_waits_too_long_for_another_of_its_buyer_is_told_so_and_no_other_buyer_waits() {
+    let data = Data::new();
+    let service = Process::start(&data, &QUIET);
+    assert!(command(&data, &["tenant", "create", "other"]).output().unwrap().status.success());
+    let [client, other] = ["default", "other"].map(|tenant| service.client(&admin_token(&data, tenant)));
+    client.supplier("A");
+    let mut sql = Sql::open(&data.url().unwrap()).unwrap();
+    let tenant = tenant_id(&mut sql, "default");
+    sql.run(&format!(
+        "BEGIN; SET LOCAL sonae.tenant_id = '{tenant}'; SELECT FROM tenant_writes WHERE role = 'writer' FOR UPDATE"
+    ))
+    .unwrap();
+    thread::scope(|scope| {
+        let held_up =
+            scope.spawn(|| timed(|| client.post("/v1/suppliers", &json!({ "supplier_code": "B", "name": "B" }))));
+        let mut watch = Sql::open(&data.url().unwrap()).unwrap();
+        within(5, "it waits", || {
+            watch.text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)").unwrap() == "true"
+        });
+        let (_, waited) = timed(|| {
+            other.supplier("A");
+            assert_eq!(client.count("/v1/suppliers"), 1);
+        });
+        assert!(waited < Duration::from_secs(3) && !held_up.is_finished(), "{waited:?}");
+        let (answer, waited) = held_up.join().unwrap();
+        is_busy(&answer);
+        assert!(waited > Duration::from_secs(9) && waited < LONGEST, "{waited:?}");
+    });
+    sql.run("ROLLBACK").unwrap();
+    client.supplier("B");
+}
+
+/// How often supplier rows were looked for on a server.
+fn scan_count(sql: &mut Sql) -> u64 {
+    let scans = "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE relname = 'supplier_versions'";
+    sql.text(scans).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_replica_serves_what_it_has_and_is_never_missed() {
+    let primary = Cluster::start().unwrap();
+    let data = Data::on(&primary.url("postgres"));
+    let token = admin_token(&data, "default");
+    let replica = Cluster::replica_of(&primary).unwrap();
+    let url = data.url().unwrap();
+    let database = url.rsplit('/').next().unwrap();
+    let replica_url = replica.url(database);
+    let arguments = [&QUIET[..], &["--database-replica-url", &replica_url]].concat();
+    let services = [Process::start(&data, &arguments), Process::start(&data, &arguments)];
+    let [first, second] = services.each_ref().map(|service| service.client(&token));
+    let written_and_read = |name: &str| {
+        for (place, (writer, reader)) in [(&first, &first), (&first, &second), (&second, &first)].iter().enumerate() {
+            let (made, waited) = timed(|| writer.supplier(&format!("{name}{place}")));
+            assert!(waited < Duration::from_secs(3), "{waited:?}");
+            let (read, waited) = timed(|| reader.get(&format!("/v1/suppliers/{}", id(&made))));
+            assert!(read.status == 200 && waited < Duration::from_secs(3), "{waited:?}: {read:?}");
+        }
+    };
+
+    // It lags.
+    let mut admin = Sql::open(&replica.admin_url(database)).unwrap();
+    admin.run("SELECT pg_wal_replay_pause()").unwrap();
+    within(10, "paused", || admin.text("SELECT pg_get_wal_replay_pause_state()").unwrap() == "paused");
+    // What belongs to the installation is written before anything of this buyer, which would lead to the primary too.
+    let services_file = data.path().join("services.csv");
+    fs::write(&services_file, "provider_name,service_name,service_class\n事業者,見守り,class_1\n").unwrap();
+    let imported = command(&data, &["service", "import", services_file.to_str().unwrap()]).output().unwrap();
+    assert!(imported.status.success(), "{imported:?}");
+    assert_eq!(second.get("/v1/services").json["items"].as_array().unwrap().len(), 1);
+    assert!(command(&data, &["tenant", "suspend", "default"]).output().unwrap().status.success());
+    for client in [&first, &second] {
+        client.get("/v1/settings").is_problem(401, "invalid-token", &[]);
+    }
+    assert!(command(&data, &["tenant", "resume", "default"]).output().unwrap().status.success());
+    assert_eq!(first.get("/v1/settings").status, 200);
+    written_and_read("lagging");
+    assert_eq!(admin.text("SELECT count(*) FROM supplier_versions").unwrap(), "0");
+    let import = first.import_csv("kind=suppliers&source=b", "supplier_code\nZ\n");
+    assert_eq!(second.get(&format!("/v1/jobs/{}", id(&import))).json["state"], "succeeded");
+    let made = command(&data, &["token", "create", "--name", "leaver", "--role", "admin"]).output().unwrap();
+    let leaver = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let [old_first, old_second] = services.each_ref().map(|service| service.client(&leaver));
+    assert_eq!(old_first.get("/v1/settings").status, 200);
+    assert!(command(&data, &["token", "revoke", "leaver"]).output().unwrap().status.success());
+    for client in [&old_first, &old_second] {
+        client.get("/v1/settings").is_problem(401, "invalid-token", &[]);
+    }
+    assert_eq!(first.get("/v1/settings").status, 200);
+    // It has caught up.
+    let reads_here = |admin: &mut Sql| {
+        let before = scan_count(admin);
+        within(30, "the replica is read", || {
+            assert_eq!(first.get("/v1/suppliers").status, 200);
+            scan_count(admin) >= before + 5
+        });
+    };
+    admin.run("SELECT pg_wal_replay_resume()").unwrap();
+    reads_here(&mut admin);
+
+    // It is gone, and comes back.
+    drop(admin);
+    replica.stop(Stop::Immediate).unwrap();
+    for round in 0..5 {
+        written_and_read(&format!("without{round}"));
+    }
+    replica.start_again().unwrap();
+    reads_here(&mut Sql::open(&replica.admin_url(database)).unwrap());
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_named_without_its_password() {
+    let cluster = Cluster::start().unwrap();
+    Sql::open(&cluster.admin_url("postgres")).unwrap().run("CREATE ROLE locked LOGIN PASSWORD 'right'").unwrap();
+    let rules = cluster.data().join("pg_hba.conf");
+    let usual = fs::read_to_string(&rules).unwrap();
+    fs::write(&rules, format!("host all locked 127.0.0.1/32 scram-sha-256\n{usual}")).unwrap();
+    Sql::open(&cluster.admin_url("postgres")).unwrap().run("SELECT pg_reload_conf()").unwrap();
+    let url = cluster.url("postgres").replace("sonae@", "sonae:hush-hush@");
+    let data = Data::on(&url);
+    let own = data.url().unwrap();
+    let refused = |url: &str, arguments: &[&str]| {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let done = command(&data, &[&serve, arguments].concat()).env("DATABASE_URL", url).output().unwrap();
+        let text = [done.stdout, done.stderr].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        assert!(!text.contains("hush"), "{text}");
+        (done.status.code(), text)
+    };
+    let nobody = own.replace(own.rsplit(':').next().unwrap().split('/').next().unwrap(), "1");
+    let plain = ["--allow-plaintext-db"];
+    for (url, arguments, code, part) in [
+        ("mysql://sonae:hush-hush@localhost/sonae", &[][..], 2, "begins with mysql://"),
+        ("sonae:hush-hush@localhost/sonae", &[], 2, "the database's URL begins with"),
+        ("postgres://sonae:hush-hush@192.0.2.1/sonae", &[], 2, "--allow-plaintext-db"),
+        (
+            "postgres://sonae:hush-hush@192.0.2.1/sonae?connect_timeout=1",
+            &plain,
+            1,
+            "192.0.2.1/sonae cannot be reached",
+        ),
+        (&nobody, &[], 1, "cannot be reached"),
+        (&own.replace("sonae:", "nobody:"), &[], 1, "nobody"),
+        (&own.replace("sonae:", "locked:"), &[], 1, "password authentication failed"),
+        (&url.replace("/postgres", "/no_such"), &[], 1, "no_such"),
+    ] {
+        let (exit, text) = refused(url, arguments);
+        assert!(exit == Some(code) && text.contains(part), "{url}: {exit:?} {text}");
+    }
+    #[cfg(not(feature = "postgres-tls"))]
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let (exit, text) = refused(&format!("{own}?sslmode={mode}"), &[]);
+        assert!(exit == Some(2) && text.contains("this build cannot encrypt"), "{exit:?} {text}");
+    }
+    let help = command(&data, &["serve", "--help"]).env("DATABASE_REPLICA_URL", &own).output().unwrap();
+    assert!(help.status.success() && !String::from_utf8_lossy(&help.stdout).contains("hush"));
+    let service = Process::start(&data, &QUIET);
+    assert_eq!(service.client(&admin_token(&data, "default")).get("/v1/settings").status, 200);
+    assert!(!service.log().contains("hush"));
+}
