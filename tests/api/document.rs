@@ -2,56 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, DOCUMENT, id};
-
-/// An operation with an example of everything that it asks for.
-struct Operation {
-    method: String,
-    path: String,
-    name: &'static str,
-    /// The role that its description asks for; none for one that needs no token.
-    role: Option<&'static str>,
-    has_body: Option<&'static str>,
-}
-
-fn operations() -> Vec<Operation> {
-    let mut all = Vec::new();
-    for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            let text = operation["description"].as_str().unwrap();
-            let role = text.rsplit_once("Role: ").map(|(_, role)| role.trim_end_matches('.'));
-            let content = operation["requestBody"]["content"].as_object();
-            all.push(Operation {
-                method: method.to_uppercase(),
-                path: path.clone(),
-                name: operation["operationId"].as_str().unwrap(),
-                role,
-                has_body: content.map(|content| content.keys().next().unwrap().as_str()),
-            });
-        }
-    }
-    assert!(all.len() > 50, "{}", all.len());
-    all
-}
-
-impl Operation {
-    /// Sends it with something in each place.
-    fn send(&self, client: &Client, id: &str) -> crate::support::Answer {
-        let query = match self.name {
-            "create_import" => "?kind=suppliers",
-            "create_submitted_import" => "?kind=incidents",
-            "get_supplier_by_code" | "get_score_by_code" => "?code=A",
-            "put_supplier_by_code" => "?supplier_code=A",
-            name if name.ends_with("_by_key") => "?external_id=X",
-            _ => "",
-        };
-        let path = format!("{}{query}", self.path.replace("{id}", id));
-        let mut headers = vec![("if-match", "*")];
-        headers.extend(self.has_body.map(|kind| ("content-type", kind)));
-        let body = self.has_body.map(|kind| if kind.contains("csv") { b"supplier_code\n".as_slice() } else { b"{}" });
-        client.send(&self.method, &path, &headers, body)
-    }
-}
+use crate::support::{App, Client, DOCUMENT, id, operations};
 
 /// Who may do what a role may.
 fn may(role: &str, needed: &str) -> bool {

@@ -15,6 +15,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
 use tests::database::Database;
+use ureq::Agent;
 use ureq::http::{Method, Request};
 
 /// The API document, as JSON.
@@ -46,6 +47,13 @@ impl Data {
         self.folder.path()
     }
 
+    /// The address of the database on the server, as the role that the service logs in as, or with the address of another
+    /// database of the server as the role that this names.
+    pub(crate) fn url(&self, maintenance_url: Option<&str>) -> String {
+        let database = self.database.as_ref().unwrap();
+        maintenance_url.map_or_else(|| database.url(), |url| database.url_by(url))
+    }
+
     fn options(&self) -> DatabaseOptions {
         DatabaseOptions { url: self.url(), ..DatabaseOptions::embedded() }
     }
@@ -54,6 +62,7 @@ impl Data {
 /// A service with data of its own.
 pub(crate) struct App {
     pub(crate) data: Data,
+    config: Config,
     running: Option<Running>,
     pub(crate) address: SocketAddr,
     pub(crate) admin_address: SocketAddr,
@@ -106,7 +115,22 @@ impl App {
         };
         let running = api::serve(&config).unwrap();
         let (address, admin_address) = (running.address(), running.admin_address());
-        Self { data, running: Some(running), address, admin_address }
+        Self { data, config, running: Some(running), address, admin_address }
+    }
+
+    /// Stops the service.
+    pub(crate) fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+    }
+
+    /// Starts the service anew over the same data, at another address.
+    pub(crate) fn start_again(&mut self) {
+        self.stop();
+        let running = api::serve(&self.config).unwrap();
+        (self.address, self.admin_address) = (running.address(), running.admin_address());
+        self.running = Some(running);
     }
 
     /// Runs the command line over the same data; gives what it prints.
@@ -135,8 +159,9 @@ impl App {
         self.token("default", "provider", &["--provider", name])
     }
 
-    fn token(&self, tenant: &str, role: &str, more: &[&str]) -> Client {
-        let name = format!("{role} {}", nanos());
+    /// A client with a new token of some buyer, made with more arguments than the role.
+    pub(crate) fn token(&self, tenant: &str, role: &str, more: &[&str]) -> Client {
+        let name = format!("{tenant} {role} {}", nanos());
         let arguments = ["token", "create", "--name", &name, "--role", role, "--tenant", tenant];
         let token = self.sonae(&[&arguments, more].concat());
         Client { address: self.address, token: Some(token), lang: "en" }
@@ -155,9 +180,7 @@ impl App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop();
-        }
+        self.stop();
     }
 }
 
@@ -265,8 +288,29 @@ pub(crate) struct Answer {
     pub(crate) json: Value,
 }
 
+/// What sends requests, over connections of its own that it keeps.
+pub(crate) fn agent() -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .timeout_global(Some(Duration::from_secs(60)));
+    config.allow_non_standard_methods(true).build().new_agent()
+}
+
 impl Client {
     pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        self.send_over(&agent(), method, path, headers, body)
+    }
+
+    /// Sends a request over the connections of an agent.
+    pub(crate) fn send_over(
+        &self,
+        agent: &Agent,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = Request::builder()
             .method(method.clone())
@@ -278,11 +322,6 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_global(Some(Duration::from_secs(60)));
-        let agent = config.allow_non_standard_methods(true).build().new_agent();
         let answered = match body {
             Some(body) => agent.run(request.body(body.to_vec()).unwrap()),
             None => agent.run(request.body(()).unwrap()),
@@ -423,6 +462,66 @@ pub(crate) fn id(thing: &Value) -> &str {
 /// The entity tag of a thing as shown.
 pub(crate) fn etag(thing: &Value) -> String {
     format!("\"{}\"", thing["version"])
+}
+
+/// An operation of the document.
+pub(crate) struct Operation {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) name: &'static str,
+    /// The role that its description asks for; none for one that needs no token.
+    pub(crate) role: Option<&'static str>,
+    /// The media type of what it is sent.
+    pub(crate) has_body: Option<&'static str>,
+    /// The names of the parameters that stand behind the `?`.
+    pub(crate) query: Vec<&'static str>,
+}
+
+/// Every operation of the document.
+pub(crate) fn operations() -> Vec<Operation> {
+    let mut all = Vec::new();
+    for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let text = operation["description"].as_str().unwrap();
+            let role = text.rsplit_once("Role: ").map(|(_, role)| role.trim_end_matches('.'));
+            let content = operation["requestBody"]["content"].as_object();
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let query = parameters.filter(|parameter| parameter["in"] == "query");
+            all.push(Operation {
+                method: method.to_uppercase(),
+                path: path.clone(),
+                name: operation["operationId"].as_str().unwrap(),
+                role,
+                has_body: content.map(|content| content.keys().next().unwrap().as_str()),
+                query: query.map(|parameter| parameter["name"].as_str().unwrap()).collect(),
+            });
+        }
+    }
+    assert!(all.len() > 50, "{}", all.len());
+    all
+}
+
+impl Operation {
+    /// What stands behind the path where the operation needs something there.
+    pub(crate) fn needed_query(&self) -> &'static str {
+        match self.name {
+            "create_import" => "?kind=suppliers",
+            "create_submitted_import" => "?kind=incidents",
+            "get_supplier_by_code" | "get_score_by_code" => "?code=A",
+            "put_supplier_by_code" => "?supplier_code=A",
+            name if name.ends_with("_by_key") => "?external_id=X",
+            _ => "",
+        }
+    }
+
+    /// Sends it with something in each place.
+    pub(crate) fn send(&self, client: &Client, id: &str) -> Answer {
+        let path = format!("{}{}", self.path.replace("{id}", id), self.needed_query());
+        let mut headers = vec![("if-match", "*")];
+        headers.extend(self.has_body.map(|kind| ("content-type", kind)));
+        let body = self.has_body.map(|kind| if kind.contains("csv") { b"supplier_code\n".as_slice() } else { b"{}" });
+        client.send(&self.method, &path, &headers, body)
+    }
 }
 
 /// The operation of the document that a request meets, by the path with the fewest parameters.

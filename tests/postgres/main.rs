@@ -5,6 +5,8 @@
 mod cluster;
 mod failures;
 mod gate;
+mod parity;
 mod processes;
+#[expect(dead_code, reason = "the tests of the API use all of it")]
 #[path = "../api/support.rs"]
 mod support;

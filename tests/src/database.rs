@@ -24,9 +24,15 @@ impl Database {
     /// Its address.
     #[must_use]
     pub fn url(&self) -> String {
-        let (place, parameters) = match self.maintenance_url.split_once('?') {
+        self.url_by(&self.maintenance_url)
+    }
+
+    /// Its address, by that of another database of its server: as the role that this names.
+    #[must_use]
+    pub fn url_by(&self, maintenance_url: &str) -> String {
+        let (place, parameters) = match maintenance_url.split_once('?') {
             Some((place, parameters)) => (place, format!("?{parameters}")),
-            None => (self.maintenance_url.as_str(), String::new()),
+            None => (maintenance_url, String::new()),
         };
         let server = place.rsplit_once('/').map_or(place, |(server, _)| server);
         format!("{server}/{}{parameters}", self.name)
