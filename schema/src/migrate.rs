@@ -46,10 +46,15 @@ fn is_up_to_date(conn: &mut PgConnection) -> Result<bool, RepoError> {
 }
 
 fn bring_up_to_date(conn: &mut PgConnection) -> Result<(), RepoError> {
-    let failed = |what, error| RepoError::Unusable(format!("{what} cannot be made: {error}"));
-    conn.run_pending_migrations(POSTGRES).map_err(|error| failed("the tables", error))?;
-    conn.transaction(|conn| conn.batch_execute(WALL))
-        .map_err(|error| failed("the wall between buyers", error.into()))?;
+    let failed = |what: &str, error| RepoError::Unusable(format!("{what} cannot be made: {error}"));
+    let mut what = "the wall between buyers".to_owned();
+    if is_current(conn)? {
+        // It stood and was taken away: whoever did so knows by which table.
+        what = format!("{what} around {}", unwalled(conn)?.join(", "));
+    } else {
+        conn.run_pending_migrations(POSTGRES).map_err(|error| failed("the tables", error))?;
+    }
+    conn.transaction(|conn| conn.batch_execute(WALL)).map_err(|error| failed(&what, error.into()))?;
     let open = unwalled(conn)?;
     if open.is_empty() {
         return Ok(());
