@@ -161,7 +161,7 @@ impl App {
 
     /// A client with a new token of some buyer, made with more arguments than the role.
     pub(crate) fn token(&self, tenant: &str, role: &str, more: &[&str]) -> Client {
-        let name = format!("{tenant} {role} {}", nanos());
+        let name = format!("{role} {tenant} {}", nanos());
         let arguments = ["token", "create", "--name", &name, "--role", role, "--tenant", tenant];
         let token = self.sonae(&[&arguments, more].concat());
         Client { address: self.address, token: Some(token), lang: "en" }

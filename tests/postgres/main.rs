@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod buyers;
 mod cluster;
 mod failures;
 mod gate;
@@ -10,3 +11,4 @@ mod processes;
 #[expect(dead_code, reason = "the tests of the API use all of it")]
 #[path = "../api/support.rs"]
 mod support;
+mod wall;
