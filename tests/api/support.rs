@@ -465,6 +465,7 @@ pub(crate) fn etag(thing: &Value) -> String {
 }
 
 /// An operation of the document.
+#[derive(Clone)]
 pub(crate) struct Operation {
     pub(crate) method: String,
     pub(crate) path: String,

@@ -48,6 +48,16 @@ impl Buyers {
         buyers
     }
 
+    /// Starts the service anew.
+    pub(crate) fn start_again(&mut self) {
+        self.app.start_again();
+        for buyer in [&mut self.ours, &mut self.theirs] {
+            for client in [&mut buyer.admin, &mut buyer.provider, &mut buyer.supplier] {
+                client.address = self.app.address;
+            }
+        }
+    }
+
     /// A connection that no wall holds.
     pub(crate) fn superuser(&self) -> Sql {
         Sql::open(&self.app.data.url(Some(&superuser()))).unwrap()
@@ -91,6 +101,16 @@ pub(crate) fn state(sql: &mut Sql, buyer: &str) -> BTreeMap<String, String> {
     let mut hashes: BTreeMap<_, _> = walled_tables(sql).iter().map(|table| hash(sql, table, "tenant_id")).collect();
     hashes.extend([hash(sql, "tenants", "id"), hash(sql, "job_queue", "tenant_id")]);
     hashes
+}
+
+/// No table.
+pub(crate) const NOTHING: [&str; 0] = [];
+
+/// The tables in which something of a buyer is not what it was.
+pub(crate) fn changed(before: &BTreeMap<String, String>, sql: &mut Sql, buyer: &str) -> Vec<String> {
+    let now = state(sql, buyer);
+    assert!(now.keys().eq(before.keys()) && now.values().all(|hash| !hash.is_empty()), "{now:?}");
+    now.into_iter().filter(|(table, hash)| before[table] != *hash).map(|(table, _)| table).collect()
 }
 
 impl Buyer {

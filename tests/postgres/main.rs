@@ -4,11 +4,12 @@
 
 mod buyers;
 mod cluster;
+mod crossing;
 mod failures;
 mod gate;
 mod parity;
 mod processes;
-#[expect(dead_code, reason = "the tests of the API use all of it")]
+#[expect(dead_code, reason = "the tests of the API use the rest")]
 #[path = "../api/support.rs"]
 mod support;
 mod wall;
