@@ -62,8 +62,9 @@ pub(crate) fn fold_log(conn: &mut Conn) -> Result<(), RepoError> {
 }
 
 fn execute(conn: &mut Conn, sqlite: &str, postgres: &str) -> Result<(), RepoError> {
-    Ok(match conn {
+    match conn {
         Conn::Sqlite(c) => c.batch_execute(sqlite)?,
         Conn::Postgres(c, _) => c.batch_execute(postgres)?,
-    })
+    }
+    Ok(())
 }
