@@ -125,7 +125,7 @@ pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> 
         (Role::Queue, Scope::Tenant(tenant)) => count_write(&mut sql, tenant.as_str(), "queue"),
         // Nobody else may add or rename buyers meanwhile.
         (Role::Writer, Scope::Installation) => {
-            sql += "SELECT pg_advisory_xact_lock(2199023255); UPDATE installation_writes SET count = count + 1;";
+            sql += "UPDATE installation_writes SET count = count + 1;";
         }
         (Role::Reader, _) | (Role::Queue, Scope::Installation) => {}
     }

@@ -13,7 +13,6 @@ mod portfolio;
 mod scores;
 mod submissions;
 mod suppliers;
-#[expect(dead_code, reason = "the tests on PostgreSQL use the rest")]
 mod support;
 mod survival;
 mod tokens;

@@ -47,11 +47,9 @@ impl Data {
         self.folder.path()
     }
 
-    /// The address of the database on the server, as the role that the service logs in as, or with the address of another
-    /// database of the server as the role that this names.
-    pub(crate) fn url(&self, maintenance_url: Option<&str>) -> String {
-        let database = self.database.as_ref().unwrap();
-        maintenance_url.map_or_else(|| database.url(), |url| database.url_by(url))
+    /// The same, as the role in the address of another database of the server.
+    pub(crate) fn url_by(&self, maintenance_url: &str) -> String {
+        self.database.as_ref().unwrap().url_by(maintenance_url)
     }
 
     fn options(&self) -> DatabaseOptions {

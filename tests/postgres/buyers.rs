@@ -32,7 +32,7 @@ pub(crate) struct Buyer {
 impl Buyers {
     pub(crate) fn new() -> Self {
         let app = App::start();
-        let mut admin = Sql::open(&app.data.url(Some(&superuser()))).unwrap();
+        let mut admin = Sql::open(&app.data.url_by(&superuser())).unwrap();
         let [ours, theirs] = [OURS, MARK].map(|word| Buyer::with_everything(&app, &mut admin, word));
         let buyers = Self { app, ours, theirs };
         let mut sql = buyers.superuser();
@@ -60,12 +60,12 @@ impl Buyers {
 
     /// A connection that no wall holds.
     pub(crate) fn superuser(&self) -> Sql {
-        Sql::open(&self.app.data.url(Some(&superuser()))).unwrap()
+        Sql::open(&self.app.data.url_by(&superuser())).unwrap()
     }
 
     /// A connection of the role that the service logs in as.
     pub(crate) fn login(&self) -> Sql {
-        Sql::open(&self.app.data.url(None)).unwrap()
+        Sql::open(&self.app.data.url().unwrap()).unwrap()
     }
 }
 

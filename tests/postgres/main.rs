@@ -9,7 +9,6 @@ mod failures;
 mod gate;
 mod parity;
 mod processes;
-#[expect(dead_code, reason = "the tests of the API use the rest")]
 #[path = "../api/support.rs"]
 mod support;
 mod wall;

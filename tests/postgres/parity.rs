@@ -128,7 +128,7 @@ fn postgres_facts(sql: &mut Sql) -> Facts {
 #[test]
 fn both_databases_have_the_same_tables() {
     let data = migrated();
-    let (ours, theirs) = (sqlite_facts(&data), postgres_facts(&mut Sql::open(&data.url(None)).unwrap()));
+    let (ours, theirs) = (sqlite_facts(&data), postgres_facts(&mut Sql::open(&data.url().unwrap()).unwrap()));
 
     let only = |some: &Facts, others: &Facts| some.difference(others).cloned().collect::<Vec<_>>();
     let none: Vec<String> = Vec::new();
@@ -145,7 +145,7 @@ fn both_databases_have_the_same_tables() {
 #[test]
 fn texts_of_the_server_compare_as_bytes() {
     let data = migrated();
-    let mut sql = Sql::open(&data.url(None)).unwrap();
+    let mut sql = Sql::open(&data.url().unwrap()).unwrap();
     let texts = "FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid \
                  WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND left(relname, 8) <> '__diesel' \
                  AND attnum > 0 AND NOT attisdropped AND attcollation <> 0";

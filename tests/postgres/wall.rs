@@ -31,7 +31,7 @@ fn refuses(sql: &mut Sql, statement: &str, words: &str) {
 #[test]
 fn every_table_is_walled_off_or_holds_nothing_of_a_buyer() {
     let app = App::start();
-    let mut sql = Sql::open(&app.data.url(None)).unwrap();
+    let mut sql = Sql::open(&app.data.url().unwrap()).unwrap();
     let relations = |condition: &str| {
         format!(
             "SELECT relname FROM pg_class c WHERE relnamespace = 'public'::regnamespace \
@@ -54,7 +54,7 @@ fn every_table_is_walled_off_or_holds_nothing_of_a_buyer() {
 #[test]
 fn the_roles_of_transactions_can_do_nothing_else() {
     let app = App::start();
-    let mut sql = Sql::open(&app.data.url(None)).unwrap();
+    let mut sql = Sql::open(&app.data.url().unwrap()).unwrap();
     for role in roles(&mut sql) {
         let may = format!(
             "SELECT rolsuper OR rolbypassrls OR rolcanlogin OR rolcreaterole OR rolcreatedb OR rolreplication \
@@ -181,7 +181,7 @@ fn the_list_of_buyers_is_the_operators_and_rows_of_buyers_are_not() {
 #[test]
 fn a_service_that_owns_the_tables_mends_the_wall() {
     let mut app = App::start();
-    let mut sql = Sql::open(&app.data.url(None)).unwrap();
+    let mut sql = Sql::open(&app.data.url().unwrap()).unwrap();
     let walled = "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE relname = 'suppliers'";
     for opening in ["DISABLE ROW LEVEL SECURITY", "NO FORCE ROW LEVEL SECURITY"] {
         app.stop();
@@ -195,11 +195,11 @@ fn a_service_that_owns_the_tables_mends_the_wall() {
 #[test]
 fn a_service_that_does_not_own_the_tables_refuses_to_start_without_the_wall() {
     let app = App::start();
-    let mut sql = Sql::open(&app.data.url(None)).unwrap();
+    let mut sql = Sql::open(&app.data.url().unwrap()).unwrap();
     let [tenant, operator] = roles(&mut sql);
     let role = tenant.replace("_tenant", "_login");
     sql.run(&format!("CREATE ROLE {role} LOGIN IN ROLE {tenant}, {operator}")).unwrap();
-    let url = app.data.url(None).replace("//sonae@", &format!("//{role}@"));
+    let url = app.data.url().unwrap().replace("//sonae@", &format!("//{role}@"));
     let run = || {
         let mut command = command(&app.data, &["tenant", "list"]);
         let done = command.env("DATABASE_URL", &url).output().unwrap();

@@ -25,3 +25,10 @@ CREATE TABLE tenant_writes (
     count BIGINT NOT NULL,
     PRIMARY KEY (tenant_id, role)
 );
+
+-- The same for what all buyers share. One row.
+CREATE TABLE installation_writes (
+    id INTEGER NOT NULL PRIMARY KEY,
+    count BIGINT NOT NULL
+);
+INSERT INTO installation_writes (id, count) VALUES (1, 0);

@@ -1,3 +1,4 @@
+DROP TABLE installation_writes;
 DROP TABLE tenant_writes;
 ALTER TABLE jobs DROP COLUMN progress_total;
 ALTER TABLE jobs DROP COLUMN progress_done;
