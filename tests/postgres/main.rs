@@ -11,4 +11,6 @@ mod parity;
 mod processes;
 #[path = "../api/support.rs"]
 mod support;
+#[cfg(feature = "postgres-tls")]
+mod tls;
 mod wall;
