@@ -6,7 +6,7 @@ use crate::buyers::{Buyers, NOTHING, changed, count, state, walled_tables};
 use crate::support::{App, command};
 
 /// The tables that hold nothing of one buyer's business.
-const SHARED: [&str; 4] = ["__diesel_schema_migrations", "job_queue", "models", "services"];
+const SHARED: [&str; 5] = ["__diesel_schema_migrations", "installation_writes", "job_queue", "models", "services"];
 
 /// The roles that transactions take: the one for a buyer, and the one for the installation.
 fn roles(sql: &mut Sql) -> [String; 2] {
