@@ -8,7 +8,8 @@ DECLARE
     is_taken BOOLEAN;
     name TEXT;
     walled REGCLASS;
-    -- Outside of a transaction that has set it, the setting reads as an empty text or not at all.
+    -- Outside of a transaction that has set it, the setting reads as an empty text or not at all. Operators are named in
+    -- full: a search path must not decide what they mean.
     own TEXT := $own$NULLIF(current_setting('sonae.tenant_id', true), '')$own$;
 BEGIN
     IF octet_length(operator_role) > 63 THEN
@@ -48,12 +49,12 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', walled);
         EXECUTE format('DROP POLICY IF EXISTS own_rows ON %s', walled);
-        EXECUTE format('CREATE POLICY own_rows ON %s USING (tenant_id = %s)', walled, own);
+        EXECUTE format('CREATE POLICY own_rows ON %s USING (tenant_id OPERATOR(pg_catalog.=) %s)', walled, own);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I', walled, tenant_role);
     END LOOP;
     ALTER TABLE tenants ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
     DROP POLICY IF EXISTS own_rows ON tenants;
-    EXECUTE format('CREATE POLICY own_rows ON tenants FOR SELECT TO %I USING (id = %s)', tenant_role, own);
+    EXECUTE format('CREATE POLICY own_rows ON tenants FOR SELECT TO %I USING (id OPERATOR(pg_catalog.=) %s)', tenant_role, own);
     DROP POLICY IF EXISTS installation ON tenants;
     EXECUTE format('CREATE POLICY installation ON tenants TO %I USING (true)', operator_role);
 END

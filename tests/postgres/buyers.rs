@@ -70,7 +70,7 @@ impl Buyers {
 }
 
 /// The address of the server, as its superuser.
-fn superuser() -> String {
+pub(crate) fn superuser() -> String {
     std::env::var("SONAE_TEST_POSTGRES_ADMIN").unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use tests::sql::Sql;
 
-use crate::buyers::{Buyers, NOTHING, changed, count, state, walled_tables};
+use crate::buyers::{Buyers, NOTHING, changed, count, state, superuser, walled_tables};
 use crate::support::{App, command};
 
 /// The tables that hold nothing of one buyer's business.
@@ -182,14 +182,34 @@ fn the_list_of_buyers_is_the_operators_and_rows_of_buyers_are_not() {
 fn a_service_that_owns_the_tables_mends_the_wall() {
     let mut app = App::start();
     let mut sql = Sql::open(&app.data.url().unwrap()).unwrap();
-    let walled = "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE relname = 'suppliers'";
-    for opening in ["DISABLE ROW LEVEL SECURITY", "NO FORCE ROW LEVEL SECURITY"] {
+    let walled = "SELECT relrowsecurity AND relforcerowsecurity AND pg_get_expr(polqual, polrelid) <> 'true' \
+                  FROM pg_class, pg_policy WHERE relname = 'suppliers' AND polrelid = pg_class.oid";
+    for opening in [
+        "ALTER TABLE suppliers DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE suppliers NO FORCE ROW LEVEL SECURITY",
+        "ALTER POLICY own_rows ON suppliers USING (true)",
+    ] {
         app.stop();
-        sql.run(&format!("ALTER TABLE suppliers {opening}")).unwrap();
+        sql.run(opening).unwrap();
         assert_eq!(sql.text(walled).unwrap(), "false");
         app.start_again();
         assert_eq!(sql.text(walled).unwrap(), "true", "{opening}");
     }
+}
+
+#[test]
+fn a_role_that_may_look_over_the_wall_is_refused() {
+    let mut app = App::start();
+    let mut sql = Sql::open(&app.data.url().unwrap()).unwrap();
+    let mut admin = Sql::open(&app.data.url_by(&superuser())).unwrap();
+    let [tenant, _] = roles(&mut sql);
+    app.stop();
+    admin.run(&format!("ALTER ROLE {tenant} BYPASSRLS")).unwrap();
+    let refused = command(&app.data, &["tenant", "list"]).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains(&tenant) && said.contains("BYPASSRLS"), "{said}");
+    admin.run(&format!("ALTER ROLE {tenant} NOBYPASSRLS")).unwrap();
+    app.start_again();
 }
 
 #[test]
@@ -210,7 +230,10 @@ fn a_service_that_does_not_own_the_tables_refuses_to_start_without_the_wall() {
     sql.run("ALTER TABLE suppliers DISABLE ROW LEVEL SECURITY").unwrap();
     let (started, said) = run();
     assert!(!started && said.contains("wall between buyers") && said.contains("suppliers"), "{said}");
-    sql.run("ALTER TABLE suppliers ENABLE ROW LEVEL SECURITY").unwrap();
+    sql.run("ALTER TABLE suppliers ENABLE ROW LEVEL SECURITY; CREATE POLICY more ON suppliers USING (true)").unwrap();
+    let (started, said) = run();
+    assert!(!started && said.contains("suppliers"), "{said}");
+    sql.run("DROP POLICY more ON suppliers").unwrap();
     assert_eq!(run(), (true, String::new()));
     sql.run(&format!("DROP ROLE {role}")).unwrap();
 }
