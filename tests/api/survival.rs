@@ -85,6 +85,10 @@ fn a_signal_ends_the_service_and_a_job_in_hand_begins_again() {
 #[test]
 fn two_services_over_one_data_folder_are_refused() {
     let app = App::start();
+    if app.data.url().is_some() {
+        // On a server they may share the folder: tests/postgres/processes.rs has them do so.
+        return eprintln!("this is about the embedded database");
+    }
     let second =
         command(&app.data, &["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]).output().unwrap();
     assert_eq!(second.status.code(), Some(1));
