@@ -46,12 +46,13 @@ pub(crate) fn renew_lease(conn: &mut Conn, tenant: TenantId, id: JobId) -> Resul
     }
 }
 
-/// Cleans up after much was written: tells the planner how large tables are now. A server does so itself, but only after
-/// a minute or more; the embedded database also gives its log's room back.
+/// Cleans up after much was written: tells the planner how large tables are now, and which runs and buyers they hold. A
+/// server does so itself, but only after a minute or more, and would until then read a new run as a whole to find one of
+/// its scores. The embedded database also gives its log's room back.
 pub(crate) fn tidy(conn: &mut Conn) -> Result<(), RepoError> {
     let sqlite = "PRAGMA analysis_limit = 400; PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)";
     let postgres = "DO $$ DECLARE name regclass; BEGIN \
-                    FOR name IN SELECT relid FROM pg_stat_user_tables WHERE n_mod_since_analyze > 10000 + n_live_tup / 10 \
+                    FOR name IN SELECT relid FROM pg_stat_user_tables WHERE n_mod_since_analyze > 1000 + n_live_tup / 200 \
                     LOOP EXECUTE format('ANALYZE %s', name); END LOOP; END $$";
     execute(conn, sqlite, postgres)
 }

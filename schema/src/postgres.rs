@@ -120,6 +120,11 @@ pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> 
     if role != Role::Reader {
         let _ = write!(sql, "SET LOCAL idle_in_transaction_session_timeout = '{SILENCE}'; ");
     }
+    if role == Role::Writer {
+        // Planned by how many values a column has and not by which: the server does not know a buyer or source whose first
+        // rows come with this transaction, and would read all of them for each batch.
+        sql += "SET LOCAL plan_cache_mode = force_generic_plan; ";
+    }
     match (role, scope) {
         (Role::Writer, Scope::Tenant(tenant)) => count_write(&mut sql, tenant.as_str(), "writer"),
         (Role::Queue, Scope::Tenant(tenant)) => count_write(&mut sql, tenant.as_str(), "queue"),

@@ -97,6 +97,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     spinner.finish_and_clear();
     let outcome = outcome.map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
+    store.database.tidy()?;
     let nothing = || {
         Failure::Usage(lang.pick(
             format!("{dir} に取り込めるファイルがありません。suppliers.csv などの名前にしてください"),

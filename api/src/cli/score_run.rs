@@ -92,6 +92,7 @@ fn start(args: &StartArgs) -> Result<(), Failure> {
     };
     let run = run_now(&store.database, tenant.id, &model, &request, COMMAND_LINE)
         .map_err(|interrupted| Failure::Data(interrupted.text(Lang::En)))?;
+    store.database.tidy()?;
     super::print(&format!("{}\n", line(&run)))
 }
 
