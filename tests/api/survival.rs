@@ -1,10 +1,25 @@
 //! What is acknowledged stays, whatever happens to the process.
 
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{App, Data, Process, admin_token, command, id};
+use crate::support::{App, Client, Data, Process, admin_token, command, id};
+
+#[cfg(unix)]
+/// Creates a supplier, and comes back as long as it is told to: the import that was killed before may be at work again.
+fn create_patiently(client: &Client, code: &str) {
+    let start = Instant::now();
+    loop {
+        let answer = client.post("/v1/suppliers", &json!({ "supplier_code": code }));
+        if answer.status == 201 {
+            return;
+        }
+        answer.is_problem(503, "busy", &[]);
+        assert!(start.elapsed() < Duration::from_secs(300), "the import does not end");
+    }
+}
 
 #[cfg(unix)]
 #[test]
@@ -20,7 +35,7 @@ fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
         let client = process.client(&token);
         for place in 0..round {
             let code = format!("K{round}-{place}");
-            client.supplier(&code);
+            create_patiently(&client, &code);
             acknowledged.push(code);
         }
         let headers = [("content-type", "text/csv")];
