@@ -45,6 +45,9 @@ pub struct Limits {
     pub max_open_jobs: u32,
 }
 
+/// How long a statement of a request may take, unless set otherwise.
+const STATEMENT_SECONDS: u64 = 30;
+
 /// Which database holds everything.
 #[derive(Clone, clap::Args)]
 pub struct DatabaseOptions {
@@ -68,20 +71,32 @@ pub struct DatabaseOptions {
     )]
     pub replica_url: Option<String>,
     /// Let data travel in the clear to a server on another machine
-    #[arg(long, env = "SONAE_ALLOW_PLAINTEXT_DB")]
+    #[arg(long, env = "SONAE_ALLOW_PLAINTEXT_DB", value_parser = clap::builder::BoolishValueParser::new())]
     pub allow_plaintext_db: bool,
     /// How many connections to the database there may be [default: by the number of threads]
     #[arg(long = "database-connections", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub connections: Option<u32>,
     /// After how many seconds a PostgreSQL server gives up a statement of a request
-    #[arg(long = "database-statement-seconds", value_name = "SECONDS", default_value_t = 30)]
+    #[arg(
+        long = "database-statement-seconds",
+        value_name = "SECONDS",
+        default_value_t = STATEMENT_SECONDS,
+        // To the server, 0 is no limit at all.
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
     pub statement_seconds: u64,
 }
 
 impl DatabaseOptions {
     /// The embedded database.
     pub fn embedded() -> Self {
-        Self { url: None, replica_url: None, allow_plaintext_db: false, connections: None, statement_seconds: 30 }
+        Self {
+            url: None,
+            replica_url: None,
+            allow_plaintext_db: false,
+            connections: None,
+            statement_seconds: STATEMENT_SECONDS,
+        }
     }
 
     /// Where the database is: in the data folder, unless a server is named.

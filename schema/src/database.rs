@@ -57,7 +57,7 @@ const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
 const CHECKOUT: Duration = Duration::from_secs(5);
 /// How long a writer that waits for its turn leaves its connection to others.
 const BETWEEN_TURNS: Duration = Duration::from_millis(20);
-/// How long it waits while the server is away.
+/// How long a request waits for one while the server is away.
 const AWAY: Duration = Duration::from_millis(500);
 
 impl Database {

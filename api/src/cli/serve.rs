@@ -73,6 +73,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     log(args.log_format, "info");
     let cores = thread::available_parallelism().map_or(1, usize::from);
+    // What is wrong with the URL is a matter of usage, and said before anything begins.
     args.data.place()?;
     let config = Config {
         data: args.data.data.clone(),
