@@ -145,6 +145,8 @@ pub(crate) fn queued(id: JobId, kind: JobKind, request: &impl Serialize, by: &st
         is_cancel_requested: false,
         progress_done: None,
         progress_total: None,
+        stalled_count: 0,
+        last_done: None,
     })
 }
 

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schema::tenants::{self, TenantRow};
 use schema::{ConnRole, Database, Instant, Name, Place, RepoError, Scope, TenantId, UrlError};
-use tracing::info;
+use tracing::{error, info};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
@@ -226,7 +227,12 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let model = config.model.as_deref().map_or_else(|| Ok(scoring::Model::default()), crate::cli::model_of)?;
     let store = Store::open(&config.data, &place, config.connections(), PATIENCE)?;
     let runner = Runner::new(store.database.is_shared());
-    let tools = Tools { limits: config.limits, model: model.clone(), rescore_after: config.rescore_after };
+    let tools = Tools {
+        limits: config.limits,
+        model: model.clone(),
+        rescore_after: config.rescore_after,
+        folder: config.data.clone(),
+    };
     let mut threads = runner.start(&store.database, tools)?;
     let state = Data::new(State {
         db: Db::new(store.database.with_statement_limit(Duration::from_secs(config.database.statement_seconds))),
@@ -240,6 +246,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
 
     let (send, started) = mpsc::channel();
     let shared = config.clone();
+    let jobs = runner.clone();
     let serving = thread::Builder::new()
         .name("serve".to_owned())
         .spawn(move || {
@@ -249,6 +256,9 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                         let handles = [main.handle(), admin.handle()];
                         let other = admin.handle();
                         let admin = actix_web::rt::spawn(admin);
+                        if shared.handles_signals {
+                            actix_web::rt::spawn(end_on_signal(jobs, main.handle()));
+                        }
                         // Nobody waits for the addresses any more when the caller is gone.
                         let _ = send.send(Ok((addresses, handles)));
                         let _ = main.await;
@@ -273,6 +283,26 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
             Err(ServeError::Listen(format!("{} and {}", config.listen, config.admin_listen), error))
         }
     }
+}
+
+/// Waits for a signal, and ends the service: jobs at once, requests once they are answered.
+async fn end_on_signal(runner: Runner, server: ServerHandle) {
+    use actix_web::rt::signal;
+    #[cfg(unix)]
+    {
+        use signal::unix::{SignalKind, signal};
+        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            return error!("signals cannot be listened to");
+        };
+        futures_util::future::select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
+    }
+    #[cfg(not(unix))]
+    if let Err(error) = signal::ctrl_c().await {
+        return error!(%error, "Ctrl+C cannot be listened to");
+    }
+    runner.stop();
+    server.stop(true).await;
 }
 
 /// Holds the data folder for this process: two services would run each other's jobs in an embedded database.
@@ -325,8 +355,8 @@ fn servers(
             .wrap(from_fn(edge))
     })
     .workers(config.workers)
-    .shutdown_timeout(30);
-    let main = if config.handles_signals { main } else { main.disable_signals() };
+    .shutdown_timeout(30)
+    .disable_signals();
     let main = match tls {
         Some(tls) => main.bind_rustls_0_23(config.listen, tls)?,
         None => main.bind(config.listen)?,

@@ -38,6 +38,19 @@ pub struct JobRow {
     pub progress_done: Option<i64>,
     /// Of so much, where that is known.
     pub progress_total: Option<i64>,
+    /// How many attempts in a row, this one included, have not been seen to get further than the one before.
+    pub stalled_count: i32,
+    /// How far the attempt before got.
+    pub last_done: Option<i64>,
+}
+
+impl JobRow {
+    /// Whether the latest attempt got clearly further than the one before: by more than how often progress is noted
+    /// explains.
+    fn has_advanced(&self) -> bool {
+        let last = self.last_done.unwrap_or_default();
+        self.progress_done.is_some_and(|done| done > last.saturating_add(last / 10))
+    }
 }
 
 /// What an import says of a row.
@@ -136,12 +149,16 @@ pub fn has_open(conn: &mut Conn, tenant: TenantId, kind: JobKind) -> Result<bool
 pub fn claim(conn: &mut Conn, now: Instant) -> Result<Option<(TenantId, JobRow)>, RepoError> {
     let Some(taken) = dialect::take_job(conn)? else { return Ok(None) };
     conn.turn_to(taken.tenant_id)?;
+    let before = find(conn, taken.tenant_id, taken.id)?.ok_or(RepoError::TakenOver)?;
+    let stalled_count = if before.has_advanced() { 1 } else { before.stalled_count.saturating_add(1) };
     let change = (
         jobs::state.eq(JobState::Running),
         jobs::started_at.eq(now),
         jobs::attempt_count.eq(jobs::attempt_count + 1),
         jobs::progress_done.eq(None::<i64>),
         jobs::progress_total.eq(None::<i64>),
+        jobs::stalled_count.eq(stalled_count),
+        jobs::last_done.eq(before.progress_done),
     );
     let job = diesel::update(jobs::table.find((taken.tenant_id, taken.id))).set(change);
     let job = each_backend!(conn, c => job.returning(JobRow::as_returning()).get_result(c))?;
@@ -174,12 +191,28 @@ pub fn renew(
     is_cancel_requested.ok_or(RepoError::TakenOver)
 }
 
-/// Puts a running job back into the queue: what it has done was undone.
+/// Notes how far an attempt got that has ended with its process.
+///
+/// # Errors
+/// Those of the database.
+pub fn note_progress(conn: &mut Conn, tenant: TenantId, id: JobId, done: i64) -> Result<(), RepoError> {
+    let job = diesel::update(jobs::table.find((tenant, id))).set(jobs::progress_done.eq(done));
+    each_backend!(conn, c => job.execute(c))?;
+    Ok(())
+}
+
+/// Puts a running job back into the queue: what it has done was undone. The attempt does not count as one that got no
+/// further, for nothing of the job ended it.
 ///
 /// # Errors
 /// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
 pub fn release(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), RepoError> {
-    let own = diesel::update(own!(tenant, job)).set(jobs::state.eq(JobState::Queued));
+    let change = (
+        jobs::state.eq(JobState::Queued),
+        jobs::stalled_count.eq(job.stalled_count.saturating_sub(1)),
+        jobs::progress_done.eq(job.last_done),
+    );
+    let own = diesel::update(own!(tenant, job)).set(change);
     if each_backend!(&mut *conn, c => own.execute(c))? == 0 {
         return Err(RepoError::TakenOver);
     }

@@ -49,6 +49,8 @@ diesel::table! {
         is_cancel_requested -> Bool,
         progress_done -> Nullable<BigInt>,
         progress_total -> Nullable<BigInt>,
+        stalled_count -> Integer,
+        last_done -> Nullable<BigInt>,
     }
 }
 diesel::table! {

@@ -372,6 +372,8 @@ pub(crate) fn import_folder(
             is_cancel_requested: false,
             progress_done: None,
             progress_total: None,
+            stalled_count: 0,
+            last_done: None,
         };
         jobs::insert(conn, tenant, &job)?;
         jobs::insert_findings(conn, tenant, id, &outcome.findings)?;

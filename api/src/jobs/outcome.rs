@@ -9,13 +9,16 @@ use serde_json::json;
 use crate::imports;
 use crate::problem::{ApiError, Text};
 
+/// After how many attempts in a row that got no further than the one before a job is given up.
+pub(super) const MOST_STALLED: i32 = 10;
+
 /// Why a job ended before its work did.
 #[derive(Debug)]
 pub(crate) enum Interrupted {
     /// Somebody asked for it.
     Cancelled,
-    /// The process ended each time that it ran.
-    TooOften,
+    /// Its process ended in many attempts, of which none got further than the one before.
+    GivenUp,
     /// A fault of ours.
     Panicked,
     /// Another process has begun it anew.
@@ -59,7 +62,7 @@ impl Interrupted {
     pub(crate) fn text(&self, lang: Lang) -> String {
         match self {
             Self::Cancelled => lang.pick("取り消されました", "cancelled").to_owned(),
-            Self::TakenOver | Self::TooOften | Self::Panicked => {
+            Self::TakenOver | Self::GivenUp | Self::Panicked => {
                 lang.pick("内部の誤りです", "an internal fault").to_owned()
             }
             Self::Refused(_, text) => text.pick(lang).to_owned(),
@@ -75,11 +78,20 @@ pub(crate) fn interrupted_result(kind: JobKind, interrupted: &Interrupted) -> St
             ("cancelled", Text::new("取り消されました。何も変わっていません", "cancelled; nothing has changed"))
         }
         Interrupted::Refused(code, detail) => (*code, detail.clone()),
-        Interrupted::TooOften
-        | Interrupted::TakenOver
-        | Interrupted::Panicked
-        | Interrupted::Unavailable(_)
-        | Interrupted::Failed(_) => (
+        Interrupted::GivenUp => (
+            "given-up",
+            Text::new(
+                format!(
+                    "サービスがこのジョブの途中で続けて{MOST_STALLED}回止まり、やり直しても先に進みませんでした。\
+                     何も変わっていません。もう一度始める前に、管理者に伝えてください"
+                ),
+                format!(
+                    "the service ended during this job {MOST_STALLED} times in a row, and no attempt got further than the \
+                     one before; nothing has changed; tell whoever runs it before you start the job again"
+                ),
+            ),
+        ),
+        Interrupted::TakenOver | Interrupted::Panicked | Interrupted::Unavailable(_) | Interrupted::Failed(_) => (
             "internal",
             Text::new(
                 "サービス内部の誤りで終わりました。何も変わっていません。管理者に伝えてください",

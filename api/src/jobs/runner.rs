@@ -2,7 +2,9 @@
 //! share a server each takes the next job that waits.
 
 use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -11,8 +13,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use schema::jobs::{self, JobRow};
 use schema::{Conn, ConnRole, Database, Instant, JobId, JobKind, JobState, RepoError, Scope, TenantId, tenants};
+use serde::{Deserialize, Serialize};
 use tracing::{error, info, info_span, warn};
 
+use super::outcome::MOST_STALLED;
 use super::{Interrupted, interrupted_result};
 use crate::config::Limits;
 use crate::score_runs::{self, Schedule};
@@ -54,10 +58,12 @@ impl Progress {
     }
 }
 
-/// How often a job that ends with the process is begun again, before it counts as failed.
-const MOST_ATTEMPTS: i32 = 3;
 /// How often a process that shares a server says how far its job is: several times before the lease of a job ends.
 const RENEW: Duration = Duration::from_secs(2);
+/// How often the one process of an embedded database notes how far its job is, for itself after a restart.
+const NOTE: Duration = Duration::from_millis(100);
+/// The file in the data folder where it does so: an import holds the database's writer for as long as it takes.
+const PROGRESS_FILE: &str = "job-progress.json";
 /// Parts of uploads that are older than this and belong to no job are of a process that has ended.
 const LONGEST_UPLOAD: TimeDelta = TimeDelta::days(1);
 /// How long a job waits for another writer of its buyer.
@@ -72,6 +78,23 @@ pub(crate) struct Tools {
     pub(crate) model: scoring::Model,
     /// How long data rests before it is scored again by itself.
     pub(crate) rescore_after: Duration,
+    /// The data folder.
+    pub(crate) folder: PathBuf,
+}
+
+/// How far a job was when the process last noted it.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct NotedProgress {
+    tenant_id: String,
+    job_id: String,
+    done: i64,
+}
+
+impl NotedProgress {
+    fn of((tenant, job, progress): (TenantId, JobRow, Arc<Progress>)) -> Self {
+        let done = i64::try_from(progress.done()).unwrap_or(i64::MAX);
+        Self { tenant_id: tenant.to_string(), job_id: job.id.to_string(), done }
+    }
 }
 
 /// The thread that runs jobs, as others see it.
@@ -151,12 +174,14 @@ impl Runner {
     /// Starts the thread. What an ended process has left is put back into the queue.
     pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, ServeError> {
         let database = database.with_patience(PATIENCE);
-        self.clean_up(&database)?;
+        let progress_file = tools.folder.join(PROGRESS_FILE);
+        self.clean_up(&database, &progress_file)?;
         let mut threads = Vec::new();
-        if self.0.is_shared {
-            let (runner, database) = (self.clone(), database.clone());
-            threads.push(spawn("leases", move || runner.keep_leases(&database))?);
-        }
+        let (runner, shared) = (self.clone(), database.clone());
+        threads.push(spawn("leases", move || match runner.0.is_shared {
+            true => runner.keep_leases(&shared),
+            false => runner.note_progress(&progress_file),
+        })?);
         let runner = self.clone();
         threads.push(spawn("jobs", move || {
             let mut schedule = Schedule::new(tools.rescore_after, tools.model.hash());
@@ -175,12 +200,21 @@ impl Runner {
         Ok(threads)
     }
 
-    fn clean_up(&self, database: &Database) -> Result<(), RepoError> {
+    fn clean_up(&self, database: &Database, progress_file: &Path) -> Result<(), RepoError> {
         let mut before = Instant::now();
         if self.0.is_shared {
             before = before.after(-LONGEST_UPLOAD);
         } else {
             database.run(ConnRole::Queue, Scope::Installation, jobs::requeue_interrupted)?;
+            // Without the file, or with a torn one, the attempt counts as one that got nowhere.
+            let noted = fs::read(progress_file).ok().and_then(|text| serde_json::from_slice(&text).ok());
+            let noted: Vec<NotedProgress> = noted.unwrap_or_default();
+            for NotedProgress { tenant_id, job_id, done } in noted {
+                if let (Ok(tenant), Ok(job)) = (tenant_id.parse::<TenantId>(), job_id.parse()) {
+                    database.run(ConnRole::Queue, tenant, |conn| jobs::note_progress(conn, tenant, job, done))?;
+                }
+            }
+            drop(fs::remove_file(progress_file));
         }
         for tenant in database.run(ConnRole::Reader, Scope::Installation, tenants::list)? {
             let delete = |conn: &mut Conn| jobs::delete_orphan_chunks(conn, tenant.id, before);
@@ -189,14 +223,32 @@ impl Runner {
         Ok(())
     }
 
-    /// Says how far the running job is, so that no other process takes it, and hears whether its end was asked for.
+    /// The jobs that run here, with how far each is.
+    fn running(&self) -> Vec<(TenantId, JobRow, Arc<Progress>)> {
+        let running = locked(&self.0.running);
+        running.values().map(|known| (known.tenant, known.job.clone(), Arc::clone(&known.progress))).collect()
+    }
+
+    /// Notes how far the running job is in a file, for when the process ends in its midst.
+    fn note_progress(&self, file: &Path) {
+        let mut noted = Vec::new();
+        while !self.is_stopping() {
+            let now: Vec<_> = self.running().into_iter().map(NotedProgress::of).collect();
+            // Written beside and moved into its place, so that it is whole at any moment.
+            let new = file.with_extension("new");
+            if now != noted && serde_json::to_vec(&now).is_ok_and(|text| fs::write(&new, text).is_ok()) {
+                drop(fs::rename(&new, file));
+                noted = now;
+            }
+            self.rest(NOTE);
+        }
+    }
+
+    /// Says how far the running job is, so that no other process takes it, and hears whether its end was asked for. When
+    /// the process is told to end it hands the job over at once.
     fn keep_leases(&self, database: &Database) {
         while !self.is_stopping() {
-            let running: Vec<_> = locked(&self.0.running)
-                .values()
-                .map(|running| (running.tenant, running.job.clone(), Arc::clone(&running.progress)))
-                .collect();
-            for (tenant, job, progress) in running {
+            for (tenant, job, progress) in self.running() {
                 let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
                 let so_far = (count(progress.done()), progress.total().map(count));
                 match database.run(ConnRole::Queue, tenant, |conn| jobs::renew(conn, tenant, &job, so_far)) {
@@ -208,10 +260,19 @@ impl Runner {
                     }
                 }
             }
-            let guard = locked(&self.0.has_work);
-            // Whether the time is over or the process ends, the loop looks again.
-            drop(self.0.told.wait_timeout_while(guard, RENEW, |_| !self.is_stopping()));
+            self.rest(RENEW);
         }
+        for (tenant, job, _) in self.running() {
+            // Where this fails the job's own thread does it, or the lease ends.
+            let released = database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, &job));
+            info!(job_id = %job.id, is_released = released.is_ok(), "the process ends; another may take its job");
+        }
+    }
+
+    /// Waits for so long, or until the process is told to end.
+    fn rest(&self, time: Duration) {
+        let guard = locked(&self.0.has_work);
+        drop(self.0.told.wait_timeout_while(guard, time, |_| !self.is_stopping()));
     }
 
     fn wait(&self) {
@@ -220,7 +281,7 @@ impl Runner {
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 
-    /// Runs the job that has waited longest; false where there is none.
+    /// Runs the job that has waited longest; false if there is none, or if the database failed it for now.
     fn run_next(&self, database: &Database, tools: &Tools) -> Result<bool, RepoError> {
         let claim = |conn: &mut Conn| jobs::claim(conn, Instant::now());
         let Some((tenant, job)) = database.run(ConnRole::Queue, Scope::Installation, claim)? else { return Ok(false) };
@@ -233,8 +294,8 @@ impl Runner {
         if job.is_cancel_requested || locked(&self.0.cancelled).contains(&job.id) {
             progress.cancel();
         }
-        let outcome = if job.attempt_count > MOST_ATTEMPTS {
-            Err(Interrupted::TooOften)
+        let outcome = if job.stalled_count > MOST_STALLED {
+            Err(Interrupted::GivenUp)
         } else {
             let work = || match job.kind {
                 JobKind::Import => imports::run(database, tenant, &job, &tools.limits, &progress),
@@ -243,15 +304,17 @@ impl Runner {
             };
             catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Interrupted::Panicked))
         };
-        // Nobody renews the lease from here on: whatever becomes of the end, the job stays nobody's for long.
+        // The lease is no longer renewed: if the end cannot be recorded, another process soon takes the job.
         locked(&self.0.running).remove(&job.id);
+        // What was unavailable a moment ago is so still: whoever has to try again waits first.
+        let may_go_on = !matches!(outcome, Err(Interrupted::Unavailable(_)));
         self.conclude(database, tenant, &job, outcome);
         locked(&self.0.cancelled).remove(&job.id);
         // What a job has done is done, whether this succeeds or not.
         if let Err(error) = database.tidy() {
             warn!(error = %crate::cli::with_causes(&error), "the database could not be tidied");
         }
-        Ok(true)
+        Ok(may_go_on)
     }
 
     fn conclude(&self, database: &Database, tenant: TenantId, job: &JobRow, outcome: Result<JobState, Interrupted>) {
@@ -270,7 +333,7 @@ impl Runner {
         };
         if begins_again {
             let released = database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, job));
-            // Else its lease ends by itself, or the process's start puts it back into the queue.
+            // Otherwise it was handed over already, its lease ends by itself, or the next start puts it back.
             return info!(is_released = released.is_ok(), "job interrupted; it begins again");
         }
         let state = match &interrupted {
@@ -279,6 +342,9 @@ impl Runner {
         };
         if let Interrupted::Failed(cause) = &interrupted {
             error!(error = %crate::cli::with_causes(&**cause), "job failed");
+        }
+        if matches!(interrupted, Interrupted::GivenUp) {
+            error!(attempt_count = job.attempt_count, "job given up: its process ended in it again and again");
         }
         let result = interrupted_result(job.kind, &interrupted);
         let end = |conn: &mut Conn| jobs::finish(conn, tenant, job, state, &result, Instant::now());
