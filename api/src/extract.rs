@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use schema::Id;
 use scoring::Lang;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::auth::done;
 use crate::config::Pace;
 use crate::fault::{Fault, Reason};
-use crate::fields::{Cell, Fields, Suppliers};
+use crate::fields::{Cell, Fields, MOST_MEMBERS, Suppliers};
 use crate::problem::{ApiError, Problem, ProblemKind, Text};
 use crate::state::State;
 
@@ -75,7 +75,9 @@ impl FromRequest for Query {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let pairs = form_urlencoded::parse(request.query_string().as_bytes());
-        done(Ok(Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())))
+        let pairs = pairs.map(|(name, value)| (name.into_owned(), value.into_owned()));
+        // One more than are taken tells that there are too many.
+        done(Ok(Self(pairs.take(MOST_MEMBERS + 1).collect())))
     }
 }
 
@@ -268,7 +270,7 @@ fn broken_off(error: &PayloadError) -> ApiError {
 /// A body of JSON: an object, with its members as they came.
 pub(crate) struct JsonBody(Members);
 
-/// The members of an object, in order; a name may be there twice.
+/// The members of an object, in order and no more than one above [`MOST_MEMBERS`]; a name may be there twice.
 #[derive(Debug, Default)]
 pub(crate) struct Members(Vec<(String, Value)>);
 
@@ -284,9 +286,13 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
+                while members.len() <= MOST_MEMBERS
+                    && let Some(member) = map.next_entry()?
+                {
                     members.push(member);
                 }
+                // The rest is only looked over: one more than are taken tells that there are too many.
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(Members(members))
             }
         }

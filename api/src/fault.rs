@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use schema::ValueError;
-use scoring::Lang;
+use scoring::{Lang, grouped};
 
 use crate::problem::Text;
 
@@ -70,6 +70,8 @@ pub(crate) enum Reason {
     NotAnObject,
     /// More rows, columns or characters than are taken.
     TooMuch { what: Text, max: u64 },
+    /// More of something in one request than is taken.
+    TooMany { what: Text, max: usize },
     /// A file that cannot be read as what it claims to be.
     Unreadable(Text),
     /// A line without an end.
@@ -142,7 +144,7 @@ impl Reason {
             Self::BadQuotes => "bad-quotes",
             Self::NotUtf8 => "not-utf-8",
             Self::NotAnObject => "not-an-object",
-            Self::TooMuch { .. } => "too-much",
+            Self::TooMuch { .. } | Self::TooMany { .. } => "too-much",
             Self::Unreadable(_) => "unreadable",
             Self::LineTooLong(_) => "line-too-long",
             Self::WrongSeparator => "wrong-separator",
@@ -281,6 +283,13 @@ impl Reason {
                 format!("{}は{max}までです。減らすか、ファイルを分けてください", what.ja),
                 format!("at most {max} {} are taken; take fewer, or split the file", what.en),
             ),
+            Self::TooMany { what, max } => {
+                let max = grouped(*max as f64);
+                (
+                    format!("{}は{max}件までです。減らして送り直してください", what.ja),
+                    format!("a request may have {max} {}; send fewer", what.en),
+                )
+            }
             Self::Unreadable(why) => (
                 format!("ファイルを読み取れません（{}）。開いて保存し直してください", why.ja),
                 format!("the file cannot be read ({}); open and save it again", why.en),

@@ -11,6 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::fault::{Fault, Reason};
 use crate::frames;
+use crate::problem::Text;
 use crate::submissions::is_of_provider;
 
 /// What a field holds.
@@ -356,6 +357,9 @@ impl Suppliers for () {
     }
 }
 
+/// The most members of an object, and the most parameters of a query string: several times what any record has.
+pub(crate) const MOST_MEMBERS: usize = 100;
+
 /// What a provider may name a supplier by, in place of its code.
 pub(crate) const CORPORATE_NUMBER: &str = "corporate_number";
 
@@ -372,7 +376,14 @@ impl<'a> Fields<'a> {
     }
 
     /// Notes names that are there twice, and those that are not known.
+    ///
+    /// No object and no query string has more than [`MOST_MEMBERS`]: comparing each with those before it stays cheap.
     pub(crate) fn expect_only(&mut self, known: &[&'static str]) {
+        if self.cells.len() > MOST_MEMBERS {
+            self.cells.truncate(MOST_MEMBERS);
+            let what = Text::new("項目の数", "members");
+            self.faults.push(Fault::new("", Reason::TooMany { what, max: MOST_MEMBERS }));
+        }
         for (place, (name, _)) in self.cells.iter().enumerate() {
             if self.cells.iter().take(place).any(|(earlier, _)| earlier == name) {
                 self.faults.push(Fault::new(*name, Reason::RepeatedField));

@@ -536,19 +536,28 @@ fn problem_schema() -> RefOr<Schema> {
             text_schema("What is wrong and what to do.", "a required value is empty; fill it in"),
             true,
         );
-    let errors = ArrayBuilder::new().items(RefOr::from(fault)).description(Some("Every fault of the request.")).build();
+    let errors = ArrayBuilder::new()
+        .items(RefOr::from(fault))
+        .description(Some("The faults of the request, 50 at most."))
+        .max_items(Some(50))
+        .build();
     object("A problem (RFC 9457). Titles and details are Japanese, or English by Accept-Language.")
         .property("type", text_schema("A URI for the kind.", "urn:sonae:problem:invalid-body"), true)
         .property("title", text_schema("The kind in words.", "The body breaks the rules"), true)
         .property("status", whole_schema("The status code.", 422), true)
         .property(
             "detail",
-            text_schema("What was wrong with this request and what to do.", "faults: 1; mend each of errors"),
+            text_schema("What was wrong with this request and what to do.", "faults: 1; fix each of errors"),
             true,
         )
         .property("instance", text_schema("The path.", "/v1/suppliers"), true)
         .property("code", text_schema("The kind's stable code.", "invalid-body"), true)
         .property("request_id", id_schema("The request, as the log has it."), true)
+        .property(
+            "error_count",
+            whole_schema("How many faults there are, those that are not in `errors` included.", 1),
+            true,
+        )
         .property("errors", RefOr::T(Schema::Array(errors)), true)
         .into()
 }

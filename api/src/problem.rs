@@ -123,6 +123,9 @@ impl ProblemKind {
     }
 }
 
+/// How many faults an answer names; the rest are counted.
+const SHOWN_FAULTS: usize = scoring::Faults::KEPT;
+
 /// A problem of one request.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -182,12 +185,19 @@ impl Problem {
         let detail = match (&self.detail, self.errors.len()) {
             (Some(detail), _) => detail.pick(lang).to_owned(),
             (None, 0) => remedy.pick(lang).to_owned(),
-            (None, count) => lang.pick(
+            (None, count) if count <= SHOWN_FAULTS => lang.pick(
                 format!("誤りが{count}件あります。errors のそれぞれを直してください"),
-                format!("faults: {count}; mend each of errors"),
+                format!("faults: {count}; fix each of errors"),
             ),
+            (None, count) => {
+                let count = scoring::grouped(count as f64);
+                lang.pick(
+                    format!("誤りが{count}件あります。errors にあるのは最初の{SHOWN_FAULTS}件です"),
+                    format!("faults: {count}; errors has the first {SHOWN_FAULTS}"),
+                )
+            }
         };
-        let errors = self.errors.iter().map(|error| FaultView {
+        let errors = self.errors.iter().take(SHOWN_FAULTS).map(|error| FaultView {
             pointer: &error.pointer,
             code: error.fault.reason.code(),
             detail: error.fault.reason.detail().pick(lang).to_owned(),
@@ -200,6 +210,7 @@ impl Problem {
             instance: path,
             code: self.kind.slug(),
             request_id,
+            error_count: self.errors.len(),
             errors: errors.collect(),
         };
         let mut response = HttpResponseBuilder::new(self.kind.status());
@@ -233,6 +244,8 @@ struct ProblemView<'a> {
     instance: &'a str,
     code: &'a str,
     request_id: &'a str,
+    /// How many faults there are, those beyond the first ones included.
+    error_count: usize,
     errors: Vec<FaultView<'a>>,
 }
 

@@ -249,7 +249,7 @@ fn read_codes(fields: &mut Fields<'_>) -> Option<Codes> {
     }
     if values.len() > MOST_CODES {
         let what = Text::new("コードの数", "codes");
-        fields.faults.push(Fault::new("codes", Reason::TooMuch { what, max: MOST_CODES as u64 }));
+        fields.faults.push(Fault::new("codes", Reason::TooMany { what, max: MOST_CODES }));
         return None;
     }
     let mut codes = Vec::with_capacity(values.len());
