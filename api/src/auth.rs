@@ -70,8 +70,8 @@ impl Caller {
         let found = state.db.read(tenant, move |conn, tenant| Ok(tokens::find_good(conn, tenant, id)?)).await?;
         let presented = found.filter(|found| found.token.role == claims.role).ok_or_else(|| {
             refused((
-                "取り消されたトークンか、停止中の発注者のものです",
-                "the token was revoked, or its buyer is suspended",
+                "取り消されたトークンか、停止中の発注者のものです。新しいトークンを管理者に求めてください",
+                "the token was revoked, or its buyer is suspended; ask an administrator for a new one",
             ))
         })?;
         let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
@@ -83,14 +83,15 @@ impl Caller {
 fn bearer(request: &HttpRequest) -> Result<&str, ApiError> {
     let missing = || {
         refused((
-            "Authorization: Bearer <トークン> の見出しを付けてください",
-            "send the header Authorization: Bearer <token>",
+            "Authorization: Bearer <トークン> のヘッダーを付けてください。トークンは sonae token create で発行できます",
+            "send the header Authorization: Bearer <token>; `sonae token create` makes a token",
         ))
     };
     let mut values = request.headers().get_all(header::AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else { return Err(missing()) };
     let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(missing)?;
-    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing()) }
+    let token = token.trim();
+    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() { Ok(token) } else { Err(missing()) }
 }
 
 fn refused((ja, en): (&str, &str)) -> ApiError {

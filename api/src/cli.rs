@@ -115,11 +115,14 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// The data folder if none is named.
+const DEFAULT_DATA: &str = "sonae-data";
+
 /// Where the service keeps its database and keys.
 #[derive(Debug, Clone, clap::Args)]
 struct DataFolder {
     /// The folder with the keys, and the database unless --database-url names a server; made where there is none
-    #[arg(long, value_name = "DIR", env = "SONAE_DATA", default_value = "sonae-data")]
+    #[arg(long, value_name = "DIR", env = "SONAE_DATA", default_value = DEFAULT_DATA)]
     data: PathBuf,
     #[command(flatten)]
     database: DatabaseOptions,

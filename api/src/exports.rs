@@ -19,7 +19,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::auth::Integrator;
+use crate::auth::Viewer;
 use crate::extract::{IdPath, Query, language};
 use crate::files::scores::{FileError, Format, ScoreFile, provenance};
 use crate::files::xlsx::Conditions;
@@ -99,13 +99,13 @@ fn read_asked(query: &Query) -> Result<Asked, ApiError> {
 
 /// Answers with a file, or with the job that writes it.
 async fn export(
-    integrator: Integrator,
+    viewer: Viewer,
     state: Data<State>,
     request: HttpRequest,
     query: Query,
     format: Format,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = integrator.0;
+    let caller = viewer.0;
     let (lang, present) = (language(request.headers()), Present::of(&state, &caller));
     let asked = read_asked(&query)?;
     let time_zone = caller.time_zone.to_string();
@@ -224,7 +224,7 @@ fn conditions(run: &RunRow, export: &ExportRequest, supplier_count: usize) -> Co
     let others = vec![
         item("絞り込み", "filter", export.filter_text()),
         item("計算日時", "scored at", export.clock(run.scored_at)),
-        item("この時点で分かっていたこと", "as known at", export.clock(run.known_at)),
+        item("データの基準時点", "as known at", export.clock(run.known_at)),
         item("書き出し日時", "written at", export.clock(Instant::now())),
         item("スコア計算ID", "score run", run.id.to_string()),
         item("入力のSHA-256", "input SHA-256", run.input_hash.clone()),
@@ -275,19 +275,15 @@ pub(crate) fn run(
 
 /// Get the file of an export
 ///
-/// What an export job has written; kept for a week. Role: integrator.
+/// What an export job has written; kept for a week. Role: viewer.
 #[utoipa::path(
     tag = "exports",
     params(IdPath<Job>),
     responses((status = 200, body = FileBody, content_type = "application/octet-stream", description = "The file."))
 )]
 #[get("/exports/{id}/file")]
-async fn get_export_file(
-    integrator: Integrator,
-    state: Data<State>,
-    id: IdPath<Job>,
-) -> Result<HttpResponse, ApiError> {
-    let tenant = integrator.0.tenant;
+async fn get_export_file(viewer: Viewer, state: Data<State>, id: IdPath<Job>) -> Result<HttpResponse, ApiError> {
+    let tenant = viewer.0.tenant;
     let (format, as_of, bytes, first) = state
         .db
         .read(tenant, move |conn, tenant| {
@@ -340,7 +336,7 @@ macro_rules! formats {
             tag = "exports",
             summary = $summary,
             description = "With the filters of the list of scores. More than 10,000 suppliers are written by a job: 202 then, and \
-                           `result_url` of the job is the file. Who asks for the same again gets the same job. Role: integrator.",
+                           `result_url` of the job is the file. Who asks for the same again gets the same job. Role: viewer.",
             params(ExportQuery),
             responses(
                 (status = 200, body = FileBody, content_type = $media_type, description = "The file."),
@@ -349,12 +345,12 @@ macro_rules! formats {
         )]
         #[get($path)]
         async fn $name(
-            integrator: Integrator,
+            viewer: Viewer,
             state: Data<State>,
             request: HttpRequest,
             query: Query,
         ) -> Result<HttpResponse, ApiError> {
-            export(integrator, state, request, query, Format::$format).await
+            export(viewer, state, request, query, Format::$format).await
         }
     )*};
 }

@@ -337,10 +337,10 @@ impl Reason {
             ),
             Self::ReplaceNeedsConfirm { ended, held } => (
                 format!(
-                    "この情報源の{held}件のうち{ended}件が終了になります（20 %を超えます）。正しければ confirm=true で送ってください"
+                    "この情報源の{held}件のうち{ended}件が終了になります（20%を超えます）。正しければ confirm=true で送ってください"
                 ),
                 format!(
-                    "{ended} of {held} records of this source would end, more than 20 %; send confirm=true if that is right"
+                    "{ended} of {held} records of this source would end, more than 20%; send confirm=true if that is right"
                 ),
             ),
             Self::ErrorCell(error) => (

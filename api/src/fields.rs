@@ -279,7 +279,16 @@ impl FieldValue for Instant {
     const KIND: Kind = Kind::Time;
 
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
-        Self::parse(cell.text()?.trim()).ok_or(Reason::NotATime)
+        let text = cell.text()?;
+        let text = text.trim();
+        // A plus that was not escaped in an address is a blank there, and no time has one before its offset.
+        let unescaped = match (cell, text.rsplit_once(' ')) {
+            (Cell::Text(_), Some((moment, offset))) if moment.contains(['T', 't']) => {
+                Some(format!("{moment}+{offset}"))
+            }
+            _ => None,
+        };
+        Self::parse(unescaped.as_deref().unwrap_or(text)).ok_or(Reason::NotATime)
     }
 }
 
@@ -293,8 +302,9 @@ impl FieldValue for bool {
             Cell::Flag(flag) => Ok(*flag),
             Cell::Error(error) => Err(Reason::ErrorCell(error.clone())),
             _ => match cell.text()?.trim() {
-                "true" | "TRUE" => Ok(true),
-                "false" | "FALSE" => Ok(false),
+                // Also as spreadsheets and Python write them.
+                text if text.eq_ignore_ascii_case("true") => Ok(true),
+                text if text.eq_ignore_ascii_case("false") => Ok(false),
                 _ => Err(Reason::Model(scoring::Reason::NotAFlag)),
             },
         }

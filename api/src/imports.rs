@@ -53,7 +53,7 @@ impl IntoParams for ImportQuery {
                 false,
             ),
             flag("dry_run", "`true`: everything is checked and counted, nothing is kept."),
-            flag("confirm", "`true`: a replacing import may end more than 20 % of what its source holds."),
+            flag("confirm", "`true`: a replacing import may end more than 20% of what its source holds."),
         ]
     }
 }

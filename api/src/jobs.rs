@@ -16,7 +16,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use outcome::{Interrupted, interrupted_result};
-pub(crate) use runner::{Progress, Runner, Tools};
+pub(crate) use runner::{PROGRESS_FILE, Progress, Runner, Tools};
 
 use crate::auth::{Integrator, Viewer};
 use crate::extract::{IdPath, Query, language};

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use scoring::{Coverage, GRADES, Indicators, Lang, Model, Portfolio, Scores, Summary, Yen, label, percent};
+use scoring::{Coverage, GRADES, Indicators, Lang, Model, Portfolio, Scores, Summary, Yen, grouped, label, percent};
 use serde::{Deserialize, Serialize};
 
 use crate::frames::FrameResult;
 
 /// Suppliers that cause most loss, of which as many are named.
 const NAMED: usize = 10;
+
+/// The last tier that is counted by itself, with all beyond it: chains are rarely deeper, and an answer stays small.
+const LAST_TIER: u32 = 10;
 
 /// A portfolio in numbers. Suppliers are named by their code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,7 +26,7 @@ pub(crate) struct Overview {
     pub(crate) annual_spend_jpy: f64,
     pub(crate) monitored_spend_jpy: f64,
     pub(crate) monitored: Part,
-    /// By tier, those without a path to the buyer last.
+    /// By tier, [`LAST_TIER`] and all beyond it as one, those without a path to the buyer last.
     pub(crate) monitored_by_tier: Vec<(Option<u32>, Part)>,
     pub(crate) monitored_by_size: Vec<(String, Part)>,
     pub(crate) security_action_1: Part,
@@ -113,7 +116,7 @@ impl Overview {
             annual_spend_jpy: indicators.annual_spend_jpy,
             monitored_spend_jpy: indicators.monitored_spend_jpy,
             monitored: (&indicators.monitored).into(),
-            monitored_by_tier: indicators.monitored_by_tier.iter().map(|(tier, part)| (*tier, part.into())).collect(),
+            monitored_by_tier: by_tier(&indicators.monitored_by_tier),
             monitored_by_size: indicators
                 .monitored_by_size
                 .iter()
@@ -160,17 +163,24 @@ impl Overview {
         let mut known = vec![
             line("年間期待損失", "expected annual loss", Value::Yen(self.expected_annual_loss_jpy)),
             line("年間取引額（直接の取引先）", "annual spend with direct suppliers", Value::Yen(self.annual_spend_jpy)),
-            line("お助け隊の監視がある取引先", "suppliers monitored by お助け隊", Value::Of(self.monitored)),
+            line("お助け隊サービスの監視対象の取引先", "suppliers monitored by お助け隊", Value::Of(self.monitored)),
             line(
-                "うち、取引額に占める割合",
+                "監視対象の取引額割合",
                 "their share of the spend",
                 Value::Share(self.monitored_spend_share().unwrap_or_default()),
             ),
         ];
         for (tier, part) in &self.monitored_by_tier {
             let (ja, en) = match tier {
-                Some(tier) => (format!("監視、{tier}次の取引先"), format!("monitored, tier {tier}")),
-                None => ("監視、発注者への経路が未登録".to_owned(), "monitored, no path to the buyer known".to_owned()),
+                Some(LAST_TIER) => (
+                    format!("{LAST_TIER}次以降の取引先のうち監視あり"),
+                    format!("monitored, tier {LAST_TIER} and beyond"),
+                ),
+                Some(tier) => (format!("{tier}次取引先のうち監視あり"), format!("monitored, tier {tier}")),
+                None => (
+                    "商流が未登録の取引先のうち監視あり".to_owned(),
+                    "monitored, no path to the buyer known".to_owned(),
+                ),
             };
             known.push(line(&ja, &en, Value::Of(*part)));
         }
@@ -179,7 +189,7 @@ impl Overview {
                 "unknown" => ("規模が不明な取引先", "of unknown size"),
                 size => (label(size, Lang::Ja), label(size, Lang::En)),
             };
-            known.push(line(&format!("監視、{ja}"), &format!("monitored, {en}"), Value::Of(*part)));
+            known.push(line(&format!("{ja}のうち監視あり"), &format!("monitored, {en}"), Value::Of(*part)));
         }
         known.extend([
             line("SECURITY ACTION ★1以上", "SECURITY ACTION ★1 or ★2", Value::Of(self.security_action_1)),
@@ -196,18 +206,18 @@ impl Overview {
         ]);
         if let Some(verified) = self.verified_contacts {
             known.push(line(
-                "連絡先を12か月以内に確かめた取引先",
+                "直近12か月以内に連絡先を確認した取引先",
                 "suppliers with an incident contact verified within 12 months",
                 Value::Of(verified),
             ));
         }
         if let Some(days) = self.evidence_age_median_days {
-            known.push(line("根拠の古さの中央値", "median age of the evidence", Value::Days(days)));
+            known.push(line("根拠データの経過日数（中央値）", "median age of the evidence", Value::Days(days)));
         }
         known.extend([
-            line("期限を過ぎた加入・認証", "enrollments and certificates that are over", Value::Of(self.expired)),
+            line("期限切れの加入・認証", "enrollments and certificates that are over", Value::Of(self.expired)),
             line(
-                "監視のない、代わりのいない取引先を通じた年間期待損失",
+                "監視対象外かつ代替困難な取引先に係る年間期待損失",
                 "expected annual loss through sole sources without monitoring",
                 Value::Yen(self.sole_source_unmonitored_loss_jpy),
             ),
@@ -215,7 +225,7 @@ impl Overview {
         if let Some((code, count)) = self.stops_tier_1.first() {
             let part = Part { count: *count, of: self.tier_1_count };
             known.push(line(
-                &format!("最も多くの1次取引先に影響する取引先（{code}）"),
+                &format!("影響を受ける1次取引先が最も多い取引先（{code}）"),
                 &format!("tier-1 suppliers that {code} can stop, the most of all"),
                 Value::Of(part),
             ));
@@ -224,7 +234,7 @@ impl Overview {
             let name = name.as_deref().unwrap_or_default();
             let of = self.operators.iter().flatten().map(|(_, count)| count).sum();
             known.push(line(
-                &format!("加入の最も多いお助け隊事業者（{name}）"),
+                &format!("加入数が最多のお助け隊事業者（{name}）"),
                 &format!("enrollments with {name}, the most of all operators"),
                 Value::Of(Part { count: *count, of }),
             ));
@@ -248,6 +258,21 @@ impl Overview {
     }
 }
 
+fn by_tier(tiers: &[(Option<u32>, Coverage)]) -> Vec<(Option<u32>, Part)> {
+    let mut parts: Vec<(Option<u32>, Part)> = Vec::new();
+    for (tier, coverage) in tiers {
+        let tier = tier.map(|tier| tier.min(LAST_TIER));
+        match parts.last_mut().filter(|(last, _)| *last == tier) {
+            Some((_, part)) => {
+                part.count += coverage.count;
+                part.of += coverage.of;
+            }
+            None => parts.push((tier, coverage.into())),
+        }
+    }
+    parts
+}
+
 /// A labelled number.
 pub(crate) struct Line {
     pub(crate) label: String,
@@ -269,7 +294,7 @@ impl Value {
         match self {
             Self::Yen(yen) => Yen(yen).to_string(),
             Self::Of(part) => {
-                let Part { count, of } = part;
+                let (count, of) = (grouped(part.count as f64), grouped(part.of as f64));
                 match part.share().map(percent) {
                     Some(share) => {
                         lang.pick(format!("{count} / {of}（{share}）"), format!("{count} of {of} ({share})"))
@@ -278,8 +303,11 @@ impl Value {
                 }
             }
             Self::Share(share) => percent(share),
-            Self::Count(count) => count.to_string(),
-            Self::Days(days) => lang.pick(format!("{days}日"), format!("{days} days")),
+            Self::Count(count) => grouped(count as f64),
+            Self::Days(days) => {
+                let days = grouped(days);
+                lang.pick(format!("{days}日"), format!("{days} days"))
+            }
         }
     }
 }

@@ -65,9 +65,9 @@ fn part(part: Part) -> Value {
 
 fn part_schema(description: &str) -> Shape {
     object(description)
-        .property("count", whole_schema("So many.", 78), true)
-        .property("of", whole_schema("Of so many.", 300), true)
-        .property("share", number_schema("0 to 1; null of nothing.", 0.26).or_null(), true)
+        .property("count", whole_schema("Suppliers that meet the indicator.", 78), true)
+        .property("of", whole_schema("Suppliers that it is measured over.", 300), true)
+        .property("share", number_schema("Share, 0 to 1; null if there is nothing to measure.", 0.26).or_null(), true)
 }
 
 /// The numbers of a run, but for those that name suppliers.
@@ -120,7 +120,11 @@ fn number_properties(shape: Shape) -> Shape {
     let tier = object("A tier.")
         .property(
             "tier",
-            whole_schema("1 supplies the buyer; null where no path to the buyer is recorded.", 1).or_null(),
+            whole_schema(
+                "1 supplies the buyer; 10 stands for 10 and beyond; null if no path to the buyer is recorded.",
+                1,
+            )
+            .or_null(),
             true,
         )
         .property("monitored", part_schema("Monitored ones."), true);

@@ -4,7 +4,7 @@ mod incident_contact;
 mod lifecycle;
 mod merge;
 
-pub(crate) use merge::AnyCodeQuery;
+pub(crate) use merge::{AnyCodeQuery, unknown_code};
 
 use actix_web::http::header;
 use actix_web::web::Data;

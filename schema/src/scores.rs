@@ -119,8 +119,8 @@ impl crate::Choice for ScoreSort {
         (Self::SupplierCode, "supplier_code", "取引先コード"),
         (Self::RiskScore, "risk_score", "リスクスコア"),
         (Self::ChainScore, "chain_score", "連鎖スコア"),
-        (Self::LossDirect, "expected_annual_loss_direct_jpy", "年間期待損失（この取引先を通じて）"),
-        (Self::LossCaused, "expected_annual_loss_caused_jpy", "年間期待損失（この取引先が起こす）"),
+        (Self::LossDirect, "expected_annual_loss_direct_jpy", "年間期待損失（この取引先経由）"),
+        (Self::LossCaused, "expected_annual_loss_caused_jpy", "年間期待損失（この取引先に起因）"),
     ];
 }
 

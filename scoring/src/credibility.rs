@@ -5,10 +5,10 @@ use polars::prelude::*;
 use crate::columns::name::*;
 use crate::model::Model;
 
-/// The quantile of the standard normal distribution that leaves 5 % above it.
+/// The quantile of the standard normal distribution that leaves 5% above it.
 const Z: f64 = 1.644_853_626_951_472_2;
 
-/// The rate from the gamma prior and the thinned Poisson record, with its 90 % interval.
+/// The rate from the gamma prior and the thinned Poisson record, with its 90% interval.
 ///
 /// Formula: `a = s0 + N`, `b = s0 / (prior · segment) + E`, `own_rate = a / b`; the interval is
 ///          `a/b · max(0, 1 − 1/(9a) + z/(3√a))³` at `z = ∓1.645` (Wilson–Hilferty)

@@ -60,8 +60,8 @@ pub const LOSS_NETWORK_JPY: &str = "loss_network_jpy";
 
 /// The losses that an explanation lists, in order, with their Japanese and English headings.
 pub const LOSSES: [(&str, &str, &str); 4] = [
-    (LOSS_SUPPLY_DIRECT_JPY, "供給の停止（この取引先を通じて、年）", "supply lost through it a year"),
-    (LOSS_SUPPLY_CAUSED_JPY, "供給の停止（この取引先が起こす、年）", "supply lost by its own stops a year"),
+    (LOSS_SUPPLY_DIRECT_JPY, "供給停止（この取引先経由、年）", "supply lost through it a year"),
+    (LOSS_SUPPLY_CAUSED_JPY, "供給停止（この取引先に起因、年）", "supply lost by its own stops a year"),
     (LOSS_DATA_JPY, "預けたデータ（年）", "data it holds, a year"),
     (LOSS_NETWORK_JPY, "ネットワーク接続（年）", "network access, a year"),
 ];

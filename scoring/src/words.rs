@@ -81,8 +81,8 @@ pub const CAVEATS: [(&str, &str); 5] = [
         "Sub-suppliers that nobody recorded are not counted in the chain score.",
     ),
     (
-        "等級は境界をまたぐと変わります。スコアと90 %区間をあわせて見てください。",
-        "A grade changes when a score crosses a bound: read it with the score and its 90 % interval.",
+        "等級は境界をまたぐと変わります。スコアと90%区間をあわせて見てください。",
+        "A grade changes when a score crosses a bound: read it with the score and its 90% interval.",
     ),
     (
         "スコアは支援の優先順位を決める材料です。それだけで取引をやめる理由にはなりません。",
@@ -108,11 +108,11 @@ pub fn signed(value: f64, decimals: usize) -> String {
     }
 }
 
-/// A share as people write it: `100 %`, `62.5 %`, never rounded up to 100 %.
+/// A share as people write it: `100.0%`, `62.5%`, never rounded up to 100%.
 pub fn percent(share: f64) -> String {
     let tenths = (share * 1000.0).round();
     let tenths = if share < 1.0 { tenths.min(999.0) } else { tenths };
-    if tenths % 10.0 == 0.0 { format!("{:.0} %", tenths / 10.0) } else { format!("{:.1} %", tenths / 10.0) }
+    format!("{:.1}%", tenths / 10.0)
 }
 
 /// A number of 0 or more with thousands separators, and decimals where it has some.

@@ -55,11 +55,11 @@ fn a_contribution_is_a_sentence_with_its_facts_and_points() {
 
     assert_eq!(
         sentence(&explanation, name::POINTS_MONITORING, Lang::Ja),
-        "1類に加入中（カバー率100 %、2024-10-01から）: −4.0点"
+        "1類に加入中（カバー率100.0%、2024-10-01から）: −4.0点"
     );
     assert_eq!(
         sentence(&explanation, name::POINTS_MONITORING, Lang::En),
-        "enrolled in class 1 (coverage 100 %, since 2024-10-01): −4.0 points"
+        "enrolled in class 1 (coverage 100.0%, since 2024-10-01): −4.0 points"
     );
 }
 

@@ -136,7 +136,6 @@ fn many_suppliers_are_written_by_a_job() {
     assert_eq!(text.lines().count(), 10_002);
     assert!(text.contains("\r\n\"S10000\","));
     assert_eq!(analyst.get("/v1/exports/scores.csv?grade=A").status, 200, "few are written at once");
-    app.client("viewer").get("/v1/exports/scores.csv").is_problem(403, "role-too-low", &[]);
     app.sonae(&["tenant", "create", "other"]);
     let path = job["result_url"].as_str().unwrap();
     app.client_of("other", "admin").get(path).is_problem(404, "not-found", &[]);
@@ -149,4 +148,22 @@ fn filters_are_checked_as_those_of_the_list() {
     analyst.get("/v1/exports/scores.xlsx").is_problem(404, "not-scored", &[]);
     let faults = [("sort", "unknown-field"), ("grade", "unknown-choice")];
     analyst.get("/v1/exports/scores.csv?sort=name&grade=Z").is_problem(400, "invalid-parameters", &faults);
+}
+
+#[test]
+fn whoever_reads_scores_takes_them_out_as_files() {
+    let app = App::start();
+    let analyst = app.analyst();
+    analyst.supplier("A");
+    analyst.score(&json!({}));
+
+    for role in ["viewer", "integrator", "auditor"] {
+        assert_eq!(app.client(role).get("/v1/exports/scores.xlsx").status, 200, "{role}");
+    }
+    for role in ["provider", "supplier"] {
+        app.client(role).get("/v1/exports/scores.xlsx").is_problem(403, "role-too-low", &[]);
+    }
+    // By the thousand codes only a purchasing system asks.
+    let codes = json!({ "codes": ["A"] });
+    app.client("viewer").post("/v1/scores/lookup", &codes).is_problem(403, "role-too-low", &[]);
 }

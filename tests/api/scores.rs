@@ -150,7 +150,7 @@ fn a_score_opens_into_its_sum_with_reasons_and_evidence() {
     assert!((sum(6) - score["risk_score"].as_f64().unwrap()).abs() < 1e-9, "{score}");
     assert!((sum(7) - score["chain_score"].as_f64().unwrap()).abs() < 1e-9, "{score}");
     assert_eq!(parts[3]["reason"], "SCS ★4 (valid until 2029-02-28)");
-    assert_eq!(parts[6]["reason"], "inherits stops of 2 upstream suppliers (T2A 98.4 %, T2B 1.6 %)");
+    assert_eq!(parts[6]["reason"], "inherits stops of 2 upstream suppliers (T2A 98.4%, T2B 1.6%)");
     let losses: f64 = score["losses"].as_array().unwrap().iter().map(|loss| loss["loss_jpy"].as_f64().unwrap()).sum();
     let both = ["direct", "caused"].map(|kind| score[format!("expected_annual_loss_{kind}_jpy")].as_f64().unwrap());
     let shared: f64 =
@@ -190,7 +190,7 @@ fn what_changed_is_told_by_contribution() {
     let keys: Vec<_> = parts.iter().map(|part| part["key"].as_str().unwrap()).collect();
     assert_eq!(keys, ["points_monitoring", "points_history"], "the largest change first: {change}");
     assert_eq!(parts[0]["reason_before"], "no お助け隊 enrollment is known");
-    assert_eq!(parts[0]["reason"], "enrolled in class 2 (coverage 100 %, since 2025-01-01)");
+    assert_eq!(parts[0]["reason"], "enrolled in class 2 (coverage 100.0%, since 2025-01-01)");
     let sum: f64 = parts.iter().map(|part| part["difference"].as_f64().unwrap()).sum();
     let difference = score["risk_score"].as_f64().unwrap() - change["risk_score_before"].as_f64().unwrap();
     assert!((sum - difference).abs() < 1e-9 && difference < 0.0, "{change}");

@@ -127,9 +127,29 @@ fn tokens_live_twelve_hours_usually_and_ninety_days_at_most() {
             .output()
             .unwrap();
     assert_eq!(refused.status.code(), Some(2));
-    let taken =
-        crate::support::command(&app.data, &["token", "create", "--name", "a", "--role", "viewer"]).output().unwrap();
-    assert_eq!(taken.status.code(), Some(2), "names say who recorded something: there is one of each");
+}
+
+#[test]
+fn the_same_command_again_makes_another_token_of_a_name_of_its_own() {
+    let app = App::start();
+    let create = || {
+        let arguments = ["token", "create", "--name", "me", "--role", "analyst"];
+        let done = crate::support::command(&app.data, &arguments).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        (String::from_utf8(done.stdout).unwrap().trim().to_owned(), String::from_utf8(done.stderr).unwrap())
+    };
+
+    let (first, note) = create();
+    assert!(!note.contains("already"), "{note}");
+    let (second, note) = create();
+    assert!(note.contains("\"me 2\""), "{note}");
+    let (third, _) = create();
+
+    for (place, token) in [first, second, third].into_iter().enumerate() {
+        let client = Client { address: app.address, token: Some(token), lang: "en" };
+        let made = client.supplier(&format!("S{place}"));
+        assert_eq!(made["recorded_by"], ["me", "me 2", "me 3"][place]);
+    }
 }
 
 #[cfg(unix)]

@@ -96,7 +96,7 @@ fn the_workbook_explains_itself_in_both_languages() {
     let book: Xlsx<_> = open_workbook(&path).unwrap();
     assert_eq!(book.sheet_names(), ["一覧", "内訳", "集計", "データ定義", "条件"]);
     let reasons = sheet(&path, "内訳");
-    assert!(cells(&reasons).contains(&"1類に加入中（カバー率100 %、2024-10-01から）".to_owned()));
+    assert!(cells(&reasons).contains(&"1類に加入中（カバー率100.0%、2024-10-01から）".to_owned()));
     let conditions = cells(&sheet(&path, "条件"));
     assert!(conditions.contains(&"2026.1".to_owned()));
     assert!(conditions.iter().any(|cell| cell.contains("取引をやめる理由にはなりません")));
@@ -106,7 +106,7 @@ fn the_workbook_explains_itself_in_both_languages() {
     assert_eq!(book.sheet_names(), ["Scores", "Contributions", "Portfolio", "Data dictionary", "Conditions"]);
     assert!(
         cells(&sheet(&path, "Contributions"))
-            .contains(&"enrolled in class 1 (coverage 100 %, since 2024-10-01)".to_owned())
+            .contains(&"enrolled in class 1 (coverage 100.0%, since 2024-10-01)".to_owned())
     );
 }
 

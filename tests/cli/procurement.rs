@@ -69,9 +69,9 @@ fn the_orders_of_a_whole_agency_score_without_a_warning() {
     for line in [
         format!("取引先: {}社（2026-09-30時点、", spends.len()),
         format!("年間取引額（直接の取引先）: ¥{}\n", grouped(spends.values().sum())),
-        "うち、取引額に占める割合: 0 %\n".to_owned(),
+        "監視対象の取引額割合: 0.0%\n".to_owned(),
         "取引額が未入力の行: 0\n".to_owned(),
-        format!("規模が不明な取引先: {0} / {0}（100 %）", spends.len()),
+        format!("規模が不明な取引先: {0} / {0}（100.0%）", spends.len()),
     ] {
         assert!(text.contains(&line), "{line} is missing in\n{text}");
     }

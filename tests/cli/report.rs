@@ -9,12 +9,12 @@ fn without_out_the_portfolio_is_summed_up() {
     for part in [
         "取引先: 300社（2026-09-30時点、モデル 2026.1、SHA-256 ",
         "年間期待損失: ¥605,659,058",
-        "お助け隊の監視がある取引先: 78 / 300（26 %）",
+        "お助け隊サービスの監視対象の取引先: 78 / 300（26.0%）",
         "年間取引額（直接の取引先）: ¥1,794,823,170",
-        "うち、取引額に占める割合: 28.7 %",
-        "事案の報告に合意した取引先: 128 / 300（42.7 %）",
-        "規模が不明な取引先: 13 / 300（4.3 %）",
-        "どれも記録がない取引先: 44 / 300（14.7 %）",
+        "監視対象の取引額割合: 28.7%",
+        "事案の報告に合意した取引先: 128 / 300（42.7%）",
+        "規模が不明な取引先: 13 / 300（4.3%）",
+        "どれも記録がない取引先: 44 / 300（14.7%）",
         "S0000062",
         "任意です",
     ] {
@@ -45,9 +45,9 @@ fn a_score_opens_into_its_sum_with_facts() {
 
     for part in [
         "B17 重なる加入",
-        "リスクスコア 55.1 B（90 %区間 23.5〜70.7）",
+        "リスクスコア 55.1 B（90%区間 23.5〜70.7）",
         "+65.3  規模は中小企業、業種は製造業（E）",
-        "−6.3  2類に加入中（カバー率60 %、2025-06-15から）、1類に加入中（カバー率70 %、うち40 %を算入、2024-01-01から）",
+        "−6.3  2類に加入中（カバー率60.0%、2025-06-15から）、1類に加入中（カバー率70.0%、うち40.0%を算入、2024-01-01から）",
         "0.0  SECURITY ACTION・SCSは未確認",
         "登録された上流の取引先はない",
     ] {
@@ -64,13 +64,13 @@ fn every_fact_has_an_english_sentence() {
     for (code, sentence) in [
         ("B01", "size and section are unknown, so the highest multipliers hold"),
         ("B07", "the お助け隊 enrollment ended on 2025-10-01"),
-        ("B10", "SCS ★3 (expired on 2026-06-30, 48.9 % of its effect counted)"),
+        ("B10", "SCS ★3 (expired on 2026-06-30, 48.9% of its effect counted)"),
         ("B11", "1 harmful incident (over 2.0 discounted years of observation)"),
         ("B13", "500 blocked attacks not counted"),
         ("B18", "scaled down, as all controls together reach their limit"),
-        ("B27", "enrolled in class 1 (coverage unknown, assumed 50 %, since 2025-01-01)"),
+        ("B27", "enrolled in class 1 (coverage unknown, assumed 50.0%, since 2025-01-01)"),
         ("B15", "access to the buyer's network (privileged) (0.41 a year × ¥50,000,000 each)"),
-        ("T1", "inherits stops of 2 upstream suppliers (T2A 98.4 %, T2B 1.6 %)"),
+        ("T1", "inherits stops of 2 upstream suppliers (T2A 98.4%, T2B 1.6%)"),
         ("T1", "its own incidents stop supply here and downstream (0.16 a year × ¥79,908,794 each)"),
     ] {
         let text = explain(code);

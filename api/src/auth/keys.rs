@@ -55,7 +55,10 @@ struct RawClaims {
 /// Why a token is refused, in both languages.
 type Refusal = (&'static str, &'static str);
 
-const NOT_GOOD: Refusal = ("トークンが正しくありません", "the token is not valid");
+const NOT_GOOD: Refusal = (
+    "トークンが正しくありません。欠けずに写したか確かめ、なければ sonae token create で発行してください",
+    "the token is not valid; check that it was copied whole, or make one with `sonae token create`",
+);
 
 impl Keys {
     /// Reads the keys of a data folder, and makes the first one where there is none.
@@ -151,8 +154,8 @@ impl Keys {
         rules.validate_nbf = true;
         let claims = jsonwebtoken::decode::<RawClaims>(token, key, &rules).map_err(|error| match error.kind() {
             jsonwebtoken::errors::ErrorKind::ExpiredSignature => (
-                "トークンの期限が切れています。新しいトークンを発行してください",
-                "the token has expired; issue a new one",
+                "トークンの期限が切れています（既定で12時間）。sonae token create で新しいトークンを発行してください",
+                "the token has expired (after 12 hours by default); make a new one with `sonae token create`",
             ),
             _ => NOT_GOOD,
         })?;

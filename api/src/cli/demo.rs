@@ -21,7 +21,7 @@ use crate::demo::{self, AS_OF};
 use crate::files::printable;
 use crate::files::scores::provenance;
 use crate::imports::{Format, ImportRequest, import_folder};
-use crate::jobs::{Interrupted, Progress};
+use crate::jobs::{Interrupted, PROGRESS_FILE, Progress};
 use crate::overview::Overview;
 use crate::portfolio::read_overview;
 use crate::problem::ApiError;
@@ -111,7 +111,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
             "another demo serves it; stop that one first",
         ));
     }
-    let mine = [MARK, "sonae.db", "sonae.db-wal", "sonae.db-shm", "keys", "serve.lock"];
+    let mine = [MARK, "sonae.db", "sonae.db-wal", "sonae.db-shm", "keys", "serve.lock", PROGRESS_FILE];
     for entry in if has_content { Some(folder.read_dir()?) } else { None }.into_iter().flatten() {
         let name = entry?.file_name();
         if !mine.iter().any(|known| name == *known) {
@@ -238,7 +238,7 @@ fn shown(database: &Database, tenant: TenantId, run: &RunRow, lang: Lang) -> Res
         report::section("お助け隊とSC3の指標", "coverage and SC3's indicators", lang),
         report::lines(known, lang),
         report::section(
-            "取引先自身の事案が起こす損失の大きい10社（支援の優先順）",
+            "自社起因の年間期待損失 上位10社（支援の優先順）",
             "the ten suppliers whose own incidents cause most loss (whom to help first)",
             lang,
         ),
@@ -252,7 +252,7 @@ fn most_loss(overview: &Overview, scored: &[Scored], lang: Lang) -> String {
     let headings = [
         ("取引先コード", "code"),
         ("取引先名", "name"),
-        ("起こす損失（年）", "loss caused a year"),
+        ("起因する損失（年）", "loss caused a year"),
         ("割合", "share"),
         ("等級", "grade"),
         ("主な損失", "main loss"),
@@ -315,8 +315,8 @@ fn next_steps(address: SocketAddr, token: &str, data: &Path, lang: Lang) -> Stri
             ),
         ),
         line(
-            "- スコアは2026-09-30時点のもので、時間がたっているため stale: true と表示されます\n",
-            "- the scores are as of 2026-09-30: time has passed since, so that they say stale: true\n",
+            "- スコアは2026-09-30時点のものです。時間がたっているため stale: true と表示され、自動では計算し直しません\n  （POST /v1/score-runs で計算、PATCH /v1/settings の scores_automatically で自動計算を入れられます）\n",
+            "- the scores are as of 2026-09-30: time has passed since, so that they say stale: true. They do not follow changes by\n  themselves here: POST /v1/score-runs scores, and PATCH /v1/settings sets scores_automatically\n",
         ),
         lang.pick(
             format!("- データは {} にあります。デモを始めるたびに作り直します\n\n", data.display()),

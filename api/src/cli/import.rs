@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// Check and count everything, keep nothing
     #[arg(long)]
     dry_run: bool,
-    /// Let a replacing import end more than 20 % of what its source holds
+    /// Let a replacing import end more than 20% of what its source holds
     #[arg(long)]
     confirm: bool,
     /// The language of messages

@@ -45,7 +45,7 @@ pub(super) fn report(
     let [known, unknown] = overview.lines(lang);
     parts.push(lines(known, lang));
     parts.push(section(
-        "取引先自身の事案が起こす損失の大きい順（支援の優先順）",
+        "自社起因の年間期待損失が大きい順（支援の優先順）",
         "suppliers whose own incidents cause most loss (whom to help first)",
         lang,
     ));
@@ -108,7 +108,7 @@ fn explanation(results: &Results, explainer: &Explainer<'_>, row: usize, lang: L
     let [direct, caused] =
         [name::EXPECTED_ANNUAL_LOSS_DIRECT_JPY, name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY].map(|name| Yen(number(name)));
     text += &lang.pick(
-        format!("年間期待損失 {direct}（この取引先を通じて）、{caused}（この取引先が起こす）\n"),
+        format!("年間期待損失 {direct}（この取引先経由）、{caused}（この取引先に起因）\n"),
         format!("expected annual loss {direct} (through this supplier), {caused} (caused by it)\n"),
     );
     for loss in losses {
@@ -123,8 +123,8 @@ fn score(results: &Results, row: usize, lang: Lang) -> String {
     let grade = results.text(name::GRADE, row);
     let score = number(name::RISK_SCORE);
     lang.pick(
-        format!("{score:.1} {grade}（90 %区間 {low:.1}〜{high:.1}）"),
-        format!("{score:.1} {grade} (90 % interval {low:.1} to {high:.1})"),
+        format!("{score:.1} {grade}（90%区間 {low:.1}〜{high:.1}）"),
+        format!("{score:.1} {grade} (90% interval {low:.1} to {high:.1})"),
     )
 }
 
@@ -163,7 +163,7 @@ fn by_loss(summary: &Summary, results: &Results, explainer: &Explainer<'_>, lang
     let headings = [
         ("取引先コード", "code"),
         ("取引先名", "name"),
-        ("起こす損失（年）", "loss caused a year"),
+        ("起因する損失（年）", "loss caused a year"),
         ("割合", "share"),
         ("等級", "grade"),
         ("主な損失", "main loss"),
@@ -190,7 +190,7 @@ fn by_risk(summary: &Summary, results: &Results, explainer: &Explainer<'_>, lang
     let headings = [
         ("取引先コード", "code"),
         ("取引先名", "name"),
-        ("リスクスコア（90 %区間）", "risk score (90 % interval)"),
+        ("リスクスコア（90%区間）", "risk score (90% interval)"),
         ("等級", "grade"),
         ("連鎖スコア", "chain score"),
         ("連鎖等級", "chain grade"),

@@ -89,10 +89,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let running = service::serve(&config)?;
+    let data = match config.data.to_str() {
+        Some(super::DEFAULT_DATA) => String::new(),
+        _ => format!(" --data {}", config.data.display()),
+    };
     super::print(&format!(
-        "{scheme}://{address}/docs explains every operation; a token for it: sonae token create --data {data} --name me --role admin\n",
+        "{scheme}://{address}/docs explains every operation; a token for it: sonae token create{data} --name me --role analyst\n",
         address = running.address(),
-        data = config.data.display(),
     ))?;
     running.wait();
     Ok(())

@@ -1,5 +1,7 @@
 //! `sonae token`: what the interfaces are entered with.
 
+use std::io::{self, Write};
+
 use chrono::TimeDelta;
 use clap::Subcommand;
 use schema::tokens::{self, TokenRow};
@@ -102,7 +104,7 @@ fn create(args: &CreateArgs) -> Result<(), Failure> {
         }
     };
     let now = Instant::now();
-    let token = TokenRow {
+    let mut token = TokenRow {
         id: TokenId::new(),
         name: name(&args.name)?,
         role: args.role,
@@ -112,14 +114,24 @@ fn create(args: &CreateArgs) -> Result<(), Failure> {
         expires_at: now.after(TimeDelta::hours(args.hours)),
         revoked_at: None,
     };
-    let inserted = store.database.run(ConnRole::Writer, tenant.id, |conn| tokens::insert(conn, tenant.id, &token));
-    match inserted {
-        Ok(()) => super::print(&format!("{}\n", store.keys.sign(tenant.id, &token)?)),
-        Err(RepoError::Duplicate(_)) => {
-            Err(Failure::Usage(format!("--name {}: a token of this buyer has this name already", args.name)))
+    // A name is one token's for ever, for records say by it who made them: the next one is numbered.
+    for number in 2.. {
+        match store.database.run(ConnRole::Writer, tenant.id, |conn| tokens::insert(conn, tenant.id, &token)) {
+            Ok(()) => break,
+            Err(RepoError::Duplicate(_)) => token.name = name(&format!("{} {number}", args.name))?,
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
+    if token.name.as_str() != args.name {
+        // Nobody is left to tell if standard error is closed.
+        let _ = writeln!(
+            io::stderr(),
+            "note: a token of this buyer has the name {:?} already; this one is called {:?}",
+            args.name,
+            token.name.as_str()
+        );
+    }
+    super::print(&format!("{}\n", store.keys.sign(tenant.id, &token)?))
 }
 
 fn list(tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {

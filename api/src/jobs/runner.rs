@@ -63,7 +63,7 @@ const RENEW: Duration = Duration::from_secs(2);
 /// How often the one process of an embedded database notes how far its job is, for itself after a restart.
 const NOTE: Duration = Duration::from_millis(100);
 /// The file in the data folder where it does so: an import holds the database's writer for as long as it takes.
-const PROGRESS_FILE: &str = "job-progress.json";
+pub(crate) const PROGRESS_FILE: &str = "job-progress.json";
 /// Parts of uploads that are older than this and belong to no job are of a process that has ended.
 const LONGEST_UPLOAD: TimeDelta = TimeDelta::days(1);
 /// How long a job waits for another writer of its buyer.
@@ -234,10 +234,8 @@ impl Runner {
         let mut noted = Vec::new();
         while !self.is_stopping() {
             let now: Vec<_> = self.running().into_iter().map(NotedProgress::of).collect();
-            // Written beside and moved into its place, so that it is whole at any moment.
-            let new = file.with_extension("new");
-            if now != noted && serde_json::to_vec(&now).is_ok_and(|text| fs::write(&new, text).is_ok()) {
-                drop(fs::rename(&new, file));
+            // A file that a kill has torn counts as none.
+            if now != noted && serde_json::to_vec(&now).is_ok_and(|text| fs::write(file, text).is_ok()) {
                 noted = now;
             }
             self.rest(NOTE);

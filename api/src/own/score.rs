@@ -49,7 +49,7 @@ impl ToSchema for OwnHistory {
 
 /// Get one's own score
 ///
-/// With its 90 % interval, its contributions in words, the evidence it rests on, and what changed since the run before. Role: supplier.
+/// With its 90% interval, its contributions in words, the evidence it rests on, and what changed since the run before. Role: supplier.
 #[utoipa::path(
     tag = "own",
     params(IfNoneMatch),

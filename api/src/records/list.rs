@@ -13,10 +13,10 @@ use super::{Json, References, Resource, Shown, StoredSuppliers, show};
 use crate::auth::Caller;
 use crate::extract::{Documented, IdPath, Preconditions, Query, language};
 use crate::fault::{Fault, Reason};
-use crate::fields::Fields;
+use crate::fields::{Fields, MOST_MEMBERS};
 use crate::openapi;
 use crate::page::{Cursors, LongText, MAX_LIMIT, USUAL_LIMIT, links, read_cursor};
-use crate::problem::{ApiError, Problem, ProblemKind};
+use crate::problem::{ApiError, Problem, ProblemKind, Text};
 use crate::state::State;
 
 /// The parameters of a list, for the API document.
@@ -230,7 +230,18 @@ pub(crate) fn read_sort<S: Choice>(fields: &mut Fields<'_>) -> Option<(Option<S>
 pub(crate) fn read_chosen<R: Resource>(fields: &mut Fields<'_>) -> Option<Vec<String>> {
     let text = fields.value::<Option<LongText>>("fields", None)??.0;
     let known = names::<R>();
-    let chosen: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    let mut chosen: Vec<String> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        // Each once: every row is shown by going through them.
+        if !chosen.iter().any(|known| known == name) {
+            chosen.push(name.to_owned());
+        }
+        if chosen.len() > MOST_MEMBERS {
+            let what = Text::new("fields の項目の数", "names in `fields`");
+            fields.faults.push(Fault::new("fields", Reason::TooMany { what, max: MOST_MEMBERS }));
+            return None;
+        }
+    }
     for name in chosen.iter().filter(|name| !known.contains(&name.as_str())) {
         let fault =
             Fault { field: "fields".into(), value: Some(name.clone()), reason: Reason::NotOneOf(known.clone()) };

@@ -16,10 +16,10 @@ use crate::extract::{JsonBody, Preconditions, Query, answer_unless_known, langua
 use crate::fault::{Fault, Reason, WITHIN};
 use crate::fields::{Cell, FieldValue, Fields};
 use crate::openapi::{array_of_up_to, choice_schema, object, one_or_null, text_schema};
-use crate::problem::{ApiError, Problem, ProblemKind, Text};
+use crate::problem::{ApiError, Problem, Text};
 use crate::score_runs::RunQuery;
 use crate::state::State;
-use crate::suppliers::AnyCodeQuery;
+use crate::suppliers::{AnyCodeQuery, unknown_code};
 
 /// The most codes of one look-up.
 const MOST_CODES: usize = 1000;
@@ -112,7 +112,7 @@ pub(super) async fn get_score_by_code(
         .db
         .read(viewer.0.tenant, move |conn, tenant| {
             let found = book.find(conn, tenant, std::slice::from_ref(&code))?;
-            let supplier = found.into_values().next().ok_or(ProblemKind::NotFound)?;
+            let supplier = found.into_values().next().ok_or_else(|| unknown_code(&code))?;
             let basis = Basis::find(conn, tenant, run, &present)?;
             detail(conn, tenant, &basis, supplier, Redaction::None, lang)
         })

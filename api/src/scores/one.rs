@@ -224,7 +224,7 @@ fn change(
 
 /// Get a supplier's score
 ///
-/// With its 90 % interval, its contributions and losses in words, the evidence it rests on, and what changed since the run before and why.
+/// With its 90% interval, its contributions and losses in words, the evidence it rests on, and what changed since the run before and why.
 /// Role: viewer.
 #[utoipa::path(
     tag = "scores",

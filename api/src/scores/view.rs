@@ -126,7 +126,7 @@ fn contribution_schema() -> RefOr<Schema> {
         .property("points", number_schema("Points, of either sign.", -4.0), true)
         .property(
             "reason",
-            text_schema("What it rests on.", "enrolled in class 1 (coverage 100 %, since 2024-10-01)"),
+            text_schema("What it rests on.", "enrolled in class 1 (coverage 100.0%, since 2024-10-01)"),
             true,
         );
     array(
@@ -218,7 +218,7 @@ fn change_schema() -> Shape {
         .property("points", number_schema("Points now.", -4.0), true)
         .property("difference", number_schema("By how much it changed the score.", -4.0), true)
         .property("reason_before", text_schema("What it rested on.", "no お助け隊 enrollment is known"), true)
-        .property("reason", text_schema("What it rests on.", "enrolled in class 1 (coverage 100 %)"), true);
+        .property("reason", text_schema("What it rests on.", "enrolled in class 1 (coverage 100.0%)"), true);
     let change =
         object("What changed since the run before, which it names, and why; null where that did not score it.");
     run_properties(change)

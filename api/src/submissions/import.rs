@@ -33,7 +33,7 @@ impl IntoParams for SubmittedImportQuery {
         let mode = "`all_or_nothing` (usual): no row is taken if any is bad. `accept_valid`: good rows are taken. `replace`: as \
                     `all_or_nothing`, and what the provider sent before and does not now is ended, of suppliers that are assigned to it.";
         let dry_run = "`true`: everything is checked and counted, nothing is kept.";
-        let confirm = "`true`: a replacing import may end more than 20 % of what the provider has sent.";
+        let confirm = "`true`: a replacing import may end more than 20% of what the provider has sent.";
         let modes = keys::<ImportMode>();
         vec![
             openapi::parameter("kind", kind, choice_schema(kind, &KINDS.map(Choice::key), "incidents"), true),

@@ -77,7 +77,7 @@ pub(super) async fn get_supplier_by_code(
                     found.first().map(|found| found.attributes.supplier_id)
                 }
             };
-            let supplier = standing_for(conn, tenant, id.ok_or(ProblemKind::NotFound)?, known_at)?;
+            let supplier = standing_for(conn, tenant, id.ok_or_else(|| unknown_code(&code))?, known_at)?;
             records::show(conn, tenant, &supplier, known_at)
         })
         .await?;
@@ -86,6 +86,21 @@ pub(super) async fn get_supplier_by_code(
     let mut response = records::answer_read(&request, shown, chosen.as_deref(), &preconditions);
     response.headers_mut().insert(header::CONTENT_LOCATION, location);
     Ok(response)
+}
+
+/// Says that no supplier has a code, and what a spreadsheet may have done to it.
+pub(crate) fn unknown_code(code: &schema::SupplierCode) -> ApiError {
+    let is_number = code.as_str().bytes().all(|byte| byte.is_ascii_digit());
+    let (ja, en) = match is_number {
+        true => ("先頭の0が失われていないか確かめてください", "check whether leading zeros were lost"),
+        false => ("GET /v1/suppliers で確かめてください", "GET /v1/suppliers lists the suppliers"),
+    };
+    Problem::from(ProblemKind::NotFound)
+        .detail(
+            format!("コード「{code}」の取引先はありません。{ja}"),
+            format!("no supplier has the code {code:?}; {en}", code = code.as_str()),
+        )
+        .into()
 }
 
 /// The supplier that stands for the firm of this one.

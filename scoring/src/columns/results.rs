@@ -89,7 +89,7 @@ pub const RESULTS: &[ResultColumn] = &[
     ),
     result(
         name::DISCOUNTED_INCIDENT_COUNT,
-        ("割引後の事案数", "discounted incident count"),
+        ("経過時間で重み付けした事案数", "discounted incident count"),
         Unit::Count,
         (
             "実害のある事案と封じ込め済みの事案（古いものほど軽く数える）",
@@ -98,7 +98,7 @@ pub const RESULTS: &[ResultColumn] = &[
     ),
     result(
         name::DISCOUNTED_OBSERVED_YEARS,
-        ("割引後の観測年数", "discounted observed years"),
+        ("経過時間で重み付けした観測年数", "discounted observed years"),
         Unit::Years,
         ("事案があれば記録に残ったはずの期間", "years in which an incident would have reached the record"),
     ),
@@ -119,15 +119,15 @@ pub const RESULTS: &[ResultColumn] = &[
     ),
     result(
         name::OWN_RATE_LOW,
-        ("自社起因の年間発生率（90 %区間の下限）", "own rate, low end of the 90 % interval"),
+        ("自社起因の年間発生率（90%区間の下限）", "own rate, low end of the 90% interval"),
         Unit::PerYear,
-        ("90 %区間の下限", "low end of the 90 % interval"),
+        ("90%区間の下限", "low end of the 90% interval"),
     ),
     result(
         name::OWN_RATE_HIGH,
-        ("自社起因の年間発生率（90 %区間の上限）", "own rate, high end of the 90 % interval"),
+        ("自社起因の年間発生率（90%区間の上限）", "own rate, high end of the 90% interval"),
         Unit::PerYear,
-        ("90 %区間の上限", "high end of the 90 % interval"),
+        ("90%区間の上限", "high end of the 90% interval"),
     ),
     result(
         name::INCIDENT_PROBABILITY,
@@ -146,15 +146,15 @@ pub const RESULTS: &[ResultColumn] = &[
     ),
     result(
         name::RISK_SCORE_LOW,
-        ("リスクスコア（90 %区間の下限）", "risk score, low end of the 90 % interval"),
+        ("リスクスコア（90%区間の下限）", "risk score, low end of the 90% interval"),
         Unit::Score,
-        ("90 %区間の下限", "low end of the 90 % interval"),
+        ("90%区間の下限", "low end of the 90% interval"),
     ),
     result(
         name::RISK_SCORE_HIGH,
-        ("リスクスコア（90 %区間の上限）", "risk score, high end of the 90 % interval"),
+        ("リスクスコア（90%区間の上限）", "risk score, high end of the 90% interval"),
         Unit::Score,
-        ("90 %区間の上限", "high end of the 90 % interval"),
+        ("90%区間の上限", "high end of the 90% interval"),
     ),
     result(name::GRADE, ("リスク等級", "grade"), Unit::Text, ("A（低い）からE（高い）", "A, low, to E, high")),
     result(
@@ -198,13 +198,13 @@ pub const RESULTS: &[ResultColumn] = &[
     ),
     result(
         name::DISRUPTION_RATE,
-        ("年間途絶率", "disruption rate"),
+        ("年間供給停止率", "disruption rate"),
         Unit::PerYear,
         ("自社起因と上流から受け継ぐ停止", "stops of its own and inherited from upstream"),
     ),
     result(
         name::DISRUPTION_PROBABILITY,
-        ("年間途絶確率", "disruption probability"),
+        ("年間供給停止確率", "disruption probability"),
         Unit::Probability,
         ("1年以内に1回以上止まる確率", "chance of at least one stop within a year"),
     ),
@@ -234,22 +234,22 @@ pub const RESULTS: &[ResultColumn] = &[
     ),
     result(
         name::SYSTEMIC_LOSS_PER_DISRUPTION_JPY,
-        ("停止1回の波及損失", "systemic loss per disruption"),
+        ("停止1回あたりの波及損失", "systemic loss per disruption"),
         Unit::Yen,
         ("1回の停止があらゆる経路で発注者に与える損失", "what one stop costs the buyer through every path"),
     ),
     result(
         name::EXPECTED_ANNUAL_LOSS_DIRECT_JPY,
-        ("年間期待損失（この取引先を通じて）", "expected annual loss through the supplier"),
+        ("年間期待損失（この取引先経由）", "expected annual loss through the supplier"),
         Unit::Yen,
-        ("この取引先を通じて発注者に届く年間の損失", "what reaches the buyer through this supplier in a year"),
+        ("この取引先を経由して発注者に届く年間の損失", "what reaches the buyer through this supplier in a year"),
     ),
     result(
         name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY,
-        ("年間期待損失（この取引先が起こす）", "expected annual loss caused"),
+        ("年間期待損失（この取引先に起因）", "expected annual loss caused"),
         Unit::Yen,
         (
-            "この取引先自身の事案がここと下流で起こす年間の損失。支援の優先順",
+            "この取引先自身の事案により、この取引先と下流で生じる年間の損失。支援の優先順",
             "what its own incidents cause here and downstream in a year: the order in which to help",
         ),
     ),

@@ -6,12 +6,12 @@ use super::{Certification, Contribution, Enrollment, Fact, Loss};
 use crate::words::{Lang, Yen, label, percent, signed};
 
 impl Contribution {
-    /// What it rests on: `1類に加入中（カバー率100 %、2024-10-01から）`.
+    /// What it rests on: `1類に加入中（カバー率100.0%、2024-10-01から）`.
     pub fn reason(&self, lang: Lang) -> String {
         self.fact.sentence(lang)
     }
 
-    /// What it rests on and its points: `1類に加入中（カバー率100 %、2024-10-01から）: −4.0点`.
+    /// What it rests on and its points: `1類に加入中（カバー率100.0%、2024-10-01から）: −4.0点`.
     pub fn sentence(&self, lang: Lang) -> String {
         format!("{}: {}{}", self.reason(lang), signed(self.points, 1), lang.pick("点", " points"))
     }
@@ -103,7 +103,9 @@ fn segment(harmful: f64, expected: f64, lang: Lang) -> String {
     }
     match lang {
         Lang::Ja => {
-            format!("同じ業種・規模の取引先の実績（想定{expected:.1}件に対し実害{harmful:.1}件、いずれも割引後）")
+            format!(
+                "同じ業種・規模の取引先の実績（想定{expected:.1}件に対し実害{harmful:.1}件、いずれも経過時間で重み付け）"
+            )
         }
         Lang::En => format!(
             "peers of its section and size had {harmful:.1} harmful incidents where {expected:.1} were expected (both discounted)"
@@ -196,7 +198,7 @@ fn history([harmful, contained, blocked]: [i64; 3], years: f64, lang: Lang) -> S
         (Lang::En, _) => format!("; {} not counted", plural(blocked, "blocked attack")),
     };
     match lang {
-        Lang::Ja => format!("{counted}（割引後の観測{years:.1}年分）{not_counted}"),
+        Lang::Ja => format!("{counted}（経過時間で重み付けした観測{years:.1}年分）{not_counted}"),
         Lang::En => format!("{counted} (over {years:.1} discounted years of observation){not_counted}"),
     }
 }

@@ -32,7 +32,7 @@ struct Heading {
 }
 
 /// The tier, beside the model's results.
-const TIER: (&str, &str, &str) = ("tier", "階層（1は直接の取引先）", "tier (1 supplies the buyer)");
+const TIER: (&str, &str, &str) = ("tier", "取引階層（1＝直接取引先）", "tier (1 supplies the buyer)");
 
 /// The columns that people look for; all others follow in the model's order.
 const FIRST_COLUMNS: [&str; 13] = [
