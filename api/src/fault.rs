@@ -74,6 +74,10 @@ pub(crate) enum Reason {
     TooMany { what: Text, max: usize },
     /// A file that cannot be read as what it claims to be.
     Unreadable(Text),
+    /// What is wrong with a file as a whole, and what to do, in words of its own.
+    File { code: &'static str, text: Text },
+    /// No space on the disk to unpack a file.
+    NoRoom,
     /// A line without an end.
     LineTooLong(u64),
     /// Another separator than the comma.
@@ -98,6 +102,14 @@ pub(crate) enum Reason {
     ReplaceNeedsConfirm { ended: u64, held: u64 },
     /// A formula's error value, such as `#N/A`.
     ErrorCell(String),
+    /// A formula whose value nothing has calculated.
+    Uncalculated,
+    /// Something that a spreadsheet made of a code.
+    MadeOfCode(Made),
+    /// A cell within a merged range, of which the first cell alone has a value.
+    MergedCells(String),
+    /// A sheet that is named like a table and hidden; refused, or left out with a warning.
+    HiddenSheet(String),
     /// Warns: another supplier has the same 法人番号.
     SameCorporateNumber(Vec<String>),
     /// Warns: SCS ★3 and ★4 cannot be registered yet.
@@ -108,6 +120,16 @@ pub(crate) enum Reason {
     StaysRetracted,
     /// Warns: a heading that no column has.
     UnknownHeading,
+}
+
+/// What a spreadsheet made of a code that was typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// A number of more digits than it keeps.
+    LongNumber,
+    Fraction,
+    Date,
+    Flag,
 }
 
 impl Reason {
@@ -146,6 +168,8 @@ impl Reason {
             Self::NotAnObject => "not-an-object",
             Self::TooMuch { .. } | Self::TooMany { .. } => "too-much",
             Self::Unreadable(_) => "unreadable",
+            Self::File { code, .. } => code,
+            Self::NoRoom => "no-room",
             Self::LineTooLong(_) => "line-too-long",
             Self::WrongSeparator => "wrong-separator",
             Self::MalformedJson => "malformed-json",
@@ -156,6 +180,10 @@ impl Reason {
             Self::NothingToImport => "nothing-to-import",
             Self::ReplaceNeedsConfirm { .. } => "replace-needs-confirm",
             Self::ErrorCell(_) => "error-cell",
+            Self::Uncalculated => "uncalculated-formula",
+            Self::MadeOfCode(_) => "not-text",
+            Self::MergedCells(_) => "merged-cells",
+            Self::HiddenSheet(_) => "hidden-sheet",
             Self::NotAssigned => "not-assigned",
             Self::ReservedSource => "reserved-source",
             Self::SameCorporateNumber(_) => "same-corporate-number",
@@ -170,6 +198,7 @@ impl Reason {
     pub(crate) fn detail(&self) -> Text {
         let (ja, en): (String, String) = match self {
             Self::Model(reason) => return both(reason),
+            Self::File { text, .. } => return text.clone(),
             Self::Value(error) => match *error {
                 ValueError::Empty => return both(&scoring::Reason::MissingValue),
                 ValueError::OutOfRange(low, high) => return both(&scoring::Reason::OutOfRange(low, high)),
@@ -346,6 +375,37 @@ impl Reason {
             Self::ErrorCell(error) => (
                 format!("数式が誤り（{error}）です。値に直してください"),
                 format!("a formula gave {error}; write the value"),
+            ),
+            Self::Uncalculated => (
+                "計算されていない数式です。Excel で開いて保存し、もう一度送ってください".into(),
+                "a formula without a value; open the file in Excel, save it, and send it again".into(),
+            ),
+            Self::MadeOfCode(made) => {
+                let (ja, en) = match made {
+                    Made::LongNumber => ("16桁以上の数値になっていて、16桁目から先が失われています", "a spreadsheet made it a number and keeps 15 digits; the others are lost"),
+                    Made::Fraction => ("小数の数値になっています", "a spreadsheet made it a number with decimals"),
+                    Made::Date => ("日付に変わっています", "a spreadsheet made it a date"),
+                    Made::Flag => ("TRUE/FALSE の値になっています", "a spreadsheet made it TRUE or FALSE"),
+                };
+                (
+                    format!("{ja}。列の書式を「文字列」にして、入力し直してください"),
+                    format!("{en}; set the column to text and type it again"),
+                )
+            }
+            Self::MergedCells(range) => (
+                format!("結合されたセル（{range}）です。結合を解除し、それぞれの行に値を入れてください"),
+                format!("the cells {range} are merged; unmerge them and fill in each row"),
+            ),
+            Self::HiddenSheet(name) => {
+                let name = crate::files::printable(name);
+                (
+                    format!("非表示のシート「{name}」は取り込みません。取り込むときは再表示し、不要なら削除してください"),
+                    format!("the sheet {name} is hidden and is not read; unhide it to import it, or delete it"),
+                )
+            }
+            Self::NoRoom => (
+                "サーバーのディスクに、このファイルを展開する空きがありません。管理者に伝え、後でもう一度送ってください".into(),
+                "the server's disk has no space to unpack this file; tell its operator, and send it again later".into(),
             ),
             Self::SameCorporateNumber(codes) => {
                 let codes = codes.join(", ");

@@ -4,12 +4,12 @@
 
 use std::borrow::Cow;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, NaiveDateTime};
 use schema::{Choice, CorporateNumber, Id, Instant, Source, SupplierCode, SupplierId, UpTo, ValueError, Whole};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::fault::{Fault, Reason};
+use crate::fault::{Fault, Made, Reason};
 use crate::frames;
 use crate::problem::Text;
 use crate::submissions::is_of_provider;
@@ -76,12 +76,16 @@ pub(crate) enum Cell<'a> {
     Json(&'a Value),
     /// A number of a workbook.
     Number(f64),
+    /// A number of a workbook whose format shows it by places, and as it is shown: 000123.
+    Places(f64, String),
     /// A date of a workbook.
     Date(NaiveDate),
+    /// A date of a workbook with a time of day, which has no offset.
+    Moment(NaiveDateTime),
     /// A flag of a workbook.
     Flag(bool),
-    /// An error of a workbook, such as `#N/A`.
-    Error(String),
+    /// A cell of a workbook whose value is not to be had, and why.
+    Refused { shown: Option<String>, reason: Reason },
 }
 
 impl Cell<'_> {
@@ -93,38 +97,59 @@ impl Cell<'_> {
             Self::Json(Value::String(text)) => text.clone(),
             Self::Json(value) => value.to_string(),
             Self::Number(number) => number.to_string(),
+            Self::Places(_, shown) => shown.clone(),
             Self::Date(date) => date.to_string(),
-            Self::Flag(flag) => flag.to_string(),
-            Self::Error(error) => error.clone(),
+            Self::Moment(time) => time.format("%Y-%m-%dT%H:%M:%S").to_string(),
+            // As a workbook shows it.
+            Self::Flag(flag) => flag.to_string().to_uppercase(),
+            Self::Refused { shown, .. } => shown.clone()?,
         };
         Some(crate::files::printable(&text))
     }
 
-    /// As text, for values that are written so; numbers of a workbook too, for Excel makes numbers of codes.
+    /// As text, for values that are written so; numbers and dates of a workbook as it shows them.
     fn text(&self) -> Result<Cow<'_, str>, Reason> {
         match self {
             Self::Text(text) => Ok(Cow::Borrowed(text)),
             Self::Json(Value::String(text)) => Ok(Cow::Borrowed(text)),
-            Self::Number(number) => Ok(Cow::Owned(number.to_string())),
-            Self::Date(date) => Ok(Cow::Owned(date.to_string())),
-            Self::Flag(flag) => Ok(Cow::Owned(flag.to_string())),
-            Self::Error(error) => Err(Reason::ErrorCell(error.clone())),
+            // Spreadsheets keep 15 digits.
+            Self::Number(number) | Self::Places(number, _) if number.abs() >= 1e15 => {
+                Err(Reason::MadeOfCode(Made::LongNumber))
+            }
+            Self::Refused { reason, .. } => Err(reason.clone()),
             Self::Null | Self::Json(_) => Err(Reason::WrongType("string")),
+            Self::Number(_) | Self::Places(..) | Self::Date(_) | Self::Moment(_) | Self::Flag(_) => {
+                Ok(Cow::Owned(self.shown().unwrap_or_default()))
+            }
+        }
+    }
+
+    /// As a code, of which a spreadsheet may have made something else when it was typed.
+    fn code(&self) -> Result<Cow<'_, str>, Reason> {
+        match self {
+            Self::Number(number) | Self::Places(number, _) if number.fract() != 0.0 => {
+                Err(Reason::MadeOfCode(Made::Fraction))
+            }
+            Self::Date(_) | Self::Moment(_) => Err(Reason::MadeOfCode(Made::Date)),
+            Self::Flag(_) => Err(Reason::MadeOfCode(Made::Flag)),
+            _ => self.text(),
         }
     }
 
     fn number(&self) -> Result<f64, Reason> {
         match self {
-            Self::Number(number) => Ok(*number),
+            Self::Number(number) | Self::Places(number, _) => Ok(*number),
             Self::Json(Value::Number(number)) => number.as_f64().ok_or(Reason::Model(scoring::Reason::NotANumber)),
             Self::Json(_) => Err(Reason::WrongType("number")),
-            Self::Error(error) => Err(Reason::ErrorCell(error.clone())),
+            Self::Refused { reason, .. } => Err(reason.clone()),
             Self::Text(text) => {
                 // Full-width digits too, as people write them.
                 let number: Option<f64> = text.trim().nfkc().collect::<String>().parse().ok();
                 number.filter(|number| number.is_finite()).ok_or(Reason::Model(scoring::Reason::NotANumber))
             }
-            Self::Null | Self::Date(_) | Self::Flag(_) => Err(Reason::Model(scoring::Reason::NotANumber)),
+            Self::Null | Self::Date(_) | Self::Moment(_) | Self::Flag(_) => {
+                Err(Reason::Model(scoring::Reason::NotANumber))
+            }
         }
     }
 
@@ -148,8 +173,10 @@ impl Cell<'_> {
     fn date(&self) -> Result<NaiveDate, Reason> {
         match self {
             Self::Date(date) => Ok(*date),
+            Self::Moment(time) => Ok(time.date()),
+            Self::Number(number) if number.abs() >= 1e15 => Err(Reason::Model(scoring::Reason::NotADate)),
             Self::Json(value) if !value.is_string() => Err(Reason::WrongType("string")),
-            Self::Error(error) => Err(Reason::ErrorCell(error.clone())),
+            Self::Refused { reason, .. } => Err(reason.clone()),
             _ => {
                 let text = self.text()?;
                 let text = if matches!(self, Self::Text(_)) { text.trim() } else { &text };
@@ -187,30 +214,30 @@ impl<T: FieldValue> FieldValue for Option<T> {
 }
 
 macro_rules! text_fields {
-    ($($name:ident: $kind:expr;)*) => {$(
+    ($($name:ident: $kind:expr, $text:ident;)*) => {$(
         impl FieldValue for schema::$name {
             const KIND: Kind = $kind;
 
             fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
-                Self::parse(&cell.text()?).map_err(Reason::Value)
+                Self::parse(&cell.$text()?).map_err(Reason::Value)
             }
         }
     )*};
 }
 
 text_fields! {
-    SupplierCode: Kind::Text { max: Self::MAX_LENGTH };
-    SystemName: Kind::Text { max: Self::MAX_LENGTH };
-    Source: Kind::Text { max: Self::MAX_LENGTH };
-    ExternalId: Kind::Text { max: Self::MAX_LENGTH };
-    Name: Kind::Text { max: Self::MAX_LENGTH };
-    Remark: Kind::Text { max: Self::MAX_LENGTH };
-    WebAddress: Kind::Text { max: Self::MAX_LENGTH };
-    MailAddress: Kind::Text { max: Self::MAX_LENGTH };
-    PhoneNumber: Kind::Text { max: Self::MAX_LENGTH };
-    CorporateNumber: Kind::Digits { count: 13 };
-    JsicDivision: Kind::Digits { count: 2 };
-    PrefectureCode: Kind::Digits { count: 2 };
+    SupplierCode: Kind::Text { max: Self::MAX_LENGTH }, code;
+    SystemName: Kind::Text { max: Self::MAX_LENGTH }, code;
+    Source: Kind::Text { max: Self::MAX_LENGTH }, code;
+    ExternalId: Kind::Text { max: Self::MAX_LENGTH }, code;
+    Name: Kind::Text { max: Self::MAX_LENGTH }, text;
+    Remark: Kind::Text { max: Self::MAX_LENGTH }, text;
+    WebAddress: Kind::Text { max: Self::MAX_LENGTH }, text;
+    MailAddress: Kind::Text { max: Self::MAX_LENGTH }, text;
+    PhoneNumber: Kind::Text { max: Self::MAX_LENGTH }, text;
+    CorporateNumber: Kind::Digits { count: 13 }, code;
+    JsicDivision: Kind::Digits { count: 2 }, code;
+    PrefectureCode: Kind::Digits { count: 2 }, code;
 }
 
 macro_rules! choice_fields {
@@ -300,7 +327,6 @@ impl FieldValue for bool {
             Cell::Json(Value::Bool(flag)) => Ok(*flag),
             Cell::Json(_) => Err(Reason::WrongType("boolean")),
             Cell::Flag(flag) => Ok(*flag),
-            Cell::Error(error) => Err(Reason::ErrorCell(error.clone())),
             _ => match cell.text()?.trim() {
                 // Also as spreadsheets and Python write them.
                 text if text.eq_ignore_ascii_case("true") => Ok(true),

@@ -39,7 +39,7 @@ fn files_that_are_not_what_they_claim_to_be_are_refused() {
     assert_eq!(csv(b"supplier_code;name\nA;b\n"), failed("wrong-separator"));
     assert_eq!(failure(&analyst, "application/x-ndjson", &vec![b'['; 2 << 20]), failed("line-too-long"));
     assert_eq!(failure(&analyst, XLSX, b"PK\x03\x04 this is no archive"), failed("unreadable"));
-    assert_eq!(failure(&analyst, XLSX, b"supplier_code\nA\n"), failed("unreadable"));
+    assert_eq!(failure(&analyst, XLSX, b"supplier_code\nA\n"), failed("not-a-workbook"));
     let whole = workbook();
     assert_eq!(failure(&analyst, XLSX, &whole[..whole.len() / 2]), failed("unreadable"));
     let bad_cell = analyst.import_csv("kind=suppliers&mode=accept_valid", "supplier_code,name\nA,\u{0}\nB,b\n");
@@ -132,7 +132,7 @@ fn a_workbook_that_unpacks_to_too_much_is_refused() {
     archive.write_all(&vec![0; 2_000_000]).unwrap();
     let bomb = archive.finish().unwrap().into_inner();
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for place in 0..300 {
+    for place in 0..6_000 {
         archive.start_file(format!("{place}"), zip::write::SimpleFileOptions::default()).unwrap();
     }
     let many = archive.finish().unwrap().into_inner();
@@ -202,9 +202,9 @@ fn crafted_workbooks_are_refused_and_hold_up_nobody() {
     let analyst = app.analyst();
     let sound = crafted("", "<row r='1'><c r='A1' t='inlineStr'><is><t>supplier_code</t></is></c></row>");
     assert_eq!(failure(&analyst, XLSX, &sound), ("succeeded".to_owned(), String::new()));
-    let texts = "<si><t>a</t></si>".repeat(3_000_000);
+    let texts = "<si><t>a</t></si>".repeat(300_000);
     assert_eq!(failure(&analyst, XLSX, &crafted(&texts, "")), failed("too-much"));
-    let cells = format!("<row r='1'>{}</row>", "<c/>".repeat(1_000_000));
+    let cells = "<row><c/></row>".repeat(200_000);
     assert_eq!(failure(&analyst, XLSX, &crafted("", &cells)), failed("too-much"));
     for place in ["ZZZZZZZ2", "A4294967296", "A0", "1"] {
         let cells = format!("<row r='1'><c r='{place}'><v>1</v></c></row>");

@@ -17,3 +17,4 @@ mod suppliers;
 mod support;
 mod survival;
 mod tokens;
+mod workbooks;

@@ -253,7 +253,7 @@ fn open(files: Vec<InputFile>, limits: &Limits, progress: &Progress) -> Result<V
                 tables.push((kind, Box::new(NdjsonRows { name, file, max_rows })));
             }
             Format::Xlsx => {
-                let sheets = xlsx::unpack(file, kind, limits.xlsx_unpacked_bytes, progress)?;
+                let sheets = xlsx::unpack(file, name, kind, limits.xlsx_unpacked_bytes, progress)?;
                 tables.extend(sheets.into_iter().map(|(kind, rows)| (kind, Box::new(rows) as _)));
             }
         }

@@ -85,11 +85,6 @@ impl Header {
         self.columns.len()
     }
 
-    /// The column of a cell.
-    pub(crate) fn column(&self, place: usize) -> Option<&'static str> {
-        self.columns.get(place).copied().flatten()
-    }
-
     /// The columns that are read, with the place of each.
     pub(crate) fn columns(&self) -> impl Iterator<Item = (usize, &'static str)> {
         self.columns.iter().enumerate().filter_map(|(place, column)| Some((place, (*column)?)))

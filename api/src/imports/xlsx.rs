@@ -1,190 +1,166 @@
-//! Rows of a workbook, cell by cell: a range would hold every cell between the first and the last one, and a workbook of
-//! 5 KB can have them at the corners of a sheet.
+//! Rows of a workbook: its sheets are copied out of it, cell by cell, before anything is written.
+//!
+//! A workbook says little with many bytes, or much with few. Here nothing is held in memory but one token of its XML, the
+//! places of its shared texts, its formats and its merged ranges, and each of these has a limit. What goes to the disk is
+//! never more than what the workbook unpacks to.
+
+mod archive;
+mod book;
+mod formats;
+mod kind;
+mod rows;
+mod sheet;
+mod texts;
+mod xml;
 
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::error::Error;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
+use std::io;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::rc::Rc;
 
-use calamine::{DataRef, Reader, Xlsx};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use schema::RecordKind;
-use serde::{Deserialize, Serialize};
 
+use self::archive::Archive;
+use self::book::{Book, Sheet};
+use self::formats::Format;
+use self::rows::{RowReader, Value};
+use self::sheet::{Copy, Range};
+use self::texts::Texts;
 use super::engine::{Rows, Stop, Visit};
 use super::report::{Place, Refusal};
-use super::table::{Header, MAX_COLUMNS, kind_of_name, text_cell};
+use super::table::{Header, MAX_COLUMNS, kind_of_name};
 use crate::fault::{Fault, Reason};
 use crate::fields::{Cell, Field};
+use crate::files::spill::has_room;
 use crate::jobs::Progress;
 use crate::problem::{ApiError, Text};
+
+/// The longest heading that may be one that is known.
+const LONGEST_HEADING: usize = 200;
 
 /// A sheet, its cells copied out of the workbook row by row.
 pub(crate) struct SheetRows {
     sheet: String,
-    cells: File,
-    /// Headings that no column has.
-    unknown: Vec<Fault>,
+    copy: Copy,
+    /// What the sheets of a workbook share.
+    shared: Rc<Shared>,
+    /// Headings that no column has, and sheets that are not read.
+    warnings: Vec<Fault>,
 }
 
-/// A row as it is copied: its number, and the place and value of each cell that holds something.
-#[derive(Serialize, Deserialize)]
-struct CopiedRow(u64, Vec<(usize, Copied)>);
-
-#[derive(Serialize, Deserialize)]
-enum Copied {
-    Text(String),
-    Number(f64),
-    Date(NaiveDate),
-    Flag(bool),
-    Error(String),
+struct Shared {
+    texts: RefCell<Texts>,
+    formats: Vec<Format>,
+    is_1904: bool,
 }
 
-const MOST_ENTRIES: usize = 200;
-/// Above this many bytes an archive's member may not unpack to more than so many times its size.
-const LARGE_MEMBER: u64 = 1 << 20;
-const GREATEST_RATIO: u64 = 100;
-/// Texts that the cells of a workbook share: all of them are held in memory.
-const MOST_TEXTS: usize = 2_000_000;
-const MOST_SHEETS: usize = 100;
-/// How long the cells of a workbook may take to read.
-const LONGEST: Duration = Duration::from_secs(60);
-/// The longest text of a cell, as Excel has it.
-const LONGEST_TEXT: usize = 32_767;
+/// Why a workbook is not read to its end.
+enum Ended {
+    Cancelled,
+    Refused(Fault),
+    Failed(ApiError),
+}
+
+impl Ended {
+    fn at(self, place: Place) -> Stop {
+        match self {
+            Self::Cancelled => Stop::Cancelled,
+            Self::Refused(fault) => Stop::Refused(Refusal::new(place, fault)),
+            Self::Failed(error) => Stop::Failed(error),
+        }
+    }
+}
 
 /// Copies the sheets of a workbook that are to be imported: the one that is asked for by kind, or all whose names say
-/// what they hold.
-///
-/// Before anything is written: a workbook that was made to take long holds up nobody.
+/// what they hold. `name` is the file's, for messages.
 pub(crate) fn unpack(
     mut file: File,
+    name: Option<String>,
     kind: Option<RecordKind>,
     max_unpacked: u64,
     progress: &Progress,
 ) -> Result<Vec<(RecordKind, SheetRows)>, Stop> {
-    let refused = |fault| Stop::Refused(Refusal::new(Place::default(), fault));
-    measure(&mut file, max_unpacked).map_err(refused)?;
-    // The reader adds numbers that a workbook gives without a look: what no workbook has may end in a panic there.
-    catch_unwind(AssertUnwindSafe(|| {
-        file.rewind().map_err(|error| refused(unreadable(&error)))?;
-        let mut book = Xlsx::new(BufReader::new(file)).map_err(|error| refused(unreadable(&error)))?;
-        let until = Instant::now() + LONGEST;
-        let sheets = sheets(&book, kind).map_err(refused)?;
-        sheets.into_iter().map(|(kind, sheet)| Ok((kind, copy(&mut book, sheet, until, progress)?))).collect()
-    }))
-    .unwrap_or_else(|_| {
-        let why = Text::new("セルの位置が正しくありません", "cells with impossible places");
-        Err(refused(Fault::new("", Reason::Unreadable(why))))
-    })
-}
-
-fn sheets(book: &Xlsx<BufReader<File>>, kind: Option<RecordKind>) -> Result<Vec<(RecordKind, String)>, Fault> {
-    let names = book.sheet_names();
-    let mut named: Vec<_> = names.iter().filter_map(|name| Some((kind_of_name(name)?, name.clone()))).collect();
-    if let Some(kind) = kind {
-        named.retain(|(known, _)| *known == kind);
-        if named.is_empty() {
-            named.extend(names.first().map(|first| (kind, first.clone())));
-        }
+    let book = |ended: Ended| ended.at(Place { sheet: name.clone(), row: None });
+    kind::check(&mut file).map_err(book)?;
+    let mut archive = Archive::open(file, max_unpacked, progress).map_err(book)?;
+    let (sheets, shared, mut warnings) = open(&mut archive, kind).map_err(book)?;
+    let mut tables = Vec::new();
+    for (kind, Sheet { name, part, .. }) in sheets {
+        let mut row = 0;
+        let copy = match archive.part(&part) {
+            Ok(Some(part)) => sheet::copy(part, shared.texts.borrow().count(), &mut row),
+            Ok(None) => Err(damage("シートの中身がありません", "a sheet of it is not there")),
+            Err(ended) => Err(ended),
+        };
+        let place = || Place { sheet: Some(name.clone()), row: (row > 0).then_some(u64::from(row)) };
+        let copy = copy.map_err(|ended| ended.at(place()))?;
+        let warnings = std::mem::take(&mut warnings);
+        tables.push((kind, SheetRows { sheet: name, copy, shared: Rc::clone(&shared), warnings }));
     }
-    named.sort_by_key(|(kind, _)| *kind);
-    if named.is_empty() { Err(Fault::new("", Reason::NothingToImport)) } else { Ok(named) }
+    Ok(tables)
 }
 
-fn copy(
-    book: &mut Xlsx<BufReader<File>>,
-    sheet: String,
-    until: Instant,
-    progress: &Progress,
-) -> Result<SheetRows, Stop> {
-    let refused = |row, fault| Stop::Refused(Refusal::new(Place { sheet: Some(sheet.clone()), row }, fault));
-    let mut copied = BufWriter::new(tempfile::tempfile().map_err(ApiError::internal)?);
-    let mut cells = book.worksheet_cells_reader(&sheet).map_err(|error| refused(None, unreadable(&error)))?;
-    let mut row = CopiedRow(0, Vec::new());
-    let mut is_first = true;
-    loop {
-        let cell = cells.next_cell().map_err(|error| refused(Some(row.0), unreadable(&error)))?;
-        let number = cell.as_ref().map(|cell| u64::from(cell.get_position().0) + 1);
-        if is_first || number != Some(row.0) {
-            if !row.1.is_empty() {
-                serde_json::to_writer(&mut copied, &row).map_err(ApiError::internal)?;
-                copied.write_all(b"\n").map_err(ApiError::internal)?;
-            }
-            if progress.is_cancelled() {
-                return Err(Stop::Cancelled);
-            }
-            if Instant::now() > until {
-                let what = Text::new("秒（読み取り時間）", "seconds of reading");
-                return Err(refused(number, Fault::new("", Reason::TooMuch { what, max: LONGEST.as_secs() })));
-            }
-            is_first = false;
-            row.1.clear();
-            row.0 = number.unwrap_or_default();
-        }
-        let Some(cell) = cell else { break };
-        let column = cell.get_position().1 as usize;
-        // Cells to the right of every header are never looked at, so that they need not be kept.
-        if let Some(value) = value(cell.get_value()).filter(|_| column < MAX_COLUMNS) {
-            row.1.push((column, value));
-        }
+/// The sheets to read, what they share, and warnings of sheets that are not read.
+type Opened = (Vec<(RecordKind, Sheet)>, Rc<Shared>, Vec<Fault>);
+
+fn open(archive: &mut Archive<'_>, kind: Option<RecordKind>) -> Result<Opened, Ended> {
+    let book = Book::read(archive)?;
+    let (sheets, warnings) = choose(&book.sheets, kind).map_err(Ended::Refused)?;
+    let parts = book.texts.iter().chain(sheets.iter().map(|(_, sheet)| &sheet.part));
+    let size = parts.map(|part| archive.stated_size(part)).fold(0, u64::saturating_add);
+    if !has_room(size).map_err(|error| Ended::Failed(ApiError::internal(error)))? {
+        return Err(Ended::Refused(Fault::new("", Reason::NoRoom)));
     }
-    drop(cells);
-    let cells = copied.into_inner().map_err(|error| ApiError::internal(error.into_error()))?;
-    Ok(SheetRows { sheet, cells, unknown: Vec::new() })
+    let formats = book.formats(archive)?;
+    let texts = match &book.texts {
+        Some(part) => archive.part(part)?.map(Texts::read).transpose()?,
+        None => None,
+    };
+    let texts = RefCell::new(texts.unwrap_or_default());
+    Ok((sheets, Rc::new(Shared { texts, formats, is_1904: book.is_1904 }), warnings))
 }
 
-fn unreadable(error: &dyn std::error::Error) -> Fault {
+/// Chooses the sheets to read: what is hidden from whoever sends a workbook is not what they send.
+fn choose(sheets: &[Sheet], kind: Option<RecordKind>) -> Result<(Vec<(RecordKind, Sheet)>, Vec<Fault>), Fault> {
+    let is_asked = |found: RecordKind| kind.is_none_or(|kind| kind == found);
+    let named =
+        sheets.iter().filter_map(|sheet| Some((kind_of_name(&sheet.name).filter(|kind| is_asked(*kind))?, sheet)));
+    let (mut chosen, hidden): (Vec<_>, Vec<_>) =
+        named.map(|(kind, sheet)| (kind, sheet.clone())).partition(|(_, sheet)| sheet.is_visible);
+    if let (Some(kind), true) = (kind, chosen.is_empty()) {
+        chosen.extend(sheets.iter().find(|sheet| sheet.is_visible).map(|first| (kind, first.clone())));
+    }
+    chosen.sort_by_key(|(kind, _)| *kind);
+    let mut hidden = hidden.into_iter().map(|(_, sheet)| Fault::new("", Reason::HiddenSheet(sheet.name)));
+    if chosen.is_empty() {
+        return Err(hidden.next().unwrap_or_else(|| Fault::new("", Reason::NothingToImport)));
+    }
+    Ok((chosen, hidden.collect()))
+}
+
+fn damaged(error: &dyn Error) -> Ended {
     let text = crate::files::printable(&crate::cli::with_causes(error));
-    let why =
-        Text::new(format!("Excel ブックではないか、壊れています: {text}"), format!("no workbook, or damaged: {text}"));
-    Fault::new("", Reason::Unreadable(why))
+    damage(format!("Excel ブックが壊れています: {text}"), format!("the workbook is damaged: {text}"))
 }
 
-/// Unpacks everything once and counts, for the sizes that an archive states need not be true.
-fn measure(file: &mut File, max_unpacked: u64) -> Result<(), Fault> {
-    let too_much = |ja, en, max| Err(Fault::new("", Reason::TooMuch { what: Text::new(ja, en), max }));
-    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| unreadable(&error))?;
-    if archive.len() > MOST_ENTRIES {
-        return too_much("ファイル（ブックの中）", "files in a workbook", MOST_ENTRIES as u64);
+fn damage(ja: impl Into<String>, en: impl Into<String>) -> Ended {
+    Ended::Refused(Fault::new("", Reason::Unreadable(Text::new(ja, en))))
+}
+
+fn limit(ja: impl Into<String>, en: impl Into<String>) -> Fault {
+    Fault::new("", Reason::File { code: "too-much", text: Text::new(ja, en) })
+}
+
+/// Why something cannot be kept on the disk.
+fn spilled(error: io::Error) -> Ended {
+    match error.kind() {
+        io::ErrorKind::StorageFull => Ended::Refused(Fault::new("", Reason::NoRoom)),
+        _ => Ended::Failed(ApiError::internal(error)),
     }
-    let (mut unpacked, mut texts, mut sheets) = (0, 0, 0);
-    for place in 0..archive.len() {
-        let mut entry = archive.by_index(place).map_err(|error| unreadable(&error))?;
-        let packed = entry.compressed_size().max(1);
-        let name = entry.name().map_err(|error| unreadable(&error))?.into_owned();
-        let (is_texts, is_book) = (name.ends_with("sharedStrings.xml"), name.ends_with("workbook.xml"));
-        let (mut member, mut buffer) = (0, vec![0; 1 << 16]);
-        loop {
-            let count = entry.read(&mut buffer).map_err(|error| unreadable(&error))?;
-            let read = buffer.get(..count).unwrap_or_default();
-            if is_texts {
-                texts += memchr::memmem::find_iter(read, b"<si").count();
-            }
-            if is_book {
-                sheets += memchr::memmem::find_iter(read, b"<sheet ").count();
-            }
-            unpacked += count as u64;
-            member += count as u64;
-            if unpacked > max_unpacked {
-                return too_much("バイト（展開後）", "unpacked bytes", max_unpacked);
-            }
-            if member > LARGE_MEMBER && member / packed > GREATEST_RATIO {
-                return too_much("倍（展開後の大きさ）", "times its size when unpacked", GREATEST_RATIO);
-            }
-            if texts > MOST_TEXTS {
-                return too_much("個の文字列", "different texts", MOST_TEXTS as u64);
-            }
-            if sheets > MOST_SHEETS {
-                return too_much("枚のシート", "sheets", MOST_SHEETS as u64);
-            }
-            if count == 0 {
-                break;
-            }
-        }
-    }
-    Ok(())
 }
 
 impl Rows for SheetRows {
@@ -193,92 +169,170 @@ impl Rows for SheetRows {
     }
 
     fn read(&mut self, columns: &[Field], visit: Visit<'_>) -> Result<(), Refusal> {
-        let sheet = self.sheet.clone();
+        let Self { sheet, copy: Copy { rows, ranges }, shared, warnings } = self;
         let refused = |row, fault| Refusal::new(Place { sheet: Some(sheet.clone()), row }, fault);
-        let failed = |error: io::Error| refused(None, unreadable(&error));
-        self.cells.rewind().map_err(failed)?;
-        let mut header: Option<Header> = None;
-        let mut reader = BufReader::new(&self.cells);
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if reader.read_until(b'\n', &mut line).map_err(failed)? == 0 {
-                break;
+        let failed = |error: io::Error| {
+            let text = Text::new(error.to_string(), error.to_string());
+            refused(None, Fault::new("", Reason::Unreadable(text)))
+        };
+        let mut rows = RowReader::new(rows).map_err(failed)?;
+        let (mut header, mut cells, mut ranges) = (None, Vec::new(), Ranges::new(ranges));
+        while let Some(number) = rows.next(&mut cells).map_err(failed)? {
+            let row = Some(u64::from(number));
+            if !ranges.advance(number, &cells) {
+                let why = Text::new("結合したセルが重なっています", "merged ranges of it overlap");
+                return Err(refused(row, Fault::new("", Reason::Unreadable(why))));
             }
-            let CopiedRow(number, row) =
-                serde_json::from_slice(&line).map_err(|error| refused(None, unreadable(&error)))?;
             match &header {
                 None => {
-                    let read = read_header(columns, &row, &mut self.unknown);
-                    header = Some(read.map_err(|fault| refused(Some(number), fault))?);
+                    let headings = shared.headings(&cells).map_err(failed)?;
+                    let read = Header::read(columns, headings.into_iter(), |fault| warnings.push(fault));
+                    header = Some(read.map_err(|fault| refused(row, fault))?);
                 }
                 Some(header) => {
-                    if let ControlFlow::Break(()) = visit(number, read_row(header, &row)) {
+                    let cells = shared.row(header, &cells, &ranges).map_err(failed)?;
+                    if let ControlFlow::Break(()) = visit(u64::from(number), Ok(cells)) {
                         return Ok(());
                     }
                 }
             }
         }
-        if header.is_none() {
-            return Err(refused(None, Fault::new("", Reason::NothingToImport)));
+        match header {
+            Some(_) => Ok(()),
+            None => Err(refused(None, Fault::new("", Reason::NothingToImport))),
         }
-        Ok(())
     }
 
     fn take_warnings(&mut self) -> Vec<Fault> {
-        std::mem::take(&mut self.unknown)
+        std::mem::take(&mut self.warnings)
     }
 }
 
-fn read_header(columns: &[Field], row: &[(usize, Copied)], unknown: &mut Vec<Fault>) -> Result<Header, Fault> {
-    let width = row.iter().map(|(column, _)| column + 1).max().unwrap_or_default();
-    let headings = (0..width).map(|place| match row.iter().find(|(column, _)| *column == place) {
-        Some((_, Copied::Text(text))) => Cow::Borrowed(text.as_str()),
-        _ => Cow::Borrowed(""),
-    });
-    Header::read(columns, headings, |fault| unknown.push(fault))
-}
+impl Shared {
+    fn text(&self, value: &Value) -> io::Result<Option<String>> {
+        Ok(match value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Shared(number) => Some(self.texts.borrow_mut().get(*number as usize)?),
+            _ => None,
+        })
+    }
 
-fn read_row<'a>(header: &Header, row: &'a [(usize, Copied)]) -> super::engine::Row<'a> {
-    let mut cells: Vec<(&str, Cell<'a>)> = header.columns().map(|(_, column)| (column, Cell::Null)).collect();
-    let mut faults = Vec::new();
-    for (place, value) in row {
-        let Some(column) = header.column(*place) else { continue };
-        let cell = match value {
-            Copied::Text(text) if text.chars().count() > LONGEST_TEXT => {
-                let what = Text::new("文字（1つのセル）", "characters in a cell");
-                faults.push(Fault::new(column, Reason::TooMuch { what, max: LONGEST_TEXT as u64 }));
-                continue;
+    fn headings(&self, cells: &[(usize, Value)]) -> io::Result<Vec<Cow<'static, str>>> {
+        let width = cells.last().map_or(0, |(column, _)| column + 1);
+        let mut headings = vec![Cow::Borrowed(""); width];
+        for (column, value) in cells {
+            if let (Some(heading), Some(text)) = (headings.get_mut(*column), self.text(value)?) {
+                *heading = Cow::Owned(text.chars().take(LONGEST_HEADING).collect());
             }
-            Copied::Text(text) => text_cell(text),
-            Copied::Number(number) => Cell::Number(*number),
-            Copied::Date(date) => Cell::Date(*date),
-            Copied::Flag(flag) => Cell::Flag(*flag),
-            Copied::Error(error) => Cell::Error(error.clone()),
-        };
-        if let Some((_, found)) = cells.iter_mut().find(|(known, _)| *known == column) {
-            *found = cell;
         }
+        Ok(headings)
     }
-    if faults.is_empty() { Ok(cells) } else { Err(faults) }
+
+    fn row<'h>(
+        &self,
+        header: &'h Header,
+        cells: &[(usize, Value)],
+        ranges: &Ranges<'_>,
+    ) -> io::Result<Vec<(&'h str, Cell<'static>)>> {
+        let mut row = Vec::new();
+        for (place, column) in header.columns() {
+            let value = cells.binary_search_by_key(&place, |(column, _)| *column).ok();
+            let value = value.and_then(|found| cells.get(found)).map(|(_, value)| value);
+            let cell = match (ranges.covering(place), value) {
+                (Some(range), _) if range.is_merged => {
+                    Cell::Refused { shown: None, reason: Reason::MergedCells(range.to_string()) }
+                }
+                (Some(_), None) => Cell::Refused { shown: None, reason: Reason::Uncalculated },
+                (_, Some(value)) => self.cell(value)?,
+                (None, None) => Cell::Null,
+            };
+            row.push((column, cell));
+        }
+        Ok(row)
+    }
+
+    fn cell(&self, value: &Value) -> io::Result<Cell<'static>> {
+        Ok(match value {
+            Value::Text(_) | Value::Shared(_) => {
+                let text = self.text(value)?.unwrap_or_default();
+                if text.is_empty() { Cell::Null } else { Cell::Text(Cow::Owned(text)) }
+            }
+            Value::Number(number, style) => match self.formats.get(usize::from(*style)) {
+                Some(Format::Moment) => match moment(*number, self.is_1904) {
+                    Some(time) if *number < 1.0 && !self.is_1904 => Cell::Text(Cow::Owned(time.time().to_string())),
+                    Some(time) => time_cell(time),
+                    None => Cell::Number(*number),
+                },
+                Some(Format::Places(code)) => match formats::shown(code, *number) {
+                    Some(shown) => Cell::Places(*number, shown),
+                    None => Cell::Number(*number),
+                },
+                _ => Cell::Number(*number),
+            },
+            Value::Moment(milliseconds) => match DateTime::from_timestamp_millis(*milliseconds) {
+                Some(time) => time_cell(time.naive_utc()),
+                None => Cell::Null,
+            },
+            Value::Flag(flag) => Cell::Flag(*flag),
+            Value::Error(error) => {
+                Cell::Refused { shown: Some(error.clone()), reason: Reason::ErrorCell(error.clone()) }
+            }
+            Value::Uncalculated => Cell::Refused { shown: None, reason: Reason::Uncalculated },
+        })
+    }
 }
 
-/// What a cell holds, if anything.
-fn value(value: &DataRef<'_>) -> Option<Copied> {
-    let text = |text: &str| (!text.is_empty()).then(|| Copied::Text(text.to_owned()));
-    match value {
-        DataRef::Int(number) => Some(Copied::Number(*number as f64)),
-        DataRef::Float(number) => Some(Copied::Number(*number)),
-        DataRef::String(shown) | DataRef::DateTimeIso(shown) | DataRef::DurationIso(shown) => text(shown),
-        DataRef::SharedString(shown) => text(shown),
-        DataRef::Bool(flag) => Some(Copied::Flag(*flag)),
-        DataRef::DateTime(time) if time.is_duration() => Some(Copied::Number(time.as_f64())),
-        DataRef::DateTime(time) => {
-            let (year, month, day, ..) = time.to_ymd_hms_milli();
-            let date = NaiveDate::from_ymd_opt(i32::from(year), u32::from(month), u32::from(day));
-            Some(date.map_or(Copied::Number(time.as_f64()), Copied::Date))
+fn time_cell(time: NaiveDateTime) -> Cell<'static> {
+    if time.time() == NaiveTime::MIN { Cell::Date(time.date()) } else { Cell::Moment(time) }
+}
+
+/// The date and time of a number that counts days.
+fn moment(days: f64, is_1904: bool) -> Option<NaiveDateTime> {
+    // Excel has a 29th of February in 1900, which was none; all before it count from a day later.
+    let start = match is_1904 {
+        true => NaiveDate::from_ymd_opt(1904, 1, 1),
+        false if (60.0..61.0).contains(&days) => None,
+        false if days < 60.0 => NaiveDate::from_ymd_opt(1899, 12, 31),
+        false => NaiveDate::from_ymd_opt(1899, 12, 30),
+    };
+    const LAST_DAY: f64 = 2_958_466.0;
+    let milliseconds = (0.0..LAST_DAY).contains(&days).then(|| (days * 86_400_000.0).round() as i64)?;
+    start?.and_time(NaiveTime::MIN).checked_add_signed(TimeDelta::milliseconds(milliseconds))
+}
+
+/// Ranges of a sheet, as its rows are read one after another.
+struct Ranges<'a> {
+    later: std::slice::Iter<'a, Range>,
+    /// Those that reach into the row, and whether their first cell holds anything.
+    open: Vec<(Range, bool)>,
+    row: u32,
+}
+
+impl<'a> Ranges<'a> {
+    fn new(ranges: &'a [Range]) -> Self {
+        Self { later: ranges.iter(), open: Vec::new(), row: 0 }
+    }
+
+    /// Goes on to a row; false if more ranges reach into it than can lie side by side.
+    fn advance(&mut self, row: u32, cells: &[(usize, Value)]) -> bool {
+        self.row = row;
+        self.open.retain(|(range, _)| range.last.0 >= row);
+        while let Some(range) = self.later.as_slice().first().filter(|range| range.first.0 <= row) {
+            self.later.next();
+            let has_value = range.first.0 == row
+                && cells.binary_search_by_key(&(range.first.1 as usize - 1), |(column, _)| *column).is_ok();
+            if range.last.0 >= row {
+                self.open.push((*range, has_value));
+            }
         }
-        DataRef::Error(error) => Some(Copied::Error(error.to_string())),
-        DataRef::Empty => None,
+        self.open.len() <= MAX_COLUMNS
+    }
+
+    /// The range that a cell of the row belongs to, if it is not its first and the first holds something.
+    fn covering(&self, place: usize) -> Option<Range> {
+        let column = place as u32 + 1;
+        let covers =
+            |range: &Range| (range.first.1..=range.last.1).contains(&column) && (self.row, column) != range.first;
+        self.open.iter().find(|(range, has_value)| *has_value && covers(range)).map(|(range, _)| *range)
     }
 }
