@@ -106,6 +106,10 @@ pub(crate) enum Reason {
     StaysRetracted,
     /// Warns: a heading that no column has.
     UnknownHeading,
+    /// A file that cannot be one to import, by its first bytes.
+    File { code: &'static str, text: Text },
+    /// An import of rows that does not say what they are; with the kinds that there are.
+    KindNeeded(Vec<&'static str>),
 }
 
 impl Reason {
@@ -161,6 +165,8 @@ impl Reason {
             Self::ClassDiffers(_) => "class-differs",
             Self::StaysRetracted => "stays-retracted",
             Self::UnknownHeading => "unknown-heading",
+            Self::File { code, .. } => code,
+            Self::KindNeeded(_) => "missing-value",
         }
     }
 
@@ -361,6 +367,14 @@ impl Reason {
             ),
             Self::UnknownHeading => {
                 ("この見出しの列は読みません".into(), "the column of this heading is not read".into())
+            }
+            Self::File { text, .. } => return text.clone(),
+            Self::KindNeeded(kinds) => {
+                let kinds = kinds.join(", ");
+                (
+                    format!("ファイルの内容を kind で指定してください（例: kind=suppliers）。使える値: {kinds}"),
+                    format!("say what the file holds, as kind=suppliers does; use one of {kinds}"),
+                )
             }
         };
         Text { ja, en }

@@ -16,3 +16,4 @@ mod suppliers;
 mod support;
 mod survival;
 mod tokens;
+mod uploads;
