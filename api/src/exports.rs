@@ -279,7 +279,7 @@ pub(crate) fn run(
 #[utoipa::path(
     tag = "exports",
     params(IdPath<Job>),
-    responses((status = 200, body = FileBody, content_type = "application/octet-stream", description = "The file."))
+    responses((status = 200, body = inline(FileBody), content_type = "application/octet-stream", description = "The file."))
 )]
 #[get("/exports/{id}/file")]
 async fn get_export_file(viewer: Viewer, state: Data<State>, id: IdPath<Job>) -> Result<HttpResponse, ApiError> {

@@ -214,21 +214,18 @@ pub(crate) fn answer_unless_known(body: &Value, preconditions: &Preconditions) -
 }
 
 /// A body that is held to its size and pace.
-pub(crate) struct PacedBody<'a> {
-    payload: &'a mut Payload,
+pub(crate) struct PacedBody {
+    payload: Payload,
+    /// As long as the request says that it is.
+    announced: Option<u64>,
     limit: u64,
     pace: Pace,
     start: Instant,
     received: u64,
 }
 
-impl<'a> PacedBody<'a> {
-    pub(crate) fn new(
-        request: &HttpRequest,
-        payload: &'a mut Payload,
-        limit: u64,
-        pace: Pace,
-    ) -> Result<Self, ApiError> {
+impl PacedBody {
+    pub(crate) fn new(request: &HttpRequest, payload: &mut Payload, limit: u64, pace: Pace) -> Result<Self, ApiError> {
         let is_encoded = |encoding: &HeaderValue| !encoding.as_bytes().eq_ignore_ascii_case(b"identity");
         if request.headers().get(header::CONTENT_ENCODING).is_some_and(is_encoded) {
             let problem = Problem::from(ProblemKind::UnsupportedMediaType);
@@ -240,12 +237,26 @@ impl<'a> PacedBody<'a> {
                 .header(header::ACCEPT_ENCODING, "identity")
                 .into());
         }
-        let announced: Option<u64> =
+        Self::of_any_coding(request, payload, limit, pace)
+    }
+
+    /// The same, for those who unpack it.
+    pub(crate) fn of_any_coding(
+        request: &HttpRequest,
+        payload: &mut Payload,
+        limit: u64,
+        pace: Pace,
+    ) -> Result<Self, ApiError> {
+        let announced =
             request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        match announced {
-            Some(length) if length > limit => Err(too_large(limit)),
-            _ => Ok(Self { payload, limit, pace, start: Instant::now(), received: 0 }),
-        }
+        let body = Self { payload: payload.take(), announced, limit, pace, start: Instant::now(), received: 0 };
+        body.announced_within(limit)?;
+        Ok(body)
+    }
+
+    /// Refuses a body that is longer by its own word.
+    pub(crate) fn announced_within(&self, limit: u64) -> Result<(), ApiError> {
+        if self.announced.is_some_and(|length| length > limit) { Err(too_large(limit)) } else { Ok(()) }
     }
 
     /// The next piece; none at the end.
@@ -270,7 +281,7 @@ impl<'a> PacedBody<'a> {
     }
 }
 
-fn too_large(limit: u64) -> ApiError {
+pub(crate) fn too_large(limit: u64) -> ApiError {
     let text = Text::new(
         format!("本文は{limit}バイトまでです。小さくするか、ファイルなら分けて送ってください"),
         format!("a body may have {limit} bytes; make it smaller, or split the file"),

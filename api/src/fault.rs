@@ -120,6 +120,8 @@ pub(crate) enum Reason {
     StaysRetracted,
     /// Warns: a heading that no column has.
     UnknownHeading,
+    /// An import of rows that does not say what they are; with the kinds that there are.
+    KindNeeded(Vec<&'static str>),
 }
 
 /// What a spreadsheet made of a code that was typed.
@@ -191,6 +193,7 @@ impl Reason {
             Self::ClassDiffers(_) => "class-differs",
             Self::StaysRetracted => "stays-retracted",
             Self::UnknownHeading => "unknown-heading",
+            Self::KindNeeded(_) => "missing-value",
         }
     }
 
@@ -430,6 +433,13 @@ impl Reason {
             ),
             Self::UnknownHeading => {
                 ("この見出しの列は読みません".into(), "the column of this heading is not read".into())
+            }
+            Self::KindNeeded(kinds) => {
+                let kinds = kinds.join(", ");
+                (
+                    format!("ファイルの内容を kind で指定してください（例: kind=suppliers）。使える値: {kinds}"),
+                    format!("say what the file holds, as kind=suppliers does; use one of {kinds}"),
+                )
             }
         };
         Text { ja, en }

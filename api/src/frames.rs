@@ -5,12 +5,14 @@ use std::io::Write;
 
 use chrono::NaiveDate;
 use polars::prelude::{
-    BooleanChunkedBuilder, ChunkedBuilder, Column, DataType, Float64Chunked, Float64Type, Int32Chunked, Int32Type,
-    Int64Type, IntoColumn, NewChunkedArray, PrimitiveChunkedBuilder, StringChunked, StringChunkedBuilder,
+    BooleanChunkedBuilder, ChunkedBuilder, Column, CompatLevel, DataType, Float64Chunked, Float64Type, Int32Chunked,
+    Int32Type, Int64Type, IntoColumn, NewChunkedArray, PrimitiveChunkedBuilder, Schema, SchemaExt, StringChunked,
+    StringChunkedBuilder,
 };
 pub(crate) use polars::prelude::{DataFrame, PolarsError as FrameError, PolarsResult as FrameResult};
 use polars_io::parquet::write::BatchedWriter;
 use polars_io::prelude::{CsvWriter, KeyValueMetadata, ParquetWriter, SerWriter};
+use polars_parquet::write::schema_to_metadata_key;
 use schema::scores::ScoreRow;
 use scoring::{InputColumn, Kind, RESULTS, ResultColumn, Scores, Unit};
 
@@ -176,17 +178,25 @@ pub(crate) fn write_csv(scores: &Scores, out: &mut impl Write) -> FrameResult<()
 
 /// Writes the results as Parquet, with their provenance as key-value metadata.
 pub(crate) fn write_parquet(scores: &Scores, provenance: &Provenance, out: &mut impl Write) -> FrameResult<()> {
-    ParquetWriter::new(out).with_key_value_metadata(Some(metadata(provenance))).finish(&mut scores.table()?)?;
+    let mut table = scores.table()?;
+    let metadata = metadata(provenance, table.schema());
+    ParquetWriter::new(out).with_key_value_metadata(Some(metadata)).finish(&mut table)?;
     Ok(())
 }
 
-fn metadata(provenance: &Provenance) -> KeyValueMetadata {
-    let metadata = [
+/// What the file says of itself: its provenance, and the types of Arrow. Texts are plain ones there: the views that polars
+/// writes unless told otherwise cannot be opened by older readers, nor filtered or sorted by newer ones. The bytes are
+/// the same.
+fn metadata(provenance: &Provenance, schema: &Schema) -> KeyValueMetadata {
+    let arrow = schema_to_metadata_key(&schema.to_arrow(CompatLevel::oldest()));
+    let arrow = (arrow.key, arrow.value.unwrap_or_default());
+    let provenance = [
         ("sonae.as_of", provenance.as_of.to_string()),
         ("sonae.model_version", provenance.model_version.clone()),
         ("sonae.model_sha256", provenance.model_hash.clone()),
     ];
-    KeyValueMetadata::from_static(metadata.map(|(key, value)| (key.to_owned(), value)).to_vec())
+    let provenance = provenance.map(|(key, value)| (key.to_owned(), value));
+    KeyValueMetadata::from_static([arrow].into_iter().chain(provenance).collect())
 }
 
 /// Scores as Parquet, written row group by row group as they come.
@@ -201,7 +211,8 @@ impl ScoreParquet {
 
     pub(crate) fn new(out: File, provenance: &Provenance) -> FrameResult<Self> {
         let schema = frame_of(&[])?.schema().clone();
-        let writer = ParquetWriter::new(out).with_key_value_metadata(Some(metadata(provenance))).batched(&schema)?;
+        let metadata = metadata(provenance, &schema);
+        let writer = ParquetWriter::new(out).with_key_value_metadata(Some(metadata)).batched(&schema)?;
         Ok(Self { writer, rows: Vec::new() })
     }
 

@@ -5,17 +5,18 @@ mod engine;
 mod ndjson;
 mod report;
 mod run;
+mod sniff;
 mod table;
 mod template;
+mod upload;
 mod xlsx;
 
-use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, get, post};
+use actix_web::{HttpRequest, HttpResponse, get, post};
 use bytes::Bytes;
 use schema::jobs::{self, JobRow};
-use schema::{Job, JobId, JobKind, RecordKind, Source, TenantId, Whole};
+use schema::{Choice, Job, JobId, JobKind, RecordKind, Source, TenantId, Whole};
 use scoring::Lang;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -24,15 +25,18 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use run::{Format, ImportRequest, Outcome, import_folder, interrupted_result, result_view, run};
+pub(crate) use upload::Upload;
 
 use crate::auth::{Caller, Integrator, Viewer};
-use crate::extract::{IdPath, PacedBody, Query, language, media_type};
+use crate::extract::{IdPath, Query, language};
+use crate::fault::{Fault, Reason};
 use crate::fields::Fields;
 use crate::openapi::{self, Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
 use crate::page::{MAX_LIMIT, USUAL_LIMIT};
-use crate::problem::{ApiError, Problem, ProblemKind};
+use crate::problem::{ApiError, Problem, ProblemKind, Text};
 use crate::records::{PageQuery, keys};
 use crate::state::State;
+use upload::Incoming;
 
 /// The parameters of an import, for the API document.
 struct ImportQuery;
@@ -54,13 +58,42 @@ impl IntoParams for ImportQuery {
             ),
             flag("dry_run", "`true`: everything is checked and counted, nothing is kept."),
             flag("confirm", "`true`: a replacing import may end more than 20% of what its source holds."),
+            format_parameter(),
         ]
     }
+}
+
+/// The parameter that says what the bytes are.
+pub(crate) fn format_parameter() -> Parameter {
+    let text = "The format of the file. If omitted, its first bytes say it; its name and media type do not.";
+    openapi::parameter("format", text, choice_schema(text, &FORMATS.map(|(name, _)| name), "csv"), false)
 }
 
 fn flag(name: &str, text: &str) -> Parameter {
     openapi::parameter(name, text, flag_schema(text, true), false)
 }
+
+/// The schema of a form with a file: its parameters may stand in the address as well.
+pub(crate) fn form_schema(parameters: Vec<Parameter>) -> RefOr<Schema> {
+    let form = object("A form with a file. Each parameter stands either here, before the file, or in the address.")
+        .property("file", openapi::file_schema("The file."), true);
+    let form = parameters.into_iter().fold(form, |form, parameter| match parameter.schema {
+        Some(schema) => form.property(&parameter.name, schema, false),
+        None => form,
+    });
+    form.closed().into()
+}
+
+/// The body of an import as a form.
+struct ImportForm;
+
+impl PartialSchema for ImportForm {
+    fn schema() -> RefOr<Schema> {
+        form_schema(ImportQuery::into_params(|| None))
+    }
+}
+
+impl ToSchema for ImportForm {}
 
 /// The schema of what was asked for.
 pub(crate) fn request_schema() -> Shape {
@@ -114,16 +147,19 @@ pub(crate) fn result_schema() -> Shape {
 
 /// Import a file
 ///
-/// CSV (UTF-8), NDJSON or XLSX, as the raw body; columns have the names of the template or their Japanese headings. The file is stored
-/// before the answer; a job reads it. Columns that the file lacks stay as they are, empty cells make a value unknown, and importing a file
-/// twice changes nothing. Role: integrator.
+/// CSV, NDJSON or XLSX, as the raw body of any media type or as the part `file` of a form, whose other parts are parameters; gzip too.
+/// Its first bytes say what it is. Columns have the names of the template or their Japanese headings. The file is stored before the
+/// answer; a job reads it. What is no such file is refused at once. Columns that the file lacks stay as they are, empty cells make a
+/// value unknown, and importing a file twice changes nothing. Role: integrator.
 #[utoipa::path(
     tag = "imports",
     params(ImportQuery),
     request_body(description = "The file.", content(
-        (openapi::FileBody = "text/csv", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
-        (openapi::FileBody = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
-        (openapi::FileBody = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
+        (inline(openapi::FileBody) = "application/octet-stream", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
+        (inline(ImportForm) = "multipart/form-data"),
+        (inline(openapi::TextBody) = "text/csv", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
+        (inline(openapi::TextBody) = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
+        (inline(openapi::FileBody) = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
     )),
     responses((status = 202, body = crate::jobs::JobView, description = "Stored; Location names the job."))
 )]
@@ -135,97 +171,114 @@ async fn create_import(
     query: Query,
     body: Upload,
 ) -> Result<HttpResponse, ApiError> {
-    let order = read_order(&query, &request)?;
-    let job = accept(&integrator.0, &state, &request, body, order).await?;
+    let job = accept(&integrator.0, &state, &request, (query, body), read_order).await?;
     Ok(crate::jobs::accepted(&state, &request, &job))
 }
 
-/// Stores a file, and the job that imports it.
+/// Stores a file, and the job that imports it. `read` reads the parameters: of a file whose format is known by now,
+/// what is missing is a fault; the file's name may say its kind.
 pub(crate) async fn accept(
     caller: &Caller,
     state: &State,
     request: &HttpRequest,
-    body: Upload,
-    mut order: ImportRequest,
+    (mut query, body): (Query, Upload),
+    read: impl Fn(&Query, Option<Format>, Option<RecordKind>) -> Result<ImportRequest, ApiError>,
 ) -> Result<JobRow, ApiError> {
-    let mut payload = body.0;
-    order.today = caller.today();
-    let limits = state.limits;
-    let limit = if order.format == Format::Xlsx { limits.xlsx_upload_bytes } else { limits.text_upload_bytes };
     let tenant = caller.tenant;
+    // What is wrong with them is told before any byte of the body is asked for.
+    read(&query, None, None)?;
     crate::jobs::refuse_too_many(state, tenant).await?;
+    let mut file = Incoming::open(request, body, state.limits).await?;
+    let (before, by_name) = (file.parameters().len(), file.kind_by_name());
+    query.0.extend_from_slice(file.parameters());
+    read(&query, None, by_name)?;
+    let asked = asked_format(&query);
+    let format = file.recognise(asked).await?;
+    if !file.is_form() {
+        read(&query, Some(format), by_name)?;
+    }
     let id = JobId::new();
-    let mut body = PacedBody::new(request, &mut payload, limit, limits.upload_pace())?;
-    let stored = store(state, tenant, id, &mut body).await;
-    let bytes = match stored {
-        Ok(bytes) => bytes,
+    let stored = async {
+        let bytes = store(state, tenant, id, &mut file).await?;
+        file.finish().await?;
+        query.0.extend(file.parameters().iter().skip(before).cloned());
+        let order = read(&query, Some(format), by_name)?;
+        if asked_format(&query) != asked {
+            let text = Text::new("format はファイルより前に置いてください", "put format before the file");
+            return Err(
+                Problem::parameters(vec![Fault::new("format", Reason::File { code: "format-differs", text })]).into()
+            );
+        }
+        Ok::<_, ApiError>(ImportRequest { bytes, today: caller.today(), ..order })
+    };
+    let order = match stored.await {
+        Ok(order) => order,
         Err(error) => {
             state.db.write_jobs(tenant, move |conn, tenant| Ok(jobs::delete_chunks(conn, tenant, id)?)).await?;
             return Err(error);
         }
     };
-    order.bytes = bytes;
     let job = crate::jobs::queued(id, JobKind::Import, &order, &caller.name)?;
     crate::jobs::store(state, tenant, &job).await?;
     Ok(job)
 }
 
-/// The bytes of a request, as they come.
-pub(crate) struct Upload(Payload);
+const FORMATS: [(&str, Format); 3] = [("csv", Format::Csv), ("ndjson", Format::Ndjson), ("xlsx", Format::Xlsx)];
 
-impl FromRequest for Upload {
-    type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
-
-    fn from_request(_: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        crate::auth::done(Ok(Self(payload.take())))
-    }
+/// The format that is asked for; that it is one of those that there are is read with the other parameters.
+fn asked_format(query: &Query) -> Option<Format> {
+    let (_, asked) = query.0.iter().find(|(name, _)| name == "format")?;
+    FORMATS.iter().find(|(name, _)| name == asked).map(|(_, format)| *format)
 }
 
-pub(crate) fn format_of(request: &HttpRequest) -> Result<Format, ApiError> {
-    match media_type(request).as_str() {
-        "text/csv" => Ok(Format::Csv),
-        "application/x-ndjson" | "application/jsonl" => Ok(Format::Ndjson),
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => Ok(Format::Xlsx),
-        _ => Err(Problem::from(ProblemKind::UnsupportedMediaType)
-            .detail(
-                "Content-Type を text/csv、application/x-ndjson、\
-                 application/vnd.openxmlformats-officedocument.spreadsheetml.sheet のいずれかにしてください",
-                "use one of the content types text/csv, application/x-ndjson and \
-                 application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            )
-            .into()),
-    }
-}
-
-fn read_order(query: &Query, request: &HttpRequest) -> Result<ImportRequest, ApiError> {
-    let format = format_of(request)?;
-    query.read(&["kind", "source", "mode", "dry_run", "confirm"], |fields| {
-        let kind = match format {
-            Format::Xlsx => fields.value::<Option<RecordKind>>("kind", None),
-            Format::Csv | Format::Ndjson => fields.value::<RecordKind>("kind", None).map(Some),
-        };
+fn read_order(query: &Query, format: Option<Format>, by_name: Option<RecordKind>) -> Result<ImportRequest, ApiError> {
+    query.read(&["kind", "source", "mode", "dry_run", "confirm", "format"], |fields| {
+        // A workbook says it by the names of its sheets.
+        let is_needed = matches!(format, Some(Format::Csv | Format::Ndjson));
+        let kind = read_kind(fields, by_name, &keys::<RecordKind>(), is_needed);
         let source = fields.source();
         read_manner(fields, (kind, source), format)
     })
+}
+
+/// Reads what a file holds: what the parameter says, or else the file's name.
+pub(crate) fn read_kind(
+    fields: &mut Fields<'_>,
+    by_name: Option<RecordKind>,
+    known: &[&'static str],
+    is_needed: bool,
+) -> Option<Option<RecordKind>> {
+    let by_name = by_name.filter(|kind| known.contains(&kind.key()));
+    let kind = fields.value::<Option<RecordKind>>("kind", None)?.or(by_name);
+    let reason = match kind {
+        None if is_needed => Reason::KindNeeded(known.to_vec()),
+        Some(kind) if !known.contains(&kind.key()) => Reason::NotOneOf(known.to_vec()),
+        _ => return Some(kind),
+    };
+    fields.faults.push(Fault { field: "kind".to_owned(), value: kind.map(|kind| kind.key().to_owned()), reason });
+    None
 }
 
 /// Reads how an import is to be done, of a kind and a source that were read.
 pub(crate) fn read_manner(
     fields: &mut Fields<'_>,
     (kind, source): (Option<Option<RecordKind>>, Option<Source>),
-    format: Format,
+    format: Option<Format>,
 ) -> Option<ImportRequest> {
     let mode = fields.value::<Option<schema::ImportMode>>("mode", None);
     let dry_run = fields.value::<Option<bool>>("dry_run", None);
     let confirm = fields.value::<Option<bool>>("confirm", None);
+    let asked = fields.value::<Option<String>>("format", None)?;
+    if asked.is_some_and(|asked| FORMATS.iter().all(|(name, _)| *name != asked)) {
+        fields.faults.push(Fault::new("format", Reason::NotOneOf(FORMATS.map(|(name, _)| name).to_vec())));
+    }
     Some(ImportRequest {
         kind: kind?,
         source: source?,
         mode: mode?.unwrap_or(schema::ImportMode::AllOrNothing),
         dry_run: dry_run?.unwrap_or(false),
         confirm: confirm?.unwrap_or(false),
-        format,
+        format: format.unwrap_or(Format::Csv),
         bytes: 0,
         today: Default::default(),
         provider_name: None,
@@ -236,11 +289,11 @@ pub(crate) fn read_manner(
 const CHUNK: usize = 1 << 20;
 
 /// Stores an upload part by part: a job that begins again after a restart finds it.
-async fn store(state: &State, tenant: TenantId, id: JobId, body: &mut PacedBody<'_>) -> Result<u64, ApiError> {
+async fn store(state: &State, tenant: TenantId, id: JobId, file: &mut Incoming) -> Result<u64, ApiError> {
     let (mut seq, mut bytes) = (0, 0);
     let mut chunk = Vec::with_capacity(CHUNK);
     loop {
-        let piece = body.next().await?;
+        let piece = file.next().await?;
         let is_end = piece.is_none();
         if let Some(piece) = piece {
             bytes += piece.len() as u64;
@@ -370,7 +423,7 @@ impl IntoParams for TemplateQuery {
     tag = "imports",
     params(TemplateQuery),
     responses((
-        status = 200, body = openapi::FileBody, description = "The workbook.",
+        status = 200, body = inline(openapi::FileBody), description = "The workbook.",
         content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"
     ))
 )]

@@ -3,6 +3,7 @@
 mod auth;
 mod certifications;
 pub mod cli;
+mod compress;
 mod config;
 mod demo;
 mod edge;

@@ -109,21 +109,36 @@ pub(crate) const LONGEST_PARAMETER: usize = 8192;
 const EXAMPLE_ID: &str = "01999999-9999-7999-8999-999999999999";
 
 /// A file, as its bytes.
+pub(crate) fn file_schema(description: &str) -> Shape {
+    let mut file = scalar(Type::String, description, "(bytes)".into());
+    file.format = Some(SchemaFormat::KnownFormat(KnownFormat::Binary));
+    Shape(file)
+}
+
+/// A file, as its bytes. It stands in each place itself: a schema called File hides the type of that name of a language.
 pub(crate) struct FileBody;
 
 impl utoipa::PartialSchema for FileBody {
     fn schema() -> RefOr<Schema> {
-        let mut file = scalar(Type::String, "A file, as its bytes.", "(bytes)".into());
-        file.format = Some(SchemaFormat::KnownFormat(KnownFormat::Binary));
-        RefOr::T(Schema::Object(file))
+        file_schema("A file, as its bytes.").into()
     }
 }
 
-impl utoipa::ToSchema for FileBody {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "File".into()
+impl utoipa::ToSchema for FileBody {}
+
+/// A file of text.
+pub(crate) struct TextBody;
+
+impl utoipa::PartialSchema for TextBody {
+    fn schema() -> RefOr<Schema> {
+        text_schema("A file of text, UTF-8.", "(text)").max_length(LONGEST_TEXT).into()
     }
 }
+
+impl utoipa::ToSchema for TextBody {}
+
+/// The longest upload of a text, unless set otherwise.
+const LONGEST_TEXT: usize = 512 << 20;
 
 /// A whole number.
 pub(crate) fn whole_schema(description: &str, example: i64) -> Shape {

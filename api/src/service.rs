@@ -27,6 +27,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::auth::{Keys, private_folder};
+use crate::compress::compress;
 use crate::config::Config;
 use crate::edge::edge;
 use crate::jobs::{Runner, Tools};
@@ -353,6 +354,7 @@ fn servers(
                     .add(("referrer-policy", "no-referrer")),
             )
             .wrap(from_fn(edge))
+            .wrap(from_fn(compress))
     })
     .workers(config.workers)
     .shutdown_timeout(30)

@@ -17,4 +17,6 @@ mod suppliers;
 mod support;
 mod survival;
 mod tokens;
+mod uploads;
 mod workbooks;
+

@@ -328,8 +328,13 @@ impl Client {
         let text = |value: &ureq::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
         let answer_headers = answered.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let bytes = answered.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
-        let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        let answer = Answer { status: answered.status().as_u16(), headers: answer_headers, bytes, json };
+        let is_packed = answered.headers().contains_key("content-encoding");
+        let json = match is_packed {
+            true => serde_json::from_reader(flate2::read::GzDecoder::new(&bytes[..])),
+            false => serde_json::from_slice(&bytes),
+        };
+        let status = answered.status().as_u16();
+        let answer = Answer { status, headers: answer_headers, bytes, json: json.unwrap_or(Value::Null) };
         conforms(method.as_str(), path, &answer);
         answer
     }

@@ -6,15 +6,15 @@ use actix_web::{HttpRequest, HttpResponse, get, post};
 use schema::jobs::{self, JobRow};
 use schema::{Choice, ImportMode, Job, JobId, RecordKind};
 use serde_json::json;
-use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::sender::Sender;
 use crate::auth::Provider;
 use crate::extract::{IdPath, Query, language};
-use crate::fault::{Fault, Reason};
-use crate::imports::{self, FindingList, ImportRequest, Upload};
+use crate::imports::{self, FindingList, Format, ImportRequest, Upload};
 use crate::jobs::JobView;
 use crate::openapi::{self, choice_schema, flag_schema};
 use crate::problem::{ApiError, ProblemKind};
@@ -29,47 +29,63 @@ struct SubmittedImportQuery;
 
 impl IntoParams for SubmittedImportQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let kind = "What the file holds; of a workbook, the sheet that is called so or the first one.";
+        let kind = "What the file holds; of a workbook, the sheet that is called so or the first one. Required, unless the file's name \
+                    in a form is that of a kind.";
         let mode = "`all_or_nothing` (usual): no row is taken if any is bad. `accept_valid`: good rows are taken. `replace`: as \
                     `all_or_nothing`, and what the provider sent before and does not now is ended, of suppliers that are assigned to it.";
         let dry_run = "`true`: everything is checked and counted, nothing is kept.";
         let confirm = "`true`: a replacing import may end more than 20% of what the provider has sent.";
         let modes = keys::<ImportMode>();
         vec![
-            openapi::parameter("kind", kind, choice_schema(kind, &KINDS.map(Choice::key), "incidents"), true),
+            openapi::parameter("kind", kind, choice_schema(kind, &KINDS.map(Choice::key), "incidents"), false),
             openapi::parameter("mode", mode, choice_schema(mode, &modes, "all_or_nothing"), false),
             openapi::parameter("dry_run", dry_run, flag_schema(dry_run, true), false),
             openapi::parameter("confirm", confirm, flag_schema(confirm, true), false),
+            imports::format_parameter(),
         ]
     }
 }
 
-fn read_order(query: &Query, request: &HttpRequest, sender: Sender) -> Result<ImportRequest, ApiError> {
-    let format = imports::format_of(request)?;
-    let mut order = query.read(&["kind", "mode", "dry_run", "confirm"], |fields| {
-        let kind = fields.value::<RecordKind>("kind", None).map(Some);
-        if let Some(Some(other)) = kind.filter(|kind| kind.is_some_and(|kind| !KINDS.contains(&kind))) {
-            let reason = Reason::NotOneOf(KINDS.map(Choice::key).to_vec());
-            fields.faults.push(Fault { field: "kind".to_owned(), value: Some(other.key().to_owned()), reason });
-        }
-        imports::read_manner(fields, (kind, Some(sender.source)), format)
+fn read_order(
+    query: &Query,
+    sender: &Sender,
+    format: Option<Format>,
+    by_name: Option<RecordKind>,
+) -> Result<ImportRequest, ApiError> {
+    let mut order = query.read(&["kind", "mode", "dry_run", "confirm", "format"], |fields| {
+        let kind = imports::read_kind(fields, by_name, &KINDS.map(Choice::key), format.is_some());
+        imports::read_manner(fields, (kind, Some(sender.source.clone())), format)
     })?;
-    order.provider_name = Some(sender.provider);
+    order.provider_name = Some(sender.provider.clone());
     Ok(order)
 }
 
+/// The body of a submitted import as a form.
+struct SubmittedImportForm;
+
+impl PartialSchema for SubmittedImportForm {
+    fn schema() -> RefOr<Schema> {
+        imports::form_schema(SubmittedImportQuery::into_params(|| None))
+    }
+}
+
+impl ToSchema for SubmittedImportForm {}
+
 /// Submit a file
 ///
-/// CSV (UTF-8), NDJSON or XLSX, as the raw body, with the columns of the import template; `corporate_number` (法人番号) may stand in
-/// place of `supplier_code`. The file is stored before the answer; a job reads it. Columns that the file lacks stay as they are, empty
-/// cells make a value unknown, and sending a file twice changes nothing. Role: provider.
+/// CSV, NDJSON or XLSX, as the raw body of any media type or as the part `file` of a form, whose other parts are parameters; gzip too.
+/// Its first bytes say what it is. Columns are those of the import template; `corporate_number` (法人番号) may stand in place of
+/// `supplier_code`. The file is stored before the answer; a job reads it. What is no such file is refused at once. Columns that the
+/// file lacks stay as they are, empty cells make a value unknown, and sending a file twice changes nothing. Role: provider.
 #[utoipa::path(
     tag = "submissions",
     params(SubmittedImportQuery),
     request_body(description = "The file.", content(
-        (openapi::FileBody = "text/csv", example = "external_id,supplier_code,occurred_on,outcome\nI1,S0000001,2026-08-10,blocked\n"),
-        (openapi::FileBody = "application/x-ndjson", example = "{\"external_id\": \"I1\", \"corporate_number\": \"7010401022916\", \"occurred_on\": \"2026-08-10\", \"outcome\": \"blocked\"}\n"),
-        (openapi::FileBody = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
+        (inline(openapi::FileBody) = "application/octet-stream", example = "external_id,supplier_code,occurred_on,outcome\nI1,S0000001,2026-08-10,blocked\n"),
+        (inline(SubmittedImportForm) = "multipart/form-data"),
+        (inline(openapi::TextBody) = "text/csv", example = "external_id,supplier_code,occurred_on,outcome\nI1,S0000001,2026-08-10,blocked\n"),
+        (inline(openapi::TextBody) = "application/x-ndjson", example = "{\"external_id\": \"I1\", \"corporate_number\": \"7010401022916\", \"occurred_on\": \"2026-08-10\", \"outcome\": \"blocked\"}\n"),
+        (inline(openapi::FileBody) = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
     )),
     responses((status = 202, body = JobView, description = "Stored; Location names the import."))
 )]
@@ -81,8 +97,9 @@ async fn create_submitted_import(
     query: Query,
     body: Upload,
 ) -> Result<HttpResponse, ApiError> {
-    let order = read_order(&query, &request, Sender::new(&provider)?)?;
-    let job = imports::accept(&provider.0, &state, &request, body, order).await?;
+    let sender = Sender::new(&provider)?;
+    let read = |query: &Query, format, by_name| read_order(query, &sender, format, by_name);
+    let job = imports::accept(&provider.0, &state, &request, (query, body), read).await?;
     let mut accepted = HttpResponse::Accepted();
     accepted.insert_header((header::LOCATION, address(job.id)));
     Ok(answer(accepted, &state, &request, &job))
