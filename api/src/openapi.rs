@@ -135,19 +135,16 @@ impl utoipa::PartialSchema for FileBody {
 
 impl utoipa::ToSchema for FileBody {}
 
-/// A file of text.
+/// A file of text, as an answer.
 pub(crate) struct TextBody;
 
 impl utoipa::PartialSchema for TextBody {
     fn schema() -> RefOr<Schema> {
-        text_schema("A file of text, UTF-8.", "(text)").max_length(LONGEST_TEXT).into()
+        text_schema("A file of text, UTF-8.", "(text)").into()
     }
 }
 
 impl utoipa::ToSchema for TextBody {}
-
-/// The longest upload of a text, unless set otherwise.
-const LONGEST_TEXT: usize = 512 << 20;
 
 /// A whole number.
 pub(crate) fn whole_schema(description: &str, example: i64) -> Shape {
@@ -565,12 +562,11 @@ fn limit_requests(components: &mut Components, operations: &mut [&mut Operation]
                 visit(name, schema, &mut limit);
             }
         }
-        for (kind, schema) in requested(operation) {
+        for (_, schema) in requested(operation) {
             match target(schema).map(str::to_owned) {
                 Some(name) => {
                     components.schemas.get_mut(&name).into_iter().for_each(|schema| visit("", schema, &mut limit))
                 }
-                None if kind.starts_with("text/") || kind.ends_with("ndjson") => {}
                 None => visit("", schema, &mut limit),
             }
         }
