@@ -24,7 +24,7 @@ use crate::extract::{IdPath, Query, language};
 use crate::files::scores::{FileError, Format, ScoreFile, provenance};
 use crate::files::xlsx::Conditions;
 use crate::jobs::{Interrupted, Progress};
-use crate::openapi::FileBody;
+use crate::openapi::{FileBody, TextBody};
 use crate::portfolio::read_overview;
 use crate::problem::{ApiError, Problem, ProblemKind, Text};
 use crate::score_runs::EXPORT_DAYS;
@@ -331,7 +331,7 @@ fn not_there(job: &JobRow) -> ApiError {
 
 /// Writes the operation of a format.
 macro_rules! formats {
-    ($($name:ident: $format:ident at $path:literal, $media_type:literal, $summary:literal;)*) => {$(
+    ($($name:ident: $format:ident at $path:literal, $body:ident as $media_type:literal, $summary:literal;)*) => {$(
         #[utoipa::path(
             tag = "exports",
             summary = $summary,
@@ -339,7 +339,7 @@ macro_rules! formats {
                            `result_url` of the job is the file. Who asks for the same again gets the same job. Role: viewer.",
             params(ExportQuery),
             responses(
-                (status = 200, body = FileBody, content_type = $media_type, description = "The file."),
+                (status = 200, body = inline($body), content_type = $media_type, description = "The file."),
                 (status = 202, body = crate::jobs::JobView, description = "A job writes it; Location names it.")
             )
         )]
@@ -357,10 +357,10 @@ macro_rules! formats {
 
 formats! {
     export_scores_xlsx: Xlsx at "/exports/scores.xlsx",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "Export scores as a workbook";
-    export_scores_csv: Csv at "/exports/scores.csv", "text/csv", "Export scores as CSV";
-    export_scores_parquet: Parquet at "/exports/scores.parquet", "application/vnd.apache.parquet", "Export scores as Parquet";
-    export_scores_ndjson: Ndjson at "/exports/scores.ndjson", "application/x-ndjson", "Export scores as NDJSON";
+        FileBody as "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "Export scores as a workbook";
+    export_scores_csv: Csv at "/exports/scores.csv", TextBody as "text/csv", "Export scores as CSV";
+    export_scores_parquet: Parquet at "/exports/scores.parquet", FileBody as "application/vnd.apache.parquet", "Export scores as Parquet";
+    export_scores_ndjson: Ndjson at "/exports/scores.ndjson", TextBody as "application/x-ndjson", "Export scores as NDJSON";
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {

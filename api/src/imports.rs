@@ -157,8 +157,8 @@ pub(crate) fn result_schema() -> Shape {
     request_body(description = "The file.", content(
         (inline(openapi::FileBody) = "application/octet-stream", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
         (inline(ImportForm) = "multipart/form-data"),
-        (inline(openapi::TextBody) = "text/csv", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
-        (inline(openapi::TextBody) = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
+        (inline(openapi::FileBody) = "text/csv", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
+        (inline(openapi::FileBody) = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
         (inline(openapi::FileBody) = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
     )),
     responses((status = 202, body = crate::jobs::JobView, description = "Stored; Location names the job."))

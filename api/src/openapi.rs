@@ -1,5 +1,7 @@
 //! The API document: schemas made of fields, and what all operations have in common.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use utoipa::Modify;
 use utoipa::openapi::content::ContentBuilder;
@@ -7,7 +9,8 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::{
-    ArrayBuilder, KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
+    ArrayBuilder, ArrayItems, Components, KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat,
+    SchemaType, Type,
 };
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
@@ -73,6 +76,12 @@ impl Shape {
         self.0.max_length = Some(max);
         self
     }
+
+    /// What a text looks like, as a regular expression.
+    pub(crate) fn pattern(mut self, pattern: impl Into<String>) -> Self {
+        self.0.pattern = Some(pattern.into());
+        self
+    }
 }
 
 impl From<Shape> for RefOr<Schema> {
@@ -126,19 +135,16 @@ impl utoipa::PartialSchema for FileBody {
 
 impl utoipa::ToSchema for FileBody {}
 
-/// A file of text.
+/// A file of text, as an answer.
 pub(crate) struct TextBody;
 
 impl utoipa::PartialSchema for TextBody {
     fn schema() -> RefOr<Schema> {
-        text_schema("A file of text, UTF-8.", "(text)").max_length(LONGEST_TEXT).into()
+        text_schema("A file of text, UTF-8.", "(text)").into()
     }
 }
 
 impl utoipa::ToSchema for TextBody {}
-
-/// The longest upload of a text, unless set otherwise.
-const LONGEST_TEXT: usize = 512 << 20;
 
 /// A whole number.
 pub(crate) fn whole_schema(description: &str, example: i64) -> Shape {
@@ -219,8 +225,11 @@ pub(crate) fn field_schema(field: &Field) -> Shape {
         Kind::Digits { count } => {
             let mut schema = typed(Type::String);
             // A spreadsheet takes the zero of a two-digit code away; a longer number is whole.
-            let fewest = if count == 2 { 1 } else { count };
-            schema.pattern = Some(format!("^[0-9]{{{fewest},{count}}}$"));
+            schema.pattern = Some(match field.name {
+                "prefecture_code" => "^(0?[1-9]|[1-3][0-9]|4[0-7])$".to_owned(),
+                _ if count == 2 => "^(0?[1-9]|[1-9][0-9])$".to_owned(),
+                _ => format!("^[0-9]{{{count}}}$"),
+            });
             schema
         }
         Kind::Choice(words) => {
@@ -401,29 +410,189 @@ impl Modify for InCommon {
     fn modify(&self, document: &mut OpenApi) {
         let components = document.components.get_or_insert_with(Default::default);
         components.schemas.insert("Problem".to_owned(), problem_schema());
-        for kind in ProblemKind::ALL {
-            components.responses.insert(kind.slug().to_owned(), RefOr::T(problem_response(*kind)));
-        }
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
             .description(Some("A token of `sonae token create`."))
             .build();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        let mut operations = Vec::new();
         for (path, item) in &mut document.paths.paths {
-            let operations = [
+            let all = [
                 (HttpMethod::Get, &mut item.get),
                 (HttpMethod::Post, &mut item.post),
                 (HttpMethod::Put, &mut item.put),
                 (HttpMethod::Patch, &mut item.patch),
                 (HttpMethod::Delete, &mut item.delete),
             ];
-            for (method, operation) in operations {
+            for (method, operation) in all {
                 if let Some(operation) = operation {
                     complete(path, &method, operation);
+                    operations.push(operation);
                 }
             }
         }
+        choose_members(components, &mut operations);
+        let used = operations.iter().flat_map(|operation| operation.responses.responses.values());
+        let used: BTreeSet<_> = used.filter_map(|response| target(response)).map(str::to_owned).collect();
+        for kind in ProblemKind::ALL.iter().filter(|kind| used.contains(kind.slug())) {
+            components.responses.insert(kind.slug().to_owned(), RefOr::T(problem_response(*kind)));
+        }
+        limit_requests(components, &mut operations);
+        open_answers(components, &mut operations);
+    }
+}
+
+/// The name that a reference ends in.
+fn target<T>(value: &RefOr<T>) -> Option<&str> {
+    match value {
+        RefOr::Ref(reference) => reference.ref_location.rsplit('/').next(),
+        RefOr::T(_) => None,
+    }
+}
+
+/// The schema of what an operation answers.
+fn answered(operation: &mut Operation) -> impl Iterator<Item = &mut RefOr<Schema>> {
+    let responses = operation.responses.responses.values_mut().filter_map(here);
+    responses
+        .flat_map(|response| response.content.values_mut())
+        .filter_map(here)
+        .filter_map(|body| body.schema.as_mut())
+}
+
+/// What stands in this place itself.
+fn here<T>(value: &mut RefOr<T>) -> Option<&mut T> {
+    match value {
+        RefOr::T(value) => Some(value),
+        RefOr::Ref(_) => None,
+    }
+}
+
+/// The schemas of what an operation is sent, by media type.
+fn requested(operation: &mut Operation) -> impl Iterator<Item = (&String, &mut RefOr<Schema>)> {
+    let contents = operation.request_body.iter_mut().filter_map(here).flat_map(|body| &mut body.content);
+    contents.filter_map(|(kind, content)| Some((kind, here(content)?.schema.as_mut()?)))
+}
+
+/// Where the parameter `fields` chooses members, none of them is sure to be there: such answers have a schema of their own
+/// without required members, and the parameter names those that there are.
+fn choose_members(components: &mut Components, operations: &mut [&mut Operation]) {
+    for operation in operations {
+        let parameters = operation.parameters.get_or_insert_default();
+        let fields = parameters.iter().position(|known| matches!(known, RefOr::T(known) if known.name == "fields"));
+        let Some(fields) = fields else { continue };
+        let Some(answer) = answered(operation).next() else { continue };
+        let name = target(answer).unwrap_or_default().to_owned();
+        let whole = name.strip_suffix("List").unwrap_or(&name).to_owned();
+        let item = format!("{whole}Item");
+        let Some(RefOr::T(Schema::Object(schema))) = components.schemas.get(&whole) else { continue };
+        let mut schema = schema.clone();
+        let names = schema.properties.keys().cloned().collect::<Vec<_>>().join("|");
+        schema.required.clear();
+        let text = schema.description.unwrap_or_default();
+        schema.description = Some(format!("{text} With `fields`, those members alone; else all of them."));
+        if name == whole {
+            *answer = RefOr::Ref(Ref::from_schema_name(&item));
+        } else if let Some(RefOr::T(Schema::Object(list))) = components.schemas.get_mut(&name)
+            && let Some(RefOr::T(Schema::Array(items))) = list.properties.get_mut("items")
+        {
+            items.items = ArrayItems::RefOrSchema(Box::new(RefOr::Ref(Ref::from_schema_name(&item))));
+        }
+        components.schemas.insert(item, RefOr::T(Schema::Object(schema)));
+        let parameter = operation.parameters.as_mut().and_then(|parameters| parameters.get_mut(fields));
+        if let Some(RefOr::T(Parameter { schema: Some(RefOr::T(Schema::Object(text))), .. })) = parameter {
+            text.pattern = Some(format!("^({names})(,({names}))*$"));
+        }
+    }
+}
+
+/// Visits every object, text and number within a schema, with the name of the property that it is.
+fn visit(name: &str, schema: &mut RefOr<Schema>, act: &mut impl FnMut(&str, &mut Object)) {
+    let RefOr::T(schema) = schema else { return };
+    match schema {
+        Schema::Object(object) => {
+            act(name, object);
+            for (name, property) in &mut object.properties {
+                visit(name, property, act);
+            }
+        }
+        Schema::Array(array) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                visit(name, items, act);
+            }
+        }
+        Schema::OneOf(all) => all.items.iter_mut().for_each(|one| visit(name, one, act)),
+        Schema::AllOf(all) => all.items.iter_mut().for_each(|one| visit(name, one, act)),
+        Schema::AnyOf(all) => all.items.iter_mut().for_each(|one| visit(name, one, act)),
+        _ => {}
+    }
+}
+
+/// Characters that no line of text may hold: controls, and those that are not seen or turn the text around them.
+const HIDDEN: &str = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff";
+
+/// Says what the texts of requests look like.
+fn limit_requests(components: &mut Components, operations: &mut [&mut Operation]) {
+    let mut limit = |name: &str, text: &mut Object| {
+        let is_text = match &text.schema_type {
+            SchemaType::Type(kind) => *kind == Type::String,
+            SchemaType::Array(kinds) => kinds.contains(&Type::String),
+            SchemaType::AnyValue => false,
+        };
+        if !is_text || text.pattern.is_some() || text.format.is_some() || text.enum_values.is_some() {
+            return;
+        }
+        text.pattern = Some(match name {
+            "cursor" => r"^[A-Za-z0-9_-]+$".to_owned(),
+            "evidence_url" => format!(r"^https?://[A-Za-z0-9][^\s{HIDDEN}]*$"),
+            "mail_address" => format!(r"^[^\s@{HIDDEN}]+@[^\s@.{HIDDEN}]+\.[^\s@{HIDDEN}]+$"),
+            "phone_number" => r"^[0-9+()-][0-9 +()-]*$".to_owned(),
+            // They may have several lines.
+            "reason" | "indicators" => {
+                let odd = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f";
+                format!(r"^[^{odd}]*[^\s{odd}][^{odd}]*$")
+            }
+            _ => format!(r"^[^{HIDDEN}]*[^\s{HIDDEN}][^{HIDDEN}]*$"),
+        });
+    };
+    for operation in operations {
+        for parameter in operation.parameters.iter_mut().flatten() {
+            if let RefOr::T(Parameter { name, parameter_in: ParameterIn::Query, schema: Some(schema), .. }) = parameter
+            {
+                visit(name, schema, &mut limit);
+            }
+        }
+        for (_, schema) in requested(operation) {
+            match target(schema).map(str::to_owned) {
+                Some(name) => {
+                    components.schemas.get_mut(&name).into_iter().for_each(|schema| visit("", schema, &mut limit))
+                }
+                None => visit("", schema, &mut limit),
+            }
+        }
+    }
+}
+
+/// Leaves the sets of values in answers open: a client that was made before a value was there must not fail at it.
+fn open_answers(components: &mut Components, operations: &mut [&mut Operation]) {
+    let requests = operations.iter_mut().flat_map(|operation| requested(operation));
+    let requests: BTreeSet<_> = requests.filter_map(|(_, schema)| target(schema).map(str::to_owned)).collect();
+    let mut open = |_: &str, schema: &mut Object| {
+        let Some(values) = schema.enum_values.take() else { return };
+        let values: Vec<Value> = values.into_iter().filter(|value| !value.is_null()).collect();
+        let names =
+            values.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let text = schema.description.take().unwrap_or_default();
+        schema.description = Some(format!("{text} One of {names}; there may be more one day."));
+        schema.extensions.get_or_insert_default().insert("x-extensible-enum".to_owned(), values.into());
+    };
+    for (name, schema) in &mut components.schemas {
+        if !requests.contains(name) {
+            visit("", schema, &mut open);
+        }
+    }
+    for operation in operations {
+        answered(operation).for_each(|schema| visit("", schema, &mut open));
     }
 }
 
@@ -439,11 +608,10 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let needs_match = has(operation, "If-Match");
     let mut problems: Vec<(&str, &str)> = vec![("500", "internal"), ("503", "busy")];
     if needs_token {
-        problems.extend([("401", "invalid-token"), ("403", "role-too-low")]);
-    }
-    // Unknown parameters too, of an operation that has none.
-    if needs_token {
-        problems.push(("400", "invalid-parameters"));
+        // Unknown parameters too, of an operation that has none.
+        problems.extend([("400", "invalid-parameters"), ("401", "invalid-token"), ("403", "role-too-low")]);
+    } else {
+        problems.push(("400", "invalid-request"));
     }
     // Before anything was scored there is nothing to show.
     let shows_scores = ["/v1/scores", "/v1/portfolio", "/v1/exports/scores", "/v1/own/score"];

@@ -105,16 +105,16 @@ pub(crate) fn filter_parameters() -> Vec<Parameter> {
     let mut parameters = Vec::new();
     let run = "The run whose scores are read; the latest one where there is none.";
     parameters.push(openapi::parameter("score_run_id", run, id_schema(run), false));
-    let mut several = |name: &str, text: &str, example: &str| {
+    let mut several = |name: &str, one: &str, text: &str, example: &str| {
         let text = format!("{text}; several with commas.");
-        let shape = text_schema(&text, example).max_length(200);
+        let shape = text_schema(&text, example).max_length(200).pattern(format!("^{one}(,{one})*$"));
         parameters.push(openapi::parameter(name, &text, shape, false));
     };
-    several("grade", "Of these grades", "D,E");
-    several("chain_grade", "Of these chain grades", "D,E");
-    several("jsic_section", "In these sections (A to T, `unknown`)", "E,G");
-    several("size_class", "Of these sizes (micro, sme, large, `unknown`)", "micro,sme");
-    several("tier", "In these tiers: 1 supplies the buyer, 2 supplies those", "1,2");
+    several("grade", "[A-E]", "Of these grades", "D,E");
+    several("chain_grade", "[A-E]", "Of these chain grades", "D,E");
+    several("jsic_section", "([A-T]|unknown)", "In these sections (A to T, `unknown`)", "E,G");
+    several("size_class", "(micro|sme|large|unknown)", "Of these sizes (micro, sme, large, `unknown`)", "micro,sme");
+    several("tier", "([1-9][0-9]{0,2}|1000)", "In these tiers: 1 supplies the buyer, 2 supplies those", "1,2");
     for (column, text, example) in [
         ("risk_score", "risk score", 60.0),
         ("chain_score", "chain score", 60.0),

@@ -129,8 +129,8 @@ fn first_tenant() -> Result<TenantRow, RepoError> {
 #[derive(OpenApi)]
 #[openapi(
     info(
-        title = "Sonae（備え）",
-        description = "How likely each supplier is to be stopped by a cyber incident, what that would cost, why, and where help does most \
+        title = "Sonae",
+        description = "Sonae（備え）: how likely each supplier is to be stopped by a cyber incident, what that would cost, why, and where help does most \
                        good. A score is decision support, not a ground by itself for ending trade; お助け隊, SECURITY ACTION and SCS are voluntary.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),

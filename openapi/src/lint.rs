@@ -28,9 +28,47 @@ pub fn lint(document: &Value) -> Vec<String> {
     }
     lint.operation_ids();
     lint.references("", document);
-    lint.unused_schemas();
+    lint.unused("schemas", Rule::UnusedSchema);
+    lint.unused("responses", Rule::UnusedResponse);
+    lint.names();
     lint.findings
 }
+
+/// Types of TypeScript, Python, Java, C# and Go that generated code uses.
+const BUILT_IN: [&str; 32] = [
+    "Any",
+    "Array",
+    "Blob",
+    "Boolean",
+    "Buffer",
+    "Byte",
+    "Bytes",
+    "Class",
+    "Date",
+    "DateTime",
+    "Error",
+    "Exception",
+    "File",
+    "FormData",
+    "Function",
+    "Integer",
+    "List",
+    "Map",
+    "Number",
+    "Object",
+    "Optional",
+    "Promise",
+    "Record",
+    "Request",
+    "Response",
+    "Set",
+    "String",
+    "Symbol",
+    "Task",
+    "Type",
+    "Unset",
+    "Void",
+];
 
 /// A lint at work.
 struct Lint<'a> {
@@ -68,13 +106,26 @@ impl<'a> Lint<'a> {
         }
     }
 
-    fn unused_schemas(&mut self) {
+    fn unused(&mut self, kind: &str, rule: Rule) {
         let mut used = BTreeSet::new();
         self.collect_used(self.document.get("paths").unwrap_or(&Value::Null), &mut used);
-        for (name, _) in members(self.document, "/components/schemas") {
-            let place = member("/components/schemas", name);
+        let all = format!("/components/{kind}");
+        for (name, _) in members(self.document, &all) {
+            let place = member(&all, name);
             if !used.contains(format!("#{place}").as_str()) {
-                self.note(Rule::UnusedSchema, &place, "no operation leads to it");
+                self.note(rule, &place, "no operation leads to it");
+            }
+        }
+    }
+
+    fn names(&mut self) {
+        let title = self.document.pointer("/info/title").and_then(Value::as_str).unwrap_or_default();
+        if !title.is_ascii() {
+            self.note(Rule::Title, "/info/title", format!("{title:?} is not ASCII"));
+        }
+        for (name, _) in members(self.document, "/components/schemas") {
+            if BUILT_IN.contains(&name.as_str()) {
+                self.note(Rule::SchemaName, &member("/components/schemas", name), "languages have a type of this name");
             }
         }
     }

@@ -15,6 +15,7 @@ fn sound() -> Value {
         json!({"name": name, "in": within, "required": within == "path", "description": "A number.", "schema": schema})
     };
     json!({
+        "info": {"title": "Things"},
         "tags": [{"name": "things"}],
         "paths": {
             "/things": {"get": {
@@ -36,6 +37,7 @@ fn sound() -> Value {
         },
         "components": {
             "securitySchemes": {"bearer": {}},
+            "responses": {},
             "schemas": {
                 "Things": {"type": "array", "description": "All.", "items": text},
                 "PutThing": {
@@ -55,6 +57,10 @@ fn spoilt() -> Vec<(Rule, String, Value)> {
     const SCHEMAS: &str = "/components/schemas";
     const THINGS: &str = "#/components/schemas/Things";
     const PROBLEM: &str = "#/components/schemas/Problem";
+    let mut schemas = sound()["components"]["schemas"].take();
+    schemas["File"] = schemas["Things"]["items"].take();
+    schemas["Things"]["items"] = json!({"$ref": "#/components/schemas/File"});
+    let types = json!({"application/json": {"schema": {"$ref": "#/components/schemas/PutThing"}}, "text/csv": {"schema": {"$ref": "#/components/schemas/PutThing"}}});
     let spoilt = [
         (Rule::OperationId, LIST, "/operationId", Value::Null),
         (Rule::OperationId, LIST, "/operationId", json!("list_Things")),
@@ -78,7 +84,7 @@ fn spoilt() -> Vec<(Rule, String, Value)> {
         (Rule::SchemaDescription, SCHEMAS, "/PutThing/properties/kind/oneOf/1/description", Value::Null),
         (Rule::Example, SCHEMAS, "/Things/items/examples", json!([])),
         (Rule::Example, SCHEMAS, "/Things/items/examples/0", json!(1)),
-        (Rule::Example, SCHEMAS, "/Things/items/enum", json!(["b"])),
+        (Rule::Example, SCHEMAS, "/PutThing/properties/name/enum", json!(["b"])),
         (Rule::Example, LIST, "/parameters/0/example", json!("1")),
         (Rule::ArrayItems, SCHEMAS, "/Things", json!({"type": "array", "description": "All.", "examples": [[]]})),
         (Rule::ArrayItems, LIST, "/parameters/0/schema", json!({"type": "array", "examples": [[]]})),
@@ -97,6 +103,11 @@ fn spoilt() -> Vec<(Rule, String, Value)> {
         (Rule::Name, SCHEMAS, "/Problem/properties", json!({"aTitle": {"description": "A text.", "example": "a"}})),
         (Rule::Reference, SCHEMAS, "/PutThing/properties/name/$ref", json!("#/components/schemas/Name")),
         (Rule::UnusedSchema, SCHEMAS, "/Orphan", json!({"$ref": "#/components/schemas/Orphan"})),
+        (Rule::UnusedResponse, "/components/responses", "/orphan", json!({})),
+        (Rule::SchemaName, SCHEMAS, "", schemas),
+        (Rule::Title, "/info/title", "", json!("もの")),
+        (Rule::FirstType, PUT, "/requestBody/content", types),
+        (Rule::OpenEnum, SCHEMAS, "/Things/items/enum", json!(["a"])),
     ];
     spoilt.map(|(rule, base, place, value)| (rule, format!("{base}{place}"), value)).into()
 }

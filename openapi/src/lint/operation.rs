@@ -48,7 +48,12 @@ impl<'a> Lint<'a> {
         if let Some(body) = operation.value.get("requestBody") {
             let body = self.resolve(body);
             self.bodies(&format!("{} request", operation.place), body, true);
-            if members(body, "/content").next().is_none() {
+            let first = members(body, "/content").next().map(|(kind, _)| kind.as_str());
+            if members(body, "/content").count() > 1 && first != Some("application/octet-stream") {
+                let text = format!("of several types its request body has {first:?} first");
+                self.note(Rule::FirstType, &operation.place, text);
+            }
+            if first.is_none() {
                 self.note(Rule::BodySchema, &operation.place, "its request body has no media type");
             }
         }

@@ -59,4 +59,14 @@ rules! {
     Reference => "reference";
     /// A schema among the components is used.
     UnusedSchema => "unused-schema";
+    /// A response among the components is used.
+    UnusedResponse => "unused-response";
+    /// A schema is not called like a type that languages have: generated clients would hide the one behind the other.
+    SchemaName => "schema-name";
+    /// The title is ASCII: generated packages are called after it.
+    Title => "title";
+    /// Of several types of a request body the first is `application/octet-stream`: many generated clients know no other.
+    FirstType => "first-type";
+    /// A set of values in an answer is open (`x-extensible-enum`): a new value must not break a client.
+    OpenEnum => "open-enum";
 }

@@ -50,6 +50,8 @@ impl<'a> Lint<'a> {
         self.arrays(place, schema);
         if walk.is_request {
             self.limits(place, schema);
+        } else if schema.get("enum").is_some() {
+            self.note(Rule::OpenEnum, place, "it is a closed set of values in an answer");
         }
         for (place, part) in parts(place, schema) {
             self.schema(&place, part, Walk { needs_example, ..walk });
