@@ -7,6 +7,7 @@ mod report;
 mod run;
 mod table;
 mod template;
+mod text;
 mod xlsx;
 
 use actix_web::dev::Payload;
@@ -23,7 +24,10 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(crate) use run::{Format, ImportRequest, Outcome, import_folder, interrupted_result, result_view, run};
+pub(crate) use report::Group as FindingGroup;
+pub(crate) use run::{
+    Format, ImportRequest, Outcome, failure_detail, import_folder, interrupted_result, result_view, run,
+};
 
 use crate::auth::{Caller, Integrator, Viewer};
 use crate::extract::{IdPath, PacedBody, Query, language, media_type};
@@ -54,9 +58,14 @@ impl IntoParams for ImportQuery {
             ),
             flag("dry_run", "`true`: everything is checked and counted, nothing is kept."),
             flag("confirm", "`true`: a replacing import may end more than 20 % of what its source holds."),
+            flag("accept_unread_columns", UNREAD),
         ]
     }
 }
+
+/// What the parameter does that lets columns go unread.
+pub(crate) const UNREAD: &str = "`true`: columns that scores rest on, such as 業種 or 資本金 in another unit, are left out with a \
+                                 warning where they cannot be read; usually they refuse the file.";
 
 fn flag(name: &str, text: &str) -> Parameter {
     openapi::parameter(name, text, flag_schema(text, true), false)
@@ -72,6 +81,11 @@ pub(crate) fn request_schema() -> Shape {
         .property("mode", mode, true)
         .property("dry_run", flag_schema("Whether nothing is kept.", false), true)
         .property("confirm", flag_schema("Whether much may end.", false), true)
+        .property(
+            "accept_unread_columns",
+            flag_schema("Whether columns that scores rest on may be left out.", false),
+            false,
+        )
         .property("format", choice_schema("The format.", &["csv", "ndjson", "xlsx"], "csv"), true)
         .property("bytes", whole_schema("The size of the file.", 1_797_873), true)
         .property("today", text_schema("The buyer's day when it was asked for.", "2026-09-30"), true)
@@ -98,6 +112,27 @@ pub(crate) fn result_schema() -> Shape {
         .items(RefOr::from(table))
         .description(Some("Each table by itself."))
         .build();
+    let rows = utoipa::openapi::ArrayBuilder::new()
+        .items(RefOr::from(whole_schema("A row.", 12)))
+        .description(Some("The first rows."))
+        .build();
+    let group = object("Findings of one kind in one column.")
+        .property("is_warning", flag_schema("Whether the rows were taken all the same.", false), true)
+        .property("code", text_schema("The stable code of the reason.", "not-a-number"), true)
+        .property("sheet", text_schema("The sheet, or the file of a folder.", "取引先").or_null(), true)
+        .property("column", text_schema("The column.", "employee_count").or_null(), true)
+        .property("count", whole_schema("How many there are.", 25_358), true)
+        .property("rows", RefOr::T(Schema::Array(rows)), true)
+        .property("value", text_schema("What stands in the first of them.", "80名").or_null(), true)
+        .property(
+            "detail",
+            text_schema("What is wrong with the first of them.", "not a number; write digits only"),
+            true,
+        );
+    let groups = utoipa::openapi::ArrayBuilder::new()
+        .items(RefOr::from(group))
+        .description(Some("The findings by kind, faults first; a hundred kinds at most."))
+        .build();
     let failure = object("Why it ended without effect; null if it did not.")
         .property("code", text_schema("The stable code.", "not-utf-8"), true)
         .property("detail", text_schema("What was wrong and what to do.", "not UTF-8; save the file as UTF-8"), true)
@@ -108,6 +143,7 @@ pub(crate) fn result_schema() -> Shape {
         .property("is_kept", flag_schema("Whether anything of it was kept: not of a dry run or a failure.", true), true)
         .property("tables", RefOr::T(Schema::Array(tables)), true)
         .property("finding_count", whole_schema("How many findings there are.", 0), true)
+        .property("finding_groups", RefOr::T(Schema::Array(groups)), true)
         .property("findings_url", text_schema("Where they are.", "/v1/imports/0199…/findings"), true)
         .property("failure", failure.or_null(), true)
 }
@@ -200,7 +236,7 @@ pub(crate) fn format_of(request: &HttpRequest) -> Result<Format, ApiError> {
 
 fn read_order(query: &Query, request: &HttpRequest) -> Result<ImportRequest, ApiError> {
     let format = format_of(request)?;
-    query.read(&["kind", "source", "mode", "dry_run", "confirm"], |fields| {
+    query.read(&["kind", "source", "mode", "dry_run", "confirm", "accept_unread_columns"], |fields| {
         let kind = match format {
             Format::Xlsx => fields.value::<Option<RecordKind>>("kind", None),
             Format::Csv | Format::Ndjson => fields.value::<RecordKind>("kind", None).map(Some),
@@ -219,12 +255,14 @@ pub(crate) fn read_manner(
     let mode = fields.value::<Option<schema::ImportMode>>("mode", None);
     let dry_run = fields.value::<Option<bool>>("dry_run", None);
     let confirm = fields.value::<Option<bool>>("confirm", None);
+    let accept_unread_columns = fields.value::<Option<bool>>("accept_unread_columns", None);
     Some(ImportRequest {
         kind: kind?,
         source: source?,
         mode: mode?.unwrap_or(schema::ImportMode::AllOrNothing),
         dry_run: dry_run?.unwrap_or(false),
         confirm: confirm?.unwrap_or(false),
+        accept_unread_columns: accept_unread_columns?.unwrap_or(false),
         format,
         bytes: 0,
         today: Default::default(),

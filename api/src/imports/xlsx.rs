@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Rows, Stop, Visit};
 use super::report::{Place, Refusal};
-use super::table::{Header, MAX_COLUMNS, kind_of_name, text_cell};
+use super::table::{Columns, Header, LONGEST_TEXT, MAX_COLUMNS, kind_of_name, text_cell};
 use crate::fault::{Fault, Reason};
-use crate::fields::{Cell, Field};
+use crate::fields::Cell;
 use crate::jobs::Progress;
 use crate::problem::{ApiError, Text};
 
@@ -51,8 +51,6 @@ const MOST_TEXTS: usize = 2_000_000;
 const MOST_SHEETS: usize = 100;
 /// How long the cells of a workbook may take to read.
 const LONGEST: Duration = Duration::from_secs(60);
-/// The longest text of a cell, as Excel has it.
-const LONGEST_TEXT: usize = 32_767;
 
 /// Copies the sheets of a workbook that are to be imported: the one that is asked for by kind, or all whose names say
 /// what they hold.
@@ -192,7 +190,7 @@ impl Rows for SheetRows {
         Some(&self.sheet)
     }
 
-    fn read(&mut self, columns: &[Field], visit: Visit<'_>) -> Result<(), Refusal> {
+    fn read(&mut self, columns: &Columns, visit: Visit<'_>) -> Result<(), Refusal> {
         let sheet = self.sheet.clone();
         let refused = |row, fault| Refusal::new(Place { sheet: Some(sheet.clone()), row }, fault);
         let failed = |error: io::Error| refused(None, unreadable(&error));
@@ -230,7 +228,7 @@ impl Rows for SheetRows {
     }
 }
 
-fn read_header(columns: &[Field], row: &[(usize, Copied)], unknown: &mut Vec<Fault>) -> Result<Header, Fault> {
+fn read_header(columns: &Columns, row: &[(usize, Copied)], unknown: &mut Vec<Fault>) -> Result<Header, Fault> {
     let width = row.iter().map(|(column, _)| column + 1).max().unwrap_or_default();
     let headings = (0..width).map(|place| match row.iter().find(|(column, _)| *column == place) {
         Some((_, Copied::Text(text))) => Cow::Borrowed(text.as_str()),

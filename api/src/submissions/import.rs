@@ -40,13 +40,14 @@ impl IntoParams for SubmittedImportQuery {
             openapi::parameter("mode", mode, choice_schema(mode, &modes, "all_or_nothing"), false),
             openapi::parameter("dry_run", dry_run, flag_schema(dry_run, true), false),
             openapi::parameter("confirm", confirm, flag_schema(confirm, true), false),
+            openapi::parameter("accept_unread_columns", imports::UNREAD, flag_schema(imports::UNREAD, true), false),
         ]
     }
 }
 
 fn read_order(query: &Query, request: &HttpRequest, sender: Sender) -> Result<ImportRequest, ApiError> {
     let format = imports::format_of(request)?;
-    let mut order = query.read(&["kind", "mode", "dry_run", "confirm"], |fields| {
+    let mut order = query.read(&["kind", "mode", "dry_run", "confirm", "accept_unread_columns"], |fields| {
         let kind = fields.value::<RecordKind>("kind", None).map(Some);
         if let Some(Some(other)) = kind.filter(|kind| kind.is_some_and(|kind| !KINDS.contains(&kind))) {
             let reason = Reason::NotOneOf(KINDS.map(Choice::key).to_vec());
