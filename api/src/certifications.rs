@@ -70,22 +70,26 @@ impl Resource for Certification {
         }
     }
 
-    fn warnings(conn: &mut Conn, tenant: TenantId, stored: &Stored<Self>) -> Result<Vec<Fault>, RepoError> {
-        let (row, mut warnings) = (&stored.attributes, Vec::new());
+    fn warnings(conn: &mut Conn, tenant: TenantId, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
         let opens = NaiveDate::from_ymd_opt(SCS_OPENS, 1, 1).unwrap_or_default();
-        if matches!(row.scheme, Scheme::Scs3 | Scheme::Scs4) && row.issued_on < opens {
-            warnings.push(Fault::new("issued_on", Reason::ScsNotOpen));
-        }
         let now = Instant::now();
         // What lies behind everywhere needs no look at the buyer's calendar.
-        if row.issued_on >= now.day_in(Utc) {
+        let mut today = now.day_in(Utc);
+        if rows.iter().any(|stored| stored.attributes.issued_on >= today) {
             let zone = tenants::find(conn, tenant)?.and_then(|tenant| tenant.time_zone.parse::<Tz>().ok());
-            let today = now.day_in(zone.unwrap_or(Tz::UTC));
+            today = now.day_in(zone.unwrap_or(Tz::UTC));
+        }
+        let warnings = rows.iter().map(|stored| {
+            let (row, mut warnings) = (&stored.attributes, Vec::new());
+            if matches!(row.scheme, Scheme::Scs3 | Scheme::Scs4) && row.issued_on < opens {
+                warnings.push(Fault::new("issued_on", Reason::ScsNotOpen));
+            }
             if row.issued_on > today {
                 warnings.push(Fault::new("issued_on", Reason::InTheFuture(today)));
             }
-        }
-        Ok(warnings)
+            warnings
+        });
+        Ok(warnings.collect())
     }
 }
 

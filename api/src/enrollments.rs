@@ -1,5 +1,7 @@
 //! Enrollments in お助け隊 services.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use schema::enrollments::{Enrollment, EnrollmentFilter};
 use schema::{Choice, Conn, ExternalId, Name, RecordKind, RepoError, Stored, TenantId, services};
@@ -75,15 +77,25 @@ impl Resource for Enrollment {
         }
     }
 
-    fn warnings(conn: &mut Conn, _: TenantId, stored: &Stored<Self>) -> Result<Vec<Fault>, RepoError> {
-        let row = &stored.attributes;
-        let (Some(provider), Some(name)) = (&row.provider_name, &row.service_name) else { return Ok(Vec::new()) };
-        let service = services::find(conn, provider, name)?;
-        let differs = service.filter(|service| service.service_class != row.service_class);
-        Ok(differs
-            .map(|service| Fault::new("service_class", Reason::ClassDiffers(service.service_class.key())))
-            .into_iter()
-            .collect())
+    fn warnings(conn: &mut Conn, _: TenantId, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
+        // Services are few.
+        let mut classes = HashMap::new();
+        let warnings = rows.iter().map(|stored| {
+            let row = &stored.attributes;
+            let (Some(provider), Some(name)) = (&row.provider_name, &row.service_name) else { return Ok(Vec::new()) };
+            let class = match classes.get(&(provider, name)) {
+                Some(class) => *class,
+                None => {
+                    let class = services::find(conn, provider, name)?.map(|service| service.service_class);
+                    classes.insert((provider, name), class);
+                    class
+                }
+            };
+            let differs = class.filter(|class| *class != row.service_class);
+            let warning = differs.map(|class| Fault::new("service_class", Reason::ClassDiffers(class.key())));
+            Ok(warning.into_iter().collect())
+        });
+        warnings.collect()
     }
 }
 

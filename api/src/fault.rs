@@ -44,6 +44,8 @@ pub(crate) enum Reason {
     NotATime,
     /// None of these values.
     NotOneOf(Vec<&'static str>),
+    /// None of the values of a closed set: keys, and their Japanese words.
+    NotAChoice(&'static [(&'static str, &'static str)]),
     /// Two parameters that exclude each other.
     NotTogether(&'static str),
     /// A day that has not come yet for the buyer.
@@ -64,8 +66,10 @@ pub(crate) enum Reason {
     FieldCount { expected: usize, found: usize },
     /// Quotes that never close, or text after them.
     BadQuotes,
-    /// Bytes that are no UTF-8.
-    NotUtf8,
+    /// Bytes that are no UTF-8, with the encoding that they seem to have.
+    NotUtf8(Option<&'static str>),
+    /// Text that was read in another encoding than it was written in, somewhere before it came here.
+    GarbledText,
     /// A line that is no JSON object.
     NotAnObject,
     /// More rows, columns or characters than are taken.
@@ -94,8 +98,35 @@ pub(crate) enum Reason {
     ReservedSource,
     /// Warns: the code leads to a supplier that was merged into another.
     MergedAway,
-    /// A heading that is there twice.
-    RepeatedHeading,
+    /// Warns: the code leads to a supplier that a person has archived.
+    StaysArchived,
+    /// Warns: evidence of a supplier that is archived.
+    SupplierArchived,
+    /// Warns: a code is written with a character that only looks like a hyphen; with the code as it is taken.
+    OtherHyphen(String),
+    /// Warns: a row of totals, which is left out.
+    TotalRow,
+    /// Warns: a row that looks like one of totals and was taken.
+    LooksLikeTotal,
+    /// Warns: another firm's number under the same code.
+    CorporateNumberChanged { was: String, now: String },
+    /// Warns: a further code led to another supplier before.
+    CodeMoved { was: String, now: String },
+    /// Warns: another supplier has the same name but for its form.
+    SameName(Vec<String>),
+    /// Two headings that mean the same column.
+    RepeatedHeading(String, String),
+    /// A table without a column that it needs: its heading and name, and the headings that there are.
+    MissingColumn { heading: &'static str, name: &'static str, found: Vec<String> },
+    /// Headings that seem to mean columns which scores rest on, each with the heading of the column where it is of this
+    /// table, and that are not read as they are.
+    UnreadColumns(Vec<(String, Option<&'static str>)>),
+    /// A file without anything in it.
+    EmptyFile,
+    /// Warns: a header, and no row below it.
+    NoRows,
+    /// Rows that are bad, where either all are taken or none.
+    RejectedRows(u64),
     /// A file or workbook without any table that is known.
     NothingToImport,
     /// Too large a share of what a source holds would end.
@@ -155,7 +186,7 @@ impl Reason {
             Self::RepeatedField => "repeated-field",
             Self::NotAnId => "not-an-id",
             Self::NotATime => "not-a-time",
-            Self::NotOneOf(_) => "unknown-choice",
+            Self::NotOneOf(_) | Self::NotAChoice(_) => "unknown-choice",
             Self::NotTogether(_) => "not-together",
             Self::InTheFuture(_) => "in-the-future",
             Self::EndsBeforeStart(..) => "ends-before-start",
@@ -166,7 +197,8 @@ impl Reason {
             Self::RepeatedKey(_) => "repeated-key",
             Self::FieldCount { .. } => "field-count",
             Self::BadQuotes => "bad-quotes",
-            Self::NotUtf8 => "not-utf-8",
+            Self::NotUtf8(_) => "not-utf-8",
+            Self::GarbledText => "garbled-text",
             Self::NotAnObject => "not-an-object",
             Self::TooMuch { .. } | Self::TooMany { .. } => "too-much",
             Self::Unreadable(_) => "unreadable",
@@ -178,7 +210,20 @@ impl Reason {
             Self::RepeatedTable => "repeated-table",
             Self::UnknownSupplierId => "unknown-supplier",
             Self::MergedAway => "merged-away",
-            Self::RepeatedHeading => "repeated-heading",
+            Self::StaysArchived => "stays-archived",
+            Self::SupplierArchived => "supplier-archived",
+            Self::OtherHyphen(_) => "other-hyphen",
+            Self::TotalRow => "total-row",
+            Self::LooksLikeTotal => "looks-like-total",
+            Self::CorporateNumberChanged { .. } => "corporate-number-changed",
+            Self::CodeMoved { .. } => "code-moved",
+            Self::SameName(_) => "same-name",
+            Self::RepeatedHeading(..) => "repeated-heading",
+            Self::MissingColumn { .. } => "missing-column",
+            Self::UnreadColumns(_) => "unread-column",
+            Self::EmptyFile => "empty-file",
+            Self::NoRows => "no-rows",
+            Self::RejectedRows(_) => "rejected-rows",
             Self::NothingToImport => "nothing-to-import",
             Self::ReplaceNeedsConfirm { .. } => "replace-needs-confirm",
             Self::ErrorCell(_) => "error-cell",
@@ -209,8 +254,9 @@ impl Reason {
                     (format!("{max}文字までにしてください"), format!("use {max} characters at most"))
                 }
                 ValueError::ControlCharacter => (
-                    "改行などの制御文字は使えません。取り除いてください".into(),
-                    "control characters such as line breaks cannot be taken; remove them".into(),
+                    "改行などの制御文字や、見えない文字（ソフトハイフン、幅のない空白など）は使えません。取り除いてください".into(),
+                    "characters that cannot be seen (line breaks, soft hyphens, zero-width spaces) cannot be taken; remove them"
+                        .into(),
                 ),
                 ValueError::NotDigits { count } => {
                     (format!("数字{count}桁で書いてください"), format!("write {count} digits"))
@@ -246,7 +292,7 @@ impl Reason {
             Self::UnknownField(known) => {
                 let known = known.join(", ");
                 (
-                    format!("この名前のものはありません。使えるのは {known} です"),
+                    format!("この名前の項目はありません。使えるのは {known} です"),
                     format!("there is nothing of this name; there are {known}"),
                 )
             }
@@ -261,6 +307,11 @@ impl Reason {
             Self::NotOneOf(values) => {
                 let values = values.join(", ");
                 (format!("次のいずれかにしてください: {values}"), format!("use one of {values}"))
+            }
+            Self::NotAChoice(words) => {
+                let ja = words.iter().map(|(key, ja)| format!("{ja}（{key}）")).collect::<Vec<_>>().join("、");
+                let en = words.iter().map(|(key, _)| *key).collect::<Vec<_>>().join(", ");
+                (format!("次のいずれかにしてください: {ja}"), format!("use one of {en}"))
             }
             Self::NotTogether(other) => {
                 (format!("{other} と同時には使えません"), format!("it cannot be used together with {other}"))
@@ -303,9 +354,21 @@ impl Reason {
                 "引用符が閉じていないか、閉じた後に文字があります。引用符を直してください".into(),
                 "quotes do not close, or text follows them; mend the quotes".into(),
             ),
-            Self::NotUtf8 => (
-                "UTF-8 ではありません。UTF-8（Excel なら「CSV UTF-8（コンマ区切り）」）で保存し直してください".into(),
-                "not UTF-8; save the file as UTF-8 (in Excel: CSV UTF-8, comma delimited)".into(),
+            Self::NotUtf8(encoding) => {
+                let ja = encoding.map_or_else(String::new, |name| format!("（{name} のようです）"));
+                let en = encoding.map_or_else(String::new, |name| format!(" (it seems to be {name})"));
+                (
+                    format!(
+                        "UTF-8 ではありません{ja}。UTF-8 で保存し直してください。Excel なら「CSV UTF-8（コンマ区切り）」、会計・基幹システムなら出力の文字コードを UTF-8 にするか、メモ帳で開いて UTF-8 で保存します"
+                    ),
+                    format!(
+                        "not UTF-8{en}; save the file as UTF-8: in Excel as CSV UTF-8 (comma delimited), elsewhere by the encoding of the export, or in a text editor"
+                    ),
+                )
+            }
+            Self::GarbledText => (
+                "文字化けしています（別の文字コードとして読まれた跡があります）。元のシステムから UTF-8 で出力し直してください".into(),
+                "the text is garbled: it was read in another encoding before; export it anew as UTF-8 where it comes from".into(),
             ),
             Self::NotAnObject => (
                 "JSON のオブジェクトではありません。1行に1つ、{ } で書いてください".into(),
@@ -327,7 +390,7 @@ impl Reason {
                 format!("the file cannot be read ({}); open and save it again", why.en),
             ),
             Self::LineTooLong(max) => (
-                format!("{max}バイトを超える行があります。多くは閉じていない引用符が原因です。引用符と改行を確かめてください"),
+                format!("{max}バイトを超える行があります。多くは閉じていない引用符（\"）が原因です。引用符と改行を確かめてください"),
                 format!("a line has more than {max} bytes; mostly quotes never close: check quotes and line breaks"),
             ),
             Self::WrongSeparator => (
@@ -360,9 +423,95 @@ impl Reason {
                 "このコードの取引先はほかの取引先に統合されているため、変更していません。統合先のコードで送ってください".into(),
                 "the supplier of this code was merged into another and is left as it is; send the other's code".into(),
             ),
-            Self::RepeatedHeading => {
-                ("同じ列が2つあります。1つにしてください".into(), "the column is there twice; keep one".into())
+            Self::StaysArchived => (
+                "この取引先は取引終了（archive）のため、変更していません。取引を再開したときは restore で戻してから取り込んでください".into(),
+                "the supplier of this code is archived and is left as it is; restore it, then import it again".into(),
+            ),
+            Self::SupplierArchived => (
+                "この取引先は取引終了（archive）です。スコアには入りません。取引を再開したときは restore で戻してください".into(),
+                "this supplier is archived and is not scored; reopen it with restore if it supplies again".into(),
+            ),
+            Self::OtherHyphen(code) => (
+                format!("ハイフンに似た別の文字を「-」と読み、{code} として扱いました。元の表のコードを確かめてください"),
+                format!("a character that looks like a hyphen was taken as one: {code}; check the code where it comes from"),
+            ),
+            Self::TotalRow => (
+                "合計の行とみて、取り込んでいません".into(),
+                "taken for a row of totals, and left out".into(),
+            ),
+            Self::LooksLikeTotal => (
+                "合計などの行のようですが、取引先として取り込みました。取引先でなければ archive し、表から除いてください".into(),
+                "it looks like a row of totals and was taken as a supplier; if it is none, archive it and remove the row".into(),
+            ),
+            Self::CorporateNumberChanged { was, now } => (
+                format!(
+                    "このコードの法人番号が {was} から {now} に変わりました。別の企業がコードを引き継いだのなら、これまでの記録は前の企業のものです。前の取引先を archive し、新しい企業には別のコードを使ってください"
+                ),
+                format!(
+                    "the corporate number under this code changed from {was} to {now}; if another firm has taken the code over, old evidence belongs to the former firm: archive it and use another code"
+                ),
+            ),
+            Self::CodeMoved { was, now } => (
+                format!("このコードは {was} を指していましたが、{now} に変わりました。誤りなら元に戻してください"),
+                format!("the code led to {was} and leads to {now} now; put it back if that is a mistake"),
+            ),
+            Self::SameName(codes) => {
+                let codes = codes.join(", ");
+                (
+                    format!("同じ名前の取引先があります（{codes}）。同じ企業なら統合してください"),
+                    format!("other suppliers have the same name ({codes}); merge them if they are one firm"),
+                )
             }
+            Self::RepeatedHeading(first, second) if first == second => (
+                format!("「{first}」の列が2つあります。1つにしてください"),
+                format!("the column {first} is there twice; keep one"),
+            ),
+            Self::RepeatedHeading(first, second) => (
+                format!("「{first}」と「{second}」は同じ列です。1つにしてください"),
+                format!("{first} and {second} are the same column; keep one"),
+            ),
+            Self::MissingColumn { heading, name, found } => {
+                let ja = found.join(", ");
+                let (ja, en) = match found.as_slice() {
+                    [] => ("ありません".to_owned(), "it has none".to_owned()),
+                    _ => (ja.clone(), ja),
+                };
+                (
+                    format!("{heading} の列がありません。この表の見出し: {ja}。1行目を見出しにし、{heading}（または {name}）の列を加えてください"),
+                    format!("there is no column {name} ({heading}); the headings of this table: {en}; make the first row the header, and add the column"),
+                )
+            }
+            Self::UnreadColumns(columns) => {
+                let ja = columns.iter().map(|(heading, column)| match column {
+                    Some(column) => format!("「{heading}」（{column} に当たるようです）"),
+                    None => format!("「{heading}」（この表の列ではありません）"),
+                });
+                let en = columns.iter().map(|(heading, column)| match column {
+                    Some(column) => format!("{heading} (it seems to mean {column})"),
+                    None => format!("{heading} (no column of this table)"),
+                });
+                let (ja, en) = (ja.collect::<Vec<_>>().join("、"), en.collect::<Vec<_>>().join(", "));
+                (
+                    format!(
+                        "スコアに関わる列を、このままでは取り込めません: {ja}。見出しと値をひな形に合わせるか、取り込まなくてよければ accept_unread_columns=true（コマンドでは --accept-unread-columns）を付けてください"
+                    ),
+                    format!(
+                        "columns that scores rest on cannot be read as they are: {en}; write heading and values as in the template, or send accept_unread_columns=true (--accept-unread-columns on the command line) to do without them"
+                    ),
+                )
+            }
+            Self::EmptyFile => (
+                "ファイルに中身がありません。書き出しが終わっているか、別のファイルを選んでいないか確かめてください".into(),
+                "the file is empty; check that it was written to its end, and that it is the right one".into(),
+            ),
+            Self::NoRows => (
+                "見出しだけで、その下に行がありません".into(),
+                "there is a header and no row below it".into(),
+            ),
+            Self::RejectedRows(count) => (
+                format!("{count}行が不正のため、何も取り込んでいません。指摘された行を直して送り直すか、mode=accept_valid で正しい行だけを取り込んでください"),
+                format!("rows that were rejected: {count}; nothing was kept. Correct the rows that are named and send the file again, or take the good rows alone with mode=accept_valid"),
+            ),
             Self::NothingToImport => (
                 "取り込める表がありません。シート名か見出しをひな形に合わせてください".into(),
                 "there is no table to import; name sheets and headings as in the template".into(),
@@ -432,7 +581,7 @@ impl Reason {
                 "the record was retracted and stays so; use restore to take it back".into(),
             ),
             Self::UnknownHeading => {
-                ("この見出しの列は読みません".into(), "the column of this heading is not read".into())
+                ("未対応の見出しのため、この列は取り込みません".into(), "the column of this heading is not read".into())
             }
             Self::KindNeeded(kinds) => {
                 let kinds = kinds.join(", ");

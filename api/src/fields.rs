@@ -90,7 +90,7 @@ pub(crate) enum Cell<'a> {
 
 impl Cell<'_> {
     /// As a report shows it.
-    fn shown(&self) -> Option<String> {
+    pub(crate) fn shown(&self) -> Option<String> {
         let text = match self {
             Self::Null => return None,
             Self::Text(text) => text.to_string(),
@@ -134,6 +134,20 @@ impl Cell<'_> {
             Self::Flag(_) => Err(Reason::MadeOfCode(Made::Flag)),
             _ => self.text(),
         }
+    }
+
+    /// A text of a file or of JSON; none where it is nothing of the sort.
+    pub(crate) fn as_text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => Some(Cow::Borrowed(text)),
+            Self::Json(Value::String(text)) => Some(Cow::Borrowed(text)),
+            _ => None,
+        }
+    }
+
+    /// A number of a file; none where it is nothing of the sort.
+    pub(crate) fn as_number(&self) -> Option<f64> {
+        self.number().ok()
     }
 
     fn number(&self) -> Result<f64, Reason> {
@@ -198,6 +212,11 @@ pub(crate) trait FieldValue: Sized {
     fn null() -> Option<Self> {
         None
     }
+
+    /// What is odd in a value that was read all the same.
+    fn oddity(&self, _cell: &Cell<'_>) -> Option<Reason> {
+        None
+    }
 }
 
 impl<T: FieldValue> FieldValue for Option<T> {
@@ -211,25 +230,39 @@ impl<T: FieldValue> FieldValue for Option<T> {
     fn null() -> Option<Self> {
         Some(None)
     }
+
+    fn oddity(&self, cell: &Cell<'_>) -> Option<Reason> {
+        self.as_ref().and_then(|value| value.oddity(cell))
+    }
 }
 
 macro_rules! text_fields {
-    ($($name:ident: $kind:expr, $text:ident;)*) => {$(
+    ($($name:ident: $kind:expr, $text:ident $(, $oddity:ident)?;)*) => {$(
         impl FieldValue for schema::$name {
             const KIND: Kind = $kind;
 
             fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
                 Self::parse(&cell.$text()?).map_err(Reason::Value)
             }
+
+            $(fn oddity(&self, cell: &Cell<'_>) -> Option<Reason> {
+                $oddity(cell, self.as_str())
+            })?
         }
     )*};
 }
 
+/// Says that a code was not written with the hyphen that it was read with.
+fn other_hyphen(cell: &Cell<'_>, code: &str) -> Option<Reason> {
+    let text = cell.text().ok()?;
+    schema::has_other_hyphen(&text).then(|| Reason::OtherHyphen(code.to_owned()))
+}
+
 text_fields! {
-    SupplierCode: Kind::Text { max: Self::MAX_LENGTH }, code;
-    SystemName: Kind::Text { max: Self::MAX_LENGTH }, code;
+    SupplierCode: Kind::Text { max: Self::MAX_LENGTH }, code, other_hyphen;
+    SystemName: Kind::Text { max: Self::MAX_LENGTH }, code, other_hyphen;
     Source: Kind::Text { max: Self::MAX_LENGTH }, code;
-    ExternalId: Kind::Text { max: Self::MAX_LENGTH }, code;
+    ExternalId: Kind::Text { max: Self::MAX_LENGTH }, code, other_hyphen;
     Name: Kind::Text { max: Self::MAX_LENGTH }, text;
     Remark: Kind::Text { max: Self::MAX_LENGTH }, text;
     WebAddress: Kind::Text { max: Self::MAX_LENGTH }, text;
@@ -256,12 +289,21 @@ macro_rules! choice_fields {
 
             fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
                 let text = cell.text()?;
-                let is_file = !matches!(cell, Cell::Json(_));
-                let text = if is_file { text.trim() } else { &text };
-                let found = Self::ALL.iter().find(|(_, key, ja)| *key == text || (is_file && *ja == text));
-                found.map(|(value, ..)| *value).ok_or_else(|| {
-                    Reason::NotOneOf(Self::ALL.iter().map(|(_, key, _)| *key).collect())
-                })
+                let found = match cell {
+                    Cell::Json(_) => Self::ALL.iter().find(|(_, key, _)| *key == text),
+                    _ => {
+                        let text: String = text.trim().nfkc().collect();
+                        // Lists have 限定 and screens 限定的: either is taken.
+                        let stem = |word: &str| word.strip_suffix('的').unwrap_or(word).to_owned();
+                        let is_word = |ja: &str| ja == text || stem(ja) == stem(&text);
+                        Self::ALL.iter().find(|(_, key, ja)| *key == text || is_word(ja))
+                    }
+                };
+                let words = match Self::KIND {
+                    Kind::Choice(words) => words,
+                    _ => &[],
+                };
+                found.map(|(value, ..)| *value).ok_or(Reason::NotAChoice(words))
             }
         }
     )*};
@@ -269,6 +311,8 @@ macro_rules! choice_fields {
 
 #[expect(clippy::indexing_slicing, reason = "the loop runs over the table's own length, and a fault ends the build")]
 mod choices {
+    use unicode_normalization::UnicodeNormalization;
+
     use super::{Cell, Choice, FieldValue, Kind, Reason};
 
     choice_fields! {
@@ -404,11 +448,13 @@ pub(crate) struct Fields<'a> {
     cells: Vec<(&'a str, Cell<'a>)>,
     suppliers: &'a mut dyn Suppliers,
     pub(crate) faults: Vec<Fault>,
+    /// What is odd in values that were read all the same.
+    pub(crate) warnings: Vec<Fault>,
 }
 
 impl<'a> Fields<'a> {
     pub(crate) fn new(cells: Vec<(&'a str, Cell<'a>)>, suppliers: &'a mut dyn Suppliers) -> Self {
-        Self { cells, suppliers, faults: Vec::new() }
+        Self { cells, suppliers, faults: Vec::new(), warnings: Vec::new() }
     }
 
     /// Notes names that are there twice, and those that are not known.
@@ -453,8 +499,18 @@ impl<'a> Fields<'a> {
             Some(Cell::Null | Cell::Json(Value::Null)) => T::null().ok_or(Reason::Model(scoring::Reason::MissingValue)),
             Some(cell) => T::read(cell),
         };
-        let shown = cell.and_then(Cell::shown);
-        value.map_err(|reason| self.faults.push(Fault { field: name.to_owned(), value: shown, reason })).ok()
+        let fault = |reason| Fault { field: name.to_owned(), value: cell.and_then(Cell::shown), reason };
+        match value {
+            Ok(value) => {
+                let oddity = cell.and_then(|cell| value.oddity(cell));
+                self.warnings.extend(oddity.map(fault));
+                Some(value)
+            }
+            Err(reason) => {
+                self.faults.push(fault(reason));
+                None
+            }
+        }
     }
 
     /// Reads who delivers a record: by hand where nothing is said, and nobody in the name of a provider.
@@ -537,7 +593,10 @@ impl<'a> Fields<'a> {
         let found = self.suppliers.by_code(code);
         if found.is_none() {
             let reason = Reason::Model(scoring::Reason::UnknownSupplier);
-            self.faults.push(Fault { field: name.to_owned(), value: Some(code.to_string()), reason });
+            // As it stands there.
+            let cell = self.cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| cell);
+            let value = cell.and_then(Cell::shown).or_else(|| Some(code.to_string()));
+            self.faults.push(Fault { field: name.to_owned(), value, reason });
         }
         found
     }

@@ -157,9 +157,10 @@ fn days(text: &str) -> Option<i32> {
 }
 
 fn flag(text: &str) -> Option<bool> {
+    // In any case: programs write True, spreadsheets TRUE.
     match text {
-        "true" => Some(true),
-        "false" => Some(false),
+        _ if text.eq_ignore_ascii_case("true") => Some(true),
+        _ if text.eq_ignore_ascii_case("false") => Some(false),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ mod run;
 mod sniff;
 mod table;
 mod template;
+mod text;
 mod upload;
 mod xlsx;
 
@@ -24,7 +25,10 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(crate) use run::{Format, ImportRequest, Outcome, import_folder, interrupted_result, result_view, run};
+pub(crate) use report::Group as FindingGroup;
+pub(crate) use run::{
+    Format, ImportRequest, Outcome, failure_detail, import_folder, interrupted_result, result_view, run,
+};
 pub(crate) use upload::Upload;
 
 use crate::auth::{Caller, Integrator, Viewer};
@@ -59,6 +63,7 @@ impl IntoParams for ImportQuery {
             flag("dry_run", "`true`: everything is checked and counted, nothing is kept."),
             flag("confirm", "`true`: a replacing import may end more than 20% of what its source holds."),
             format_parameter(),
+            flag("accept_unread_columns", UNREAD),
         ]
     }
 }
@@ -68,6 +73,10 @@ pub(crate) fn format_parameter() -> Parameter {
     let text = "The format of the file. If omitted, its first bytes say it; its name and media type do not.";
     openapi::parameter("format", text, choice_schema(text, &FORMATS.map(|(name, _)| name), "csv"), false)
 }
+
+/// What the parameter does that lets columns go unread.
+pub(crate) const UNREAD: &str = "`true`: columns that scores rest on, such as 業種 or 資本金 in another unit, are left out with a \
+                                 warning where they cannot be read; usually they refuse the file.";
 
 fn flag(name: &str, text: &str) -> Parameter {
     openapi::parameter(name, text, flag_schema(text, true), false)
@@ -105,6 +114,11 @@ pub(crate) fn request_schema() -> Shape {
         .property("mode", mode, true)
         .property("dry_run", flag_schema("Whether nothing is kept.", false), true)
         .property("confirm", flag_schema("Whether much may end.", false), true)
+        .property(
+            "accept_unread_columns",
+            flag_schema("Whether columns that scores rest on may be left out.", false),
+            false,
+        )
         .property("format", choice_schema("The format.", &["csv", "ndjson", "xlsx"], "csv"), true)
         .property("bytes", whole_schema("The size of the file.", 1_797_873), true)
         .property("today", text_schema("The buyer's day when it was asked for.", "2026-09-30"), true)
@@ -131,6 +145,23 @@ pub(crate) fn result_schema() -> Shape {
         .items(RefOr::from(table))
         .description(Some("Each table by itself."))
         .build();
+    let rows = utoipa::openapi::ArrayBuilder::new()
+        .items(RefOr::from(whole_schema("A row.", 12)))
+        .description(Some("The first rows."))
+        .build();
+    let group = object("Findings of one kind in one column.")
+        .property("is_warning", flag_schema("Whether the rows were taken all the same.", false), true)
+        .property("code", text_schema("The stable code of the reason.", "not-a-number"), true)
+        .property("sheet", text_schema("The sheet, or the file of a folder.", "取引先").or_null(), true)
+        .property("column", text_schema("The column.", "employee_count").or_null(), true)
+        .property("count", whole_schema("How many there are.", 25_358), true)
+        .property("rows", RefOr::T(Schema::Array(rows)), true)
+        .property("value", text_schema("What stands in the first of them.", "80名").or_null(), true)
+        .property("detail", text_schema("What is wrong with the first of them.", "not a number; write digits only"), true);
+    let groups = utoipa::openapi::ArrayBuilder::new()
+        .items(RefOr::from(group))
+        .description(Some("The findings by kind, faults first; a hundred kinds at most."))
+        .build();
     let failure = object("Why it ended without effect; null if it did not.")
         .property("code", text_schema("The stable code.", "not-utf-8"), true)
         .property("detail", text_schema("What was wrong and what to do.", "not UTF-8; save the file as UTF-8"), true)
@@ -141,6 +172,7 @@ pub(crate) fn result_schema() -> Shape {
         .property("is_kept", flag_schema("Whether anything of it was kept: not of a dry run or a failure.", true), true)
         .property("tables", RefOr::T(Schema::Array(tables)), true)
         .property("finding_count", whole_schema("How many findings there are.", 0), true)
+        .property("finding_groups", RefOr::T(Schema::Array(groups)), true)
         .property("findings_url", text_schema("Where they are.", "/v1/imports/0199…/findings"), true)
         .property("failure", failure.or_null(), true)
 }
@@ -232,7 +264,7 @@ fn asked_format(query: &Query) -> Option<Format> {
 }
 
 fn read_order(query: &Query, format: Option<Format>, by_name: Option<RecordKind>) -> Result<ImportRequest, ApiError> {
-    query.read(&["kind", "source", "mode", "dry_run", "confirm", "format"], |fields| {
+    query.read(&["kind", "source", "mode", "dry_run", "confirm", "accept_unread_columns", "format"], |fields| {
         // A workbook says it by the names of its sheets.
         let is_needed = matches!(format, Some(Format::Csv | Format::Ndjson));
         let kind = read_kind(fields, by_name, &keys::<RecordKind>(), is_needed);
@@ -272,12 +304,14 @@ pub(crate) fn read_manner(
     if asked.is_some_and(|asked| FORMATS.iter().all(|(name, _)| *name != asked)) {
         fields.faults.push(Fault::new("format", Reason::NotOneOf(FORMATS.map(|(name, _)| name).to_vec())));
     }
+    let accept_unread_columns = fields.value::<Option<bool>>("accept_unread_columns", None);
     Some(ImportRequest {
         kind: kind?,
         source: source?,
         mode: mode?.unwrap_or(schema::ImportMode::AllOrNothing),
         dry_run: dry_run?.unwrap_or(false),
         confirm: confirm?.unwrap_or(false),
+        accept_unread_columns: accept_unread_columns?.unwrap_or(false),
         format: format.unwrap_or(Format::Csv),
         bytes: 0,
         today: Default::default(),

@@ -109,8 +109,7 @@ pub(crate) fn view(job: &JobRow, progress: Option<&Progress>, lang: Lang) -> Val
     let result: Option<Value> = job.result.as_deref().map(stored);
     let failure = result.as_ref().and_then(|result| result.get("failure")).filter(|failure| failure.is_object());
     let failure = failure.map(|failure| {
-        let detail = failure.get(lang.pick("detail_ja", "detail_en"));
-        json!({ "code": failure.get("code"), "detail": detail })
+        json!({ "code": failure.get("code"), "detail": crate::imports::failure_detail(failure, lang) })
     });
     let is_import = job.kind == JobKind::Import;
     let is_done = matches!(job.state, JobState::Succeeded | JobState::PartiallySucceeded);

@@ -94,9 +94,21 @@ pub(crate) trait Resource: Record {
     /// Says what is wrong between fields.
     fn check(&self, _today: NaiveDate, _faults: &mut Vec<Fault>) {}
 
-    /// Says what is odd and taken all the same.
-    fn warnings(_conn: &mut Conn, _tenant: TenantId, _stored: &Stored<Self>) -> Result<Vec<Fault>, RepoError> {
-        Ok(Vec::new())
+    /// The suppliers that it refers to, by the fields that name them.
+    fn references(&self) -> Vec<(&'static str, SupplierId)>;
+
+    /// Says of each of some records what is odd and taken all the same: with as few queries for many as for one.
+    fn warnings(_conn: &mut Conn, _tenant: TenantId, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
+        Ok(vec![Vec::new(); rows.len()])
+    }
+
+    /// Says the same of what a write has changed: of each record with what it was before, once it is written.
+    fn changes(
+        _conn: &mut Conn,
+        _tenant: TenantId,
+        rows: &[(Option<&Self>, &Stored<Self>)],
+    ) -> Result<Vec<Vec<Fault>>, RepoError> {
+        Ok(vec![Vec::new(); rows.len()])
     }
 }
 
@@ -174,9 +186,23 @@ pub(crate) fn show<R: Resource>(
     stored: &Stored<R>,
     known_at: Option<Instant>,
 ) -> Result<Shown, ApiError> {
-    let warnings = R::warnings(conn, tenant, stored)?;
+    let mut warnings = R::warnings(conn, tenant, &[stored])?.into_iter().flatten().collect::<Vec<_>>();
     let references = suppliers::references(conn, tenant, stored.attributes.suppliers(), known_at)?;
+    let is_archived = |id: &SupplierId| references.get(id).is_some_and(|known| known.is_archived);
+    let archived = stored.attributes.references().into_iter().filter(|(_, id)| is_archived(id));
+    warnings.extend(archived.map(|(name, _)| Fault::new(name, Reason::SupplierArchived)));
     Ok(Shown::new(stored, &References(references), Some(&warnings)))
+}
+
+/// The same of a record that was just written, with what the change makes odd.
+pub(crate) fn show_written<R: Resource>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    before: Option<&R>,
+    stored: &Stored<R>,
+) -> Result<Shown, ApiError> {
+    let changes = R::changes(conn, tenant, &[(before, stored)])?.into_iter().flatten();
+    Ok(show(conn, tenant, stored, None)?.with(changes))
 }
 
 /// Finds the current version, or says that there is none.
@@ -245,6 +271,11 @@ macro_rules! resource {
         fn suppliers(&self) -> impl Iterator<Item = schema::SupplierId> {
             let ids: &[Option<schema::SupplierId>] = &[$($(self.$id.into(),)*)?];
             ids.iter().flatten().copied().collect::<Vec<_>>().into_iter()
+        }
+
+        fn references(&self) -> Vec<(&'static str, schema::SupplierId)> {
+            let named: &[(&'static str, Option<schema::SupplierId>)] = &[$($(($code, self.$id.into()),)*)?];
+            named.iter().filter_map(|(name, id)| Some((*name, (*id)?))).collect()
         }
     };
 }

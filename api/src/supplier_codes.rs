@@ -1,8 +1,9 @@
 //! Further codes of suppliers: which firm a code of a purchasing system means.
 
-use schema::supplier_codes::{SupplierCode, SupplierCodeFilter};
-use schema::{ExternalId, RecordKind};
+use schema::supplier_codes::{self, SupplierCode, SupplierCodeFilter};
+use schema::{Conn, ExternalId, RecordKind, RepoError, Stored, TenantId, suppliers};
 
+use crate::fault::{Fault, Reason};
 use crate::fields::{Field, Fields};
 use crate::records::{Key, Resource, link_routes, resource};
 
@@ -50,6 +51,29 @@ impl Resource for SupplierCode {
 
     fn key(&self, _: Option<&ExternalId>) -> Option<Key> {
         Some(Key::Fixed(Self::key(&self.system, self.company.as_ref(), &self.code)))
+    }
+
+    fn changes(
+        conn: &mut Conn,
+        tenant: TenantId,
+        rows: &[(Option<&Self>, &Stored<Self>)],
+    ) -> Result<Vec<Vec<Fault>>, RepoError> {
+        let keys: Vec<String> = rows.iter().map(|(_, stored)| stored.meta.record_key.clone()).collect();
+        // A code that was deleted and comes back has moved too.
+        let former = supplier_codes::former_suppliers(conn, tenant, &keys)?;
+        let ids = rows.iter().map(|(_, stored)| stored.attributes.supplier_id).chain(former.values().copied());
+        let known = suppliers::references(conn, tenant, ids, None)?;
+        let moved = rows.iter().map(|(_, stored)| {
+            let was = former.get(&stored.meta.record_key).and_then(|id| known.get(id));
+            let now = known.get(&stored.attributes.supplier_id);
+            let moved = was.zip(now).filter(|(was, now)| was.id != now.id);
+            let warning = moved.map(|(was, now)| {
+                let (was, now) = (was.code.to_string(), now.code.to_string());
+                Fault::new("supplier_code", Reason::CodeMoved { was, now })
+            });
+            warning.into_iter().collect()
+        });
+        Ok(moved.collect())
     }
 }
 

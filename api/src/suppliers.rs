@@ -10,7 +10,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, patch, post, put};
 use schema::suppliers::{self, Supplier, SupplierFilter};
-use schema::{Conn, ExternalId, Instant, Record, RecordKind, RepoError, Stored, SupplierId, TenantId};
+use schema::{Conn, ExternalId, Instant, Record, RecordKind, RepoError, Stored, SupplierCode, SupplierId, TenantId};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::auth::{Analyst, Viewer};
@@ -140,7 +140,12 @@ impl Resource for Supplier {
     }
 
     fn left_alone(now: &Stored<Self>) -> Option<Reason> {
-        now.attributes.merged_into_id.map(|_| Reason::MergedAway)
+        let is_archived = now.meta.ended_on.is_some();
+        match now.attributes.merged_into_id {
+            Some(_) => Some(Reason::MergedAway),
+            // What an import has ended begins again when it comes back; what a person has archived stays so.
+            None => (is_archived && now.meta.import_id.is_none()).then_some(Reason::StaysArchived),
+        }
     }
 
     fn refuse_change(now: &Stored<Self>) -> Result<(), ApiError> {
@@ -155,13 +160,37 @@ impl Resource for Supplier {
         }
     }
 
-    fn warnings(conn: &mut Conn, tenant: TenantId, stored: &Stored<Self>) -> Result<Vec<Fault>, RepoError> {
-        let others = suppliers::with_same_number(conn, tenant, stored)?;
-        if others.is_empty() {
-            return Ok(Vec::new());
-        }
-        let codes = others.into_iter().map(|(_, code)| code.to_string()).collect();
-        Ok(vec![Fault::new("corporate_number", Reason::SameCorporateNumber(codes))])
+    fn warnings(conn: &mut Conn, tenant: TenantId, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
+        let words = |codes: Vec<SupplierCode>| codes.iter().map(ToString::to_string).collect();
+        let doubles = suppliers::doubles(conn, tenant, rows)?.into_iter();
+        let warnings = doubles.map(|found| {
+            let mut warnings = Vec::new();
+            if !found.by_number.is_empty() {
+                warnings.push(Fault::new("corporate_number", Reason::SameCorporateNumber(words(found.by_number))));
+            }
+            if !found.by_name.is_empty() {
+                warnings.push(Fault::new("name", Reason::SameName(words(found.by_name))));
+            }
+            warnings
+        });
+        Ok(warnings.collect())
+    }
+
+    fn changes(
+        _: &mut Conn,
+        _: TenantId,
+        rows: &[(Option<&Self>, &Stored<Self>)],
+    ) -> Result<Vec<Vec<Fault>>, RepoError> {
+        let changed = rows.iter().map(|(before, stored)| {
+            let numbers = before.and_then(|before| before.corporate_number.as_ref()).zip(stored.attributes.corporate_number.as_ref());
+            let changed = numbers.filter(|(was, now)| was != now);
+            let warning = changed.map(|(was, now)| {
+                let (was, now) = (was.to_string(), now.to_string());
+                Fault::new("corporate_number", Reason::CorporateNumberChanged { was, now })
+            });
+            warning.into_iter().collect()
+        });
+        Ok(changed.collect())
     }
 }
 

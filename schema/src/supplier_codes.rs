@@ -1,11 +1,15 @@
 //! Further codes of suppliers: which firm a code of a purchasing system means.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 
 use crate::SupplierCode as Code;
-use crate::record::record;
+use crate::conn::{Conn, each_backend};
+use crate::error::RepoError;
+use crate::record::{BATCH, record};
 use crate::tables::supplier_codes;
-use crate::{Instant, SupplierId, SystemName};
+use crate::{Instant, SupplierId, SystemName, TenantId};
 
 /// A code by which a purchasing system, or a company in it, knows a supplier.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -58,4 +62,28 @@ record! {
         /// When it was recorded.
         RecordedAt = "recorded_at" / "記録日時": recorded_at as Instant, |row| row.meta.recorded_at;
     }
+}
+
+/// Which supplier each of these keys led to before what it leads to now, where it ever did.
+///
+/// # Errors
+/// Those of the database.
+pub fn former_suppliers(
+    conn: &mut Conn,
+    tenant: TenantId,
+    keys: &[String],
+) -> Result<HashMap<String, SupplierId>, RepoError> {
+    let mut former = HashMap::new();
+    for keys in keys.chunks(BATCH) {
+        let rows: Vec<(String, SupplierId)> = each_backend!(&mut *conn, c => supplier_codes::table
+            .filter(supplier_codes::tenant_id.eq(tenant))
+            .filter(supplier_codes::superseded_at.is_not_null())
+            .filter(supplier_codes::record_key.eq_any(keys))
+            .order((supplier_codes::superseded_at.asc(), supplier_codes::version.asc()))
+            .select((supplier_codes::record_key, supplier_codes::supplier_id))
+            .load(c))?;
+        // The last one of each key.
+        former.extend(rows);
+    }
+    Ok(former)
 }

@@ -1,15 +1,15 @@
 //! Suppliers: firms, as the buyer knows them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend};
+use crate::conn::{Conn, each_backend, each_row};
 use crate::data_states;
 use crate::error::RepoError;
 use crate::record::{BATCH, Stored, record};
-use crate::search::{anywhere, search_text};
+use crate::search::{anywhere, name_key, search_text};
 use crate::tables::{supplier_versions, suppliers};
 use crate::{
     CorporateNumber, Count, DataAccess, Instant, JsicDivision, Name, NetworkAccess, PositiveCount, PrefectureCode,
@@ -214,15 +214,40 @@ pub fn id_of_code(
     Ok(found.map(|(id, merged_into)| merged_into.unwrap_or(id)))
 }
 
-/// All codes of the buyer with the supplier that each leads to: for imports of many rows.
+/// The buyer's codes, for imports of many rows.
+#[derive(Debug, Default)]
+pub struct Codes {
+    /// The supplier that each code leads to.
+    pub ids: HashMap<String, SupplierId>,
+    /// Those that were archived.
+    pub archived: HashSet<SupplierId>,
+}
+
+/// All codes of the buyer.
 ///
 /// # Errors
 /// Those of the database.
-pub fn ids_of_codes(conn: &mut Conn, tenant: TenantId) -> Result<HashMap<String, SupplierId>, RepoError> {
-    let rows: Vec<(String, SupplierId, Option<SupplierId>)> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
-            .select((supplier_versions::record_key, supplier_versions::id, supplier_versions::merged_into_id))
-            .load(c))?;
-    Ok(rows.into_iter().map(|(code, id, merged_into)| (code, merged_into.unwrap_or(id))).collect())
+pub fn codes(conn: &mut Conn, tenant: TenantId) -> Result<Codes, RepoError> {
+    type Row = (String, SupplierId, Option<SupplierId>, Option<NaiveDate>);
+    let mut codes = Codes::default();
+    let mut add = |(code, id, merged_into, ended_on): Row| {
+        codes.ids.insert(code, merged_into.unwrap_or(id));
+        if ended_on.is_some() {
+            codes.archived.insert(id);
+        }
+        Ok::<_, RepoError>(())
+    };
+    each_row!(
+        conn,
+        crate::record::current!(supplier_versions, tenant, None::<Instant>).select((
+            supplier_versions::record_key,
+            supplier_versions::id,
+            supplier_versions::merged_into_id,
+            supplier_versions::ended_on,
+        )),
+        add
+    );
+    Ok(codes)
 }
 
 /// The suppliers that were merged into this one, in order of id.
@@ -242,25 +267,106 @@ pub fn merged_into(
         .load(c))?)
 }
 
-/// Other suppliers, neither merged nor archived, with the same 法人番号: at most ten, in order of code.
+/// Codes of other suppliers that may be the same firm as one, in order.
+#[derive(Debug, Default)]
+pub struct Doubles {
+    /// Those with the same 法人番号.
+    pub by_number: Vec<SupplierCode>,
+    /// Those with the same name but for its form, where neither number nor prefecture says that they are others.
+    pub by_name: Vec<SupplierCode>,
+}
+
+/// A supplier that holds a number or a name.
+type Holder = (SupplierId, SupplierCode, Option<PrefectureCode>, Option<CorporateNumber>);
+
+/// As many holders of a number or a name as are told of, and the supplier itself.
+const MOST_HOLDERS: usize = 11;
+
+/// Other suppliers, neither merged nor archived, that may be the same firm as each of these: at most ten in each way.
+/// Takes two queries, and one more for each number or name that very many have.
 ///
 /// # Errors
 /// Those of the database.
-pub fn with_same_number(
+pub fn doubles(
     conn: &mut Conn,
     tenant: TenantId,
-    supplier: &Stored<Supplier>,
-) -> Result<Vec<(SupplierId, SupplierCode)>, RepoError> {
-    let Some(number) = &supplier.attributes.corporate_number else { return Ok(Vec::new()) };
-    // Sorted here: asked to sort, SQLite would walk all suppliers in order of code in place of the few with the number.
-    let mut rows: Vec<(SupplierId, SupplierCode)> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
-            .filter(supplier_versions::corporate_number.eq(number))
-            .filter(supplier_versions::id.ne(supplier.meta.id))
-            .filter(supplier_versions::merged_into_id.is_null())
-            .filter(supplier_versions::ended_on.is_null())
-            .limit(10)
-            .select((supplier_versions::id, supplier_versions::supplier_code))
-            .load(c))?;
-    rows.sort_by(|a, b| a.1.cmp(&b.1));
-    Ok(rows)
+    suppliers: &[&Stored<Supplier>],
+) -> Result<Vec<Doubles>, RepoError> {
+    macro_rules! holders_by {
+        ($column:ident, $known:expr) => {
+            |conn: &mut Conn, keys: &[String], limit: i64| {
+                let columns = (
+                    $known,
+                    (
+                        supplier_versions::id,
+                        supplier_versions::supplier_code,
+                        supplier_versions::prefecture_code,
+                        supplier_versions::corporate_number,
+                    ),
+                );
+                // Not sorted: SQLite would walk all suppliers in order of code in place of the few that are asked for.
+                Ok(each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
+                    .filter(supplier_versions::$column.eq_any(keys))
+                    .filter(supplier_versions::name_key.ne("").or(supplier_versions::corporate_number.is_not_null()))
+                    .filter(supplier_versions::merged_into_id.is_null())
+                    .filter(supplier_versions::ended_on.is_null())
+                    .limit(limit)
+                    .select(columns)
+                    .load(c))?)
+            }
+        };
+    }
+    let number = |supplier: &Stored<Supplier>| supplier.attributes.corporate_number.as_ref().map(ToString::to_string);
+    let name = |supplier: &Stored<Supplier>| supplier.attributes.name.as_ref().map(|name| name_key(name.as_str()));
+    let numbers = suppliers.iter().filter_map(|supplier| number(supplier));
+    let by_number = holders(conn, numbers, holders_by!(corporate_number, supplier_versions::corporate_number.assume_not_null()))?;
+    let names = suppliers.iter().filter_map(|supplier| name(supplier)).filter(|name| !name.is_empty());
+    let by_name = holders(conn, names, holders_by!(name_key, supplier_versions::name_key))?;
+    let codes = |found: Option<&Vec<Holder>>, own: &Stored<Supplier>, is_same: &dyn Fn(&Holder) -> bool| {
+        let others = found.into_iter().flatten().filter(|holder| holder.0 != own.meta.id && is_same(holder));
+        let mut codes: Vec<_> = others.map(|holder| holder.1.clone()).collect();
+        codes.sort();
+        codes.truncate(MOST_HOLDERS - 1);
+        codes
+    };
+    let doubles = suppliers.iter().map(|own| {
+        let may_be_same = |(_, _, prefecture, number): &Holder| {
+            let known = &own.attributes;
+            (number.is_none() || known.corporate_number.is_none())
+                && (prefecture.is_none() || known.prefecture_code.is_none() || *prefecture == known.prefecture_code)
+        };
+        Doubles {
+            by_number: codes(number(own).and_then(|number| by_number.get(&number)), own, &|_| true),
+            by_name: codes(name(own).and_then(|name| by_name.get(&name)), own, &may_be_same),
+        }
+    });
+    Ok(doubles.collect())
+}
+
+/// Who holds each of these keys: some of them where very many do.
+fn holders(
+    conn: &mut Conn,
+    keys: impl Iterator<Item = String>,
+    query: impl Fn(&mut Conn, &[String], i64) -> Result<Vec<(String, Holder)>, RepoError>,
+) -> Result<HashMap<String, Vec<Holder>>, RepoError> {
+    let mut keys: Vec<String> = keys.collect::<HashSet<_>>().into_iter().collect();
+    let mut found: HashMap<String, Vec<Holder>> = HashMap::new();
+    while !keys.is_empty() {
+        let most = (MOST_HOLDERS + 1) * keys.len();
+        let rows = query(conn, &keys, most as i64)?;
+        let is_whole = rows.len() < most;
+        let mut groups: HashMap<String, Vec<Holder>> = HashMap::new();
+        for (key, holder) in rows {
+            groups.entry(key).or_default().push(holder);
+        }
+        if is_whole {
+            found.extend(groups);
+            break;
+        }
+        // Some key has more holders than are told of, and stands in the way of the others.
+        groups.retain(|_, holders| holders.len() > MOST_HOLDERS);
+        keys.retain(|key| !groups.contains_key(key));
+        found.extend(groups);
+    }
+    Ok(found)
 }

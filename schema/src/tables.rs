@@ -145,6 +145,7 @@ diesel::table! {
         reports_incidents_since -> Nullable<Date>,
         merged_into_id -> Nullable<Text>,
         search_text -> Text,
+        name_key -> Text,
     }
 }
 diesel::table! {

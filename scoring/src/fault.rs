@@ -86,11 +86,11 @@ impl Reason {
             Self::MissingValue => ("必須の値が空です", "a required value is empty"),
             Self::NotANumber => ("数値ではありません", "not a number"),
             Self::NotWhole => ("整数ではありません", "not a whole number"),
-            Self::OutOfRange(..) => ("範囲の外です", "out of range"),
+            Self::OutOfRange(..) => ("範囲外です", "out of range"),
             Self::UnknownChoice(_) => ("この列に使えない値です", "not a value of this column"),
             Self::NotADate => ("実在する日付（YYYY-MM-DD）ではありません", "not a calendar date as YYYY-MM-DD"),
             Self::NotAFlag => ("true でも false でもありません", "neither true nor false"),
-            Self::UnknownSupplier => ("suppliers にない取引先コードです", "no supplier has this code"),
+            Self::UnknownSupplier => ("取引先として登録されていないコードです", "no supplier has this code"),
             Self::DuplicateSupplier { .. } => ("取引先コードが重複しています", "the supplier code appears twice"),
             Self::SelfSupply => ("供給元と供給先が同じ取引先です", "a supplier cannot supply itself"),
             Self::EndsBeforeStart => ("終了日が開始日以前です", "the end is not after the start"),
@@ -118,9 +118,9 @@ impl Reason {
             }
             Self::NotWhole => ("小数のない数にしてください", "write it without decimals"),
             Self::NotADate => ("2026-09-30 のように書いてください", "write it like 2026-09-30"),
-            Self::NotAFlag => ("小文字で true か false と書いてください", "write true or false, in lower case"),
+            Self::NotAFlag => ("true か false と書いてください", "write true or false"),
             Self::UnknownSupplier => {
-                ("コードを直すか、suppliers に取引先を加えてください", "mend the code or add the supplier to suppliers")
+                ("コードを直すか、先に取引先を加えてください", "correct the code, or add the supplier first")
             }
             Self::DuplicateSupplier { .. } => {
                 ("どちらかの行を消すか直してください", "remove or mend one of the two rows")

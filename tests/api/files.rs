@@ -28,7 +28,8 @@ fn files_that_are_not_what_they_claim_to_be_are_refused() {
     let analyst = app.analyst();
     let csv = |file: &[u8]| failure(&analyst, "text/csv", file);
 
-    assert_eq!(csv(b""), failed("missing-column"));
+    assert_eq!(csv(b""), failed("empty-file"));
+    assert_eq!(csv(b"\xEF\xBB\xBF\r\n\n"), failed("empty-file"));
     assert_eq!(csv(b"name\nA\n"), failed("missing-column"));
     assert_eq!(csv(b"supplier_code,supplier_code\nA,A\n"), failed("repeated-heading"));
     assert_eq!(csv(b"\x8e\xe6\x88\xf8\x90\xe6\nA\n"), failed("not-utf-8"));

@@ -96,7 +96,7 @@ fn either_all_rows_are_taken_or_none() {
         I5,A,2026-01-05,harmful,2,5円\n";
     let job = analyst.import_csv("kind=incidents", text);
 
-    assert_eq!((job["state"].as_str(), counts(&job)), (Some("failed"), [1, 0, 0, 6, 0]), "{job}");
+    assert_eq!((job["state"].as_str(), counts(&job)), (Some("failed"), [0, 0, 0, 6, 0]), "{job}");
     assert_eq!(job["result"]["is_kept"], json!(false));
     assert_eq!(
         analyst.findings(&job),

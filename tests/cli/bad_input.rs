@@ -30,7 +30,7 @@ fn the_only_row_of_a_table_is_quoted_like_any_other() {
         "incidents.csv",
         "supplier_code,occurred_on,outcome\nX,2026-01-01,blocked\n",
         &[
-            "incidents.csv:2: supplier_code: \"X\": no supplier has this code → mend the code or add the supplier to suppliers [unknown-supplier]",
+            "incidents.csv:2: supplier_code: \"X\": no supplier has this code → correct the code, or add the supplier first [unknown-supplier]",
         ],
     );
 }
@@ -61,8 +61,8 @@ fn faults_of_all_files_come_at_once_in_order() {
             "suppliers.csv:3: jsic_division: \"100\": out of range → use 1 to 99 [out-of-range]",
             "suppliers.csv:3: reports_incidents_since: \"2026-9-30\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
             "enrollments.csv:2: starts_on: \"2026-13-01\": not a calendar date as YYYY-MM-DD → write it like 2026-09-30 [not-a-date]",
-            "enrollments.csv:2: onsite_response: \"yes\": neither true nor false → write true or false, in lower case [not-a-flag]",
-            "enrollments.csv:3: supplier_code: \"X\": no supplier has this code → mend the code or add the supplier to suppliers [unknown-supplier]",
+            "enrollments.csv:2: onsite_response: \"yes\": neither true nor false → write true or false [not-a-flag]",
+            "enrollments.csv:3: supplier_code: \"X\": no supplier has this code → correct the code, or add the supplier first [unknown-supplier]",
             "enrollments.csv:3: ends_on: \"2025-01-01\": the end is not after the start → set ends_on, which is exclusive, after starts_on [ends-before-start]",
             "incidents.csv:2: occurred_on: a required value is empty → fill the value in [missing-value]",
             "incidents.csv:2: count: \"3\": a harmful incident has a count other than 1 → give each harmful incident a row of its own [harmful-count]",

@@ -161,6 +161,7 @@ fn import(database: &Database, tenant: TenantId, folder: &Path, args: &Args, lan
         mode: ImportMode::AllOrNothing,
         dry_run: false,
         confirm: false,
+        accept_unread_columns: false,
         format: Format::Csv,
         bytes: 0,
         today: AS_OF,

@@ -31,7 +31,7 @@ pub(super) fn folder(folder: &Path, error: &FolderError, lang: Lang) -> String {
     }
 }
 
-/// `suppliers.csv:3: employee_count: "-5": 範囲の外です → 0 以上にしてください [out-of-range]`
+/// `suppliers.csv:3: employee_count: "-5": 範囲外です → 0 以上にしてください [out-of-range]`
 fn line(fault: &FileFault, lang: Lang) -> String {
     let mut place = fault.file.clone();
     if let Some(line) = fault.line {

@@ -10,7 +10,7 @@ use scoring::Lang;
 
 use super::{DataFolder, Failure, LangArg, TenantArg, find_tenant};
 use crate::config::Limits;
-use crate::imports::{Format, ImportRequest, Outcome, import_folder};
+use crate::imports::{FindingGroup, Format, ImportRequest, Outcome, import_folder};
 use crate::jobs::Progress;
 use crate::submissions::is_of_provider;
 
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// Let a replacing import end more than 20% of what its source holds
     #[arg(long)]
     confirm: bool,
+    /// Leave out columns that scores rest on and that cannot be read, such as 業種, with a warning
+    #[arg(long)]
+    accept_unread_columns: bool,
     /// The language of messages
     #[arg(long, value_enum, default_value = "ja")]
     lang: LangArg,
@@ -56,9 +59,6 @@ fn mode(text: &str) -> Result<ImportMode, String> {
     let names: Vec<_> = ImportMode::ALL.iter().map(|(_, key, _)| *key).collect();
     ImportMode::parse(text).map_err(|_| format!("use one of {}", names.join(", ")))
 }
-
-/// Findings that are shown; the rest are counted.
-const SHOWN: usize = 50;
 
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let lang = args.lang();
@@ -82,6 +82,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         mode: args.mode,
         dry_run: args.dry_run,
         confirm: args.confirm,
+        accept_unread_columns: args.accept_unread_columns,
         format: Format::Csv,
         bytes: 0,
         today: Instant::now().day_in(zone),
@@ -137,13 +138,10 @@ fn report(outcome: &Outcome, dry_run: bool, lang: Lang) -> String {
             ),
         );
     }
-    for finding in outcome.findings.iter().take(SHOWN) {
-        let place = [finding.sheet.clone(), finding.row_number.map(|row| row.to_string()), finding.column_name.clone()];
-        let place = place.into_iter().flatten().collect::<Vec<_>>().join(":");
-        let value = finding.value.as_ref().map_or_else(String::new, |value| format!("{value:?}: "));
-        let word = if finding.is_warning { lang.pick("注意", "note") } else { lang.pick("不正", "bad") };
-        let detail = lang.pick(&finding.detail_ja, &finding.detail_en);
-        text += &format!("{word}: {place}: {value}{detail} [{}]\n", finding.code);
+    let mut told = 0;
+    for group in outcome.findings.groups() {
+        told += group.count;
+        text += &told_group(group, lang);
     }
     for name in &outcome.skipped {
         text += &lang.pick(
@@ -151,16 +149,19 @@ fn report(outcome: &Outcome, dry_run: bool, lang: Lang) -> String {
             format!("note: {name}: no table is called so; it was not read\n"),
         );
     }
-    let rest = outcome.finding_count.saturating_sub(SHOWN.min(outcome.findings.len()) as u64);
+    let rest = outcome.findings.count().saturating_sub(told);
     if rest > 0 {
         text += &lang.pick(format!("ほか {rest}件\n"), format!("and {rest} more\n"));
     }
     if let Some(refusal) = &outcome.failure {
         let (place, fault) = (refusal.place(), refusal.fault());
         let place = [place.sheet.clone(), place.row.map(|row| row.to_string()), Some(fault.field.clone())];
-        let place = place.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(":");
+        let mut place = place.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(":");
+        if !place.is_empty() {
+            place.push_str(": ");
+        }
         let detail = fault.reason.detail();
-        text += &format!("{place}: {} [{}]\n", detail.pick(lang), fault.reason.code());
+        text += &format!("{place}{} [{}]\n", detail.pick(lang), fault.reason.code());
     }
     if !outcome.is_kept {
         text += match dry_run {
@@ -169,4 +170,21 @@ fn report(outcome: &Outcome, dry_run: bool, lang: Lang) -> String {
         };
     }
     text
+}
+
+/// Findings of one kind as one line: how many, in which rows, and what is wrong with the first.
+fn told_group(group: &FindingGroup, lang: Lang) -> String {
+    let rows: Vec<String> = group.rows.iter().map(u64::to_string).collect();
+    let more = if group.rows.len() > 1 && group.count > group.rows.len() as u64 { "…" } else { "" };
+    let rows = (!rows.is_empty()).then(|| format!("{}{more}", rows.join(",")));
+    let column = Some(group.column.clone()).filter(|column| !column.is_empty());
+    let place = [group.sheet.as_deref().map(str::to_owned), rows, column];
+    let place = place.into_iter().flatten().collect::<Vec<_>>().join(":");
+    let value = group.value.as_ref().map_or_else(String::new, |value| format!("\"{value}\": "));
+    let count = match group.count {
+        1 => String::new(),
+        count => lang.pick(format!("{count}件: "), format!("{count} times: ")),
+    };
+    let word = if group.is_warning { lang.pick("注意", "note") } else { lang.pick("不正", "bad") };
+    format!("{word}: {place}: {count}{value}{} [{}]\n", group.detail.pick(lang), group.code)
 }

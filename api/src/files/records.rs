@@ -1,11 +1,12 @@
-//! Watches the records of a CSV stream: on which line each begins, and whether its quotes close.
+//! Watches the records of a CSV stream: on which line each begins, whether its quotes close, and how large it grows.
 //!
-//! The CSV reader tells neither. It takes quotes as they come, and an open one swallows rows up to the next: a
-//! supplier would be lost without a word.
+//! The CSV reader tells none of it. It takes quotes as they come, and an open one swallows rows up to the next: a
+//! supplier would be lost without a word, and the rest of the file would be held in memory as one record.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use memchr::{memchr2, memchr3};
+use memchr::{memchr_iter, memchr2, memchr3};
 use scoring::Faults;
 
 /// What is wrong with a quoted field.
@@ -17,6 +18,23 @@ pub(crate) enum QuoteFault {
     TextAfter,
 }
 
+/// How large a record may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordLimits {
+    pub(crate) bytes: u64,
+    pub(crate) fields: usize,
+}
+
+/// A record that is too large; its reader gives it as the cause of an error.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("a record is too large")]
+pub(crate) struct TooLarge {
+    /// Where it begins.
+    pub(crate) line: u64,
+    /// Whether it has too many fields; too many bytes if not.
+    pub(crate) by_fields: bool,
+}
+
 /// What was seen of a stream that has passed.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Seen {
@@ -25,7 +43,7 @@ pub(crate) struct Seen {
     /// How many such fields there are.
     pub(crate) quote_fault_count: usize,
     /// From which record on records stand how many lines below their own number: short where each has one line.
-    shifts: Vec<(u64, u64)>,
+    shifts: VecDeque<(u64, u64)>,
 }
 
 impl Seen {
@@ -47,6 +65,12 @@ pub(crate) struct RecordWatch<R> {
     /// The record whose quotes are open.
     opened_in: u64,
     seen: Seen,
+    /// Set where records are those of a spreadsheet: held to a size, and each one row, whatever its cells hold.
+    limits: Option<RecordLimits>,
+    /// How many bytes have passed, and how many before the record in hand.
+    position: u64,
+    begin: u64,
+    fields: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,6 +93,23 @@ impl<R> RecordWatch<R> {
             record_count: 0,
             opened_in: 0,
             seen: Seen::default(),
+            limits: None,
+            position: 0,
+            begin: 0,
+            fields: 0,
+        }
+    }
+
+    /// The same for rows as a spreadsheet counts them, each held to a size: a line break in a cell begins no row.
+    pub(crate) fn of_rows(inner: R, limits: RecordLimits) -> Self {
+        Self { limits: Some(limits), ..Self::new(inner) }
+    }
+
+    /// Lets go of what is known of records before this one: a file may have millions.
+    pub(crate) fn forget_before(&mut self, record: u64) {
+        let shifts = &mut self.seen.shifts;
+        while shifts.get(1).is_some_and(|(from, _)| *from <= record) {
+            shifts.pop_front();
         }
     }
 
@@ -95,28 +136,51 @@ impl<R> RecordWatch<R> {
         self.seen
     }
 
-    fn watch(&mut self, bytes: &[u8]) {
+    /// Watches bytes that pass, and says whether the record in hand has become too large.
+    fn watch(&mut self, bytes: &[u8]) -> Option<TooLarge> {
         let mut place = 0;
+        let before = self.position;
         while let Some(rest) = bytes.get(place..).filter(|rest| !rest.is_empty()) {
             let found = match self.state {
                 State::Between | State::AfterQuote => Some(0),
                 State::InRecord => memchr3(b'"', b'\n', b'\r', rest),
                 State::InQuotes => memchr2(b'"', b'\n', rest),
             };
+            if self.limits.is_some() && self.state == State::InRecord {
+                let passed = found.map_or(Some(rest), |found| rest.get(..found)).unwrap_or_default();
+                self.fields += memchr_iter(b',', passed).count();
+            }
             let Some(found) = found else { break };
+            self.position = before + (place + found) as u64;
             let byte = rest.get(found).copied().unwrap_or_default();
-            let before = (place + found).checked_sub(1).and_then(|before| bytes.get(before)).copied();
-            self.state = self.next(byte, before.unwrap_or(self.last_byte));
+            let last = (place + found).checked_sub(1).and_then(|last| bytes.get(last)).copied();
+            let was = self.state;
+            self.state = self.next(byte, last.unwrap_or(self.last_byte));
+            if self.state == State::Between && was != State::Between {
+                let too_large = self.too_large();
+                if too_large.is_some() {
+                    return too_large;
+                }
+            }
             place += found + 1;
         }
+        self.position = before + bytes.len() as u64;
         self.last_byte = bytes.last().copied().unwrap_or(self.last_byte);
+        if self.state == State::Between { None } else { self.too_large() }
+    }
+
+    fn too_large(&self) -> Option<TooLarge> {
+        let limits = self.limits?;
+        let by_fields = self.fields > limits.fields;
+        let is_too_large = by_fields || self.position - self.begin > limits.bytes;
+        is_too_large.then(|| TooLarge { line: self.line_of(self.record_count.saturating_sub(1)), by_fields })
     }
 
     /// The state after a byte at which it may change.
     fn next(&mut self, byte: u8, before: u8) -> State {
         // A carriage return outside of quotes ends a line, and a line feed right behind it belongs to it.
         let ends_line = match self.state {
-            State::InQuotes => byte == b'\n',
+            State::InQuotes => byte == b'\n' && self.limits.is_none(),
             _ => byte == b'\r' || (byte == b'\n' && before != b'\r'),
         };
         self.line += u64::from(ends_line);
@@ -124,11 +188,16 @@ impl<R> RecordWatch<R> {
             (State::Between, b'\n' | b'\r') => State::Between,
             (State::Between, _) => {
                 self.begin_record();
+                self.fields += usize::from(byte == b',');
                 if byte == b'"' { self.open_quotes() } else { State::InRecord }
             }
             (State::InRecord | State::AfterQuote, b'\n' | b'\r') => State::Between,
             (State::InRecord, b'"') if before == b',' => self.open_quotes(),
-            (State::InRecord, _) | (State::AfterQuote, b',') => State::InRecord,
+            (State::AfterQuote, b',') => {
+                self.fields += 1;
+                State::InRecord
+            }
+            (State::InRecord, _) => State::InRecord,
             (State::InQuotes, b'"') => State::AfterQuote,
             (State::InQuotes, _) | (State::AfterQuote, b'"') => State::InQuotes,
             (State::AfterQuote, _) => {
@@ -147,10 +216,12 @@ impl<R> RecordWatch<R> {
 
     fn begin_record(&mut self) {
         let shift = self.line - self.record_count;
-        if self.seen.shifts.last().is_none_or(|(_, last)| *last != shift) {
-            self.seen.shifts.push((self.record_count, shift));
+        if self.seen.shifts.back().is_none_or(|(_, last)| *last != shift) {
+            self.seen.shifts.push_back((self.record_count, shift));
         }
         self.record_count += 1;
+        self.begin = self.position;
+        self.fields = 1;
     }
 
     fn open_quotes(&mut self) -> State {
@@ -162,8 +233,10 @@ impl<R> RecordWatch<R> {
 impl<R: Read> Read for RecordWatch<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.watch(buffer.get(..count).unwrap_or_default());
-        Ok(count)
+        match self.watch(buffer.get(..count).unwrap_or_default()) {
+            None => Ok(count),
+            Some(too_large) => Err(io::Error::other(too_large)),
+        }
     }
 }
 
@@ -175,7 +248,7 @@ mod tests {
     fn seen(text: &str) -> Seen {
         let in_pieces = |size: usize| {
             let mut watch = RecordWatch::new(io::empty());
-            text.as_bytes().chunks(size).for_each(|piece| watch.watch(piece));
+            text.as_bytes().chunks(size).for_each(|piece| assert_eq!(watch.watch(piece), None));
             watch.finish()
         };
         let whole = in_pieces(text.len());
@@ -213,6 +286,34 @@ mod tests {
             let found = reader.records().count() as u64;
             assert_eq!(reader.into_inner().record_count, found, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_record_is_held_to_its_size_whatever_its_quotes_hold() {
+        let limits = RecordLimits { bytes: 20, fields: 3 };
+        let too_large = |text: &str, size: usize| {
+            let mut watch = RecordWatch::of_rows(io::empty(), limits);
+            text.as_bytes().chunks(size).find_map(|piece| watch.watch(piece))
+        };
+        for size in [1, 3, 7, 1000] {
+            let fine = ["a,b,c\n\"1\n2\",\",,,,\",3\r\n,,\n".repeat(9), "a\r".repeat(99), "\n".repeat(99)];
+            for text in &fine {
+                assert_eq!(too_large(text, size), None, "{text:?} in pieces of {size}");
+            }
+            let by = |line, by_fields| Some(TooLarge { line, by_fields });
+            assert_eq!(too_large(&format!("a,b\n\"{}", "x\n".repeat(99)), size), by(2, false));
+            assert_eq!(too_large(&format!("a\n{}\nb\n", "x".repeat(21)), size), by(2, false));
+            assert_eq!(too_large("\"a\nb\"\n\n1,2,\"3\",\n", size), by(3, true));
+            assert_eq!(too_large(",,,", size), by(1, true));
+        }
+    }
+
+    #[test]
+    fn a_row_is_one_however_many_lines_its_cells_have() {
+        let mut watch = RecordWatch::of_rows(io::empty(), RecordLimits { bytes: 1000, fields: 9 });
+        assert_eq!(watch.watch(b"\na,\"1\r\n2\n3\"\n\nb\nc"), None);
+        watch.forget_before(1);
+        assert_eq!([1, 2].map(|record| watch.line_of(record)), [4, 5]);
     }
 
     #[test]

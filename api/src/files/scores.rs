@@ -9,6 +9,7 @@ use scoring::{Explanation, Lang, RESULTS};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::guard::guarded;
 use super::xlsx::{self, Conditions};
 use crate::frames::{Cell, FrameError, Provenance, ScoreParquet};
 use crate::overview::Overview;
@@ -170,56 +171,4 @@ fn csv_line(row: &ScoreRow, run: &RunRow) -> String {
 /// A text as a field of CSV: in quotes, and guarded.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", guarded(text).replace('"', "\"\""))
-}
-
-/// A text that no spreadsheet takes for a formula.
-///
-/// An apostrophe goes before what begins like a formula, also after spaces, and before what begins with one itself: to
-/// get the text back, take one leading apostrophe away.
-fn guarded(text: &str) -> String {
-    const RISKY: [char; 12] = ['=', '+', '-', '@', '\t', '\r', '\n', '\0', '＝', '＋', '－', '＠'];
-    let begins = |text: &str| text.starts_with(RISKY);
-    let is_risky = text.starts_with('\'') || begins(text) || begins(text.trim_start());
-    if is_risky { format!("'{text}") } else { text.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a reader gets who takes one leading apostrophe away.
-    fn back(text: &str) -> &str {
-        text.strip_prefix('\'').unwrap_or(text)
-    }
-
-    #[test]
-    fn no_text_begins_like_a_formula_and_each_comes_back() {
-        for text in [
-            "=1+1",
-            "+81",
-            "-3",
-            "@A",
-            "'=1",
-            "''",
-            " =1",
-            "\u{3000}＝1",
-            "\t=1",
-            "＝HYPERLINK()",
-            "＋",
-            "－",
-            "＠",
-            "",
-            "A=1",
-            "備製作所",
-            "\n@x",
-            " x",
-            "'x",
-        ] {
-            let guarded = guarded(text);
-            assert_eq!(back(&guarded), text);
-            let first = guarded.trim_start().chars().next();
-            assert!(!first.is_some_and(|first| "=+-@＝＋－＠".contains(first)), "{text:?}");
-        }
-        assert_eq!(quoted("=\"x\""), "\"'=\"\"x\"\"\"");
-    }
 }

@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io;
 use std::ops::ControlFlow;
 
 use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::engine::{Rows, Visit};
 use super::report::{Place, Refusal};
-use super::table::{Header, text_cell};
+use super::table::{Columns, Header, LONGEST_TEXT, MAX_COLUMNS, text_cell};
+use super::text;
 use crate::fault::{Fault, Reason};
-use crate::fields::Field;
-use crate::files::csv::skip_byte_order_mark;
-use crate::files::records::RecordWatch;
+use crate::files::guard::unguarded;
+use crate::files::records::{RecordLimits, RecordWatch, TooLarge};
 use crate::problem::Text;
 
 /// A CSV file.
@@ -25,24 +25,24 @@ pub(crate) struct CsvRows {
     pub(crate) unknown: Vec<Fault>,
 }
 
-/// Passes bytes on as long as lines break now and then: a record is held in memory.
-struct Bounded<R> {
-    inner: R,
-    since_break: usize,
+/// How large a record may be: all of it is held in memory.
+const LIMITS: RecordLimits = RecordLimits { bytes: 1 << 20, fields: MAX_COLUMNS };
+const BUFFER: usize = 1 << 16;
+
+fn too_many_columns() -> Reason {
+    Reason::TooMuch { what: Text::new("列", "columns"), max: MAX_COLUMNS as u64 }
 }
 
-/// The longest line, and the longest record that breaks none.
-const LONGEST_LINE: usize = 4 << 20;
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        let read = buffer.get(..count).unwrap_or_default();
-        self.since_break = match memchr::memrchr(b'\n', read) {
-            Some(place) => count - place,
-            None => self.since_break + count,
-        };
-        if self.since_break > LONGEST_LINE { Err(io::ErrorKind::InvalidData.into()) } else { Ok(count) }
+/// Why a text cannot be read, as far as its readers have said so, and where.
+pub(super) fn reason(error: &io::Error) -> (Option<u64>, Reason) {
+    let cause = error.get_ref();
+    if let Some(text::Refused(reason)) = cause.and_then(|cause| cause.downcast_ref()) {
+        return (None, reason.clone());
+    }
+    match cause.and_then(|cause| cause.downcast_ref::<TooLarge>()) {
+        Some(large) if large.by_fields => (Some(large.line), too_many_columns()),
+        Some(large) => (Some(large.line), Reason::LineTooLong(LIMITS.bytes)),
+        None => (None, Reason::Unreadable(Text::new(error.to_string(), error.to_string()))),
     }
 }
 
@@ -51,13 +51,35 @@ impl CsvRows {
         Refusal::new(Place { sheet: self.name.clone(), row }, fault)
     }
 
+    fn failed(&self, error: &io::Error) -> Refusal {
+        let (row, reason) = reason(error);
+        self.fault(row, Fault::new("", reason))
+    }
+
     fn unreadable(&self, error: &::csv::Error) -> Refusal {
         match error.kind() {
-            ::csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-                self.fault(None, Fault::new("", Reason::LineTooLong(LONGEST_LINE as u64)))
-            }
+            ::csv::ErrorKind::Io(error) => self.failed(error),
             _ => self.fault(None, Fault::new("", Reason::Unreadable(Text::new(error.to_string(), error.to_string())))),
         }
+    }
+
+    fn header(&mut self, columns: &Columns, record: &ByteRecord, row: u64) -> Result<Header, Refusal> {
+        let refused = |this: &Self, fault| Err(this.fault(Some(row), fault));
+        if record.len() > MAX_COLUMNS {
+            return refused(self, Fault::new("", too_many_columns()));
+        }
+        let headings: Option<Vec<&str>> = record.iter().map(|bytes| str::from_utf8(bytes).ok()).collect();
+        let Some(headings) = headings else {
+            return refused(self, Fault::new("", text::not_utf8(record.as_slice())));
+        };
+        if headings.len() == 1 && headings.iter().any(|heading| heading.contains([';', '\t'])) {
+            return refused(self, Fault::new("", Reason::WrongSeparator));
+        }
+        let headings = headings.into_iter().map(|heading| Cow::Borrowed(unguarded(heading)));
+        let mut unknown = Vec::new();
+        let header = Header::read(columns, headings, |fault| unknown.push(fault));
+        self.unknown = unknown;
+        header.map_err(|fault| self.fault(Some(row), fault))
     }
 }
 
@@ -66,52 +88,40 @@ impl Rows for CsvRows {
         self.name.as_deref()
     }
 
-    fn read(&mut self, columns: &[Field], visit: Visit<'_>) -> Result<(), Refusal> {
-        let name = self.name.clone();
-        let failed = |error: io::Error| {
-            let text = Text::new(error.to_string(), error.to_string());
-            Refusal::new(Place { sheet: name.clone(), row: None }, Fault::new("", Reason::Unreadable(text)))
-        };
-        let mut file = self.file.try_clone().map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        skip_byte_order_mark(&mut file).map_err(failed)?;
-        let source = Bounded { inner: BufReader::with_capacity(1 << 18, file), since_break: 0 };
-        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(RecordWatch::new(source));
+    fn read(&mut self, columns: &Columns, visit: Visit<'_>) -> Result<(), Refusal> {
+        let source = text::open(&self.file).map_err(|error| self.failed(&error))?;
+        let watch = RecordWatch::of_rows(source, LIMITS);
+        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(BUFFER).from_reader(watch);
 
         let mut record = ByteRecord::new();
-        reader.read_byte_record(&mut record).map_err(|error| self.unreadable(&error))?;
-        let first_line = Some(reader.get_ref().line_of(0));
-        let headings: Option<Vec<&str>> = record.iter().map(|bytes| str::from_utf8(bytes).ok()).collect();
-        let headings = headings.ok_or_else(|| self.fault(first_line, Fault::new("", Reason::NotUtf8)))?;
-        if headings.len() == 1 && headings.iter().any(|heading| heading.contains([';', '\t'])) {
-            return Err(self.fault(first_line, Fault::new("", Reason::WrongSeparator)));
+        if !reader.read_byte_record(&mut record).map_err(|error| self.unreadable(&error))? {
+            return Err(self.fault(None, Fault::new("", Reason::EmptyFile)));
         }
-        let mut unknown = Vec::new();
-        let header = Header::read(columns, headings.into_iter().map(Cow::Borrowed), |fault| unknown.push(fault));
-        self.unknown = unknown;
-        let header = header.map_err(|fault| self.fault(first_line, fault))?;
+        let first_row = reader.get_ref().line_of(0);
+        let header = self.header(columns, &record, first_row)?;
         let mut place = 0;
         loop {
             if !reader.read_byte_record(&mut record).map_err(|error| self.unreadable(&error))? {
                 break;
             }
             place += 1;
-            let line = reader.get_ref().line_of(place);
+            reader.get_mut().forget_before(place);
+            let row = reader.get_ref().line_of(place);
             if reader.get_ref().quote_fault().is_some_and(|record| record <= place) {
-                return Err(self.fault(Some(line), Fault::new("", Reason::BadQuotes)));
+                return Err(self.fault(Some(row), Fault::new("", Reason::BadQuotes)));
             }
             if place > self.max_rows {
                 let reason = Reason::TooMuch { what: Text::new("行", "rows"), max: self.max_rows };
-                return Err(self.fault(Some(line), Fault::new("", reason)));
+                return Err(self.fault(Some(row), Fault::new("", reason)));
             }
-            if let ControlFlow::Break(()) = visit(line, cells(&header, &record)) {
+            if let ControlFlow::Break(()) = visit(row, cells(&header, &record)) {
                 return Ok(());
             }
         }
         let watch = reader.into_inner();
         if let Some(record) = watch.quote_fault_at_end() {
-            let line = watch.line_of(record);
-            return Err(self.fault(Some(line), Fault::new("", Reason::BadQuotes)));
+            let row = watch.line_of(record);
+            return Err(self.fault(Some(row), Fault::new("", Reason::BadQuotes)));
         }
         Ok(())
     }
@@ -129,8 +139,12 @@ fn cells<'a>(header: &Header, record: &'a ByteRecord) -> super::engine::Row<'a> 
     let (mut cells, mut faults) = (Vec::with_capacity(record.len()), Vec::new());
     for (place, column) in header.columns() {
         match str::from_utf8(record.get(place).unwrap_or_default()) {
-            Ok(text) => cells.push((column, text_cell(text))),
-            Err(_) => faults.push(Fault::new(column, Reason::NotUtf8)),
+            Ok(text) if text.len() > LONGEST_TEXT && text.chars().count() > LONGEST_TEXT => {
+                let what = Text::new("文字（1つのセル）", "characters in a cell");
+                faults.push(Fault::new(column, Reason::TooMuch { what, max: LONGEST_TEXT as u64 }));
+            }
+            Ok(text) => cells.push((column, text_cell(unguarded(text)))),
+            Err(_) => faults.push(Fault::new(column, text::not_utf8(record.as_slice()))),
         }
     }
     if faults.is_empty() { Ok(cells) } else { Err(faults) }

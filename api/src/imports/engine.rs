@@ -2,7 +2,7 @@
 //!
 //! Everything happens in one transaction, so that an import is there as a whole or not at all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 
@@ -14,9 +14,10 @@ use schema::{
 use serde::Serialize;
 
 use super::report::{Findings, Place, Refusal};
-use super::table::{columns, submitted_columns};
+use super::table::{Columns, as_column, columns, submitted_columns};
+use super::text;
 use crate::fault::{Fault, Reason};
-use crate::fields::{Cell, Field, Fields, Suppliers};
+use crate::fields::{Cell, Fields, Suppliers};
 use crate::jobs::Progress;
 use crate::problem::ApiError;
 use crate::provider_assignments::Assigned;
@@ -28,6 +29,8 @@ pub(crate) struct Order {
     pub(crate) source: Source,
     pub(crate) mode: ImportMode,
     pub(crate) confirm: bool,
+    /// Whether columns that scores rest on may be left unread.
+    pub(crate) takes_unread: bool,
     pub(crate) today: NaiveDate,
     pub(crate) by: Version,
     /// The provider who sends it, and may do so for the suppliers that are assigned to it.
@@ -47,6 +50,13 @@ pub(crate) struct TableReport {
     pub(crate) ended: u64,
 }
 
+impl TableReport {
+    /// Whether it had no rows.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.created + self.updated + self.unchanged + self.rejected == 0
+    }
+}
+
 /// A row as its reader gives it: the cells by field, or what is wrong with its text.
 pub(crate) type Row<'a> = Result<Vec<(&'a str, Cell<'a>)>, Vec<Fault>>;
 
@@ -56,7 +66,7 @@ pub(crate) trait Rows {
     fn name(&self) -> Option<&str>;
 
     /// Reads all rows; a fault ends the whole import.
-    fn read(&mut self, columns: &[Field], visit: Visit<'_>) -> Result<(), Refusal>;
+    fn read(&mut self, columns: &Columns, visit: Visit<'_>) -> Result<(), Refusal>;
 
     /// What was odd in the header, once it was read.
     fn take_warnings(&mut self) -> Vec<Fault> {
@@ -116,13 +126,14 @@ struct Pending<R> {
     attributes: R,
     /// The fields that the row has, be they empty.
     given: Vec<&'static str>,
+    /// What is odd in it.
+    warnings: Vec<Fault>,
 }
 
-/// What a batch writes, and which row each came from.
+/// What a batch writes: each record with its row, and with what it was before.
 struct Changes<R: Resource> {
-    first: Vec<Stored<R>>,
-    next: Vec<Stored<R>>,
-    rows: HashMap<Id<R>, u64>,
+    first: Vec<(u64, Stored<R>)>,
+    next: Vec<(u64, R, Stored<R>)>,
 }
 
 /// The codes of the buyer's suppliers.
@@ -138,18 +149,57 @@ impl Suppliers for Codes {
     }
 }
 
-/// Which row had a key first. Two hashes in place of the key: a file may have millions.
-#[derive(Default)]
+/// Which row had a key first: a hash in place of the key, in as few bytes as can be, for a file may have millions.
 struct FirstRows {
-    hashers: (RandomState, RandomState),
-    rows: HashMap<(u64, u64), u64>,
+    hasher: RandomState,
+    /// By a part of the hash, so that one of them grows at a time.
+    parts: Vec<HashMap<[u32; 2], u32>>,
 }
 
 impl FirstRows {
+    const PARTS: u64 = 64;
+
+    fn new() -> Self {
+        Self { hasher: RandomState::new(), parts: (0..Self::PARTS).map(|_| HashMap::new()).collect() }
+    }
+
     fn earlier(&mut self, key: &str, row: u64) -> Option<u64> {
-        let hash = (self.hashers.0.hash_one(key), self.hashers.1.hash_one(key));
-        let first = *self.rows.entry(hash).or_insert(row);
-        (first != row).then_some(first)
+        let hash = self.hasher.hash_one(key);
+        let part = self.parts.get_mut((hash % Self::PARTS) as usize)?;
+        let row = u32::try_from(row).unwrap_or(u32::MAX);
+        let first = *part.entry([(hash >> 32) as u32, hash as u32]).or_insert(row);
+        (first != row).then_some(first.into())
+    }
+}
+
+/// Tells rows of totals, as reports have them below their tables, from suppliers.
+#[derive(Default)]
+struct Totals {
+    rows: u64,
+    with_digits: u64,
+}
+
+impl Totals {
+    /// What a row is, by its code, its name where the table has names, and how many of its other cells are empty.
+    fn judge(&mut self, cells: &[(&str, Cell<'_>)], key: &str) -> Option<Reason> {
+        let cell = |name: &str| cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| cell);
+        let code = text::plain(&cell(key).and_then(Cell::as_text)?);
+        if matches!(code.as_str(), "合計" | "小計" | "総計") {
+            return Some(Reason::TotalRow);
+        }
+        let has_digits = code.chars().any(|character| character.is_ascii_digit());
+        let others_have = self.with_digits >= 2 && self.with_digits * 10 >= self.rows * 9;
+        let is_word = matches!(code.as_str(), "計" | "累計" | "総合計" | "合計金額" | "合計額" | "合計件数" | "平均" | "件数" | "sum" | "average")
+            || code.ends_with("合計") || code.ends_with("小計") || code.contains("total");
+        let is_nameless = matches!(cell("name"), Some(Cell::Null));
+        let empty = cells.iter().filter(|(name, cell)| *name != key && matches!(cell, Cell::Null)).count();
+        let is_like = is_word || (others_have && cells.len() > 2 && is_nameless && (empty + 1) * 2 >= cells.len());
+        if !has_digits && is_like {
+            return Some(Reason::LooksLikeTotal);
+        }
+        self.rows += 1;
+        self.with_digits += u64::from(has_digits);
+        None
     }
 }
 
@@ -161,10 +211,14 @@ struct Import<'a, R: Resource> {
     progress: &'a Progress,
     report: TableReport,
     suppliers: Box<dyn Suppliers>,
-    columns: Vec<Field>,
+    /// Suppliers that are archived, of records that refer to some.
+    archived: HashSet<SupplierId>,
+    columns: Columns,
+    totals: Totals,
     first_rows: FirstRows,
     counted: HashMap<String, usize>,
-    seen: std::collections::HashSet<Id<R>>,
+    /// What a replacing import has seen.
+    seen: HashSet<Id<R>>,
     pending: Vec<Pending<R>>,
 }
 
@@ -178,15 +232,21 @@ impl<'a, R: Resource> Import<'a, R> {
         progress: &'a Progress,
     ) -> Result<Self, Stop> {
         // Suppliers refer to none; for all others the codes are read once, not row by row.
+        let mut archived = HashSet::new();
         let suppliers: Box<dyn Suppliers> = match &order.provider {
             Some(provider) => Box::new(Assigned::all(conn, tenant, provider)?),
             None if R::KIND == RecordKind::Suppliers => Box::new(()),
-            None => Box::new(Codes(suppliers::ids_of_codes(conn, tenant)?)),
+            None => {
+                let codes = suppliers::codes(conn, tenant)?;
+                archived = codes.archived;
+                Box::new(Codes(codes.ids))
+            }
         };
-        let columns = match &order.provider {
+        let fields = match &order.provider {
             Some(_) => submitted_columns(R::KIND).collect(),
             None => columns(R::KIND).collect(),
         };
+        let columns = Columns { kind: R::KIND, fields, takes_unread: order.takes_unread };
         let report = TableReport {
             kind: R::KIND.key(),
             name: name.map(str::to_owned),
@@ -204,17 +264,19 @@ impl<'a, R: Resource> Import<'a, R> {
             progress,
             report,
             suppliers,
+            archived,
             columns,
-            first_rows: FirstRows::default(),
+            totals: Totals::default(),
+            first_rows: FirstRows::new(),
             counted: HashMap::new(),
-            seen: std::collections::HashSet::new(),
+            seen: HashSet::new(),
             pending: Vec::with_capacity(BATCH),
         })
     }
 
     fn run(mut self, rows: &mut dyn Rows) -> Result<TableReport, Stop> {
         let mut stop = None;
-        let columns = self.columns.clone();
+        let columns = Columns { fields: self.columns.fields.clone(), ..self.columns };
         let read = rows.read(&columns, &mut |row, cells| match self.take(row, cells) {
             Ok(()) => ControlFlow::Continue(()),
             Err(reason) => {
@@ -258,15 +320,64 @@ impl<'a, R: Resource> Import<'a, R> {
                 return Ok(());
             }
         };
+        let mut originals = Vec::new();
+        let cells: Vec<_> = cells
+            .into_iter()
+            .map(|(name, cell)| {
+                let original = cell.shown();
+                let (column, cell) = as_column(name, cell);
+                if column != name {
+                    originals.push((column.to_owned(), original));
+                }
+                (column, cell)
+            })
+            .collect();
+        let total = self.totals.judge(&cells, self.total_key());
+        if let Some(Reason::TotalRow) = total {
+            self.report.unchanged += 1;
+            let place = self.place(row);
+            let value = cells.iter().find(|(name, _)| *name == self.total_key()).and_then(|(_, cell)| cell.shown());
+            let fault = Fault { field: self.total_key().to_owned(), value, reason: Reason::TotalRow };
+            self.findings.push(&place, fault, true);
+            return Ok(());
+        }
         match self.read(row, cells) {
-            Ok(pending) => self.pending.push(pending),
-            Err(faults) => self.reject(row, faults),
+            Ok(mut pending) => {
+                // Others refer to suppliers that are there, so that no total is taken for one.
+                let is_supplier = R::KIND == RecordKind::Suppliers;
+                pending.warnings.extend(total.filter(|_| is_supplier).map(|reason| Fault::new(R::KEY_FIELD, reason)));
+                self.pending.push(pending);
+            }
+            Err(mut faults) => {
+                // What is told is what stands in the file.
+                for fault in &mut faults {
+                    if let Some((_, original)) = originals.iter().find(|(column, _)| *column == fault.field) {
+                        fault.value.clone_from(original);
+                    }
+                }
+                self.reject(row, faults);
+            }
         }
         if self.pending.len() == BATCH { self.flush() } else { Ok(()) }
     }
 
+    /// The column in which a report has the word of a row of totals.
+    fn total_key(&self) -> &'static str {
+        match R::KIND {
+            RecordKind::Relationships => "upstream_code",
+            RecordKind::SupplierCodes => "code",
+            _ => "supplier_code",
+        }
+    }
+
     fn read(&mut self, row: u64, cells: Vec<(&str, Cell<'_>)>) -> Result<Pending<R>, Vec<Fault>> {
-        let names = self.columns.iter().map(|column| column.name);
+        let damaged = cells.iter().filter_map(|(name, cell)| {
+            let reason = text::fault(&cell.as_text()?)?;
+            Some(Fault { field: (*name).to_owned(), value: cell.shown(), reason })
+        });
+        let damaged: Vec<Fault> = damaged.collect();
+        let key_text = cells.iter().find(|(name, _)| *name == R::KEY_FIELD).and_then(|(_, cell)| cell.shown());
+        let names = self.columns.fields.iter().map(|column| column.name);
         let mut given: Vec<_> = names.filter(|name| cells.iter().any(|(given, _)| given == name)).collect();
         if self.order.provider.is_some() {
             // Each row of a provider says whom it is of, by its code or otherwise.
@@ -276,7 +387,10 @@ impl<'a, R: Resource> Import<'a, R> {
         let attributes = R::read(&mut fields, None);
         let external_id =
             if R::HAS_EXTERNAL_ID { fields.value::<Option<ExternalId>>("external_id", None) } else { Some(None) };
-        let mut faults = fields.faults;
+        let (mut faults, warnings) = (fields.faults, fields.warnings);
+        // One reason a field: garbled text is often too long or no choice as well.
+        faults.retain(|fault| damaged.iter().all(|damaged| damaged.field != fault.field));
+        faults.extend(damaged);
         if let (Some(attributes), false) = (&attributes, faults.is_empty()) {
             // What is wrong between fields is told with what is wrong in them, and how many-th a row is does not hang
             // on whether it is good.
@@ -295,7 +409,8 @@ impl<'a, R: Resource> Import<'a, R> {
         let key = match key {
             Key::Fixed(key) => {
                 if let Some(first) = self.first_rows.earlier(&key, row) {
-                    return Err(vec![Fault::new(R::KEY_FIELD, Reason::RepeatedKey(first))]);
+                    let (field, reason) = (R::KEY_FIELD.to_owned(), Reason::RepeatedKey(first));
+                    return Err(vec![Fault { field, value: key_text, reason }]);
                 }
                 key
             }
@@ -305,7 +420,7 @@ impl<'a, R: Resource> Import<'a, R> {
                 Key::Counted(prefix).at(*place)
             }
         };
-        Ok(Pending { row, key, external_id, attributes, given })
+        Ok(Pending { row, key, external_id, attributes, given, warnings })
     }
 
     /// Compares the rows that wait with what is stored, and writes what differs.
@@ -319,7 +434,7 @@ impl<'a, R: Resource> Import<'a, R> {
         let mut stored: HashMap<String, Stored<R>> =
             stored.into_iter().map(|row| (row.meta.record_key.clone(), row)).collect();
         let sent = self.sent(&stored)?;
-        let mut changes = Changes { first: Vec::new(), next: Vec::new(), rows: HashMap::new() };
+        let mut changes = Changes { first: Vec::new(), next: Vec::new() };
         for row in pending {
             let now = stored.remove(&row.key);
             self.compare(row, now, &sent, &mut changes);
@@ -328,14 +443,29 @@ impl<'a, R: Resource> Import<'a, R> {
         if self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0 {
             return Ok(());
         }
-        R::register(self.conn, self.tenant, &changes.first)?;
-        R::insert(self.conn, self.tenant, &changes.first)?;
-        R::replace(self.conn, self.tenant, &changes.next)?;
+        let (first_rows, first): (Vec<_>, Vec<_>) = changes.first.into_iter().unzip();
+        let mut next = Vec::with_capacity(changes.next.len());
+        let mut before: Vec<(u64, Option<R>)> = first_rows.into_iter().map(|row| (row, None)).collect();
+        for (row, was, now) in changes.next {
+            before.push((row, Some(was)));
+            next.push(now);
+        }
+        R::register(self.conn, self.tenant, &first)?;
+        R::insert(self.conn, self.tenant, &first)?;
+        R::replace(self.conn, self.tenant, &next)?;
         // After writing, so that two rows of one file warn of each other.
-        for written in changes.first.iter().chain(&changes.next) {
-            let warnings = R::warnings(self.conn, self.tenant, written)?;
-            let place = Place { sheet: self.report.name.clone(), row: changes.rows.get(&written.meta.id).copied() };
-            for warning in warnings {
+        let written: Vec<&Stored<R>> = first.iter().chain(&next).collect();
+        let changed: Vec<_> = before.iter().map(|(_, was)| was.as_ref()).zip(written.iter().copied()).collect();
+        let warnings = R::warnings(self.conn, self.tenant, &written)?;
+        let changes = R::changes(self.conn, self.tenant, &changed)?;
+        for (((row, _), written), warnings) in before.iter().zip(&written).zip(warnings.into_iter().zip(changes)) {
+            let place = self.place(*row);
+            for (name, id) in written.attributes.references() {
+                if self.archived.contains(&id) {
+                    self.findings.push(&place, Fault::new(name, Reason::SupplierArchived), true);
+                }
+            }
+            for warning in warnings.0.into_iter().chain(warnings.1) {
                 self.findings.push(&place, warning, true);
             }
         }
@@ -366,7 +496,12 @@ impl<'a, R: Resource> Import<'a, R> {
         sent: &HashMap<Id<R>, Stored<R>>,
         changes: &mut Changes<R>,
     ) {
+        let place = self.place(row.row);
+        for warning in row.warnings {
+            self.findings.push(&place, warning, true);
+        }
         let mut attributes = row.attributes;
+        let is_replacing = self.order.mode == ImportMode::Replace;
         // The version that a row changes, as far as whoever sends it knows.
         let known = match &now {
             Some(now) if self.order.provider.is_some() => sent.get(&now.meta.id),
@@ -376,7 +511,9 @@ impl<'a, R: Resource> Import<'a, R> {
             return self.reject(row.row, vec![Fault::new(R::KEY_FIELD, Reason::NotAssigned)]);
         }
         if let Some(known) = known {
-            self.seen.insert(known.meta.id);
+            if is_replacing {
+                self.seen.insert(known.meta.id);
+            }
             attributes.fill(&known.attributes, &row.given);
             attributes.keep(&known.attributes);
         } else {
@@ -394,21 +531,21 @@ impl<'a, R: Resource> Import<'a, R> {
         let Some(now) = now else {
             self.report.created += 1;
             let stored = Stored::first(row.key, self.order.source.clone(), row.external_id, &self.order.by, attributes);
-            self.seen.insert(stored.meta.id);
-            changes.rows.insert(stored.meta.id, row.row);
-            changes.first.push(stored);
+            if is_replacing {
+                self.seen.insert(stored.meta.id);
+            }
+            changes.first.push((row.row, stored));
             return;
         };
         if let Some(reason) = R::left_alone(&now) {
             self.report.unchanged += 1;
-            let place = self.place(row.row);
             return self.findings.push(&place, Fault::new(R::KEY_FIELD, reason), true);
         }
         let mut new = now.next(&self.order.by);
         new.attributes = attributes;
         // Of a key that belongs to the buyer, the latest source is the one that delivers it.
         new.meta.source = self.order.source.clone();
-        // What an import has ended begins again when it comes back; what a person has archived stays so.
+        // What an import has ended begins again when it comes back.
         if now.meta.import_id.is_some() {
             new.meta.ended_on = None;
         }
@@ -416,8 +553,7 @@ impl<'a, R: Resource> Import<'a, R> {
             self.report.unchanged += 1;
         } else {
             self.report.updated += 1;
-            changes.rows.insert(new.meta.id, row.row);
-            changes.next.push(new);
+            changes.next.push((row.row, now.attributes, new));
         }
     }
 

@@ -1,15 +1,16 @@
 //! Rows of NDJSON: a JSON object on each line.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 
+use super::csv::reason;
 use super::engine::{Rows, Visit};
 use super::report::{Place, Refusal};
+use super::table::Columns;
+use super::text;
 use crate::extract::Members;
 use crate::fault::{Fault, Reason};
-use crate::fields::Field;
-use crate::files::csv::skip_byte_order_mark;
 use crate::problem::Text;
 
 /// An NDJSON file.
@@ -27,21 +28,17 @@ impl Rows for NdjsonRows {
         self.name.as_deref()
     }
 
-    fn read(&mut self, columns: &[Field], visit: Visit<'_>) -> Result<(), Refusal> {
+    fn read(&mut self, columns: &Columns, visit: Visit<'_>) -> Result<(), Refusal> {
         let name = self.name.clone();
         let fault = |row, reason| Refusal::new(Place { sheet: name.clone(), row }, Fault::new("", reason));
-        let failed =
-            |error: io::Error| fault(None, Reason::Unreadable(Text::new(error.to_string(), error.to_string())));
-        let known: Vec<_> = columns.iter().map(|column| column.name).collect();
-        let mut file = self.file.try_clone().map_err(failed)?;
-        file.rewind().map_err(failed)?;
-        skip_byte_order_mark(&mut file).map_err(failed)?;
-        let mut reader = BufReader::with_capacity(1 << 18, file);
-        let (mut line, mut text) = (0, Vec::new());
+        let failed = |error: io::Error| fault(None, reason(&error).1);
+        let known: Vec<_> = columns.fields.iter().map(|column| column.name).collect();
+        let mut reader = BufReader::with_capacity(1 << 16, text::open(&self.file).map_err(failed)?);
+        let (mut line, mut text, mut is_empty) = (0, Vec::new(), true);
         loop {
             text.clear();
             if reader.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut text).map_err(failed)? == 0 {
-                return Ok(());
+                return if is_empty { Err(fault(None, Reason::EmptyFile)) } else { Ok(()) };
             }
             line += 1;
             if text.len() as u64 > LONGEST_LINE {
@@ -55,8 +52,10 @@ impl Rows for NdjsonRows {
             if trimmed.is_empty() {
                 continue;
             }
+            is_empty = false;
             let members = Members::parse(trimmed);
             let row = match &members {
+                Err(_) if str::from_utf8(trimmed).is_err() => Err(vec![Fault::new("", super::text::not_utf8(trimmed))]),
                 Ok(members) => read(members, &known),
                 Err(error) if error.is_data() => Err(vec![Fault::new("", Reason::NotAnObject)]),
                 Err(_) => Err(vec![Fault::new("", Reason::MalformedJson)]),

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use super::csv::CsvRows;
 use super::engine::{self, Order, Stop, TableReport};
 use super::ndjson::NdjsonRows;
-use super::report::{Findings, Place, Refusal};
-use super::table::kind_of_name;
+use super::report::{Findings, Group, Place, Refusal, storable};
+use super::table::{kind_of_name, words_of};
 use super::xlsx;
 use crate::cli::COMMAND_LINE;
 use crate::config::Limits;
@@ -43,6 +43,8 @@ pub(crate) struct ImportRequest {
     pub(crate) mode: ImportMode,
     pub(crate) dry_run: bool,
     pub(crate) confirm: bool,
+    /// Whether columns that scores rest on may be left unread.
+    pub(crate) accept_unread_columns: bool,
     pub(crate) format: Format,
     pub(crate) bytes: u64,
     /// The buyer's day when it was asked for.
@@ -58,6 +60,8 @@ struct RawRequest {
     mode: String,
     dry_run: bool,
     confirm: bool,
+    #[serde(default)]
+    accept_unread_columns: bool,
     format: Format,
     bytes: u64,
     today: NaiveDate,
@@ -73,6 +77,7 @@ impl Serialize for ImportRequest {
             mode: self.mode.key().to_owned(),
             dry_run: self.dry_run,
             confirm: self.confirm,
+            accept_unread_columns: self.accept_unread_columns,
             format: self.format,
             bytes: self.bytes,
             today: self.today,
@@ -91,6 +96,7 @@ impl ImportRequest {
             mode: ImportMode::parse(&raw.mode)?,
             dry_run: raw.dry_run,
             confirm: raw.confirm,
+            accept_unread_columns: raw.accept_unread_columns,
             format: raw.format,
             bytes: raw.bytes,
             today: raw.today,
@@ -103,6 +109,7 @@ impl ImportRequest {
             source: self.source.clone(),
             mode: self.mode,
             confirm: self.confirm,
+            takes_unread: self.accept_unread_columns,
             today: self.today,
             by,
             provider: self.provider_name.clone(),
@@ -128,8 +135,7 @@ pub(crate) struct Outcome {
     pub(crate) is_kept: bool,
     pub(crate) tables: Vec<TableReport>,
     pub(crate) failure: Option<Refusal>,
-    pub(crate) findings: Vec<jobs::Finding>,
-    pub(crate) finding_count: u64,
+    pub(crate) findings: Findings,
     /// Files of a folder that no table is called like.
     pub(crate) skipped: Vec<String>,
 }
@@ -147,7 +153,7 @@ impl Outcome {
                 Some(fault.field.as_str()).filter(|field| !field.is_empty()),
             )
         });
-        result_json(self.is_kept, &self.tables, self.finding_count, failure)
+        result_json(self.is_kept, &self.tables, &self.findings, failure)
     }
 
     pub(crate) fn sum(&self, count: fn(&TableReport) -> u64) -> u64 {
@@ -157,37 +163,75 @@ impl Outcome {
 
 fn failure_json(code: &str, detail: &Text, place: &Place, column: Option<&str>) -> Value {
     json!({
-        "code": code, "detail_ja": detail.ja, "detail_en": detail.en, "sheet": place.sheet, "row": place.row,
-        "column": column,
+        "code": code, "detail_ja": storable(detail.ja.clone()), "detail_en": storable(detail.en.clone()),
+        "sheet": place.sheet, "row": place.row, "column": column.map(|column| storable(column.to_owned())),
     })
 }
 
-fn result_json(is_kept: bool, tables: &[TableReport], finding_count: u64, failure: Option<Value>) -> String {
+fn result_json(is_kept: bool, tables: &[TableReport], findings: &Findings, failure: Option<Value>) -> String {
     let sum = |count: fn(&TableReport) -> u64| tables.iter().map(count).sum::<u64>();
+    let groups: Vec<Value> = findings.groups().map(group_json).collect();
     json!({
         "created": sum(|table| table.created), "updated": sum(|table| table.updated),
         "unchanged": sum(|table| table.unchanged), "rejected": sum(|table| table.rejected),
-        "ended": sum(|table| table.ended), "is_kept": is_kept, "tables": tables, "finding_count": finding_count,
-        "failure": failure,
+        "ended": sum(|table| table.ended), "is_kept": is_kept, "tables": tables, "finding_count": findings.count(),
+        "finding_groups": groups, "failure": failure,
     })
     .to_string()
 }
 
+fn group_json(group: &Group) -> Value {
+    json!({
+        "is_warning": group.is_warning, "code": group.code, "sheet": group.sheet.as_deref(),
+        "column": Some(group.column.as_str()).filter(|column| !column.is_empty()).map(|column| storable(column.to_owned())),
+        "count": group.count, "rows": group.rows, "value": group.value.clone().map(storable),
+        "detail_ja": storable(group.detail.ja.clone()), "detail_en": storable(group.detail.en.clone()),
+    })
+}
+
 /// The result of an import that ended before its work did.
 pub(crate) fn interrupted_result(code: &str, detail: &Text) -> String {
-    result_json(false, &[], 0, Some(failure_json(code, detail, &Place::default(), None)))
+    result_json(false, &[], &Findings::new(0), Some(failure_json(code, detail, &Place::default(), None)))
 }
 
 /// A stored result as the API shows it.
 pub(crate) fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
-    if let Some(failure) = stored.get_mut("failure").and_then(Value::as_object_mut) {
-        let (ja, en) = (failure.remove("detail_ja"), failure.remove("detail_en"));
-        failure.insert("detail".to_owned(), lang.pick(ja, en).unwrap_or_default());
+    let pick = |shown: &mut Value| {
+        if let Some(shown) = shown.as_object_mut() {
+            let (ja, en) = (shown.remove("detail_ja"), shown.remove("detail_en"));
+            shown.insert("detail".to_owned(), lang.pick(ja, en).unwrap_or_default());
+        }
+    };
+    if let Some(failure) = stored.get_mut("failure") {
+        pick(failure);
     }
     if let Some(result) = stored.as_object_mut() {
+        // Results of earlier versions have none.
+        let groups = result.entry("finding_groups").or_insert_with(|| json!([]));
+        groups.as_array_mut().into_iter().flatten().for_each(pick);
         result.insert("findings_url".to_owned(), format!("/v1/imports/{id}/findings").into());
     }
     stored
+}
+
+/// Why a job failed, with the place in words: `シート「取引先」の3行目、従業員数: …`.
+pub(crate) fn failure_detail(failure: &Value, lang: Lang) -> Value {
+    let text = |name: &str| failure.get(name).and_then(Value::as_str);
+    let Some(detail) = text(lang.pick("detail_ja", "detail_en")) else { return Value::Null };
+    // A column that is missing is named by the detail itself.
+    let column = text("column").filter(|_| failure.get("row").is_some_and(|row| !row.is_null()));
+    let column = column.map(|column| words_of(column).pick(lang).to_owned()).filter(|column| !detail.contains(column));
+    let row = failure.get("row").and_then(Value::as_u64);
+    let place = [
+        text("sheet").map(|sheet| lang.pick(format!("「{sheet}」"), format!("sheet {sheet}"))),
+        row.map(|row| lang.pick(format!("{row}行目"), format!("row {row}"))),
+        column,
+    ];
+    let place: Vec<_> = place.into_iter().flatten().collect();
+    match place.as_slice() {
+        [] => detail.into(),
+        _ => format!("{}: {detail}", place.join(lang.pick("、", ", "))).into(),
+    }
 }
 
 /// Runs a job; its effects, its report and its end are one transaction.
@@ -208,7 +252,9 @@ pub(crate) fn run(
     let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
     database.run(ConnRole::Writer, tenant, |conn| {
         let outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
-        jobs::insert_findings(conn, tenant, job.id, &outcome.findings)?;
+        for findings in outcome.findings.stored() {
+            jobs::insert_findings(conn, tenant, job.id, &findings)?;
+        }
         jobs::finish(conn, tenant, job, outcome.state, &outcome.json(), Instant::now())?;
         Ok(outcome.state)
     })
@@ -297,20 +343,30 @@ fn import_tables(
         let keep = done.is_ok() && is_good && !dry_run;
         Ok::<_, Interrupted>((done.map(|()| keep), keep))
     })?;
-    let (is_kept, failure) = match stopped {
+    let (is_kept, mut failure) = match stopped {
         Ok(is_kept) => (is_kept, None),
         Err(Stop::Refused(refusal)) => (false, Some(refusal)),
         Err(stop) => return Err(stop.into()),
     };
     let rejected: u64 = tables.iter().map(|table| table.rejected).sum();
-    let state = match (&failure, rejected, order.mode) {
-        (Some(_), ..) => JobState::Failed,
-        (None, 0, _) => JobState::Succeeded,
-        (None, _, ImportMode::AcceptValid) => JobState::PartiallySucceeded,
-        (None, ..) => JobState::Failed,
+    if failure.is_none() && rejected > 0 && order.mode != ImportMode::AcceptValid {
+        failure = Some(Refusal::new(Place::default(), Fault::new("", Reason::RejectedRows(rejected))));
+    }
+    let state = match (&failure, rejected) {
+        (Some(_), _) => JobState::Failed,
+        (None, 0) => JobState::Succeeded,
+        (None, _) => JobState::PartiallySucceeded,
     };
-    let finding_count = findings.count();
-    Ok(Outcome { state, is_kept, tables, failure, findings: findings.finish(), finding_count, skipped: Vec::new() })
+    if failure.is_some() {
+        // Nothing was made, and nothing would be.
+        for table in &mut tables {
+            (table.created, table.updated, table.ended) = (0, 0, 0);
+        }
+    } else if tables.iter().all(TableReport::is_empty) && findings.count() == 0 {
+        findings.push(&Place::default(), Fault::new("", Reason::NoRows), true);
+    }
+    findings.sort();
+    Ok(Outcome { state, is_kept, tables, failure, findings, skipped: Vec::new() })
 }
 
 /// The files of a folder that an import takes, suppliers first, and the names of those that it cannot place.
@@ -376,7 +432,9 @@ pub(crate) fn import_folder(
             last_done: None,
         };
         jobs::insert(conn, tenant, &job)?;
-        jobs::insert_findings(conn, tenant, id, &outcome.findings)?;
+        for findings in outcome.findings.stored() {
+            jobs::insert_findings(conn, tenant, id, &findings)?;
+        }
         Ok(Some(outcome))
     })
 }

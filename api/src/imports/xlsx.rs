@@ -32,9 +32,9 @@ use self::sheet::{Copy, Range};
 use self::texts::Texts;
 use super::engine::{Rows, Stop, Visit};
 use super::report::{Place, Refusal};
-use super::table::{Header, MAX_COLUMNS, kind_of_name};
+use super::table::{Columns, Header, MAX_COLUMNS, kind_of_name};
 use crate::fault::{Fault, Reason};
-use crate::fields::{Cell, Field};
+use crate::fields::Cell;
 use crate::files::spill::has_room;
 use crate::jobs::Progress;
 use crate::problem::{ApiError, Text};
@@ -168,7 +168,7 @@ impl Rows for SheetRows {
         Some(&self.sheet)
     }
 
-    fn read(&mut self, columns: &[Field], visit: Visit<'_>) -> Result<(), Refusal> {
+    fn read(&mut self, columns: &Columns, visit: Visit<'_>) -> Result<(), Refusal> {
         let Self { sheet, copy: Copy { rows, ranges }, shared, warnings } = self;
         let refused = |row, fault| Refusal::new(Place { sheet: Some(sheet.clone()), row }, fault);
         let failed = |error: io::Error| {

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use schema::{Conn, ExternalId, Remark, RepoError, Source, Stored, SupplierCode, TenantId, Version};
 
 use super::view::etag;
-use super::{Resource, Shown, StoredSuppliers, answer, current, read_origin, show};
+use super::{Resource, Shown, StoredSuppliers, answer, current, read_origin, show, show_written};
 use crate::auth::Caller;
 use crate::extract::{IdPath, JsonBody, Preconditions, Query, language};
 use crate::fault::{Fault, Reason};
@@ -122,7 +122,7 @@ pub(crate) async fn create<R: Resource>(
             )?;
             let stored = first(conn, tenant, (source, external_id), &version, attributes)?;
             store_first(conn, tenant, &stored)?;
-            show(conn, tenant, &stored, None)
+            show_written(conn, tenant, None, &stored)
         })
         .await?;
     Ok(answer_created(R::PATH, &request, shown))
@@ -228,7 +228,7 @@ pub(crate) async fn change<R: Resource>(
                     Some(())
                 })?;
             let next = write_next(conn, tenant, &now, &version, |next| next.attributes = attributes)?;
-            show(conn, tenant, &next, None)
+            show_written(conn, tenant, Some(&now.attributes), &next)
         })
         .await?;
     Ok(answer(HttpResponse::Ok(), shown, language(request.headers())))
@@ -312,13 +312,13 @@ pub(crate) async fn put<R: Resource>(
             let Some(now) = R::with_keys(conn, tenant, &stored.meta.source, &keys, None)?.pop() else {
                 preconditions.allow_creation()?;
                 store_first(conn, tenant, &stored)?;
-                return Ok((show(conn, tenant, &stored, None)?, true));
+                return Ok((show_written(conn, tenant, None, &stored)?, true));
             };
             preconditions.allow_replacement(&etag(now.meta.version))?;
             R::refuse_change(&now)?;
             stored.attributes.keep(&now.attributes);
             let next = write_next(conn, tenant, &now, &version, |next| next.attributes = stored.attributes)?;
-            Ok((show(conn, tenant, &next, None)?, false))
+            Ok((show_written(conn, tenant, Some(&now.attributes), &next)?, false))
         })
         .await?;
     if is_new { Ok(answer_created(R::PATH, &request, shown)) } else { Ok(answer(HttpResponse::Ok(), shown, lang)) }

@@ -79,6 +79,12 @@ impl Shown {
         Self { json, version: meta.version, warnings: warnings.unwrap_or_default().to_vec() }
     }
 
+    /// The same with more warnings.
+    pub(crate) fn with(mut self, warnings: impl Iterator<Item = Fault>) -> Self {
+        self.warnings.extend(warnings);
+        self
+    }
+
     /// The same without some of its members.
     pub(crate) fn without(mut self, hidden: &[&str]) -> Self {
         self.json.0.retain(|name, _| !hidden.contains(&name.as_str()));

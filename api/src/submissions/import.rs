@@ -42,6 +42,7 @@ impl IntoParams for SubmittedImportQuery {
             openapi::parameter("dry_run", dry_run, flag_schema(dry_run, true), false),
             openapi::parameter("confirm", confirm, flag_schema(confirm, true), false),
             imports::format_parameter(),
+            openapi::parameter("accept_unread_columns", imports::UNREAD, flag_schema(imports::UNREAD, true), false),
         ]
     }
 }
@@ -52,7 +53,7 @@ fn read_order(
     format: Option<Format>,
     by_name: Option<RecordKind>,
 ) -> Result<ImportRequest, ApiError> {
-    let mut order = query.read(&["kind", "mode", "dry_run", "confirm", "format"], |fields| {
+    let mut order = query.read(&["kind", "mode", "dry_run", "confirm", "accept_unread_columns", "format"], |fields| {
         let kind = imports::read_kind(fields, by_name, &KINDS.map(Choice::key), format.is_some());
         imports::read_manner(fields, (kind, Some(sender.source.clone())), format)
     })?;

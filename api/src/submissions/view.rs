@@ -44,7 +44,7 @@ pub(super) fn show<R: Submitted>(
 
 /// A record as a provider sees it.
 pub(super) fn show_one<R: Submitted>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<Shown, ApiError> {
-    let warnings = R::warnings(conn, tenant, stored)?;
+    let warnings = R::warnings(conn, tenant, &[stored])?.into_iter().flatten().collect::<Vec<_>>();
     let references = References(suppliers::references(conn, tenant, stored.attributes.suppliers(), None)?);
     Ok(shown(stored, &references, Some(&warnings)))
 }

@@ -1,5 +1,7 @@
 //! Texts: codes, names, numbers that are no numbers.
 
+use std::borrow::Cow;
+
 use diesel::backend::Backend;
 use diesel::deserialize::FromSqlRow;
 use diesel::deserialize::{self, FromSql};
@@ -79,7 +81,7 @@ macro_rules! texts {
 }
 
 texts! {
-    /// The buyer's code for a supplier: NFKC, without spaces around it, upper and lower case kept apart.
+    /// The buyer's code for a supplier: NFKC, any dash as `-`, without spaces around it, upper and lower case kept apart.
     SupplierCode(64, code);
     /// The name of a purchasing system, or a company of the buyer's group in it: as a code.
     SystemName(64, code);
@@ -118,6 +120,58 @@ fn is_hidden(character: char) -> bool {
     character.is_control() || turns || character == '\u{feff}'
 }
 
+/// Whether a character shows nothing: what Unicode lets a font ignore, and what is as blank as that.
+///
+/// Names may have some of them, such as the variation selectors of 異体字; codes may not.
+pub fn is_ignorable(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Whether a character looks like a hyphen and is none: what NFKC makes of the full-width one is.
+fn is_dash(character: char) -> bool {
+    matches!(
+        character,
+        '\u{2d7}' | '\u{58a}' | '\u{5be}' | '\u{1400}' | '\u{1806}' | '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{207b}'
+            | '\u{208b}' | '\u{2212}' | '\u{23af}' | '\u{23bc}' | '\u{23bd}' | '\u{23e4}' | '\u{2500}' | '\u{2501}'
+            | '\u{2574}' | '\u{2576}' | '\u{2578}' | '\u{257a}' | '\u{2796}' | '\u{2e3a}' | '\u{2e3b}' | '\u{10110}'
+    )
+}
+
+/// A text with every dash in it as a hyphen; `None` where none is another character than the hyphen.
+///
+/// The long-vowel mark is one between letters and digits of ASCII, where it can be nothing else.
+fn with_hyphens(text: &str) -> Option<String> {
+    let may_have = |character: char| is_dash(character) || matches!(character, 'ー' | '\u{ff70}');
+    if text.is_ascii() || !text.contains(may_have) {
+        return None;
+    }
+    let mut plain = String::with_capacity(text.len());
+    let (mut before, mut is_other) = (None, false);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_alphanumeric = |beside: Option<char>| beside.is_some_and(|beside| beside.is_ascii_alphanumeric());
+        let is_mark = matches!(character, 'ー' | '\u{ff70}')
+            && is_alphanumeric(before)
+            && is_alphanumeric(characters.peek().copied());
+        let is_hyphen = is_mark || is_dash(character);
+        is_other |= is_hyphen;
+        plain.push(if is_hyphen { '-' } else { character });
+        before = Some(character);
+    }
+    is_other.then_some(plain)
+}
+
+/// Whether a code is written with a character that only looks like a hyphen.
+pub fn has_other_hyphen(code: &str) -> bool {
+    !code.is_ascii() && with_hyphens(&code.nfkc().collect::<String>()).is_some()
+}
+
 fn line(text: &str) -> Result<String, ValueError> {
     let text = text.trim();
     if text.chars().any(is_hidden) { Err(ValueError::ControlCharacter) } else { Ok(text.to_owned()) }
@@ -130,7 +184,15 @@ fn lines(text: &str) -> Result<String, ValueError> {
 }
 
 fn code(text: &str) -> Result<String, ValueError> {
-    if is_nfkc(text) { line(text) } else { line(&text.nfkc().collect::<String>()) }
+    if text.is_ascii() {
+        return line(text);
+    }
+    // Before NFKC, which takes some of them away.
+    if text.chars().any(is_ignorable) {
+        return Err(ValueError::ControlCharacter);
+    }
+    let plain = if is_nfkc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfkc().collect::<String>()) };
+    line(&with_hyphens(&plain).map_or(plain, Cow::Owned))
 }
 
 fn two_digits(text: &str, max: u8) -> Result<String, ValueError> {
@@ -195,6 +257,25 @@ mod tests {
         assert_eq!(SupplierCode::parse("a\u{0}b"), Err(ValueError::ControlCharacter));
         assert!(SupplierCode::parse(&"あ".repeat(64)).is_ok());
         assert_eq!(SupplierCode::parse(&"あ".repeat(65)), Err(ValueError::TooLong { max: 64 }));
+    }
+
+    #[test]
+    fn a_code_has_one_kind_of_hyphen() {
+        for dash in "-－﹣‐‑‒–—―−⁃─━˗➖⁻".chars() {
+            assert_eq!(SupplierCode::parse(&format!("A{dash}100")).unwrap().as_str(), "A-100", "{dash:?}");
+        }
+        assert_eq!(SupplierCode::parse("Aー1ｰ2").unwrap().as_str(), "A-1-2");
+        assert_eq!(SupplierCode::parse("データー1").unwrap().as_str(), "データー1");
+        assert!(has_other_hyphen("A‐1") && has_other_hyphen("1ー2"));
+        assert!(!has_other_hyphen("A-1") && !has_other_hyphen("A－1") && !has_other_hyphen("センター"));
+    }
+
+    #[test]
+    fn a_code_has_no_character_that_is_not_seen_and_a_name_may_have_a_variant() {
+        for hidden in ['\u{ad}', '\u{200b}', '\u{2060}', '\u{feff}', '\u{34f}', '\u{180e}', '\u{fe0f}', '\u{e0041}', '\u{3164}', '\u{115f}'] {
+            assert_eq!(SupplierCode::parse(&format!("A{hidden}1")), Err(ValueError::ControlCharacter), "{hidden:?}");
+        }
+        assert!(Name::parse("辻\u{e0100}製作所").is_ok());
     }
 
     #[test]
