@@ -507,12 +507,15 @@ fn limits_of_a_workbook_are_said_as_sentences() {
     let mut analyst = app.analyst();
     analyst.lang = "ja";
     let numbers: String = (0..200_000).map(|number| format!("<row><c><v>{number}</v></c></row>")).collect();
+    let mut same_text = suppliers(&"<row><c t='s'><v>0</v></c></row>".repeat(200));
+    same_text.texts = format!("<si><t>{}</t></si>", "x".repeat(32_767));
     let mut many_sheets = suppliers("");
     many_sheets.sheets = vec![("x", "", String::new()); 1001];
     let many_parts = (0..5001).map(|place| (place.to_string(), Vec::new())).collect();
     for (file, sentence) in [
         (suppliers(&"<row><c/></row>".repeat(200_000)).packed(), "100倍を超える"),
         (suppliers(&numbers).packed(), "展開すると6000000バイトを超え"),
+        (same_text.packed(), "合わせて長すぎます"),
         (many_sheets.packed(), "シートが1000枚を超え"),
         (packed(zip::CompressionMethod::Stored, many_parts), "ファイルが5000個を超え"),
     ] {
