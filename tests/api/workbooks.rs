@@ -148,6 +148,7 @@ fn codes_that_a_spreadsheet_has_changed_are_refused_by_name() {
         sheet.write(7, 1, 12_345_678_901_234_567_890_f64).unwrap();
         sheet.write(8, 0, 123_456_789_012_345_f64).unwrap();
         sheet.write(9, 0, "0012").unwrap();
+        sheet.write_with_format(10, 0, 0.5, &Format::new().set_num_format("h:mm")).unwrap();
         sheet.write_with_format(9, 1, ExcelDateTime::from_ymd(2026, 1, 2).unwrap(), &date).unwrap();
     });
 
@@ -163,7 +164,8 @@ fn codes_that_a_spreadsheet_has_changed_are_refused_by_name() {
             code(5),
             code(6),
             found(7, "corporate_number", "not-text"),
-            found(8, "name", "not-text")
+            found(8, "name", "not-text"),
+            code(11)
         ]
     );
     assert_eq!(supplier(&analyst, "123456789012345")["supplier_code"], "123456789012345");

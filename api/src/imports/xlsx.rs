@@ -21,7 +21,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use schema::RecordKind;
 
 use self::archive::Archive;
@@ -261,11 +261,17 @@ impl Shared {
             }
             Value::Number(number, style) => match self.formats.get(usize::from(*style)) {
                 Some(Format::Moment) => match moment(*number, self.is_1904) {
-                    Some(time) if *number < 1.0 && !self.is_1904 => Cell::Text(Cow::Owned(time.time().to_string())),
+                    // A time of day without a date.
+                    Some(time) if time.year() < 1900 => Cell::Moment(time),
                     Some(time) => time_cell(time),
                     None => Cell::Number(*number),
                 },
-                Some(Format::Places(code)) => match formats::shown(code, *number) {
+                Some(Format::Elapsed) => {
+                    let seconds = (number * 86_400.0).round();
+                    let (hours, minutes) = ((seconds / 3600.0).trunc(), (seconds / 60.0).trunc() % 60.0);
+                    Cell::Places(*number, format!("{hours}:{:02}:{:02}", minutes.abs(), (seconds % 60.0).abs()))
+                }
+                Some(Format::Places(code)) if number.fract() == 0.0 => match formats::shown(code, *number) {
                     Some(shown) => Cell::Places(*number, shown),
                     None => Cell::Number(*number),
                 },
