@@ -536,7 +536,7 @@ impl Reason {
                 let (ja, en) = match made {
                     Made::LongNumber => ("16桁以上の数値になっていて、16桁目から先が失われています", "a spreadsheet made it a number and keeps 15 digits; the others are lost"),
                     Made::Fraction => ("小数の数値になっています", "a spreadsheet made it a number with decimals"),
-                    Made::Date => ("日付に変わっています", "a spreadsheet made it a date"),
+                    Made::Date => ("日付か時刻に変わっています", "a spreadsheet made it a date or a time"),
                     Made::Flag => ("TRUE/FALSE の値になっています", "a spreadsheet made it TRUE or FALSE"),
                 };
                 (

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{NaiveDate, NaiveDateTime};
+use chrono::{Datelike, NaiveDate, NaiveDateTime};
 use schema::{Choice, CorporateNumber, Id, Instant, Source, SupplierCode, SupplierId, UpTo, ValueError, Whole};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
@@ -80,7 +80,7 @@ pub(crate) enum Cell<'a> {
     Places(f64, String),
     /// A date of a workbook.
     Date(NaiveDate),
-    /// A date of a workbook with a time of day, which has no offset.
+    /// A date of a workbook with a time of day, which has no offset; before 1900 the time of day alone.
     Moment(NaiveDateTime),
     /// A flag of a workbook.
     Flag(bool),
@@ -99,6 +99,7 @@ impl Cell<'_> {
             Self::Number(number) => number.to_string(),
             Self::Places(_, shown) => shown.clone(),
             Self::Date(date) => date.to_string(),
+            Self::Moment(time) if time.year() < 1900 => time.format("%H:%M:%S").to_string(),
             Self::Moment(time) => time.format("%Y-%m-%dT%H:%M:%S").to_string(),
             // As a workbook shows it.
             Self::Flag(flag) => flag.to_string().to_uppercase(),
@@ -187,7 +188,7 @@ impl Cell<'_> {
     fn date(&self) -> Result<NaiveDate, Reason> {
         match self {
             Self::Date(date) => Ok(*date),
-            Self::Moment(time) => Ok(time.date()),
+            Self::Moment(time) if time.year() >= 1900 => Ok(time.date()),
             Self::Number(number) if number.abs() >= 1e15 => Err(Reason::Model(scoring::Reason::NotADate)),
             Self::Json(value) if !value.is_string() => Err(Reason::WrongType("string")),
             Self::Refused { reason, .. } => Err(reason.clone()),

@@ -148,6 +148,7 @@ fn codes_that_a_spreadsheet_has_changed_are_refused_by_name() {
         sheet.write(7, 1, 12_345_678_901_234_567_890_f64).unwrap();
         sheet.write(8, 0, 123_456_789_012_345_f64).unwrap();
         sheet.write(9, 0, "0012").unwrap();
+        sheet.write_with_format(10, 0, 0.5, &Format::new().set_num_format("h:mm")).unwrap();
         sheet.write_with_format(9, 1, ExcelDateTime::from_ymd(2026, 1, 2).unwrap(), &date).unwrap();
     });
 
@@ -163,7 +164,8 @@ fn codes_that_a_spreadsheet_has_changed_are_refused_by_name() {
             code(5),
             code(6),
             found(7, "corporate_number", "not-text"),
-            found(8, "name", "not-text")
+            found(8, "name", "not-text"),
+            code(11)
         ]
     );
     assert_eq!(supplier(&analyst, "123456789012345")["supplier_code"], "123456789012345");
@@ -507,12 +509,15 @@ fn limits_of_a_workbook_are_said_as_sentences() {
     let mut analyst = app.analyst();
     analyst.lang = "ja";
     let numbers: String = (0..200_000).map(|number| format!("<row><c><v>{number}</v></c></row>")).collect();
+    let mut same_text = suppliers(&"<row><c t='s'><v>0</v></c></row>".repeat(200));
+    same_text.texts = format!("<si><t>{}</t></si>", "x".repeat(32_767));
     let mut many_sheets = suppliers("");
     many_sheets.sheets = vec![("x", "", String::new()); 1001];
     let many_parts = (0..5001).map(|place| (place.to_string(), Vec::new())).collect();
     for (file, sentence) in [
         (suppliers(&"<row><c/></row>".repeat(200_000)).packed(), "100倍を超える"),
         (suppliers(&numbers).packed(), "展開すると6000000バイトを超え"),
+        (same_text.packed(), "合わせて長すぎます"),
         (many_sheets.packed(), "シートが1000枚を超え"),
         (packed(zip::CompressionMethod::Stored, many_parts), "ファイルが5000個を超え"),
     ] {

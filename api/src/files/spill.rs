@@ -27,7 +27,7 @@ impl Default for Spill {
 
 /// Whether the disk of temporary files takes so many bytes and keeps some free for everything else.
 pub(crate) fn has_room(bytes: u64) -> io::Result<bool> {
-    let disk = rustix::fs::statvfs(&std::env::temp_dir())?;
+    let disk = rustix::fs::statvfs(std::env::temp_dir())?;
     let (free, all) = (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize));
     let left = MOST_LEFT.min(all / PART_LEFT);
     Ok(bytes <= IN_MEMORY as u64 || free.saturating_sub(left) >= bytes)

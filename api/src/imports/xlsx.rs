@@ -21,7 +21,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use schema::RecordKind;
 
 use self::archive::Archive;
@@ -88,11 +88,11 @@ pub(crate) fn unpack(
     kind::check(&mut file).map_err(book)?;
     let mut archive = Archive::open(file, max_unpacked, progress).map_err(book)?;
     let (sheets, shared, mut warnings) = open(&mut archive, kind).map_err(book)?;
-    let mut tables = Vec::new();
+    let (mut tables, mut left) = (Vec::new(), max_unpacked);
     for (kind, Sheet { name, part, .. }) in sheets {
         let mut row = 0;
         let copy = match archive.part(&part) {
-            Ok(Some(part)) => sheet::copy(part, shared.texts.borrow().count(), &mut row),
+            Ok(Some(part)) => sheet::copy(part, &shared.texts.borrow(), &mut left, &mut row),
             Ok(None) => Err(damage("シートの中身がありません", "a sheet of it is not there")),
             Err(ended) => Err(ended),
         };
@@ -104,10 +104,11 @@ pub(crate) fn unpack(
     Ok(tables)
 }
 
-/// The sheets to read, what they share, and warnings of sheets that are not read.
-type Opened = (Vec<(RecordKind, Sheet)>, Rc<Shared>, Vec<Fault>);
+/// The sheets to read, each with what it holds.
+type Chosen = Vec<(RecordKind, Sheet)>;
 
-fn open(archive: &mut Archive<'_>, kind: Option<RecordKind>) -> Result<Opened, Ended> {
+/// Reads everything but the cells: the sheets to read, what they share, and warnings of sheets that are not read.
+fn open(archive: &mut Archive<'_>, kind: Option<RecordKind>) -> Result<(Chosen, Rc<Shared>, Vec<Fault>), Ended> {
     let book = Book::read(archive)?;
     let (sheets, warnings) = choose(&book.sheets, kind).map_err(Ended::Refused)?;
     let parts = book.texts.iter().chain(sheets.iter().map(|(_, sheet)| &sheet.part));
@@ -125,7 +126,7 @@ fn open(archive: &mut Archive<'_>, kind: Option<RecordKind>) -> Result<Opened, E
 }
 
 /// Chooses the sheets to read: what is hidden from whoever sends a workbook is not what they send.
-fn choose(sheets: &[Sheet], kind: Option<RecordKind>) -> Result<(Vec<(RecordKind, Sheet)>, Vec<Fault>), Fault> {
+fn choose(sheets: &[Sheet], kind: Option<RecordKind>) -> Result<(Chosen, Vec<Fault>), Fault> {
     let is_asked = |found: RecordKind| kind.is_none_or(|kind| kind == found);
     let named =
         sheets.iter().filter_map(|sheet| Some((kind_of_name(&sheet.name).filter(|kind| is_asked(*kind))?, sheet)));
@@ -143,8 +144,9 @@ fn choose(sheets: &[Sheet], kind: Option<RecordKind>) -> Result<(Vec<(RecordKind
 }
 
 fn damaged(error: &dyn Error) -> Ended {
+    // What libraries say is of use to programmers at most, and English.
     let text = crate::files::printable(&crate::cli::with_causes(error));
-    damage(format!("Excel ブックが壊れています: {text}"), format!("the workbook is damaged: {text}"))
+    damage("ブックが壊れているか、途中で切れています", format!("the workbook is damaged or cut off: {text}"))
 }
 
 fn damage(ja: impl Into<String>, en: impl Into<String>) -> Ended {
@@ -212,7 +214,7 @@ impl Shared {
     fn text(&self, value: &Value) -> io::Result<Option<String>> {
         Ok(match value {
             Value::Text(text) => Some(text.clone()),
-            Value::Shared(number) => Some(self.texts.borrow_mut().get(*number as usize)?),
+            Value::Shared(number) => Some(self.texts.borrow_mut().get(*number)?),
             _ => None,
         })
     }
@@ -259,11 +261,17 @@ impl Shared {
             }
             Value::Number(number, style) => match self.formats.get(usize::from(*style)) {
                 Some(Format::Moment) => match moment(*number, self.is_1904) {
-                    Some(time) if *number < 1.0 && !self.is_1904 => Cell::Text(Cow::Owned(time.time().to_string())),
+                    // A time of day without a date.
+                    Some(time) if time.year() < 1900 => Cell::Moment(time),
                     Some(time) => time_cell(time),
                     None => Cell::Number(*number),
                 },
-                Some(Format::Places(code)) => match formats::shown(code, *number) {
+                Some(Format::Elapsed) => {
+                    let seconds = (number * 86_400.0).round();
+                    let (hours, minutes) = ((seconds / 3600.0).trunc(), (seconds / 60.0).trunc() % 60.0);
+                    Cell::Places(*number, format!("{hours}:{:02}:{:02}", minutes.abs(), (seconds % 60.0).abs()))
+                }
+                Some(Format::Places(code)) if number.fract() == 0.0 => match formats::shown(code, *number) {
                     Some(shown) => Cell::Places(*number, shown),
                     None => Cell::Number(*number),
                 },

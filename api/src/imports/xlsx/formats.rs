@@ -147,6 +147,8 @@ impl Section {
 
 fn sections(code: &str) -> Vec<Section> {
     let (mut sections, mut section) = (Vec::new(), Section::default());
+    // Of whole numbers, General shows all digits.
+    let code = code.replace("General", "0");
     let mut characters = code.chars().peekable();
     while let Some(character) = characters.next() {
         match character {
@@ -238,10 +240,11 @@ mod tests {
             ("[$-411]000", 12.0, "012"),
             ("0;-0;000", 0.0, "000"),
             ("#", 45.0, "45"),
+            ("\"No.\"General", 45.0, "No.45"),
         ] {
             assert_eq!(digits(code, number).as_deref(), Some(wanted), "{code}");
         }
-        for code in ["General", "#,##0", "0.00", "0%", "0.00E+00", "# ?/?", "@", "[DBNum3]000", ""] {
+        for code in ["#,##0", "0.00", "0%", "0.00E+00", "# ?/?", "@", "[DBNum3]000", ""] {
             assert_eq!(digits(code, 12.0), None, "{code}");
         }
     }
@@ -263,7 +266,7 @@ mod tests {
         for code in ["[h]:mm", "[mm]", "[s].00", "[Red][h]:mm;[h]:mm"] {
             assert_eq!(Format::parse(code), Format::Elapsed, "{code}");
         }
-        for code in ["General", "#,##0;[Red]-#,##0", "\\Y\"dm\"#,##0", "#,##0*d", "@"] {
+        for code in ["#,##0;[Red]-#,##0", "\\Y\"dm\"#,##0", "#,##0*d", "@"] {
             assert_eq!(Format::parse(code), Format::Number, "{code}");
         }
     }

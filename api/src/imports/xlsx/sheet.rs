@@ -4,6 +4,7 @@ use chrono::{NaiveDate, NaiveDateTime};
 
 use super::archive::Source;
 use super::rows::{RowWriter, Value};
+use super::texts::Texts;
 use super::xml::{Part, Tag, Token, append, check_length, unescaped};
 use super::{Ended, damage, limit, spilled};
 use crate::files::spill::Spill;
@@ -34,7 +35,7 @@ pub(super) struct Range {
 /// The range as people write it.
 impl std::fmt::Display for Range {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let column = |mut column: u32| {
+        let letters = |mut column: u32| {
             let mut letters = Vec::new();
             while column > 0 {
                 letters.push(char::from(b'A' + ((column - 1) % 26) as u8));
@@ -42,22 +43,28 @@ impl std::fmt::Display for Range {
             }
             letters.into_iter().rev().collect::<String>()
         };
-        write!(out, "{}{}:{}{}", column(self.first.1), self.first.0, column(self.last.1), self.last.0)
+        write!(out, "{}{}", letters(self.first.1), self.first.0)?;
+        match self.first == self.last {
+            true => Ok(()),
+            false => write!(out, ":{}{}", letters(self.last.1), self.last.0),
+        }
     }
 }
 
-/// Copies a sheet; `row` is where it has come to, for messages.
-pub(super) fn copy(part: Part<Source<'_, '_>>, texts: usize, row: &mut u32) -> Result<Copy, Ended> {
-    let mut copier = Copier { part, texts, rows: RowWriter::new(), ranges: Vec::new(), column: 0, has_begun: false };
+/// Copies a sheet. `left`: how many bytes of shared texts its cells may have when each is written out, for a cell may
+/// name a long text with few bytes. `row` is where it has come to, for messages.
+pub(super) fn copy(part: Part<Source<'_, '_>>, texts: &Texts, left: &mut u64, row: &mut u32) -> Result<Copy, Ended> {
+    let mut copier =
+        Copier { part, texts, left, rows: RowWriter::new(), ranges: Vec::new(), column: 0, has_begun: false };
     copier.run(row)?;
     copier.ranges.sort_by_key(|range| range.first);
     Ok(Copy { rows: copier.rows.finish().map_err(spilled)?, ranges: copier.ranges })
 }
 
-struct Copier<'s, 'p> {
+struct Copier<'a, 's, 'p> {
     part: Part<Source<'s, 'p>>,
-    /// How many shared texts there are.
-    texts: usize,
+    texts: &'a Texts,
+    left: &'a mut u64,
     rows: RowWriter,
     ranges: Vec<Range>,
     /// The last column that was read of the row, counted from 1.
@@ -99,7 +106,7 @@ enum Section {
     Other,
 }
 
-impl Copier<'_, '_> {
+impl Copier<'_, '_, '_> {
     fn run(&mut self, row: &mut u32) -> Result<(), Ended> {
         let mut section = Section::Other;
         loop {
@@ -129,7 +136,7 @@ impl Copier<'_, '_> {
                 Token::Open(4, tag) => {
                     if let (Section::Rows, "c") = (section, tag.name()) {
                         let (cell, place) = start(&tag)?;
-                        self.cell(cell, place.as_deref(), *row)?;
+                        self.cell(cell, place, *row)?;
                     }
                 }
                 Token::End => return Ok(()),
@@ -154,13 +161,14 @@ impl Copier<'_, '_> {
     }
 
     /// Reads a cell, and copies what it holds.
-    fn cell(&mut self, mut cell: Cell, place: Option<&str>, row: u32) -> Result<(), Ended> {
+    fn cell(&mut self, mut cell: Cell, place: Option<(u32, u32)>, row: u32) -> Result<(), Ended> {
         let column = match place {
             None => self.column + 1,
-            Some(place) => match self::place(place) {
-                Some((at, column)) if at == row => column,
-                _ => return Err(bad_place(place)),
-            },
+            Some((at, column)) if at == row => column,
+            Some((at, column)) => {
+                let place = (at, column);
+                return Err(bad_place(&Range { first: place, last: place, is_merged: false }.to_string()));
+            }
         };
         if column <= self.column || column > LAST_COLUMN {
             return Err(damage("セルの順が正しくありません", "its cells are out of order"));
@@ -174,6 +182,15 @@ impl Copier<'_, '_> {
         }
         // Cells to the right of every header are never looked at, so that they need not be kept.
         let (Some(value), Ok(column)) = (value, u8::try_from(column - 1)) else { return Ok(()) };
+        if let Value::Shared(number) = value {
+            let length = self.texts.length(number).unwrap_or_default();
+            *self.left = self.left.checked_sub(length).ok_or_else(|| {
+                Ended::Refused(limit(
+                    "セルの文字列が、合わせて長すぎます。行を分けて、別々のファイルで送ってください",
+                    "the texts of the cells are too long together; split the rows into several files",
+                ))
+            })?;
+        }
         if !self.has_begun {
             self.rows.row(row).map_err(spilled)?;
             self.has_begun = true;
@@ -233,10 +250,13 @@ fn row_number(tag: &Tag<'_>, before: u32) -> Result<u32, Ended> {
 }
 
 /// What the tag of a cell says: how its value is written, and where it stands.
-fn start(tag: &Tag<'_>) -> Result<(Cell, Option<String>), Ended> {
-    let (mut cell, mut place, mut unknown) = (Cell::default(), None, None);
+fn start(tag: &Tag<'_>) -> Result<(Cell, Option<(u32, u32)>), Ended> {
+    let (mut cell, mut place, mut unknown, mut bad) = (Cell::default(), None, None, None);
     tag.attributes(|name, value| match name {
-        "r" => place = Some(value.chars().take(32).collect()),
+        "r" => {
+            place = self::place(value);
+            bad = place.is_none().then(|| bad_place(value));
+        }
         "s" => cell.style = value.parse().unwrap_or(u16::MAX),
         "t" => {
             cell.kind = match value {
@@ -255,9 +275,10 @@ fn start(tag: &Tag<'_>) -> Result<(Cell, Option<String>), Ended> {
         }
         _ => {}
     })?;
-    match unknown {
-        None => Ok((cell, place)),
-        Some(kind) => {
+    match (bad, unknown) {
+        (Some(bad), _) => Err(bad),
+        (None, None) => Ok((cell, place)),
+        (None, Some(kind)) => {
             Err(damage(format!("セルの種類 {kind} は不明です"), format!("it has cells of the unknown kind {kind}")))
         }
     }
@@ -275,7 +296,7 @@ fn filled(tag: &Tag<'_>) -> Result<Option<Range>, Ended> {
 }
 
 /// What a cell holds, if anything.
-fn value(cell: Cell, texts: usize) -> Result<Option<Value>, Ended> {
+fn value(cell: Cell, texts: &Texts) -> Result<Option<Value>, Ended> {
     let uncalculated = cell.has_formula.then_some(Value::Uncalculated);
     let Some(text) = cell.text else { return Ok(uncalculated) };
     check_length(&text)?;
@@ -289,7 +310,7 @@ fn value(cell: Cell, texts: usize) -> Result<Option<Value>, Ended> {
             None => Value::Text(text),
         },
         Kind::Shared => match text.trim().parse::<u32>() {
-            Ok(number) if (number as usize) < texts => Value::Shared(number),
+            Ok(number) if texts.length(number).is_some() => Value::Shared(number),
             _ => return Err(damage("ない文字列を指すセルがあります", "a cell names a text that is not there")),
         },
         Kind::Text => Value::Text(unescaped(&text).into_owned()),

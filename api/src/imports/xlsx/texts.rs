@@ -48,14 +48,21 @@ impl Texts {
         Ok(Self { bytes: bytes.into_inner().map_err(|error| spilled(error.into_error()))?, ends })
     }
 
-    pub(super) fn count(&self) -> usize {
-        self.ends.len()
+    /// Where a text stands, if there is one of this number.
+    fn place(&self, number: u32) -> Option<(u64, u64)> {
+        let end = *self.ends.get(number as usize)?;
+        let before = number.checked_sub(1).and_then(|before| self.ends.get(before as usize));
+        Some((before.copied().unwrap_or_default(), end))
     }
 
-    /// A text by its number, which is below the count.
-    pub(super) fn get(&mut self, number: usize) -> io::Result<String> {
-        let end = self.ends.get(number).copied().unwrap_or_default();
-        let start = number.checked_sub(1).and_then(|before| self.ends.get(before).copied()).unwrap_or_default();
+    /// The bytes of a text, if there is one of this number.
+    pub(super) fn length(&self, number: u32) -> Option<u64> {
+        self.place(number).map(|(start, end)| end - start)
+    }
+
+    /// A text by its number.
+    pub(super) fn get(&mut self, number: u32) -> io::Result<String> {
+        let (start, end) = self.place(number).unwrap_or_default();
         let mut text = String::new();
         self.bytes.seek(SeekFrom::Start(start))?;
         (&mut self.bytes).take(end - start).read_to_string(&mut text)?;
