@@ -504,6 +504,21 @@ fn numbers_that_are_none_are_told_as_they_stand() {
 }
 
 #[test]
+fn names_and_errors_that_are_no_names_and_errors_are_stored_short_and_clean() {
+    let app = App::start();
+    let analyst = app.analyst();
+    let error = format!("<c t='e'><v>#{}</v></c>", "x".repeat(30_000));
+    let mut parts = suppliers(&format!("<row>{}{error}</row>", text("A")));
+    parts.sheets[0].0 = "a\0b";
+
+    let job = analyst.import("kind=suppliers", XLSX, &parts.packed());
+
+    let finding = &analyst.get(job["result"]["findings_url"].as_str().unwrap()).json["items"][0];
+    assert_eq!((&finding["code"], &finding["sheet"]), (&json!("error-cell"), &json!("a\u{fffd}b")));
+    assert!(finding["detail"].as_str().unwrap().len() < 200, "{finding}");
+}
+
+#[test]
 fn limits_of_a_workbook_are_said_as_sentences() {
     let app = App::with_limits(limits(&["--xlsx-unpacked-bytes", "6000000"]));
     let mut analyst = app.analyst();

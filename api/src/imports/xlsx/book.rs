@@ -78,6 +78,8 @@ impl Book {
                     // A sheet of charts has no cells.
                     let part = relation.filter(|relation| relation.kind == "worksheet").map(|found| found.part.clone());
                     if let (Some(name), Some(part)) = (name, part) {
+                        // Names are shown and stored; those of Excel have no such characters.
+                        let name = name.replace(char::is_control, "\u{fffd}");
                         self.sheets.push(Sheet { name, part, is_visible });
                     }
                     if self.sheets.len() > MOST_SHEETS {

@@ -320,7 +320,8 @@ fn value(cell: Cell, texts: &Texts) -> Result<Option<Value>, Ended> {
             "0" | "false" => Value::Flag(false),
             _ => Value::Text(text),
         },
-        Kind::Error => Value::Error(text),
+        // The longest error of Excel has 15 characters.
+        Kind::Error => Value::Error(text.chars().take(20).collect()),
         Kind::Date => match moment(text.trim()) {
             Some(time) => Value::Moment(time.and_utc().timestamp_millis()),
             None => Value::Text(text),
