@@ -1,6 +1,9 @@
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import jp.sonae.ApiClient;
 import jp.sonae.api.*;
 import jp.sonae.model.*;
@@ -20,6 +23,18 @@ public class Flow {
 
     public static void main(String[] arguments) throws Exception {
         ApiClient client = new ApiClient();
+        // The native library writes the path of a file where its bytes belong.
+        client.setObjectMapper(new ObjectMapper(ApiClient.createDefaultObjectMapper()) {
+            @Override
+            public byte[] writeValueAsBytes(Object value) throws JsonProcessingException {
+                if (!(value instanceof File file)) return super.writeValueAsBytes(value);
+                try {
+                    return Files.readAllBytes(file.toPath());
+                } catch (IOException error) {
+                    throw new UncheckedIOException(error);
+                }
+            }
+        });
         client.updateBaseUri(System.getenv("URL"));
         client.setRequestInterceptor(request -> request.header("authorization", "Bearer " + System.getenv("TOKEN")));
         jobs = new JobsApi(client);

@@ -34,7 +34,7 @@ fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
     let rows: String = (0..30_000).map(|row| format!("S{row}\n")).collect();
     let file = format!("supplier_code\n{rows}");
     let mut acknowledged = Vec::new();
-    let mut jobs = Vec::new();
+    let mut jobs: Vec<String> = Vec::new();
     for round in 0..kills(6) {
         let mut process = Process::start(&data, &[]);
         let client = process.client(&token);
