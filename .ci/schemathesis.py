@@ -11,7 +11,7 @@ BEYOND_THE_SCHEMA = {
     "unknown-supplier", "not-assigned", "bad-cursor", "not-an-id", "scores-replaced", "key-taken", "merged-away",
     # Between fields, and about the buyer's day.
     "in-the-future", "ends-before-start", "expires-before-issue", "harmful-count", "self-supply", "not-together",
-    "differs-from-address",
+    "differs-from-address", "repeated-field",
     # Of texts.
     "check-digit", "reserved-source",
     # Of files.

@@ -1,12 +1,37 @@
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import jp.sonae.ApiClient;
 import jp.sonae.api.*;
 import jp.sonae.model.*;
 
 /** The flow of an integrator with a Java client of openapi-generator. */
 public class Flow {
+    /** The native library writes the path of a file where its bytes belong. */
+    static class Mapper extends ObjectMapper {
+        Mapper(ObjectMapper other) {
+            super(other);
+        }
+
+        @Override
+        public ObjectMapper copy() {
+            return new Mapper(this);
+        }
+
+        @Override
+        public byte[] writeValueAsBytes(Object value) throws JsonProcessingException {
+            if (!(value instanceof File file)) return super.writeValueAsBytes(value);
+            try {
+                return Files.readAllBytes(file.toPath());
+            } catch (IOException error) {
+                throw new UncheckedIOException(error);
+            }
+        }
+    }
+
     static JobsApi jobs;
 
     static Job ended(Job job) throws Exception {
@@ -20,6 +45,7 @@ public class Flow {
 
     public static void main(String[] arguments) throws Exception {
         ApiClient client = new ApiClient();
+        client.setObjectMapper(new Mapper(ApiClient.createDefaultObjectMapper()));
         client.updateBaseUri(System.getenv("URL"));
         client.setRequestInterceptor(request -> request.header("authorization", "Bearer " + System.getenv("TOKEN")));
         jobs = new JobsApi(client);

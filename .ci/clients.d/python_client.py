@@ -12,9 +12,9 @@ from sonae_client.api.jobs import get_job
 from sonae_client.api.score_runs import start_score_run
 from sonae_client.api.scores import get_score_by_code
 from sonae_client.api.suppliers import create_supplier
-from sonae_client.models.create_import_files_body import CreateImportFilesBody
 from sonae_client.models.create_import_kind import CreateImportKind
 from sonae_client.models.create_supplier import CreateSupplier
+from sonae_client.models.import_form import ImportForm
 from sonae_client.models.start_score_run import StartScoreRun
 from sonae_client.types import File
 
@@ -38,7 +38,7 @@ assert job.result.created + job.result.unchanged == 2, job
 book = File(payload=BytesIO(Path("suppliers.xlsx").read_bytes()), file_name="suppliers.xlsx")
 job = wait(create_import.sync(client=client, body=book))
 assert job.result.created + job.result.unchanged == 1, job
-form = CreateImportFilesBody(file=File(payload=BytesIO(Path("suppliers.csv").read_bytes()), file_name="suppliers.csv"))
+form = ImportForm(file=File(payload=BytesIO(Path("suppliers.csv").read_bytes()), file_name="suppliers.csv"))
 job = wait(create_import.sync(client=client, body=form))
 assert job.result.unchanged == 2, job
 

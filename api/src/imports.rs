@@ -188,7 +188,7 @@ pub(crate) fn result_schema() -> Shape {
     params(ImportQuery),
     request_body(description = "The file.", content(
         (inline(openapi::FileBody) = "application/octet-stream", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
-        (inline(ImportForm) = "multipart/form-data"),
+        (ImportForm = "multipart/form-data"),
         (inline(openapi::FileBody) = "text/csv", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
         (inline(openapi::FileBody) = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
         (inline(openapi::FileBody) = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),

@@ -44,7 +44,7 @@ pub(super) fn sniff(head: &[u8], is_final: bool) -> Sniffed {
         Some('<') => markup(text),
         Some('{') => object(text, is_final),
         Some('[') => match text.get(1..).unwrap_or_default().trim_start().chars().next() {
-            Some('{' | ']') => Sniffed::Not(no_lines()),
+            Some('{' | '[' | ']') => Sniffed::Not(no_lines()),
             _ => Sniffed::Is(Format::Csv),
         },
         Some(_) => {
@@ -153,7 +153,11 @@ fn text(head: &[u8]) -> Option<Cow<'_, str>> {
     // Hosts fill the end of a file with NULs.
     let end = head.iter().rposition(|byte| !matches!(byte, 0 | 0x1a)).map_or(0, |last| last + 1);
     let filled = head.get(..end).unwrap_or_default();
-    let is_text = !filled.contains(&0) && (end > 0 || !head.contains(&0));
+    // One that strayed into a cell is a fault of its row.
+    let nuls = memchr::memchr_iter(0, filled).count();
+    let is_odd = |byte: &u8| matches!(byte, 1..=8 | 14..=25 | 127);
+    let is_binary = nuls > 0 && (nuls * 10 > filled.len() || filled.iter().any(is_odd));
+    let is_text = !is_binary && (end > 0 || !head.contains(&0));
     is_text.then(|| String::from_utf8_lossy(filled))
 }
 

@@ -83,7 +83,7 @@ impl ToSchema for SubmittedImportForm {}
     params(SubmittedImportQuery),
     request_body(description = "The file.", content(
         (inline(openapi::FileBody) = "application/octet-stream", example = "external_id,supplier_code,occurred_on,outcome\nI1,S0000001,2026-08-10,blocked\n"),
-        (inline(SubmittedImportForm) = "multipart/form-data"),
+        (SubmittedImportForm = "multipart/form-data"),
         (inline(openapi::FileBody) = "text/csv", example = "external_id,supplier_code,occurred_on,outcome\nI1,S0000001,2026-08-10,blocked\n"),
         (inline(openapi::FileBody) = "application/x-ndjson", example = "{\"external_id\": \"I1\", \"corporate_number\": \"7010401022916\", \"occurred_on\": \"2026-08-10\", \"outcome\": \"blocked\"}\n"),
         (inline(openapi::FileBody) = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
