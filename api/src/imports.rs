@@ -157,7 +157,11 @@ pub(crate) fn result_schema() -> Shape {
         .property("count", whole_schema("How many there are.", 25_358), true)
         .property("rows", RefOr::T(Schema::Array(rows)), true)
         .property("value", text_schema("What stands in the first of them.", "80名").or_null(), true)
-        .property("detail", text_schema("What is wrong with the first of them.", "not a number; write digits only"), true);
+        .property(
+            "detail",
+            text_schema("What is wrong with the first of them.", "not a number; write digits only"),
+            true,
+        );
     let groups = utoipa::openapi::ArrayBuilder::new()
         .items(RefOr::from(group))
         .description(Some("The findings by kind, faults first; a hundred kinds at most."))

@@ -108,9 +108,8 @@ pub(crate) fn view(job: &JobRow, progress: Option<&Progress>, lang: Lang) -> Val
     let progress = progress.map(|(done, total)| json!({ "done": done, "total": total, "unit": unit }));
     let result: Option<Value> = job.result.as_deref().map(stored);
     let failure = result.as_ref().and_then(|result| result.get("failure")).filter(|failure| failure.is_object());
-    let failure = failure.map(|failure| {
-        json!({ "code": failure.get("code"), "detail": crate::imports::failure_detail(failure, lang) })
-    });
+    let failure = failure
+        .map(|failure| json!({ "code": failure.get("code"), "detail": crate::imports::failure_detail(failure, lang) }));
     let is_import = job.kind == JobKind::Import;
     let is_done = matches!(job.state, JobState::Succeeded | JobState::PartiallySucceeded);
     let result_url = match job.kind {

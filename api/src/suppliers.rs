@@ -182,7 +182,9 @@ impl Resource for Supplier {
         rows: &[(Option<&Self>, &Stored<Self>)],
     ) -> Result<Vec<Vec<Fault>>, RepoError> {
         let changed = rows.iter().map(|(before, stored)| {
-            let numbers = before.and_then(|before| before.corporate_number.as_ref()).zip(stored.attributes.corporate_number.as_ref());
+            let numbers = before
+                .and_then(|before| before.corporate_number.as_ref())
+                .zip(stored.attributes.corporate_number.as_ref());
             let changed = numbers.filter(|(was, now)| was != now);
             let warning = changed.map(|(was, now)| {
                 let (was, now) = (was.to_string(), now.to_string());

@@ -370,13 +370,7 @@ pub fn latest_of_kind(conn: &mut Conn, tenant: TenantId, kind: JobKind, limit: i
 /// Those of the database.
 pub fn delete_chunks(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<(), RepoError> {
     let chunks = upload_chunks::table.filter(upload_chunks::tenant_id.eq(tenant)).filter(upload_chunks::job_id.eq(id));
-    // One by one: SQLite holds what a statement overwrites in memory until the statement ends.
-    for seq in 0_i32.. {
-        let chunk = chunks.filter(upload_chunks::seq.eq(seq));
-        if each_backend!(&mut *conn, c => diesel::delete(chunk).execute(c))? == 0 {
-            break;
-        }
-    }
+    each_backend!(conn, c => diesel::delete(chunks).execute(c))?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use crate::conn::{Conn, each_backend, each_row};
 use crate::data_states;
 use crate::error::RepoError;
 use crate::record::{BATCH, Stored, record};
-use crate::search::{anywhere, name_key, search_text};
+use crate::search::{anywhere, search_text, without_form};
 use crate::tables::{supplier_versions, suppliers};
 use crate::{
     CorporateNumber, Count, DataAccess, Instant, JsicDivision, Name, NetworkAccess, PositiveCount, PrefectureCode,
@@ -287,11 +287,7 @@ const MOST_HOLDERS: usize = 11;
 ///
 /// # Errors
 /// Those of the database.
-pub fn doubles(
-    conn: &mut Conn,
-    tenant: TenantId,
-    suppliers: &[&Stored<Supplier>],
-) -> Result<Vec<Doubles>, RepoError> {
+pub fn doubles(conn: &mut Conn, tenant: TenantId, suppliers: &[&Stored<Supplier>]) -> Result<Vec<Doubles>, RepoError> {
     macro_rules! holders_by {
         ($column:ident, $known:expr) => {
             |conn: &mut Conn, keys: &[String], limit: i64| {
@@ -307,7 +303,6 @@ pub fn doubles(
                 // Not sorted: SQLite would walk all suppliers in order of code in place of the few that are asked for.
                 Ok(each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
                     .filter(supplier_versions::$column.eq_any(keys))
-                    .filter(supplier_versions::name_key.ne("").or(supplier_versions::corporate_number.is_not_null()))
                     .filter(supplier_versions::merged_into_id.is_null())
                     .filter(supplier_versions::ended_on.is_null())
                     .limit(limit)
@@ -317,9 +312,13 @@ pub fn doubles(
         };
     }
     let number = |supplier: &Stored<Supplier>| supplier.attributes.corporate_number.as_ref().map(ToString::to_string);
-    let name = |supplier: &Stored<Supplier>| supplier.attributes.name.as_ref().map(|name| name_key(name.as_str()));
+    let name = |supplier: &Stored<Supplier>| {
+        let name = supplier.attributes.search_text.split('\n').next().unwrap_or_default();
+        (!name.is_empty()).then(|| without_form(name))
+    };
     let numbers = suppliers.iter().filter_map(|supplier| number(supplier));
-    let by_number = holders(conn, numbers, holders_by!(corporate_number, supplier_versions::corporate_number.assume_not_null()))?;
+    let by_number =
+        holders(conn, numbers, holders_by!(corporate_number, supplier_versions::corporate_number.assume_not_null()))?;
     let names = suppliers.iter().filter_map(|supplier| name(supplier)).filter(|name| !name.is_empty());
     let by_name = holders(conn, names, holders_by!(name_key, supplier_versions::name_key))?;
     let codes = |found: Option<&Vec<Holder>>, own: &Stored<Supplier>, is_same: &dyn Fn(&Holder) -> bool| {

@@ -47,7 +47,9 @@ fn a_code_with_another_hyphen_is_the_same_code() {
 fn a_code_with_a_character_that_is_not_seen_is_refused() {
     let app = App::start();
     let analyst = app.analyst();
-    for hidden in ['\u{ad}', '\u{200b}', '\u{2060}', '\u{feff}', '\u{34f}', '\u{180e}', '\u{fe0f}', '\u{e0041}', '\u{3164}'] {
+    for hidden in
+        ['\u{ad}', '\u{200b}', '\u{2060}', '\u{feff}', '\u{34f}', '\u{180e}', '\u{fe0f}', '\u{e0041}', '\u{3164}']
+    {
         let code = format!("A{hidden}1");
         let job = analyst.import_csv("kind=suppliers", &format!("supplier_code\n{code}\n"));
         assert_eq!(analyst.findings(&job), [found(2, "supplier_code", "control-character")], "{hidden:?}");
@@ -125,7 +127,8 @@ fn a_further_code_that_moves_to_another_supplier_is_told_of() {
     assert!(detail.contains("SE-1") && detail.contains("SE-2"), "{detail}");
     let mapping = &analyst.get("/v1/supplier-codes").json["items"][0];
     analyst.act("DELETE", &format!("/v1/supplier-codes/{}", id(mapping)), "*");
-    let again = analyst.create("/v1/supplier-codes", &json!({ "system": "sap", "code": "100", "supplier_code": "SE-3" }));
+    let again =
+        analyst.create("/v1/supplier-codes", &json!({ "system": "sap", "code": "100", "supplier_code": "SE-3" }));
     assert_eq!(warnings(&again), ["code-moved"], "{again}");
 }
 
@@ -141,10 +144,14 @@ fn firms_with_one_name_under_two_codes_are_told_of() {
 
     let same: Vec<_> = analyst.findings(&job).into_iter().filter(|(.., code)| code == "same-name").collect();
     assert_eq!(same.iter().map(|(row, ..)| *row).collect::<Vec<_>>(), [2, 3, 4, 5, 7, 8], "{job}");
-    let job = analyst.import_csv("kind=suppliers", "取引先コード,取引先名,都道府県コード\nS8,霧岬　製作所株式会社,13\n");
+    let job =
+        analyst.import_csv("kind=suppliers", "取引先コード,取引先名,都道府県コード\nS8,霧岬　製作所株式会社,13\n");
     let detail = job["result"]["finding_groups"][0]["detail"].as_str().unwrap();
     assert!(detail.contains("(S1, S2, S6, S7)"), "{detail}");
-    let created = analyst.create("/v1/suppliers", &json!({ "supplier_code": "S9", "name": "キリミサキ工業株式会社", "prefecture_code": "27" }));
+    let created = analyst.create(
+        "/v1/suppliers",
+        &json!({ "supplier_code": "S9", "name": "キリミサキ工業株式会社", "prefecture_code": "27" }),
+    );
     assert_eq!(warnings(&created), ["same-name"]);
 }
 

@@ -52,18 +52,19 @@ fn text_in_another_encoding_is_refused_by_its_name() {
 fn garbled_text_is_refused_in_its_row_and_in_a_heading() {
     let app = App::start();
     let analyst = app.analyst();
-    let file = "supplier_code,name\nA,備\u{fffd}作所\nB,å\u{82}\u{99}è£½ä½\u{9c}æ\u{89}\u{80}\nC,繧ｫ繝翫き\nD,備製作所\n";
+    let file =
+        "supplier_code,name\nA,備\u{fffd}作所\nB,å\u{82}\u{99}è£½ä½\u{9c}æ\u{89}\u{80}\nC,繧ｫ繝翫き\nD,備製作所\n";
 
     let job = analyst.import_csv("kind=suppliers&mode=accept_valid", file);
 
     let garbled = |row| found(row, "name", "garbled-text");
     assert_eq!(analyst.findings(&job), [garbled(2), garbled(3), garbled(4)], "{job}");
     assert_eq!(analyst.count("/v1/suppliers"), 1);
-    assert_eq!(failure(&analyst.import_csv("kind=suppliers", "supplier_code,\u{fffd}\u{fffd}\nA,x\n")).0, "garbled-text");
     assert_eq!(
-        failure(&analyst.import_csv("kind=suppliers", "supplier_code,na\u{7}me\nA,x\n")).0,
-        "control-character"
+        failure(&analyst.import_csv("kind=suppliers", "supplier_code,\u{fffd}\u{fffd}\nA,x\n")).0,
+        "garbled-text"
     );
+    assert_eq!(failure(&analyst.import_csv("kind=suppliers", "supplier_code,na\u{7}me\nA,x\n")).0, "control-character");
     let line = "{\"supplier_code\":\"E\",\"name\":\"\u{fffd}\"}\n";
     let job = analyst.import("kind=suppliers", "application/x-ndjson", line.as_bytes());
     assert_eq!(analyst.findings(&job), [found(1, "name", "garbled-text")]);
@@ -75,7 +76,11 @@ fn marks_of_the_end_are_no_row() {
     let analyst = app.analyst();
     for end in ["\u{1a}", "\0\0\0", "\u{1a}\0\0", "\u{1a}\r\n"] {
         let job = analyst.import_csv("kind=suppliers", &format!("supplier_code,name\nA,x\n{end}"));
-        assert_eq!((&job["state"], &job["result"]["finding_count"]), (&json!("succeeded"), &json!(0)), "{end:?}: {job}");
+        assert_eq!(
+            (&job["state"], &job["result"]["finding_count"]),
+            (&json!("succeeded"), &json!(0)),
+            "{end:?}: {job}"
+        );
     }
 }
 
@@ -91,7 +96,10 @@ fn a_record_is_bounded_whatever_its_quotes_hold() {
     };
 
     assert_eq!(refused(format!("{header}B,\"{}", "x\n".repeat(1_000_000))), ("line-too-long".to_owned(), Some(3)));
-    assert_eq!(refused(format!("{header}B,\"{}\",\n", "\"\"".repeat(1_000_000))), ("line-too-long".to_owned(), Some(3)));
+    assert_eq!(
+        refused(format!("{header}B,\"{}\",\n", "\"\"".repeat(1_000_000))),
+        ("line-too-long".to_owned(), Some(3))
+    );
     assert_eq!(refused("supplier_code,".repeat(100_000)), ("too-much".to_owned(), Some(1)));
     assert_eq!(refused(format!("{header}{}", ",".repeat(100_000))), ("too-much".to_owned(), Some(3)));
 
@@ -160,7 +168,8 @@ fn a_missing_column_is_named_with_the_headings_that_there_are() {
 fn columns_that_scores_rest_on_are_read_or_refused_by_name() {
     let app = App::start();
     let analyst = app.analyst();
-    let file = "取引先コード,業種コード,資本金（千円）,従業員数(人),都道府県\nA,31,\"30000\",46,東京都\nB,09,1.5,7,京都府\n";
+    let file =
+        "取引先コード,業種コード,資本金（千円）,従業員数(人),都道府県\nA,31,\"30000\",46,東京都\nB,09,1.5,7,京都府\n";
 
     let job = analyst.import_csv("kind=suppliers", file);
 
@@ -249,7 +258,11 @@ fn a_failed_import_says_why_and_never_that_something_was_made() {
     let printed = String::from_utf8(done.stderr).unwrap();
     assert_eq!(done.status.code(), Some(1), "{printed}");
     assert!(printed.contains("created 0, updated 0, unchanged 0, rejected 1000"), "{printed}");
-    assert!(printed.contains("bad: suppliers.csv:3,4,5,6,7,8,9,10,11,12…:employee_count: 1000 times: \"0名\": not a number"), "{printed}");
+    assert!(
+        printed
+            .contains("bad: suppliers.csv:3,4,5,6,7,8,9,10,11,12…:employee_count: 1000 times: \"0名\": not a number"),
+        "{printed}"
+    );
     assert!(printed.lines().count() < 6, "{printed}");
 
     let dry = analyst.import_csv("kind=suppliers&dry_run=true", "supplier_code\nA\n");

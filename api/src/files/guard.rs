@@ -33,15 +33,42 @@ mod tests {
     #[test]
     fn no_text_begins_like_a_formula_and_each_comes_back() {
         let texts = [
-            "=1+1", "+81", "-3", "@A", "'=1", "''", "'", " =1", "\u{3000}＝1", "\t=1", "＝HYPERLINK()", "＋", "－", "＠",
-            "﹦1", "⁼1", "−1", "", "A=1", "備製作所", "\n@x", " x", "'x", "'甲", "''甲", "\u{ad}=1", "\u{200b} +1",
-            "\u{feff}@x", "\u{e0020}=1",
+            "=1+1",
+            "+81",
+            "-3",
+            "@A",
+            "'=1",
+            "''",
+            "'",
+            " =1",
+            "\u{3000}＝1",
+            "\t=1",
+            "＝HYPERLINK()",
+            "＋",
+            "－",
+            "＠",
+            "﹦1",
+            "⁼1",
+            "−1",
+            "",
+            "A=1",
+            "備製作所",
+            "\n@x",
+            " x",
+            "'x",
+            "'甲",
+            "''甲",
+            "\u{ad}=1",
+            "\u{200b} +1",
+            "\u{feff}@x",
+            "\u{e0020}=1",
         ];
         for text in texts {
             let once = guarded(text);
             assert_eq!(unguarded(&once), text);
             assert_eq!(unguarded(&guarded(&once)), once);
-            let is_seen = |character: &char| !character.is_whitespace() && !character.is_control() && !is_ignorable(*character);
+            let is_seen =
+                |character: &char| !character.is_whitespace() && !character.is_control() && !is_ignorable(*character);
             let first = once.chars().find(is_seen).map(|first| first.nfkc().next());
             assert!(!matches!(first, Some(Some('=' | '+' | '-' | '@'))), "{text:?}");
         }

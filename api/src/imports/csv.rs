@@ -91,7 +91,8 @@ impl Rows for CsvRows {
     fn read(&mut self, columns: &Columns, visit: Visit<'_>) -> Result<(), Refusal> {
         let source = text::open(&self.file).map_err(|error| self.failed(&error))?;
         let watch = RecordWatch::of_rows(source, LIMITS);
-        let mut reader = ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(BUFFER).from_reader(watch);
+        let mut reader =
+            ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(BUFFER).from_reader(watch);
 
         let mut record = ByteRecord::new();
         if !reader.read_byte_record(&mut record).map_err(|error| self.unreadable(&error))? {

@@ -183,14 +183,25 @@ impl Totals {
     /// What a row is, by its code, its name where the table has names, and how many of its other cells are empty.
     fn judge(&mut self, cells: &[(&str, Cell<'_>)], key: &str) -> Option<Reason> {
         let cell = |name: &str| cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| cell);
-        let code = text::plain(&cell(key).and_then(Cell::as_text)?);
+        let code = cell(key).and_then(Cell::as_text)?;
+        if code.is_ascii() && code.contains(|character: char| character.is_ascii_digit()) {
+            // Almost every code.
+            self.rows += 1;
+            self.with_digits += 1;
+            return None;
+        }
+        let code = text::plain(&code);
         if matches!(code.as_str(), "合計" | "小計" | "総計") {
             return Some(Reason::TotalRow);
         }
         let has_digits = code.chars().any(|character| character.is_ascii_digit());
         let others_have = self.with_digits >= 2 && self.with_digits * 10 >= self.rows * 9;
-        let is_word = matches!(code.as_str(), "計" | "累計" | "総合計" | "合計金額" | "合計額" | "合計件数" | "平均" | "件数" | "sum" | "average")
-            || code.ends_with("合計") || code.ends_with("小計") || code.contains("total");
+        let is_word = matches!(
+            code.as_str(),
+            "計" | "累計" | "総合計" | "合計金額" | "合計額" | "合計件数" | "平均" | "件数" | "sum" | "average"
+        ) || code.ends_with("合計")
+            || code.ends_with("小計")
+            || code.contains("total");
         let is_nameless = matches!(cell("name"), Some(Cell::Null));
         let empty = cells.iter().filter(|(name, cell)| *name != key && matches!(cell, Cell::Null)).count();
         let is_like = is_word || (others_have && cells.len() > 2 && is_nameless && (empty + 1) * 2 >= cells.len());
@@ -324,11 +335,12 @@ impl<'a, R: Resource> Import<'a, R> {
         let cells: Vec<_> = cells
             .into_iter()
             .map(|(name, cell)| {
+                if name.is_ascii() {
+                    return (name, cell);
+                }
                 let original = cell.shown();
                 let (column, cell) = as_column(name, cell);
-                if column != name {
-                    originals.push((column.to_owned(), original));
-                }
+                originals.push((column.to_owned(), original));
                 (column, cell)
             })
             .collect();
@@ -376,7 +388,6 @@ impl<'a, R: Resource> Import<'a, R> {
             Some(Fault { field: (*name).to_owned(), value: cell.shown(), reason })
         });
         let damaged: Vec<Fault> = damaged.collect();
-        let key_text = cells.iter().find(|(name, _)| *name == R::KEY_FIELD).and_then(|(_, cell)| cell.shown());
         let names = self.columns.fields.iter().map(|column| column.name);
         let mut given: Vec<_> = names.filter(|name| cells.iter().any(|(given, _)| given == name)).collect();
         if self.order.provider.is_some() {
@@ -410,7 +421,8 @@ impl<'a, R: Resource> Import<'a, R> {
             Key::Fixed(key) => {
                 if let Some(first) = self.first_rows.earlier(&key, row) {
                     let (field, reason) = (R::KEY_FIELD.to_owned(), Reason::RepeatedKey(first));
-                    return Err(vec![Fault { field, value: key_text, reason }]);
+                    let value = key.rsplit('\u{1f}').next().map(crate::files::printable);
+                    return Err(vec![Fault { field, value, reason }]);
                 }
                 key
             }

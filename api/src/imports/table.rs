@@ -138,7 +138,8 @@ const WORDS: [(RecordKind, &str, &[&str]); 25] = [
     (RecordKind::SupplierCodes, "company", &["会社"]),
 ];
 /// What follows such a word in headings that mean something else: when the data was changed, say.
-const OTHERS: [&str; 10] = ["更新", "作成", "登録", "出力", "取得日", "連携", "区分コード", "備考", "データid", "データ番号"];
+const OTHERS: [&str; 10] =
+    ["更新", "作成", "登録", "出力", "取得日", "連携", "区分コード", "備考", "データid", "データ番号"];
 
 impl Columns {
     fn named(&self, name: &str) -> Option<&Field> {
@@ -153,13 +154,20 @@ impl Columns {
         }
         let heading = text::plain(heading);
         let known = |plain: &str| {
-            let field = self.fields.iter().find(|field| text::plain(field.name) == plain || text::plain(field.heading) == plain);
+            let field = self
+                .fields
+                .iter()
+                .find(|field| text::plain(field.name) == plain || text::plain(field.heading) == plain);
             field.map(|field| field.name)
         };
         let other = |plain: &str| match plain {
             // JSIC divisions are numbers of two digits, and held to that.
-            "業種コード" | "産業コード" | "産業分類" | "産業分類コード" | "jsicコード" => self.named("jsic_division").map(|field| field.name),
-            "都道府県" | "都道府県名" | "prefecture" => self.named("prefecture_code").map(|_| "prefecture_code←名"),
+            "業種コード" | "産業コード" | "産業分類" | "産業分類コード" | "jsicコード" => {
+                self.named("jsic_division").map(|field| field.name)
+            }
+            "都道府県" | "都道府県名" | "prefecture" => {
+                self.named("prefecture_code").map(|_| "prefecture_code←名")
+            }
             _ => None,
         };
         if let Some(name) = known(&heading).or_else(|| other(&heading)) {
@@ -206,7 +214,8 @@ fn with_unit(heading: &str) -> Option<(&str, &str)> {
 
 /// The column whose values cells hold, and the cell as that column has it.
 pub(crate) fn as_column<'a>(name: &'a str, cell: Cell<'a>) -> (&'a str, Cell<'a>) {
-    let Some(reading) = (!name.is_ascii()).then(|| READINGS.iter().find(|reading| reading.name == name)).flatten() else {
+    let Some(reading) = (!name.is_ascii()).then(|| READINGS.iter().find(|reading| reading.name == name)).flatten()
+    else {
         return (name, cell);
     };
     let cell = match (reading.how, &cell) {
@@ -228,9 +237,53 @@ fn scaled(number: f64, times: f64) -> f64 {
 /// The code of a prefecture by its name, with or without 都, 府 or 県.
 fn prefecture(name: &str) -> Option<String> {
     const NAMES: [&str; 47] = [
-        "北海道", "青森", "岩手", "宮城", "秋田", "山形", "福島", "茨城", "栃木", "群馬", "埼玉", "千葉", "東京", "神奈川", "新潟",
-        "富山", "石川", "福井", "山梨", "長野", "岐阜", "静岡", "愛知", "三重", "滋賀", "京都", "大阪", "兵庫", "奈良", "和歌山", "鳥取",
-        "島根", "岡山", "広島", "山口", "徳島", "香川", "愛媛", "高知", "福岡", "佐賀", "長崎", "熊本", "大分", "宮崎", "鹿児島", "沖縄",
+        "北海道",
+        "青森",
+        "岩手",
+        "宮城",
+        "秋田",
+        "山形",
+        "福島",
+        "茨城",
+        "栃木",
+        "群馬",
+        "埼玉",
+        "千葉",
+        "東京",
+        "神奈川",
+        "新潟",
+        "富山",
+        "石川",
+        "福井",
+        "山梨",
+        "長野",
+        "岐阜",
+        "静岡",
+        "愛知",
+        "三重",
+        "滋賀",
+        "京都",
+        "大阪",
+        "兵庫",
+        "奈良",
+        "和歌山",
+        "鳥取",
+        "島根",
+        "岡山",
+        "広島",
+        "山口",
+        "徳島",
+        "香川",
+        "愛媛",
+        "高知",
+        "福岡",
+        "佐賀",
+        "長崎",
+        "熊本",
+        "大分",
+        "宮崎",
+        "鹿児島",
+        "沖縄",
     ];
     let name = text::plain(name);
     let is_it = |known: &&str| name.strip_prefix(*known).is_some_and(|rest| matches!(rest, "" | "都" | "府" | "県"));
@@ -301,7 +354,9 @@ impl Header {
             }
         }
         if known.takes_unread {
-            unread.drain(..).for_each(|column| unknown(Fault::new(column.0.clone(), Reason::UnreadColumns(vec![column]))));
+            unread
+                .drain(..)
+                .for_each(|column| unknown(Fault::new(column.0.clone(), Reason::UnreadColumns(vec![column]))));
         }
         match unread.first() {
             Some((heading, _)) => Err(Fault::new(heading.clone(), Reason::UnreadColumns(unread))),
@@ -357,10 +412,13 @@ mod tests {
         ] {
             assert_eq!(number(heading), Some(("capital_jpy", 12.0 * times)), "{heading}");
         }
-        for heading in ["従業員数(人)", "従業員数（名）", "従業員数（単位：人）", "従業員数", "Employee Count", " 従業員数 ※"] {
+        for heading in
+            ["従業員数(人)", "従業員数（名）", "従業員数（単位：人）", "従業員数", "Employee Count", " 従業員数 ※"]
+        {
             assert_eq!(number(heading), Some(("employee_count", 12.0)), "{heading}");
         }
-        for heading in ["従業員数(千円)", "資本金(人)", "資本金(ドル)", "従業員規模", "業種", "メモ"] {
+        for heading in ["従業員数(千円)", "資本金(人)", "資本金(ドル)", "従業員規模", "業種", "メモ"]
+        {
             assert!(meant(heading).is_none(), "{heading}");
         }
         assert_eq!((scaled(4.35, 1e4), scaled(0.1, 1e6), scaled(1.5, 1.0)), (43_500.0, 100_000.0, 1.5));
@@ -372,10 +430,20 @@ mod tests {
     #[test]
     fn headings_that_scores_rest_on_are_told_from_others() {
         let known = suppliers();
-        for heading in ["業種", "業種名", "資本金(ドル)", "従業員規模", "データの取り扱い", "ネットワーク接続状況", "端末台数", "年間取引額"] {
+        for heading in [
+            "業種",
+            "業種名",
+            "資本金(ドル)",
+            "従業員規模",
+            "データの取り扱い",
+            "ネットワーク接続状況",
+            "端末台数",
+            "年間取引額",
+        ] {
             assert!(known.seems(heading).is_some(), "{heading}");
         }
-        for heading in ["メモ", "住所", "電話番号", "データ更新日", "代表者", "備考", "業種更新日"] {
+        for heading in ["メモ", "住所", "電話番号", "データ更新日", "代表者", "備考", "業種更新日"]
+        {
             assert!(known.seems(heading).is_none(), "{heading}");
         }
     }

@@ -118,7 +118,8 @@ impl<R: Read> Read for Watched<R> {
 
 /// What bytes that are no UTF-8 seem to be.
 pub(super) fn not_utf8(bytes: &[u8]) -> Reason {
-    let is = |encoding: &'static Encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes).is_some();
+    let is =
+        |encoding: &'static Encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes).is_some();
     // What can be read as both is more often the first: the second reads half of all bytes as half-width katakana.
     Reason::NotUtf8(match () {
         () if is(EUC_JP) => Some("EUC-JP"),
@@ -137,16 +138,33 @@ pub(super) fn fault(text: &str) -> Option<Reason> {
 
 /// Whether a text was UTF-8 that somebody read in another encoding and wrote again; what was lost then is U+FFFD.
 fn is_garbled(text: &str) -> bool {
-    if text.contains('\u{fffd}') {
-        return true;
+    let (mut first, mut kana) = (None, 0);
+    for character in text.chars().filter(|character| !character.is_ascii()) {
+        first = first.or(Some(character));
+        match character {
+            '\u{fffd}' => return true,
+            // Kana as CP932 shows them. The three are rare by themselves.
+            '縺' | '繧' | '繝' => kana += 1,
+            _ => {}
+        }
     }
-    // Kana as CP932 shows them. The three are rare by themselves, and 繧繝 is a word.
-    if text.matches(['縺', '繧', '繝']).count() > 1 && !text.contains("繧繝") {
+    // 繧繝 is a word.
+    if kana > 1 && !text.contains("繧繝") {
         return true;
     }
     let is_japanese = |bytes: &[u8]| str::from_utf8(bytes).is_ok_and(|before| before.chars().any(is_japanese));
-    let (bytes, _, has_others) = SHIFT_JIS.encode(text);
-    (!has_others && is_japanese(&bytes)) || as_latin(text).is_some_and(|bytes| is_japanese(&bytes) || is_cut(&bytes))
+    // The first character says how most texts were not read.
+    let Some(first) = first else { return false };
+    if u32::from(first) < 0x2200 {
+        return as_latin(text).is_some_and(|bytes| is_japanese(&bytes) || is_cut(&bytes));
+    }
+    let mut buffer = [0; 4];
+    let (lead, ..) = SHIFT_JIS.encode(first.encode_utf8(&mut buffer));
+    let (bytes, _, has_others) = match lead.first() {
+        Some(0xE2..=0xEF) => SHIFT_JIS.encode(text),
+        _ => return false,
+    };
+    !has_others && is_japanese(&bytes)
 }
 
 /// A text as bytes of Latin-1, or of Windows-1252 where that has more characters.
@@ -222,10 +240,31 @@ mod tests {
         let text = "備製作所 カブシキガイシャ の株式会社";
         let (latin, ..) = WINDOWS_1252.decode(text.as_bytes());
         let (japanese, ..) = SHIFT_JIS.decode(text.as_bytes());
-        for garbled in [&*latin, &*japanese, "備\u{fffd}\u{fffd}", "æ\u{a0}ªå¼\u{8f}ä¼\u{9a}ç¤¾", "譬ｪ蠑丈ｼ夂､ｾ", "æ ªå¼", "繧ｫ繝・"] {
+        for garbled in [
+            &*latin,
+            &*japanese,
+            "備\u{fffd}\u{fffd}",
+            "æ\u{a0}ªå¼\u{8f}ä¼\u{9a}ç¤¾",
+            "譬ｪ蠑丈ｼ夂､ｾ",
+            "æ ªå¼",
+            "繧ｫ繝・",
+        ] {
             assert_eq!(fault(garbled).map(|reason| reason.code()), Some("garbled-text"), "{garbled}");
         }
-        for fine in [text, "髙﨑製作所㈱", "Müller & Söhne", "Société Générale", "ｶﾌﾞｼｷｶﾞｲｼｬ", "辻\u{e0100}", "", "縺れ", "A-1", "Café®", "Pâtisserie à l’été", "繧繝錦"] {
+        for fine in [
+            text,
+            "髙﨑製作所㈱",
+            "Müller & Söhne",
+            "Société Générale",
+            "ｶﾌﾞｼｷｶﾞｲｼｬ",
+            "辻\u{e0100}",
+            "",
+            "縺れ",
+            "A-1",
+            "Café®",
+            "Pâtisserie à l’été",
+            "繧繝錦",
+        ] {
             assert!(fault(fine).is_none(), "{fine}");
         }
     }
@@ -264,7 +303,8 @@ mod tests {
 
     #[test]
     fn encodings_of_other_widths_and_with_escapes_are_named() {
-        let utf16 = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> { text.encode_utf16().flat_map(bytes).collect() };
+        let utf16 =
+            |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> { text.encode_utf16().flat_map(bytes).collect() };
         let text = "取引先コード,取引先名\r\nA,備製作所\r\n";
         for text in [text, "supplier_code,name\nA,x\n", "\u{feff}supplier_code\nA\n"] {
             assert_eq!(read(&utf16(text, u16::to_le_bytes)), Err("UTF-16".to_owned()), "{text}");

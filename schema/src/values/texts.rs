@@ -137,9 +137,26 @@ pub fn is_ignorable(character: char) -> bool {
 fn is_dash(character: char) -> bool {
     matches!(
         character,
-        '\u{2d7}' | '\u{58a}' | '\u{5be}' | '\u{1400}' | '\u{1806}' | '\u{2010}'..='\u{2015}' | '\u{2043}' | '\u{207b}'
-            | '\u{208b}' | '\u{2212}' | '\u{23af}' | '\u{23bc}' | '\u{23bd}' | '\u{23e4}' | '\u{2500}' | '\u{2501}'
-            | '\u{2574}' | '\u{2576}' | '\u{2578}' | '\u{257a}' | '\u{2796}' | '\u{2e3a}' | '\u{2e3b}' | '\u{10110}'
+        '\u{2d7}' | '\u{58a}' | '\u{5be}' | '\u{1400}' | '\u{1806}' | '\u{2010}'
+            ..='\u{2015}'
+                | '\u{2043}'
+                | '\u{207b}'
+                | '\u{208b}'
+                | '\u{2212}'
+                | '\u{23af}'
+                | '\u{23bc}'
+                | '\u{23bd}'
+                | '\u{23e4}'
+                | '\u{2500}'
+                | '\u{2501}'
+                | '\u{2574}'
+                | '\u{2576}'
+                | '\u{2578}'
+                | '\u{257a}'
+                | '\u{2796}'
+                | '\u{2e3a}'
+                | '\u{2e3b}'
+                | '\u{10110}'
     )
 }
 
@@ -272,7 +289,18 @@ mod tests {
 
     #[test]
     fn a_code_has_no_character_that_is_not_seen_and_a_name_may_have_a_variant() {
-        for hidden in ['\u{ad}', '\u{200b}', '\u{2060}', '\u{feff}', '\u{34f}', '\u{180e}', '\u{fe0f}', '\u{e0041}', '\u{3164}', '\u{115f}'] {
+        for hidden in [
+            '\u{ad}',
+            '\u{200b}',
+            '\u{2060}',
+            '\u{feff}',
+            '\u{34f}',
+            '\u{180e}',
+            '\u{fe0f}',
+            '\u{e0041}',
+            '\u{3164}',
+            '\u{115f}',
+        ] {
             assert_eq!(SupplierCode::parse(&format!("A{hidden}1")), Err(ValueError::ControlCharacter), "{hidden:?}");
         }
         assert!(Name::parse("辻\u{e0100}製作所").is_ok());
