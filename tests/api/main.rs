@@ -21,4 +21,3 @@ mod text_files;
 mod tokens;
 mod uploads;
 mod workbooks;
-

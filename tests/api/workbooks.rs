@@ -528,7 +528,7 @@ fn limits_of_a_workbook_are_said_as_sentences() {
     same_text.texts = format!("<si><t>{}</t></si>", "x".repeat(32_767));
     let mut many_sheets = suppliers("");
     many_sheets.sheets = vec![("x", "", String::new()); 1001];
-    let many_parts = (0..5001).map(|place| (place.to_string(), Vec::new())).collect();
+    let many_parts = (0..5001).map(|place| (format!("xl/{place}"), Vec::new())).collect();
     for (file, sentence) in [
         (suppliers(&"<row><c/></row>".repeat(200_000)).packed(), "100倍を超える"),
         (suppliers(&numbers).packed(), "展開すると6000000バイトを超え"),
@@ -562,7 +562,7 @@ fn a_directory_that_states_more_parts_than_it_can_have_is_refused() {
         file[end + place..end + place + 2].copy_from_slice(&bytes);
         assert_eq!(refusal(&analyst, &file).0, "too-much", "{place} {bytes:?}");
     }
-    let long_names = (0..80).map(|place| (format!("{place}{}", "x".repeat(60_000)), Vec::new())).collect();
+    let long_names = (0..80).map(|place| (format!("xl/{place}{}", "x".repeat(60_000)), Vec::new())).collect();
     assert_eq!(refusal(&analyst, &packed(zip::CompressionMethod::Stored, long_names)).0, "unreadable");
 }
 
@@ -571,19 +571,23 @@ fn the_command_says_what_a_file_is_that_is_no_workbook_and_what_to_do() {
     let app = App::start();
     let wide = |name: &str| name.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let old = [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".as_slice(), &[0; 70_000]].concat();
-    let zip = |name: &str, more: &str| {
-        let parts = vec![(name.to_owned(), Vec::new()), (more.to_owned(), b"<x/>".to_vec())];
+    let zip = |name: &str, content: &str, more: &str| {
+        let parts = vec![(name.to_owned(), content.as_bytes().to_vec()), (more.to_owned(), b"<x/>".to_vec())];
         packed(zip::CompressionMethod::Stored, parts)
     };
     for (file, sentence, code) in [
         (Vec::new(), "ファイルが空です", "empty-file"),
-        ([old.clone(), wide("EncryptedPackage")].concat(), "パスワードを外して", "password-protected"),
+        ([old.clone(), wide("EncryptedPackage")].concat(), "パスワードを外し", "password-protected"),
         ([old, wide("Workbook")].concat(), "（.xls）", "not-a-workbook"),
         ("取引先コード\nA\n".as_bytes().to_vec(), "CSV なら", "not-a-workbook"),
-        (zip("mimetype", "content.xml"), "（.ods）", "not-a-workbook"),
-        (zip("a", "xl/workbook.bin"), "（.xlsb）", "not-a-workbook"),
-        (zip("suppliers.xlsx", "b"), "圧縮せずに", "not-a-workbook"),
-        (zip("a", "xl/workbook.xml"), "中に Excel ブックがありません", "not-a-workbook"),
+        (
+            zip("mimetype", "application/vnd.oasis.opendocument.spreadsheet", "content.xml"),
+            "（.ods）",
+            "not-a-workbook",
+        ),
+        (zip("a", "", "xl/workbook.bin"), "（.xlsb）", "not-a-workbook"),
+        (zip("suppliers.xlsx", "", "b"), "取り出して", "not-a-workbook"),
+        (zip("a", "", "xl/workbook.xml"), "中に Excel ブックがありません", "not-a-workbook"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("suppliers.xlsx"), file).unwrap();

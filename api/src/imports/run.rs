@@ -375,14 +375,20 @@ fn files_of(folder: &Path) -> io::Result<(Vec<InputFile>, Vec<String>)> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let format = match path.extension().and_then(|ending| ending.to_str()) {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let format = match ending.as_deref() {
             Some("csv") => Format::Csv,
             Some("ndjson" | "jsonl") => Format::Ndjson,
-            Some("xlsx") => Format::Xlsx,
+            Some("xlsx" | "xlsm") => Format::Xlsx,
+            // Tables that cannot be read: they are named, for somebody may take them for imported.
+            Some("xls" | "xlsb" | "ods" | "tsv") => {
+                skipped.extend(name);
+                continue;
+            }
             _ => continue,
         };
         let kind = kind_of_name(stem);
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         if kind.is_some() || (format == Format::Xlsx && !stem.starts_with('~')) {
             files.push((kind, format, name, File::open(&path)?));
         } else {

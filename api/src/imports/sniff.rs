@@ -35,13 +35,15 @@ pub(super) fn sniff(head: &[u8], is_final: bool) -> Sniffed {
     if let Some((_, what)) = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature)) {
         return Sniffed::Not(no_table(what));
     }
-    let Some(text) = text(head) else { return Sniffed::Not(no_table(&BINARY)) };
+    let fault = super::text::head_fault(head);
+    let Some(text) = text(head) else { return Sniffed::Not(fault.unwrap_or_else(|| no_table(&BINARY))) };
     let blank = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{1a}');
     let text = text.trim_start_matches(blank);
     match text.chars().next() {
         None if is_final => Sniffed::Not(empty()),
         None => Sniffed::Undecided,
         Some('<') => markup(text),
+        Some(_) if fault.is_some() => fault.map_or(Sniffed::Undecided, Sniffed::Not),
         Some('{') => object(text, is_final),
         Some('[') => match text.get(1..).unwrap_or_default().trim_start().chars().next() {
             Some('{' | '[' | ']') => Sniffed::Not(no_lines()),

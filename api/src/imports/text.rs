@@ -62,6 +62,22 @@ fn last_but(file: &mut File, mut end: u64, skipped: &[u8]) -> io::Result<u64> {
     Ok(0)
 }
 
+/// Why a text with these first bytes is refused as a whole: its encoding is another one, or its header is no UTF-8.
+pub(super) fn head_fault(head: &[u8]) -> Option<Reason> {
+    if let Some(name) = wide_encoding(head) {
+        return Some(Reason::NotUtf8(Some(name)));
+    }
+    if memchr::memmem::find(head, b"\x1b$").or_else(|| memchr::memmem::find(head, b"\x1b(")).is_some() {
+        return Some(ISO_2022_JP);
+    }
+    let header = head.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    // The last character of what was seen may be cut off.
+    let is_wrong = str::from_utf8(header).is_err_and(|error| error.error_len().is_some());
+    is_wrong.then(|| not_utf8(header))
+}
+
+const ISO_2022_JP: Reason = Reason::NotUtf8(Some("ISO-2022-JP (JIS)"));
+
 /// The encoding of two or four bytes a character that a text seems to have.
 fn wide_encoding(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"\xFF\xFE\0\0") || head.starts_with(b"\0\0\xFE\xFF") {
@@ -109,7 +125,7 @@ impl<R: Read> Read for Watched<R> {
         let is_switched = (self.is_after_escape && begins(read.first()))
             || memchr::memchr_iter(ESCAPE, read).any(|place| begins(read.get(place + 1)));
         if is_switched {
-            return Err(Refused(Reason::NotUtf8(Some("ISO-2022-JP (JIS)"))).into());
+            return Err(Refused(ISO_2022_JP).into());
         }
         self.is_after_escape = if count == 0 { self.is_after_escape } else { read.last() == Some(&ESCAPE) };
         Ok(count)

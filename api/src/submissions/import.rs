@@ -53,10 +53,11 @@ fn read_order(
     format: Option<Format>,
     by_name: Option<RecordKind>,
 ) -> Result<ImportRequest, ApiError> {
-    let mut order = query.read(&["kind", "mode", "dry_run", "confirm", "accept_unread_columns", "format"], |fields| {
-        let kind = imports::read_kind(fields, by_name, &KINDS.map(Choice::key), format.is_some());
-        imports::read_manner(fields, (kind, Some(sender.source.clone())), format)
-    })?;
+    let mut order =
+        query.read(&["kind", "mode", "dry_run", "confirm", "accept_unread_columns", "format"], |fields| {
+            let kind = imports::read_kind(fields, by_name, &KINDS.map(Choice::key), format.is_some());
+            imports::read_manner(fields, (kind, Some(sender.source.clone())), format)
+        })?;
     order.provider_name = Some(sender.provider.clone());
     Ok(order)
 }
