@@ -97,7 +97,7 @@ fn note(method: &Method, route: Option<String>, status: u16, start: Instant) {
 fn with_causes(api_error: Option<&ApiError>, error: &Error) -> String {
     let cause: Option<&dyn std::error::Error> = match api_error {
         Some(ApiError::Internal(cause)) => Some(&**cause),
-        Some(ApiError::Busy(cause)) => Some(cause),
+        Some(ApiError::Busy(cause) | ApiError::Disk(cause)) => Some(cause),
         _ => None,
     };
     cause.map_or_else(|| error.to_string(), crate::cli::with_causes)

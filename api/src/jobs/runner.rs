@@ -151,7 +151,13 @@ impl Runner {
     /// Starts the thread. What an ended process has left is put back into the queue.
     pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, ServeError> {
         let database = database.with_patience(PATIENCE);
-        self.clean_up(&database)?;
+        match self.clean_up(&database) {
+            // What there is can be read all the same.
+            Err(error) if error.is_of_disk() => {
+                warn!(error = %crate::cli::with_causes(&error), "what an ended process has left stays for now");
+            }
+            done => done?,
+        }
         let mut threads = Vec::new();
         if self.0.is_shared {
             let (runner, database) = (self.clone(), database.clone());
