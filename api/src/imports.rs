@@ -154,6 +154,7 @@ pub(crate) async fn accept(
     let limit = if order.format == Format::Xlsx { limits.xlsx_upload_bytes } else { limits.text_upload_bytes };
     let tenant = caller.tenant;
     crate::jobs::refuse_too_many(state, tenant).await?;
+    state.expect_room(request)?;
     let id = JobId::new();
     let mut body = PacedBody::new(request, &mut payload, limit, limits.upload_pace())?;
     let stored = store(state, tenant, id, &mut body).await;

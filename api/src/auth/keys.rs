@@ -15,6 +15,8 @@ use schema::{Choice, Instant, Role, TenantId, TokenId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::service::private_file;
+
 /// How long a token is good where nothing else is asked for.
 pub(crate) const USUAL_LIFE: TimeDelta = TimeDelta::hours(12);
 /// The longest that a token may be good.
@@ -53,9 +55,12 @@ struct RawClaims {
 }
 
 /// Why a token is refused, in both languages.
-type Refusal = (&'static str, &'static str);
+pub(super) type Refusal = (&'static str, &'static str);
 
 const NOT_GOOD: Refusal = ("トークンが正しくありません", "the token is not valid");
+
+pub(super) const EXPIRED: Refusal =
+    ("トークンの期限が切れています。新しいトークンを発行してください", "the token has expired; issue a new one");
 
 impl Keys {
     /// Reads the keys of a data folder, and makes the first one where there is none.
@@ -63,7 +68,7 @@ impl Keys {
         let folder = folder.join("keys");
         private_folder(&folder)?;
         // Two processes that begin together must not make a key each: the one would not know the other's.
-        let lock = fs::File::create(folder.join(".lock"))?;
+        let lock = private_file().create(true).truncate(false).open(folder.join(".lock"))?;
         lock.lock()?;
         let mut keys = read_keys(&folder)?;
         if keys.is_empty() {
@@ -71,6 +76,15 @@ impl Keys {
             keys = read_keys(&folder)?;
         }
         drop(lock);
+        Self::checked(keys)
+    }
+
+    /// Reads the keys of a data folder on a disk that takes no writes.
+    pub(crate) fn read(folder: &Path) -> io::Result<Self> {
+        Self::checked(read_keys(&folder.join("keys"))?)
+    }
+
+    fn checked(mut keys: Vec<(String, Vec<u8>)>) -> io::Result<Self> {
         keys.sort();
         Self::of(keys).and_then(|keys| keys.proved())
     }
@@ -149,11 +163,10 @@ impl Keys {
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.validate_nbf = true;
+        // The clock that issued a token is this one, or as good.
+        rules.leeway = 0;
         let claims = jsonwebtoken::decode::<RawClaims>(token, key, &rules).map_err(|error| match error.kind() {
-            jsonwebtoken::errors::ErrorKind::ExpiredSignature => (
-                "トークンの期限が切れています。新しいトークンを発行してください",
-                "the token has expired; issue a new one",
-            ),
+            jsonwebtoken::errors::ErrorKind::ExpiredSignature => EXPIRED,
             _ => NOT_GOOD,
         })?;
         let claims = claims.claims;
