@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod connections;
+mod disk;
 mod document;
+mod edge;
 mod evidence;
 mod exports;
 mod files;
