@@ -2,18 +2,18 @@
 
 mod keys;
 
-use std::future::{Future, ready};
-use std::pin::Pin;
+use std::future::ready;
 
-use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest, get};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, get};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schema::tokens::{self, TokenRow};
-use schema::{Instant, Name, Role, SupplierId, TenantId, Version};
+use schema::{Instant, Name, Role, SupplierId, TenantId, TokenId, Version};
 
+use keys::EXPIRED;
 pub(crate) use keys::{Keys, LONGEST_LIFE, USUAL_LIFE, private_folder};
 
 use crate::fault::{Fault, Reason};
@@ -25,6 +25,8 @@ use crate::state::State;
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
+    /// The token's id, as the log keeps it.
+    token_id: TokenId,
     /// The token's name, as records keep it.
     pub(crate) name: String,
     /// The provider that it is for, with that role.
@@ -47,24 +49,10 @@ impl Caller {
         Version { recorded_at: Instant::now(), recorded_by: self.name.clone(), import_id: None }
     }
 
-    async fn of(request: HttpRequest) -> Result<Self, ApiError> {
-        let caller = Self::by_token(&request).await?;
-        let allowed = request.app_data::<Data<Allowed>>();
-        if allowed.is_some_and(|allowed| allowed.reads_no_query(request.path(), request.method())) {
-            // Operations that have parameters name those that are unknown together with all other faults.
-            let pairs = form_urlencoded::parse(request.query_string().as_bytes());
-            let unknown = pairs.map(|(name, _)| Fault::new(name, Reason::UnknownField(Vec::new())));
-            let unknown: Vec<_> = unknown.collect();
-            if !unknown.is_empty() {
-                return Err(Problem::parameters(unknown).into());
-            }
-        }
-        Ok(caller)
-    }
-
-    async fn by_token(request: &HttpRequest) -> Result<Self, ApiError> {
-        let state = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?.clone();
-        let token = bearer(request)?;
+    /// Finds out who sends a request, by its token.
+    async fn find(request: &ServiceRequest) -> Result<Self, ApiError> {
+        let state = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?;
+        let token = bearer(request.headers())?;
         let claims = state.keys.verify(token).map_err(refused)?;
         let (tenant, id) = (claims.tenant_id, claims.id);
         let found = state.db.read(tenant, move |conn, tenant| Ok(tokens::find_good(conn, tenant, id)?)).await?;
@@ -74,20 +62,66 @@ impl Caller {
                 "the token was revoked, or its buyer is suspended; ask an administrator for a new one",
             ))
         })?;
+        // Whatever was signed: the database has the last word.
+        if presented.token.expires_at <= Instant::now() {
+            return Err(refused(EXPIRED));
+        }
         let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
-        let TokenRow { name, provider_name, supplier_id, .. } = presented.token;
-        Ok(Self { tenant, name: name.to_string(), provider_name, supplier_id, role: claims.role, time_zone })
+        let TokenRow { id, name, provider_name, supplier_id, .. } = presented.token;
+        Ok(Self {
+            tenant,
+            token_id: id,
+            name: name.to_string(),
+            provider_name,
+            supplier_id,
+            role: claims.role,
+            time_zone,
+        })
     }
 }
 
-fn bearer(request: &HttpRequest) -> Result<&str, ApiError> {
+/// Whoever sent a request, or why nobody can be told: found before anything else of the request is looked at.
+struct Presented(Result<Caller, ApiError>);
+
+/// Finds out who sends a request, for the handler that asks for a role, and for the log.
+pub(crate) async fn present(request: &ServiceRequest) -> Option<(TokenId, Role)> {
+    let caller = Caller::find(request).await;
+    let who = caller.as_ref().ok().map(|caller| (caller.token_id, caller.role));
+    request.extensions_mut().insert(Presented(caller));
+    who
+}
+
+/// The caller, if the role is one of these, and the request has no parameters where the operation has none.
+///
+/// It is ready at once and stands first in the signatures of handlers, so a role that does not suffice is refused before
+/// the body and the parameters are looked at.
+fn with_role(request: &HttpRequest, roles: &[Role]) -> Result<Caller, ApiError> {
+    let presented = request.extensions_mut().remove::<Presented>();
+    let caller = presented.map_or_else(|| Err(ApiError::internal("nobody was asked for")), |presented| presented.0)?;
+    if !roles.contains(&caller.role) {
+        return Err(too_low(roles));
+    }
+    let allowed = request.app_data::<Data<Allowed>>();
+    if allowed.is_some_and(|allowed| allowed.reads_no_query(request.path(), request.method())) {
+        // Operations that have parameters name those that are unknown together with all other faults.
+        let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+        let unknown = pairs.map(|(name, _)| Fault::new(name, Reason::UnknownField(Vec::new())));
+        let unknown: Vec<_> = unknown.collect();
+        if !unknown.is_empty() {
+            return Err(Problem::parameters(unknown).into());
+        }
+    }
+    Ok(caller)
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let missing = || {
         refused((
             "Authorization: Bearer <トークン> のヘッダーを付けてください。トークンは sonae token create で発行できます",
             "send the header Authorization: Bearer <token>; `sonae token create` makes a token",
         ))
     };
-    let mut values = request.headers().get_all(header::AUTHORIZATION);
+    let mut values = headers.get_all(header::AUTHORIZATION);
     let (Some(value), None) = (values.next(), values.next()) else { return Err(missing()) };
     let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(missing)?;
     let token = token.trim();
@@ -111,14 +145,10 @@ macro_rules! roles {
 
         impl FromRequest for $name {
             type Error = ApiError;
-            type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+            type Future = std::future::Ready<Result<Self, ApiError>>;
 
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                let caller = Caller::of(request.clone());
-                Box::pin(async {
-                    let caller = caller.await?;
-                    if Self::ROLES.contains(&caller.role) { Ok(Self(caller)) } else { Err(too_low(Self::ROLES)) }
-                })
+                done(with_role(request, Self::ROLES).map(Self))
             }
         }
     )*};

@@ -26,7 +26,7 @@ use schema::{ConnRole, Place, Scope};
 use scoring::Lang;
 
 use crate::config::DatabaseOptions;
-use crate::service::Store;
+use crate::service::{Store, hide_new_files};
 
 /// Sonae (備え): how likely each supplier is to be stopped by a cyber incident, what that would cost, and why.
 #[derive(Debug, Parser)]
@@ -149,6 +149,7 @@ impl DataFolder {
     }
 
     fn open(&self) -> Result<Store, Failure> {
+        hide_new_files();
         if self.database.url.is_none() && !self.data.join("sonae.db").exists() {
             // Nobody is left to tell if standard error is closed.
             let _ = writeln!(io::stderr(), "note: {} is a new data folder", self.data.display());

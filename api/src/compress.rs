@@ -65,7 +65,7 @@ fn is_packable(response: &ServiceResponse<BoxBody>) -> bool {
 }
 
 /// Whether the request takes gzip: by its name, or by `*` where it is not named; not with a weight of zero.
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
     let codings: Vec<(String, bool)> = accepted
         .flat_map(|value| value.split(','))
@@ -90,7 +90,7 @@ fn vary(headers: &mut HeaderMap) {
 }
 
 /// Gives the entity tag of an answer the mark of its coding.
-fn mark(headers: &mut HeaderMap) {
+pub(crate) fn mark(headers: &mut HeaderMap) {
     let tag = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
     let marked = tag.and_then(|tag| tag.strip_suffix('"')).map(|tag| format!("{tag}{MARK}"));
     if let Some(value) = marked.and_then(|marked| HeaderValue::from_str(&marked).ok()) {

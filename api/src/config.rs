@@ -43,6 +43,31 @@ pub struct Limits {
     /// The most jobs of one buyer that wait or run
     #[arg(long, value_name = "JOBS", default_value_t = 20)]
     pub max_open_jobs: u32,
+    /// How many bytes an upload leaves free on the disk of the data folder; below that /readyz says no
+    #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
+    pub min_free_disk_bytes: u64,
+}
+
+/// How many connections there may be, and how long they may be idle.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct ConnectionLimits {
+    /// The most connections in all; fewer where fewer files may be open. Others wait until one ends
+    #[arg(long, value_name = "COUNT", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+    /// The most connections of one address (in IPv6 of one /64 network); behind a proxy, the most requests in hand of the
+    /// last address in X-Forwarded-For, which the proxy has added
+    #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections_per_address: u32,
+    /// How many seconds a connection may be idle between requests; longer than a proxy in front of the service keeps one
+    /// [default: 5, behind a proxy 75]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub keep_alive_seconds: Option<u64>,
+    /// How many seconds the head of a request may take to arrive
+    #[arg(long, value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub head_seconds: u64,
+    /// How many seconds somebody who reads an answer may take nothing of it
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub answer_seconds: u64,
 }
 
 /// How long a statement of a request may take, unless set otherwise.
@@ -155,6 +180,10 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// Certificate chain and private key, as PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whether all connections come from a proxy, which says whose requests it passes on.
+    pub behind_proxy: bool,
+    /// How many connections there may be.
+    pub connection_limits: ConnectionLimits,
     /// How many threads serve requests.
     pub workers: usize,
     /// How large and how slow a request may be.
@@ -168,6 +197,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// How long a connection may be idle: usual proxies keep theirs for 60 seconds, and would reuse one that is closing.
+    pub(crate) fn keep_alive(&self) -> Duration {
+        let default = if self.behind_proxy { 75 } else { 5 };
+        Duration::from_secs(self.connection_limits.keep_alive_seconds.unwrap_or(default))
+    }
+
     /// How many connections read at a time; on a server, also write.
     pub(crate) fn connections(&self) -> u32 {
         let usual = || u32::try_from(self.workers).unwrap_or(1).saturating_mul(4).clamp(4, 64);

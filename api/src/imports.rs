@@ -224,6 +224,7 @@ pub(crate) async fn accept(
     // What is wrong with them is told before any byte of the body is asked for.
     read(&query, None, None)?;
     crate::jobs::refuse_too_many(state, tenant).await?;
+    state.expect_room(request)?;
     let mut file = Incoming::open(request, body, state.limits).await?;
     let (before, by_name) = (file.parameters().len(), file.kind_by_name());
     query.0.extend_from_slice(file.parameters());

@@ -6,6 +6,7 @@ pub mod cli;
 mod compress;
 mod config;
 mod demo;
+mod docs;
 mod edge;
 mod enrollments;
 mod exports;
@@ -37,7 +38,7 @@ mod submissions;
 mod supplier_codes;
 mod suppliers;
 
-pub use config::{Config, DatabaseOptions, Limits};
+pub use config::{Config, ConnectionLimits, DatabaseOptions, Limits};
 pub use service::{Running, ServeError, document, serve};
 
 /// The stable codes of all kinds of problems, as `docs/problems.md` lists them.

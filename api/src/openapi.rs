@@ -606,7 +606,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
             .any(|parameter| matches!(parameter, RefOr::T(known) if known.name == name))
     };
     let needs_match = has(operation, "If-Match");
-    let mut problems: Vec<(&str, &str)> = vec![("500", "internal"), ("503", "busy")];
+    let mut problems: Vec<(&str, &str)> = vec![("500", "internal"), ("503", "busy"), ("507", "insufficient-storage")];
     if needs_token {
         // Unknown parameters too, of an operation that has none.
         problems.extend([("400", "invalid-parameters"), ("401", "invalid-token"), ("403", "role-too-low")]);
@@ -621,12 +621,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
         problems.push(("404", "not-found"));
     }
     if operation.request_body.is_some() {
-        problems.extend([
-            ("408", "slow-request"),
-            ("413", "body-too-large"),
-            ("415", "unsupported-media-type"),
-            ("422", "invalid-body"),
-        ]);
+        problems.extend([("413", "body-too-large"), ("415", "unsupported-media-type"), ("422", "invalid-body")]);
     }
     if *method != HttpMethod::Get && needs_token {
         let creates = operation.responses.responses.contains_key("201");
@@ -644,6 +639,14 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     if operation.responses.responses.contains_key("202") && *method != HttpMethod::Delete {
         problems.push(("429", "too-many-jobs"));
     }
+    // Whatever is asked for, unless the operation says what is meant there.
+    problems.extend([
+        ("400", "invalid-request"),
+        ("408", "slow-request"),
+        ("414", "address-too-long"),
+        ("429", "too-many-requests"),
+        ("431", "head-too-large"),
+    ]);
     for (status, code) in problems {
         let reference = || RefOr::Ref(Ref::new(format!("#/components/responses/{code}")));
         operation.responses.responses.entry(status.to_owned()).or_insert_with(reference);

@@ -1,6 +1,7 @@
 //! Problems (RFC 9457): the one place that knows status codes.
 
 use std::fmt;
+use std::io::{self, ErrorKind};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName};
@@ -68,13 +69,18 @@ problem_kinds! {
     StillReferred => "still-referred", CONFLICT, "ほかの記録から参照されています", "Other records refer to it";
     WrongState => "wrong-state", CONFLICT, "今の状態ではできません", "Its state does not allow this";
     StaleVersion => "stale-version", PRECONDITION_FAILED, "ほかの変更が先に行われました", "The resource has changed";
+    AddressTooLong => "address-too-long", URI_TOO_LONG, "アドレスが長すぎます", "The address is too long";
+    HeadTooLarge => "head-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE, "リクエストの見出しが大きすぎます", "The headers of the request are too large";
     BodyTooLarge => "body-too-large", PAYLOAD_TOO_LARGE, "本文が大きすぎます", "The body is too large";
     UnsupportedMediaType => "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "この形式は受け取れません", "The media type is not supported";
     InvalidBody => "invalid-body", UNPROCESSABLE_ENTITY, "本文の内容が正しくありません", "The body breaks the rules";
     PreconditionRequired => "precondition-required", PRECONDITION_REQUIRED, "If-Match が必要です", "If-Match is required";
     TooManyJobs => "too-many-jobs", TOO_MANY_REQUESTS, "終わっていないジョブが多すぎます", "Too many jobs are open";
+    TooManyRequests => "too-many-requests", TOO_MANY_REQUESTS, "同時のリクエストが多すぎます", "Too many requests at once";
     Internal => "internal", INTERNAL_SERVER_ERROR, "サービス内部の誤りです", "The service failed";
     Busy => "busy", SERVICE_UNAVAILABLE, "混み合っています", "The service is busy";
+    ReadOnly => "read-only", SERVICE_UNAVAILABLE, "今は読み取りだけができます", "Only reading is possible now";
+    InsufficientStorage => "insufficient-storage", INSUFFICIENT_STORAGE, "サービスのディスクに空きがありません", "The service's disk is full";
 }
 
 impl ProblemKind {
@@ -114,6 +120,26 @@ impl ProblemKind {
                 "the log has the cause under this request_id; tell whoever runs the service",
             ),
             Self::Busy => Text::new("少し待ってからもう一度送ってください", "wait a moment and send it again"),
+            Self::ReadOnly => Text::new(
+                "サービスのディスクに書き込めないため、何も変わっていません。管理者に伝え、直ってから送り直してください",
+                "the service cannot write to its disk, and nothing has changed; tell whoever runs it, and send it again later",
+            ),
+            Self::InsufficientStorage => Text::new(
+                "サービスのディスクに空きがないため、何も変わっていません。管理者に伝え、空きができてから送り直してください",
+                "the disk of the service has no room, and nothing has changed; tell whoever runs it, and send it again later",
+            ),
+            Self::TooManyRequests => Text::new(
+                "前のリクエストの応答を受け取ってから送ってください",
+                "read the answers to earlier requests before you send more",
+            ),
+            Self::AddressTooLong => Text::new(
+                "アドレスは1行16KiBまでです。条件を減らすか、いくつかのリクエストに分けてください",
+                "the first line of a request may have 16 KiB; leave parameters out, or split the request",
+            ),
+            Self::HeadTooLarge => Text::new(
+                "見出しは全部で64KiB、96個までです",
+                "the head of a request may have 64 KiB and 96 headers in all",
+            ),
             Self::RoleTooLow => Text::new(
                 "必要なロールのトークンを管理者に求めてください",
                 "ask an administrator for a token with the role that is needed",
@@ -151,6 +177,10 @@ impl Problem {
     pub(crate) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.kind.status()
     }
 
     pub(crate) fn is(&self, kind: ProblemKind) -> bool {
@@ -218,8 +248,16 @@ impl Problem {
             .content_type("application/problem+json")
             .insert_header((header::CONTENT_LANGUAGE, lang.pick("ja", "en")));
         match self.kind {
-            ProblemKind::InvalidToken => drop(response.insert_header((header::WWW_AUTHENTICATE, "Bearer"))),
-            ProblemKind::Busy | ProblemKind::TooManyJobs => drop(response.insert_header((header::RETRY_AFTER, "5"))),
+            ProblemKind::InvalidToken => {
+                response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            }
+            ProblemKind::Busy | ProblemKind::TooManyJobs | ProblemKind::TooManyRequests => {
+                response.insert_header((header::RETRY_AFTER, "5"));
+            }
+            // It takes somebody's hand.
+            ProblemKind::ReadOnly | ProblemKind::InsufficientStorage => {
+                response.insert_header((header::RETRY_AFTER, "60"));
+            }
             _ => {}
         }
         for (name, value) in &self.headers {
@@ -265,18 +303,26 @@ pub(crate) enum ApiError {
     Internal(Box<dyn std::error::Error + Send + Sync>),
     /// The database is busy.
     Busy(RepoError),
+    /// The disk is full or takes no writes.
+    Disk(RepoError),
 }
 
 impl ApiError {
+    /// An error that is nobody's who asks; a disk that is full or read-only is told by its name.
     pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Internal(error.into())
+        let error = error.into();
+        match disk_fault(&*error) {
+            Some(ErrorKind::ReadOnlyFilesystem) => Self::Disk(RepoError::Unwritable(error)),
+            Some(_) => Self::Disk(RepoError::Full(error)),
+            None => Self::Internal(error),
+        }
     }
 
     /// The problem as the client sees it.
     pub(crate) fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Problem(problem) => Some(problem),
-            Self::Internal(_) | Self::Busy(_) => None,
+            Self::Internal(_) | Self::Busy(_) | Self::Disk(_) => None,
         }
     }
 
@@ -285,8 +331,23 @@ impl ApiError {
             Self::Problem(problem) => problem.kind,
             Self::Internal(_) => ProblemKind::Internal,
             Self::Busy(_) => ProblemKind::Busy,
+            Self::Disk(RepoError::Full(_)) => ProblemKind::InsufficientStorage,
+            Self::Disk(_) => ProblemKind::ReadOnly,
         }
     }
+}
+
+/// What an error or one of its causes says of the disk.
+fn disk_fault(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if let Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem) = kind {
+            return kind;
+        }
+        next = error.source();
+    }
+    None
 }
 
 impl From<Problem> for ApiError {
@@ -305,6 +366,7 @@ impl From<RepoError> for ApiError {
     fn from(error: RepoError) -> Self {
         match error {
             RepoError::Busy(_) => Self::Busy(error),
+            RepoError::Full(_) | RepoError::Unwritable(_) => Self::Disk(error),
             RepoError::Duplicate(_) => ProblemKind::KeyTaken.into(),
             RepoError::Reference(_) => ProblemKind::StillReferred.into(),
             RepoError::TakenOver | RepoError::Unusable(_) | RepoError::Failed(_) => Self::internal(error),
@@ -317,7 +379,7 @@ impl fmt::Display for ApiError {
         match self {
             Self::Problem(problem) => out.write_str(problem.kind.slug()),
             Self::Internal(error) => error.fmt(out),
-            Self::Busy(error) => error.fmt(out),
+            Self::Busy(error) | Self::Disk(error) => error.fmt(out),
         }
     }
 }

@@ -2,6 +2,12 @@
 
 mod admin;
 mod allowed;
+mod connection;
+mod framing;
+mod listen;
+mod machine;
+mod peers;
+mod refused;
 
 use std::fs::{self, File};
 use std::io;
@@ -12,24 +18,27 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::middleware::{DefaultHeaders, from_fn};
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpResponse, HttpServer};
+use actix_server::{Server, ServerHandle};
+use actix_web::App;
+use actix_web::middleware::from_fn;
+use actix_web::web::Data;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schema::tenants::{self, TenantRow};
 use schema::{ConnRole, Database, Instant, Name, Place, RepoError, Scope, TenantId, UrlError};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
-use utoipa_swagger_ui::SwaggerUi;
 
+use self::admin::Probe;
+use self::connection::Paces;
+use self::listen::{Rules, bind, listen};
 use crate::auth::{Keys, private_folder};
 use crate::compress::compress;
 use crate::config::Config;
-use crate::edge::edge;
+use crate::docs::{self, Docs};
+use crate::edge::{Edge, edge};
 use crate::jobs::{Runner, Tools};
 use crate::openapi::InCommon;
 use crate::problem::ApiError;
@@ -37,6 +46,9 @@ use crate::routes::routes;
 use crate::state::{Db, State};
 
 pub(crate) use allowed::Allowed;
+pub(crate) use machine::{OWN, free_bytes, hide_new_files, private_file};
+pub(crate) use peers::{Peers, Visit};
+pub(crate) use refused::problem_at;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -59,12 +71,38 @@ pub enum ServeError {
     /// An address cannot be listened on.
     #[error("cannot listen on {0}")]
     Listen(String, #[source] io::Error),
+    /// Too few files may be open.
+    #[error(
+        "{may_be_open} files may be open, and at least {needed} are needed; raise the limit (ulimit -n, LimitNOFILE=), or \
+         lower --workers or --database-connections"
+    )]
+    OpenFiles {
+        /// How many may be open.
+        may_be_open: u64,
+        /// How many are needed.
+        needed: u64,
+    },
+    /// The API document cannot be written.
+    #[error("the API document cannot be written")]
+    Document(#[source] serde_json::Error),
     /// The model cannot be used.
     #[error("the model cannot be used: {0}")]
     Model(String),
     /// The jobs cannot run.
     #[error("jobs cannot run")]
     Jobs(#[source] io::Error),
+}
+
+impl ServeError {
+    /// Whether the disk is at fault, by being full or by taking no writes.
+    fn is_of_disk(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match self {
+            Self::Data(error) => matches!(error.kind(), QuotaExceeded | ReadOnlyFilesystem | StorageFull),
+            Self::Database(error) => error.is_of_disk(),
+            _ => false,
+        }
+    }
 }
 
 /// A database with a first buyer, opened, and the keys of the data folder.
@@ -89,8 +127,12 @@ impl Store {
         patience: Duration,
     ) -> Result<Self, ServeError> {
         private_folder(folder).map_err(ServeError::Data)?;
+        machine::hide(folder).map_err(ServeError::Data)?;
         let keys = Keys::open(folder).map_err(ServeError::Data)?;
-        let database = Database::open(place, connection_count, patience)?;
+        let database = match place {
+            Place::Folder(folder) => open_embedded(folder, connection_count, patience)?,
+            Place::Server { .. } => Database::open(place, connection_count, patience)?,
+        };
         let is_empty = database
             .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
         if is_empty {
@@ -100,6 +142,28 @@ impl Store {
             })?;
         }
         Ok(Self { database, keys })
+    }
+
+    /// Opens what is there for reading, on a disk that takes no writes.
+    fn open_read_only(folder: &Path, connection_count: u32, patience: Duration) -> Result<Self, ServeError> {
+        let keys = Keys::read(folder).map_err(ServeError::Data)?;
+        Ok(Self { database: Database::open_read_only(folder, connection_count, patience)?, keys })
+    }
+}
+
+fn open_embedded(folder: &Path, connection_count: u32, patience: Duration) -> Result<Database, ServeError> {
+    machine::make_database_file(folder).map_err(ServeError::Data)?;
+    let open = || Database::open(&Place::Folder(folder.to_owned()), connection_count, patience);
+    match open() {
+        Ok(database) => {
+            machine::keep_reserve(folder);
+            Ok(database)
+        }
+        Err(error) if error.is_of_disk() && machine::give_up_reserve(folder) => {
+            warn!(error = %crate::cli::with_causes(&error), "the disk is full; the room that was kept for this is used");
+            Ok(open()?)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -218,15 +282,26 @@ impl Running {
 /// # Errors
 /// When the data folder, the certificate or an address cannot be used.
 pub fn serve(config: &Config) -> Result<Running, ServeError> {
+    let connection_count = affordable_connections(config)?;
     private_folder(&config.data).map_err(ServeError::Data)?;
     let place = config.database.place(&config.data)?;
     let lock = match place {
-        Place::Folder(_) => Some(lock(&config.data)?),
+        Place::Folder(_) => lock(&config.data)?,
         // Several processes may share a server, and the folder with the keys.
         Place::Server { .. } => None,
     };
     let model = config.model.as_deref().map_or_else(|| Ok(scoring::Model::default()), crate::cli::model_of)?;
-    let store = Store::open(&config.data, &place, config.connections(), PATIENCE)?;
+    let (store, can_write) = match (Store::open(&config.data, &place, config.connections(), PATIENCE), &place) {
+        (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
+            let error = crate::cli::with_causes(&error);
+            error!(
+                error,
+                "the disk takes no writes: only reading is possible until it does and the service is started again"
+            );
+            (Store::open_read_only(folder, config.connections(), PATIENCE)?, false)
+        }
+        (store, _) => (store?, true),
+    };
     let runner = Runner::new(store.database.is_shared());
     let tools = Tools {
         limits: config.limits,
@@ -234,16 +309,28 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         rescore_after: config.rescore_after,
         folder: config.data.clone(),
     };
-    let mut threads = runner.start(&store.database, tools)?;
+    let mut threads = if can_write { runner.start(&store.database, tools)? } else { Vec::new() };
+    let probe =
+        Probe::new(&config.data, &place, config.limits.min_free_disk_bytes, can_write).map_err(ServeError::Data)?;
+    let most = config.connection_limits.max_connections_per_address;
     let state = Data::new(State {
         db: Db::new(store.database.with_statement_limit(Duration::from_secs(config.database.statement_seconds))),
         keys: store.keys,
         limits: config.limits,
         runner: runner.clone(),
         model,
+        edge: Edge {
+            is_https: config.tls.is_some(),
+            forwarded: config.behind_proxy.then(|| Peers::new(most, "requests in hand")),
+        },
+        uploads: matches!(place, Place::Folder(_)).then(|| config.data.clone()),
     });
     let tls = config.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
     let metrics = admin::recorder();
+    let document = document();
+    let docs = Docs::new(&document).map_err(ServeError::Document)?;
+    let allowed = Allowed::of(&document, docs::paths());
+    let parts = Parts { state, docs, allowed, probe, tls, metrics, connection_count };
 
     let (send, started) = mpsc::channel();
     let shared = config.clone();
@@ -252,7 +339,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         .name("serve".to_owned())
         .spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                match servers(&shared, state, tls, metrics) {
+                match servers(&shared, parts) {
                     Ok((main, admin, addresses)) => {
                         let handles = [main.handle(), admin.handle()];
                         let other = admin.handle();
@@ -307,85 +394,111 @@ async fn end_on_signal(runner: Runner, server: ServerHandle) {
 }
 
 /// Holds the data folder for this process: two services would run each other's jobs in an embedded database.
-fn lock(folder: &Path) -> Result<File, ServeError> {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join("serve.lock"))
-        .map_err(ServeError::Data)?;
+fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
+    let path = folder.join("serve.lock");
+    let opened = machine::private_file().create(true).truncate(false).open(&path).map_err(ServeError::Data);
+    let file = match opened {
+        // Where nothing can be written, one that is there does as well.
+        Err(error) if error.is_of_disk() => match File::open(path) {
+            Ok(file) => file,
+            Err(_) => return Ok(None),
+        },
+        opened => opened?,
+    };
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Some(file)),
         Err(fs::TryLockError::WouldBlock) => Err(ServeError::InUse),
         Err(fs::TryLockError::Error(error)) => Err(ServeError::Data(error)),
     }
 }
 
-type Servers = (actix_web::dev::Server, actix_web::dev::Server, [SocketAddr; 2]);
+/// Files that are open beside connections: of the process, of each thread that serves, and of each connection to the
+/// database, with those of the jobs.
+const FILES: [u64; 3] = [24, 6, 3];
+/// How many connections to the other listener there may be, of those files.
+const ADMIN_CONNECTIONS: u32 = 16;
+/// With fewer connections nobody is served.
+const FEWEST_CONNECTIONS: u64 = 16;
 
-fn servers(
-    config: &Config,
+/// How many connections there may be: as many as wanted, or as files may be open.
+fn affordable_connections(config: &Config) -> Result<usize, ServeError> {
+    let may_be_open = machine::raise_open_files();
+    let [own, of_thread, of_database] = FILES;
+    let kept = own
+        + u64::from(ADMIN_CONNECTIONS)
+        + of_thread * (config.workers as u64 + 1)
+        + of_database * (u64::from(config.connections()) + 1);
+    let affordable = may_be_open.saturating_sub(kept);
+    if affordable < FEWEST_CONNECTIONS {
+        return Err(ServeError::OpenFiles { may_be_open, needed: kept + FEWEST_CONNECTIONS });
+    }
+    let wanted = u64::from(config.connection_limits.max_connections);
+    if affordable < wanted {
+        warn!(may_be_open, wanted, affordable, "few files may be open, so fewer connections than wanted are taken");
+    }
+    Ok(usize::try_from(wanted.min(affordable)).unwrap_or(usize::MAX))
+}
+
+type Servers = (Server, Server, [SocketAddr; 2]);
+
+/// What the two listeners serve.
+struct Parts {
     state: Data<State>,
+    docs: Docs,
+    allowed: Allowed,
+    probe: Probe,
     tls: Option<ServerConfig>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
-) -> io::Result<Servers> {
-    let document = document();
-    let allowed = Data::new(Allowed::of(&document));
-    let (shared, data) = (state.clone(), config.data.clone());
-    let main = HttpServer::new(move || {
-        let document = document.clone();
-        let text = Data::new(document.to_pretty_json().unwrap_or_default());
+    connection_count: usize,
+}
+
+fn servers(config: &Config, parts: Parts) -> io::Result<Servers> {
+    let Parts { state, docs, allowed, probe, tls, metrics, connection_count } = parts;
+    let (listener, admin_listener) = (bind(config.listen)?, bind(config.admin_listen)?);
+    let addresses = [listener.local_addr()?, admin_listener.local_addr()?];
+    let per_address = config.connection_limits.max_connections_per_address;
+    // One address never has all of them.
+    let per_address = per_address.min(u32::try_from(connection_count / 2).unwrap_or(u32::MAX)).max(1);
+    let rules = Rules {
+        peers: (!config.behind_proxy).then(|| Peers::new(per_address, "connections")),
+        keep_alive: config.keep_alive(),
+        paces: Paces {
+            head: Duration::from_secs(config.connection_limits.head_seconds),
+            answer: Duration::from_secs(config.connection_limits.answer_seconds),
+            min_bytes_per_second: config.limits.min_bytes_per_second,
+        },
+    };
+
+    let main = Server::build()
+        .workers(config.workers)
+        .max_concurrent_connections(connection_count.div_ceil(config.workers))
+        .shutdown_timeout(30)
+        .disable_signals();
+    let (shared, docs, allowed) = (state.clone(), Data::new(docs), Data::new(allowed));
+    let main = listen(main, listener, tls.map(Into::into), rules.clone(), move || {
         App::new()
             .into_utoipa_app()
             .app_data(state.clone())
             .app_data(allowed.clone())
             .configure(routes)
             .into_app()
-            .app_data(text)
-            .service(get_document)
-            .route("/docs", web::get().to(|| async { moved("/docs/") }))
-            .route("/", web::get().to(|| async { moved("/docs/") }))
-            .service(SwaggerUi::new("/docs/{_:.*}").url("/docs/openapi.json", document))
-            .wrap(
-                DefaultHeaders::new()
-                    .add(("cache-control", "private, no-cache"))
-                    .add(("x-content-type-options", "nosniff"))
-                    .add(("x-frame-options", "DENY"))
-                    .add(("referrer-policy", "no-referrer")),
-            )
-            .wrap(from_fn(edge))
+            .app_data(docs.clone())
+            .configure(docs::routes)
             .wrap(from_fn(compress))
-    })
-    .workers(config.workers)
-    .shutdown_timeout(30)
-    .disable_signals();
-    let main = match tls {
-        Some(tls) => main.bind_rustls_0_23(config.listen, tls)?,
-        None => main.bind(config.listen)?,
-    };
-    let admin = HttpServer::new(move || {
+            .wrap(from_fn(edge))
+    })?;
+    let (probe, metrics) = (Data::new(probe), Data::new(metrics));
+    let admin = Server::build().workers(1).disable_signals();
+    let rules = Rules { peers: Some(Peers::new(ADMIN_CONNECTIONS, "connections to the admin listener")), ..rules };
+    let admin = listen(admin, admin_listener, None, rules, move || {
         App::new()
             .app_data(shared.clone())
-            .app_data(Data::new(metrics.clone()))
-            .app_data(Data::new(data.clone()))
+            .app_data(metrics.clone())
+            .app_data(probe.clone())
             .configure(admin::routes)
-    })
-    .workers(1)
-    .disable_signals()
-    .bind(config.admin_listen)?;
-    let bound = |addresses: Vec<SocketAddr>| addresses.first().copied().ok_or_else(|| io::Error::other("not bound"));
-    let addresses = [bound(main.addrs())?, bound(admin.addrs())?];
+            .wrap(admin::headers())
+    })?;
     Ok((main.run(), admin.run(), addresses))
-}
-
-fn moved(to: &'static str) -> HttpResponse {
-    HttpResponse::PermanentRedirect().insert_header(("location", to)).finish()
-}
-
-/// The API document, for clients to be generated from.
-#[actix_web::get("/openapi.json")]
-async fn get_document(text: Data<String>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(text.as_ref().clone())
 }
 
 fn tls(certificate: &Path, key: &Path) -> Result<ServerConfig, ServeError> {

@@ -1,14 +1,17 @@
 //! What all handlers share.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use actix_web::web;
+use actix_web::http::header;
+use actix_web::{HttpRequest, web};
 use schema::{Conn, ConnRole, Database, TenantId};
 
 use crate::auth::Keys;
 use crate::config::Limits;
+use crate::edge::Edge;
 use crate::jobs::Runner;
-use crate::problem::ApiError;
+use crate::problem::{ApiError, ProblemKind};
 
 /// What all handlers share.
 pub(crate) struct State {
@@ -18,6 +21,24 @@ pub(crate) struct State {
     pub(crate) runner: Runner,
     /// The model that scores.
     pub(crate) model: scoring::Model,
+    /// What is particular to how requests come in.
+    pub(crate) edge: Edge,
+    /// The folder that uploads are stored in, unless they go to a server.
+    pub(crate) uploads: Option<PathBuf>,
+}
+
+impl State {
+    /// Refuses an upload that the disk has no room for, before any of it is stored.
+    pub(crate) fn expect_room(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        let free = self.uploads.as_deref().and_then(crate::service::free_bytes);
+        let announced = request.headers().get(header::CONTENT_LENGTH);
+        let announced: u64 = announced.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let needed = announced.saturating_add(self.limits.min_free_disk_bytes);
+        match free {
+            Some(free) if free < needed => Err(ProblemKind::InsufficientStorage.into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// For how long an import may hold the writer before an upload gives up.

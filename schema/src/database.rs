@@ -1,6 +1,6 @@
 //! A database with its connections.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -38,8 +38,16 @@ pub struct Database {
 
 #[derive(Debug, Clone)]
 enum Backend {
-    Sqlite { readers: Pool<Manager>, writer: Pool<Manager> },
-    Postgres { primary: Server, replica: Option<Server>, roles: postgres::Roles },
+    Sqlite {
+        readers: Pool<Manager>,
+        /// None where the disk takes no writes.
+        writer: Option<Pool<Manager>>,
+    },
+    Postgres {
+        primary: Server,
+        replica: Option<Server>,
+        roles: postgres::Roles,
+    },
 }
 
 /// The connections to a server, and whether the last attempt to make one failed.
@@ -78,7 +86,7 @@ impl Database {
                     let manager = Manager::Sqlite { path: path.clone(), role, patience };
                     pool(size, patience + CHECKOUT_MARGIN).build(manager).map_err(RepoError::from)
                 };
-                Backend::Sqlite { writer: pool(Role::Writer, 1)?, readers: pool(Role::Reader, connection_count)? }
+                Backend::Sqlite { writer: Some(pool(Role::Writer, 1)?), readers: pool(Role::Reader, connection_count)? }
             }
             Place::Server { url, replica } => {
                 let mut first = postgres::connect(url)?;
@@ -95,6 +103,24 @@ impl Database {
             }
         };
         Ok(Self { backend, limits })
+    }
+
+    /// Opens an embedded database on a disk that takes no writes, for readers alone.
+    ///
+    /// # Errors
+    /// When it cannot be read either, or its tables are not those that this release knows.
+    pub fn open_read_only(folder: &Path, connection_count: u32, patience: Duration) -> Result<Self, RepoError> {
+        let path = folder.join("sonae.db");
+        let mut first = sqlite::connect_read_only(&path, patience)?;
+        sqlite::refuse_old(&mut first)?;
+        if !migrate::is_sqlite_current(&mut first)? {
+            let text = "its tables are to be brought up to date, and the disk takes no writes";
+            return Err(RepoError::Unusable(format!("{}: {text}", path.display())));
+        }
+        let manager = Manager::ReadOnly { path, patience };
+        let readers = pool(connection_count, patience + CHECKOUT_MARGIN).build(manager)?;
+        let limits = postgres::Limits { patience, statement: None };
+        Ok(Self { backend: Backend::Sqlite { readers, writer: None }, limits })
     }
 
     /// The same database, for statements that may take no longer than this, where it can stop them.
@@ -132,7 +158,7 @@ impl Database {
     fn begin(&self, role: Role, scope: Scope) -> Result<Pooled, RepoError> {
         match &self.backend {
             Backend::Sqlite { readers, writer } => {
-                let pool = if role == Role::Reader { readers } else { writer };
+                let pool = if role == Role::Reader { readers } else { written(writer)? };
                 let mut conn = pool.get()?;
                 conn.begin(scope, sqlite::begin(role))?;
                 Ok(conn)
@@ -169,7 +195,7 @@ impl Database {
     /// A connection outside of any transaction, as whoever owns the tables.
     fn unscoped(&self) -> Result<Pooled, RepoError> {
         match &self.backend {
-            Backend::Sqlite { writer, .. } => Ok(writer.get()?),
+            Backend::Sqlite { writer, .. } => Ok(written(writer)?.get()?),
             Backend::Postgres { primary, .. } => primary.get(),
         }
     }
@@ -232,6 +258,10 @@ impl Server {
     }
 }
 
+fn written(writer: &Option<Pool<Manager>>) -> Result<&Pool<Manager>, RepoError> {
+    writer.as_ref().ok_or_else(|| RepoError::Unwritable("the disk took no writes when the service began".into()))
+}
+
 /// How often transactions have written rows of a buyer, and what all buyers share: neither number ever falls.
 fn write_counts(conn: &mut Conn, tenant: TenantId) -> Result<[i64; 2], RepoError> {
     use crate::tables::{installation_writes, tenant_writes};
@@ -253,6 +283,7 @@ fn pool(size: u32, timeout: Duration) -> diesel::r2d2::Builder<Manager> {
 #[derive(Debug)]
 enum Manager {
     Sqlite { path: PathBuf, role: Role, patience: Duration },
+    ReadOnly { path: PathBuf, patience: Duration },
     Postgres { url: ServerUrl, roles: postgres::Roles, is_away: Arc<AtomicBool> },
 }
 
@@ -263,6 +294,7 @@ impl ManageConnection for Manager {
     fn connect(&self) -> Result<Conn, RepoError> {
         match self {
             Self::Sqlite { path, role, patience } => sqlite::connect(path, *role, *patience).map(Conn::Sqlite),
+            Self::ReadOnly { path, patience } => sqlite::connect_read_only(path, *patience).map(Conn::Sqlite),
             Self::Postgres { url, roles, is_away } => {
                 let made = postgres::connect(url);
                 is_away.store(made.is_err(), Ordering::Relaxed);

@@ -14,6 +14,12 @@ pub enum RepoError {
     /// No connection came free in time, somebody else holds what is needed, or the server is away: later it may work.
     #[error("the database is busy or away")]
     Busy(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The disk has no room for what was to be written: nothing of it was.
+    #[error("the disk is full")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The disk or the database takes no writes now: nothing was written.
+    #[error("the database can be read and not written")]
+    Unwritable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Another process has taken the job over.
     #[error("another process has taken the job over")]
     TakenOver,
@@ -41,6 +47,41 @@ const BUSY: [&str; 11] = [
     "接続を終了",
 ];
 
+/// What they say when the disk is full. A server says it in the words of its operating system.
+const FULL: [&str; 5] = [
+    "database or disk is full",
+    "No space left on device",
+    "Disk quota exceeded",
+    "デバイスに空き領域がありません",
+    "ディスク使用量制限を超過しました",
+];
+
+/// What the embedded database says when it cannot write, or not even open what it writes to.
+const UNWRITABLE: [&str; 3] =
+    ["attempt to write a readonly database", "disk I/O error", "unable to open database file"];
+
+impl RepoError {
+    /// The same for an error with this message, if that tells that the disk is at fault.
+    pub(crate) fn of_disk<E>(message: &str, error: E) -> Result<Self, E>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let says = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
+        if says(&FULL) {
+            Ok(Self::Full(error.into()))
+        } else if says(&UNWRITABLE) {
+            Ok(Self::Unwritable(error.into()))
+        } else {
+            Err(error)
+        }
+    }
+
+    /// Whether the disk is at fault, by being full or by taking no writes.
+    pub fn is_of_disk(&self) -> bool {
+        matches!(self, Self::Full(_) | Self::Unwritable(_))
+    }
+}
+
 impl From<Error> for RepoError {
     fn from(error: Error) -> Self {
         use DatabaseErrorKind::{
@@ -55,10 +96,17 @@ impl From<Error> for RepoError {
                 ClosedConnection | UnableToSendCommand | SerializationFailure | ReadOnlyTransaction,
                 _,
             )
-            | Error::BrokenTransactionManager
-            | Error::RollbackErrorOnCommit { .. } => Self::Busy(error.into()),
+            | Error::BrokenTransactionManager => Self::Busy(error.into()),
+            Error::RollbackErrorOnCommit { commit_error, .. } => {
+                let message = commit_error.to_string();
+                Self::of_disk(&message, error).unwrap_or_else(|error| Self::Busy(error.into()))
+            }
             Error::DatabaseError(_, cause) if BUSY.iter().any(|text| cause.message().contains(text)) => {
                 Self::Busy(error.into())
+            }
+            Error::DatabaseError(_, cause) => {
+                let message = cause.message().to_owned();
+                Self::of_disk(&message, error).unwrap_or_else(|error| Self::Failed(error.into()))
             }
             _ => Self::Failed(error.into()),
         }

@@ -5,6 +5,7 @@ use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
+use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::RepoError;
@@ -19,7 +20,15 @@ const UNLOCK: &str = "SELECT pg_advisory_unlock(2199023254)";
 
 /// Runs the migrations of the embedded database that have not run yet, each in a transaction.
 pub(crate) fn sqlite(conn: &mut SqliteConnection) -> Result<(), RepoError> {
-    conn.run_pending_migrations(SQLITE).map(|_| ()).map_err(RepoError::Failed)
+    let run = conn.run_pending_migrations(SQLITE).map(|_| ());
+    run.map_err(|error| RepoError::of_disk(&error.to_string(), error).unwrap_or_else(RepoError::Failed))
+}
+
+/// Whether all migrations of the embedded database have run. Asked without writing anything.
+pub(crate) fn is_sqlite_current(conn: &mut SqliteConnection) -> Result<bool, RepoError> {
+    let run: Vec<Name> = diesel::sql_query("SELECT version AS name FROM __diesel_schema_migrations").load(conn)?;
+    let known: Vec<Box<dyn Migration<Sqlite>>> = SQLITE.migrations().map_err(RepoError::Failed)?;
+    Ok(known.iter().all(|known| run.iter().any(|run| known.name().version().to_string() == run.name)))
 }
 
 #[derive(QueryableByName)]

@@ -16,8 +16,7 @@ const OLDEST: [u32; 3] = [3, 51, 3];
 /// Opens the file for readers or for writers, who wait so long for one in another process.
 pub(crate) fn connect(path: &Path, role: Role, patience: Duration) -> Result<SqliteConnection, RepoError> {
     let path = path.to_str().ok_or_else(|| RepoError::Unusable("the data folder's name is no text".into()))?;
-    let failed = |error: ConnectionError| RepoError::Unusable(format!("{path} cannot be opened: {error}"));
-    let mut conn = SqliteConnection::establish(path).map_err(failed)?;
+    let mut conn = open(path, path)?;
     // The time limit first, so that the next lines wait too. Deleted rows are overwritten: contacts can be erased.
     let settings = format!(
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
@@ -27,8 +26,42 @@ pub(crate) fn connect(path: &Path, role: Role, patience: Duration) -> Result<Sql
         if role == Role::Reader { -8192 } else { -32768 },
         if role == Role::Reader { "PRAGMA query_only = ON;" } else { "" },
     );
-    conn.batch_execute(&settings).map_err(|error| RepoError::Unusable(format!("{path}: {error}")))?;
+    set(&mut conn, path, &settings)?;
     Ok(conn)
+}
+
+/// Opens a file that cannot be written, for readers: on a disk that is full or read-only.
+pub(crate) fn connect_read_only(path: &Path, patience: Duration) -> Result<SqliteConnection, RepoError> {
+    let name = path.to_str().ok_or_else(|| RepoError::Unusable("the data folder's name is no text".into()))?;
+    let address = format!("file:{}", name.replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
+    let settings =
+        format!("PRAGMA busy_timeout = {}; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;", patience.as_millis());
+    let connect = |mode: &str| {
+        let mut conn = open(&format!("{address}?{mode}"), name)?;
+        set(&mut conn, name, &settings)?;
+        set(&mut conn, name, "SELECT count(*) FROM sqlite_schema;")?;
+        Ok(conn)
+    };
+    connect("mode=ro").or_else(|error: RepoError| {
+        // The files beside it can be made as little as it can be written. It is whole without them, unless its log
+        // holds something.
+        let log = std::fs::metadata(format!("{name}-wal")).map_or(0, |log| log.len());
+        if log == 0 { connect("immutable=1") } else { Err(error) }
+    })
+}
+
+fn open(address: &str, shown: &str) -> Result<SqliteConnection, RepoError> {
+    SqliteConnection::establish(address).map_err(|error| {
+        let text = format!("{shown} cannot be opened: {error}");
+        RepoError::of_disk(&error.to_string(), text).unwrap_or_else(RepoError::Unusable)
+    })
+}
+
+fn set(conn: &mut SqliteConnection, shown: &str, settings: &str) -> Result<(), RepoError> {
+    conn.batch_execute(settings).map_err(|error| {
+        let text = format!("{shown}: {error}");
+        RepoError::of_disk(&error.to_string(), text).unwrap_or_else(RepoError::Unusable)
+    })
 }
 
 /// How a transaction begins.

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod connections;
 mod contract;
+mod disk;
 mod document;
+mod edge;
 mod evidence;
 mod exports;
 mod files;

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use api::{Config, DatabaseOptions, Limits, Running};
+use api::{Config, ConnectionLimits, DatabaseOptions, Limits, Running};
 use clap::Parser;
 use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
@@ -76,6 +76,16 @@ pub(crate) fn limits(arguments: &[&str]) -> Limits {
     Only::parse_from([&["limits"], arguments].concat()).limits
 }
 
+/// The limits on connections that the command line has where nothing is said, or others.
+pub(crate) fn connection_limits(arguments: &[&str]) -> ConnectionLimits {
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        limits: ConnectionLimits,
+    }
+    Only::parse_from([&["limits"], arguments].concat()).limits
+}
+
 impl App {
     pub(crate) fn start() -> Self {
         Self::with_limits(limits(&[]))
@@ -96,6 +106,14 @@ impl App {
         Self::with(limits(&[]), Some(model.to_owned()), Duration::from_secs(86_400))
     }
 
+    /// A service with limits on connections, behind a proxy or not.
+    pub(crate) fn with_connections(connections: ConnectionLimits, behind_proxy: bool) -> Self {
+        let mut app = Self::start();
+        (app.config.connection_limits, app.config.behind_proxy) = (connections, behind_proxy);
+        app.start_again();
+        app
+    }
+
     fn with(limits: Limits, model: Option<PathBuf>, rescore_after: Duration) -> Self {
         let data = Data::new();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -105,6 +123,8 @@ impl App {
             listen: any,
             admin_listen: any,
             tls: None,
+            behind_proxy: false,
+            connection_limits: connection_limits(&[]),
             workers: 1,
             limits,
             model,
@@ -220,8 +240,12 @@ impl Process {
     /// Starts it, and waits until it says where it is.
     pub(crate) fn start(data: &Data, arguments: &[&str]) -> Self {
         let arguments = [&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], arguments].concat();
+        Self::spawn(command(data, &arguments))
+    }
+
+    /// Starts it by a command.
+    pub(crate) fn spawn(mut service: Command) -> Self {
         let log = NamedTempFile::new().unwrap();
-        let mut service = command(data, &arguments);
         let mut child = service.stdout(Stdio::piped()).stderr(log.reopen().unwrap()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -233,6 +257,13 @@ impl Process {
     /// A client of it with a token.
     pub(crate) fn client(&self, token: &str) -> Client {
         Client { address: self.address, token: Some(token.to_owned()), lang: "en" }
+    }
+
+    /// Where health and metrics are asked for.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        let log = self.log();
+        let address = log.split("admin_address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        address.unwrap_or_else(|| panic!("{log}")).parse().unwrap()
     }
 
     /// What it has logged.
@@ -533,15 +564,17 @@ pub(crate) fn operation(method: &str, path: &str) -> Option<&'static Value> {
     let asked: Vec<&str> = path.split('?').next()?.split('/').collect();
     let paths = DOCUMENT["paths"].as_object()?.iter();
     let mut fitting: Vec<_> = paths
-        .filter(|(template, item)| {
+        .filter(|(template, _)| {
             let known: Vec<&str> = template.split('/').collect();
-            let fits = known.len() == asked.len()
-                && known.iter().zip(&asked).all(|(known, asked)| known.starts_with('{') || known == asked);
-            fits && item.get(method.to_lowercase()).is_some()
+            known.len() == asked.len()
+                && known
+                    .iter()
+                    .zip(&asked)
+                    .all(|(known, asked)| (known.starts_with('{') && !asked.is_empty()) || known == asked)
         })
         .collect();
     fitting.sort_by_key(|(template, _)| template.matches('{').count());
-    fitting.first().map(|(_, item)| &item[method.to_lowercase()])
+    fitting.first().and_then(|(_, item)| item.get(method.to_lowercase()))
 }
 
 /// Asserts that the document says what was answered: the status, and every member of the body with its type.

@@ -15,6 +15,8 @@ use schema::{Choice, Instant, Role, TenantId, TokenId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::service::private_file;
+
 /// How long a token is good where nothing else is asked for.
 pub(crate) const USUAL_LIFE: TimeDelta = TimeDelta::hours(12);
 /// The longest that a token may be good.
@@ -53,11 +55,16 @@ struct RawClaims {
 }
 
 /// Why a token is refused, in both languages.
-type Refusal = (&'static str, &'static str);
+pub(super) type Refusal = (&'static str, &'static str);
 
 const NOT_GOOD: Refusal = (
     "トークンが正しくありません。欠けずに写したか確かめ、なければ sonae token create で発行してください",
     "the token is not valid; check that it was copied whole, or make one with `sonae token create`",
+);
+
+pub(super) const EXPIRED: Refusal = (
+    "トークンの期限が切れています（既定で12時間）。sonae token create で新しいトークンを発行してください",
+    "the token has expired (after 12 hours by default); make a new one with `sonae token create`",
 );
 
 impl Keys {
@@ -66,7 +73,7 @@ impl Keys {
         let folder = folder.join("keys");
         private_folder(&folder)?;
         // Two processes that begin together must not make a key each: the one would not know the other's.
-        let lock = fs::File::create(folder.join(".lock"))?;
+        let lock = private_file().create(true).truncate(false).open(folder.join(".lock"))?;
         lock.lock()?;
         let mut keys = read_keys(&folder)?;
         if keys.is_empty() {
@@ -74,6 +81,15 @@ impl Keys {
             keys = read_keys(&folder)?;
         }
         drop(lock);
+        Self::checked(keys)
+    }
+
+    /// Reads the keys of a data folder on a disk that takes no writes.
+    pub(crate) fn read(folder: &Path) -> io::Result<Self> {
+        Self::checked(read_keys(&folder.join("keys"))?)
+    }
+
+    fn checked(mut keys: Vec<(String, Vec<u8>)>) -> io::Result<Self> {
         keys.sort();
         Self::of(keys).and_then(|keys| keys.proved())
     }
@@ -152,11 +168,10 @@ impl Keys {
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.validate_nbf = true;
+        // The clock that issued a token is this one, or as good.
+        rules.leeway = 0;
         let claims = jsonwebtoken::decode::<RawClaims>(token, key, &rules).map_err(|error| match error.kind() {
-            jsonwebtoken::errors::ErrorKind::ExpiredSignature => (
-                "トークンの期限が切れています（既定で12時間）。sonae token create で新しいトークンを発行してください",
-                "the token has expired (after 12 hours by default); make a new one with `sonae token create`",
-            ),
+            jsonwebtoken::errors::ErrorKind::ExpiredSignature => EXPIRED,
             _ => NOT_GOOD,
         })?;
         let claims = claims.claims;

@@ -21,13 +21,13 @@ use crate::demo::{self, AS_OF};
 use crate::files::printable;
 use crate::files::scores::provenance;
 use crate::imports::{Format, ImportRequest, import_folder};
-use crate::jobs::{Interrupted, PROGRESS_FILE, Progress};
+use crate::jobs::{Interrupted, Progress};
 use crate::overview::Overview;
 use crate::portfolio::read_overview;
 use crate::problem::ApiError;
 use crate::score_runs::{RunRequest, run_now};
 use crate::scores::{explanation, read_facts};
-use crate::service::{self, Store};
+use crate::service::{self, OWN, Store, hide_new_files};
 
 /// Show everything on a made-up portfolio
 ///
@@ -49,6 +49,8 @@ pub(super) struct Args {
     lang: LangArg,
     #[command(flatten)]
     limits: crate::config::Limits,
+    #[command(flatten)]
+    connections: crate::config::ConnectionLimits,
 }
 
 impl Args {
@@ -111,7 +113,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
             "another demo serves it; stop that one first",
         ));
     }
-    let mine = [MARK, "sonae.db", "sonae.db-wal", "sonae.db-shm", "keys", "serve.lock", PROGRESS_FILE];
+    let mine = [&[MARK], OWN.as_slice()].concat();
     for entry in if has_content { Some(folder.read_dir()?) } else { None }.into_iter().flatten() {
         let name = entry?.file_name();
         if !mine.iter().any(|known| name == *known) {
@@ -132,6 +134,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
 
 /// Imports and scores; gives what is to be printed, and a token.
 fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
+    hide_new_files();
     let files = tempfile::tempdir()?;
     demo::write(files.path())?;
     let store = Store::open(&args.data, &Place::Folder(args.data.clone()), 1, PATIENCE)?;
@@ -289,6 +292,8 @@ fn serve_until_stopped(args: &Args, token: &str, lang: Lang) -> Result<(), Failu
         listen: args.listen.unwrap_or_else(|| free_or_any(usual)),
         admin_listen: any,
         tls: None,
+        behind_proxy: false,
+        connection_limits: args.connections,
         workers: 2,
         limits: args.limits,
         model: None,

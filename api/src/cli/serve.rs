@@ -10,8 +10,8 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
 use super::{DataFolder, Failure};
-use crate::config::{Config, Limits};
-use crate::service;
+use crate::config::{Config, ConnectionLimits, Limits};
+use crate::service::{self, hide_new_files};
 
 /// Run the service
 ///
@@ -34,8 +34,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
     /// A proxy in front of the service encrypts: other machines may reach it without a certificate
+    ///
+    /// The proxy must be the only one that can reach the service, and must set X-Forwarded-For and X-Forwarded-Proto itself:
+    /// the service then counts requests by the last address in X-Forwarded-For. Without this option neither header is
+    /// looked at, for anybody can send them.
     #[arg(long)]
     behind_proxy: bool,
+    #[command(flatten)]
+    connections: ConnectionLimits,
     /// How many threads serve requests [default: as many as there are cores]
     #[arg(long, value_name = "THREADS")]
     workers: Option<usize>,
@@ -72,6 +78,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("--admin-listen {}: give a loopback address", args.admin_listen)));
     }
     log(args.log_format, "info");
+    hide_new_files();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     // What is wrong with the URL is a matter of usage, and said before anything begins.
     args.data.place()?;
@@ -81,6 +88,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         listen: args.listen,
         admin_listen: args.admin_listen,
         tls: args.tls_cert.clone().zip(args.tls_key.clone()),
+        behind_proxy: args.behind_proxy,
+        connection_limits: args.connections,
         workers: args.workers.unwrap_or(cores).max(1),
         limits: args.limits,
         model: args.model.clone(),

@@ -7,7 +7,7 @@ use scoring::Lang;
 use serde_json::json;
 
 use crate::imports;
-use crate::problem::{ApiError, Text};
+use crate::problem::{ApiError, ProblemKind, Text};
 
 /// After how many attempts in a row that got no further than the one before a job is given up.
 pub(super) const MOST_STALLED: i32 = 10;
@@ -35,7 +35,8 @@ impl From<schema::RepoError> for Interrupted {
     fn from(error: schema::RepoError) -> Self {
         match error {
             schema::RepoError::TakenOver => Self::TakenOver,
-            schema::RepoError::Busy(_) => Self::Unavailable(error.into()),
+            schema::RepoError::Busy(_) | schema::RepoError::Unwritable(_) => Self::Unavailable(error.into()),
+            schema::RepoError::Full(_) => Self::disk_is_full(),
             error => Self::Failed(error.into()),
         }
     }
@@ -43,7 +44,7 @@ impl From<schema::RepoError> for Interrupted {
 
 impl From<io::Error> for Interrupted {
     fn from(error: io::Error) -> Self {
-        Self::Failed(error.into())
+        ApiError::internal(error).into()
     }
 }
 
@@ -51,13 +52,24 @@ impl From<ApiError> for Interrupted {
     fn from(error: ApiError) -> Self {
         match error {
             ApiError::Internal(cause) => Self::Failed(cause),
-            ApiError::Busy(cause) => cause.into(),
+            ApiError::Busy(cause) | ApiError::Disk(cause) => cause.into(),
             ApiError::Problem(problem) => Self::Failed(format!("{problem:?}").into()),
         }
     }
 }
 
 impl Interrupted {
+    /// It ends saying so: begun again at once, it would fill the disk again.
+    fn disk_is_full() -> Self {
+        Self::Refused(
+            ProblemKind::InsufficientStorage.slug(),
+            Text::new(
+                "サービスのディスクに空きがなくなりました。何も変わっていません。管理者に伝え、空きができてからやり直してください",
+                "the disk of the service became full; nothing has changed; tell whoever runs it, and try again when there is room",
+            ),
+        )
+    }
+
     /// Why, for a person at the command line.
     pub(crate) fn text(&self, lang: Lang) -> String {
         match self {

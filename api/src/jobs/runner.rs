@@ -175,7 +175,13 @@ impl Runner {
     pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, ServeError> {
         let database = database.with_patience(PATIENCE);
         let progress_file = tools.folder.join(PROGRESS_FILE);
-        self.clean_up(&database, &progress_file)?;
+        match self.clean_up(&database, &progress_file) {
+            // What there is can be read all the same.
+            Err(error) if error.is_of_disk() => {
+                warn!(error = %crate::cli::with_causes(&error), "what an ended process has left stays for now");
+            }
+            done => done?,
+        }
         let mut threads = Vec::new();
         let (runner, shared) = (self.clone(), database.clone());
         threads.push(spawn("leases", move || match runner.0.is_shared {
@@ -315,6 +321,20 @@ impl Runner {
         Ok(may_go_on)
     }
 
+    /// Records what became of a job, again and again while the disk or the database takes no writes: it would be shown as
+    /// running until the next start otherwise.
+    fn record(&self, write: impl Fn() -> Result<(), RepoError>) -> Result<(), RepoError> {
+        loop {
+            match write() {
+                Err(error) if (error.is_of_disk() || matches!(error, RepoError::Busy(_))) && !self.is_stopping() => {
+                    warn!(error = %crate::cli::with_causes(&error), "what became of a job cannot be recorded yet");
+                    self.rest(LOOK_AGAIN);
+                }
+                done => return done,
+            }
+        }
+    }
+
     fn conclude(&self, database: &Database, tenant: TenantId, job: &JobRow, outcome: Result<JobState, Interrupted>) {
         let interrupted = match outcome {
             Ok(state) => return info!(state = schema::Choice::key(state), "job ended"),
@@ -330,7 +350,7 @@ impl Runner {
             _ => false,
         };
         if begins_again {
-            let released = database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, job));
+            let released = self.record(|| database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, job)));
             // Otherwise it was handed over already, its lease ends by itself, or the next start puts it back.
             return info!(is_released = released.is_ok(), "job interrupted; it begins again");
         }
@@ -346,7 +366,7 @@ impl Runner {
         }
         let result = interrupted_result(job.kind, &interrupted);
         let end = |conn: &mut Conn| jobs::finish(conn, tenant, job, state, &result, Instant::now());
-        match database.run(ConnRole::Queue, tenant, end) {
+        match self.record(|| database.run(ConnRole::Queue, tenant, end)) {
             Ok(()) => {}
             Err(RepoError::TakenOver) => warn!("another process has taken the job over"),
             Err(error) => {

@@ -1,13 +1,21 @@
 //! Health and metrics, on a listener that only this machine can reach.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data};
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, get};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use schema::{ConnRole, Scope, tenants};
+use schema::{ConnRole, Database, Place, Scope, tenants};
+use tokio::time::timeout;
 
+use super::machine::{FileId, file_id, free_bytes, try_writing};
+use super::refused::problem_at;
+use crate::edge::SECURITY;
+use crate::problem::{Problem, ProblemKind};
 use crate::state::State;
 
 /// The process's metrics: one recorder, however many services it runs.
@@ -28,7 +36,18 @@ pub(super) fn recorder() -> PrometheusHandle {
 }
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(live).service(ready).service(get_metrics);
+    config.service(live).service(ready).service(get_metrics).default_service(web::to(nothing));
+}
+
+/// The headers that are on every answer here too.
+pub(super) fn headers() -> DefaultHeaders {
+    SECURITY.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
+}
+
+/// What is not here, and heads that are refused.
+async fn nothing(request: HttpRequest) -> HttpResponse {
+    let problem = problem_at(request.path()).unwrap_or_else(|| Problem::from(ProblemKind::NoSuchPath));
+    HttpResponse::new(problem.status())
 }
 
 /// The process answers.
@@ -37,21 +56,65 @@ async fn live() -> HttpResponse {
     HttpResponse::Ok().body("ok\n")
 }
 
-/// Requests can be served: the database answers and the data folder can be written.
+/// How long the answer to whether the service is ready may take.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// What the service looks at to say whether it is ready.
+#[derive(Debug, Clone)]
+pub(super) struct Probe {
+    folder: PathBuf,
+    /// The file of an embedded database, and which one it was when the service began.
+    database: Option<(PathBuf, FileId)>,
+    min_free_bytes: u64,
+    can_write: bool,
+}
+
+impl Probe {
+    pub(super) fn new(folder: &Path, place: &Place, min_free_bytes: u64, can_write: bool) -> io::Result<Self> {
+        let database = match place {
+            Place::Folder(folder) => {
+                let path = folder.join("sonae.db");
+                let id = file_id(&path)?;
+                Some((path, id))
+            }
+            Place::Server { .. } => None,
+        };
+        Ok(Self { folder: folder.to_owned(), database, min_free_bytes, can_write })
+    }
+
+    /// Looks whether requests can be served, and what they change be kept; says what is in the way.
+    fn look(&self, database: &Database) -> Result<(), String> {
+        // Not through the writer: an import holds it for as long as it takes.
+        let read = database.run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|_| ()));
+        read.map_err(|error| crate::cli::with_causes(&error))?;
+        let Some((path, id)) = &self.database else { return Ok(()) };
+        if !self.can_write {
+            return Err("the disk took no writes when the service began; start it again when it does".to_owned());
+        }
+        if file_id(path).ok() != Some(*id) {
+            return Err(format!("{} is not the file that the service has open", path.display()));
+        }
+        try_writing(&self.folder).map_err(|error| format!("{}: {error}", self.folder.display()))?;
+        match free_bytes(&self.folder) {
+            Some(free) if free < self.min_free_bytes => {
+                Err(format!("{free} bytes are free on the disk, and {} are wanted", self.min_free_bytes))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Requests can be served: the database answers, and what is written is kept.
 #[get("/readyz")]
-async fn ready(state: Data<State>, data: Data<PathBuf>) -> HttpResponse {
+async fn ready(state: Data<State>, probe: Data<Probe>) -> HttpResponse {
     let database = state.db.database().clone();
-    let probed = web::block(move || {
-        database
-            .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|_| ()))
-            .map_err(|error| error.to_string())?;
-        // Not through the database: an import holds its writer for as long as it takes.
-        tempfile::NamedTempFile::new_in(data.as_path()).map(|_| ()).map_err(|error| error.to_string())
-    });
-    match probed.await {
-        Ok(Ok(())) => HttpResponse::Ok().body("ok\n"),
-        Ok(Err(error)) => HttpResponse::ServiceUnavailable().body(format!("{error}\n")),
-        Err(error) => HttpResponse::ServiceUnavailable().body(format!("{error}\n")),
+    let looked = timeout(PROBE, web::block(move || probe.look(&database))).await;
+    let no = |text: String| HttpResponse::ServiceUnavailable().body(format!("{text}\n"));
+    match looked {
+        Ok(Ok(Ok(()))) => HttpResponse::Ok().body("ok\n"),
+        Ok(Ok(Err(text))) => no(text),
+        Ok(Err(error)) => no(error.to_string()),
+        Err(_) => no(format!("the database or the disk did not answer within {} seconds", PROBE.as_secs())),
     }
 }
 

@@ -15,7 +15,9 @@ struct Known {
 }
 
 impl Allowed {
-    pub(crate) fn of(document: &OpenApi) -> Self {
+    /// Those of the document, and others that are read and take no parameters.
+    pub(crate) fn of(document: &OpenApi, others: impl Iterator<Item = String>) -> Self {
+        let split = |path: &str| path.split('/').map(str::to_owned).collect();
         let paths = document.paths.paths.iter().map(|(path, item)| {
             let operations = [
                 (Method::GET, &item.get),
@@ -27,9 +29,10 @@ impl Allowed {
             let known = operations.into_iter().filter_map(|(method, operation)| {
                 operation.as_ref().map(|operation| Known { method, reads_query: reads_query(operation) })
             });
-            (path.split('/').map(str::to_owned).collect(), known.collect())
+            (split(path), known.collect())
         });
-        Self(paths.collect())
+        let read = || vec![Known { method: Method::GET, reads_query: true }];
+        Self(paths.chain(others.map(|path| (split(&path), read()))).collect())
     }
 
     /// The operations of a path: of the one with the fewest parameters, for /suppliers/by-code is no id.
@@ -51,6 +54,12 @@ impl Allowed {
     pub(crate) fn methods(&self, path: &str) -> Option<String> {
         let names: Vec<_> = self.operations(path).iter().map(|known| known.method.as_str()).collect();
         (!names.is_empty()).then(|| names.join(", "))
+    }
+
+    /// Whether a path has a method; HEAD where it has GET.
+    pub(crate) fn has(&self, path: &str, method: &Method) -> bool {
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        self.operations(path).iter().any(|known| known.method == *method)
     }
 
     /// Whether an operation has no parameter in the query string, so that any is unknown.
