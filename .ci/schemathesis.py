@@ -19,7 +19,7 @@ BEYOND_THE_SCHEMA = {
     "password-protected", "several-files",
 }
 # Needed beside another parameter or member.
-NEEDED_BESIDE = {"system", "kind", "#/system", "#/mail_address", "#/phone_number", "#/provider_name", "#/file"}
+NEEDED_BESIDE = {"system", "kind", "#/system", "#/supplier_code", "#/mail_address", "#/phone_number", "#/provider_name", "#/file"}
 
 
 def is_beyond(fault):
