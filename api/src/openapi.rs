@@ -77,6 +77,12 @@ impl Shape {
         self
     }
 
+    /// From where to where a number goes.
+    pub(crate) fn range(mut self, min: i64, max: i64) -> Self {
+        (self.0.minimum, self.0.maximum) = (Some(number(min as f64)), Some(number(max as f64)));
+        self
+    }
+
     /// What a text looks like, as a regular expression.
     pub(crate) fn pattern(mut self, pattern: impl Into<String>) -> Self {
         self.0.pattern = Some(pattern.into());

@@ -123,7 +123,10 @@ pub(crate) fn filter_parameters() -> Vec<Parameter> {
     ] {
         for (suffix, bound) in [("gte", "or more"), ("lte", "or less")] {
             let text = format!("With a {text} of so much {bound}.");
-            let shape = number_schema(&text, example);
+            let shape = match column.ends_with("_jpy") {
+                true => openapi::whole_schema(&text, example as i64).range(0, 1_000_000_000_000_000),
+                false => number_schema(&text, example).range(0, 100),
+            };
             parameters.push(openapi::parameter(&format!("{column}_{suffix}"), &text, shape, false));
         }
     }

@@ -248,10 +248,10 @@ struct Unpacking {
 impl Unpacking {
     /// Packed bytes that are unpacked at a time: into a thousand times as many at most.
     const STEP: usize = 1 << 10;
-    /// From how many bytes on an unlikely ratio is refused.
-    const SMALL: u64 = 16 << 20;
-    /// Tables pack to a tenth or a fiftieth.
-    const MOST_FOLD: u64 = 200;
+    /// From how many bytes on an unlikely ratio is refused: before much of a bomb is stored.
+    const SMALL: u64 = 2 << 20;
+    /// Tables pack to a fifth or a twentieth.
+    const MOST_FOLD: u64 = 100;
 
     fn new(limit: u64) -> Self {
         let decoder = MultiGzDecoder::new(Vec::new());
