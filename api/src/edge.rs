@@ -188,7 +188,8 @@ fn complete(headers: &mut HeaderMap, id: &str, was_encrypted: bool) {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
     }
     let is_packable = headers.contains_key(header::VARY);
-    let vary = if is_packable { "accept-language, authorization, accept-encoding" } else { "accept-language, authorization" };
+    let vary =
+        if is_packable { "accept-language, authorization, accept-encoding" } else { "accept-language, authorization" };
     headers.insert(header::VARY, HeaderValue::from_static(vary));
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, value);

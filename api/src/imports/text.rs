@@ -93,9 +93,16 @@ fn wide_encoding(head: &[u8]) -> Option<&'static str> {
     match (even, odd) {
         (_, 2..) if odd > 4 * even && has_pairs([b",\0", b"\n\0"]) => Some("UTF-16"),
         (2.., _) if even > 4 * odd && has_pairs([b"\0,", b"\0\n"]) => Some("UTF-16"),
-        (3.., 3..) if (even + odd) * 2 > head.len() => Some("UTF-32"),
+        (3.., 3..) if is_utf32(head) => Some("UTF-32"),
         _ => None,
     }
+}
+
+/// Whether each four bytes are a character of UTF-32, of which none is a NUL.
+fn is_utf32(head: &[u8]) -> bool {
+    let is = |wide: fn(&[u8]) -> bool| head.chunks_exact(4).all(wide);
+    is(|four| matches!(four, [1.., _, 0, 0] | [_, 1.., 0, 0]))
+        || is(|four| matches!(four, [0, 0, 1.., _] | [0, 0, _, 1..]))
 }
 
 /// A reason, as the cause of an error of a reader.

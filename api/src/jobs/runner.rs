@@ -350,7 +350,8 @@ impl Runner {
             _ => false,
         };
         if begins_again {
-            let released = self.record(|| database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, job)));
+            let released =
+                self.record(|| database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, job)));
             // Otherwise it was handed over already, its lease ends by itself, or the next start puts it back.
             return info!(is_released = released.is_ok(), "job interrupted; it begins again");
         }
