@@ -101,8 +101,8 @@ fn wide_encoding(head: &[u8]) -> Option<&'static str> {
 /// Whether each four bytes are a character of UTF-32, of which none is a NUL.
 fn is_utf32(head: &[u8]) -> bool {
     let is = |wide: fn(&[u8]) -> bool| head.chunks_exact(4).all(wide);
-    is(|four| matches!(four, [1.., _, 0, 0] | [_, 1.., 0, 0]))
-        || is(|four| matches!(four, [0, 0, 1.., _] | [0, 0, _, 1..]))
+    is(|four| matches!(four, [1..=255, _, 0, 0] | [_, 1..=255, 0, 0]))
+        || is(|four| matches!(four, [0, 0, 1..=255, _] | [0, 0, _, 1..=255]))
 }
 
 /// A reason, as the cause of an error of a reader.
