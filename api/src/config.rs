@@ -38,7 +38,7 @@ pub struct Limits {
     #[arg(long, value_name = "BYTES", default_value_t = 512 << 20)]
     pub xlsx_unpacked_bytes: u64,
     /// The most findings that an import keeps; the rest are counted
-    #[arg(long, value_name = "FINDINGS", default_value_t = 100_000)]
+    #[arg(long, value_name = "FINDINGS", default_value_t = 10_000)]
     pub max_findings: u32,
     /// The most jobs of one buyer that wait or run
     #[arg(long, value_name = "JOBS", default_value_t = 20)]

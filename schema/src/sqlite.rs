@@ -20,10 +20,12 @@ pub(crate) fn connect(path: &Path, role: Role, patience: Duration) -> Result<Sql
     // The time limit first, so that the next lines wait too. Deleted rows are overwritten: contacts can be erased.
     let settings = format!(
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-         PRAGMA secure_delete = ON; PRAGMA cache_size = {}; PRAGMA temp_store = MEMORY; {}",
+         PRAGMA secure_delete = ON; PRAGMA cache_size = {}; PRAGMA temp_store = {}; {}",
         patience.as_millis(),
         // Readers are many, and what they read stays with the operating system.
-        if role == Role::Reader { -8192 } else { -32768 },
+        if role == Role::Reader { -8192 } else { -16384 },
+        // What a statement of a writer would need to undo itself may be large: all parts of an upload that it deletes.
+        if role == Role::Reader { "MEMORY" } else { "FILE" },
         if role == Role::Reader { "PRAGMA query_only = ON;" } else { "" },
     );
     set(&mut conn, path, &settings)?;

@@ -62,7 +62,7 @@ fn a_query_string_has_a_hundred_parameters_at_most() {
     let query = |count: usize| (0..count).map(|place| format!("p{place}=1")).collect::<Vec<_>>().join("&");
 
     for path in ["/v1/suppliers", "/v1/scores", "/v1/jobs"] {
-        is_brief(&viewer.get(&format!("{path}?{}", query(5_000))), 101);
+        is_brief(&viewer.get(&format!("{path}?{}", query(500))), 101);
         is_brief(&viewer.get(&format!("{path}?{}", query(60))), 60);
     }
 }

@@ -100,17 +100,30 @@ impl From<schema::RepoError> for Stop {
     }
 }
 
+/// How far an import of a table goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Rows are read, each by itself: what is wrong with most files shows before anything is written.
+    Read,
+    /// They are compared with what is stored too.
+    Compare,
+    /// And what differs is written.
+    Write,
+}
+
 /// Imports a table of some kind.
 pub(crate) fn import(
     conn: &mut Conn,
     tenant: TenantId,
-    order: &Order,
+    (order, depth): (&Order, Depth),
     kind: RecordKind,
     rows: &mut dyn Rows,
     findings: &mut Findings,
     progress: &Progress,
 ) -> Result<TableReport, Stop> {
-    of_kind!(kind, Kind => Import::<Kind>::new(conn, tenant, order, rows.name(), findings, progress)?.run(rows))
+    of_kind!(kind, Kind => {
+        Import::<Kind>::new(conn, tenant, (order, depth), rows.name(), findings, progress)?.run(rows)
+    })
 }
 
 /// Rows of one look-up: as many as one statement takes.
@@ -218,6 +231,7 @@ struct Import<'a, R: Resource> {
     conn: &'a mut Conn,
     tenant: TenantId,
     order: &'a Order,
+    depth: Depth,
     findings: &'a mut Findings,
     progress: &'a Progress,
     report: TableReport,
@@ -237,7 +251,7 @@ impl<'a, R: Resource> Import<'a, R> {
     fn new(
         conn: &'a mut Conn,
         tenant: TenantId,
-        order: &'a Order,
+        (order, depth): (&'a Order, Depth),
         name: Option<&str>,
         findings: &'a mut Findings,
         progress: &'a Progress,
@@ -271,6 +285,7 @@ impl<'a, R: Resource> Import<'a, R> {
             conn,
             tenant,
             order,
+            depth,
             findings,
             progress,
             report,
@@ -300,6 +315,9 @@ impl<'a, R: Resource> Import<'a, R> {
         }
         read.map_err(Stop::Refused)?;
         self.flush()?;
+        if self.depth == Depth::Read {
+            return Ok(self.report);
+        }
         let place = Place { sheet: self.report.name.clone(), row: None };
         for warning in rows.take_warnings() {
             self.findings.push(&place, warning, true);
@@ -323,7 +341,9 @@ impl<'a, R: Resource> Import<'a, R> {
     }
 
     fn take(&mut self, row: u64, cells: Row<'_>) -> Result<(), Stop> {
-        self.progress.step(1);
+        if self.depth != Depth::Read {
+            self.progress.step(1);
+        }
         let cells = match cells {
             Ok(cells) => cells,
             Err(faults) => {
@@ -441,6 +461,9 @@ impl<'a, R: Resource> Import<'a, R> {
             return Err(Stop::Cancelled);
         }
         let pending = std::mem::take(&mut self.pending);
+        if self.depth == Depth::Read {
+            return Ok(());
+        }
         let keys: Vec<String> = pending.iter().map(|row| row.key.clone()).collect();
         let stored = R::with_keys(self.conn, self.tenant, &self.order.source, &keys, None)?;
         let mut stored: HashMap<String, Stored<R>> =
@@ -452,7 +475,7 @@ impl<'a, R: Resource> Import<'a, R> {
             self.compare(row, now, &sent, &mut changes);
         }
         // Nothing of an import with bad rows is kept in these modes: its good rows need not be written.
-        if self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0 {
+        if self.depth == Depth::Compare || (self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0) {
             return Ok(());
         }
         let (first_rows, first): (Vec<_>, Vec<_>) = changes.first.into_iter().unzip();

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::csv::CsvRows;
-use super::engine::{self, Order, Stop, TableReport};
+use super::engine::{self, Depth, Order, Stop, TableReport};
 use super::ndjson::NdjsonRows;
 use super::report::{Findings, Group, Place, Refusal, storable};
 use super::table::{kind_of_name, words_of};
@@ -23,6 +23,7 @@ use super::xlsx;
 use crate::cli::COMMAND_LINE;
 use crate::config::Limits;
 use crate::fault::{Fault, Reason};
+use crate::files::spill::has_room;
 use crate::jobs::{Interrupted, Progress};
 use crate::problem::Text;
 
@@ -243,6 +244,9 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> Result<JobState, Interrupted> {
     let request = ImportRequest::parse(&job.request).map_err(Interrupted::Failed)?;
+    if !has_room(request.bytes)? {
+        return Err(io::Error::from(io::ErrorKind::StorageFull).into());
+    }
     let (file, lines) = fetch(database, tenant, job.id)?;
     if request.format != Format::Xlsx {
         progress.set_total(lines);
@@ -333,7 +337,20 @@ fn import_tables(
     let mut tables = Vec::new();
     let stopped = conn.rehearse(|conn| {
         let done = opened.and_then(|opened| {
+            let is_only = opened.len() == 1;
             for (kind, mut rows) in opened {
+                // A file that is refused for a row near its end would be written up to there, and many times its size.
+                // Tables that refer to suppliers of the same file cannot be read before those are there.
+                let can_be_read = is_only || kind == RecordKind::Suppliers;
+                let depth = match order.mode {
+                    ImportMode::AllOrNothing | ImportMode::Replace if can_be_read => {
+                        let (order, mut none) = ((order, Depth::Read), Findings::new(0));
+                        let read = engine::import(conn, tenant, order, kind, &mut *rows, &mut none, progress)?;
+                        if read.rejected > 0 { Depth::Compare } else { Depth::Write }
+                    }
+                    _ => Depth::Write,
+                };
+                let order = (order, depth);
                 let report = engine::import(conn, tenant, order, kind, &mut *rows, &mut findings, progress)?;
                 tables.push(report);
             }

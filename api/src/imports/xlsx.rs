@@ -48,8 +48,10 @@ pub(crate) struct SheetRows {
     copy: Copy,
     /// What the sheets of a workbook share.
     shared: Rc<Shared>,
-    /// Headings that no column has, and sheets that are not read.
+    /// Sheets that are not read.
     warnings: Vec<Fault>,
+    /// Headings that no column has.
+    unknown: Vec<Fault>,
 }
 
 struct Shared {
@@ -99,7 +101,7 @@ pub(crate) fn unpack(
         let place = || Place { sheet: Some(name.clone()), row: (row > 0).then_some(u64::from(row)) };
         let copy = copy.map_err(|ended| ended.at(place()))?;
         let warnings = std::mem::take(&mut warnings);
-        tables.push((kind, SheetRows { sheet: name, copy, shared: Rc::clone(&shared), warnings }));
+        tables.push((kind, SheetRows { sheet: name, copy, shared: Rc::clone(&shared), warnings, unknown: Vec::new() }));
     }
     Ok(tables)
 }
@@ -171,7 +173,8 @@ impl Rows for SheetRows {
     }
 
     fn read(&mut self, columns: &Columns, visit: Visit<'_>) -> Result<(), Refusal> {
-        let Self { sheet, copy: Copy { rows, ranges }, shared, warnings } = self;
+        let Self { sheet, copy: Copy { rows, ranges }, shared, unknown, .. } = self;
+        unknown.clear();
         let refused = |row, fault| Refusal::new(Place { sheet: Some(sheet.clone()), row }, fault);
         let failed = |error: io::Error| {
             let text = Text::new(error.to_string(), error.to_string());
@@ -188,7 +191,7 @@ impl Rows for SheetRows {
             match &header {
                 None => {
                     let headings = shared.headings(&cells).map_err(failed)?;
-                    let read = Header::read(columns, headings.into_iter(), |fault| warnings.push(fault));
+                    let read = Header::read(columns, headings.into_iter(), |fault| unknown.push(fault));
                     header = Some(read.map_err(|fault| refused(row, fault))?);
                 }
                 Some(header) => {
@@ -206,7 +209,9 @@ impl Rows for SheetRows {
     }
 
     fn take_warnings(&mut self) -> Vec<Fault> {
-        std::mem::take(&mut self.warnings)
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.append(&mut self.unknown);
+        warnings
     }
 }
 
