@@ -112,6 +112,7 @@ impl Crossing {
             let asked = Asked { text: text.to_owned(), answer };
             tally.note(&asked, judge(&asked));
         };
+        let mut sent = String::new();
         for (kind, headings, rest) in [
             ("supplier_codes", "supplier_code,system,code", ",x,x"),
             ("relationships", "upstream_code,criticality,substitutability", ",routine,sole"),
@@ -126,6 +127,7 @@ impl Crossing {
             assert_eq!(job["result"]["created"], 0, "{kind} {job}");
             note(&file, ours.admin.get(&format!("/v1/jobs/{}", id(&job))));
             note(&file, ours.admin.get(&format!("/v1/imports/{}/findings?limit=1000", id(&job))));
+            sent += &file;
         }
         ours.admin.score(&json!({}));
         for operation in operations().into_iter().filter(|one| one.method == "GET" && one.role.is_some()) {
@@ -139,7 +141,9 @@ impl Crossing {
                 needed => path + &needed.replace("=A", "=ours-code-00"),
             };
             let path = path.trim_end_matches('?');
-            note(path, ours.client(&operation).get(path));
+            // Jobs say what was wrong with the files above: what we have written there ourselves.
+            let text = if path.starts_with("/v1/jobs") { format!("{path}\n{sent}") } else { path.to_owned() };
+            note(&text, ours.client(&operation).get(path));
         }
         tally
     }

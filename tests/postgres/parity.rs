@@ -92,7 +92,7 @@ fn postgres_facts(sql: &mut Sql) -> Facts {
          || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END \
          || coalesce(' DEFAULT ' || replace(pg_get_expr(adbin, adrelid), '::text', ''), '') \
          FROM ({tables}) t JOIN pg_attribute ON attrelid = t.oid LEFT JOIN pg_attrdef ON adrelid = t.oid AND adnum = attnum \
-         WHERE attnum > 0 AND NOT attisdropped"
+         WHERE attnum > 0 AND NOT attisdropped AND attgenerated = ''"
     );
     let keys = format!(
         "SELECT CASE contype WHEN 'p' THEN 'primary key ' ELSE 'unique ' END || t.relname || ' (' || {} || ')' \
