@@ -374,10 +374,13 @@ impl Reason {
                 "JSON のオブジェクトではありません。1行に1つ、{ } で書いてください".into(),
                 "not a JSON object; write one in braces on each line".into(),
             ),
-            Self::TooMuch { what, max } => (
-                format!("{}は{max}までです。減らすか、ファイルを分けてください", what.ja),
-                format!("at most {max} {} are taken; take fewer, or split the file", what.en),
-            ),
+            Self::TooMuch { what, max } => {
+                let max = grouped(*max as f64);
+                (
+                    format!("{}は{max}までです。減らすか、ファイルを分けてください", what.ja),
+                    format!("at most {max} {} are taken; take fewer, or split the file", what.en),
+                )
+            }
             Self::TooMany { what, max } => {
                 let max = grouped(*max as f64);
                 (
@@ -390,7 +393,7 @@ impl Reason {
                 format!("the file cannot be read ({}); open and save it again", why.en),
             ),
             Self::LineTooLong(max) => (
-                format!("{max}バイトを超える行があります。多くは閉じていない引用符（\"）が原因です。引用符と改行を確かめてください"),
+                format!("1行が長すぎます（{max}バイトまで）。多くは閉じていない引用符（\"）が原因です。引用符と改行を確かめてください"),
                 format!("a line has more than {max} bytes; mostly quotes never close: check quotes and line breaks"),
             ),
             Self::WrongSeparator => (

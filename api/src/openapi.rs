@@ -385,7 +385,7 @@ pub(crate) fn list_parameters(sorts: &[String], has_external_id: bool) -> Vec<Pa
         all.push(text("external_id", "With this key in its source.", "E0", 200));
         all.push(flag("include_retracted", "Also those that were taken back. `false` where there is none."));
     }
-    let since = "Recorded at this moment or later (RFC 3339): what has changed since.";
+    let since = "Recorded at this moment or later (RFC 3339): what has changed since. Add `include_ended=true` to see what was archived meanwhile.";
     all.push(parameter("recorded_since", since, time_schema(since), false));
     all.push(flag("include_ended", "Also those that no longer hold; `false` for suppliers, `true` for evidence."));
     all

@@ -30,7 +30,7 @@ const LIMITS: RecordLimits = RecordLimits { bytes: 1 << 20, fields: MAX_COLUMNS 
 const BUFFER: usize = 1 << 16;
 
 fn too_many_columns() -> Reason {
-    Reason::TooMuch { what: Text::new("列", "columns"), max: MAX_COLUMNS as u64 }
+    Reason::TooMuch { what: Text::new("列の数", "columns"), max: MAX_COLUMNS as u64 }
 }
 
 /// Why a text cannot be read, as far as its readers have said so, and where.
@@ -112,7 +112,7 @@ impl Rows for CsvRows {
                 return Err(self.fault(Some(row), Fault::new("", Reason::BadQuotes)));
             }
             if place > self.max_rows {
-                let reason = Reason::TooMuch { what: Text::new("行", "rows"), max: self.max_rows };
+                let reason = Reason::TooMuch { what: Text::new("行の数", "rows"), max: self.max_rows };
                 return Err(self.fault(Some(row), Fault::new("", reason)));
             }
             if let ControlFlow::Break(()) = visit(row, cells(&header, &record)) {
@@ -141,7 +141,7 @@ fn cells<'a>(header: &Header, record: &'a ByteRecord) -> super::engine::Row<'a> 
     for (place, column) in header.columns() {
         match str::from_utf8(record.get(place).unwrap_or_default()) {
             Ok(text) if text.len() > LONGEST_TEXT && text.chars().count() > LONGEST_TEXT => {
-                let what = Text::new("文字（1つのセル）", "characters in a cell");
+                let what = Text::new("1つのセルの文字数", "characters in a cell");
                 faults.push(Fault::new(column, Reason::TooMuch { what, max: LONGEST_TEXT as u64 }));
             }
             Ok(text) => cells.push((column, text_cell(unguarded(text)))),

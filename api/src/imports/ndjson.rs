@@ -45,7 +45,7 @@ impl Rows for NdjsonRows {
                 return Err(fault(Some(line), Reason::LineTooLong(LONGEST_LINE)));
             }
             if line > self.max_rows {
-                let what = Text::new("行", "rows");
+                let what = Text::new("行の数", "rows");
                 return Err(fault(Some(line), Reason::TooMuch { what, max: self.max_rows }));
             }
             let trimmed = text.trim_ascii();

@@ -335,7 +335,7 @@ impl Header {
             }
             header.columns.push(column);
             if header.columns.len() > MAX_COLUMNS {
-                let reason = Reason::TooMuch { what: Text::new("列", "columns"), max: MAX_COLUMNS as u64 };
+                let reason = Reason::TooMuch { what: Text::new("列の数", "columns"), max: MAX_COLUMNS as u64 };
                 return Err(Fault::new("", reason));
             }
         }
