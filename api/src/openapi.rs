@@ -549,7 +549,7 @@ fn limit_requests(components: &mut Components, operations: &mut [&mut Operation]
             return;
         }
         text.pattern = Some(match name {
-            "cursor" => r"^[A-Za-z0-9_-]+$".to_owned(),
+            "cursor" => r"^[A-Za-z0-9_-]*$".to_owned(),
             "evidence_url" => format!(r"^https?://[A-Za-z0-9][^\s{HIDDEN}]*$"),
             "mail_address" => format!(r"^[^\s@{HIDDEN}]+@[^\s@.{HIDDEN}]+\.[^\s@{HIDDEN}]+$"),
             "phone_number" => r"^[0-9+()-][0-9 +()-]*$".to_owned(),
