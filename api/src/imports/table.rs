@@ -231,7 +231,7 @@ pub(crate) fn as_column<'a>(name: &'a str, cell: Cell<'a>) -> (&'a str, Cell<'a>
 fn scaled(number: f64, times: f64) -> f64 {
     let product = number * times;
     let whole = product.round();
-    if (product - whole).abs() < 1e-6 * whole.abs().max(1.0).min(1e4) { whole } else { product }
+    if (product - whole).abs() < 1e-6 * whole.abs().clamp(1.0, 1e4) { whole } else { product }
 }
 
 /// The code of a prefecture by its name, with or without 都, 府 or 県.

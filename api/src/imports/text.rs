@@ -215,7 +215,7 @@ fn is_cut(bytes: &[u8]) -> bool {
 fn is_utf7(text: &str) -> bool {
     text.match_indices('+').any(|(place, _)| {
         let rest = text.get(place + 1..).unwrap_or_default();
-        let digits = rest.bytes().map_while(|byte| digit(byte));
+        let digits = rest.bytes().map_while(digit);
         let (mut bits, mut held, mut units, mut is_sound) = (0_u32, 0_u32, 0, true);
         for digit in digits {
             (bits, held) = (bits << 6 | digit, held + 6);

@@ -183,7 +183,8 @@ pub(super) fn try_writing(folder: &Path) -> io::Result<()> {
     file.as_file().sync_all()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
