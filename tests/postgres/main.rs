@@ -9,6 +9,7 @@ mod failures;
 mod gate;
 mod parity;
 mod processes;
+mod round_trips;
 #[path = "../api/support.rs"]
 mod support;
 #[cfg(feature = "postgres-tls")]
