@@ -256,3 +256,34 @@ fn a_run_asks_by_the_batch() {
         logged.score();
     });
 }
+
+#[test]
+fn an_import_after_one_that_was_undone_reads_no_table_again_and_again() {
+    const ROWS: usize = 6_000;
+    let cluster = Cluster::with(&[("autovacuum", "off")]).unwrap();
+    let data = Data::on(&cluster.url("postgres"));
+    let folder = data.path().join("files");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("suppliers.csv"), table("supplier_code,name", ROWS, |row| format!("S{row},架空{row}")))
+        .unwrap();
+    let import = || command(&data, &["import", folder.to_str().unwrap(), "--source", "a"]).output().unwrap();
+    let database = data.url().unwrap().rsplit('/').next().unwrap().to_owned();
+    let mut admin = Sql::open(&cluster.admin_url(&database)).unwrap();
+
+    // It is undone after its suppliers were written. Then the server cleans up, and takes the tables for empty.
+    fs::write(folder.join("supplier_codes.csv"), "system,code,supplier_code\nsap,1,NOBODY\n").unwrap();
+    assert!(!import().status.success());
+    admin.run("VACUUM (ANALYZE, TRUNCATE FALSE) supplier_versions").unwrap();
+    let known = "SELECT reltuples::text || ' of ' || (relpages > 50) FROM pg_class WHERE relname = 'supplier_versions'";
+    assert_eq!(admin.text(known).unwrap(), "0 of true");
+
+    fs::remove_file(folder.join("supplier_codes.csv")).unwrap();
+    let done = import();
+    assert!(done.status.success(), "{done:?}");
+    let read =
+        "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'supplier_versions'";
+    let counted = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'supplier_versions'";
+    within(30, "counted", || admin.text(counted).unwrap() == (2 * ROWS).to_string());
+    let read: usize = admin.text(read).unwrap().parse().unwrap();
+    assert!(read < 10 * ROWS, "{read} rows were read to write {ROWS}");
+}
