@@ -8,6 +8,7 @@ mod crossing;
 mod failures;
 mod gate;
 mod parity;
+mod pools;
 mod processes;
 #[path = "../api/support.rs"]
 mod support;
