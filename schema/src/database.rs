@@ -12,6 +12,7 @@ use diesel::r2d2::{ManageConnection, Pool, PoolError, PooledConnection};
 
 use crate::conn::{Conn, Role, Scope, each_backend};
 use crate::error::RepoError;
+use crate::migrate::Pending;
 use crate::server_url::ServerUrl;
 use crate::{TenantId, dialect, migrate, postgres, sqlite};
 
@@ -69,19 +70,24 @@ const BETWEEN_TURNS: Duration = Duration::from_millis(20);
 const AWAY: Duration = Duration::from_millis(500);
 
 impl Database {
-    /// Opens a database with so many connections for readers, and brings its tables up to date. `patience` is how long a
-    /// writer waits for another one.
+    /// Opens a database with so many connections for readers. `patience` is how long a writer waits for another one,
+    /// `pending` what becomes of migrations that have not run.
     ///
     /// # Errors
     /// When the database cannot be used, or the SQLite library is one that can lose data.
-    pub fn open(place: &Place, connection_count: u32, patience: Duration) -> Result<Self, RepoError> {
+    pub fn open(
+        place: &Place,
+        connection_count: u32,
+        patience: Duration,
+        pending: Pending<'_>,
+    ) -> Result<Self, RepoError> {
         let limits = postgres::Limits { patience, statement: None };
         let backend = match place {
             Place::Folder(folder) => {
                 let path = folder.join("sonae.db");
                 let mut first = sqlite::connect(&path, Role::Writer, patience)?;
                 sqlite::refuse_old(&mut first)?;
-                migrate::sqlite(&mut first)?;
+                migrate::sqlite(&mut first, pending)?;
                 let pool = |role, size| {
                     let manager = Manager::Sqlite { path: path.clone(), role, patience };
                     pool(size, patience + CHECKOUT_MARGIN).build(manager).map_err(RepoError::from)
@@ -91,7 +97,7 @@ impl Database {
             Place::Server { url, replica } => {
                 let mut first = postgres::connect(url)?;
                 let roles = postgres::check(&mut first)?;
-                migrate::postgres(&mut first)?;
+                migrate::postgres(&mut first, pending)?;
                 let server = |url: &ServerUrl| {
                     let is_away = Arc::<AtomicBool>::default();
                     let manager =
@@ -113,7 +119,7 @@ impl Database {
         let path = folder.join("sonae.db");
         let mut first = sqlite::connect_read_only(&path, patience)?;
         sqlite::refuse_old(&mut first)?;
-        if !migrate::is_sqlite_current(&mut first)? {
+        if !migrate::expect_sqlite(&mut first)? {
             let text = "its tables are to be brought up to date, and the disk takes no writes";
             return Err(RepoError::Unusable(format!("{}: {text}", path.display())));
         }

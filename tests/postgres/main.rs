@@ -9,8 +9,9 @@ mod failures;
 mod gate;
 mod parity;
 mod processes;
+mod row_level_security;
 #[path = "../api/support.rs"]
 mod support;
 #[cfg(feature = "postgres-tls")]
 mod tls;
-mod wall;
+mod upgrades;
