@@ -9,6 +9,7 @@ mod failures;
 mod gate;
 mod parity;
 mod processes;
+mod restore;
 mod row_level_security;
 #[path = "../api/support.rs"]
 mod support;
