@@ -49,8 +49,9 @@ policies AS (
         SELECT FROM pg_policy
         WHERE polrelid = tables.oid AND polname = policy AND polpermissive AND polcmd::TEXT = command AND polwithcheck IS NULL
             AND polroles = CASE WHEN part IS NULL THEN ARRAY[0::OID] ELSE ARRAY[roles.oid] END
-            -- The server writes the condition in its own way: with types, parentheses and without the operator's schema.
-            AND translate(replace(pg_get_expr(polqual, polrelid), '::text', ''), ' ()', '')
+            -- The server writes the condition in its own way: with types, parentheses, and the operator as the search
+            -- path asks for.
+            AND translate(replace(replace(pg_get_expr(polqual, polrelid), '::text', ''), 'OPERATOR(pg_catalog.=)', '='), ' ()', '')
                 = translate(replace(condition, 'OPERATOR(pg_catalog.=)', '='), ' ()', '')
             -- What it calls is the server's own.
             AND NOT EXISTS (

@@ -31,9 +31,6 @@ fn next_migration(database: &str) -> String {
     )
 }
 
-/// A migration of a release that older ones cannot work with.
-const TOO_NEW: &str = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990201000000')";
-
 /// What /readyz answers.
 fn ready(process: &Process) -> (u16, String) {
     let mut answer = agent().get(format!("http://{}/readyz", process.admin_address())).call().unwrap();
@@ -153,29 +150,6 @@ fn processes_go_on_and_can_be_started_again_while_a_newer_release_changes_the_ta
     assert_eq!(sql.text(policies).unwrap(), "1");
     let (code, said) = sonae(&data, &["migrate", "--check"]);
     assert!(code == Some(0) && said.contains("in ways that this one can work with"), "{said}");
-}
-
-#[test]
-fn tables_that_are_too_new_take_processes_out_of_service_and_refuse_others() {
-    let data = Data::new();
-    let process = Process::start(&data, &QUIET);
-    assert_eq!(ready(&process).0, 200);
-    let mut sql = Sql::open(&data.url().unwrap()).unwrap();
-    sql.run(TOO_NEW).unwrap();
-
-    let (status, said) = ready(&process);
-    assert!(status == 503 && said.contains("29990201000000") && said.contains("newer release"), "{said}");
-    for arguments in [&["serve"][..], &["tenant", "list"], &["migrate"]] {
-        let (code, said) = sonae(&data, arguments);
-        assert!(code == Some(1) && said.contains("29990201000000") && said.contains("newer release"), "{said}");
-    }
-    assert_eq!(sonae(&data, &["migrate", "--check"]).0, Some(3));
-    sql.run("INSERT INTO compatible_migrations VALUES ('29990201000000')").unwrap();
-    assert_eq!(ready(&process), (200, "ok\n".to_owned()));
-    // An older backup was put in the place of the database.
-    sql.run("DELETE FROM __diesel_schema_migrations WHERE version = '20261128030000'").unwrap();
-    let (status, said) = ready(&process);
-    assert!(status == 503 && said.contains("list_compatible_migrations"), "{said}");
 }
 
 #[test]
