@@ -27,7 +27,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schema::tenants::{self, TenantRow};
 use schema::{
-    ConnRole, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope, TenantId, UrlError,
+    ConnRole, ConnectionNeeds, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope,
+    TenantId, UrlError,
 };
 use tracing::{error, info, warn};
 use utoipa::{Modify, OpenApi};
@@ -319,6 +320,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         }
         (store, _) => (store?, true),
     };
+    say_connections(&store.database);
     let runner = Runner::new(store.database.is_shared());
     let tools = Tools {
         limits: config.limits,
@@ -387,6 +389,30 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
             threads.into_iter().for_each(|thread| drop(thread.join()));
             Err(ServeError::Listen(format!("{} and {}", config.listen, config.admin_listen), error))
         }
+    }
+}
+
+/// Says how many connections the processes that share a server may need, and warns where it does not let them have those.
+fn say_connections(database: &Database) {
+    let needs = match database.connection_needs() {
+        Ok(Some(needs)) => needs,
+        Ok(None) => return,
+        Err(error) => {
+            let error = crate::cli::with_causes(&error);
+            return warn!(error, "the server did not say how many connections it allows");
+        }
+    };
+    let ConnectionNeeds { own, all, limit, limited_by } = &needs;
+    let process = database.process();
+    info!(
+        process,
+        own, all, limit, limited_by, "connections to the server that this process and all of Sonae may open"
+    );
+    if !needs.fit() {
+        warn!(
+            "the processes of Sonae on the server may open {all} connections, and it allows {limit} ({limited_by}): lower \
+             --database-connections, or allow more; until then requests may wait for connections"
+        );
     }
 }
 

@@ -1,11 +1,16 @@
 //! What all handlers share.
 
 use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use actix_web::error::BlockingError;
 use actix_web::http::header;
 use actix_web::{HttpRequest, web};
-use schema::{Conn, ConnRole, Database, TenantId};
+use schema::{Conn, ConnRole, Database, RepoError, TenantId, Watch};
+use tokio::time::timeout;
 
 use crate::auth::Keys;
 use crate::config::Limits;
@@ -124,6 +129,52 @@ impl Db {
         work: impl FnOnce(&mut Conn, TenantId) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let database = self.0.clone();
-        web::block(move || database.run(role, tenant, |conn| work(conn, tenant))).await.map_err(ApiError::internal)?
+        let waited = Arc::new(Waited::default());
+        let seen = Arc::clone(&waited);
+        let done = web::block(move || {
+            database.run_watched(&seen.watch, role, tenant, |conn| {
+                let value = work(conn, tenant)?;
+                // Whoever asked was told that it was not done.
+                if seen.is_given_up.load(Ordering::Relaxed) { Err(no_answer().into()) } else { Ok(value) }
+            })
+        });
+        waited.until(done, self.0.longest_answer()).await
     }
+}
+
+/// What somebody waits for that happens on another thread.
+#[derive(Default)]
+struct Waited {
+    watch: Watch,
+    is_given_up: AtomicBool,
+}
+
+/// How often it is looked whether the server is still there, while somebody waits for it.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Waited {
+    /// Waits for the answer, but not for a server that gives none: the thread that waits for that cannot be interrupted.
+    /// There are as many of those as connections.
+    async fn until<T>(
+        &self,
+        done: impl Future<Output = Result<Result<T, ApiError>, BlockingError>>,
+        longest: Option<Duration>,
+    ) -> Result<T, ApiError> {
+        let start = Instant::now();
+        let mut done = pin!(done);
+        loop {
+            match timeout(LOOK, &mut done).await {
+                Ok(done) => return done.map_err(ApiError::internal)?,
+                Err(_) if self.watch.is_hung() || longest.is_some_and(|longest| start.elapsed() > longest) => {
+                    self.is_given_up.store(true, Ordering::Relaxed);
+                    return Err(no_answer().into());
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn no_answer() -> RepoError {
+    RepoError::Busy("the server has stopped answering".into())
 }

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::TenantId;
 use crate::error::RepoError;
-use crate::postgres;
+use crate::postgres::{self, Turn, TurnRow};
 
 /// A connection to one of the databases that Sonae runs on.
 #[expect(missing_debug_implementations, reason = "diesel's connections have none")]
@@ -49,7 +49,7 @@ macro_rules! each_row {
 pub(crate) use each_row;
 
 /// What a transaction is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Reads, all from one state of the database.
     Reader,
@@ -60,12 +60,20 @@ pub enum Role {
 }
 
 /// Whose rows a transaction reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Those of one buyer, and what all buyers share.
     Tenant(TenantId),
     /// The list of buyers, the queue of jobs and what all buyers share: nothing that a buyer has registered.
     Installation,
+}
+
+/// How many transactions have begun within each other; an error where the connection is lost.
+fn depth<C>(conn: &mut C) -> QueryResult<Option<std::num::NonZeroU32>>
+where
+    C: diesel::Connection<TransactionManager = AnsiTransactionManager>,
+{
+    AnsiTransactionManager::transaction_manager_status_mut(conn).transaction_depth()
 }
 
 impl From<TenantId> for Scope {
@@ -76,16 +84,66 @@ impl From<TenantId> for Scope {
 
 impl Conn {
     /// Begins a transaction with the statements that belong to its beginning.
-    pub(crate) fn begin(&mut self, scope: Scope, sql: &str) -> Result<(), RepoError> {
-        if let Self::Postgres(_, session) = self {
-            session.begin(scope);
-        }
-        let begun = each_backend!(self, c => AnsiTransactionManager::begin_transaction_sql(c, sql));
+    pub(crate) fn begin(&mut self, scope: Scope, beginning: &postgres::Beginning) -> Result<(), RepoError> {
+        let begun = match self {
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, beginning.begin),
+            Self::Postgres(c, session) => {
+                AnsiTransactionManager::begin_transaction_sql(c, &session.begin(scope, beginning))
+            }
+        };
         begun.map_err(|error| {
             // It may have begun before it failed. Where this fails too, the pool throws the connection away.
             each_backend!(self, c => drop(c.batch_execute("ROLLBACK")));
-            error.into()
+            self.failed(error.into())
         })
+    }
+
+    /// Takes the row that writers hold one after the other, in the transaction that was begun.
+    pub(crate) fn take_turn(&mut self, row: TurnRow) -> Result<Turn, RepoError> {
+        match self {
+            // It has one writer.
+            Self::Sqlite(_) => Ok(Turn::Taken),
+            Self::Postgres(c, _) => row.take(c),
+        }
+    }
+
+    /// Makes that row, where it is the first time that it is needed.
+    pub(crate) fn make_turn(&mut self, row: TurnRow) -> Result<(), RepoError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(c, _) => row.make(c),
+        }
+    }
+
+    /// Ends a transaction that has done nothing. Where that fails, the pool throws the connection away.
+    pub(crate) fn abandon(&mut self) {
+        each_backend!(self, c => drop(AnsiTransactionManager::rollback_transaction(c)));
+    }
+
+    /// Asks whether the connection leads to the session that it prepared, for statements outside of any transaction.
+    pub(crate) fn expect_own_session(&mut self) -> Result<(), RepoError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(c, session) => c.batch_execute(&session.guard()).map_err(|error| self.failed(error.into())),
+        }
+    }
+
+    fn failed(&mut self, error: RepoError) -> RepoError {
+        if let Self::Postgres(_, session) = self {
+            session.fails(&error);
+        }
+        error
+    }
+
+    /// Whether the connection cannot be used any more.
+    pub(crate) fn is_lost(&mut self) -> bool {
+        let is_handed_over = matches!(self, Self::Postgres(_, session) if session.is_handed_over());
+        is_handed_over || each_backend!(self, c => depth(c).is_err())
+    }
+
+    /// Whether a transaction has begun and not ended.
+    pub(crate) fn is_open(&mut self) -> bool {
+        each_backend!(self, c => depth(c).is_ok_and(|depth| depth.is_some()))
     }
 
     /// Runs `work` in the transaction that was begun, which is kept if it succeeds and undone if it does not.

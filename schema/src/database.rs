@@ -1,19 +1,23 @@
 //! A database with its connections.
 
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::prelude::*;
-use diesel::r2d2::{ManageConnection, Pool, PoolError, PooledConnection};
+use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
+use tracing::error;
 
 use crate::conn::{Conn, Role, Scope, each_backend};
-use crate::error::RepoError;
+use crate::error::{RepoError, with_causes};
 use crate::migrate::Pending;
+use crate::postgres::{Beginning, ConnectionNeeds, Process, Session, Turn, TurnRow};
+use crate::replica::{Lent, PlaceOnReplica, Replica};
 use crate::server_url::ServerUrl;
+use crate::turns::{self, Turns};
 use crate::{TenantId, dialect, migrate, postgres, sqlite};
 
 /// Where a database is.
@@ -35,6 +39,7 @@ pub enum Place {
 pub struct Database {
     backend: Backend,
     limits: postgres::Limits,
+    process: Process,
 }
 
 #[derive(Debug, Clone)]
@@ -46,28 +51,123 @@ enum Backend {
     },
     Postgres {
         primary: Server,
-        replica: Option<Server>,
+        replica: Option<Replica>,
         roles: postgres::Roles,
+        turns: Turns,
     },
 }
 
-/// The connections to a server, and whether the last attempt to make one failed.
+/// The connections to the primary.
 #[derive(Debug, Clone)]
 struct Server {
     pool: Pool<Manager>,
-    is_away: Arc<AtomicBool>,
+    health: Arc<Health>,
+}
+
+/// What the latest connections to a server tell of it.
+#[derive(Debug, Default)]
+struct Health {
+    /// Whether the last attempt to make one failed, but for a server that is full up.
+    is_away: AtomicBool,
+    /// Whether one led to the session of somebody else: then new ones are tried before they are used.
+    is_pooled: AtomicBool,
+    /// How many wait for a connection.
+    waiting: AtomicU32,
 }
 
 type Pooled = PooledConnection<Manager>;
+
+/// A transaction that has begun, with all that is given back when it is over.
+struct Begun {
+    // Dropped in this order: whoever has the next turn finds the transaction ended.
+    conn: Held,
+    _turn: Option<turns::Held>,
+}
+
+/// A connection to a replica, or one of a pool.
+enum Held {
+    Pool(Pooled),
+    Replica(Lent),
+}
+
+impl Deref for Held {
+    type Target = Conn;
+
+    fn deref(&self) -> &Conn {
+        match self {
+            Self::Pool(conn) => conn,
+            Self::Replica(conn) => conn,
+        }
+    }
+}
+
+impl DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut Conn {
+        match self {
+            Self::Pool(conn) => conn,
+            Self::Replica(conn) => conn,
+        }
+    }
+}
+
+/// Watches over a transaction while another thread is at work in it.
+#[derive(Debug, Default)]
+pub struct Watch(OnceLock<PlaceOnReplica>);
+
+impl Watch {
+    /// Whether the transaction is on a replica that has stopped answering.
+    pub fn is_hung(&self) -> bool {
+        self.0.get().is_some_and(PlaceOnReplica::is_hung)
+    }
+}
+
+/// What the connections of a database do at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// Connections that are in use: of the embedded database's readers, or to the primary.
+    pub in_use: u32,
+    /// Connections that are open and not in use.
+    pub idle: u32,
+    /// How many there may be.
+    pub most: u32,
+    /// How many transactions wait for a connection to the primary.
+    pub waiting: u32,
+    /// How many transactions wait for their buyer's writer before them in this process.
+    pub writers_waiting: u32,
+    /// Whether the primary is away.
+    pub is_away: bool,
+    /// The same of the replica, if there is one.
+    pub replica: Option<ReplicaFigures>,
+}
+
+/// What a replica is used for at a moment, and has been since the process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaFigures {
+    /// Connections that are in use, or do not come back.
+    pub in_use: u32,
+    /// Connections that are open and not in use.
+    pub idle: u32,
+    /// How many there may be.
+    pub most: u32,
+    /// Whether it is passed over because it does not answer.
+    pub is_away: bool,
+    /// How many transactions were read on it.
+    pub used_count: u64,
+    /// How many were read on the primary because the replica had not yet what the primary has.
+    pub behind_count: u64,
+    /// How many were read on the primary because the replica did not answer, or all its connections were in use.
+    pub passed_over_count: u64,
+}
 
 /// How much longer than for another process a request waits for a connection: else it would never hear of the process.
 const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
 /// How long a request waits for a connection to a server of which all are in use.
 const CHECKOUT: Duration = Duration::from_secs(5);
-/// How long a writer that waits for its turn leaves its connection to others.
-const BETWEEN_TURNS: Duration = Duration::from_millis(20);
 /// How long a request waits for one while the server is away.
 const AWAY: Duration = Duration::from_millis(500);
+/// How long a writer waits before it asks again whether a writer of another process has ended: at first, and at most. It
+/// has no connection meanwhile: those who wait for a long import of one buyer would take all of them from the others.
+const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(25)];
 
 impl Database {
     /// Opens a database with so many connections for readers. `patience` is how long a writer waits for another one,
@@ -81,7 +181,8 @@ impl Database {
         patience: Duration,
         pending: Pending<'_>,
     ) -> Result<Self, RepoError> {
-        let limits = postgres::Limits { patience, statement: None };
+        let limits = postgres::Limits { patience, statement: Some(postgres::LONGEST_STATEMENT) };
+        let process = Process::new(connection_count);
         let backend = match place {
             Place::Folder(folder) => {
                 let path = folder.join("sonae.db");
@@ -95,20 +196,25 @@ impl Database {
                 Backend::Sqlite { writer: Some(pool(Role::Writer, 1)?), readers: pool(Role::Reader, connection_count)? }
             }
             Place::Server { url, replica } => {
-                let mut first = postgres::connect(url)?;
+                // Tried against each other before anything else is said.
+                let [(mut first, _), second] = postgres::connect_tried(url, &process).map_err(RepoError::at_start)?;
+                drop(second);
                 let roles = postgres::check(&mut first)?;
                 migrate::postgres(&mut first, pending)?;
-                let server = |url: &ServerUrl| {
-                    let is_away = Arc::<AtomicBool>::default();
-                    let manager =
-                        Manager::Postgres { url: url.clone(), roles: roles.clone(), is_away: is_away.clone() };
-                    // A replica that is away is not missed.
-                    Server { pool: pool(connection_count, CHECKOUT).build_unchecked(manager), is_away }
+                let health = Arc::<Health>::default();
+                let manager = Manager::Postgres {
+                    url: url.clone(),
+                    process: process.clone(),
+                    roles: roles.clone(),
+                    health: Arc::clone(&health),
                 };
-                Backend::Postgres { primary: server(url), replica: replica.as_ref().map(server), roles }
+                let primary = Server { pool: pool(connection_count, CHECKOUT).build_unchecked(manager), health };
+                let replica = replica.as_ref().map(|url| Replica::new(url.clone(), process.clone(), roles.clone()));
+                replica.as_ref().map_or(Ok(()), Replica::expect_sessions)?;
+                Backend::Postgres { primary, replica, roles, turns: Turns::default() }
             }
         };
-        Ok(Self { backend, limits })
+        Ok(Self { backend, limits, process })
     }
 
     /// Opens an embedded database on a disk that takes no writes, for readers alone.
@@ -126,26 +232,74 @@ impl Database {
         let manager = Manager::ReadOnly { path, patience };
         let readers = pool(connection_count, patience + CHECKOUT_MARGIN).build(manager)?;
         let limits = postgres::Limits { patience, statement: None };
-        Ok(Self { backend: Backend::Sqlite { readers, writer: None }, limits })
+        let process = Process::new(connection_count);
+        Ok(Self { backend: Backend::Sqlite { readers, writer: None }, limits, process })
     }
 
     /// The same database, for statements that may take no longer than this, where it can stop them.
     #[must_use]
     pub fn with_statement_limit(&self, limit: Duration) -> Self {
         let limits = postgres::Limits { statement: Some(limit), ..self.limits };
-        Self { backend: self.backend.clone(), limits }
+        Self { limits, ..self.clone() }
     }
 
     /// The same database, for writers that wait so long for each other, where that is not the same for all.
     #[must_use]
     pub fn with_patience(&self, patience: Duration) -> Self {
         let limits = postgres::Limits { patience, ..self.limits };
-        Self { backend: self.backend.clone(), limits }
+        Self { limits, ..self.clone() }
     }
 
     /// Whether other processes may serve the same database.
     pub fn is_shared(&self) -> bool {
         matches!(self.backend, Backend::Postgres { .. })
+    }
+
+    /// The name of this process among those that share the database: in the `application_name` of its sessions, and beside
+    /// the job that it runs.
+    pub fn process(&self) -> &str {
+        self.process.id()
+    }
+
+    /// How long a transaction may take that waits for its turn, for a connection and for its longest statement. A server
+    /// that has not answered then does not answer at all. The embedded database always does.
+    pub fn longest_answer(&self) -> Option<Duration> {
+        let statement = self.limits.statement?;
+        self.is_shared().then(|| self.limits.patience + CHECKOUT + statement)
+    }
+
+    /// What the processes that share a server may need of its connections.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn connection_needs(&self) -> Result<Option<ConnectionNeeds>, RepoError> {
+        if !self.is_shared() {
+            return Ok(None);
+        }
+        match &mut *self.unscoped()? {
+            Conn::Sqlite(_) => Ok(None),
+            Conn::Postgres(conn, _) => postgres::connection_needs(conn, &self.process).map(Some),
+        }
+    }
+
+    /// What the connections do at this moment. Asks no server.
+    pub fn figures(&self) -> Figures {
+        let (pool, health, replica, turns) = match &self.backend {
+            Backend::Sqlite { readers, .. } => (readers, None, None, None),
+            Backend::Postgres { primary, replica, turns, .. } => {
+                (&primary.pool, Some(&primary.health), replica.as_ref(), Some(turns))
+            }
+        };
+        let state = pool.state();
+        Figures {
+            in_use: state.connections.saturating_sub(state.idle_connections),
+            idle: state.idle_connections,
+            most: pool.max_size(),
+            waiting: health.map_or(0, |health| health.waiting.load(Ordering::Relaxed)),
+            writers_waiting: turns.map_or(0, |turns| u32::try_from(turns.waiting()).unwrap_or(u32::MAX)),
+            is_away: health.is_some_and(|health| health.is_away.load(Ordering::Relaxed)),
+            replica: replica.map(Replica::figures),
+        }
     }
 
     /// Runs `work` in a transaction that is kept if it succeeds and undone if it does not.
@@ -158,26 +312,48 @@ impl Database {
         scope: impl Into<Scope>,
         work: impl FnOnce(&mut Conn) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.begin(role, scope.into())?.finish(work)
+        self.run_watched(&Watch::default(), role, scope, work)
     }
 
-    fn begin(&self, role: Role, scope: Scope) -> Result<Pooled, RepoError> {
+    /// The same, for whoever waits on another thread and asks the watch meanwhile.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn run_watched<T, E: From<RepoError>>(
+        &self,
+        watch: &Watch,
+        role: Role,
+        scope: impl Into<Scope>,
+        work: impl FnOnce(&mut Conn) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut begun = self.begin(role, scope.into())?;
+        if let Held::Replica(lent) = &begun.conn {
+            // A watch watches over one transaction.
+            let _ = watch.0.set(lent.place());
+        }
+        begun.conn.finish(work)
+    }
+
+    fn begin(&self, role: Role, scope: Scope) -> Result<Begun, RepoError> {
         match &self.backend {
             Backend::Sqlite { readers, writer } => {
                 let pool = if role == Role::Reader { readers } else { written(writer)? };
                 let mut conn = pool.get()?;
-                conn.begin(scope, sqlite::begin(role))?;
-                Ok(conn)
+                conn.begin(scope, &sqlite::begin(role))?;
+                Ok(Begun { conn: Held::Pool(conn), _turn: None })
             }
-            Backend::Postgres { primary, replica, roles } => {
-                let sql = postgres::begin(role, scope, roles, self.limits);
-                let conn = primary.begin_in_turn(scope, &sql, self.limits.patience)?;
-                match (replica, role, scope) {
-                    (Some(replica), Role::Reader, Scope::Tenant(tenant)) => {
-                        replica.begin_if_current(&sql, tenant, conn)
-                    }
-                    _ => Ok(conn),
+            Backend::Postgres { primary, replica, roles, turns } => {
+                let beginning = postgres::begin(role, scope, roles, self.limits);
+                if let Some(row) = TurnRow::of(role, scope) {
+                    return primary.begin_in_turn((role, scope), row, &beginning, turns, self.limits.patience);
                 }
+                let conn = match (replica, role, scope) {
+                    (Some(replica), Role::Reader, Scope::Tenant(tenant)) => {
+                        primary.begin_or_on_replica(replica, &beginning, tenant)?
+                    }
+                    _ => Held::Pool(primary.begin(scope, &beginning)?),
+                };
+                Ok(Begun { conn, _turn: None })
             }
         }
     }
@@ -202,39 +378,62 @@ impl Database {
     fn unscoped(&self) -> Result<Pooled, RepoError> {
         match &self.backend {
             Backend::Sqlite { writer, .. } => Ok(written(writer)?.get()?),
-            Backend::Postgres { primary, .. } => primary.get(),
+            Backend::Postgres { primary, .. } => {
+                let mut conn = primary.get()?;
+                conn.expect_own_session().inspect_err(|error| primary.note(error))?;
+                Ok(conn)
+            }
         }
     }
 }
 
 impl Server {
-    /// Begins a transaction, after the writers of the same buyer that came before.
-    fn begin_in_turn(&self, scope: Scope, sql: &str, patience: Duration) -> Result<Pooled, RepoError> {
-        let start = Instant::now();
+    /// Begins a transaction of a writer, after those that came before.
+    fn begin_in_turn(
+        &self,
+        (role, scope): (Role, Scope),
+        row: TurnRow,
+        beginning: &Beginning,
+        turns: &Turns,
+        patience: Duration,
+    ) -> Result<Begun, RepoError> {
+        let until = Instant::now() + patience;
+        let late = || RepoError::Busy(format!("other writers were not done within {} ms", patience.as_millis()).into());
+        let turn = turns.take((role, scope), until).ok_or_else(late)?;
+        let [mut pause, longest] = ASK_AGAIN;
         loop {
-            match self.begin(scope, sql) {
-                // Where no connection came free there has been waiting enough.
-                Err(RepoError::Busy(cause))
-                    if !cause.is::<PoolError>() && self.is_here() && start.elapsed() < patience =>
-                {
-                    thread::sleep(BETWEEN_TURNS);
+            let mut conn = self.begin(scope, beginning)?;
+            match conn.take_turn(row)? {
+                Turn::Taken => return Ok(Begun { conn: Held::Pool(conn), _turn: Some(turn) }),
+                Turn::Missing => conn.finish(|conn| conn.make_turn(row))?,
+                Turn::Held => {
+                    conn.abandon();
+                    drop(conn);
+                    if Instant::now() + pause >= until {
+                        return Err(late());
+                    }
+                    thread::sleep(pause);
+                    pause = (pause * 2).min(longest);
                 }
-                done => return done,
             }
         }
     }
 
     fn is_here(&self) -> bool {
-        !self.is_away.load(Ordering::Relaxed)
+        !self.health.is_away.load(Ordering::Relaxed)
     }
 
     /// Begins a transaction. A connection that the server has closed meanwhile is thrown away: nothing was done on it.
-    fn begin(&self, scope: Scope, sql: &str) -> Result<Pooled, RepoError> {
+    fn begin(&self, scope: Scope, beginning: &Beginning) -> Result<Pooled, RepoError> {
         let mut left = self.pool.max_size();
         loop {
             let mut conn = self.get()?;
-            match conn.begin(scope, sql) {
-                Err(RepoError::Busy(_)) if left > 0 && is_lost(&mut conn) => left -= 1,
+            match conn.begin(scope, beginning) {
+                Err(error) if error.is_of_pool() => {
+                    self.note(&error);
+                    return Err(error);
+                }
+                Err(RepoError::Busy(_)) if left > 0 && conn.is_lost() => left -= 1,
                 done => return done.map(|()| conn),
             }
         }
@@ -242,23 +441,39 @@ impl Server {
 
     fn get(&self) -> Result<Pooled, RepoError> {
         let wait = if self.is_here() { CHECKOUT } else { AWAY };
-        Ok(self.pool.get_timeout(wait)?)
+        self.health.waiting.fetch_add(1, Ordering::Relaxed);
+        let conn = self.pool.get_timeout(wait);
+        self.health.waiting.fetch_sub(1, Ordering::Relaxed);
+        Ok(conn?)
     }
 
-    /// Begins a transaction here, on a replica, if all is here that a transaction on the primary sees of a buyer; else
-    /// gives that one back.
-    fn begin_if_current(&self, sql: &str, tenant: TenantId, mut primary: Pooled) -> Result<Pooled, RepoError> {
-        // A replica that is away or busy is not waited for.
-        let Some(mut conn) = self.pool.try_get() else { return Ok(primary) };
-        if conn.begin(tenant.into(), sql).is_err() {
-            return Ok(primary);
+    /// Notes that a pool gives transactions to any session: from now on new connections are tried first.
+    fn note(&self, error: &RepoError) {
+        if error.is_of_pool() && !self.health.is_pooled.swap(true, Ordering::Relaxed) {
+            error!(error = with_causes(error), "the database cannot be used until that is changed");
         }
-        let here = write_counts(&mut conn, tenant);
-        let has_all = |here: [i64; 2], there: [i64; 2]| here.iter().zip(there).all(|(here, there)| *here >= there);
-        let is_current =
-            here.is_ok_and(|here| write_counts(&mut primary, tenant).is_ok_and(|there| has_all(here, there)));
-        let (chosen, mut other) = if is_current { (conn, primary) } else { (primary, conn) };
-        // It has read nothing that matters; where ending it fails, the pool throws it away.
+    }
+
+    /// Begins a transaction on a replica, if all is there that a transaction here sees of a buyer; else here. Nothing is
+    /// held here until the replica has answered.
+    fn begin_or_on_replica(
+        &self,
+        replica: &Replica,
+        beginning: &Beginning,
+        tenant: TenantId,
+    ) -> Result<Held, RepoError> {
+        let begun = replica.begin(beginning, tenant);
+        // Later than the one there: it sees all that was written before anybody asked for a transaction.
+        let mut primary = self.begin(tenant.into(), beginning)?;
+        let Some((lent, there)) = begun else { return Ok(Held::Pool(primary)) };
+        let here = write_counts(&mut primary, tenant);
+        let is_current = here.is_ok_and(|here| there.iter().zip(here).all(|(there, here)| *there >= here));
+        replica.count(is_current);
+        let (chosen, mut other) = match is_current {
+            true => (Held::Replica(lent), Held::Pool(primary)),
+            false => (Held::Pool(primary), Held::Replica(lent)),
+        };
+        // It has read nothing that matters; where ending it fails, it is thrown away.
         drop(other.finish(|_| Ok::<_, RepoError>(())));
         Ok(chosen)
     }
@@ -269,7 +484,7 @@ fn written(writer: &Option<Pool<Manager>>) -> Result<&Pool<Manager>, RepoError> 
 }
 
 /// How often transactions have written rows of a buyer, and what all buyers share: neither number ever falls.
-fn write_counts(conn: &mut Conn, tenant: TenantId) -> Result<[i64; 2], RepoError> {
+pub(crate) fn write_counts(conn: &mut Conn, tenant: TenantId) -> Result<[i64; 2], RepoError> {
     use crate::tables::{installation_writes, tenant_writes};
     // Kept apart for the two kinds of writers, which do not wait for each other.
     let counts: Vec<i64> = each_backend!(conn, c => tenant_writes::table
@@ -290,7 +505,7 @@ fn pool(size: u32, timeout: Duration) -> diesel::r2d2::Builder<Manager> {
 enum Manager {
     Sqlite { path: PathBuf, role: Role, patience: Duration },
     ReadOnly { path: PathBuf, patience: Duration },
-    Postgres { url: ServerUrl, roles: postgres::Roles, is_away: Arc<AtomicBool> },
+    Postgres { url: ServerUrl, process: Process, roles: postgres::Roles, health: Arc<Health> },
 }
 
 impl ManageConnection for Manager {
@@ -301,10 +516,18 @@ impl ManageConnection for Manager {
         match self {
             Self::Sqlite { path, role, patience } => sqlite::connect(path, *role, *patience).map(Conn::Sqlite),
             Self::ReadOnly { path, patience } => sqlite::connect_read_only(path, *patience).map(Conn::Sqlite),
-            Self::Postgres { url, roles, is_away } => {
-                let made = postgres::connect(url);
-                is_away.store(made.is_err(), Ordering::Relaxed);
-                made.map(|conn| Conn::Postgres(conn, postgres::Session::new(roles.clone())))
+            Self::Postgres { url, process, roles, health } => {
+                let made = match health.is_pooled.load(Ordering::Relaxed) {
+                    true => postgres::connect_tried(url, process).map(|[first, _]| first),
+                    false => postgres::connect(url, process),
+                };
+                // One that is full up answers, and its connections come free.
+                let is_away = matches!(&made, Err(error) if !error.is_full_up());
+                health.is_away.store(is_away, Ordering::Relaxed);
+                if made.is_ok() {
+                    health.is_pooled.store(false, Ordering::Relaxed);
+                }
+                made.map(|(conn, mark)| Conn::Postgres(conn, Session::new(mark, roles.clone())))
             }
         }
     }
@@ -315,18 +538,6 @@ impl ManageConnection for Manager {
 
     /// A connection whose user panicked comes back inside a transaction: it is thrown away, which undoes it.
     fn has_broken(&self, conn: &mut Conn) -> bool {
-        is_lost(conn) || is_open(conn)
+        conn.is_lost() || conn.is_open()
     }
-}
-
-/// Whether a connection cannot be used any more.
-fn is_lost(conn: &mut Conn) -> bool {
-    each_backend!(conn, c => AnsiTransactionManager::transaction_manager_status_mut(c).transaction_depth().is_err())
-}
-
-fn is_open(conn: &mut Conn) -> bool {
-    each_backend!(conn, c => {
-        let depth = AnsiTransactionManager::transaction_manager_status_mut(c).transaction_depth();
-        depth.is_ok_and(|depth| depth.is_some())
-    })
 }

@@ -2,11 +2,11 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Nullable, Text};
 
-use crate::conn::Conn;
+use crate::conn::{Conn, Scope};
 use crate::error::RepoError;
-use crate::{JobId, TenantId};
+use crate::{Instant, JobId, TenantId, postgres};
 
 /// A job that was taken from the queue.
 #[derive(QueryableByName)]
@@ -15,23 +15,45 @@ pub(crate) struct Taken {
     pub(crate) tenant_id: TenantId,
     #[diesel(sql_type = Text)]
     pub(crate) id: JobId,
+    /// Whether another process had begun it.
+    #[diesel(sql_type = Bool)]
+    pub(crate) is_taken_over: bool,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) taken_from: Option<String>,
 }
 
 /// Takes the job that has waited longest. On a server also one whose process has not renewed its lease, by the server's
 /// clock; jobs that others take at this moment are passed over.
-pub(crate) fn take_job(conn: &mut Conn) -> Result<Option<Taken>, RepoError> {
-    let sqlite = "UPDATE job_queue SET state = 'running' \
+pub(crate) fn take_job(conn: &mut Conn, process: &str) -> Result<Option<Taken>, RepoError> {
+    let sqlite = "UPDATE job_queue SET state = 'running', process = ? \
                   WHERE rowid = (SELECT rowid FROM job_queue WHERE state = 'queued' ORDER BY id LIMIT 1) \
-                  RETURNING tenant_id, id";
-    let postgres = "UPDATE job_queue SET state = 'running', leased_until = now() + interval '15 seconds' \
-                    WHERE (tenant_id, id) = (SELECT tenant_id, id FROM job_queue \
+                  RETURNING tenant_id, id, false AS is_taken_over, NULL AS taken_from";
+    let postgres = "WITH next AS (SELECT tenant_id, id, state, process FROM job_queue \
                     WHERE state = 'queued' OR leased_until < now() ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
-                    RETURNING tenant_id, id";
+                    UPDATE job_queue SET state = 'running', process = $1, leased_until = now() + interval '15 seconds' \
+                    FROM next WHERE (job_queue.tenant_id, job_queue.id) = (next.tenant_id, next.id) \
+                    RETURNING job_queue.tenant_id, job_queue.id, next.state = 'running' AS is_taken_over, \
+                    next.process AS taken_from";
     Ok(match conn {
-        Conn::Sqlite(c) => diesel::sql_query(sqlite).get_result(c),
-        Conn::Postgres(c, _) => diesel::sql_query(postgres).get_result(c),
+        Conn::Sqlite(c) => diesel::sql_query(sqlite).bind::<Text, _>(process).get_result(c),
+        Conn::Postgres(c, _) => diesel::sql_query(postgres).bind::<Text, _>(process).get_result(c),
     }
     .optional()?)
+}
+
+/// Ends the sessions of a process that hangs, as far as they are in transactions of before a moment; gives how many.
+pub(crate) fn end_sessions(conn: &mut Conn, process: &str, before: Instant) -> Result<i64, RepoError> {
+    match conn {
+        // Its process has ended, or there would be no other.
+        Conn::Sqlite(_) => Ok(0),
+        Conn::Postgres(c, _) => {
+            // The roles that transactions take may not end sessions, whoever takes them may.
+            c.batch_execute("SET LOCAL ROLE NONE")?;
+            let ended = postgres::end_sessions(c, process, before)?;
+            conn.turn_to(Scope::Installation)?;
+            Ok(ended)
+        }
+    }
 }
 
 /// Has a job to itself for some time more. One process alone has an embedded database, and all its jobs.

@@ -44,7 +44,7 @@ pub enum RepoError {
 }
 
 /// What databases say, in English or as a Japanese server does, when they are only busy: diesel has no kind for these.
-const BUSY: [&str; 11] = [
+const BUSY: [&str; 12] = [
     "database is locked",
     "canceling statement due to statement timeout",
     "canceling statement due to lock timeout",
@@ -57,6 +57,7 @@ const BUSY: [&str; 11] = [
     "リカバリで競合が発生したため",
     "デッドロックを検出しました",
     "接続を終了",
+    "コネクションを終了",
 ];
 
 /// What they say when the disk is full. A server says it in the words of its operating system.
@@ -72,7 +73,82 @@ const FULL: [&str; 5] = [
 const UNWRITABLE: [&str; 3] =
     ["attempt to write a readonly database", "disk I/O error", "unable to open database file"];
 
+/// What a server says when it takes no more connections for now: not that it is away.
+const FULL_UP: [&str; 10] = [
+    "too many clients already",
+    "remaining connection slots are reserved",
+    "too many connections for role",
+    "too many connections for database",
+    // PgBouncer, of its own limits.
+    "no more connections allowed",
+    "query_wait_timeout",
+    "クライアント数が多すぎます",
+    "残りの接続スロット",
+    "からの接続が多すぎます",
+    "への接続が多すぎます",
+];
+
+/// What a server or a pool says when a session is not the one that was prepared. Never said to a connection with a
+/// session of its own: the names of diesel's statements, and [`Detour::MARK`].
+const HANDED_OVER: [&str; 4] =
+    [Detour::MARK, "__diesel_stmt_", "unnamed prepared statement does not exist", "無名の準備された文が存在しません"];
+
+/// Why no connection can be had although the server is there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Detour {
+    /// Something between here and the server gives transactions to any session.
+    #[error(
+        "the way to the database leads through a pool that gives each transaction another session of the server, such as \
+         PgBouncer in transaction mode; use its session mode (pool_mode=session), or connect to the server itself"
+    )]
+    TransactionPool,
+    /// The server, the database or the role has all the connections it may have.
+    #[error(
+        "{0} takes no more connections ({1}); end other clients, lower --database-connections of the processes that share \
+         it, or raise max_connections"
+    )]
+    NoConnectionFree(String, String),
+}
+
+impl Detour {
+    /// What the server repeats in its error when a transaction begins in a session of somebody else.
+    pub(crate) const MARK: &str = "sonae: not the session that was prepared";
+
+    /// Why a connection to a server cannot be made, if the server is not to blame for it.
+    pub(crate) fn of_connect(shown: &str, message: &str) -> Option<Self> {
+        if FULL_UP.iter().any(|text| message.contains(text)) {
+            return Some(Self::NoConnectionFree(shown.to_owned(), message.to_owned()));
+        }
+        HANDED_OVER.iter().any(|text| message.contains(text)).then_some(Self::TransactionPool)
+    }
+}
+
+impl From<Detour> for RepoError {
+    /// Later it may work: a server gets room, and a pool is set up otherwise.
+    fn from(detour: Detour) -> Self {
+        Self::Busy(detour.into())
+    }
+}
+
 impl RepoError {
+    /// Whether the connection that failed goes through a pool that cannot be used.
+    pub(crate) fn is_of_pool(&self) -> bool {
+        matches!(self, Self::Busy(cause) if matches!(cause.downcast_ref(), Some(Detour::TransactionPool)))
+    }
+
+    /// Whether there is a server, with no connection free.
+    pub(crate) fn is_full_up(&self) -> bool {
+        matches!(self, Self::Busy(cause) if matches!(cause.downcast_ref(), Some(Detour::NoConnectionFree(..))))
+    }
+
+    /// The same at the start, when waiting does not help.
+    pub(crate) fn at_start(self) -> Self {
+        match self {
+            Self::Busy(cause) if cause.is::<Detour>() => Self::Unusable(cause.to_string()),
+            error => error,
+        }
+    }
+
     /// The same for an error with this message, if that tells that the disk is at fault.
     pub(crate) fn of_disk<E>(message: &str, error: E) -> Result<Self, E>
     where
@@ -118,6 +194,9 @@ impl From<Error> for RepoError {
                 let message = commit_error.to_string();
                 Self::of_disk(&message, error).unwrap_or_else(|error| Self::Busy(error.into()))
             }
+            Error::DatabaseError(_, cause) if HANDED_OVER.iter().any(|text| cause.message().contains(text)) => {
+                Detour::TransactionPool.into()
+            }
             Error::DatabaseError(_, cause) if BUSY.iter().any(|text| cause.message().contains(text)) => {
                 Self::Busy(error.into())
             }
@@ -134,4 +213,15 @@ impl From<diesel::r2d2::PoolError> for RepoError {
     fn from(error: diesel::r2d2::PoolError) -> Self {
         Self::Busy(error.into())
     }
+}
+
+/// An error and its causes, on one line.
+pub(crate) fn with_causes(error: &RepoError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }

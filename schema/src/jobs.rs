@@ -1,5 +1,7 @@
 //! Jobs: work that outlasts a request, with the bytes that it reads and what it says of them.
 
+use std::time::Duration;
+
 use diesel::prelude::*;
 
 use crate::conn::{Conn, each_backend};
@@ -85,7 +87,12 @@ pub fn insert(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), Rep
     let values = (jobs::tenant_id.eq(tenant), job);
     each_backend!(&mut *conn, c => diesel::insert_into(jobs::table).values(values).execute(c))?;
     if job.state == JobState::Queued {
-        let place = (job_queue::tenant_id.eq(tenant), job_queue::id.eq(job.id), job_queue::state.eq(JobState::Queued));
+        let place = (
+            job_queue::tenant_id.eq(tenant),
+            job_queue::id.eq(job.id),
+            job_queue::state.eq(JobState::Queued),
+            job_queue::kind.eq(job.kind),
+        );
         each_backend!(conn, c => diesel::insert_into(job_queue::table).values(place).execute(c))?;
     }
     Ok(())
@@ -131,6 +138,37 @@ pub fn count_open(conn: &mut Conn, tenant: TenantId) -> Result<i64, RepoError> {
     Ok(each_backend!(conn, c => open.count().get_result(c))?)
 }
 
+/// Jobs of one kind and state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figures {
+    /// What they do; none of those that were queued before this was noted.
+    pub kind: Option<JobKind>,
+    /// Whether they wait or run.
+    pub state: JobState,
+    /// How many there are.
+    pub count: i64,
+    /// How long ago the oldest was asked for.
+    pub oldest_age: Duration,
+}
+
+/// Counts the jobs of all buyers that have not ended; in a transaction of the installation.
+///
+/// # Errors
+/// Those of the database.
+pub fn figures(conn: &mut Conn) -> Result<Vec<Figures>, RepoError> {
+    use diesel::dsl::{count_star, min};
+    let rows: Vec<(Option<JobKind>, JobState, i64, Option<JobId>)> = each_backend!(conn, c => job_queue::table
+        .group_by((job_queue::kind, job_queue::state))
+        .select((job_queue::kind, job_queue::state, count_star(), min(job_queue::id)))
+        .load(c))?;
+    let figures = rows.into_iter().map(|(kind, state, count, oldest)| {
+        // Ids are in the order in which they were made, and begin with the time.
+        let oldest_age = oldest.map_or(Duration::ZERO, JobId::age);
+        Figures { kind, state, count, oldest_age }
+    });
+    Ok(figures.collect())
+}
+
 /// Whether a job of a kind waits or runs.
 ///
 /// # Errors
@@ -142,12 +180,55 @@ pub fn has_open(conn: &mut Conn, tenant: TenantId, kind: JobKind) -> Result<bool
     Ok(each_backend!(conn, c => diesel::select(diesel::dsl::exists(open)).get_result(c))?)
 }
 
-/// Takes the job that has waited longest, of any buyer, and marks it as running; in a transaction of the installation.
+/// A process that has not renewed the lease of a job in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hung {
+    /// Its name.
+    pub process: String,
+    /// How many of its sessions held what others wait for, and were ended.
+    pub ended_sessions: i64,
+}
+
+/// Ends what other processes hold on the server that have not renewed the lease of a job in time: they hang, and their
+/// jobs can be taken over only then. In a transaction of the installation.
 ///
 /// # Errors
 /// Those of the database.
-pub fn claim(conn: &mut Conn, now: Instant) -> Result<Option<(TenantId, JobRow)>, RepoError> {
-    let Some(taken) = dialect::take_job(conn)? else { return Ok(None) };
+pub fn end_hung_processes(conn: &mut Conn, own_process: &str) -> Result<Vec<Hung>, RepoError> {
+    let late: Vec<(Option<String>, Option<Instant>)> = each_backend!(&mut *conn, c => job_queue::table
+        .filter(job_queue::state.eq(JobState::Running).and(job_queue::leased_until.lt(diesel::dsl::now)))
+        .filter(job_queue::process.ne(own_process))
+        .order(job_queue::id)
+        .select((job_queue::process, job_queue::leased_until))
+        .load(c))?;
+    let mut hung = Vec::new();
+    for (process, until) in late {
+        if let (Some(process), Some(until)) = (process, until) {
+            let ended_sessions = dialect::end_sessions(conn, &process, until)?;
+            hung.push(Hung { process, ended_sessions });
+        }
+    }
+    Ok(hung)
+}
+
+/// A job that was taken from the queue.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The job, with this attempt.
+    pub job: JobRow,
+    /// The process that had begun it and did not renew its lease; without a name where it began before they had one.
+    pub taken_from: Option<Option<String>>,
+}
+
+/// Takes the job that has waited longest, of any buyer, and marks it as running in a process; in a transaction of the
+/// installation.
+///
+/// # Errors
+/// Those of the database.
+pub fn claim(conn: &mut Conn, process: &str, now: Instant) -> Result<Option<Claimed>, RepoError> {
+    let Some(taken) = dialect::take_job(conn, process)? else { return Ok(None) };
     conn.turn_to(taken.tenant_id)?;
     let before = find(conn, taken.tenant_id, taken.id)?.ok_or(RepoError::TakenOver)?;
     let stalled_count = if before.has_advanced() { 1 } else { before.stalled_count.saturating_add(1) };
@@ -162,7 +243,8 @@ pub fn claim(conn: &mut Conn, now: Instant) -> Result<Option<(TenantId, JobRow)>
     );
     let job = diesel::update(jobs::table.find((taken.tenant_id, taken.id))).set(change);
     let job = each_backend!(conn, c => job.returning(JobRow::as_returning()).get_result(c))?;
-    Ok(Some((taken.tenant_id, job)))
+    let taken_from = taken.is_taken_over.then_some(taken.taken_from);
+    Ok(Some(Claimed { tenant: taken.tenant_id, job, taken_from }))
 }
 
 /// The row of a job, as long as it belongs to whoever began this attempt.
@@ -217,7 +299,11 @@ pub fn release(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), Re
         return Err(RepoError::TakenOver);
     }
     let place = diesel::update(job_queue::table.find((tenant, job.id)));
-    let change = (job_queue::state.eq(JobState::Queued), job_queue::leased_until.eq(None::<Instant>));
+    let change = (
+        job_queue::state.eq(JobState::Queued),
+        job_queue::leased_until.eq(None::<Instant>),
+        job_queue::process.eq(None::<String>),
+    );
     each_backend!(conn, c => place.set(change).execute(c))?;
     Ok(())
 }
@@ -229,7 +315,7 @@ pub fn release(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), Re
 /// Those of the database.
 pub fn requeue_interrupted(conn: &mut Conn) -> Result<usize, RepoError> {
     let interrupted = job_queue::table.filter(job_queue::state.eq(JobState::Running));
-    let change = job_queue::state.eq(JobState::Queued);
+    let change = (job_queue::state.eq(JobState::Queued), job_queue::process.eq(None::<String>));
     Ok(each_backend!(conn, c => diesel::update(interrupted).set(change).execute(c))?)
 }
 

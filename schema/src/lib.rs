@@ -14,11 +14,13 @@ mod instant;
 mod migrate;
 mod postgres;
 mod record;
+mod replica;
 mod row_level_security;
 mod search;
 mod server_url;
 mod sqlite;
 mod tables;
+mod turns;
 mod values;
 
 pub mod certifications;
@@ -40,11 +42,12 @@ pub mod tenants;
 pub mod tokens;
 
 pub use conn::{Conn, Role as ConnRole, Scope};
-pub use database::{Database, Place};
+pub use database::{Database, Figures, Place, ReplicaFigures, Watch};
 pub use error::{Bilingual, RepoError};
 pub use id::{Id, Job, JobId, NotAnId, RunId, ScoreRun, SupplierId, TenantId, TokenId};
 pub use instant::Instant;
 pub use migrate::{Notice, Pending, SchemaState, expect_schema};
+pub use postgres::ConnectionNeeds;
 pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
 pub use search::search_text;
 pub use server_url::{ServerUrl, UrlError};

@@ -112,7 +112,8 @@ impl SchemaState {
                 Self::of_sqlite(&mut embedded::connect_read_only(&path, patience)?)
             }
             Place::Server { url, .. } => {
-                let mut conn = server::connect(url)?;
+                let process = server::Process::new(1);
+                let [(mut conn, _), _] = server::connect_tried(url, &process).map_err(RepoError::at_start)?;
                 server::check(&mut conn)?;
                 let mut state = Self::of_postgres(&mut conn)?;
                 // Row-level security follows migrations.

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
+use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, Text};
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Integer, Text};
+use uuid::Uuid;
 
 use crate::conn::{Role, Scope};
-use crate::error::RepoError;
+use crate::error::{Detour, RepoError};
 use crate::server_url::ServerUrl;
+use crate::tables::tenant_writes;
+use crate::{Instant, TenantId};
 
 /// The first version that Sonae is tested with.
 const OLDEST: i32 = 15;
@@ -38,9 +43,42 @@ impl Roles {
     }
 }
 
-/// What is known of a transaction.
+/// A process that has a database open, as the server's other clients see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    id: Arc<str>,
+    most_connections: u32,
+}
+
+impl Process {
+    /// One that opens so many connections at most.
+    pub(crate) fn new(most_connections: u32) -> Self {
+        let id = Uuid::now_v7().simple().to_string();
+        // The end of it is random; names of applications are short.
+        Self { id: id.chars().skip(22).collect::<String>().into(), most_connections }
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn most_connections(&self) -> u32 {
+        self.most_connections
+    }
+
+    /// The `application_name` of its sessions: other processes add up the numbers, and find the sessions of one that hangs.
+    fn name(&self) -> String {
+        format!("sonae {} {}", self.id, self.most_connections)
+    }
+}
+
+/// What is known of a session and its transaction.
 #[derive(Debug)]
 pub struct Session {
+    /// The value that `sonae.session` has in it, and in no other session.
+    mark: String,
+    /// Whether the connection led to the session of somebody else.
+    is_handed_over: bool,
     roles: Roles,
     scope: Scope,
     /// How many rows it has added to tables.
@@ -52,13 +90,30 @@ pub struct Session {
 const LOOK_AT: usize = 1_000;
 
 impl Session {
-    pub(crate) fn new(roles: Roles) -> Self {
-        Self { roles, scope: Scope::Installation, grown: HashMap::new() }
+    pub(crate) fn new(mark: String, roles: Roles) -> Self {
+        Self { mark, is_handed_over: false, roles, scope: Scope::Installation, grown: HashMap::new() }
     }
 
-    pub(crate) fn begin(&mut self, scope: Scope) {
+    /// The statements that begin a transaction: one message to the server.
+    pub(crate) fn begin(&mut self, scope: Scope, beginning: &Beginning) -> String {
         self.scope = scope;
         self.grown.clear();
+        format!("{}; {}; {}", beginning.begin, self.guard(), beginning.settings)
+    }
+
+    /// A statement that fails where the connection leads to another session than the one that was prepared. It costs no
+    /// message of its own, and comes before any statement that another connection could have prepared by the same name.
+    pub(crate) fn guard(&self) -> String {
+        guard(&self.mark)
+    }
+
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.is_handed_over
+    }
+
+    /// Notes an error, as far as it tells something of the session.
+    pub(crate) fn fails(&mut self, error: &RepoError) {
+        self.is_handed_over |= error.is_of_pool();
     }
 
     /// The statements that take the role of another scope.
@@ -97,66 +152,246 @@ pub(crate) struct Limits {
     pub(crate) statement: Option<Duration>,
 }
 
-/// How long a writer waits for its turn at a time. Between two times others have its connection: those who wait for a long
-/// import of one buyer would take all of them from the other buyers.
-const TURN: Duration = Duration::from_millis(200);
+/// How long one statement of a job or a command may take: far longer than any does. It ends those of a process that hangs
+/// while the server waits for the rest of its message, and counts as busy.
+pub(crate) const LONGEST_STATEMENT: Duration = Duration::from_secs(600);
 /// After how long the server undoes a writing transaction that says nothing: its process sleeps, or its machine has lost
 /// its power, and its buyer's next writer waits. Ours pause for much less.
 const SILENCE: &str = "60s";
 
-/// The statements that begin a transaction: one message to the server.
-pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> String {
-    let mut sql = match role {
-        Role::Reader => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; ".to_owned(),
+/// How a transaction begins.
+#[derive(Debug, Clone)]
+pub(crate) struct Beginning {
+    pub(crate) begin: &'static str,
+    /// Statements that belong to it.
+    pub(crate) settings: String,
+}
+
+/// The beginning of a transaction.
+pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> Beginning {
+    let begin = match role {
+        Role::Reader => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         // Each statement sees what was committed before it: also what the writer before this one wrote.
-        Role::Writer | Role::Queue => "BEGIN; ".to_owned(),
+        Role::Writer | Role::Queue => "BEGIN",
     };
-    sql += &roles.take(scope);
+    let mut settings = roles.take(scope);
     // Writing to a string does not fail.
-    let _ = write!(sql, "SET LOCAL lock_timeout = {}; ", TURN.min(limits.patience).as_millis());
+    let _ = write!(settings, "SET LOCAL lock_timeout = {}", limits.patience.as_millis());
     if let Some(limit) = limits.statement {
-        let _ = write!(sql, "SET LOCAL statement_timeout = {}; ", limit.as_millis());
+        let _ = write!(settings, "; SET LOCAL statement_timeout = {}", limit.as_millis());
     }
     if role != Role::Reader {
-        let _ = write!(sql, "SET LOCAL idle_in_transaction_session_timeout = '{SILENCE}'; ");
+        let _ = write!(settings, "; SET LOCAL idle_in_transaction_session_timeout = '{SILENCE}'");
     }
     if role == Role::Writer {
         // Planned by how many values a column has and not by which: the server does not know a buyer or source whose first
         // rows come with this transaction, and would read all of them for each batch.
-        sql += "SET LOCAL plan_cache_mode = force_generic_plan; ";
+        settings += "; SET LOCAL plan_cache_mode = force_generic_plan";
     }
-    match (role, scope) {
-        (Role::Writer, Scope::Tenant(tenant)) => count_write(&mut sql, tenant.as_str(), "writer"),
-        (Role::Queue, Scope::Tenant(tenant)) => count_write(&mut sql, tenant.as_str(), "queue"),
-        // Nobody else may add or rename buyers meanwhile.
-        (Role::Writer, Scope::Installation) => {
-            sql += "UPDATE installation_writes SET count = count + 1;";
+    Beginning { begin, settings }
+}
+
+/// The row that writers hold one after the other until their transactions end. It also counts them, so that a replica
+/// shows how far it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TurnRow {
+    /// Of a buyer's writers of one role.
+    Tenant(TenantId, &'static str),
+    /// Of those who write what all buyers share.
+    Installation,
+}
+
+impl TurnRow {
+    /// The row that a transaction needs, if it needs one.
+    pub(crate) fn of(role: Role, scope: Scope) -> Option<Self> {
+        match (role, scope) {
+            (Role::Writer, Scope::Tenant(tenant)) => Some(Self::Tenant(tenant, "writer")),
+            (Role::Queue, Scope::Tenant(tenant)) => Some(Self::Tenant(tenant, "queue")),
+            // Nobody else may add or rename buyers meanwhile.
+            (Role::Writer, Scope::Installation) => Some(Self::Installation),
+            (Role::Reader, _) | (Role::Queue, Scope::Installation) => None,
         }
-        (Role::Reader, _) | (Role::Queue, Scope::Installation) => {}
     }
-    let _ = write!(sql, " SET LOCAL lock_timeout = {}", limits.patience.as_millis());
-    sql
+
+    /// Takes the row unless somebody else has it: then it says so, without waiting and without an error in the server's log.
+    pub(crate) fn take(self, conn: &mut PgConnection) -> Result<Turn, RepoError> {
+        if TakeTurn(self).execute(conn)? > 0 {
+            return Ok(Turn::Taken);
+        }
+        let Self::Tenant(tenant, role) = self else { return Ok(Turn::Held) };
+        let is_there = diesel::select(diesel::dsl::exists(tenant_writes::table.find((tenant, role))));
+        Ok(if is_there.get_result(conn)? { Turn::Held } else { Turn::Missing })
+    }
+
+    /// Makes the row of a buyer that has written nothing yet; in a transaction of its own, for others wait for its end.
+    pub(crate) fn make(self, conn: &mut PgConnection) -> Result<(), RepoError> {
+        let Self::Tenant(tenant, role) = self else { return Ok(()) };
+        let row = (tenant_writes::tenant_id.eq(tenant), tenant_writes::role.eq(role), tenant_writes::count.eq(0));
+        diesel::insert_into(tenant_writes::table).values(row).on_conflict_do_nothing().execute(conn)?;
+        Ok(())
+    }
 }
 
-/// Counts a writing transaction, which holds its buyer's row until it ends: so a buyer's writers follow each other, and
-/// a replica shows how far it is.
-fn count_write(sql: &mut String, tenant: &str, role: &str) {
-    let _ = write!(
-        sql,
-        "INSERT INTO tenant_writes AS known (tenant_id, role, count) VALUES ('{tenant}', '{role}', 1) \
-         ON CONFLICT (tenant_id, role) DO UPDATE SET count = known.count + 1;"
-    );
+/// What became of the wish to have a [`TurnRow`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Taken,
+    /// By another transaction.
+    Held,
+    /// There is no such row yet.
+    Missing,
 }
 
-pub(crate) fn connect(url: &ServerUrl) -> Result<PgConnection, RepoError> {
+/// The statement that takes a turn, prepared once a connection.
+#[derive(Debug)]
+struct TakeTurn(TurnRow);
+
+impl QueryFragment<Pg> for TakeTurn {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        match &self.0 {
+            TurnRow::Tenant(tenant, role) => {
+                out.push_sql(
+                    "UPDATE tenant_writes SET count = count + 1 WHERE (tenant_id, role) IN \
+                     (SELECT tenant_id, role FROM tenant_writes WHERE tenant_id = ",
+                );
+                out.push_bind_param::<Text, _>(tenant)?;
+                out.push_sql(" AND role = ");
+                out.push_bind_param::<Text, _>(*role)?;
+                out.push_sql(" FOR UPDATE SKIP LOCKED)");
+            }
+            TurnRow::Installation => out.push_sql(
+                "UPDATE installation_writes SET count = count + 1 \
+                 WHERE id IN (SELECT id FROM installation_writes FOR UPDATE SKIP LOCKED)",
+            ),
+        }
+        Ok(())
+    }
+}
+
+impl QueryId for TakeTurn {
+    type QueryId = ();
+    // The cache of prepared statements goes by the text: there are two.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl RunQueryDsl<PgConnection> for TakeTurn {}
+
+/// A connection, with the mark of its session.
+pub(crate) type Marked = (PgConnection, String);
+
+/// Connects, and marks the session.
+pub(crate) fn connect(url: &ServerUrl, process: &Process) -> Result<Marked, RepoError> {
     let mut conn = PgConnection::establish(url.as_str()).map_err(|error| {
         // On one line; libpq's texts name no password.
         let cause = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-        RepoError::Unusable(format!("{url} cannot be reached: {cause}"))
+        match Detour::of_connect(&url.to_string(), &cause) {
+            Some(detour) => detour.into(),
+            None => RepoError::Unusable(format!("{url} cannot be reached: {cause}")),
+        }
     })?;
-    // Only a superuser may; what errors mean is read in Japanese too.
-    drop(conn.batch_execute("SET lc_messages = 'C'"));
-    Ok(conn)
+    let mark = Uuid::now_v7().simple().to_string();
+    let name = process.name();
+    conn.batch_execute(&format!("SET application_name = '{name}'; SET sonae.session = '{mark}'"))?;
+    // Errors are read in Japanese too, where this may not be set. Servers that are too old have no such function.
+    drop(conn.batch_execute(
+        "SELECT CASE WHEN has_parameter_privilege('lc_messages', 'SET') THEN set_config('lc_messages', 'C', false) END",
+    ));
+    Ok((conn, mark))
+}
+
+/// In which order two connections are asked whose sessions they lead to. Two pools are known: one gives the session that
+/// came back last, the other the one that came back first. Each shows itself within these, also while others use it.
+const ASKED: [usize; 8] = [0, 1, 0, 0, 1, 1, 0, 1];
+
+/// Connects twice, and tries the connections against each other: behind a pool that gives transactions to any session, one
+/// of them has the other's. Nothing else was said to the server before.
+pub(crate) fn connect_tried(url: &ServerUrl, process: &Process) -> Result<[Marked; 2], RepoError> {
+    let mut pair = [connect(url, process)?, connect(url, process)?];
+    for place in ASKED {
+        if let Some((conn, mark)) = pair.get_mut(place) {
+            conn.batch_execute(&guard(mark))?;
+        }
+    }
+    Ok(pair)
+}
+
+fn guard(mark: &str) -> String {
+    // A cast that fails: it is the cheapest way to an error, which repeats the text whatever the server's language.
+    format!(
+        "SELECT CASE WHEN current_setting('sonae.session', true) = '{mark}' THEN 0 \
+         ELSE ('{}' || coalesce(current_setting('sonae.session', true), ''))::pg_catalog.int4 END",
+        Detour::MARK,
+    )
+}
+
+/// What the processes that share a server may need of its connections, and the tightest limit on them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionNeeds {
+    /// How many this process opens at most.
+    pub own: u32,
+    /// How many all processes of Sonae that are connected now may open, as far as the limit counts them.
+    pub all: i64,
+    /// How many there may be.
+    pub limit: i64,
+    /// What sets the limit.
+    pub limited_by: String,
+}
+
+impl ConnectionNeeds {
+    /// Whether all processes can have what they may need.
+    pub fn fit(&self) -> bool {
+        self.all <= self.limit
+    }
+}
+
+/// Adds up what processes may need. Those of other databases and roles count as far as they share the limit.
+pub(crate) fn connection_needs(conn: &mut PgConnection, process: &Process) -> Result<ConnectionNeeds, RepoError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        needed: i64,
+        #[diesel(sql_type = BigInt)]
+        most: i64,
+        #[diesel(sql_type = Text)]
+        limited_by: String,
+    }
+    // The reserved connections that PostgreSQL 16 added are not asked for by name where there are none.
+    let row: Row = diesel::sql_query(
+        "WITH processes AS (SELECT DISTINCT application_name, datname, usename, \
+         substring(application_name FROM '^sonae [0-9a-z]+ ([0-9]{1,5})$')::bigint AS needed FROM pg_stat_activity), \
+         limits AS (SELECT current_setting('max_connections')::bigint - current_setting('superuser_reserved_connections')::bigint \
+         - coalesce(current_setting('reserved_connections', true), '0')::bigint AS most, \
+         'max_connections less those that are reserved'::text AS limited_by, \
+         (SELECT coalesce(sum(needed), 0)::bigint FROM processes) AS needed \
+         UNION ALL SELECT rolconnlimit, 'CONNECTION LIMIT of the role ' || quote_ident(rolname), \
+         (SELECT coalesce(sum(needed), 0)::bigint FROM processes WHERE usename = rolname) \
+         FROM pg_roles WHERE rolname = session_user AND rolconnlimit >= 0 \
+         UNION ALL SELECT datconnlimit, 'CONNECTION LIMIT of the database ' || quote_ident(database.datname), \
+         (SELECT coalesce(sum(needed), 0)::bigint FROM processes WHERE datname = database.datname) \
+         FROM pg_database AS database WHERE database.datname = current_database() AND datconnlimit >= 0) \
+         SELECT needed, most, limited_by FROM limits ORDER BY most - needed LIMIT 1",
+    )
+    .get_result(conn)?;
+    Ok(ConnectionNeeds { own: process.most_connections, all: row.needed, limit: row.most, limited_by: row.limited_by })
+}
+
+/// Ends the sessions of a process that has not renewed the lease of a job in time, as far as they are in transactions of
+/// before then: it hangs, and holds what others wait for. As whoever is connected: the sessions are of the same role.
+pub(crate) fn end_sessions(conn: &mut PgConnection, process: &str, before: Instant) -> Result<i64, RepoError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        count: i64,
+    }
+    let row: Row = diesel::sql_query(
+        "SELECT count(*) FILTER (WHERE is_ended) AS count FROM (SELECT pg_terminate_backend(pid) AS is_ended FROM pg_stat_activity \
+         WHERE datname = current_database() AND starts_with(application_name, 'sonae ' || $1 || ' ') \
+         AND xact_start < $2 AND pid <> pg_backend_pid() AND pg_has_role(usesysid, 'USAGE')) AS ended",
+    )
+    .bind::<Text, _>(process)
+    .bind::<diesel::sql_types::Timestamp, _>(before)
+    .get_result(conn)?;
+    Ok(row.count)
 }
 
 /// The roles of a database; refuses a server that is too old or does not keep text as UTF-8.

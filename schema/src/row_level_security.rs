@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
-use crate::error::{Bilingual, RepoError};
+use crate::error::{Bilingual, RepoError, with_causes};
 
 /// Finds what is missing, changed or open. See there for what row-level security consists of.
 const FINDINGS: &str = include_str!("row_level_security.sql");
@@ -145,11 +145,6 @@ pub(crate) fn refusal(conn: &mut PgConnection, findings: &[Finding], cause: Opti
         (true, _) | (false, _) => {}
     }
     RepoError::Unfit(text)
-}
-
-fn with_causes(error: &RepoError) -> String {
-    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    format!("{error}{}", cause.unwrap_or_default())
 }
 
 /// The statement that gives the tables to the login role, if they belong to one that it is not.

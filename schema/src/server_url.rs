@@ -39,9 +39,16 @@ pub enum UrlError {
 
 /// Whether this build can encrypt the way to a server.
 const HAS_TLS: bool = cfg!(feature = "postgres-tls");
-/// What a URL says unless it says otherwise: how long to wait for a server, and for one that went silent.
-const USUAL: [(&str, &str); 3] =
-    [("connect_timeout", "5"), ("tcp_user_timeout", "30000"), ("application_name", "sonae")];
+/// What a URL says unless it says otherwise: how long to wait for a server, and for one that went silent: with something
+/// to say to it, and while it is to say something.
+const USUAL: [(&str, &str); 6] = [
+    ("connect_timeout", "5"),
+    ("tcp_user_timeout", "30000"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "3"),
+    ("application_name", "sonae"),
+];
 
 impl ServerUrl {
     /// Takes a URL such as `postgres://user:password@host:5432/database?sslmode=verify-full`.

@@ -9,6 +9,7 @@ use diesel::sql_types::Text;
 
 use crate::conn::Role;
 use crate::error::RepoError;
+use crate::postgres::Beginning;
 
 /// The first release without the race that could lose committed writes in WAL mode (3.7.0 to 3.51.2).
 const OLDEST: [u32; 3] = [3, 51, 3];
@@ -67,12 +68,13 @@ fn set(conn: &mut SqliteConnection, shown: &str, settings: &str) -> Result<(), R
 }
 
 /// How a transaction begins.
-pub(crate) fn begin(role: Role) -> &'static str {
-    match role {
+pub(crate) fn begin(role: Role) -> Beginning {
+    let begin = match role {
         Role::Reader => "BEGIN",
         // A writer that began by reading could not become one while another process writes.
         Role::Writer | Role::Queue => "BEGIN IMMEDIATE",
-    }
+    };
+    Beginning { begin, settings: String::new() }
 }
 
 pub(crate) fn refuse_old(conn: &mut SqliteConnection) -> Result<(), RepoError> {

@@ -59,6 +59,8 @@ diesel::table! {
         id -> Text,
         state -> Text,
         leased_until -> Nullable<Timestamp>,
+        kind -> Nullable<Text>,
+        process -> Nullable<Text>,
     }
 }
 diesel::table! {

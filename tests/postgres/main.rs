@@ -8,6 +8,7 @@ mod crossing;
 mod failures;
 mod gate;
 mod parity;
+mod pools;
 mod processes;
 mod restore;
 mod row_level_security;

@@ -1,5 +1,6 @@
 //! A PostgreSQL of the tests' own: made in a temporary folder, and gone with whoever started it.
 
+mod pooler;
 mod programs;
 
 use std::fs;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+pub use self::pooler::Pooler;
 use self::programs::Programs;
 use crate::database;
 use crate::sql::{Sql, SqlError};

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant as Clock};
 
 use chrono::TimeDelta;
-use schema::jobs::{self, JobRow};
+use schema::jobs::{self, Claimed, JobRow};
 use schema::{Conn, ConnRole, Database, Instant, JobId, JobKind, JobState, RepoError, Scope, TenantId, tenants};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, info_span, warn};
@@ -80,6 +80,28 @@ pub(crate) struct Tools {
     pub(crate) rescore_after: Duration,
     /// The data folder.
     pub(crate) folder: PathBuf,
+}
+
+/// A job that ended here, as the log tells of it: nothing of its buyer.
+struct Ended<'a> {
+    kind: &'static str,
+    attempt: i32,
+    process: &'a str,
+    duration: Duration,
+}
+
+impl Ended<'_> {
+    fn log(&self, state: JobState) {
+        let Self { kind, attempt, process, duration } = *self;
+        info!(
+            state = schema::Choice::key(state),
+            kind,
+            attempt,
+            process,
+            duration_ms = duration.as_millis(),
+            "job ended"
+        );
+    }
 }
 
 /// How far a job was when the process last noted it.
@@ -287,10 +309,26 @@ impl Runner {
 
     /// Runs the job that has waited longest; false if there is none, or if the database failed it for now.
     fn run_next(&self, database: &Database, tools: &Tools) -> Result<bool, RepoError> {
-        let claim = |conn: &mut Conn| jobs::claim(conn, Instant::now());
-        let Some((tenant, job)) = database.run(ConnRole::Queue, Scope::Installation, claim)? else { return Ok(false) };
+        let process = database.process();
+        let claim = |conn: &mut Conn| {
+            let hung = jobs::end_hung_processes(conn, process)?;
+            Ok::<_, RepoError>((hung, jobs::claim(conn, process, Instant::now())?))
+        };
+        let (hung, claimed) = database.run(ConnRole::Queue, Scope::Installation, claim)?;
+        for hung in hung.iter().filter(|hung| hung.ended_sessions > 0) {
+            let (from, ended_sessions) = (&hung.process, hung.ended_sessions);
+            warn!(process, from, ended_sessions, "a process hangs; what it held on the server was ended");
+        }
+        let Some(Claimed { tenant, job, taken_from }) = claimed else { return Ok(false) };
         let span = info_span!("job", job_id = %job.id);
         let _entered = span.enter();
+        let (kind, attempt) = (schema::Choice::key(job.kind), job.attempt_count);
+        if let Some(from) = taken_from {
+            let from = from.as_deref().unwrap_or("unknown");
+            warn!(kind, attempt, process, from, "job taken over: its process did not renew its lease");
+        }
+        info!(kind, attempt, process, "job began");
+        let began = Clock::now();
         let progress = Arc::new(Progress::default());
         let running = Running { tenant, job: job.clone(), progress: Arc::clone(&progress) };
         locked(&self.0.running).insert(job.id, running);
@@ -312,7 +350,8 @@ impl Runner {
         locked(&self.0.running).remove(&job.id);
         // What was unavailable a moment ago is so still: whoever has to try again waits first.
         let may_go_on = !matches!(outcome, Err(Interrupted::Unavailable(_)));
-        self.conclude(database, tenant, &job, outcome);
+        let ended = Ended { kind, attempt, process, duration: began.elapsed() };
+        self.conclude(database, tenant, &job, outcome, &ended);
         locked(&self.0.cancelled).remove(&job.id);
         // What a job has done is done, whether this succeeds or not.
         if let Err(error) = database.tidy() {
@@ -335,9 +374,16 @@ impl Runner {
         }
     }
 
-    fn conclude(&self, database: &Database, tenant: TenantId, job: &JobRow, outcome: Result<JobState, Interrupted>) {
+    fn conclude(
+        &self,
+        database: &Database,
+        tenant: TenantId,
+        job: &JobRow,
+        outcome: Result<JobState, Interrupted>,
+        ended: &Ended<'_>,
+    ) {
         let interrupted = match outcome {
-            Ok(state) => return info!(state = schema::Choice::key(state), "job ended"),
+            Ok(state) => return ended.log(state),
             Err(interrupted) => interrupted,
         };
         let begins_again = match &interrupted {
@@ -352,8 +398,12 @@ impl Runner {
         if begins_again {
             let released =
                 self.record(|| database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, job)));
-            // Otherwise it was handed over already, its lease ends by itself, or the next start puts it back.
-            return info!(is_released = released.is_ok(), "job interrupted; it begins again");
+            return match released {
+                // Or it was handed over when this process was told to end.
+                Err(RepoError::TakenOver) if !self.is_stopping() => warn!("another process has taken the job over"),
+                // Otherwise it was handed over already, its lease ends by itself, or the next start puts it back.
+                released => info!(is_released = released.is_ok(), "job interrupted; it begins again"),
+            };
         }
         let state = match &interrupted {
             Interrupted::Cancelled => JobState::Cancelled,
@@ -368,7 +418,7 @@ impl Runner {
         let result = interrupted_result(job.kind, &interrupted);
         let end = |conn: &mut Conn| jobs::finish(conn, tenant, job, state, &result, Instant::now());
         match self.record(|| database.run(ConnRole::Queue, tenant, end)) {
-            Ok(()) => {}
+            Ok(()) => ended.log(state),
             Err(RepoError::TakenOver) => warn!("another process has taken the job over"),
             Err(error) => {
                 error!(error = %crate::cli::with_causes(&error), "the end of a job could not be recorded");
