@@ -3,6 +3,7 @@
 mod demo;
 mod faults;
 mod import;
+pub(crate) mod migrate;
 mod progress;
 mod prune;
 mod report;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use schema::tenants::{self, TenantRow};
-use schema::{ConnRole, Place, Scope};
+use schema::{Bilingual, ConnRole, Notice, Place, RepoError, Scope};
 use scoring::Lang;
 
 use crate::config::DatabaseOptions;
@@ -42,6 +43,7 @@ enum Verb {
     Score(score::Args),
     Serve(serve::Args),
     Import(import::Args),
+    Migrate(migrate::Args),
     #[command(subcommand)]
     ScoreRun(score_run::Verb),
     Prune(prune::Args),
@@ -77,6 +79,8 @@ enum Failure {
     Usage(String),
     /// The data is at fault, or the machine: exit 1.
     Data(String),
+    /// It ended with a code of its own, which scripts go by.
+    Code(u8, String),
     /// A step failed although its input had passed all checks: exit 1.
     Step(Box<dyn Error>),
 }
@@ -95,6 +99,7 @@ pub fn main() -> ExitCode {
         Verb::Score(args) => (score::run(&args), args.lang()),
         Verb::Serve(args) => (serve::run(&args), Lang::En),
         Verb::Import(args) => (import::run(&args), args.lang()),
+        Verb::Migrate(args) => (migrate::run(&args, Lang::En), Lang::En),
         Verb::ScoreRun(verb) => (score_run::run(&verb), Lang::En),
         Verb::Prune(args) => (prune::run(&args), Lang::En),
         Verb::Tenant(verb) => (tenant::run(&verb), Lang::En),
@@ -105,8 +110,10 @@ pub fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => (message, 2),
         Err(Failure::Data(message)) => (message, 1),
+        Err(Failure::Code(code, message)) => (message, code),
         Err(Failure::Step(error)) => {
-            let text = with_causes(&*error);
+            let text =
+                unfit(&*error).map_or_else(|| with_causes(&*error), |text| lang.pick(&text.ja, &text.en).clone());
             (lang.pick(format!("失敗しました: {text}"), format!("failed: {text}")), 1)
         }
     };
@@ -139,8 +146,13 @@ const CONNECTIONS: u32 = 2;
 impl DataFolder {
     /// Opens a database that is there: for what makes no sense in a new one.
     fn open_existing(&self) -> Result<Store, Failure> {
+        self.expect_existing()?;
+        self.open()
+    }
+
+    fn expect_existing(&self) -> Result<(), Failure> {
         if self.database.url.is_some() || self.data.join("sonae.db").exists() {
-            return self.open();
+            return Ok(());
         }
         let data = self.data.display();
         Err(Failure::Usage(format!(
@@ -154,7 +166,15 @@ impl DataFolder {
             // Nobody is left to tell if standard error is closed.
             let _ = writeln!(io::stderr(), "note: {} is a new data folder", self.data.display());
         }
-        Ok(Store::open(&self.data, &self.place()?, self.database.connections.unwrap_or(CONNECTIONS), PATIENCE)?)
+        let mut tell = |notice: &Notice| migrate::tell(notice, Lang::En);
+        let pending = self.database.pending(&mut tell);
+        Ok(Store::open(
+            &self.data,
+            &self.place()?,
+            self.database.connections.unwrap_or(CONNECTIONS),
+            PATIENCE,
+            pending,
+        )?)
     }
 
     fn place(&self) -> Result<Place, Failure> {
@@ -189,7 +209,7 @@ fn print(text: &str) -> Result<(), Failure> {
 /// Reads the model that a service is to score with.
 pub(crate) fn model_of(path: &std::path::Path) -> Result<scoring::Model, crate::service::ServeError> {
     score::read_model(Some(path), Lang::En).map_err(|failure| match failure {
-        Failure::Usage(text) | Failure::Data(text) => crate::service::ServeError::Model(text),
+        Failure::Usage(text) | Failure::Data(text) | Failure::Code(_, text) => crate::service::ServeError::Model(text),
         Failure::Step(error) => crate::service::ServeError::Model(with_causes(&*error)),
     })
 }
@@ -197,6 +217,14 @@ pub(crate) fn model_of(path: &std::path::Path) -> Result<scoring::Model, crate::
 /// The faults of a folder, for the log.
 pub(crate) fn folder_faults(folder: &std::path::Path, error: &crate::files::folder::FolderError) -> String {
     faults::folder(folder, error, Lang::En)
+}
+
+/// What an error says in both languages, if it is one of tables that do not fit this release.
+fn unfit<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Bilingual> {
+    match error.downcast_ref() {
+        Some(RepoError::Unfit(text)) => Some(text),
+        _ => unfit(error.source()?),
+    }
 }
 
 /// An error and its causes, on one line.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use schema::{Place, ServerUrl, UrlError};
+use schema::{Notice, Pending, Place, ServerUrl, UrlError};
 
 /// How large and how slow a request may be.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -98,6 +98,9 @@ pub struct DatabaseOptions {
     /// Let data travel in the clear to a server on another machine
     #[arg(long, env = "SONAE_ALLOW_PLAINTEXT_DB", value_parser = clap::builder::BoolishValueParser::new())]
     pub allow_plaintext_db: bool,
+    /// Refuse a database on which migrations have not run, in place of running them: `sonae migrate` does
+    #[arg(long, env = "SONAE_NO_MIGRATE", value_parser = clap::builder::BoolishValueParser::new())]
+    pub no_migrate: bool,
     /// How many connections to the database there may be [default: by the number of threads]
     #[arg(long = "database-connections", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub connections: Option<u32>,
@@ -119,9 +122,15 @@ impl DatabaseOptions {
             url: None,
             replica_url: None,
             allow_plaintext_db: false,
+            no_migrate: false,
             connections: None,
             statement_seconds: STATEMENT_SECONDS,
         }
+    }
+
+    /// What becomes of migrations that have not run; `told` hears of those that run.
+    pub(crate) fn pending<'a>(&self, told: &'a mut dyn FnMut(&Notice)) -> Pending<'a> {
+        if self.no_migrate { Pending::Refuse } else { Pending::Run(told) }
     }
 
     /// Where the database is: in the data folder, unless a server is named.

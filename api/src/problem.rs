@@ -369,7 +369,9 @@ impl From<RepoError> for ApiError {
             RepoError::Full(_) | RepoError::Unwritable(_) => Self::Disk(error),
             RepoError::Duplicate(_) => ProblemKind::KeyTaken.into(),
             RepoError::Reference(_) => ProblemKind::StillReferred.into(),
-            RepoError::TakenOver | RepoError::Unusable(_) | RepoError::Failed(_) => Self::internal(error),
+            RepoError::TakenOver | RepoError::Unusable(_) | RepoError::Unfit(_) | RepoError::Failed(_) => {
+                Self::internal(error)
+            }
         }
     }
 }

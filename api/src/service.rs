@@ -26,7 +26,10 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schema::tenants::{self, TenantRow};
-use schema::{ConnRole, ConnectionNeeds, Database, Instant, Name, Place, RepoError, Scope, TenantId, UrlError};
+use schema::{
+    ConnRole, ConnectionNeeds, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope,
+    TenantId, UrlError,
+};
 use tracing::{error, info, warn};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
@@ -125,14 +128,12 @@ impl Store {
         place: &Place,
         connection_count: u32,
         patience: Duration,
+        pending: Pending<'_>,
     ) -> Result<Self, ServeError> {
         private_folder(folder).map_err(ServeError::Data)?;
         machine::hide(folder).map_err(ServeError::Data)?;
         let keys = Keys::open(folder).map_err(ServeError::Data)?;
-        let database = match place {
-            Place::Folder(folder) => open_embedded(folder, connection_count, patience)?,
-            Place::Server { .. } => Database::open(place, connection_count, patience)?,
-        };
+        let database = open_database(place, connection_count, patience, pending)?;
         let is_empty = database
             .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
         if is_empty {
@@ -151,9 +152,22 @@ impl Store {
     }
 }
 
-fn open_embedded(folder: &Path, connection_count: u32, patience: Duration) -> Result<Database, ServeError> {
+/// Opens a database, without the keys.
+pub(crate) fn open_database(
+    place: &Place,
+    connection_count: u32,
+    patience: Duration,
+    mut pending: Pending<'_>,
+) -> Result<Database, ServeError> {
+    let Place::Folder(folder) = place else {
+        return Ok(Database::open(place, connection_count, patience, pending)?);
+    };
+    if matches!(pending, Pending::Refuse) {
+        // Before a file is made.
+        SchemaState::of(place, patience)?.refuse_older()?;
+    }
     machine::make_database_file(folder).map_err(ServeError::Data)?;
-    let open = || Database::open(&Place::Folder(folder.to_owned()), connection_count, patience);
+    let mut open = || Database::open(place, connection_count, patience, pending.reborrow());
     match open() {
         Ok(database) => {
             machine::keep_reserve(folder);
@@ -171,7 +185,8 @@ fn open_embedded(folder: &Path, connection_count: u32, patience: Duration) -> Re
 impl Store {
     /// An embedded database, for tests of what a clock decides.
     pub(crate) fn embedded(folder: &Path) -> Self {
-        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5)).unwrap()
+        let pending = Pending::Run(&mut |_| ());
+        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5), pending).unwrap()
     }
 
     pub(crate) fn first_tenant(&self) -> TenantId {
@@ -291,7 +306,10 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         Place::Server { .. } => None,
     };
     let model = config.model.as_deref().map_or_else(|| Ok(scoring::Model::default()), crate::cli::model_of)?;
-    let (store, can_write) = match (Store::open(&config.data, &place, config.connections(), PATIENCE), &place) {
+    let mut log = |notice: &Notice| info!("{}", crate::cli::migrate::described(notice).en);
+    let pending = config.database.pending(&mut log);
+    let (store, can_write) = match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending), &place)
+    {
         (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
             let error = crate::cli::with_causes(&error);
             error!(
@@ -386,7 +404,10 @@ fn say_connections(database: &Database) {
     };
     let ConnectionNeeds { own, all, limit, limited_by } = &needs;
     let process = database.process();
-    info!(process, own, all, limit, limited_by, "connections to the server that this process and all of Sonae may open");
+    info!(
+        process,
+        own, all, limit, limited_by, "connections to the server that this process and all of Sonae may open"
+    );
     if !needs.fit() {
         warn!(
             "the processes of Sonae on the server may open {all} connections, and it allows {limit} ({limited_by}): lower \

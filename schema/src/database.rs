@@ -13,6 +13,7 @@ use tracing::error;
 
 use crate::conn::{Conn, Role, Scope, each_backend};
 use crate::error::{RepoError, with_causes};
+use crate::migrate::Pending;
 use crate::postgres::{Beginning, ConnectionNeeds, Process, Session, Turn, TurnRow};
 use crate::replica::{Lent, PlaceOnReplica, Replica};
 use crate::server_url::ServerUrl;
@@ -169,12 +170,17 @@ const AWAY: Duration = Duration::from_millis(500);
 const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(25)];
 
 impl Database {
-    /// Opens a database with so many connections for readers, and brings its tables up to date. `patience` is how long a
-    /// writer waits for another one.
+    /// Opens a database with so many connections for readers. `patience` is how long a writer waits for another one,
+    /// `pending` what becomes of migrations that have not run.
     ///
     /// # Errors
     /// When the database cannot be used, or the SQLite library is one that can lose data.
-    pub fn open(place: &Place, connection_count: u32, patience: Duration) -> Result<Self, RepoError> {
+    pub fn open(
+        place: &Place,
+        connection_count: u32,
+        patience: Duration,
+        pending: Pending<'_>,
+    ) -> Result<Self, RepoError> {
         let limits = postgres::Limits { patience, statement: Some(postgres::LONGEST_STATEMENT) };
         let process = Process::new(connection_count);
         let backend = match place {
@@ -182,7 +188,7 @@ impl Database {
                 let path = folder.join("sonae.db");
                 let mut first = sqlite::connect(&path, Role::Writer, patience)?;
                 sqlite::refuse_old(&mut first)?;
-                migrate::sqlite(&mut first)?;
+                migrate::sqlite(&mut first, pending)?;
                 let pool = |role, size| {
                     let manager = Manager::Sqlite { path: path.clone(), role, patience };
                     pool(size, patience + CHECKOUT_MARGIN).build(manager).map_err(RepoError::from)
@@ -194,7 +200,7 @@ impl Database {
                 let [(mut first, _), second] = postgres::connect_tried(url, &process).map_err(RepoError::at_start)?;
                 drop(second);
                 let roles = postgres::check(&mut first)?;
-                migrate::postgres(&mut first)?;
+                migrate::postgres(&mut first, pending)?;
                 let health = Arc::<Health>::default();
                 let manager = Manager::Postgres {
                     url: url.clone(),
@@ -219,7 +225,7 @@ impl Database {
         let path = folder.join("sonae.db");
         let mut first = sqlite::connect_read_only(&path, patience)?;
         sqlite::refuse_old(&mut first)?;
-        if !migrate::is_sqlite_current(&mut first)? {
+        if !migrate::expect_sqlite(&mut first)? {
             let text = "its tables are to be brought up to date, and the disk takes no writes";
             return Err(RepoError::Unusable(format!("{}: {text}", path.display())));
         }

@@ -2,6 +2,15 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 
+/// A text for people, in both languages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bilingual {
+    /// English.
+    pub en: String,
+    /// Japanese.
+    pub ja: String,
+}
+
 /// An error of the database, as its callers tell them apart.
 #[derive(Debug, thiserror::Error)]
 pub enum RepoError {
@@ -26,6 +35,9 @@ pub enum RepoError {
     /// The database cannot be used as it is.
     #[error("{0}")]
     Unusable(String),
+    /// The tables are not those that this release works with, or not secured: what somebody has to do.
+    #[error("{}", .0.en)]
+    Unfit(Bilingual),
     /// Anything else.
     #[error("the database failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -78,12 +90,8 @@ const FULL_UP: [&str; 10] = [
 
 /// What a server or a pool says when a session is not the one that was prepared. Never said to a connection with a
 /// session of its own: the names of diesel's statements, and [`Detour::MARK`].
-const HANDED_OVER: [&str; 4] = [
-    Detour::MARK,
-    "__diesel_stmt_",
-    "unnamed prepared statement does not exist",
-    "無名の準備された文が存在しません",
-];
+const HANDED_OVER: [&str; 4] =
+    [Detour::MARK, "__diesel_stmt_", "unnamed prepared statement does not exist", "無名の準備された文が存在しません"];
 
 /// Why no connection can be had although the server is there.
 #[derive(Debug, thiserror::Error)]
@@ -154,6 +162,11 @@ impl RepoError {
         } else {
             Err(error)
         }
+    }
+
+    /// Whether a message tells that somebody else has held a table or row for too long.
+    pub(crate) fn is_of_lock(message: &str) -> bool {
+        message.contains("canceling statement due to lock timeout") || message.contains("ロックのタイムアウトのため")
     }
 
     /// Whether the disk is at fault, by being full or by taking no writes.

@@ -1,34 +1,263 @@
-//! Brings the tables up to date.
+//! Brings the tables up to date, and refuses those of releases that this one cannot work with.
+
+use std::thread;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use crate::error::RepoError;
+use crate::conn::Conn;
+use crate::database::Place;
+use crate::error::{Bilingual, RepoError};
+use crate::{postgres as server, row_level_security, sqlite as embedded};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
-/// The wall between buyers, which stands once more after each change of the tables.
-const WALL: &str = include_str!("wall.sql");
 /// Held while a process migrates: of several that start at once, the others wait and find nothing left to do.
 const LOCK: &str = "SELECT pg_advisory_lock(2199023254)";
+const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(2199023254) AS is_ours";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(2199023254)";
+/// How long a statement waits for transactions that use its table. All others queue behind it meanwhile, so it is short;
+/// and shorter than the second after which the server looks for deadlocks.
+const LOCK_TIMEOUT: &str = "SET lock_timeout = 800";
+/// How long the others have before the next attempt.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(2);
+/// How long attempts go on: an import of one buyer may take its time.
+const ALL_ATTEMPTS: Duration = Duration::from_secs(1800);
 
-/// Runs the migrations of the embedded database that have not run yet, each in a transaction.
-pub(crate) fn sqlite(conn: &mut SqliteConnection) -> Result<(), RepoError> {
-    let run = conn.run_pending_migrations(SQLITE).map(|_| ());
-    run.map_err(|error| RepoError::of_disk(&error.to_string(), error).unwrap_or_else(RepoError::Failed))
+/// What becomes of migrations that have not run when a database is opened.
+#[expect(missing_debug_implementations, reason = "a closure has none")]
+pub enum Pending<'a> {
+    /// They run; the function is told what happens.
+    Run(&'a mut dyn FnMut(&Notice)),
+    /// The database is refused.
+    Refuse,
 }
 
-/// Whether all migrations of the embedded database have run. Asked without writing anything.
-pub(crate) fn is_sqlite_current(conn: &mut SqliteConnection) -> Result<bool, RepoError> {
-    let run: Vec<Name> = diesel::sql_query("SELECT version AS name FROM __diesel_schema_migrations").load(conn)?;
-    let known: Vec<Box<dyn Migration<Sqlite>>> = SQLITE.migrations().map_err(RepoError::Failed)?;
-    Ok(known.iter().all(|known| run.iter().any(|run| known.name().version().to_string() == run.name)))
+/// What happens to the tables while a database is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Migrations are about to run.
+    Migrating {
+        /// Their names, in order.
+        names: Vec<String>,
+        /// Whether there were no tables at all.
+        is_new: bool,
+        /// Whether processes of the release before can go on.
+        is_compatible: bool,
+    },
+    /// Another process migrates, or transactions use a table that is to be changed: they are waited for.
+    Waiting,
+    /// The migrations have run.
+    Migrated {
+        /// Whether there were no tables at all before.
+        is_new: bool,
+        /// How long that took.
+        duration: Duration,
+    },
+    /// Row-level security was incomplete and has been completed.
+    Secured {
+        /// What was missing.
+        what: Bilingual,
+    },
+    /// A newer release has changed the tables, in ways that this one can work with.
+    Newer {
+        /// Versions of its migrations.
+        versions: Vec<String>,
+    },
+}
+
+/// How far the tables of a database are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchemaState {
+    /// The names of migrations that have not run, in order.
+    pub pending: Vec<String>,
+    /// Versions of migrations that this release does not know.
+    pub newer: Vec<String>,
+    /// Those of them that it cannot work with.
+    pub incompatible: Vec<String>,
+    /// What row-level security lacks, if anything.
+    pub insecure: Option<Bilingual>,
+    /// Whether there are no tables at all.
+    pub is_new: bool,
+}
+
+impl Pending<'_> {
+    /// The same, to be used up while this one stays.
+    pub fn reborrow(&mut self) -> Pending<'_> {
+        match self {
+            Self::Run(told) => Pending::Run(&mut **told),
+            Self::Refuse => Pending::Refuse,
+        }
+    }
+}
+
+impl SchemaState {
+    /// Looks at a database, and changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be reached or read.
+    pub fn of(place: &Place, patience: Duration) -> Result<Self, RepoError> {
+        match place {
+            Place::Folder(folder) => {
+                let path = folder.join("sonae.db");
+                if !path.exists() {
+                    return Self::new(&known::<Sqlite>(&SQLITE)?, &[], &[]);
+                }
+                Self::of_sqlite(&mut embedded::connect_read_only(&path, patience)?)
+            }
+            Place::Server { url, .. } => {
+                let process = server::Process::new(1);
+                let [(mut conn, _), _] = server::connect_tried(url, &process).map_err(RepoError::at_start)?;
+                server::check(&mut conn)?;
+                let mut state = Self::of_postgres(&mut conn)?;
+                // Row-level security follows migrations.
+                if state.pending.is_empty() && state.incompatible.is_empty() {
+                    let findings = row_level_security::findings(&mut conn)?;
+                    state.insecure = (!findings.is_empty()).then(|| row_level_security::shown(&findings));
+                }
+                Ok(state)
+            }
+        }
+    }
+
+    fn of_sqlite(conn: &mut SqliteConnection) -> Result<Self, RepoError> {
+        let tables =
+            "SELECT name FROM sqlite_schema WHERE name IN ('__diesel_schema_migrations', 'compatible_migrations')";
+        Self::read(&known::<Sqlite>(&SQLITE)?, tables, |query| Ok(names(diesel::sql_query(query).load(conn)?)))
+    }
+
+    fn of_postgres(conn: &mut PgConnection) -> Result<Self, RepoError> {
+        let tables = "SELECT relname::text AS name FROM pg_class \
+                      WHERE oid IN (to_regclass('__diesel_schema_migrations'), to_regclass('compatible_migrations'))";
+        Self::read(&known::<Pg>(&POSTGRES)?, tables, |query| Ok(names(diesel::sql_query(query).load(conn)?)))
+    }
+
+    /// Reads it by queries that give names.
+    fn read(
+        known: &[Known],
+        tables: &str,
+        mut load: impl FnMut(&str) -> Result<Vec<String>, RepoError>,
+    ) -> Result<Self, RepoError> {
+        let tables = load(tables)?;
+        let mut versions = |table: &str| match tables.iter().any(|name| name == table) {
+            true => load(&format!("SELECT version AS name FROM {table} ORDER BY version")),
+            false => Ok(Vec::new()),
+        };
+        let run = versions("__diesel_schema_migrations")?;
+        let compatible = versions("compatible_migrations")?;
+        Self::new(known, &run, &compatible)
+    }
+
+    fn new(known: &[Known], run: &[String], compatible: &[String]) -> Result<Self, RepoError> {
+        let pending = known.iter().filter(|known| !run.contains(&known.version)).map(|known| known.name.clone());
+        let newer: Vec<_> =
+            run.iter().filter(|version| known.iter().all(|known| known.version != **version)).cloned().collect();
+        let incompatible = newer.iter().filter(|version| !compatible.contains(version)).cloned().collect();
+        Ok(Self { pending: pending.collect(), newer, incompatible, insecure: None, is_new: run.is_empty() })
+    }
+
+    /// The refusal of a database that a newer release has changed in ways that this one cannot work with.
+    ///
+    /// # Errors
+    /// That.
+    pub fn refuse_newer(&self) -> Result<(), RepoError> {
+        if self.incompatible.is_empty() {
+            return Ok(());
+        }
+        let release = env!("CARGO_PKG_VERSION");
+        Err(RepoError::Unfit(Bilingual {
+            en: format!(
+                "the tables were made by a newer release: this one ({release}) does not know the migrations {} and cannot work with \
+                 them; start the newer release, or restore a backup from before the upgrade",
+                self.incompatible.join(", ")
+            ),
+            ja: format!(
+                "データベースの表はより新しいリリースで更新されています。このリリース（{release}）はマイグレーション {} に対応していません。\
+                 新しいリリースを起動するか、更新前のバックアップから復元してください",
+                self.incompatible.join("、")
+            ),
+        }))
+    }
+
+    /// The refusal of a database on which migrations have not run.
+    ///
+    /// # Errors
+    /// That.
+    pub fn refuse_older(&self) -> Result<(), RepoError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        Err(RepoError::Unfit(Bilingual {
+            en: format!("migrations have not run: {}; run `sonae migrate`", self.pending.join(", ")),
+            ja: format!(
+                "未適用のマイグレーションがあります: {}。`sonae migrate` を実行してください",
+                self.pending.join("、")
+            ),
+        }))
+    }
+
+    /// Whether processes of the release before can go on once the pending migrations have run.
+    ///
+    /// # Errors
+    /// Those of the embedded database.
+    pub fn leaves_older_running(&self) -> Result<bool, RepoError> {
+        let compatible = compatible()?;
+        let known = known::<Sqlite>(&SQLITE)?;
+        let mut pending = known.iter().filter(|known| self.pending.contains(&known.name));
+        Ok(pending.all(|known| compatible.contains(&known.version)))
+    }
+
+    /// What is said before migrations run.
+    fn migrating(&self) -> Result<Notice, RepoError> {
+        let is_compatible = self.leaves_older_running()?;
+        Ok(Notice::Migrating { names: self.pending.clone(), is_new: self.is_new, is_compatible })
+    }
+}
+
+/// Expects tables that this release can work with, in a transaction that is open: another release may have changed them,
+/// or a backup been restored, since the database was opened.
+///
+/// # Errors
+/// [`RepoError::Unfit`] if it cannot, and those of the database.
+pub fn expect_schema(conn: &mut Conn) -> Result<(), RepoError> {
+    let state = match conn {
+        Conn::Sqlite(conn) => SchemaState::of_sqlite(conn)?,
+        Conn::Postgres(conn, _) => SchemaState::of_postgres(conn)?,
+    };
+    state.refuse_newer()?;
+    state.refuse_older()
+}
+
+/// A migration of this release.
+struct Known {
+    version: String,
+    name: String,
+}
+
+fn known<DB: diesel::backend::Backend>(migrations: &EmbeddedMigrations) -> Result<Vec<Known>, RepoError>
+where
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let migrations: Vec<Box<dyn Migration<DB>>> = migrations.migrations().map_err(RepoError::Failed)?;
+    let known = migrations.iter().map(|migration| migration.name());
+    let mut known: Vec<_> =
+        known.map(|name| Known { version: name.version().to_string(), name: name.to_string() }).collect();
+    known.sort_by(|one, other| one.version.cmp(&other.version));
+    Ok(known)
+}
+
+/// Versions of this release's migrations that the release before can live with. Each says so by a row that it inserts,
+/// so they run on a database of their own to be asked.
+fn compatible() -> Result<Vec<String>, RepoError> {
+    let mut conn = SqliteConnection::establish(":memory:").map_err(|error| RepoError::Failed(error.into()))?;
+    conn.run_pending_migrations(SQLITE).map_err(RepoError::Failed)?;
+    Ok(names(diesel::sql_query("SELECT version AS name FROM compatible_migrations").load(&mut conn)?))
 }
 
 #[derive(QueryableByName)]
@@ -37,65 +266,168 @@ struct Name {
     name: String,
 }
 
-/// Runs the migrations of a server that have not run yet, each in a transaction, and sees that the wall stands.
-pub(crate) fn postgres(conn: &mut PgConnection) -> Result<(), RepoError> {
-    // Whoever only uses the tables need not own them.
-    if is_up_to_date(conn)? {
+fn names(rows: Vec<Name>) -> Vec<String> {
+    rows.into_iter().map(|row| row.name).collect()
+}
+
+/// Runs the migrations of the embedded database that have not run yet: all or none.
+pub(crate) fn sqlite(conn: &mut SqliteConnection, pending: Pending<'_>) -> Result<(), RepoError> {
+    let state = SchemaState::of_sqlite(conn)?;
+    state.refuse_newer()?;
+    let Pending::Run(told) = pending else { return state.refuse_older() };
+    if !state.newer.is_empty() {
+        told(&Notice::Newer { versions: state.newer.clone() });
+    }
+    if state.pending.is_empty() {
         return Ok(());
     }
-    conn.batch_execute(LOCK)?;
-    // Whoever had the lock before may be at work by now: making the wall anew would get into the way of that.
-    let done = is_up_to_date(conn).and_then(|is_done| if is_done { Ok(()) } else { bring_up_to_date(conn) });
-    conn.batch_execute(UNLOCK)?;
+    let start = Instant::now();
+    told(&state.migrating()?);
+    // Another process may do the same: the second finds nothing left to do when it has the writer.
+    let run = conn.immediate_transaction(|conn| conn.run_pending_migrations(SQLITE).map(|_| ()));
+    run.map_err(|error| RepoError::of_disk(&error.to_string(), error).unwrap_or_else(RepoError::Failed))?;
+    told(&Notice::Migrated { is_new: state.is_new, duration: start.elapsed() });
+    Ok(())
+}
+
+/// Refuses an embedded database that cannot be written unless its tables are those that this release works with.
+pub(crate) fn expect_sqlite(conn: &mut SqliteConnection) -> Result<bool, RepoError> {
+    let state = SchemaState::of_sqlite(conn)?;
+    state.refuse_newer()?;
+    Ok(state.pending.is_empty())
+}
+
+/// Runs the migrations of a server that have not run yet, each in a transaction, and completes row-level security.
+pub(crate) fn postgres(conn: &mut PgConnection, pending: Pending<'_>) -> Result<(), RepoError> {
+    row_level_security::expect_short_name(conn)?;
+    expect_readable(conn)?;
+    let state = SchemaState::of_postgres(conn)?;
+    state.refuse_newer()?;
+    let Pending::Run(told) = pending else {
+        state.refuse_older()?;
+        return expect_secured(conn);
+    };
+    if !state.newer.is_empty() {
+        told(&Notice::Newer { versions: state.newer.clone() });
+        // What the newer release has added has rules that this one does not know.
+        state.refuse_older()?;
+        return expect_secured(conn);
+    }
+    // Whoever only uses the tables need not own them.
+    if state.pending.is_empty() && row_level_security::findings(conn)?.is_empty() {
+        return Ok(());
+    }
+    lock(conn, told)?;
+    conn.batch_execute(LOCK_TIMEOUT)?;
+    let done = run_pending(conn, told).and_then(|has_run| secure(conn, told, has_run));
+    // Where this fails the connection is lost, and with it the lock.
+    drop(conn.batch_execute("RESET lock_timeout"));
+    drop(conn.batch_execute(UNLOCK));
     done
 }
 
-fn is_up_to_date(conn: &mut PgConnection) -> Result<bool, RepoError> {
-    Ok(is_current(conn)? && unwalled(conn)?.is_empty())
+fn lock(conn: &mut PgConnection, told: &mut dyn FnMut(&Notice)) -> Result<(), RepoError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        is_ours: bool,
+    }
+    let row: Row = diesel::sql_query(TRY_LOCK).get_result(conn)?;
+    if !row.is_ours {
+        told(&Notice::Waiting);
+        conn.batch_execute(LOCK)?;
+    }
+    Ok(())
 }
 
-fn bring_up_to_date(conn: &mut PgConnection) -> Result<(), RepoError> {
-    let failed = |what: &str, error| RepoError::Unusable(format!("{what} cannot be made: {error}"));
-    let mut what = "the wall between buyers".to_owned();
-    if is_current(conn)? {
-        // It stood and was taken away: whoever did so knows by which table.
-        what = format!("{what} around {}", unwalled(conn)?.join(", "));
-    } else {
-        conn.run_pending_migrations(POSTGRES).map_err(|error| failed("the tables", error))?;
-    }
-    conn.transaction(|conn| conn.batch_execute(WALL)).map_err(|error| failed(&what, error.into()))?;
-    let open = unwalled(conn)?;
-    if open.is_empty() {
-        return Ok(());
-    }
-    Err(RepoError::Unusable(format!("no wall between buyers stands around {}", open.join(", "))))
+fn expect_secured(conn: &mut PgConnection) -> Result<(), RepoError> {
+    let findings = row_level_security::findings(conn)?;
+    if findings.is_empty() { Ok(()) } else { Err(row_level_security::refusal(conn, &findings, None)) }
 }
 
-/// The tables with rows of buyers that row-level security does not wall off, or where a policy lets others through; and
-/// roles that may look over the wall.
-fn unwalled(conn: &mut PgConnection) -> Result<Vec<String>, RepoError> {
-    let open: Vec<Name> = diesel::sql_query(
-        "SELECT relname::text AS name FROM pg_class \
-         WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND relname <> 'job_queue' \
-         AND (relname = 'tenants' OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'tenant_id')) \
-         AND (NOT (relrowsecurity AND relforcerowsecurity) OR EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid \
-         AND polname <> 'installation' AND pg_get_expr(polqual, polrelid) NOT LIKE '%id % NULLIF(current_setting(''sonae.tenant_id''%')) \
-         UNION ALL SELECT rolname FROM pg_roles WHERE (rolsuper OR rolbypassrls) \
-         AND rolname IN (current_database() || '_tenant', current_database() || '_operator') ORDER BY 1",
+/// Refuses tables that belong to somebody else, who has granted nothing: such as a superuser who has restored them before
+/// there was the role that they belonged to.
+fn expect_readable(conn: &mut PgConnection) -> Result<(), RepoError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        can_be_read: bool,
+        #[diesel(sql_type = Text)]
+        login: String,
+    }
+    let row: Row = diesel::sql_query(
+        "SELECT coalesce(has_table_privilege(to_regclass('__diesel_schema_migrations'), 'SELECT'), true) AS can_be_read, \
+         current_user::text AS login",
     )
-    .load(conn)?;
-    Ok(open.into_iter().map(|table| table.name).collect())
+    .get_result(conn)?;
+    let change = row_level_security::other_owner(conn)?;
+    let (false, Some(change)) = (row.can_be_read, change) else { return Ok(()) };
+    let login = row.login;
+    Err(RepoError::Unfit(Bilingual {
+        en: format!(
+            "{login} may not read the tables, which belong to another role; an administrator has to run, in this database: {change}"
+        ),
+        ja: format!(
+            "{login} には表を読む権限がありません（別のロールが所有しています）。管理者がこのデータベースで次の文を実行してください: {change}"
+        ),
+    }))
 }
 
-fn is_current(conn: &mut PgConnection) -> Result<bool, RepoError> {
-    let there: Vec<Name> =
-        diesel::sql_query("SELECT coalesce(to_regclass('__diesel_schema_migrations'), 'pg_class')::text AS name")
-            .load(conn)?;
-    if there.iter().any(|table| table.name == "pg_class") {
+/// Runs what is pending; says whether anything was.
+fn run_pending(conn: &mut PgConnection, told: &mut dyn FnMut(&Notice)) -> Result<bool, RepoError> {
+    // Whoever had the lock before may have done it all.
+    let state = SchemaState::of_postgres(conn)?;
+    state.refuse_newer()?;
+    if state.pending.is_empty() {
         return Ok(false);
     }
-    let run: Vec<Name> =
-        diesel::sql_query("SELECT version::text AS name FROM __diesel_schema_migrations").load(conn)?;
-    let known: Vec<Box<dyn Migration<Pg>>> = POSTGRES.migrations().map_err(RepoError::Failed)?;
-    Ok(known.iter().all(|known| run.iter().any(|run| known.name().version().to_string() == run.name)))
+    let start = Instant::now();
+    told(&state.migrating()?);
+    let failed = |error| RepoError::Unusable(format!("the tables cannot be brought up to date: {error}"));
+    for migration in conn.pending_migrations(POSTGRES).map_err(failed)? {
+        in_turn(conn, told, |conn| conn.run_migration(&*migration).map(|_| ())).map_err(failed)?;
+    }
+    told(&Notice::Migrated { is_new: state.is_new, duration: start.elapsed() });
+    Ok(true)
+}
+
+/// Adds what row-level security lacks.
+fn secure(conn: &mut PgConnection, told: &mut dyn FnMut(&Notice), has_migrated: bool) -> Result<(), RepoError> {
+    let lacking = row_level_security::findings(conn)?;
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let added = row_level_security::add(conn, &lacking, |conn, statements| {
+        in_turn(conn, told, |conn| conn.batch_execute(statements)).map_err(RepoError::from)
+    });
+    let left = row_level_security::findings(conn)?;
+    if !left.is_empty() {
+        return Err(row_level_security::refusal(conn, &left, added.as_ref().err()));
+    }
+    if !has_migrated {
+        told(&Notice::Secured { what: row_level_security::shown(&lacking) });
+    }
+    Ok(())
+}
+
+/// Runs statements that need a table to themselves: again and again while transactions use it.
+fn in_turn<E: ToString>(
+    conn: &mut PgConnection,
+    told: &mut dyn FnMut(&Notice),
+    mut work: impl FnMut(&mut PgConnection) -> Result<(), E>,
+) -> Result<(), E> {
+    let start = Instant::now();
+    let mut has_waited = false;
+    loop {
+        match work(conn) {
+            Err(error) if RepoError::is_of_lock(&error.to_string()) && start.elapsed() < ALL_ATTEMPTS => {
+                if !has_waited {
+                    told(&Notice::Waiting);
+                    has_waited = true;
+                }
+                thread::sleep(BETWEEN_ATTEMPTS);
+            }
+            done => return done,
+        }
+    }
 }

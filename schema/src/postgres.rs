@@ -21,7 +21,7 @@ use crate::{Instant, TenantId};
 /// The first version that Sonae is tested with.
 const OLDEST: i32 = 15;
 
-/// The roles that transactions take, as identifiers. None of them owns a table or logs in: see `wall.sql`.
+/// The roles that transactions take, as identifiers. None of them owns a table or logs in: see `row_level_security.sql`.
 #[derive(Debug, Clone)]
 pub(crate) struct Roles {
     /// Reaches the rows of the buyer that the transaction has set.

@@ -13,6 +13,7 @@ mod files;
 mod identity;
 mod imports;
 mod limits;
+mod migrations;
 mod own;
 mod portfolio;
 mod scores;

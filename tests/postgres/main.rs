@@ -10,9 +10,11 @@ mod gate;
 mod parity;
 mod pools;
 mod processes;
+mod restore;
 mod round_trips;
+mod row_level_security;
 #[path = "../api/support.rs"]
 mod support;
 #[cfg(feature = "postgres-tls")]
 mod tls;
-mod wall;
+mod upgrades;

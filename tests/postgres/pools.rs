@@ -153,9 +153,7 @@ fn a_pool_that_turns_to_transaction_mode_is_busy_until_it_turns_back() {
 
     pooler.turn_to("session").unwrap();
     for (place, client) in clients.iter().enumerate() {
-        within(30, "it serves again", || {
-            write_and_read(client, &format!("after-{place}"))[1].status == 200
-        });
+        within(30, "it serves again", || write_and_read(client, &format!("after-{place}"))[1].status == 200);
     }
     let made = answers.iter().filter(|answer| answer.status == 201).count() as u64;
     let kept = clients[0].count("/v1/suppliers");
@@ -247,7 +245,8 @@ fn waiting_for_a_turn_leaves_no_error_in_the_log_of_the_server() {
             })
             .collect();
         // As long as no row is written and each has asked again and again.
-        let waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sonae %' AND wait_event_type = 'Lock'";
+        let waits =
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sonae %' AND wait_event_type = 'Lock'";
         for _ in 0..100 {
             assert_eq!(sql.text(waits).unwrap(), "0", "nobody waits on the server");
             thread::sleep(Duration::from_millis(20));

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -179,6 +179,12 @@ impl Cluster {
     #[must_use]
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    /// The folder of its programs, with those of the client.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        &self.programs.folder
     }
 
     /// The file with what the server has logged.

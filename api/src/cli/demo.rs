@@ -11,7 +11,7 @@ use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreFilter, ScoreRow};
 use schema::settings::{self, Settings};
 use schema::tokens::{self, TokenRow};
-use schema::{ConnRole, Database, ImportMode, Instant, Name, Place, Role, Source, TenantId, TokenId};
+use schema::{ConnRole, Database, ImportMode, Instant, Name, Pending, Place, Role, Source, TenantId, TokenId};
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
 use super::{COMMAND_LINE, Failure, LangArg, PATIENCE, find_tenant, report, serve};
@@ -137,7 +137,7 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
     hide_new_files();
     let files = tempfile::tempdir()?;
     demo::write(files.path())?;
-    let store = Store::open(&args.data, &Place::Folder(args.data.clone()), 1, PATIENCE)?;
+    let store = Store::open(&args.data, &Place::Folder(args.data.clone()), 1, PATIENCE, Pending::Run(&mut |_| ()))?;
     let tenant = find_tenant(&store, "default")?.id;
     import(&store.database, tenant, files.path(), args, lang)?;
     let run = score(&store.database, tenant, lang)?;

@@ -93,7 +93,14 @@ struct Ended<'a> {
 impl Ended<'_> {
     fn log(&self, state: JobState) {
         let Self { kind, attempt, process, duration } = *self;
-        info!(state = schema::Choice::key(state), kind, attempt, process, duration_ms = duration.as_millis(), "job ended");
+        info!(
+            state = schema::Choice::key(state),
+            kind,
+            attempt,
+            process,
+            duration_ms = duration.as_millis(),
+            "job ended"
+        );
     }
 }
 

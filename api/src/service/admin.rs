@@ -85,7 +85,10 @@ impl Probe {
     /// Looks whether requests can be served, and what they change be kept; says what is in the way.
     fn look(&self, database: &Database) -> Result<(), String> {
         // Not through the writer: an import holds it for as long as it takes.
-        let read = database.run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|_| ()));
+        let read = database.run(ConnRole::Reader, Scope::Installation, |conn| {
+            tenants::list(conn)?;
+            schema::expect_schema(conn)
+        });
         read.map_err(|error| crate::cli::with_causes(&error))?;
         let Some((path, id)) = &self.database else { return Ok(()) };
         if !self.can_write {

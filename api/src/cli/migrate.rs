@@ -1,0 +1,154 @@
+//! `sonae migrate`: brings the tables up to date, apart from the service.
+
+use std::io::{self, Write};
+
+use schema::{Bilingual, Notice, Pending, SchemaState};
+use scoring::Lang;
+
+use super::{DataFolder, Failure, PATIENCE};
+use crate::service::{hide_new_files, open_database};
+
+/// Bring the tables of the database up to date
+///
+/// Run it before the first process of a new release starts. On PostgreSQL it also completes row-level security, where that
+/// is needed after a restore. Any other command does the same unless --no-migrate is given to it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Change nothing, only say what would be done
+    ///
+    /// Exit code 0: nothing. 1: migrations are pending, or row-level security is incomplete. 3: the tables were made by a
+    /// newer release, and this one cannot work with them. 4: the database cannot be looked at.
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    data: DataFolder,
+}
+
+/// Something is to be done.
+const PENDING: u8 = 1;
+/// The tables are too new.
+const TOO_NEW: u8 = 3;
+/// Nothing is known.
+const UNKNOWN: u8 = 4;
+
+pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
+    args.data.expect_existing()?;
+    if args.check { check(&args.data, lang) } else { migrate(&args.data, lang) }
+}
+
+fn migrate(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
+    hide_new_files();
+    let mut print = |notice: &Notice| {
+        let text = described(notice);
+        // Nobody is left to tell if standard output is closed.
+        let _ = writeln!(io::stdout(), "{}", lang.pick(text.ja, text.en));
+    };
+    // This is the command that --no-migrate leaves it to.
+    open_database(&data.place()?, 1, PATIENCE, Pending::Run(&mut print))?;
+    super::print(lang.pick("データベースの表は最新です\n", "the tables are up to date\n"))
+}
+
+fn check(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
+    let looked = SchemaState::of(&data.place()?, PATIENCE);
+    let state = looked.map_err(|error| {
+        let text = super::unfit(&error).map(|text| lang.pick(&text.ja, &text.en).clone());
+        Failure::Code(UNKNOWN, text.unwrap_or_else(|| super::with_causes(&error)))
+    })?;
+    if let Err(error) = state.refuse_newer() {
+        let text = super::unfit(&error).map(|text| lang.pick(&text.ja, &text.en).clone());
+        return Err(Failure::Code(TOO_NEW, text.unwrap_or_default()));
+    }
+    if !state.newer.is_empty() {
+        tell(&Notice::Newer { versions: state.newer.clone() }, lang);
+    }
+    super::print(&state.pending.iter().map(|name| format!("{name}\n")).collect::<String>())?;
+    let mut texts = Vec::new();
+    if !state.pending.is_empty() {
+        let count = state.pending.len();
+        texts.push(lang.pick(
+            format!("未適用のマイグレーションが{count}件あります。`sonae migrate` を実行してください"),
+            format!("{count} migrations have not run; `sonae migrate` runs them"),
+        ));
+        if !state.is_new {
+            texts.push(older(state.leaves_older_running()?, lang).to_owned());
+        }
+    }
+    if let Some(what) = state.insecure {
+        texts.push(lang.pick(
+            format!("行レベルセキュリティに不備があります（{}）。`sonae migrate` を実行してください", what.ja),
+            format!("row-level security is incomplete ({}); `sonae migrate` completes it", what.en),
+        ));
+    }
+    if texts.is_empty() {
+        return super::print(lang.pick("データベースの表は最新です\n", "the tables are up to date\n"));
+    }
+    Err(Failure::Code(PENDING, texts.join("\n")))
+}
+
+fn older(can_go_on: bool, lang: Lang) -> &'static str {
+    match can_go_on {
+        true => lang.pick(
+            "旧リリースのプロセスは稼働したままで構いません",
+            "processes of the release before can go on meanwhile, and be started again",
+        ),
+        false => lang.pick(
+            "旧リリースのプロセスは先に停止してください",
+            "processes of the release before cannot work with the new tables: stop them first",
+        ),
+    }
+}
+
+/// Says what happens to the tables on standard error, beside what a command prints.
+pub(super) fn tell(notice: &Notice, lang: Lang) {
+    // Of a database that is just being made nobody has to know.
+    if let Notice::Migrating { is_new: true, .. } | Notice::Migrated { is_new: true, .. } = notice {
+        return;
+    }
+    let text = described(notice);
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(io::stderr(), "{}", lang.pick(format!("注: {}", text.ja), format!("note: {}", text.en)));
+}
+
+/// A notice in words.
+pub(crate) fn described(notice: &Notice) -> Bilingual {
+    match notice {
+        Notice::Migrating { is_new: true, .. } => Bilingual {
+            en: "the tables are being made".to_owned(),
+            ja: "データベースの表を作成しています".to_owned(),
+        },
+        Notice::Migrating { names, is_compatible, .. } => Bilingual {
+            en: format!(
+                "the tables are being brought up to date: {}; {}",
+                names.join(", "),
+                older(*is_compatible, Lang::En)
+            ),
+            ja: format!("データベースの表を更新しています: {}。{}", names.join("、"), older(*is_compatible, Lang::Ja)),
+        },
+        Notice::Waiting => Bilingual {
+            en: "another process or a long transaction, such as an import, uses the tables: waiting for it".to_owned(),
+            ja: "他のプロセス、またはインポートなどの長いトランザクションが表を使用しているため、終了を待っています"
+                .to_owned(),
+        },
+        Notice::Migrated { duration, .. } => {
+            let seconds = duration.as_secs_f64();
+            Bilingual {
+                en: format!("the migrations have run, in {seconds:.1} seconds"),
+                ja: format!("マイグレーションを適用しました（{seconds:.1}秒）"),
+            }
+        }
+        Notice::Secured { what } => Bilingual {
+            en: format!("row-level security was incomplete and has been completed ({})", what.en),
+            ja: format!("行レベルセキュリティの不備を修正しました（{}）", what.ja),
+        },
+        Notice::Newer { versions } => Bilingual {
+            en: format!(
+                "a newer release has changed the tables, in ways that this one can work with (migrations {})",
+                versions.join(", ")
+            ),
+            ja: format!(
+                "より新しいリリースが表を更新していますが、このリリースでも利用できます（マイグレーション {}）",
+                versions.join("、")
+            ),
+        },
+    }
+}

@@ -1,0 +1,8 @@
+-- Migrations that a release from before them can live with: it goes on beside processes of the release that brought them,
+-- and can be started again. A migration that keeps to the rules in docs/operate/upgrade.md inserts its version here.
+CREATE TABLE compatible_migrations (
+    version TEXT COLLATE "C" NOT NULL PRIMARY KEY
+);
+-- Those that came before this table, and this one.
+INSERT INTO compatible_migrations (version)
+VALUES ('20261128000000'), ('20261128010000'), ('20261128020000'), ('20261128030000');
