@@ -3,6 +3,7 @@
 mod demo;
 mod faults;
 mod import;
+mod key;
 mod progress;
 mod prune;
 mod report;
@@ -49,6 +50,8 @@ enum Verb {
     Tenant(tenant::Verb),
     #[command(subcommand)]
     Token(token::Verb),
+    #[command(subcommand)]
+    Key(key::Verb),
     #[command(subcommand)]
     Service(service::Verb),
 }
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Verb::Prune(args) => (prune::run(&args), Lang::En),
         Verb::Tenant(verb) => (tenant::run(&verb), Lang::En),
         Verb::Token(verb) => (token::run(&verb), Lang::En),
+        Verb::Key(verb) => (key::run(&verb, Lang::En), Lang::En),
         Verb::Service(verb) => (service::run(&verb), Lang::En),
     };
     let (message, code) = match outcome {

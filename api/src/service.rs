@@ -34,7 +34,7 @@ use utoipa_actix_web::AppExt;
 use self::admin::Probe;
 use self::connection::Paces;
 use self::listen::{Rules, bind, listen};
-use crate::auth::{Keys, private_folder};
+use crate::auth::{Keys, keep_keys_current, private_folder};
 use crate::compress::compress;
 use crate::config::Config;
 use crate::docs::{self, Docs};
@@ -330,7 +330,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let document = document();
     let docs = Docs::new(&document).map_err(ServeError::Document)?;
     let allowed = Allowed::of(&document, docs::paths());
-    let parts = Parts { state, docs, allowed, probe, tls, metrics, connection_count };
+    let parts = Parts { state: state.clone(), docs, allowed, probe, tls, metrics, connection_count };
 
     let (send, started) = mpsc::channel();
     let shared = config.clone();
@@ -344,6 +344,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                         let handles = [main.handle(), admin.handle()];
                         let other = admin.handle();
                         let admin = actix_web::rt::spawn(admin);
+                        actix_web::rt::spawn(keep_keys_current(state));
                         if shared.handles_signals {
                             actix_web::rt::spawn(end_on_signal(jobs, main.handle()));
                         }

@@ -12,6 +12,7 @@ mod exports;
 mod files;
 mod identity;
 mod imports;
+mod keys;
 mod limits;
 mod own;
 mod portfolio;
