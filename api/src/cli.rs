@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod backup;
 mod demo;
 mod faults;
 mod import;
@@ -52,6 +53,7 @@ enum Verb {
     Token(token::Verb),
     #[command(subcommand)]
     Key(key::Verb),
+    Backup(backup::Args),
     #[command(subcommand)]
     Service(service::Verb),
 }
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
         Verb::Tenant(verb) => (tenant::run(&verb), Lang::En),
         Verb::Token(verb) => (token::run(&verb), Lang::En),
         Verb::Key(verb) => (key::run(&verb, Lang::En), Lang::En),
+        Verb::Backup(args) => (backup::run(&args, Lang::En), Lang::En),
         Verb::Service(verb) => (service::run(&verb), Lang::En),
     };
     let (message, code) = match outcome {

@@ -39,7 +39,7 @@ pub mod tenants;
 pub mod tokens;
 
 pub use conn::{Conn, Role as ConnRole, Scope};
-pub use database::{Database, Place};
+pub use database::{Database, Place, copy_embedded};
 pub use error::RepoError;
 pub use id::{Id, Job, JobId, NotAnId, RunId, ScoreRun, SupplierId, TenantId, TokenId};
 pub use instant::Instant;
