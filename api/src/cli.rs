@@ -3,6 +3,7 @@
 mod backup;
 mod demo;
 mod faults;
+mod health;
 mod import;
 mod key;
 mod progress;
@@ -54,6 +55,7 @@ enum Verb {
     #[command(subcommand)]
     Key(key::Verb),
     Backup(backup::Args),
+    Health(health::Args),
     #[command(subcommand)]
     Service(service::Verb),
 }
@@ -106,6 +108,7 @@ pub fn main() -> ExitCode {
         Verb::Token(verb) => (token::run(&verb), Lang::En),
         Verb::Key(verb) => (key::run(&verb, Lang::En), Lang::En),
         Verb::Backup(args) => (backup::run(&args, Lang::En), Lang::En),
+        Verb::Health(args) => (health::run(&args, Lang::En), Lang::En),
         Verb::Service(verb) => (service::run(&verb), Lang::En),
     };
     let (message, code) = match outcome {
