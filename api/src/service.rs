@@ -295,6 +295,9 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         Place::Server { .. } => None,
     };
     let model = config.model.as_deref().map_or_else(|| Ok(scoring::Model::default()), crate::cli::model_of)?;
+    if config.handles_signals {
+        notify::opening();
+    }
     let (store, can_write) = match (Store::open(&config.data, &place, config.connections(), PATIENCE), &place) {
         (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
             let error = crate::cli::with_causes(&error);

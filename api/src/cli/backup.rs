@@ -64,10 +64,10 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
         );
         // Nobody is left to tell if standard error is closed.
         let _ = writeln!(io::stderr(), "{note}");
-        return super::print(&lang.pick(format!("{shown}: 鍵 {count}個\n"), format!("{shown}: {count} keys\n")));
+        return super::print(&lang.pick(format!("{shown}: 鍵 {count}個\n"), format!("{shown}: keys: {count}\n")));
     }
     let ja = format!("{shown}: データベースと鍵 {count}個\n");
-    super::print(&lang.pick(ja, format!("{shown}: the database and {count} keys\n")))
+    super::print(&lang.pick(ja, format!("{shown}: the database, and keys: {count}\n")))
 }
 
 /// Copies the keys of a data folder; gives how many there are.

@@ -10,6 +10,10 @@ use std::time::Duration;
 
 use actix_web::rt;
 
+pub(super) fn opening() {
+    tell("STATUS=opening the database, and bringing its tables up to date if need be");
+}
+
 pub(super) fn ready(address: SocketAddr) {
     tell(&format!("READY=1\nSTATUS=serving on {address}"));
 }
