@@ -5,7 +5,7 @@
 #   backup.sh DIR [KEEP_DAYS]
 #
 # `sonae backup` copies the keys, and the embedded database; SONAE_DATA or SONAE_CONFIG says where they are.
-# For a database on PostgreSQL set BACKUP_DATABASE_URL, as postgres://backup@localhost/sonae: a superuser or a role with
+# For a database on PostgreSQL set BACKUP_DATABASE_URL, as postgres://sonae_backup@localhost/sonae: a superuser or a role with
 # BYPASSRLS, for row-level security hides everything from others. Its password belongs into ~/.pgpass: other users of the
 # machine see command lines.
 set -eu
