@@ -119,7 +119,7 @@ mod tests {
 
         // Nothing runs on a thread that is not given over to its tasks: it is as good as blocked.
         assert!(!pulses.all_ran());
-        thread.block_on(rt::time::sleep(Duration::from_millis(20)));
+        thread.block_on(async { rt::time::sleep(Duration::from_millis(20)).await });
         assert!(pulses.all_ran());
 
         drop(thread);
