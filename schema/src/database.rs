@@ -50,14 +50,6 @@ enum Backend {
     },
 }
 
-/// Copies the embedded database of a folder into a new file, as it is at one moment, while a service works with it.
-///
-/// # Errors
-/// When it cannot be read, or the copy not be written or not be read back.
-pub fn copy_embedded(folder: &Path, to: &Path, patience: Duration) -> Result<(), RepoError> {
-    sqlite::copy(&folder.join("sonae.db"), to, patience)
-}
-
 /// The connections to a server, and whether the last attempt to make one failed.
 #[derive(Debug, Clone)]
 struct Server {

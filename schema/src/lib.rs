@@ -39,11 +39,12 @@ pub mod tenants;
 pub mod tokens;
 
 pub use conn::{Conn, Role as ConnRole, Scope};
-pub use database::{Database, Place, copy_embedded};
+pub use database::{Database, Place};
 pub use error::RepoError;
 pub use id::{Id, Job, JobId, NotAnId, RunId, ScoreRun, SupplierId, TenantId, TokenId};
 pub use instant::Instant;
 pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
 pub use search::search_text;
 pub use server_url::{ServerUrl, UrlError};
+pub use sqlite::copy_embedded;
 pub use values::*;

@@ -52,10 +52,14 @@ pub(crate) fn connect_read_only(path: &Path, patience: Duration) -> Result<Sqlit
     })
 }
 
-/// Copies a database into a new file, as it is at one moment, while others read and write it.
-pub(crate) fn copy(from: &Path, to: &Path, patience: Duration) -> Result<(), RepoError> {
+/// Copies the embedded database of a folder into a new file, as it is at one moment, while others read and write it.
+///
+/// # Errors
+/// When it cannot be read, or the copy not be written or not be read back.
+pub fn copy_embedded(folder: &Path, to: &Path, patience: Duration) -> Result<(), RepoError> {
     let to_name = to.to_str().ok_or_else(|| RepoError::Unusable("the name of the copy is no text".into()))?;
-    let mut conn = connect(from, Role::Writer, patience)?;
+    let from = folder.join("sonae.db");
+    let mut conn = connect(&from, Role::Writer, patience)?;
     refuse_old(&mut conn)?;
     // Not a copy of the file: that would lack what stands in the log, and tear what is written meanwhile.
     diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(to_name).execute(&mut conn)?;
