@@ -3,18 +3,21 @@
 mod keys;
 
 use std::future::ready;
+use std::io;
+use std::time::Duration;
 
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::web::Data;
+use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, get};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schema::tokens::{self, TokenRow};
 use schema::{Instant, Name, Role, SupplierId, TenantId, TokenId, Version};
+use tracing::warn;
 
 use keys::EXPIRED;
-pub(crate) use keys::{Keys, LONGEST_LIFE, USUAL_LIFE, private_folder};
+pub(crate) use keys::{Keys, LONGEST_LIFE, NotRetired, USUAL_LIFE, list_keys, private_folder, retire_key, rotate_keys};
 
 use crate::fault::{Fault, Reason};
 use crate::problem::{ApiError, Problem, ProblemKind};
@@ -53,7 +56,13 @@ impl Caller {
     async fn find(request: &ServiceRequest) -> Result<Self, ApiError> {
         let state = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?;
         let token = bearer(request.headers())?;
-        let claims = state.keys.verify(token).map_err(refused)?;
+        let mut claims = state.keys.verify(token);
+        if claims.is_err() && state.keys.should_refresh_for(token) {
+            if refresh_keys(state.clone()).await {
+                claims = state.keys.verify(token);
+            }
+        }
+        let claims = claims.map_err(refused)?;
         let (tenant, id) = (claims.tenant_id, claims.id);
         let found = state.db.read(tenant, move |conn, tenant| Ok(tokens::find_good(conn, tenant, id)?)).await?;
         let presented = found.filter(|found| found.token.role == claims.role).ok_or_else(|| {
@@ -112,6 +121,27 @@ fn with_role(request: &HttpRequest, roles: &[Role]) -> Result<Caller, ApiError> 
         }
     }
     Ok(caller)
+}
+
+/// How often the folder with the keys is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+
+/// Keeps the keys as they are in their folder, for as long as the service runs: a key may be added or retired by a command.
+pub(crate) async fn keep_keys_current(state: Data<State>) {
+    loop {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        refresh_keys(state.clone()).await;
+    }
+}
+
+/// Reads the folder with the keys again if they have changed; whether they have.
+async fn refresh_keys(state: Data<State>) -> bool {
+    let refreshed = web::block(move || state.keys.refresh()).await.map_err(io::Error::other).flatten();
+    // The keys that are known go on verifying tokens.
+    refreshed.unwrap_or_else(|error| {
+        warn!(%error, "the folder with the keys cannot be read");
+        false
+    })
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {

@@ -1,8 +1,11 @@
 //! The command line: one file a verb.
 
+mod backup;
 mod demo;
 mod faults;
+mod health;
 mod import;
+mod key;
 pub(crate) mod migrate;
 mod progress;
 mod prune;
@@ -51,6 +54,10 @@ enum Verb {
     Tenant(tenant::Verb),
     #[command(subcommand)]
     Token(token::Verb),
+    #[command(subcommand)]
+    Key(key::Verb),
+    Backup(backup::Args),
+    Health(health::Args),
     #[command(subcommand)]
     Service(service::Verb),
 }
@@ -104,6 +111,9 @@ pub fn main() -> ExitCode {
         Verb::Prune(args) => (prune::run(&args), Lang::En),
         Verb::Tenant(verb) => (tenant::run(&verb), Lang::En),
         Verb::Token(verb) => (token::run(&verb), Lang::En),
+        Verb::Key(verb) => (key::run(&verb, Lang::En), Lang::En),
+        Verb::Backup(args) => (backup::run(&args, Lang::En), Lang::En),
+        Verb::Health(args) => (health::run(&args, Lang::En), Lang::En),
         Verb::Service(verb) => (service::run(&verb), Lang::En),
     };
     let (message, code) = match outcome {

@@ -19,13 +19,13 @@ pub(crate) const USUAL_LIMIT: i64 = 100;
 const TAG_LENGTH: usize = 16;
 
 /// Makes and reads the cursors of one list: of one buyer, path, filters and sort.
-pub(crate) struct Cursors<'a> {
-    key: &'a hmac::Key,
+pub(crate) struct Cursors {
+    key: hmac::Key,
     scope: String,
 }
 
-impl<'a> Cursors<'a> {
-    pub(crate) fn new(key: &'a hmac::Key, tenant: TenantId, path: &str, query: &Query) -> Self {
+impl Cursors {
+    pub(crate) fn new(key: hmac::Key, tenant: TenantId, path: &str, query: &Query) -> Self {
         let mut given: Vec<_> = query
             .0
             .iter()
@@ -38,7 +38,7 @@ impl<'a> Cursors<'a> {
     /// The cursor of a place: a sort key and an id.
     pub(crate) fn make(&self, sort_key: &str, id: &str) -> String {
         let place = format!("{id}{sort_key}");
-        let tag = hmac::sign(self.key, self.message(place.as_bytes()).as_slice());
+        let tag = hmac::sign(&self.key, self.message(place.as_bytes()).as_slice());
         let tag = tag.as_ref().get(..TAG_LENGTH).unwrap_or_default();
         URL_SAFE_NO_PAD.encode([tag, place.as_bytes()].concat())
     }
@@ -47,7 +47,7 @@ impl<'a> Cursors<'a> {
     pub(crate) fn read(&self, cursor: &str) -> Option<(String, String)> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (tag, place) = bytes.split_at_checked(TAG_LENGTH)?;
-        let expected = hmac::sign(self.key, self.message(place).as_slice());
+        let expected = hmac::sign(&self.key, self.message(place).as_slice());
         aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_ref().get(..TAG_LENGTH)?, tag).ok()?;
         let place = str::from_utf8(place).ok()?;
         let (id, sort_key) = place.split_at_checked(36)?;
@@ -62,7 +62,7 @@ impl<'a> Cursors<'a> {
 /// Reads the parameter `cursor`; `place` makes the place out of its sort key and id.
 pub(crate) fn read_cursor<T>(
     fields: &mut Fields<'_>,
-    cursors: &Cursors<'_>,
+    cursors: &Cursors,
     place: impl FnOnce(&str, &str) -> Option<T>,
 ) -> Option<Option<T>> {
     let Some(cursor) = fields.value::<Option<LongText>>("cursor", None)? else { return Some(None) };
@@ -115,14 +115,14 @@ mod tests {
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"key");
         let (tenant, other) = (TenantId::new(), TenantId::new());
         let query = |name: &str| Query(vec![(name.to_owned(), "x".to_owned()), ("limit".to_owned(), "5".to_owned())]);
-        let cursors = Cursors::new(&key, tenant, "/v1/suppliers", &query("q"));
+        let cursors = Cursors::new(key.clone(), tenant, "/v1/suppliers", &query("q"));
         let id = schema::JobId::new();
         let cursor = cursors.make("あ\n", id.as_str());
 
         assert_eq!(cursors.read(&cursor), Some(("あ\n".to_owned(), id.to_string())));
-        assert_eq!(Cursors::new(&key, other, "/v1/suppliers", &query("q")).read(&cursor), None);
-        assert_eq!(Cursors::new(&key, tenant, "/v1/incidents", &query("q")).read(&cursor), None);
-        assert_eq!(Cursors::new(&key, tenant, "/v1/suppliers", &query("name")).read(&cursor), None);
+        assert_eq!(Cursors::new(key.clone(), other, "/v1/suppliers", &query("q")).read(&cursor), None);
+        assert_eq!(Cursors::new(key.clone(), tenant, "/v1/incidents", &query("q")).read(&cursor), None);
+        assert_eq!(Cursors::new(key.clone(), tenant, "/v1/suppliers", &query("name")).read(&cursor), None);
         assert_eq!(cursors.read(&cursor.replace(cursor.get(30..31).unwrap(), "_")), None);
         assert_eq!(cursors.read(""), None);
     }

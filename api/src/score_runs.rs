@@ -293,7 +293,7 @@ async fn list_score_runs(
 }
 
 /// Reads which runs are asked for: by day, and from where on.
-pub(crate) fn read_runs(fields: &mut Fields<'_>, cursors: &Cursors<'_>) -> Option<RunList> {
+pub(crate) fn read_runs(fields: &mut Fields<'_>, cursors: &Cursors) -> Option<RunList> {
     let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
     let as_of_gte = fields.value("as_of_gte", None);
     let as_of_lte = fields.value("as_of_lte", None);
@@ -313,7 +313,7 @@ pub(crate) fn page_of_runs(
     conn: &mut Conn,
     tenant: TenantId,
     asked: &mut RunList,
-    cursors: &Cursors<'_>,
+    cursors: &Cursors,
 ) -> Result<(Vec<RunRow>, Option<String>), RepoError> {
     let limit = asked.limit;
     asked.limit += 1;

@@ -252,7 +252,7 @@ type Place = Option<(RunId, String, SupplierId)>;
 /// A list as asked for: which scores, which part of them and in which run that began, and whether to count.
 type AskedList = (Asked, (ScorePage, Option<RunId>), bool);
 
-fn read_list(query: &Query, cursors: &Cursors<'_>) -> Result<AskedList, ApiError> {
+fn read_list(query: &Query, cursors: &Cursors) -> Result<AskedList, ApiError> {
     let known: Vec<_> = ["limit", "cursor", "sort", "count"].into_iter().chain(FILTERS).collect();
     query.read(&known, |fields| {
         let asked = read_filter(fields);
@@ -281,7 +281,7 @@ fn list(
     (mut page, begun): (ScorePage, Option<RunId>),
     with_count: bool,
     present: &Present,
-    cursors: &Cursors<'_>,
+    cursors: &Cursors,
 ) -> Result<(Value, Option<String>), ApiError> {
     // In another run the place of the cursor would be another: suppliers would be left out, or come twice.
     if let Some(run) = begun

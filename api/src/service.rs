@@ -6,15 +6,18 @@ mod connection;
 mod framing;
 mod listen;
 mod machine;
+mod notify;
 mod peers;
 mod refused;
 
 use std::fs::{self, File};
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::mpsc;
+use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -37,7 +40,8 @@ use utoipa_actix_web::AppExt;
 use self::admin::Probe;
 use self::connection::Paces;
 use self::listen::{Rules, bind, listen};
-use crate::auth::{Keys, private_folder};
+use self::notify::Pulses;
+use crate::auth::{Keys, keep_keys_current, private_folder};
 use crate::compress::compress;
 use crate::config::Config;
 use crate::docs::{self, Docs};
@@ -306,6 +310,9 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         Place::Server { .. } => None,
     };
     let model = config.model.as_deref().map_or_else(|| Ok(scoring::Model::default()), crate::cli::model_of)?;
+    if config.handles_signals {
+        notify::opening();
+    }
     let mut log = |notice: &Notice| info!("{}", crate::cli::migrate::described(notice).en);
     let pending = config.database.pending(&mut log);
     let (store, can_write) = match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending), &place)
@@ -349,7 +356,9 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let document = document();
     let docs = Docs::new(&document).map_err(ServeError::Document)?;
     let allowed = Allowed::of(&document, docs::paths());
-    let parts = Parts { state, docs, allowed, probe, tls, metrics, connection_count };
+    let pulses = if config.handles_signals { Pulses::wanted() } else { None };
+    let parts =
+        Parts { state: state.clone(), docs, allowed, probe, tls, metrics, connection_count, pulses: pulses.clone() };
 
     let (send, started) = mpsc::channel();
     let shared = config.clone();
@@ -363,8 +372,20 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                         let handles = [main.handle(), admin.handle()];
                         let other = admin.handle();
                         let admin = actix_web::rt::spawn(admin);
+                        actix_web::rt::spawn(keep_keys_current(state));
                         if shared.handles_signals {
                             actix_web::rt::spawn(end_on_signal(jobs, main.handle()));
+                        }
+                        if let Some(pulses) = pulses {
+                            actix_web::rt::spawn(pulses.watch());
+                        }
+                        let mut main = pin!(main);
+                        // Polled for the first time it starts its threads, which take what comes in from then on.
+                        if let Poll::Ready(ended) = poll_fn(|cx| Poll::Ready(main.as_mut().poll(cx))).await {
+                            other.stop(false).await;
+                            let error =
+                                ended.err().unwrap_or_else(|| io::Error::other("the service ended as it began"));
+                            return drop(send.send(Err(error)));
                         }
                         // Nobody waits for the addresses any more when the caller is gone.
                         let _ = send.send(Ok((addresses, handles)));
@@ -381,6 +402,9 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     match started {
         Ok(([address, admin_address], handles)) => {
             info!(%address, %admin_address, "serving");
+            if config.handles_signals {
+                notify::ready(address);
+            }
             threads.insert(0, serving);
             Ok(Running { address, admin_address, handles, runner, threads, _lock: lock })
         }
@@ -432,6 +456,7 @@ async fn end_on_signal(runner: Runner, server: ServerHandle) {
     if let Err(error) = signal::ctrl_c().await {
         return error!(%error, "Ctrl+C cannot be listened to");
     }
+    notify::stopping();
     runner.stop();
     server.stop(true).await;
 }
@@ -493,10 +518,11 @@ struct Parts {
     tls: Option<ServerConfig>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
     connection_count: usize,
+    pulses: Option<Pulses>,
 }
 
 fn servers(config: &Config, parts: Parts) -> io::Result<Servers> {
-    let Parts { state, docs, allowed, probe, tls, metrics, connection_count } = parts;
+    let Parts { state, docs, allowed, probe, tls, metrics, connection_count, pulses } = parts;
     let (listener, admin_listener) = (bind(config.listen)?, bind(config.admin_listen)?);
     let addresses = [listener.local_addr()?, admin_listener.local_addr()?];
     let per_address = config.connection_limits.max_connections_per_address;
@@ -519,6 +545,9 @@ fn servers(config: &Config, parts: Parts) -> io::Result<Servers> {
         .disable_signals();
     let (shared, docs, allowed) = (state.clone(), Data::new(docs), Data::new(allowed));
     let main = listen(main, listener, tls.map(Into::into), rules.clone(), move || {
+        if let Some(pulses) = &pulses {
+            pulses.beat();
+        }
         App::new()
             .into_utoipa_app()
             .app_data(state.clone())

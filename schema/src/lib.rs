@@ -51,4 +51,5 @@ pub use postgres::ConnectionNeeds;
 pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
 pub use search::search_text;
 pub use server_url::{ServerUrl, UrlError};
+pub use sqlite::copy_embedded;
 pub use values::*;

@@ -53,6 +53,34 @@ pub(crate) fn connect_read_only(path: &Path, patience: Duration) -> Result<Sqlit
     })
 }
 
+/// Copies the embedded database of a folder into a new file, as it is at one moment, while others read and write it.
+///
+/// # Errors
+/// When it cannot be read, or the copy not be written or not be read back.
+pub fn copy_embedded(folder: &Path, to: &Path, patience: Duration) -> Result<(), RepoError> {
+    let to_name = to.to_str().ok_or_else(|| RepoError::Unusable("the name of the copy is no text".into()))?;
+    let from = folder.join("sonae.db");
+    let mut conn = connect(&from, Role::Writer, patience)?;
+    refuse_old(&mut conn)?;
+    // Not a copy of the file: that would lack what stands in the log, and tear what is written meanwhile.
+    diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(to_name).execute(&mut conn)?;
+
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Text)]
+        quick_check: String,
+    }
+    let mut copy = open(to_name, to_name)?;
+    let found: Vec<Found> = diesel::sql_query("PRAGMA quick_check(1)").load(&mut copy)?;
+    match found.first() {
+        Some(found) if found.quick_check == "ok" => Ok(()),
+        found => {
+            let said = found.map_or("nothing", |found| &found.quick_check);
+            Err(RepoError::Unusable(format!("the copy of {} is not whole: {said}", from.display())))
+        }
+    }
+}
+
 fn open(address: &str, shown: &str) -> Result<SqliteConnection, RepoError> {
     SqliteConnection::establish(address).map_err(|error| {
         let text = format!("{shown} cannot be opened: {error}");

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod backup;
 mod connections;
 mod contract;
 mod disk;
@@ -12,6 +13,7 @@ mod exports;
 mod files;
 mod identity;
 mod imports;
+mod keys;
 mod limits;
 mod migrations;
 mod own;

@@ -94,7 +94,7 @@ fn read_rows<R: Resource>(
     conn: &mut Conn,
     tenant: TenantId,
     listed: &mut Listed<R>,
-    cursors: &Cursors<'_>,
+    cursors: &Cursors,
 ) -> Result<(Vec<Stored<R>>, Option<String>), ApiError> {
     let limit = listed.page.limit;
     listed.page.limit += 1;
@@ -169,7 +169,7 @@ pub(crate) fn show_all<R: Resource>(
 fn read_list<R: Resource>(
     query: &Query,
     stored: &mut StoredSuppliers<'_>,
-    cursors: &Cursors<'_>,
+    cursors: &Cursors,
 ) -> Result<Asked<R>, ApiError> {
     let mut fields = query.fields(stored);
     let mut known: Vec<&'static str> = R::FILTERS.iter().map(|field| field.name).collect();
@@ -207,7 +207,7 @@ fn read_common<R: Resource>(fields: &mut Fields<'_>) -> Option<Common> {
     })
 }
 
-fn read_page<R: Resource>(fields: &mut Fields<'_>, cursors: &Cursors<'_>) -> Option<Page<R, R::Sort>> {
+fn read_page<R: Resource>(fields: &mut Fields<'_>, cursors: &Cursors) -> Option<Page<R, R::Sort>> {
     let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
     let sort = read_sort::<R::Sort>(fields);
     let after = read_cursor(fields, cursors, |key, id| Some((key.to_owned(), id.parse().ok()?)));

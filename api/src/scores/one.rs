@@ -296,7 +296,7 @@ pub(crate) fn history_of(
     supplier: SupplierId,
     mut runs: RunList,
     redaction: Redaction,
-    cursors: &Cursors<'_>,
+    cursors: &Cursors,
     present: &Present,
 ) -> Result<Value, ApiError> {
     let basis = Basis::find(conn, tenant, None, present)?;

@@ -1,0 +1,128 @@
+//! What a service manager such as systemd is told: that the service serves, that it ends, and that its threads run.
+//!
+//! Nothing is told unless the manager asks for it by `NOTIFY_SOCKET`, and nothing is said of threads without
+//! `WATCHDOG_USEC`.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use actix_web::rt;
+
+pub(super) fn opening() {
+    tell("STATUS=opening the database, and bringing its tables up to date if need be");
+}
+
+pub(super) fn ready(address: SocketAddr) {
+    tell(&format!("READY=1\nSTATUS=serving on {address}"));
+}
+
+pub(super) fn stopping() {
+    tell_aside("STOPPING=1\nSTATUS=stopping: requests in hand are answered");
+}
+
+/// Tells from a thread that may wait: a manager that does not listen must not hold up the one that calls this.
+fn tell_aside(text: &'static str) {
+    drop(rt::task::spawn_blocking(move || tell(text)));
+}
+
+#[cfg(unix)]
+fn tell(text: &str) {
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Custom(text)]) {
+        tracing::warn!(%error, "the service manager cannot be told anything");
+    }
+}
+
+#[cfg(not(unix))]
+fn tell(_: &str) {}
+
+#[cfg(unix)]
+fn watchdog_limit() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}
+
+#[cfg(not(unix))]
+fn watchdog_limit() -> Option<Duration> {
+    None
+}
+
+/// The threads that serve requests, each with whether it has run lately.
+///
+/// A thread that is blocked does not run: then the service manager hears nothing and starts the service again. One that
+/// is busy runs between any two requests, and what waits for the database or the disk waits on other threads.
+#[derive(Debug, Clone)]
+pub(super) struct Pulses {
+    period: Duration,
+    threads: Arc<Mutex<Vec<Weak<AtomicBool>>>>,
+}
+
+impl Pulses {
+    /// None unless the service manager waits for them.
+    pub(super) fn wanted() -> Option<Self> {
+        // Several in its limit, so that a single late one is not taken for a blocked thread.
+        watchdog_limit().map(|limit| Self::every(limit / 4))
+    }
+
+    fn every(period: Duration) -> Self {
+        Self { period, threads: Arc::default() }
+    }
+
+    /// Makes the thread that calls this one of those that must run, until it ends.
+    pub(super) fn beat(&self) {
+        let pulse = Arc::new(AtomicBool::new(true));
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&pulse));
+        let between = self.period / 3;
+        rt::spawn(async move {
+            loop {
+                pulse.store(true, Ordering::Relaxed);
+                rt::time::sleep(between).await;
+            }
+        });
+    }
+
+    /// Tells the service manager in each period that all threads run, if they do.
+    pub(super) async fn watch(self) {
+        loop {
+            if self.all_ran() {
+                tell_aside("WATCHDOG=1");
+            } else {
+                tracing::warn!("a thread that serves requests is blocked");
+            }
+            rt::time::sleep(self.period).await;
+        }
+    }
+
+    /// Whether all threads have run since this was last asked. A thread that has ended is replaced by another one.
+    fn all_ran(&self) -> bool {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all_ran = true;
+        threads.retain(|thread| {
+            let thread = thread.upgrade();
+            all_ran &= thread.as_ref().is_none_or(|pulse| pulse.swap(false, Ordering::Relaxed));
+            thread.is_some()
+        });
+        all_ran
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blocked_thread_is_noticed_and_one_that_has_ended_is_not_missed() {
+        let pulses = Pulses::every(Duration::from_millis(30));
+        let thread = rt::System::new();
+        thread.block_on(async { pulses.beat() });
+        assert!(pulses.all_ran());
+
+        // Nothing runs on a thread that is not given over to its tasks: it is as good as blocked.
+        assert!(!pulses.all_ran());
+        thread.block_on(async { rt::time::sleep(Duration::from_millis(20)).await });
+        assert!(pulses.all_ran());
+
+        drop(thread);
+        assert!(pulses.all_ran() && pulses.all_ran());
+    }
+}
