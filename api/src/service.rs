@@ -4,6 +4,7 @@ mod admin;
 mod allowed;
 mod connection;
 mod framing;
+mod gauges;
 mod listen;
 mod machine;
 mod peers;
@@ -33,6 +34,7 @@ use utoipa_actix_web::AppExt;
 
 use self::admin::Probe;
 use self::connection::Paces;
+use self::gauges::Gauges;
 use self::listen::{Rules, bind, listen};
 use crate::auth::{Keys, private_folder};
 use crate::compress::compress;
@@ -44,6 +46,7 @@ use crate::openapi::InCommon;
 use crate::problem::ApiError;
 use crate::routes::routes;
 use crate::state::{Db, State};
+use crate::telemetry;
 
 pub(crate) use allowed::Allowed;
 pub(crate) use machine::{OWN, free_bytes, hide_new_files, private_file};
@@ -313,6 +316,13 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let mut threads = if can_write { runner.start(&store.database, tools)? } else { Vec::new() };
     let probe =
         Probe::new(&config.data, &place, config.limits.min_free_disk_bytes, can_write).map_err(ServeError::Data)?;
+    let gauges = Gauges::new(
+        &store.database,
+        &probe,
+        (&config.data, &place),
+        config.limits.min_free_disk_bytes,
+        model.version(),
+    );
     let most = config.connection_limits.max_connections_per_address;
     let state = Data::new(State {
         db: Db::new(store.database.with_statement_limit(Duration::from_secs(config.database.statement_seconds))),
@@ -327,11 +337,11 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         uploads: matches!(place, Place::Folder(_)).then(|| config.data.clone()),
     });
     let tls = config.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
-    let metrics = admin::recorder();
+    let metrics = telemetry::metrics::recorder();
     let document = document();
     let docs = Docs::new(&document).map_err(ServeError::Document)?;
     let allowed = Allowed::of(&document, docs::paths());
-    let parts = Parts { state, docs, allowed, probe, tls, metrics, connection_count };
+    let parts = Parts { state, docs, allowed, probe, gauges, tls, metrics, connection_count };
 
     let (send, started) = mpsc::channel();
     let shared = config.clone();
@@ -386,7 +396,10 @@ fn say_connections(database: &Database) {
     };
     let ConnectionNeeds { own, all, limit, limited_by } = &needs;
     let process = database.process();
-    info!(process, own, all, limit, limited_by, "connections to the server that this process and all of Sonae may open");
+    info!(
+        process,
+        own, all, limit, limited_by, "connections to the server that this process and all of Sonae may open"
+    );
     if !needs.fit() {
         warn!(
             "the processes of Sonae on the server may open {all} connections, and it allows {limit} ({limited_by}): lower \
@@ -469,13 +482,14 @@ struct Parts {
     docs: Docs,
     allowed: Allowed,
     probe: Probe,
+    gauges: Gauges,
     tls: Option<ServerConfig>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
     connection_count: usize,
 }
 
 fn servers(config: &Config, parts: Parts) -> io::Result<Servers> {
-    let Parts { state, docs, allowed, probe, tls, metrics, connection_count } = parts;
+    let Parts { state, docs, allowed, probe, gauges, tls, metrics, connection_count } = parts;
     let (listener, admin_listener) = (bind(config.listen)?, bind(config.admin_listen)?);
     let addresses = [listener.local_addr()?, admin_listener.local_addr()?];
     let per_address = config.connection_limits.max_connections_per_address;
@@ -509,13 +523,14 @@ fn servers(config: &Config, parts: Parts) -> io::Result<Servers> {
             .wrap(from_fn(compress))
             .wrap(from_fn(edge))
     })?;
-    let (probe, metrics) = (Data::new(probe), Data::new(metrics));
+    let (probe, metrics, gauges) = (Data::new(probe), Data::new(metrics), Data::new(gauges));
     let admin = Server::build().workers(1).disable_signals();
     let rules = Rules { peers: Some(Peers::new(ADMIN_CONNECTIONS, "connections to the admin listener")), ..rules };
     let admin = listen(admin, admin_listener, None, rules, move || {
         App::new()
             .app_data(shared.clone())
             .app_data(metrics.clone())
+            .app_data(gauges.clone())
             .app_data(probe.clone())
             .configure(admin::routes)
             .wrap(admin::headers())

@@ -21,6 +21,7 @@ mod sqlite;
 mod tables;
 mod turns;
 mod values;
+mod waits;
 
 pub mod certifications;
 pub mod data_states;
@@ -50,3 +51,4 @@ pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
 pub use search::search_text;
 pub use server_url::{ServerUrl, UrlError};
 pub use values::*;
+pub use waits::Waits;
