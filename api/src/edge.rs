@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -25,6 +25,8 @@ use crate::extract::language;
 use crate::problem::{ApiError, Problem, ProblemKind};
 use crate::service::{Allowed, Peers, Visit, problem_at};
 use crate::state::State;
+use crate::telemetry::Traced;
+use crate::telemetry::metrics::{self, InFlight};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -82,7 +84,11 @@ pub(crate) async fn edge(
     let id = Uuid::now_v7().to_string();
     let lang = language(request.headers());
     let (method, path) = (request.method().clone(), request.path().to_owned());
-    let span = info_span!("request", request_id = %id, method = %method, path = %path, token_id = Empty, role = Empty);
+    let (in_flight, traced) = (InFlight::begin(), Traced::request(request.headers()));
+    let span = info_span!(
+        "request",
+        request_id = %id, trace_id = %traced.trace_id(), method = %method, path = %path, token_id = Empty, role = Empty,
+    );
     let state = request.app_data::<Data<State>>().cloned();
     let was_encrypted = state.as_ref().is_some_and(|state| state.edge.was_encrypted(request.headers()));
 
@@ -104,16 +110,20 @@ pub(crate) async fn edge(
                 note_caller(&span, auth::present(&request).instrument(span.clone()).await);
             }
             // Errors of handlers and of what they take out of requests are answers by now.
-            let response = next.call(request).instrument(span.clone()).await?.map_into_boxed_body();
+            let response = traced.carry(next.call(request)).instrument(span.clone()).await?.map_into_boxed_body();
             let _entered = span.enter();
             with_problem(response, lang, &path, &id)
         }
     };
     let route = response.request().match_pattern();
+    // One label for all paths that are none, so that a scanner cannot make a series a guess.
+    let route = route.as_deref().unwrap_or(metrics::NO_ROUTE);
     let _entered = span.entered();
     complete(response.headers_mut(), &id, was_encrypted);
-    note(&method, route, response.status().as_u16(), start);
-    Ok(response.map_body(|_, body| Outgoing { body, piece: Bytes::new(), _visit: visit }))
+    let status = response.status().as_u16();
+    note(metrics::method_label(&method), route, status, start.elapsed());
+    traced.answered(&id, metrics::method_label(&method), route, status);
+    Ok(response.map_body(|_, body| Outgoing { body, piece: Bytes::new(), _visit: visit, _in_flight: in_flight }))
 }
 
 fn note_caller(span: &Span, caller: Option<(TokenId, Role)>) {
@@ -205,6 +215,7 @@ pub(crate) struct Outgoing {
     /// What is left of the piece that the body gave last. Pieces of it share its memory.
     piece: Bytes,
     _visit: Option<Visit>,
+    _in_flight: InFlight,
 }
 
 impl MessageBody for Outgoing {
@@ -226,22 +237,9 @@ impl MessageBody for Outgoing {
     }
 }
 
-fn note(method: &Method, route: Option<String>, status: u16, start: Instant) {
-    let seconds = start.elapsed().as_secs_f64();
-    // One label for all paths that are none, so that a scanner cannot make a series a guess.
-    let route = route.unwrap_or_else(|| "unmatched".to_owned());
-    let method = match *method {
-        Method::GET | Method::HEAD => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        _ => "other",
-    };
-    let labels = [("method", method.to_owned()), ("route", route), ("status", status.to_string())];
-    metrics::counter!("sonae_http_requests_total", &labels).increment(1);
-    metrics::histogram!("sonae_http_request_seconds", &labels[..2]).record(seconds);
-    let duration_ms = (seconds * 1e6).round() / 1e3;
+fn note(method: &'static str, route: &str, status: u16, took: Duration) {
+    metrics::request_answered(method, route, status, took);
+    let duration_ms = took.as_micros() as f64 / 1e3;
     if status >= 500 { warn!(status, duration_ms, "answered") } else { info!(status, duration_ms, "answered") }
 }
 

@@ -25,6 +25,7 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub(crate) use engine::TableReport;
 pub(crate) use report::Group as FindingGroup;
 pub(crate) use run::{
     Format, ImportRequest, Outcome, failure_detail, import_folder, interrupted_result, result_view, run,

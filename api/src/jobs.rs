@@ -145,6 +145,7 @@ pub(crate) fn queued(id: JobId, kind: JobKind, request: &impl Serialize, by: &st
         progress_total: None,
         stalled_count: 0,
         last_done: None,
+        traceparent: crate::telemetry::traceparent(),
     })
 }
 

@@ -37,6 +37,7 @@ mod state;
 mod submissions;
 mod supplier_codes;
 mod suppliers;
+mod telemetry;
 
 pub use config::{Config, ConnectionLimits, DatabaseOptions, Limits};
 pub use service::{Running, ServeError, document, serve};

@@ -4,6 +4,7 @@ mod admin;
 mod allowed;
 mod connection;
 mod framing;
+mod gauges;
 mod listen;
 mod machine;
 mod notify;
@@ -39,6 +40,7 @@ use utoipa_actix_web::AppExt;
 
 use self::admin::Probe;
 use self::connection::Paces;
+use self::gauges::Gauges;
 use self::listen::{Rules, bind, listen};
 use self::notify::Pulses;
 use crate::auth::{Keys, keep_keys_current, private_folder};
@@ -51,6 +53,7 @@ use crate::openapi::InCommon;
 use crate::problem::ApiError;
 use crate::routes::routes;
 use crate::state::{Db, State};
+use crate::telemetry;
 
 pub(crate) use allowed::Allowed;
 pub(crate) use machine::{OWN, free_bytes, hide_new_files, private_file};
@@ -338,6 +341,13 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let mut threads = if can_write { runner.start(&store.database, tools)? } else { Vec::new() };
     let probe =
         Probe::new(&config.data, &place, config.limits.min_free_disk_bytes, can_write).map_err(ServeError::Data)?;
+    let gauges = Gauges::new(
+        &store.database,
+        &probe,
+        (&config.data, &place),
+        config.limits.min_free_disk_bytes,
+        model.version(),
+    );
     let most = config.connection_limits.max_connections_per_address;
     let state = Data::new(State {
         db: Db::new(store.database.with_statement_limit(Duration::from_secs(config.database.statement_seconds))),
@@ -352,13 +362,22 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         uploads: matches!(place, Place::Folder(_)).then(|| config.data.clone()),
     });
     let tls = config.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
-    let metrics = admin::recorder();
+    let metrics = telemetry::metrics::recorder();
     let document = document();
     let docs = Docs::new(&document).map_err(ServeError::Document)?;
     let allowed = Allowed::of(&document, docs::paths());
     let pulses = if config.handles_signals { Pulses::wanted() } else { None };
-    let parts =
-        Parts { state: state.clone(), docs, allowed, probe, tls, metrics, connection_count, pulses: pulses.clone() };
+    let parts = Parts {
+        state: state.clone(),
+        docs,
+        allowed,
+        probe,
+        gauges,
+        tls,
+        metrics,
+        connection_count,
+        pulses: pulses.clone(),
+    };
 
     let (send, started) = mpsc::channel();
     let shared = config.clone();
@@ -515,6 +534,7 @@ struct Parts {
     docs: Docs,
     allowed: Allowed,
     probe: Probe,
+    gauges: Gauges,
     tls: Option<ServerConfig>,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
     connection_count: usize,
@@ -522,7 +542,7 @@ struct Parts {
 }
 
 fn servers(config: &Config, parts: Parts) -> io::Result<Servers> {
-    let Parts { state, docs, allowed, probe, tls, metrics, connection_count, pulses } = parts;
+    let Parts { state, docs, allowed, probe, gauges, tls, metrics, connection_count, pulses } = parts;
     let (listener, admin_listener) = (bind(config.listen)?, bind(config.admin_listen)?);
     let addresses = [listener.local_addr()?, admin_listener.local_addr()?];
     let per_address = config.connection_limits.max_connections_per_address;
@@ -559,13 +579,14 @@ fn servers(config: &Config, parts: Parts) -> io::Result<Servers> {
             .wrap(from_fn(compress))
             .wrap(from_fn(edge))
     })?;
-    let (probe, metrics) = (Data::new(probe), Data::new(metrics));
+    let (probe, metrics, gauges) = (Data::new(probe), Data::new(metrics), Data::new(gauges));
     let admin = Server::build().workers(1).disable_signals();
     let rules = Rules { peers: Some(Peers::new(ADMIN_CONNECTIONS, "connections to the admin listener")), ..rules };
     let admin = listen(admin, admin_listener, None, rules, move || {
         App::new()
             .app_data(shared.clone())
             .app_data(metrics.clone())
+            .app_data(gauges.clone())
             .app_data(probe.clone())
             .configure(admin::routes)
             .wrap(admin::headers())

@@ -18,6 +18,7 @@ use crate::postgres::{Beginning, ConnectionNeeds, Process, Session, Turn, TurnRo
 use crate::replica::{Lent, PlaceOnReplica, Replica};
 use crate::server_url::ServerUrl;
 use crate::turns::{self, Turns};
+use crate::waits::{self, Waits};
 use crate::{TenantId, dialect, migrate, postgres, sqlite};
 
 /// Where a database is.
@@ -339,7 +340,11 @@ impl Database {
             Backend::Sqlite { readers, writer } => {
                 let pool = if role == Role::Reader { readers } else { written(writer)? };
                 let mut conn = pool.get()?;
-                conn.begin(scope, &sqlite::begin(role))?;
+                conn.begin(scope, &sqlite::begin(role)).inspect_err(|error| {
+                    if matches!(error, RepoError::Busy(_)) {
+                        Waits::note_busy();
+                    }
+                })?;
                 Ok(Begun { conn: Held::Pool(conn), _turn: None })
             }
             Backend::Postgres { primary, replica, roles, turns } => {
@@ -497,7 +502,12 @@ pub(crate) fn write_counts(conn: &mut Conn, tenant: TenantId) -> Result<[i64; 2]
 
 fn pool(size: u32, timeout: Duration) -> diesel::r2d2::Builder<Manager> {
     // Without test_on_check_out: it would add a query to each of ours.
-    Pool::builder().max_size(size).min_idle(Some(1)).test_on_check_out(false).connection_timeout(timeout)
+    Pool::builder()
+        .max_size(size)
+        .min_idle(Some(1))
+        .test_on_check_out(false)
+        .connection_timeout(timeout)
+        .event_handler(Box::new(waits::Count))
 }
 
 /// Makes connections for a pool.

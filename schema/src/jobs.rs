@@ -44,6 +44,8 @@ pub struct JobRow {
     pub stalled_count: i32,
     /// How far the attempt before got.
     pub last_done: Option<i64>,
+    /// The trace of the request that asked for it, as W3C's `traceparent`.
+    pub traceparent: Option<String>,
 }
 
 impl JobRow {

@@ -22,6 +22,7 @@ mod sqlite;
 mod tables;
 mod turns;
 mod values;
+mod waits;
 
 pub mod certifications;
 pub mod data_states;
@@ -53,3 +54,4 @@ pub use search::search_text;
 pub use server_url::{ServerUrl, UrlError};
 pub use sqlite::copy_embedded;
 pub use values::*;
+pub use waits::Waits;

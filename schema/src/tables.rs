@@ -51,6 +51,7 @@ diesel::table! {
         progress_total -> Nullable<BigInt>,
         stalled_count -> Integer,
         last_done -> Nullable<BigInt>,
+        traceparent -> Nullable<Text>,
     }
 }
 diesel::table! {

@@ -8,12 +8,16 @@ mod cluster;
 mod crossing;
 mod failures;
 mod gate;
+mod metrics;
 mod parity;
 mod pools;
 mod processes;
 mod restore;
 mod round_trips;
 mod row_level_security;
+#[path = "../api/scrape.rs"]
+#[expect(dead_code, reason = "this target uses a part of it")]
+mod scrape;
 #[path = "../api/support.rs"]
 mod support;
 #[cfg(feature = "postgres-tls")]

@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::{DataFolder, Failure};
 use crate::config::{Config, ConnectionLimits, Limits};
 use crate::service::{self, hide_new_files};
+use crate::telemetry;
 
 /// Run the service
 ///
@@ -79,6 +80,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     log(args.log_format, "info");
     hide_new_files();
+    let _traces = telemetry::export_traces().map_err(Failure::Usage)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
     // What is wrong with the URL is a matter of usage, and said before anything begins.
     args.data.place()?;

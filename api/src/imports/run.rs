@@ -254,14 +254,18 @@ pub(crate) fn run(
     let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
     let order = request.order(by);
     let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
-    database.run(ConnRole::Writer, tenant, |conn| {
+    let outcome = database.run(ConnRole::Writer, tenant, |conn| {
         let outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
         for findings in outcome.findings.stored() {
             jobs::insert_findings(conn, tenant, job.id, &findings)?;
         }
         jobs::finish(conn, tenant, job, outcome.state, &outcome.json(), Instant::now())?;
-        Ok(outcome.state)
-    })
+        Ok::<_, Interrupted>(outcome)
+    })?;
+    if !request.dry_run {
+        crate::telemetry::metrics::rows_imported(&outcome.tables, outcome.is_kept);
+    }
+    Ok(outcome.state)
 }
 
 /// The bytes of an upload, in a file without a name, and how many lines they are.
@@ -453,6 +457,7 @@ pub(crate) fn import_folder(
             progress_total: None,
             stalled_count: 0,
             last_done: None,
+            traceparent: None,
         };
         jobs::insert(conn, tenant, &job)?;
         for findings in outcome.findings.stored() {

@@ -21,6 +21,7 @@ use super::{Interrupted, interrupted_result};
 use crate::config::Limits;
 use crate::score_runs::{self, Schedule};
 use crate::service::ServeError;
+use crate::telemetry::{Traced, metrics};
 use crate::{exports, imports};
 
 /// How far a job is, told to whoever asks while it runs.
@@ -320,12 +321,14 @@ impl Runner {
             warn!(process, from, ended_sessions, "a process hangs; what it held on the server was ended");
         }
         let Some(Claimed { tenant, job, taken_from }) = claimed else { return Ok(false) };
-        let span = info_span!("job", job_id = %job.id);
+        let traced = Traced::job(job.traceparent.as_deref());
+        let span = info_span!("job", job_id = %job.id, trace_id = %traced.trace_id());
         let _entered = span.enter();
         let (kind, attempt) = (schema::Choice::key(job.kind), job.attempt_count);
         if let Some(from) = taken_from {
             let from = from.as_deref().unwrap_or("unknown");
             warn!(kind, attempt, process, from, "job taken over: its process did not renew its lease");
+            metrics::job_taken_over(job.kind);
         }
         info!(kind, attempt, process, "job began");
         let began = Clock::now();
@@ -350,8 +353,11 @@ impl Runner {
         locked(&self.0.running).remove(&job.id);
         // What was unavailable a moment ago is so still: whoever has to try again waits first.
         let may_go_on = !matches!(outcome, Err(Interrupted::Unavailable(_)));
+        let became = metrics::job_outcome(&outcome, self.is_stopping());
         let ended = Ended { kind, attempt, process, duration: began.elapsed() };
         self.conclude(database, tenant, &job, outcome, &ended);
+        metrics::job_ended(job.kind, became, began.elapsed());
+        traced.ended(job.id.as_str(), kind, attempt, became);
         locked(&self.0.cancelled).remove(&job.id);
         // What a job has done is done, whether this succeeds or not.
         if let Err(error) = database.tidy() {

@@ -75,8 +75,11 @@ pub(crate) fn run(
         scored.store(conn, tenant, model, progress)?;
         jobs::finish(conn, tenant, job, JobState::Succeeded, "{}", Instant::now())?;
         progress.step(1);
-        Ok(JobState::Succeeded)
-    })
+        Ok::<_, Interrupted>(())
+    })?;
+    let took = time::Duration::from_millis(u64::try_from(scored.run.duration_ms).unwrap_or_default());
+    crate::telemetry::metrics::run_scored(took, scored.rows.len());
+    Ok(JobState::Succeeded)
 }
 
 /// Runs a score run now, for a command, and gives it. Its job is recorded as one that has ended: a service beside it

@@ -2,38 +2,21 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::PrometheusHandle;
 use schema::{ConnRole, Database, Place, Scope, tenants};
 use tokio::time::timeout;
 
+use super::gauges::Gauges;
 use super::machine::{FileId, file_id, free_bytes, try_writing};
 use super::refused::problem_at;
 use crate::edge::SECURITY;
 use crate::problem::{Problem, ProblemKind};
 use crate::state::State;
-
-/// The process's metrics: one recorder, however many services it runs.
-pub(super) fn recorder() -> PrometheusHandle {
-    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
-    let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-    HANDLE
-        .get_or_init(|| {
-            let buckets = Matcher::Suffix("_seconds".to_owned());
-            let builder = PrometheusBuilder::new().set_buckets_for_metric(buckets, &seconds);
-            let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
-            let handle = recorder.handle();
-            // Another recorder was set by whoever embeds the service: then these metrics stay empty.
-            let _ = metrics::set_global_recorder(recorder);
-            handle
-        })
-        .clone()
-}
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(live).service(ready).service(get_metrics).default_service(web::to(nothing));
@@ -83,7 +66,7 @@ impl Probe {
     }
 
     /// Looks whether requests can be served, and what they change be kept; says what is in the way.
-    fn look(&self, database: &Database) -> Result<(), String> {
+    pub(super) fn look(&self, database: &Database) -> Result<(), String> {
         // Not through the writer: an import holds it for as long as it takes.
         let read = database.run(ConnRole::Reader, Scope::Installation, |conn| {
             tenants::list(conn)?;
@@ -121,9 +104,10 @@ async fn ready(state: Data<State>, probe: Data<Probe>) -> HttpResponse {
     }
 }
 
-/// Counters and histograms in the text form of Prometheus.
+/// Metrics in the text form of Prometheus: what was counted, and what is asked now.
 #[get("/metrics")]
-async fn get_metrics(handle: Data<PrometheusHandle>) -> HttpResponse {
+async fn get_metrics(handle: Data<PrometheusHandle>, gauges: Data<Gauges>) -> HttpResponse {
     handle.run_upkeep();
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(handle.render())
+    let text = handle.render() + &gauges.render().await;
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }

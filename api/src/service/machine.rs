@@ -36,6 +36,48 @@ pub(super) fn raise_open_files() -> u64 {
     u64::MAX
 }
 
+/// How many files may be open; none where the machine does not say.
+pub(super) fn max_open_files() -> Option<u64> {
+    #[cfg(unix)]
+    return nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft);
+    #[cfg(not(unix))]
+    None
+}
+
+/// What the process uses, as Linux shows it in /proc.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ProcessFigures {
+    pub(super) cpu_seconds: f64,
+    pub(super) resident_bytes: u64,
+    pub(super) virtual_bytes: u64,
+    pub(super) open_files: u64,
+    pub(super) threads: u64,
+}
+
+impl ProcessFigures {
+    /// None where the machine does not say.
+    pub(super) fn look() -> Option<Self> {
+        // Linux counts in hundredths of a second here whatever its own clock does.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        // The second field is the command, which may hold blanks and brackets: the rest begins with the third.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let ticks = rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>();
+        Some(Self {
+            cpu_seconds: ticks as f64 / TICKS_PER_SECOND,
+            resident_bytes: field("VmRSS")? << 10,
+            virtual_bytes: field("VmSize")? << 10,
+            open_files: fs::read_dir("/proc/self/fd").ok()?.count() as u64,
+            threads: field("Threads")?,
+        })
+    }
+}
+
 /// The bytes that are free where a folder is; none where the machine does not say.
 pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     #[cfg(unix)]
