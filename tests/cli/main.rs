@@ -1,6 +1,6 @@
 //! The command line as a user runs it: files in, files, text and exit codes out.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_input;
 mod demo;
@@ -8,4 +8,5 @@ mod determinism;
 mod outputs;
 mod procurement;
 mod report;
+mod settings;
 mod support;
