@@ -39,7 +39,7 @@ mod supplier_codes;
 mod suppliers;
 mod telemetry;
 
-pub use config::{Config, ConnectionLimits, DatabaseOptions, Limits};
+pub use config::{Config, ConnectionLimits, DatabaseOptions, Limits, PlaceError};
 pub use service::{Running, ServeError, document, serve};
 
 /// The stable codes of all kinds of problems, as `docs/problems.md` lists them.

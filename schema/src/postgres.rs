@@ -285,8 +285,8 @@ pub(crate) type Marked = (PgConnection, String);
 /// Connects, and marks the session.
 pub(crate) fn connect(url: &ServerUrl, process: &Process) -> Result<Marked, RepoError> {
     let mut conn = PgConnection::establish(url.as_str()).map_err(|error| {
-        // On one line; libpq's texts name no password.
-        let cause = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        // On one line.
+        let cause = url.redact(&error.to_string()).split_whitespace().collect::<Vec<_>>().join(" ");
         match Detour::of_connect(&url.to_string(), &cause) {
             Some(detour) => detour.into(),
             None => RepoError::Unusable(format!("{url} cannot be reached: {cause}")),

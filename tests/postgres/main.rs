@@ -18,6 +18,7 @@ mod row_level_security;
 #[path = "../api/scrape.rs"]
 #[expect(dead_code, reason = "this target uses a part of it")]
 mod scrape;
+mod settings;
 #[path = "../api/support.rs"]
 mod support;
 #[cfg(feature = "postgres-tls")]

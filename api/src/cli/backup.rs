@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
             format!("{} is no data folder of Sonae; name it by --data", data.display()),
         ));
     }
-    let place = args.data.place()?;
+    let place = args.data.place(lang)?;
     hide_new_files();
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let unfinished = tempfile::Builder::new().prefix(".sonae-backup-").tempdir_in(parent).map_err(|error| {

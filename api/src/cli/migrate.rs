@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use schema::{Bilingual, Notice, Pending, SchemaState};
+use schema::{Bilingual, Notice, Pending, Place, SchemaState};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, PATIENCE};
@@ -32,11 +32,11 @@ const TOO_NEW: u8 = 3;
 const UNKNOWN: u8 = 4;
 
 pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
-    args.data.expect_existing()?;
-    if args.check { check(&args.data, lang) } else { migrate(&args.data, lang) }
+    let place = args.data.existing(lang)?;
+    if args.check { check(&place, lang) } else { migrate(&place, lang) }
 }
 
-fn migrate(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
+fn migrate(place: &Place, lang: Lang) -> Result<(), Failure> {
     hide_new_files();
     let mut print = |notice: &Notice| {
         let text = described(notice);
@@ -44,12 +44,12 @@ fn migrate(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
         let _ = writeln!(io::stdout(), "{}", lang.pick(text.ja, text.en));
     };
     // This is the command that --no-migrate leaves it to.
-    open_database(&data.place()?, 1, PATIENCE, Pending::Run(&mut print))?;
+    open_database(place, 1, PATIENCE, Pending::Run(&mut print))?;
     super::print(lang.pick("データベースの表は最新です\n", "the tables are up to date\n"))
 }
 
-fn check(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
-    let looked = SchemaState::of(&data.place()?, PATIENCE);
+fn check(place: &Place, lang: Lang) -> Result<(), Failure> {
+    let looked = SchemaState::of(place, PATIENCE);
     let state = looked.map_err(|error| {
         let text = super::unfit(&error).map(|text| lang.pick(&text.ja, &text.en).clone());
         Failure::Code(UNKNOWN, text.unwrap_or_else(|| super::with_causes(&error)))
