@@ -1,6 +1,6 @@
 //! Enrollments in お助け隊 services.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use chrono::NaiveDate;
 use schema::enrollments::{Enrollment, EnrollmentFilter};
@@ -78,24 +78,19 @@ impl Resource for Enrollment {
     }
 
     fn warnings(conn: &mut Conn, _: TenantId, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
-        // Services are few.
-        let mut classes = HashMap::new();
-        let warnings = rows.iter().map(|stored| {
-            let row = &stored.attributes;
-            let (Some(provider), Some(name)) = (&row.provider_name, &row.service_name) else { return Ok(Vec::new()) };
-            let class = match classes.get(&(provider, name)) {
-                Some(class) => *class,
-                None => {
-                    let class = services::find(conn, provider, name)?.map(|service| service.service_class);
-                    classes.insert((provider, name), class);
-                    class
-                }
-            };
-            let differs = class.filter(|class| *class != row.service_class);
+        let service = |row: &&Stored<Self>| {
+            let row = &row.attributes;
+            row.provider_name.clone().zip(row.service_name.clone())
+        };
+        let asked: HashSet<_> = rows.iter().filter_map(service).collect();
+        let classes = services::classes(conn, &asked.iter().map(|(provider, name)| (provider, name)).collect())?;
+        let warnings = rows.iter().map(|row| {
+            let class = service(row).and_then(|service| classes.get(&service));
+            let differs = class.filter(|class| **class != row.attributes.service_class);
             let warning = differs.map(|class| Fault::new("service_class", Reason::ClassDiffers(class.key())));
-            Ok(warning.into_iter().collect())
+            warning.into_iter().collect()
         });
-        warnings.collect()
+        Ok(warnings.collect())
     }
 }
 

@@ -85,9 +85,10 @@ pub struct Session {
     grown: HashMap<&'static str, usize>,
 }
 
-/// After so many rows the server looks at a table that it has never looked at: it would go on to think it empty, and read
-/// all of it for each batch of a large import.
-const LOOK_AT: usize = 1_000;
+/// After so many rows of a transaction the server looks at their table for the first time, and whether it must look again
+/// is asked after each so many more. It would think the table empty otherwise and read all of it for each batch of a large
+/// import: because nobody has looked yet, or because an import before this one was undone, which counts as no rows too.
+const LOOK_AT: [usize; 2] = [1_000, 5_000];
 
 impl Session {
     pub(crate) fn new(mark: String, roles: Roles) -> Self {
@@ -127,14 +128,16 @@ impl Session {
         let count = self.grown.entry(table).or_default();
         let before = *count;
         *count += rows;
-        if before >= LOOK_AT || *count < LOOK_AT {
+        let [first, each] = LOOK_AT;
+        if !(before < first && *count >= first) && before / each == *count / each {
             return None;
         }
+        let count = *count;
         // Another import may be looking, and has the table to itself for that until it ends: then this one goes without.
         Some(format!(
             "SET LOCAL ROLE NONE; \
              DO $$ DECLARE patience TEXT := current_setting('lock_timeout'); BEGIN \
-             IF (SELECT reltuples < 0 FROM pg_class WHERE oid = '{table}'::regclass) THEN \
+             IF (SELECT reltuples < {count} / 4 FROM pg_class WHERE oid = '{table}'::regclass) THEN \
              SET LOCAL lock_timeout = 100; ANALYZE {table}; \
              PERFORM set_config('lock_timeout', patience, true); END IF; \
              EXCEPTION WHEN lock_not_available THEN NULL; END $$; {}",

@@ -177,14 +177,17 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
         known_at: Option<Instant>,
     ) -> Result<Option<Stored<Self>>, RepoError>;
 
+    /// Lists the current versions of these records, in no order.
+    fn with_ids(conn: &mut Conn, tenant: TenantId, ids: &[Id<Self>]) -> Result<Vec<Stored<Self>>, RepoError>;
+
     /// Lists the current versions, or those at a moment.
     fn list(conn: &mut Conn, tenant: TenantId, listed: &Listed<Self>) -> Result<Vec<Stored<Self>>, RepoError>;
 
     /// Counts what the filters let through.
     fn count(conn: &mut Conn, tenant: TenantId, common: &Common, filter: &Self::Filter) -> Result<i64, RepoError>;
 
-    /// Lists all versions of a record, latest first.
-    fn versions(conn: &mut Conn, tenant: TenantId, id: Id<Self>) -> Result<Vec<Stored<Self>>, RepoError>;
+    /// Lists all versions of these records, those of one record together and its latest first.
+    fn versions(conn: &mut Conn, tenant: TenantId, ids: &[Id<Self>]) -> Result<Vec<Stored<Self>>, RepoError>;
 
     /// Lists the versions with these keys that are current, or were at a moment, those taken back included.
     fn with_keys(
@@ -467,17 +470,37 @@ macro_rules! record {
                     .count().get_result(c))?)
             }
 
+            fn with_ids(
+                conn: &mut $crate::Conn,
+                tenant: $crate::TenantId,
+                ids: &[$crate::Id<Self>],
+            ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
+                let mut found = Vec::with_capacity(ids.len());
+                for ids in ids.chunks($crate::record::BATCH) {
+                    let rows = $crate::conn::each_backend!(conn, c => $crate::record::current!($table, tenant, None::<$crate::Instant>)
+                        .filter($table::id.eq_any(ids))
+                        .select(($crate::record::meta_columns!($table), Self::as_select()))
+                        .load(c))?;
+                    found.extend(rows.into_iter().map(|(meta, attributes)| $crate::Stored { meta, attributes }));
+                }
+                Ok(found)
+            }
+
             fn versions(
                 conn: &mut $crate::Conn,
                 tenant: $crate::TenantId,
-                id: $crate::Id<Self>,
+                ids: &[$crate::Id<Self>],
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
-                let rows = $crate::conn::each_backend!(conn, c => $table::table
-                    .filter($table::tenant_id.eq(tenant).and($table::id.eq(id)))
-                    .order($table::version.desc())
-                    .select(($crate::record::meta_columns!($table), Self::as_select()))
-                    .load(c))?;
-                Ok(rows.into_iter().map(|(meta, attributes)| $crate::Stored { meta, attributes }).collect())
+                let mut found = Vec::with_capacity(ids.len());
+                for ids in ids.chunks($crate::record::BATCH) {
+                    let rows = $crate::conn::each_backend!(conn, c => $table::table
+                        .filter($table::tenant_id.eq(tenant).and($table::id.eq_any(ids)))
+                        .order(($table::id.asc(), $table::version.desc()))
+                        .select(($crate::record::meta_columns!($table), Self::as_select()))
+                        .load(c))?;
+                    found.extend(rows.into_iter().map(|(meta, attributes)| $crate::Stored { meta, attributes }));
+                }
+                Ok(found)
             }
 
             fn with_keys(

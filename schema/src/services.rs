@@ -1,9 +1,13 @@
 //! Registered お助け隊 services: the same for every buyer, imported by whoever runs the installation.
 
+use std::collections::{HashMap, HashSet};
+
 use diesel::prelude::*;
+use diesel::upsert::excluded;
 
 use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
+use crate::record::BATCH;
 use crate::tables::services;
 use crate::{ExternalId, Id, Instant, Monitoring, Name, ServiceClass};
 
@@ -49,35 +53,55 @@ pub fn list(
     })?)
 }
 
-/// Finds a service by its provider and name.
+/// The classes of registered services, by provider and name, of these pairs and perhaps others.
 ///
 /// # Errors
 /// Those of the database.
-pub fn find(conn: &mut Conn, provider: &Name, name: &Name) -> Result<Option<Service>, RepoError> {
-    Ok(each_backend!(conn, c => services::table
-        .filter(services::provider_name.eq(provider).and(services::service_name.eq(name)))
-        .select(Service::as_select())
-        .first(c)
-        .optional())?)
+pub fn classes(
+    conn: &mut Conn,
+    keys: &HashSet<(&Name, &Name)>,
+) -> Result<HashMap<(Name, Name), ServiceClass>, RepoError> {
+    let mut found = HashMap::new();
+    for keys in keys.iter().collect::<Vec<_>>().chunks(BATCH) {
+        let (providers, names) = keys.iter().copied().copied().unzip::<_, _, Vec<_>, Vec<_>>();
+        let rows: Vec<(Name, Name, ServiceClass)> = each_backend!(conn, c => services::table
+            .filter(services::provider_name.eq_any(&providers).and(services::service_name.eq_any(&names)))
+            .select((services::provider_name, services::service_name, services::service_class))
+            .load(c))?;
+        found.extend(rows.into_iter().map(|(provider, name, class)| ((provider, name), class)));
+    }
+    Ok(found)
 }
 
-/// Adds services, or changes those with the same provider and name.
+/// Adds services, or changes those with the same provider and name. No pair may be there twice.
 ///
 /// # Errors
 /// Those of the database.
 pub fn put(conn: &mut Conn, rows: &[Service]) -> Result<(), RepoError> {
-    for row in rows {
-        each_backend!(&mut *conn, c => diesel::insert_into(services::table)
-            .values(row)
-            .on_conflict((services::provider_name, services::service_name))
-            .do_update()
-            .set((
-                services::registration_number.eq(&row.registration_number),
-                services::service_class.eq(row.service_class),
-                services::monitoring.eq(row.monitoring),
-                services::recorded_at.eq(row.recorded_at),
-            ))
-            .execute(c))?;
+    macro_rules! put {
+        ($c:expr, $values:expr) => {
+            diesel::insert_into(services::table)
+                .values($values)
+                .on_conflict((services::provider_name, services::service_name))
+                .do_update()
+                .set((
+                    services::registration_number.eq(excluded(services::registration_number)),
+                    services::service_class.eq(excluded(services::service_class)),
+                    services::monitoring.eq(excluded(services::monitoring)),
+                    services::recorded_at.eq(excluded(services::recorded_at)),
+                ))
+                .execute($c)?
+        };
     }
-    Ok(())
+    match conn {
+        // diesel has no such statement of many rows for it, and none of them has a network to cross.
+        Conn::Sqlite(c) => rows.iter().try_for_each(|row| {
+            put!(c, row);
+            Ok(())
+        }),
+        Conn::Postgres(c, _) => rows.chunks(BATCH).try_for_each(|rows| {
+            put!(c, rows);
+            Ok(())
+        }),
+    }
 }

@@ -11,6 +11,7 @@ mod parity;
 mod pools;
 mod processes;
 mod restore;
+mod round_trips;
 mod row_level_security;
 #[path = "../api/support.rs"]
 mod support;

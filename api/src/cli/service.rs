@@ -1,5 +1,6 @@
 //! `sonae service`: the registered お助け隊 services, which all buyers share.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -56,6 +57,7 @@ fn read(file: &PathBuf) -> Result<Vec<Service>, Failure> {
     let mut reader = ::csv::Reader::from_path(file).map_err(failed)?;
     let headings = reader.headers().map_err(failed)?.clone();
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    let mut lines = HashMap::new();
     for record in reader.records() {
         let record = record.map_err(failed)?;
         let cells = headings.iter().map(|heading| heading.trim_start_matches('\u{feff}').trim()).zip(&record);
@@ -90,6 +92,16 @@ fn read(file: &PathBuf) -> Result<Vec<Service>, Failure> {
                 recorded_at: Instant::now(),
             })
         })();
+        if let Some(row) = &read {
+            let first = *lines.entry((row.provider_name.clone(), row.service_name.clone())).or_insert(line);
+            if first != line {
+                faults.push(format!(
+                    "{}:{line}: service_name: the same provider and service stand on line {first}; remove one of the two \
+                     rows [repeated-key]",
+                    file.display()
+                ));
+            }
+        }
         rows.extend(read);
     }
     if faults.is_empty() { Ok(rows) } else { Err(Failure::Data(faults.join("\n"))) }

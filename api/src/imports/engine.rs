@@ -596,10 +596,7 @@ impl<'a, R: Resource> Import<'a, R> {
     fn open_ids(&mut self, ids: &[Id<R>]) -> Result<Vec<Id<R>>, Stop> {
         let mut open = Vec::with_capacity(ids.len());
         for ids in ids.chunks(BATCH) {
-            let mut rows = Vec::with_capacity(ids.len());
-            for id in ids {
-                rows.extend(R::find(self.conn, self.tenant, *id, None)?);
-            }
+            let rows = R::with_ids(self.conn, self.tenant, ids)?;
             open.extend(self.open(rows)?.into_iter().map(|row| row.meta.id));
         }
         Ok(open)
@@ -618,14 +615,12 @@ impl<'a, R: Resource> Import<'a, R> {
             return Err(Stop::Refused(Refusal::new(place, Fault::new("confirm", reason))));
         }
         for ids in gone.chunks(BATCH) {
-            let mut ended = Vec::with_capacity(ids.len());
-            for id in ids {
-                if let Some(now) = R::find(self.conn, self.tenant, *id, None)? {
-                    let mut next = now.next(&self.order.by);
-                    next.meta.ended_on = Some(self.order.today);
-                    ended.push(next);
-                }
-            }
+            let ended = R::with_ids(self.conn, self.tenant, ids)?.into_iter().map(|now| {
+                let mut next = now.next(&self.order.by);
+                next.meta.ended_on = Some(self.order.today);
+                next
+            });
+            let ended: Vec<_> = ended.collect();
             R::replace(self.conn, self.tenant, &ended)?;
             self.report.ended += ended.len() as u64;
         }

@@ -310,7 +310,7 @@ pub(crate) async fn versions<R: Resource>(
     let rows = state
         .db
         .read(caller.tenant, move |conn, tenant| {
-            let rows = R::versions(conn, tenant, id.0)?;
+            let rows = R::versions(conn, tenant, &[id.0])?;
             if rows.is_empty() {
                 return Err(ProblemKind::NotFound.into());
             }

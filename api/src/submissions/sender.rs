@@ -1,5 +1,7 @@
 //! Who sends: a provider, the source that stands for it, and what of the stored records is its own.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use schema::{Common, Conn, Id, Name, Record, RepoError, Source, Stored, TenantId, Version, tokens};
 use sha2::{Digest, Sha256};
@@ -88,16 +90,14 @@ pub(crate) fn own_versions<R: Record>(
     rows: Vec<Stored<R>>,
 ) -> Result<Vec<Stored<R>>, RepoError> {
     let names = tokens::names_of_provider(conn, tenant, provider)?;
-    let mut own = Vec::with_capacity(rows.len());
-    for row in rows {
-        if names.contains(&row.meta.recorded_by) {
-            own.push(row);
-        } else {
-            let versions = R::versions(conn, tenant, row.meta.id)?;
-            own.extend(versions.into_iter().find(|version| names.contains(&version.meta.recorded_by)));
-        }
+    let is_own = |version: &Stored<R>| names.contains(&version.meta.recorded_by);
+    let changed: Vec<Id<R>> = rows.iter().filter(|row| !is_own(row)).map(|row| row.meta.id).collect();
+    let mut latest_own = HashMap::new();
+    for version in R::versions(conn, tenant, &changed)?.into_iter().filter(is_own) {
+        latest_own.entry(version.meta.id).or_insert(version);
     }
-    Ok(own)
+    let own = rows.into_iter().filter_map(|row| if is_own(&row) { Some(row) } else { latest_own.remove(&row.meta.id) });
+    Ok(own.collect())
 }
 
 #[cfg(test)]
