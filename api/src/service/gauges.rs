@@ -132,7 +132,7 @@ impl Gauges {
         .await;
         let figures = self.database.figures();
         let mut text = Exposition::default();
-        let commit = option_env!("SONAE_COMMIT").unwrap_or("unknown");
+        let commit = option_env!("SONAE_COMMIT").filter(|commit| !commit.is_empty()).unwrap_or("unknown");
         let database = if self.database.is_shared() { "postgresql" } else { "sqlite" };
         let build = [
             ("version", env!("CARGO_PKG_VERSION")),
