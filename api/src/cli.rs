@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 mod backup;
+mod config;
 mod demo;
 mod faults;
 mod health;
@@ -13,11 +14,15 @@ mod score;
 mod score_run;
 mod serve;
 mod service;
+mod settings;
 mod target;
 mod tenant;
 mod token;
+mod usage;
 
+use std::env;
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +40,12 @@ use crate::service::{Store, hide_new_files};
 #[derive(Debug, Parser)]
 #[command(name = "sonae", version, about)]
 struct Cli {
+    /// A TOML file with settings; `sonae config --describe toml` prints one with all of them
+    #[arg(long, global = true, env = "SONAE_CONFIG", value_name = "FILE", display_order = 1000)]
+    config: Option<PathBuf>,
+    /// The language of everything that commands print [default: ja, or en if the locale is English]
+    #[arg(long, global = true, env = "SONAE_LANG", value_enum, display_order = 1000)]
+    lang: Option<LangArg>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -42,8 +53,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Demo(demo::Args),
+    Config(Box<config::Args>),
     Score(score::Args),
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     Import(import::Args),
     #[command(subcommand)]
     ScoreRun(score_run::Verb),
@@ -96,33 +108,65 @@ impl<E: Error + 'static> From<E> for Failure {
 
 /// Runs the command line of this process. Exit 0; 1 for bad data; 2 for bad usage.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let (outcome, lang) = match cli.verb {
-        Verb::Demo(args) => (demo::run(&args), args.lang()),
-        Verb::Score(args) => (score::run(&args), args.lang()),
-        Verb::Serve(args) => (serve::run(&args), Lang::En),
-        Verb::Import(args) => (import::run(&args), args.lang()),
-        Verb::ScoreRun(verb) => (score_run::run(&verb), Lang::En),
-        Verb::Prune(args) => (prune::run(&args), Lang::En),
-        Verb::Tenant(verb) => (tenant::run(&verb), Lang::En),
-        Verb::Token(verb) => (token::run(&verb), Lang::En),
-        Verb::Key(verb) => (key::run(&verb, Lang::En), Lang::En),
-        Verb::Backup(args) => (backup::run(&args, Lang::En), Lang::En),
-        Verb::Health(args) => (health::run(&args, Lang::En), Lang::En),
-        Verb::Service(verb) => (service::run(&verb), Lang::En),
+    let arguments: Vec<OsString> = env::args_os().collect();
+    match settings::read(&arguments) {
+        Ok(given) => run(&given),
+        Err(settings::Refused::Clap(error)) => {
+            // Nobody is left to tell if the output is closed.
+            let _ = error.print();
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        }
+        Err(settings::Refused::Usage(text)) => {
+            say(&text);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(given: &settings::Given) -> ExitCode {
+    let settings::Given { cli, lang, in_force, notes } = given;
+    let lang = *lang;
+    // The service logs them.
+    if !matches!(cli.verb, Verb::Serve(_)) {
+        notes.iter().for_each(|text| note(text, lang));
+    }
+    let outcome = match &cli.verb {
+        Verb::Demo(args) => demo::run(args, lang),
+        Verb::Config(args) => config::run(args, in_force, lang),
+        Verb::Score(args) => score::run(args, lang),
+        Verb::Serve(args) => serve::run(args, in_force, notes, lang),
+        Verb::Import(args) => import::run(args, lang),
+        Verb::ScoreRun(verb) => score_run::run(verb, lang),
+        Verb::Prune(args) => prune::run(args, lang),
+        Verb::Tenant(verb) => tenant::run(verb, lang),
+        Verb::Token(verb) => token::run(verb, lang),
+        Verb::Key(verb) => key::run(verb, lang),
+        Verb::Backup(args) => backup::run(args, lang),
+        Verb::Health(args) => health::run(args, lang),
+        Verb::Service(verb) => service::run(verb, lang),
     };
     let (message, code) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => (message, 2),
         Err(Failure::Data(message)) => (message, 1),
         Err(Failure::Step(error)) => {
-            let text = with_causes(&*error);
+            let text = faults::step(&*error, lang);
             (lang.pick(format!("失敗しました: {text}"), format!("failed: {text}")), 1)
         }
     };
-    // Nobody is left to tell if standard error is closed.
-    let _ = writeln!(io::stderr(), "{message}");
+    say(&message);
     ExitCode::from(code)
+}
+
+/// Says something on standard error.
+fn say(text: &str) {
+    // Nobody is left to tell if it is closed.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Says what is not wrong, and still to be known.
+fn note(text: &str, lang: Lang) {
+    say(&lang.pick(format!("注意: {text}"), format!("note: {text}")));
 }
 
 /// The data folder if none is named.
@@ -131,7 +175,7 @@ const DEFAULT_DATA: &str = "sonae-data";
 /// Where the service keeps its database and keys.
 #[derive(Debug, Clone, clap::Args)]
 struct DataFolder {
-    /// The folder with the keys, and the database unless --database-url names a server; made where there is none
+    /// The data folder, which holds the keys and, unless a server is named, the embedded database; created if missing
     #[arg(long, value_name = "DIR", env = "SONAE_DATA", default_value = DEFAULT_DATA)]
     data: PathBuf,
     #[command(flatten)]
@@ -148,43 +192,58 @@ const CONNECTIONS: u32 = 2;
 
 impl DataFolder {
     /// Opens a database that is there: for what makes no sense in a new one.
-    fn open_existing(&self) -> Result<Store, Failure> {
-        if self.database.url.is_some() || self.data.join("sonae.db").exists() {
-            return self.open();
+    fn open_existing(&self, lang: Lang) -> Result<Store, Failure> {
+        let place = self.place(lang)?;
+        if matches!(place, Place::Folder(_)) && !self.data.join("sonae.db").exists() {
+            let data = self.data.display();
+            return Err(Failure::Usage(lang.pick(
+                format!("--data {data}: サービスや取り込みのデータがありません。データフォルダーを指定してください"),
+                format!("--data {data}: no service or import has kept anything there; name its data folder"),
+            )));
         }
-        let data = self.data.display();
-        Err(Failure::Usage(format!(
-            "--data {data}: no service or import has kept anything there; name its data folder"
-        )))
+        self.open_at(&place)
     }
 
-    fn open(&self) -> Result<Store, Failure> {
+    fn open(&self, lang: Lang) -> Result<Store, Failure> {
+        let place = self.place(lang)?;
+        if matches!(place, Place::Folder(_)) && !self.data.join("sonae.db").exists() {
+            let data = self.data.display();
+            note(
+                &lang.pick(format!("{data} は新しいデータフォルダーです"), format!("{data} is a new data folder")),
+                lang,
+            );
+        }
+        self.open_at(&place)
+    }
+
+    fn open_at(&self, place: &Place) -> Result<Store, Failure> {
         hide_new_files();
-        if self.database.url.is_none() && !self.data.join("sonae.db").exists() {
-            // Nobody is left to tell if standard error is closed.
-            let _ = writeln!(io::stderr(), "note: {} is a new data folder", self.data.display());
-        }
-        Ok(Store::open(&self.data, &self.place()?, self.database.connections.unwrap_or(CONNECTIONS), PATIENCE)?)
+        Ok(Store::open(&self.data, place, self.database.connections.unwrap_or(CONNECTIONS), PATIENCE)?)
     }
 
-    fn place(&self) -> Result<Place, Failure> {
-        self.database.place(&self.data).map_err(|error| Failure::Usage(error.to_string()))
+    fn place(&self, lang: Lang) -> Result<Place, Failure> {
+        self.database.place(&self.data).map_err(|error| Failure::Usage(error.text(lang)))
     }
 }
 
 /// The buyer that a verb is for.
 #[derive(Debug, Clone, clap::Args)]
 struct TenantArg {
-    /// The buyer, by name or id
+    /// The buyer that the command works for, by name or id
     #[arg(long, value_name = "NAME", env = "SONAE_TENANT", default_value = "default")]
     tenant: String,
 }
 
 /// Finds a buyer by its name or id.
-fn find_tenant(store: &Store, wanted: &str) -> Result<TenantRow, Failure> {
+fn find_tenant(store: &Store, wanted: &str, lang: Lang) -> Result<TenantRow, Failure> {
     let all = store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
     let found = all.into_iter().find(|tenant| tenant.name.as_str() == wanted || tenant.id.as_str() == wanted);
-    found.ok_or_else(|| Failure::Usage(format!("there is no buyer {wanted}; `sonae tenant list` lists them")))
+    found.ok_or_else(|| {
+        Failure::Usage(lang.pick(
+            format!("{wanted} という発注者はありません。sonae tenant list で一覧できます"),
+            format!("there is no buyer {wanted}; `sonae tenant list` lists them"),
+        ))
+    })
 }
 
 /// Prints what a verb says, unless nobody reads any more.

@@ -1,72 +1,81 @@
 //! How the service is set up: the options of `sonae serve`.
+//!
+//! An option with an environment variable is a setting: the settings file has it too (see `cli/settings.rs`).
 
-use std::fmt;
+mod place;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use schema::{Place, ServerUrl, UrlError};
+use clap::ArgAction;
+use clap::builder::BoolishValueParser;
+use schema::ServerUrl;
+
+pub use place::PlaceError;
+pub(crate) use place::{SERVER_NOTE, note_server, url_text};
 
 /// How large and how slow a request may be.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Limits {
-    /// The largest JSON body, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 2 << 20)]
+    /// The maximum size of a JSON body, in bytes
+    #[arg(long, env = "SONAE_JSON_BYTES", value_name = "BYTES", default_value_t = 2 << 20)]
     pub json_bytes: u64,
-    /// The largest upload of CSV or NDJSON, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 512 << 20)]
+    /// The maximum size of an upload of CSV or NDJSON, in bytes
+    #[arg(long, env = "SONAE_TEXT_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 512 << 20)]
     pub text_upload_bytes: u64,
-    /// The largest upload of a workbook, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
+    /// The maximum size of an upload of a workbook, in bytes
+    #[arg(long, env = "SONAE_XLSX_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 64 << 20)]
     pub xlsx_upload_bytes: u64,
-    /// The longest that a JSON body may take to arrive, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    /// The time-out for receiving a JSON body, in seconds
+    #[arg(long, env = "SONAE_JSON_SECONDS", value_name = "SECONDS", default_value_t = 30)]
     pub json_seconds: u64,
-    /// The longest that an upload may take to arrive, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    /// The time-out for receiving an upload, in seconds
+    #[arg(long, env = "SONAE_UPLOAD_SECONDS", value_name = "SECONDS", default_value_t = 3600)]
     pub upload_seconds: u64,
-    /// The slowest that a body may arrive once its first seconds are over, in bytes a second
-    #[arg(long, value_name = "BYTES", default_value_t = 1024)]
+    /// The minimum rate at which a body must arrive after the grace period, in bytes per second
+    #[arg(long, env = "SONAE_MIN_BYTES_PER_SECOND", value_name = "BYTES", default_value_t = 1024)]
     pub min_bytes_per_second: u64,
-    /// How many seconds a body may take before it counts as slow
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    /// The grace period at the start of a body, in which its rate does not matter, in seconds
+    #[arg(long, env = "SONAE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 10)]
     pub grace_seconds: u64,
-    /// The most rows of a table in a CSV or NDJSON file
-    #[arg(long, value_name = "ROWS", default_value_t = 20_000_000)]
+    /// The maximum number of rows of a table in a CSV or NDJSON file
+    #[arg(long, env = "SONAE_MAX_ROWS", value_name = "ROWS", default_value_t = 20_000_000)]
     pub max_rows: u64,
-    /// The most bytes that a workbook may unpack to
-    #[arg(long, value_name = "BYTES", default_value_t = 512 << 20)]
+    /// The maximum size of a workbook when unpacked, in bytes
+    #[arg(long, env = "SONAE_XLSX_UNPACKED_BYTES", value_name = "BYTES", default_value_t = 512 << 20)]
     pub xlsx_unpacked_bytes: u64,
-    /// The most findings that an import keeps; the rest are counted
-    #[arg(long, value_name = "FINDINGS", default_value_t = 10_000)]
+    /// The maximum number of findings that an import keeps; the rest are only counted
+    #[arg(long, env = "SONAE_MAX_FINDINGS", value_name = "FINDINGS", default_value_t = 10_000)]
     pub max_findings: u32,
-    /// The most jobs of one buyer that wait or run
-    #[arg(long, value_name = "JOBS", default_value_t = 20)]
+    /// The maximum number of jobs of one buyer that wait or run
+    #[arg(long, env = "SONAE_MAX_OPEN_JOBS", value_name = "JOBS", default_value_t = 20)]
     pub max_open_jobs: u32,
-    /// How many bytes an upload leaves free on the disk of the data folder; below that /readyz says no
-    #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
+    /// The free space that an upload must leave on the disk of the data folder, in bytes; with less, /readyz answers
+    /// 503
+    #[arg(long, env = "SONAE_MIN_FREE_DISK_BYTES", value_name = "BYTES", default_value_t = 16 << 20)]
     pub min_free_disk_bytes: u64,
 }
 
 /// How many connections there may be, and how long they may be idle.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct ConnectionLimits {
-    /// The most connections in all; fewer where fewer files may be open. Others wait until one ends
-    #[arg(long, value_name = "COUNT", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    /// The maximum number of connections; further ones wait. It is lower if the process may open fewer files
+    #[arg(long, env = "SONAE_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
-    /// The most connections of one address (in IPv6 of one /64 network); behind a proxy, the most requests in hand of the
-    /// last address in X-Forwarded-For, which the proxy has added
-    #[arg(long, value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    /// The maximum number of connections from one address (IPv6: one /64 network); behind a proxy, of requests in
+    /// progress for the last address in X-Forwarded-For, which the proxy adds
+    #[arg(long, env = "SONAE_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections_per_address: u32,
-    /// How many seconds a connection may be idle between requests; longer than a proxy in front of the service keeps one
-    /// [default: 5, behind a proxy 75]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    /// How long a connection may be idle between requests, in seconds; longer than a proxy in front of the service
+    /// keeps it [default: 5, behind a proxy 75]
+    #[arg(long, env = "SONAE_KEEP_ALIVE_SECONDS", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub keep_alive_seconds: Option<u64>,
-    /// How many seconds the head of a request may take to arrive
-    #[arg(long, value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    /// The time-out for receiving the head of a request, in seconds
+    #[arg(long, env = "SONAE_HEAD_SECONDS", value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub head_seconds: u64,
-    /// How many seconds somebody who reads an answer may take nothing of it
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    /// The time-out for a client that reads nothing of an answer, in seconds
+    #[arg(long, env = "SONAE_ANSWER_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub answer_seconds: u64,
 }
 
@@ -74,36 +83,38 @@ pub struct ConnectionLimits {
 const STATEMENT_SECONDS: u64 = 30;
 
 /// Which database holds everything.
-#[derive(Clone, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct DatabaseOptions {
-    /// A PostgreSQL server in place of the embedded database, as postgres://user@host/database. A password is better in the environment
-    /// or in ~/.pgpass: other users of the machine see command lines
-    #[arg(
-        long = "database-url",
-        id = "database-url",
-        value_name = "URL",
-        env = "DATABASE_URL",
-        hide_env_values = true
-    )]
-    pub url: Option<String>,
-    /// A replica of that server, for reading whatever it has already
-    #[arg(
-        long = "database-replica-url",
-        value_name = "URL",
-        env = "DATABASE_REPLICA_URL",
-        hide_env_values = true,
-        requires = "database-url"
-    )]
-    pub replica_url: Option<String>,
-    /// Let data travel in the clear to a server on another machine
-    #[arg(long, env = "SONAE_ALLOW_PLAINTEXT_DB", value_parser = clap::builder::BoolishValueParser::new())]
+    /// The URL of a PostgreSQL server to use instead of the embedded database, such as postgres://user@host/database.
+    /// Other users of the machine can see command lines: give a password in a file (--database-url-file), in the
+    /// environment or in ~/.pgpass
+    #[arg(long = "database-url", value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub url: Option<ServerUrl>,
+    /// A file whose first line is that URL
+    #[arg(long = "database-url-file", value_name = "FILE", env = "DATABASE_URL_FILE")]
+    pub url_file: Option<PathBuf>,
+    /// The URL of a replica of that server; reads go there while it is up to date
+    #[arg(long = "database-replica-url", value_name = "URL", env = "DATABASE_REPLICA_URL", hide_env_values = true)]
+    pub replica_url: Option<ServerUrl>,
+    /// A file whose first line is the URL of the replica
+    #[arg(long = "database-replica-url-file", value_name = "FILE", env = "DATABASE_REPLICA_URL_FILE")]
+    pub replica_url_file: Option<PathBuf>,
+    /// Allow unencrypted connections to a server on another machine
+    #[arg(long, env = "SONAE_ALLOW_PLAINTEXT_DB", value_name = "BOOL", default_value = "false", action = ArgAction::Set,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub allow_plaintext_db: bool,
-    /// How many connections to the database there may be [default: by the number of threads]
-    #[arg(long = "database-connections", value_name = "COUNT", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    /// The maximum number of connections of this process to the database [default: 4 for each thread, 4 to 64]
+    #[arg(
+        long = "database-connections",
+        env = "SONAE_DATABASE_CONNECTIONS",
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(2..=1000)
+    )]
     pub connections: Option<u32>,
-    /// After how many seconds a PostgreSQL server gives up a statement of a request
+    /// The time-out of one statement of a request on a PostgreSQL server, in seconds
     #[arg(
         long = "database-statement-seconds",
+        env = "SONAE_DATABASE_STATEMENT_SECONDS",
         value_name = "SECONDS",
         default_value_t = STATEMENT_SECONDS,
         // To the server, 0 is no limit at all.
@@ -117,27 +128,13 @@ impl DatabaseOptions {
     pub fn embedded() -> Self {
         Self {
             url: None,
+            url_file: None,
             replica_url: None,
+            replica_url_file: None,
             allow_plaintext_db: false,
             connections: None,
             statement_seconds: STATEMENT_SECONDS,
         }
-    }
-
-    /// Where the database is: in the data folder, unless a server is named.
-    pub(crate) fn place(&self, folder: &Path) -> Result<Place, UrlError> {
-        let parse = |url: &String| ServerUrl::parse(url, self.allow_plaintext_db);
-        Ok(match &self.url {
-            None => Place::Folder(folder.to_owned()),
-            Some(url) => Place::Server { url: parse(url)?, replica: self.replica_url.as_ref().map(parse).transpose()? },
-        })
-    }
-}
-
-impl fmt::Debug for DatabaseOptions {
-    /// Without URLs: there may be passwords in them.
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("DatabaseOptions").finish_non_exhaustive()
     }
 }
 

@@ -38,7 +38,7 @@ mod submissions;
 mod supplier_codes;
 mod suppliers;
 
-pub use config::{Config, ConnectionLimits, DatabaseOptions, Limits};
+pub use config::{Config, ConnectionLimits, DatabaseOptions, Limits, PlaceError};
 pub use service::{Running, ServeError, document, serve};
 
 /// The stable codes of all kinds of problems, as `docs/problems.md` lists them.

@@ -29,7 +29,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schema::tenants::{self, TenantRow};
-use schema::{ConnRole, Database, Instant, Name, Place, RepoError, Scope, TenantId, UrlError};
+use schema::{ConnRole, Database, Instant, Name, Place, RepoError, Scope, TenantId};
 use tracing::{error, info, warn};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
@@ -40,7 +40,7 @@ use self::listen::{Rules, bind, listen};
 use self::notify::Pulses;
 use crate::auth::{Keys, keep_keys_current, private_folder};
 use crate::compress::compress;
-use crate::config::Config;
+use crate::config::{Config, PlaceError, note_server};
 use crate::docs::{self, Docs};
 use crate::edge::{Edge, edge};
 use crate::jobs::{Runner, Tools};
@@ -66,9 +66,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error("the database cannot be used")]
     Database(#[from] RepoError),
-    /// The database's URL cannot be used.
+    /// Where the database is cannot be said, or it may not be there.
     #[error(transparent)]
-    Url(#[from] UrlError),
+    Place(#[from] PlaceError),
     /// The certificate or its key cannot be used.
     #[error("the certificate or its key cannot be used: {0}")]
     Tls(String),
@@ -135,7 +135,11 @@ impl Store {
         let keys = Keys::open(folder).map_err(ServeError::Data)?;
         let database = match place {
             Place::Folder(folder) => open_embedded(folder, connection_count, patience)?,
-            Place::Server { .. } => Database::open(place, connection_count, patience)?,
+            Place::Server { url, .. } => {
+                let database = Database::open(place, connection_count, patience)?;
+                note_server(folder, url);
+                database
+            }
         };
         let is_empty = database
             .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
@@ -242,6 +246,7 @@ pub struct Running {
     runner: Runner,
     /// Serving, then all that ends with it.
     threads: Vec<JoinHandle<()>>,
+    first_buyer: Option<Name>,
     _lock: Option<File>,
 }
 
@@ -260,6 +265,11 @@ impl Running {
     /// Where health and metrics are asked for.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
+    }
+
+    /// The buyer that a token has to name: none where the one that commands take if none is named is there.
+    pub(crate) fn first_buyer(&self) -> Option<&str> {
+        self.first_buyer.as_ref().map(Name::as_str)
     }
 
     /// Ends the service: requests in hand are answered, a job in hand is undone and begins again next time.
@@ -309,6 +319,9 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         }
         (store, _) => (store?, true),
     };
+    let buyers = store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+    let has_default = buyers.iter().any(|buyer| buyer.name.as_str() == FIRST_TENANT);
+    let first_buyer = buyers.into_iter().next().filter(|_| !has_default).map(|buyer| buyer.name);
     let runner = Runner::new(store.database.is_shared());
     let tools = Tools {
         limits: config.limits,
@@ -387,7 +400,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                 notify::ready(address);
             }
             threads.insert(0, serving);
-            Ok(Running { address, admin_address, handles, runner, threads, _lock: lock })
+            Ok(Running { address, admin_address, handles, runner, threads, first_buyer, _lock: lock })
         }
         Err(error) => {
             runner.stop();

@@ -150,8 +150,8 @@ fn count_write(sql: &mut String, tenant: &str, role: &str) {
 
 pub(crate) fn connect(url: &ServerUrl) -> Result<PgConnection, RepoError> {
     let mut conn = PgConnection::establish(url.as_str()).map_err(|error| {
-        // On one line; libpq's texts name no password.
-        let cause = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        // On one line.
+        let cause = url.redact(&error.to_string()).split_whitespace().collect::<Vec<_>>().join(" ");
         RepoError::Unusable(format!("{url} cannot be reached: {cause}"))
     })?;
     // Only a superuser may; what errors mean is read in Japanese too.

@@ -1,27 +1,57 @@
-//! The address of a PostgreSQL server: what it may be, and whether data would travel in the clear.
+//! The address of a PostgreSQL server: what it may be, what of it may be shown, and whether data would travel in the clear.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
 
-/// The address of a PostgreSQL server with the name of a database, and perhaps a password: it shows without that.
+/// The address of a PostgreSQL server with the name of a database, and perhaps a password: it is shown without that.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerUrl {
     full: String,
     /// As people may see it.
     shown: String,
+    /// As given, but without passwords: libpq takes them from elsewhere.
+    without_password: String,
+    /// As they stand in the URL, and as they are sent.
+    passwords: Vec<String>,
+    /// A host that is not this machine.
+    far: Option<String>,
+    sslmode: String,
 }
 
-/// Why an address cannot be used. The texts name no password.
+/// Why an address cannot be used. The texts repeat nothing that could be a part of a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Another database, or none.
     #[error(
-        "the database's URL begins with {0}; give postgres://user@host/database, or none for the embedded database in the data folder"
+        "the database's URL must begin with postgres://, as postgres://user@host/database; leave it out for the embedded database in the data folder"
     )]
-    Scheme(String),
-    /// Not a URL of a server.
-    #[error("the database's URL cannot be read: {0}")]
-    Shape(String),
+    Scheme,
+    /// A character that ends a part of the URL, most likely within a password.
+    #[error(
+        "the database's URL cannot be read; write {} in a password as {}, and other characters that mean something in a URL in the same way: / %2F, ? %3F, # %23, @ %40, % %25, space %20",
+        shown_character(.0), percent_encoded(.0)
+    )]
+    Unescaped(char),
+    /// A port that is no number, most likely a password without a host after it.
+    #[error(
+        "the database's URL holds a port that is not a number from 1 to 65535; a password stands between : and @, as in postgres://user:password@host/database"
+    )]
+    Port,
+    /// Brackets that hold no IPv6 address.
+    #[error("the database's URL holds brackets without an IPv6 address between them; write [::1] or [::1]:5432")]
+    Brackets,
+    /// A part after ? that is no option.
+    #[error(
+        "the database's URL holds something after ? that is no option of PostgreSQL; write options as name=value, with & between them"
+    )]
+    Option,
+    /// An option twice.
+    #[error("the database's URL holds the option {0} twice")]
+    Twice(&'static str),
+    /// A service in place of a host.
+    #[error("the database's URL names a service; name the host in place of it")]
+    Service,
     /// Data would pass in the clear.
     #[error(
         "data and passwords would travel to {host} in the clear: {remedy}, or allow it with --allow-plaintext-db where the network is safe"
@@ -33,8 +63,16 @@ pub enum UrlError {
         remedy: &'static str,
     },
     /// This build cannot encrypt.
-    #[error("this build cannot encrypt the way to a database (sslmode={0}); build with --features postgres-tls")]
-    NoTls(String),
+    #[error("this build cannot encrypt connections to a database (sslmode={0}); build with --features postgres-tls")]
+    NoTls(&'static str),
+}
+
+impl UrlError {
+    /// The character that is to be escaped, as a message shows it, and what to write in its place.
+    pub fn escape(&self) -> Option<(String, String)> {
+        let Self::Unescaped(character) = self else { return None };
+        Some((shown_character(character), percent_encoded(character)))
+    }
 }
 
 /// Whether this build can encrypt the way to a server.
@@ -43,49 +81,97 @@ const HAS_TLS: bool = cfg!(feature = "postgres-tls");
 const USUAL: [(&str, &str); 3] =
     [("connect_timeout", "5"), ("tcp_user_timeout", "30000"), ("application_name", "sonae")];
 
-impl ServerUrl {
+/// The options that libpq takes in a URL. It would show others, which may be a part of a password.
+const OPTIONS: [&str; 51] = [
+    "application_name",
+    "channel_binding",
+    "client_encoding",
+    "connect_timeout",
+    "dbname",
+    "fallback_application_name",
+    "gssdelegation",
+    "gssencmode",
+    "gsslib",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "krbsrvname",
+    "load_balance_hosts",
+    "max_protocol_version",
+    "min_protocol_version",
+    "oauth_client_id",
+    "oauth_client_secret",
+    "oauth_issuer",
+    "oauth_scope",
+    "options",
+    "passfile",
+    "password",
+    "port",
+    "replication",
+    "require_auth",
+    "requirepeer",
+    "requiressl",
+    "scram_client_key",
+    "scram_server_key",
+    "service",
+    "servicefile",
+    "ssl",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+    "sslcert",
+    "sslcertmode",
+    "sslcompression",
+    "sslcrl",
+    "sslcrldir",
+    "sslkey",
+    "sslkeylogfile",
+    "sslmode",
+    "sslnegotiation",
+    "sslpassword",
+    "sslrootcert",
+    "sslsni",
+    "tcp_user_timeout",
+];
+/// The option for the user's name, which stands before @ otherwise.
+const USER: &str = "user";
+/// Options that nobody may see.
+const SECRET: [&str; 5] = ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"];
+
+impl FromStr for ServerUrl {
+    type Err = UrlError;
+
     /// Takes a URL such as `postgres://user:password@host:5432/database?sslmode=verify-full`.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(url: &str, allow_plaintext: bool) -> Result<Self, UrlError> {
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| UrlError::Scheme(first_word(url)))?;
-        if !matches!(scheme, "postgres" | "postgresql") {
-            return Err(UrlError::Scheme(format!("{scheme}://")));
+    fn from_str(url: &str) -> Result<Self, UrlError> {
+        let scheme = ["postgres://", "postgresql://"].into_iter().find(|scheme| url.starts_with(scheme));
+        let rest = scheme.and_then(|scheme| url.strip_prefix(scheme)).ok_or(UrlError::Scheme)?;
+        let parts = Parts::of(rest)?;
+        for part in [parts.user, parts.password.unwrap_or_default(), parts.database] {
+            decoded(part)?;
         }
-        if rest.contains(|character: char| character.is_whitespace() || character.is_control() || character == '#') {
-            return Err(UrlError::Shape("write spaces and # in it as %20 and %23".to_owned()));
-        }
-        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
-        // The last @: libpq takes passwords with an @ in them.
-        let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let user = user.split_once(':').map_or(user, |(user, _)| user);
-        let options = options(query)?;
-        let option = |name: &str| options.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let options = options(parts.query)?;
+        let option = |name: &str| options.iter().find(|option| option.name == name);
         if option("service").is_some() || option("servicefile").is_some() {
-            return Err(UrlError::Shape("name the host in it in place of a service".to_owned()));
+            return Err(UrlError::Service);
         }
 
-        let named = match option("host") {
-            Some(hosts) => hosts.to_owned(),
-            None => without_ports(hosts)?,
-        };
-        let reached = named.split(',').chain(option("hostaddr").into_iter().flat_map(|hosts| hosts.split(',')));
-        let far = reached.map(str::to_owned).find(|host| !is_here(host));
-        let mode = option("sslmode").unwrap_or_default();
-        let is_encrypted = matches!(mode, "require" | "verify-ca" | "verify-full");
-        if is_encrypted && !HAS_TLS {
-            return Err(UrlError::NoTls(mode.to_owned()));
-        }
-        if let (Some(host), false, false) = (far, is_encrypted, allow_plaintext) {
-            let remedy = if HAS_TLS {
-                "add sslmode=verify-full and sslrootcert=FILE to the URL"
-            } else {
-                "build with --features postgres-tls and add sslmode=verify-full to the URL"
-            };
-            return Err(UrlError::InTheClear { host, remedy });
-        }
+        let hosts = without_ports(parts.hosts)?;
+        let named = option("host").map_or(hosts.as_str(), |option| &option.value);
+        let addresses = option("hostaddr").into_iter().flat_map(|option| option.value.split(','));
+        let far = named.split(',').chain(addresses).find(|host| !is_here(host)).map(str::to_owned);
+
+        let secrets = options.iter().filter(|option| SECRET.contains(&option.name));
+        let passwords = secrets.map(|option| option.raw).chain(parts.password).filter(|password| !password.is_empty());
+        let passwords = passwords.flat_map(|raw| [Some(raw.to_owned()), decoded(raw).ok()]).flatten().collect();
+
+        let at = if parts.user.is_empty() { "" } else { "@" };
+        let shown = format!("postgres://{}{at}{}/{}", parts.user, parts.hosts, parts.database);
+        let kept = options.iter().filter(|option| !SECRET.contains(&option.name));
+        let kept: Vec<_> = kept.map(|option| format!("{}={}", option.name, option.raw)).collect();
+        let mark = if kept.is_empty() { "" } else { "?" };
+        let without_password = format!("{shown}{mark}{}", kept.join("&"));
 
         let mut full = url.to_owned();
         for (name, value) in USUAL {
@@ -94,13 +180,51 @@ impl ServerUrl {
                 full += &format!("{name}={value}");
             }
         }
-        let at = if user.is_empty() { "" } else { "@" };
-        Ok(Self { full, shown: format!("postgres://{user}{at}{hosts}/{database}") })
+        let sslmode = option("sslmode").map(|option| option.value.clone()).unwrap_or_default();
+        Ok(Self { full, shown, without_password, passwords, far, sslmode })
+    }
+}
+
+impl ServerUrl {
+    /// Refuses an address to which data would travel in the clear, or which this build cannot encrypt the way to.
+    ///
+    /// # Errors
+    /// Which of the two.
+    pub fn check_transport(&self, allow_plaintext: bool) -> Result<(), UrlError> {
+        let encrypted = ["require", "verify-ca", "verify-full"].into_iter().find(|mode| *mode == self.sslmode);
+        match (&self.far, encrypted) {
+            (_, Some(mode)) if !HAS_TLS => Err(UrlError::NoTls(mode)),
+            (Some(host), None) if !allow_plaintext => {
+                let remedy = if HAS_TLS {
+                    "add sslmode=verify-full and sslrootcert=FILE to the URL"
+                } else {
+                    "build with --features postgres-tls and add sslmode=verify-full to the URL"
+                };
+                Err(UrlError::InTheClear { host: host.clone(), remedy })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The whole URL, with its password.
     pub(crate) fn as_str(&self) -> &str {
         &self.full
+    }
+
+    /// The URL as it was given, but without passwords: libpq then takes one from PGPASSWORD or ~/.pgpass.
+    pub fn without_password(&self) -> &str {
+        &self.without_password
+    }
+
+    /// Whether a password stands in it.
+    pub fn has_password(&self) -> bool {
+        !self.passwords.is_empty()
+    }
+
+    /// A text of libpq, without what nobody may see.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let secrets = std::iter::once(&self.full).chain(&self.passwords);
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"))
     }
 }
 
@@ -116,25 +240,82 @@ impl fmt::Debug for ServerUrl {
     }
 }
 
-/// The options of a URL, each of which may be there once.
-fn options(query: &str) -> Result<Vec<(String, String)>, UrlError> {
-    let mut found: Vec<(String, String)> = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or_else(|| UrlError::Shape(format!("{pair} has no value")))?;
-        let (name, value) = (decoded(name)?, decoded(value)?);
-        if found.iter().any(|(known, _)| *known == name) {
-            return Err(UrlError::Shape(format!("{name} stands in it twice")));
+/// The parts of a URL after its scheme, as they stand there.
+struct Parts<'a> {
+    user: &'a str,
+    password: Option<&'a str>,
+    hosts: &'a str,
+    database: &'a str,
+    query: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// Splits a URL as libpq does, and refuses what libpq would split within a password.
+    fn of(rest: &'a str) -> Result<Self, UrlError> {
+        let is_odd = |character: &char| character.is_whitespace() || character.is_control() || *character == '#';
+        if let Some(odd) = rest.chars().find(is_odd) {
+            return Err(UrlError::Unescaped(odd));
         }
-        found.push((name, value));
+        let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, database) = before_query.split_once('/').unwrap_or((before_query, ""));
+        let (user, hosts) = authority.split_once('@').unwrap_or(("", authority));
+        if hosts.contains('@') {
+            return Err(UrlError::Unescaped('@'));
+        }
+        if database.contains('@') || query.contains('@') {
+            // Without one before it, this @ is the end of a user name and password that hold what ended the host.
+            let ended_by = rest.get(authority.len()..).and_then(|rest| rest.chars().next());
+            return Err(UrlError::Unescaped(ended_by.filter(|_| !authority.contains('@')).unwrap_or('@')));
+        }
+        let (user, password) = user.split_once(':').map_or((user, None), |(user, password)| (user, Some(password)));
+        Ok(Self { user, password, hosts, database, query })
+    }
+}
+
+/// An option of a URL.
+struct UrlOption<'a> {
+    name: &'static str,
+    /// As it stands there.
+    raw: &'a str,
+    value: String,
+}
+
+/// The options of a URL, each of which may be there once.
+fn options(query: &str) -> Result<Vec<UrlOption<'_>>, UrlError> {
+    let mut found: Vec<UrlOption<'_>> = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, raw) = pair.split_once('=').ok_or(UrlError::Option)?;
+        let name = decoded(name)?;
+        let name = OPTIONS.into_iter().chain([USER]).find(|known| *known == name).ok_or(UrlError::Option)?;
+        if raw.contains('=') {
+            return Err(UrlError::Unescaped('='));
+        }
+        if found.iter().any(|known| known.name == name) {
+            return Err(UrlError::Twice(name));
+        }
+        found.push(UrlOption { name, raw, value: decoded(raw)? });
     }
     Ok(found)
 }
 
 /// The hosts of `host:1,[::1]:2,%2Fsocket`.
 fn without_ports(hosts: &str) -> Result<String, UrlError> {
-    let names = hosts.split(',').map(|host| match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
-        Some((address, _)) => Ok(address.to_owned()),
-        None => decoded(host.split_once(':').map_or(host, |(host, _)| host)),
+    let names = hosts.split(',').map(|host| {
+        let (name, port) = match host.strip_prefix('[') {
+            Some(bracketed) => {
+                let (address, rest) = bracketed.split_once(']').ok_or(UrlError::Brackets)?;
+                // An address may name the interface that it is reached by.
+                let number = address.split('%').next().unwrap_or_default();
+                number.parse::<Ipv6Addr>().map_err(|_| UrlError::Brackets)?;
+                let port = rest.strip_prefix(':').or_else(|| rest.is_empty().then_some(""));
+                (address.to_owned(), port.ok_or(UrlError::Brackets)?)
+            }
+            None => {
+                let (name, port) = host.split_once(':').unwrap_or((host, ""));
+                (decoded(name)?, port)
+            }
+        };
+        if port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0) { Ok(name) } else { Err(UrlError::Port) }
     });
     Ok(names.collect::<Result<Vec<_>, _>>()?.join(","))
 }
@@ -150,22 +331,33 @@ fn is_here(host: &str) -> bool {
 }
 
 fn decoded(text: &str) -> Result<String, UrlError> {
-    let bad = || UrlError::Shape("a % in it is not followed by two hexadecimal digits".to_owned());
+    let bad = || UrlError::Unescaped('%');
     let mut bytes = Vec::with_capacity(text.len());
     let mut parts = text.split('%');
     bytes.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
     for part in parts {
         let (digits, rest) = part.split_at_checked(2).ok_or_else(bad)?;
-        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| bad())?);
+        // Read as a number, +a would be one.
+        let is_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let byte = u8::from_str_radix(digits, 16).ok().filter(|byte| is_digits && *byte != 0);
+        bytes.push(byte.ok_or_else(bad)?);
         bytes.extend_from_slice(rest.as_bytes());
     }
     String::from_utf8(bytes).map_err(|_| bad())
 }
 
-/// Enough of a text to know it again, but no password.
-fn first_word(text: &str) -> String {
-    let word: String = text.chars().take_while(|character| character.is_ascii_alphanumeric()).take(20).collect();
-    if word.is_empty() { "nothing that names a database".to_owned() } else { word }
+/// A character as a message shows it.
+fn shown_character(character: &char) -> String {
+    match *character {
+        ' ' => "a space".to_owned(),
+        other if other.is_whitespace() || other.is_control() => format!("U+{:04X}", u32::from(other)),
+        other => other.to_string(),
+    }
+}
+
+/// A character as a URL holds it within one of its parts.
+fn percent_encoded(character: &char) -> String {
+    character.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 #[cfg(test)]
@@ -173,7 +365,8 @@ mod tests {
     use super::*;
 
     fn parsed(url: &str) -> Result<ServerUrl, UrlError> {
-        ServerUrl::parse(url, false)
+        let url: ServerUrl = url.parse()?;
+        url.check_transport(false).map(|()| url)
     }
 
     #[test]
@@ -183,27 +376,52 @@ mod tests {
             "postgresql://sonae:secret@127.0.0.1/sonae",
             "postgres://sonae:secret@[::1]:5433,127.0.0.2/sonae",
             "postgres://sonae:secret@%2Fvar%2Frun%2Fpostgresql/sonae",
-            "postgres://sonae:s@cret@/sonae?host=/run/postgresql",
+            "postgres://sonae:s:e%40cret%2F@/sonae?host=/run/postgresql",
+            "postgres://sonae@localhost/sonae?password=secret",
         ] {
             let taken = parsed(url).unwrap();
-            assert!(!format!("{taken} {taken:?}").contains("cret"), "{taken}");
+            assert!(!format!("{taken} {taken:?} {}", taken.without_password()).contains("cret"), "{taken}");
             assert!(taken.as_str().starts_with(url) && taken.as_str().contains("connect_timeout=5"), "{url}");
+            assert!(taken.has_password() && !taken.redact(&format!("no {url}: secret")).contains("secret"), "{url}");
         }
         let own = parsed("postgres://localhost/sonae?connect_timeout=1").unwrap();
         assert!(!own.as_str().contains("connect_timeout=5"));
     }
 
     #[test]
+    fn without_its_password_a_url_keeps_everything_else() {
+        let url = parsed("postgres://sonae:secret@localhost:5433/sonae?password=x&keepalives=1").unwrap();
+        assert_eq!(url.without_password(), "postgres://sonae@localhost:5433/sonae?keepalives=1");
+    }
+
+    #[test]
     fn other_databases_and_texts_that_are_no_url_are_refused_without_repeating_passwords() {
         for (url, part) in [
-            ("mysql://root:secret@localhost/x", "mysql://"),
-            ("sqlite://x.db", "sqlite://"),
-            ("host=localhost password=secret", "begins with host;"),
-            ("", "nothing that names a database"),
-            ("postgres://localhost/a b?password=secret", "%20"),
-            ("postgres://localhost/x?host=a&host=b", "host stands in it twice"),
-            ("postgres://localhost/x?service=far", "in place of a service"),
-            ("postgres://%2/x", "hexadecimal"),
+            ("mysql://root:secret@localhost/x", "must begin with postgres://"),
+            ("host=localhost password=secret", "must begin with postgres://"),
+            ("secret", "must begin with postgres://"),
+            ("", "must begin with postgres://"),
+            ("postgres://localhost/a b?password=secret", "a space in a password as %20"),
+            ("postgres://localhost/x?host=a&host=b", "the option host twice"),
+            ("postgres://localhost/x?service=far", "name the host"),
+            ("postgres://%2/x", "% in a password as %25"),
+            ("postgres://sonae:secret/abc@localhost/x", "/ in a password as %2F"),
+            ("postgres://sonae:1234/secret@localhost/x", "/ in a password as %2F"),
+            ("postgres://sonae:secret?abc@localhost/x", "? in a password as %3F"),
+            ("postgres://sonae:123?secret=4@localhost/x", "? in a password as %3F"),
+            ("postgres://sonae:secret#abc@localhost/x", "# in a password as %23"),
+            ("postgres://sonae:secret@abc@localhost/x", "@ in a password as %40"),
+            ("postgres://sonae:secret@abc/def@localhost/x", "@ in a password as %40"),
+            ("postgres://sonae:secret%abc%zz@localhost/x", "% in a password as %25"),
+            ("postgres://sonae:secret%00@localhost/x", "% in a password as %25"),
+            ("postgres://sonae:secret\n@localhost/x", "as %0A"),
+            ("postgres://sonae:secret", "port"),
+            ("postgres://sonae:secret/x", "port"),
+            ("postgres://sonae:x@[::1]secret/x", "IPv6"),
+            ("postgres://sonae:x@[secret/x", "IPv6"),
+            ("postgres://localhost/x?secret", "no option"),
+            ("postgres://localhost/x?secret=1", "no option"),
+            ("postgres://localhost/x?password=secret==", "= in a password as %3D"),
         ] {
             let text = parsed(url).unwrap_err().to_string();
             assert!(text.contains(part) && !text.contains("secret"), "{url}: {text}");
@@ -220,7 +438,7 @@ mod tests {
             "postgres://db.example.jp/sonae?sslmode=prefer",
         ] {
             assert!(matches!(parsed(url), Err(UrlError::InTheClear { .. })), "{url}");
-            assert!(ServerUrl::parse(url, true).is_ok(), "{url}");
+            assert!(url.parse::<ServerUrl>().unwrap().check_transport(true).is_ok(), "{url}");
         }
         let encrypted = parsed("postgres://db.example.jp/sonae?sslmode=verify-full");
         assert_eq!(encrypted.is_ok(), HAS_TLS, "{encrypted:?}");

@@ -53,7 +53,7 @@ impl Data {
     }
 
     fn options(&self) -> DatabaseOptions {
-        DatabaseOptions { url: self.url(), ..DatabaseOptions::embedded() }
+        DatabaseOptions { url: self.url().map(|url| url.parse().unwrap()), ..DatabaseOptions::embedded() }
     }
 }
 
@@ -210,10 +210,13 @@ fn nanos() -> u128 {
 /// The command over a test's data.
 pub(crate) fn command(data: &Data, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sonae-under-test"));
-    command.args(arguments).env("SONAE_DATA", data.path());
-    for inherited in ["SONAE_TENANT", "DATABASE_URL", "DATABASE_REPLICA_URL"] {
-        command.env_remove(inherited);
+    for (inherited, _) in std::env::vars_os() {
+        let is_setting = |name: &str| name.starts_with("SONAE_") || name.starts_with("DATABASE_");
+        if inherited.to_str().is_some_and(is_setting) {
+            command.env_remove(inherited);
+        }
     }
+    command.args(arguments).env("SONAE_DATA", data.path()).env("SONAE_LANG", "en");
     if let Some(database) = &data.database {
         command.env("DATABASE_URL", database.url());
     }

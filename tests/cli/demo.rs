@@ -45,7 +45,7 @@ fn the_demo_tells_the_whole_story_and_is_the_same_each_time() {
         assert_eq!(runs.lines().count(), 4, "the ends of four quarters: {runs}");
         let run = runs.split_whitespace().next().unwrap();
         let reproduced = text(sonae().args(["score-run", "reproduce", run, "--data"]).arg(data));
-        assert!(reproduced.contains("all equal to the bit"), "{reproduced}");
+        assert!(reproduced.contains("すべてビットまで一致しました"), "{reproduced}");
         reproduced.split("input ").nth(1).unwrap().split('\n').next().unwrap().to_owned()
     });
     assert_eq!(inputs[0], inputs[1]);

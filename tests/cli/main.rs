@@ -9,4 +9,5 @@ mod determinism;
 mod outputs;
 mod procurement;
 mod report;
+mod settings;
 mod support;

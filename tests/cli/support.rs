@@ -75,8 +75,11 @@ impl Score {
 
 pub(crate) fn sonae() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sonae-under-test"));
-    for inherited in ["SONAE_DATA", "SONAE_TENANT", "DATABASE_URL", "DATABASE_REPLICA_URL"] {
-        command.env_remove(inherited);
+    for (inherited, _) in std::env::vars_os() {
+        let is_read = |name: &str| ["SONAE_", "DATABASE_", "LC_", "LANG"].iter().any(|read| name.starts_with(read));
+        if inherited.to_str().is_some_and(is_read) {
+            command.env_remove(inherited);
+        }
     }
     command
 }

@@ -309,8 +309,8 @@ fn a_database_that_cannot_be_used_is_named_without_its_password() {
     let nobody = own.replace(own.rsplit(':').next().unwrap().split('/').next().unwrap(), "1");
     let plain = ["--allow-plaintext-db"];
     for (url, arguments, code, part) in [
-        ("mysql://sonae:hush-hush@localhost/sonae", &[][..], 2, "begins with mysql://"),
-        ("sonae:hush-hush@localhost/sonae", &[], 2, "the database's URL begins with"),
+        ("mysql://sonae:hush-hush@localhost/sonae", &[][..], 2, "must begin with postgres://"),
+        ("sonae:hush-hush@localhost/sonae", &[], 2, "must begin with postgres://"),
         ("postgres://sonae:hush-hush@192.0.2.1/sonae", &[], 2, "--allow-plaintext-db"),
         (
             "postgres://sonae:hush-hush@192.0.2.1/sonae?connect_timeout=1",

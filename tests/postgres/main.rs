@@ -10,6 +10,7 @@ mod failures;
 mod gate;
 mod parity;
 mod processes;
+mod settings;
 #[path = "../api/support.rs"]
 mod support;
 #[cfg(feature = "postgres-tls")]

@@ -14,7 +14,7 @@ use schema::tokens::{self, TokenRow};
 use schema::{ConnRole, Database, ImportMode, Instant, Name, Place, Role, Source, TenantId, TokenId};
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
-use super::{COMMAND_LINE, Failure, LangArg, PATIENCE, find_tenant, report, serve};
+use super::{COMMAND_LINE, Failure, PATIENCE, find_tenant, report, serve};
 use crate::auth::USUAL_LIFE;
 use crate::config::{Config, DatabaseOptions};
 use crate::demo::{self, AS_OF};
@@ -44,26 +44,16 @@ pub(super) struct Args {
     /// Import, score and print, without the service
     #[arg(long)]
     no_serve: bool,
-    /// The language of what is printed
-    #[arg(long, value_enum, default_value = "ja")]
-    lang: LangArg,
     #[command(flatten)]
     limits: crate::config::Limits,
     #[command(flatten)]
     connections: crate::config::ConnectionLimits,
 }
 
-impl Args {
-    pub(super) fn lang(&self) -> Lang {
-        self.lang.into()
-    }
-}
-
 /// Says that a folder is one that a demo may make anew.
 const MARK: &str = "made-by-sonae-demo";
 
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let lang = args.lang();
+pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     if let Some(listen) = args.listen.filter(|listen| !listen.ip().is_loopback()) {
         return Err(Failure::Usage(lang.pick(
             format!("--listen {listen}: デモはこのマシンの中だけで動きます。127.0.0.1 を指定してください"),
@@ -138,7 +128,7 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
     let files = tempfile::tempdir()?;
     demo::write(files.path())?;
     let store = Store::open(&args.data, &Place::Folder(args.data.clone()), 1, PATIENCE)?;
-    let tenant = find_tenant(&store, "default")?.id;
+    let tenant = find_tenant(&store, "default", lang)?.id;
     import(&store.database, tenant, files.path(), args, lang)?;
     let run = score(&store.database, tenant, lang)?;
     let now = Instant::now();

@@ -1,11 +1,17 @@
 //! Faults in data as text: file, line, column, value, reason and remedy.
 
+use std::error::Error;
 use std::path::Path;
 
+use schema::{RepoError, ValueError};
 use scoring::{Lang, ModelError};
 
+use super::with_causes;
+use crate::config::PlaceError;
+use crate::fault::Reason;
 use crate::files::folder::{FileFault, FolderError};
 use crate::files::printable;
+use crate::service::ServeError;
 
 pub(super) fn folder(folder: &Path, error: &FolderError, lang: Lang) -> String {
     match error {
@@ -64,4 +70,43 @@ pub(super) fn model(path: &Path, error: &ModelError, lang: Lang) -> String {
             text
         }
     }
+}
+
+/// Why a step failed. The causes beneath are those of the database and the operating system, in their language.
+pub(super) fn step(error: &(dyn Error + 'static), lang: Lang) -> String {
+    let own = match lang {
+        Lang::Ja => in_japanese(error),
+        Lang::En => None,
+    };
+    let Some(own) = own else { return with_causes(error) };
+    match error.source() {
+        Some(cause) => format!("{own}: {}", step(cause, lang)),
+        None => own,
+    }
+}
+
+/// What an error of ours says itself, where its English text is fixed.
+fn in_japanese(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<PlaceError>() {
+        return Some(error.text(Lang::Ja));
+    }
+    let text = match (error.downcast_ref::<ServeError>(), error.downcast_ref::<RepoError>()) {
+        (Some(ServeError::Data(_)), _) => "データフォルダーを使えません",
+        (Some(ServeError::InUse), _) => "このデータフォルダーは別のプロセスが使っています",
+        (Some(ServeError::Database(_)), _) => "データベースを使えません",
+        (Some(ServeError::Place(error)), _) => return Some(error.text(Lang::Ja)),
+        (Some(ServeError::Listen(address, _)), _) => return Some(format!("{address} で待ち受けできません")),
+        (_, Some(RepoError::Duplicate(_))) => "このキーの行は既にあります",
+        (_, Some(RepoError::Busy(_))) => "データベースが使用中か、応答しません",
+        (_, Some(RepoError::Full(_))) => "ディスクに空きがありません",
+        (_, Some(RepoError::Unwritable(_))) => "データベースは読み取りだけできます",
+        (_, Some(RepoError::Failed(_))) => "データベースの処理に失敗しました",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// A name that cannot be one, with the reason.
+pub(super) fn name(name: &str, error: ValueError, lang: Lang) -> String {
+    format!("{name}: {}", Reason::Value(error).detail().pick(lang))
 }

@@ -8,7 +8,8 @@ use chrono_tz::Tz;
 use schema::{Choice, ImportMode, Instant, Source};
 use scoring::Lang;
 
-use super::{DataFolder, Failure, LangArg, TenantArg, find_tenant};
+use super::usage::Reason;
+use super::{DataFolder, Failure, TenantArg, faults, find_tenant};
 use crate::config::Limits;
 use crate::imports::{FindingGroup, Format, ImportRequest, Outcome, import_folder};
 use crate::jobs::Progress;
@@ -38,9 +39,6 @@ pub(super) struct Args {
     /// Leave out columns that scores rest on and that cannot be read, such as 業種, with a warning
     #[arg(long)]
     accept_unread_columns: bool,
-    /// The language of messages
-    #[arg(long, value_enum, default_value = "ja")]
-    lang: LangArg,
     #[command(flatten)]
     tenant: TenantArg,
     #[command(flatten)]
@@ -49,31 +47,26 @@ pub(super) struct Args {
     limits: Limits,
 }
 
-impl Args {
-    pub(super) fn lang(&self) -> Lang {
-        self.lang.into()
-    }
-}
-
-fn mode(text: &str) -> Result<ImportMode, String> {
+fn mode(text: &str) -> Result<ImportMode, Reason> {
     let names: Vec<_> = ImportMode::ALL.iter().map(|(_, key, _)| *key).collect();
-    ImportMode::parse(text).map_err(|_| format!("use one of {}", names.join(", ")))
+    ImportMode::parse(text).map_err(|_| Reason::one_of(&names))
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let lang = args.lang();
+pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let dir = args.dir.display();
     if !args.dir.is_dir() {
         let (ja, en) = (format!("{dir} というフォルダーはありません"), format!("there is no folder {dir}"));
         return Err(Failure::Usage(lang.pick(ja, en)));
     }
-    let store = args.data.open()?;
-    let tenant = find_tenant(&store, &args.tenant.tenant)?;
+    let store = args.data.open(lang)?;
+    let tenant = find_tenant(&store, &args.tenant.tenant, lang)?;
     let zone: Tz = tenant.time_zone.parse()?;
-    let source = Source::parse(&args.source).map_err(|error| Failure::Usage(format!("--source: {error}")))?;
+    let unusable = |error| Failure::Usage(faults::name(&format!("--source {}", args.source), error, lang));
+    let source = Source::parse(&args.source).map_err(unusable)?;
     if is_of_provider(&source) {
-        return Err(Failure::Usage(format!(
-            "--source {source}: such a source is of what a provider sends; use another"
+        return Err(Failure::Usage(lang.pick(
+            format!("--source {source}: 事業者が送るデータの取り込み元の名前です。別の名前にしてください"),
+            format!("--source {source}: only what providers send has such a source; use another name"),
         )));
     }
     let request = ImportRequest {

@@ -3,6 +3,7 @@
 use chrono_tz::Tz;
 use schema::score_runs::RunAge;
 use schema::{ConnRole, Instant, Scope, tenants};
+use scoring::Lang;
 
 use super::{DataFolder, Failure};
 use crate::score_runs::{prune, to_prune};
@@ -20,22 +21,24 @@ pub(super) struct Args {
     data: DataFolder,
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let store = args.data.open_existing()?;
+pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
+    let store = args.data.open_existing(lang)?;
     let mut text = String::new();
     for tenant in store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)? {
         let today = Instant::now().day_in(tenant.time_zone.parse::<Tz>()?);
         let name = &tenant.name;
         if args.dry_run {
             let runs = store.database.run(ConnRole::Reader, tenant.id, |conn| to_prune(conn, tenant.id, today))?;
-            text += &format!("{name}: would be dropped: {}\n", described(&runs));
+            let runs = described(&runs, lang);
+            text += &lang.pick(format!("{name}: 削除の対象: {runs}\n"), format!("{name}: would be dropped: {runs}\n"));
             continue;
         }
         let pruned = store.database.run(ConnRole::Writer, tenant.id, |conn| prune(conn, tenant.id, today))?;
         let (inputs, parts) = (pruned.input_count, pruned.file_part_count);
-        text += &format!(
-            "{name}: dropped: {}, inputs {inputs}, parts of exported files {parts}\n",
-            described(&pruned.runs)
+        let runs = described(&pruned.runs, lang);
+        text += &lang.pick(
+            format!("{name}: 削除しました: {runs}、入力データ {inputs}件、出力ファイルの部分 {parts}件\n"),
+            format!("{name}: dropped: {runs}, inputs {inputs}, parts of exported files {parts}\n"),
         );
     }
     if !args.dry_run {
@@ -44,11 +47,18 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     super::print(&text)
 }
 
-fn described(runs: &[RunAge]) -> String {
+fn described(runs: &[RunAge], lang: Lang) -> String {
     let scores: i64 = runs.iter().map(|run| run.supplier_count).sum();
     let days = match (runs.last(), runs.first()) {
-        (Some(first), Some(last)) => format!(" (as of {} to {})", first.as_of, last.as_of),
+        (Some(first), Some(last)) => lang.pick(
+            format!("（{}〜{}時点）", first.as_of, last.as_of),
+            format!(" (as of {} to {})", first.as_of, last.as_of),
+        ),
         _ => String::new(),
     };
-    format!("automatic runs {}{days}, their scores {scores}", runs.len())
+    let count = runs.len();
+    lang.pick(
+        format!("自動のスコア計算 {count}回{days}、そのスコア {scores}件"),
+        format!("automatic runs {count}{days}, their scores {scores}"),
+    )
 }

@@ -8,7 +8,8 @@ use chrono::NaiveDate;
 use scoring::{Explainer, Lang, Model, Portfolio, Scores, Summary};
 
 use super::target::{Format, Target};
-use super::{Failure, LangArg, faults, progress, report};
+use super::usage::Reason;
+use super::{Failure, faults, progress, report};
 use crate::files::{folder, xlsx};
 use crate::frames::{self, Provenance, Results};
 use crate::overview::Overview;
@@ -33,24 +34,19 @@ pub(super) struct Args {
     /// Open the score of this supplier into its sum; may be given several times
     #[arg(long, value_name = "CODE", conflicts_with = "out")]
     explain: Vec<String>,
-    /// The language of tables, sheets and messages
-    #[arg(long, value_enum, default_value = "ja")]
-    lang: LangArg,
 }
 
-impl Args {
-    pub(super) fn lang(&self) -> Lang {
-        self.lang.into()
-    }
+pub(super) fn date(text: &str) -> Result<NaiveDate, Reason> {
+    let reason = || {
+        Reason::new(
+            "実在する日付ではありません。2026-09-30 のように指定してください",
+            "not a calendar date; write it like 2026-09-30",
+        )
+    };
+    frames::date(text).ok_or_else(reason)
 }
 
-pub(super) fn date(text: &str) -> Result<NaiveDate, String> {
-    frames::date(text)
-        .ok_or_else(|| "not a calendar date; write it like 2026-09-30 / 実在する日付ではありません".to_owned())
-}
-
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let lang = args.lang();
+pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     if !args.dir.is_dir() {
         let dir = args.dir.display();
         let (ja, en) = (format!("{dir} というフォルダーはありません"), format!("there is no folder {dir}"));

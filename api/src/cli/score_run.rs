@@ -9,6 +9,7 @@ use schema::score_runs::{self, RunList, RunRow};
 use schema::{ConnRole, Instant, RunId};
 use scoring::Lang;
 
+use super::usage::Reason;
 use super::{COMMAND_LINE, DataFolder, Failure, TenantArg, find_tenant, score};
 use crate::score_runs::{RunRequest, known_then, reproduce, run_now};
 
@@ -27,6 +28,7 @@ pub(super) enum Verb {
     /// Score again what a run scored, with the model that it used, and compare every bit
     Reproduce {
         /// The id of the run
+        #[arg(value_parser = run_id)]
         id: RunId,
         #[command(flatten)]
         tenant: TenantArg,
@@ -52,31 +54,51 @@ pub(super) struct StartArgs {
     data: DataFolder,
 }
 
-fn moment(text: &str) -> Result<Instant, String> {
-    Instant::parse(text).ok_or_else(|| "not a moment; write it like 2026-09-30T23:59:59+09:00".to_owned())
+fn moment(text: &str) -> Result<Instant, Reason> {
+    let reason = || {
+        Reason::new(
+            "日時ではありません。2026-09-30T23:59:59+09:00 のように指定してください",
+            "not a moment; write it like 2026-09-30T23:59:59+09:00",
+        )
+    };
+    Instant::parse(text).ok_or_else(reason)
 }
 
-pub(super) fn run(verb: &Verb) -> Result<(), Failure> {
+fn run_id(text: &str) -> Result<RunId, Reason> {
+    let reason = |_| {
+        Reason::new(
+            "スコア計算のIDではありません。sonae score-run list で一覧できます",
+            "not an id of a run; `sonae score-run list` lists them",
+        )
+    };
+    text.parse().map_err(reason)
+}
+
+pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     match verb {
-        Verb::Start(args) => start(args),
-        Verb::List { tenant, data } => list(tenant, data),
-        Verb::Reproduce { id, tenant, data } => show_reproduced(*id, tenant, data),
+        Verb::Start(args) => start(args, lang),
+        Verb::List { tenant, data } => list(tenant, data, lang),
+        Verb::Reproduce { id, tenant, data } => show_reproduced(*id, tenant, data, lang),
     }
 }
 
-fn start(args: &StartArgs) -> Result<(), Failure> {
-    let model = score::read_model(args.model.as_deref(), Lang::En)?;
-    let store = args.data.open_existing()?;
-    let tenant = find_tenant(&store, &args.tenant.tenant)?;
+fn start(args: &StartArgs, lang: Lang) -> Result<(), Failure> {
+    let model = score::read_model(args.model.as_deref(), lang)?;
+    let store = args.data.open_existing(lang)?;
+    let tenant = find_tenant(&store, &args.tenant.tenant, lang)?;
     let zone: Tz = tenant.time_zone.parse()?;
     let now = Instant::now();
     let today = now.day_in(zone);
     let as_of = args.as_of.unwrap_or(today);
     if as_of > today {
-        return Err(Failure::Usage(format!("--as-of {as_of}: lies in the future; the buyer's today is {today}")));
+        return Err(Failure::Usage(lang.pick(
+            format!("--as-of {as_of}: 未来の日付です。発注者の今日は {today} です"),
+            format!("--as-of {as_of}: lies in the future; the buyer's today is {today}"),
+        )));
     }
     if args.known_at.is_some_and(|moment| moment > now) {
-        return Err(Failure::Usage("--known-at lies in the future".to_owned()));
+        let text = lang.pick("--known-at: 未来の日時です", "--known-at: lies in the future");
+        return Err(Failure::Usage(text.to_owned()));
     }
     let known_at = match args.known_at {
         None if as_of < today => {
@@ -91,51 +113,81 @@ fn start(args: &StartArgs) -> Result<(), Failure> {
         is_trial: args.model.is_some() || args.known_at.is_some(),
     };
     let run = run_now(&store.database, tenant.id, &model, &request, COMMAND_LINE)
-        .map_err(|interrupted| Failure::Data(interrupted.text(Lang::En)))?;
+        .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
     store.database.tidy()?;
-    super::print(&format!("{}\n", line(&run)))
+    super::print(&format!("{}\n", line(&run, lang)))
 }
 
-fn line(run: &RunRow) -> String {
+fn line(run: &RunRow, lang: Lang) -> String {
     let RunRow { id, as_of, known_at, supplier_count, model_version, created_by, .. } = run;
-    let exported = if run.exported_at.is_some() { ", exported" } else { "" };
-    let trial = if run.is_trial { ", a trial" } else { "" };
-    format!(
-        "{id}  as of {as_of}, known at {known_at}, suppliers: {supplier_count}, model {model_version}, by {created_by}{exported}{trial}"
+    let exported = if run.exported_at.is_some() { lang.pick("、出力済み", ", exported") } else { "" };
+    let trial = if run.is_trial { lang.pick("、試算", ", a trial") } else { "" };
+    lang.pick(
+        format!(
+            "{id}  {as_of}時点、{known_at} までに登録されたデータ、取引先 {supplier_count}社、モデル {model_version}、実行者 {created_by}{exported}{trial}"
+        ),
+        format!(
+            "{id}  as of {as_of}, known at {known_at}, suppliers: {supplier_count}, model {model_version}, by {created_by}{exported}{trial}"
+        ),
     )
 }
 
-fn list(tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {
-    let store = data.open_existing()?;
-    let tenant = find_tenant(&store, &tenant.tenant)?;
+fn list(tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
+    let store = data.open_existing(lang)?;
+    let tenant = find_tenant(&store, &tenant.tenant, lang)?;
     let all = RunList { with_trials: true, limit: i64::MAX, ..RunList::default() };
     let runs = store.database.run(ConnRole::Reader, tenant.id, |conn| score_runs::list(conn, tenant.id, &all))?;
-    super::print(&runs.iter().map(|run| format!("{}\n", line(run))).collect::<String>())
+    super::print(&runs.iter().map(|run| format!("{}\n", line(run, lang))).collect::<String>())
 }
 
-fn show_reproduced(id: RunId, tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {
+fn show_reproduced(id: RunId, tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
     /// Differences that are shown; the rest are counted.
     const SHOWN: usize = 20;
-    let store = data.open_existing()?;
-    let tenant = find_tenant(&store, &tenant.tenant)?;
+    let store = data.open_existing(lang)?;
+    let tenant = find_tenant(&store, &tenant.tenant, lang)?;
+    let unknown = || {
+        let tenant = &tenant.name;
+        Failure::Usage(lang.pick(
+            format!("{tenant} にスコア計算 {id} はありません。sonae score-run list で一覧できます"),
+            format!("{tenant} has no run {id}; `sonae score-run list` lists them"),
+        ))
+    };
     let reproduced = reproduce(&store.database, tenant.id, id)
-        .map_err(|interrupted| Failure::Data(interrupted.text(Lang::En)))?
-        .ok_or_else(|| Failure::Usage(format!("{} has no run {id}; `sonae score-run list` lists them", tenant.name)))?;
+        .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?
+        .ok_or_else(unknown)?;
     let (run, compared) = (&reproduced.run, reproduced.compared);
-    let what = format!(
-        "run {id}, as of {}, suppliers: {}, model {} ({}), input {}",
-        run.as_of, run.supplier_count, run.model_version, run.model_hash, run.input_hash
+    let RunRow { as_of, supplier_count, model_version, model_hash, input_hash, engine_version, .. } = run;
+    let what = lang.pick(
+        format!(
+            "スコア計算 {id}、{as_of}時点、取引先 {supplier_count}社、モデル {model_version} ({model_hash})、input {input_hash}"
+        ),
+        format!(
+            "run {id}, as of {as_of}, suppliers: {supplier_count}, model {model_version} ({model_hash}), input {input_hash}"
+        ),
     );
     if reproduced.differing.is_empty() {
-        return super::print(&format!("{what}\nscored again: {compared} values compared, all equal to the bit\n"));
+        return super::print(&lang.pick(
+            format!("{what}\n再計算: {compared}個の値を比べ、すべてビットまで一致しました\n"),
+            format!("{what}\nscored again: {compared} values compared, all equal to the bit\n"),
+        ));
     }
     let count = reproduced.differing.len();
-    let mut text = format!("{what}\nscored again: {count} of {compared} values differ");
-    if run.engine_version != env!("CARGO_PKG_VERSION") {
-        text += &format!("; it was scored by Sonae {}, this is {}", run.engine_version, env!("CARGO_PKG_VERSION"));
+    let mut text = lang.pick(
+        format!("{what}\n再計算: {compared}個の値のうち{count}個が異なります"),
+        format!("{what}\nscored again: {count} of {compared} values differ"),
+    );
+    let this = env!("CARGO_PKG_VERSION");
+    if engine_version != this {
+        text += &lang.pick(
+            format!("。計算したのは Sonae {engine_version}、これは {this} です"),
+            format!("; it was scored by Sonae {engine_version}, this is {this}"),
+        );
     }
     for (code, column, kept, again) in reproduced.differing.iter().take(SHOWN) {
-        text += &format!("\n{code} {column}: {kept} was kept, {again} came out");
+        text += &lang.pick(
+            format!("\n{code} {column}: 保存された値 {kept}、再計算した値 {again}"),
+            format!("\n{code} {column}: {kept} was kept, {again} came out"),
+        );
     }
     Err(Failure::Data(text))
 }

@@ -1,17 +1,22 @@
 //! `sonae serve`: the service, until a signal ends it.
 
+use std::env;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{self, Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, ValueEnum};
+use scoring::Lang;
+use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
+use super::settings::{InForce, Origin};
 use super::{DataFolder, Failure};
 use crate::config::{Config, ConnectionLimits, Limits};
-use crate::service::{self, hide_new_files};
+use crate::service::{self, Running, hide_new_files};
 
 /// Run the service
 ///
@@ -21,38 +26,40 @@ use crate::service::{self, hide_new_files};
 pub(super) struct Args {
     #[command(flatten)]
     data: DataFolder,
-    /// Where requests come in
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    /// The address to listen on for requests
+    #[arg(long, env = "SONAE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where /livez, /readyz and /metrics are; an address of this machine alone
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    /// The address to listen on for /livez, /readyz and /metrics; a loopback address
+    #[arg(long, env = "SONAE_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     admin_listen: SocketAddr,
-    /// The certificate chain, as PEM
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    /// The certificate chain, a PEM file
+    #[arg(long, env = "SONAE_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
-    /// The private key of the certificate, as PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    /// The private key of the certificate, a PEM file
+    #[arg(long, env = "SONAE_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
-    /// A proxy in front of the service encrypts: other machines may reach it without a certificate
+    /// A proxy in front of the service terminates TLS: other machines may reach the service without a certificate
     ///
     /// The proxy must be the only one that can reach the service, and must set X-Forwarded-For and X-Forwarded-Proto itself:
     /// the service then counts requests by the last address in X-Forwarded-For. Without this option neither header is
     /// looked at, for anybody can send them.
-    #[arg(long)]
+    #[arg(long, env = "SONAE_BEHIND_PROXY", value_name = "BOOL", default_value = "false", action = ArgAction::Set,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     behind_proxy: bool,
     #[command(flatten)]
     connections: ConnectionLimits,
-    /// How many threads serve requests [default: as many as there are cores]
-    #[arg(long, value_name = "THREADS")]
+    /// The number of threads that serve requests [default: one for each core]
+    #[arg(long, env = "SONAE_WORKERS", value_name = "THREADS")]
     workers: Option<usize>,
-    /// How log lines look
-    #[arg(long, value_enum, default_value = "human")]
+    /// The format of log lines
+    #[arg(long, env = "SONAE_LOG_FORMAT", value_enum, default_value = "human")]
     log_format: LogFormat,
-    /// A model.toml to score with in place of the built-in one
-    #[arg(long, value_name = "FILE")]
+    /// A model.toml to use instead of the built-in model
+    #[arg(long, env = "SONAE_MODEL", value_name = "FILE")]
     model: Option<PathBuf>,
-    /// How many seconds data rests before it is scored again by itself; a buyer's settings can switch that off
-    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    /// How long data must be unchanged before it is scored again automatically, in seconds; each buyer can turn this
+    /// off
+    #[arg(long, env = "SONAE_RESCORE_AFTER_SECONDS", value_name = "SECONDS", default_value_t = 2)]
     rescore_after_seconds: u64,
     #[command(flatten)]
     limits: Limits,
@@ -66,45 +73,135 @@ enum LogFormat {
     Json,
 }
 
-pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    if !args.listen.ip().is_loopback() && args.tls_cert.is_none() && !args.behind_proxy {
-        return Err(Failure::Usage(format!(
-            "--listen {}: other machines could reach it, and tokens would pass in the clear; add --tls-cert and --tls-key, or \
-             --behind-proxy where a proxy encrypts",
-            args.listen
-        )));
+impl Args {
+    /// How the service is to be set up, if these options go together.
+    pub(super) fn config(&self, in_force: &InForce, lang: Lang) -> Result<Config, Failure> {
+        let usage = |key: &str, value: &dyn std::fmt::Display, ja: &str, en: &str| {
+            Failure::Usage(format!("{} {value}: {}", in_force.name(key), lang.pick(ja, en)))
+        };
+        if !self.listen.ip().is_loopback() && self.tls_cert.is_none() && !self.behind_proxy {
+            return Err(usage(
+                "listen",
+                &self.listen,
+                "他のマシンから届き、トークンが暗号化されずに流れます。--tls-cert と --tls-key を指定するか、プロキシが暗号化する場合は --behind-proxy を指定してください",
+                "other machines could reach it, and tokens would pass in the clear; add --tls-cert and --tls-key, or --behind-proxy where a proxy encrypts",
+            ));
+        }
+        if !self.admin_listen.ip().is_loopback() {
+            let (ja, en) = ("ループバックアドレスを指定してください", "give a loopback address");
+            return Err(usage("admin_listen", &self.admin_listen, ja, en));
+        }
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (None, None) => None,
+            (Some(file), None) => {
+                return Err(usage(
+                    "tls_cert",
+                    &file.display(),
+                    "--tls-key も指定してください",
+                    "--tls-key is needed too",
+                ));
+            }
+            (None, Some(file)) => {
+                return Err(usage(
+                    "tls_key",
+                    &file.display(),
+                    "--tls-cert も指定してください",
+                    "--tls-cert is needed too",
+                ));
+            }
+        };
+        // What is wrong with the URL is a matter of usage, and said before anything begins.
+        self.data.place(lang)?;
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Ok(Config {
+            data: self.data.data.clone(),
+            database: self.data.database.clone(),
+            listen: self.listen,
+            admin_listen: self.admin_listen,
+            tls,
+            behind_proxy: self.behind_proxy,
+            connection_limits: self.connections,
+            workers: self.workers.unwrap_or(cores).max(1),
+            limits: self.limits,
+            model: self.model.clone(),
+            rescore_after: Duration::from_secs(self.rescore_after_seconds),
+            handles_signals: true,
+        })
     }
-    if !args.admin_listen.ip().is_loopback() {
-        return Err(Failure::Usage(format!("--admin-listen {}: give a loopback address", args.admin_listen)));
+
+    /// The command that makes a token for this service, to be pasted into any other terminal.
+    fn token_command(&self, in_force: &InForce, running: &Running) -> String {
+        let mut words = vec![program()];
+        let mut option = |name: &str, path: &Path| {
+            let path = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            words.extend([format!("--{name}"), quoted(&path.display().to_string())]);
+        };
+        if let Some(file) = &in_force.file {
+            option("config", file);
+        }
+        option("data", &self.data.data);
+        let database = &self.data.database;
+        if let Some(file) = &database.url_file {
+            option("database-url-file", file);
+        }
+        if database.allow_plaintext_db && !matches!(in_force.origin("allow_plaintext_db"), Origin::File(_)) {
+            words.push("--allow-plaintext-db".to_owned());
+        }
+        if let Some(name) = running.first_buyer() {
+            words.extend(["--tenant".to_owned(), quoted(name)]);
+        }
+        words.splice(1..1, ["token", "create"].map(str::to_owned));
+        words.extend(["--name", "me", "--role", "analyst"].map(str::to_owned));
+        let command = words.join(" ");
+        match (&database.url, in_force.origin("database_url")) {
+            (Some(url), Origin::Flag | Origin::Variable(_)) => {
+                let address = quoted(url.without_password());
+                let with_url = format!("DATABASE_URL={address} {command}");
+                if url.has_password() {
+                    // The password is asked for: what is printed here ends up in logs.
+                    format!("printf 'PGPASSWORD: ' && read -rs PGPASSWORD && export PGPASSWORD && {with_url}")
+                } else {
+                    with_url
+                }
+            }
+            _ => command,
+        }
     }
+}
+
+/// This program as a shell finds it.
+fn program() -> String {
+    let called = env::args().next().unwrap_or_else(|| "sonae".to_owned());
+    if !called.contains('/') {
+        return called;
+    }
+    env::current_exe().map_or(called, |path| quoted(&path.display().to_string()))
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:@%+=,-".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+pub(super) fn run(args: &Args, in_force: &InForce, notes: &[String], lang: Lang) -> Result<(), Failure> {
+    let config = args.config(in_force, lang)?;
     log(args.log_format, "info");
+    for note in notes {
+        warn!("{note}");
+    }
     hide_new_files();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    // What is wrong with the URL is a matter of usage, and said before anything begins.
-    args.data.place()?;
-    let config = Config {
-        data: args.data.data.clone(),
-        database: args.data.database.clone(),
-        listen: args.listen,
-        admin_listen: args.admin_listen,
-        tls: args.tls_cert.clone().zip(args.tls_key.clone()),
-        behind_proxy: args.behind_proxy,
-        connection_limits: args.connections,
-        workers: args.workers.unwrap_or(cores).max(1),
-        limits: args.limits,
-        model: args.model.clone(),
-        rescore_after: Duration::from_secs(args.rescore_after_seconds),
-        handles_signals: true,
-    };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let running = service::serve(&config)?;
-    let data = match config.data.to_str() {
-        Some(super::DEFAULT_DATA) => String::new(),
-        _ => format!(" --data {}", config.data.display()),
-    };
-    super::print(&format!(
-        "{scheme}://{address}/docs explains every operation; a token for it: sonae token create{data} --name me --role analyst\n",
-        address = running.address(),
+    let (address, command) = (running.address(), args.token_command(in_force, &running));
+    super::print(&lang.pick(
+        format!("{scheme}://{address}/docs で全操作を試せます。別の端末でトークンを作るには:\n  {command}\n"),
+        format!("{scheme}://{address}/docs explains every operation; to make a token for it, in another terminal:\n  {command}\n"),
     ))?;
     running.wait();
     Ok(())

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use schema::services::{self, Service};
 use schema::{ConnRole, Id, Instant, Scope};
+use scoring::Lang;
 
 use super::{DataFolder, Failure};
 use crate::fields::{Cell, Fields};
@@ -31,16 +32,17 @@ pub(super) enum Verb {
 
 const COLUMNS: [&str; 5] = ["provider_name", "service_name", "service_class", "registration_number", "monitoring"];
 
-pub(super) fn run(verb: &Verb) -> Result<(), Failure> {
+pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     match verb {
         Verb::Import { file, data } => {
-            let rows = read(file)?;
-            data.open()?.database.run(ConnRole::Writer, Scope::Installation, |conn| services::put(conn, &rows))?;
-            super::print(&format!("services: {}\n", rows.len()))
+            let rows = read(file, lang)?;
+            data.open(lang)?.database.run(ConnRole::Writer, Scope::Installation, |conn| services::put(conn, &rows))?;
+            let count = rows.len();
+            super::print(&lang.pick(format!("お助け隊サービス: {count}件\n"), format!("services: {count}\n")))
         }
         Verb::List { data } => {
             let rows = data
-                .open()?
+                .open(lang)?
                 .database
                 .run(ConnRole::Reader, Scope::Installation, |conn| services::list(conn, None, None, i64::MAX))?;
             let key = schema::Choice::key;
@@ -51,8 +53,11 @@ pub(super) fn run(verb: &Verb) -> Result<(), Failure> {
     }
 }
 
-fn read(file: &PathBuf) -> Result<Vec<Service>, Failure> {
-    let failed = |error: ::csv::Error| Failure::Usage(format!("{}: {error}", file.display()));
+fn read(file: &PathBuf, lang: Lang) -> Result<Vec<Service>, Failure> {
+    let failed = |error: ::csv::Error| {
+        let file = file.display();
+        Failure::Usage(lang.pick(format!("{file} を読めません: {error}"), format!("{file} cannot be read: {error}")))
+    };
     let mut reader = ::csv::Reader::from_path(file).map_err(failed)?;
     let headings = reader.headers().map_err(failed)?.clone();
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
@@ -75,7 +80,7 @@ fn read(file: &PathBuf) -> Result<Vec<Service>, Failure> {
                 "{}:{line}: {}: {} [{}]",
                 file.display(),
                 fault.field,
-                fault.reason.detail().en,
+                fault.reason.detail().pick(lang),
                 fault.reason.code()
             )
         }));

@@ -4,8 +4,9 @@ use chrono_tz::Tz;
 use clap::Subcommand;
 use schema::tenants::{self, TenantRow};
 use schema::{ConnRole, Instant, Name, RepoError, Scope, TenantId};
+use scoring::Lang;
 
-use super::{DataFolder, Failure, find_tenant};
+use super::{DataFolder, Failure, faults, find_tenant};
 use crate::service::USUAL_ZONE;
 
 /// Create, list, suspend and delete buyers
@@ -52,60 +53,78 @@ pub(super) enum Verb {
     },
 }
 
-pub(super) fn run(verb: &Verb) -> Result<(), Failure> {
+pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     match verb {
-        Verb::Create { name, time_zone, data } => create(name, time_zone, data),
-        Verb::List { data } => list(data),
-        Verb::Suspend { tenant, data } => suspend(tenant, data, Some(Instant::now())),
-        Verb::Resume { tenant, data } => suspend(tenant, data, None),
-        Verb::Delete { tenant, confirm, data } => delete(tenant, confirm, data),
+        Verb::Create { name, time_zone, data } => create(name, time_zone, data, lang),
+        Verb::List { data } => list(data, lang),
+        Verb::Suspend { tenant, data } => suspend(tenant, data, Some(Instant::now()), lang),
+        Verb::Resume { tenant, data } => suspend(tenant, data, None, lang),
+        Verb::Delete { tenant, confirm, data } => delete(tenant, confirm, data, lang),
     }
 }
 
-fn create(name: &str, time_zone: &str, data: &DataFolder) -> Result<(), Failure> {
-    let usage = |error: &dyn std::fmt::Display| Failure::Usage(format!("{name:?} cannot be a name: {error}"));
+fn create(name: &str, time_zone: &str, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
     let row = TenantRow {
         id: TenantId::new(),
-        name: Name::parse(name).map_err(|error| usage(&error))?,
+        name: Name::parse(name).map_err(|error| Failure::Usage(faults::name(name, error, lang)))?,
         time_zone: time_zone.to_owned(),
         created_at: Instant::now(),
         suspended_at: None,
     };
     if time_zone.parse::<Tz>().is_err() {
-        return Err(Failure::Usage(format!("--time-zone {time_zone}: use an IANA name such as Asia/Tokyo")));
+        return Err(Failure::Usage(lang.pick(
+            format!("--time-zone {time_zone}: Asia/Tokyo のようなIANAの名前を指定してください"),
+            format!("--time-zone {time_zone}: use an IANA name such as Asia/Tokyo"),
+        )));
     }
-    let inserted = data.open()?.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::insert(conn, &row));
+    let store = data.open(lang)?;
+    let inserted = store.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::insert(conn, &row));
     match inserted {
         Ok(()) => super::print(&format!("{}\n", row.id)),
-        Err(RepoError::Duplicate(_)) => Err(Failure::Usage(format!("there is a buyer {name} already"))),
+        Err(RepoError::Duplicate(_)) => Err(Failure::Usage(
+            lang.pick(format!("{name} という発注者は既にあります"), format!("there is a buyer {name} already")),
+        )),
         Err(error) => Err(error.into()),
     }
 }
 
-fn list(data: &DataFolder) -> Result<(), Failure> {
-    let all = data.open()?.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+fn list(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
+    let all = data.open(lang)?.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
     let line = |tenant: &TenantRow| {
-        let state = tenant.suspended_at.map_or_else(|| "active".to_owned(), |at| format!("suspended since {at}"));
+        let state = match tenant.suspended_at {
+            None => lang.pick("有効", "active").to_owned(),
+            Some(at) => lang.pick(format!("{at} から停止中"), format!("suspended since {at}")),
+        };
         format!("{}  {}  {}  {state}\n", tenant.id, tenant.name, tenant.time_zone)
     };
     super::print(&all.iter().map(line).collect::<String>())
 }
 
-fn suspend(wanted: &str, data: &DataFolder, since: Option<Instant>) -> Result<(), Failure> {
-    let store = data.open()?;
-    let tenant = find_tenant(&store, wanted)?;
+fn suspend(wanted: &str, data: &DataFolder, since: Option<Instant>, lang: Lang) -> Result<(), Failure> {
+    let store = data.open(lang)?;
+    let tenant = find_tenant(&store, wanted, lang)?;
     store.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::set_suspended(conn, tenant.id, since))?;
-    let state = if since.is_some() { "suspended: its tokens are refused from now on" } else { "active" };
-    super::print(&format!("{} is {state}\n", tenant.name))
+    let name = &tenant.name;
+    super::print(&match since {
+        Some(_) => lang.pick(
+            format!("{name} を停止しました。今後、そのトークンは使えません\n"),
+            format!("{name} is suspended: its tokens are refused from now on\n"),
+        ),
+        None => lang.pick(format!("{name} を有効にしました\n"), format!("{name} is active\n")),
+    })
 }
 
-fn delete(wanted: &str, confirm: &str, data: &DataFolder) -> Result<(), Failure> {
-    let store = data.open()?;
-    let tenant = find_tenant(&store, wanted)?;
-    if tenant.name.as_str() != confirm {
-        return Err(Failure::Usage(format!("--confirm {confirm}: the buyer is called {}", tenant.name)));
+fn delete(wanted: &str, confirm: &str, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
+    let store = data.open(lang)?;
+    let tenant = find_tenant(&store, wanted, lang)?;
+    let name = &tenant.name;
+    if name.as_str() != confirm {
+        return Err(Failure::Usage(lang.pick(
+            format!("--confirm {confirm}: 発注者の名前は {name} です"),
+            format!("--confirm {confirm}: the buyer is called {name}"),
+        )));
     }
     store.database.run(ConnRole::Writer, tenant.id, |conn| tenants::delete(conn, tenant.id))?;
     store.database.fold_log()?;
-    super::print(&format!("{} is deleted\n", tenant.name))
+    super::print(&lang.pick(format!("{name} を削除しました\n"), format!("{name} is deleted\n")))
 }

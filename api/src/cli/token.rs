@@ -1,13 +1,13 @@
 //! `sonae token`: what the interfaces are entered with.
 
-use std::io::{self, Write};
-
 use chrono::TimeDelta;
 use clap::Subcommand;
 use schema::tokens::{self, TokenRow};
 use schema::{Choice, ConnRole, Instant, Name, RepoError, Role, TokenId, suppliers};
+use scoring::Lang;
 
-use super::{COMMAND_LINE, DataFolder, Failure, TenantArg, find_tenant};
+use super::usage::Reason;
+use super::{COMMAND_LINE, DataFolder, Failure, TenantArg, faults, find_tenant, note};
 use crate::auth::{LONGEST_LIFE, USUAL_LIFE};
 use crate::score_runs::AUTOMATIC;
 
@@ -57,42 +57,45 @@ pub(super) struct CreateArgs {
     data: DataFolder,
 }
 
-fn role(text: &str) -> Result<Role, String> {
+fn role(text: &str) -> Result<Role, Reason> {
     let names: Vec<_> = Role::ALL.iter().map(|(_, key, _)| *key).collect();
-    Role::parse(text).map_err(|_| format!("use one of {}", names.join(", ")))
+    Role::parse(text).map_err(|_| Reason::one_of(&names))
 }
 
-fn hours(text: &str) -> Result<i64, String> {
+fn hours(text: &str) -> Result<i64, Reason> {
     let most = LONGEST_LIFE.num_hours();
     let hours = text.parse().ok().filter(|hours| (1..=most).contains(hours));
-    hours.ok_or_else(|| format!("use 1 to {most} hours"))
+    hours.ok_or_else(|| Reason::new(format!("1〜{most}時間で指定してください"), format!("use 1 to {most} hours")))
 }
 
-pub(super) fn run(verb: &Verb) -> Result<(), Failure> {
+pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     match verb {
-        Verb::Create(args) => create(args),
-        Verb::List { tenant, data } => list(tenant, data),
-        Verb::Revoke { token, tenant, data } => revoke(token, tenant, data),
+        Verb::Create(args) => create(args, lang),
+        Verb::List { tenant, data } => list(tenant, data, lang),
+        Verb::Revoke { token, tenant, data } => revoke(token, tenant, data, lang),
     }
 }
 
-fn create(args: &CreateArgs) -> Result<(), Failure> {
-    let name =
-        |text: &str| Name::parse(text).map_err(|error| Failure::Usage(format!("{text:?} cannot be a name: {error}")));
+fn create(args: &CreateArgs, lang: Lang) -> Result<(), Failure> {
+    let name = |text: &str| Name::parse(text).map_err(|error| Failure::Usage(faults::name(text, error, lang)));
     if (args.provider.is_some() && args.role != Role::Provider)
         || (args.supplier.is_some() && args.role != Role::Supplier)
     {
-        let text = "--provider goes with --role provider, and --supplier with --role supplier";
+        let text = lang.pick(
+            "--provider は --role provider と、--supplier は --role supplier と一緒に指定してください",
+            "--provider goes with --role provider, and --supplier with --role supplier",
+        );
         return Err(Failure::Usage(text.to_owned()));
     }
     if [AUTOMATIC, COMMAND_LINE].contains(&args.name.as_str()) {
-        return Err(Failure::Usage(format!(
-            "--name {}: records say so of what no token did; use another name",
-            args.name
+        let name = &args.name;
+        return Err(Failure::Usage(lang.pick(
+            format!("--name {name}: トークンによらない操作の記録に使う名前です。別の名前にしてください"),
+            format!("--name {name}: records have this name for what no token did; use another name"),
         )));
     }
-    let store = args.data.open()?;
-    let tenant = find_tenant(&store, &args.tenant.tenant)?;
+    let store = args.data.open(lang)?;
+    let tenant = find_tenant(&store, &args.tenant.tenant, lang)?;
     let provider_name = args.provider.as_deref().filter(|_| args.role == Role::Provider).map(name).transpose()?;
     let supplier_id = match args.supplier.as_deref().filter(|_| args.role == Role::Supplier) {
         None => None,
@@ -100,7 +103,13 @@ fn create(args: &CreateArgs) -> Result<(), Failure> {
             let found = store
                 .database
                 .run(ConnRole::Reader, tenant.id, |conn| suppliers::id_of_code(conn, tenant.id, code, None))?;
-            Some(found.ok_or_else(|| Failure::Usage(format!("--supplier {code}: no supplier has this code")))?)
+            let unknown = || {
+                Failure::Usage(lang.pick(
+                    format!("--supplier {code}: この取引先コードの取引先はありません"),
+                    format!("--supplier {code}: no supplier has this code"),
+                ))
+            };
+            Some(found.ok_or_else(unknown)?)
         }
     };
     let now = Instant::now();
@@ -123,41 +132,55 @@ fn create(args: &CreateArgs) -> Result<(), Failure> {
         }
     }
     if token.name.as_str() != args.name {
-        // Nobody is left to tell if standard error is closed.
-        let _ = writeln!(
-            io::stderr(),
-            "note: a token of this buyer has the name {:?} already; this one is called {:?}",
-            args.name,
-            token.name.as_str()
+        let (wanted, called) = (&args.name, &token.name);
+        note(
+            &lang.pick(
+                format!("この発注者には「{wanted}」という名前のトークンが既にあるため、「{called}」としました"),
+                format!("a token of this buyer has the name \"{wanted}\" already; this one is called \"{called}\""),
+            ),
+            lang,
         );
     }
     super::print(&format!("{}\n", store.keys.sign(tenant.id, &token)?))
 }
 
-fn list(tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {
-    let store = data.open()?;
-    let tenant = find_tenant(&store, &tenant.tenant)?;
+fn list(tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
+    let store = data.open(lang)?;
+    let tenant = find_tenant(&store, &tenant.tenant, lang)?;
     let all = store.database.run(ConnRole::Reader, tenant.id, |conn| tokens::list(conn, tenant.id))?;
     let now = Instant::now();
     let line = |token: &TokenRow| {
         let state = match token.revoked_at {
-            Some(at) => format!("revoked {at}"),
-            None if token.expires_at < now => format!("expired {}", token.expires_at),
-            None => format!("good until {}", token.expires_at),
+            Some(at) => lang.pick(format!("{at} に取り消し"), format!("revoked {at}")),
+            None if token.expires_at < now => {
+                let at = token.expires_at;
+                lang.pick(format!("{at} に期限切れ"), format!("expired {at}"))
+            }
+            None => {
+                let at = token.expires_at;
+                lang.pick(format!("{at} まで有効"), format!("good until {at}"))
+            }
         };
         format!("{}  {}  {}  {state}\n", token.id, token.role.key(), token.name)
     };
     super::print(&all.iter().map(line).collect::<String>())
 }
 
-fn revoke(wanted: &str, tenant: &TenantArg, data: &DataFolder) -> Result<(), Failure> {
-    let store = data.open()?;
-    let tenant = find_tenant(&store, &tenant.tenant)?;
+fn revoke(wanted: &str, tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
+    let store = data.open(lang)?;
+    let tenant = find_tenant(&store, &tenant.tenant, lang)?;
     let all = store.database.run(ConnRole::Reader, tenant.id, |conn| tokens::list(conn, tenant.id))?;
     let found = all.into_iter().find(|token| token.name.as_str() == wanted || token.id.as_str() == wanted);
-    let unknown = || Failure::Usage(format!("{} has no token {wanted}; `sonae token list` lists them", tenant.name));
+    let unknown = || {
+        let tenant = &tenant.name;
+        Failure::Usage(lang.pick(
+            format!("{tenant} に {wanted} というトークンはありません。sonae token list で一覧できます"),
+            format!("{tenant} has no token {wanted}; `sonae token list` lists them"),
+        ))
+    };
     let token = found.ok_or_else(unknown)?;
     let at = Instant::now();
     store.database.run(ConnRole::Writer, tenant.id, |conn| tokens::revoke(conn, tenant.id, token.id, at))?;
-    super::print(&format!("{} is refused from now on\n", token.name))
+    let name = &token.name;
+    super::print(&lang.pick(format!("{name} は今後使えません\n"), format!("{name} is refused from now on\n")))
 }

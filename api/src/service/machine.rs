@@ -6,11 +6,12 @@ use std::path::Path;
 
 use tracing::warn;
 
+use crate::config::SERVER_NOTE;
 use crate::jobs::PROGRESS_FILE;
 
 /// What the data folder holds of its own. Whatever else stands there belongs to somebody else.
-pub(crate) const OWN: [&str; 7] =
-    ["keys", "serve.lock", "sonae.db", "sonae.db-shm", "sonae.db-wal", PROGRESS_FILE, RESERVE];
+pub(crate) const OWN: [&str; 8] =
+    ["keys", "serve.lock", "sonae.db", "sonae.db-shm", "sonae.db-wal", PROGRESS_FILE, RESERVE, SERVER_NOTE];
 /// A file that only takes room: on a full disk it makes way for what the database needs to be opened.
 const RESERVE: &str = "sonae.reserve";
 const RESERVE_BYTES: usize = 1 << 20;

@@ -1,0 +1,329 @@
+//! Settings: options that may also stand in the environment, and in one TOML file.
+//!
+//! A setting is an option with an environment variable. Its key in the file is its long name with `_` for `-`. A flag comes
+//! before the variable, that before the file, and this before the default; clap's own parsers check all of them.
+
+mod file;
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::builder::Resettable;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
+use schema::ServerUrl;
+use scoring::Lang;
+
+use self::file::SettingsFile;
+use super::{Cli, LangArg, usage};
+use crate::problem::Text;
+
+/// The option that names the settings file, which is no setting itself.
+const CONFIG: &str = "config";
+/// The option for the language.
+const LANG: &str = "lang";
+
+/// The command line with all that adds to it.
+pub(super) struct Given {
+    pub(super) cli: Cli,
+    pub(super) lang: Lang,
+    pub(super) in_force: InForce,
+    /// What the user should know, beside what the command says.
+    pub(super) notes: Vec<String>,
+}
+
+/// Why there is nothing to run.
+pub(super) enum Refused {
+    /// Help or the version was asked for, or the command line is wrong in a way that clap shows well.
+    Clap(clap::Error),
+    /// The command line, the environment or the settings file is wrong.
+    Usage(String),
+}
+
+/// Where a setting comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    Flag,
+    Variable(String),
+    /// The file, with the line.
+    File(String),
+    Default,
+}
+
+/// A setting of a command, and what it is set to.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub(super) arg: Arg,
+    pub(super) value: Option<String>,
+    pub(super) origin: Origin,
+}
+
+/// The settings of a command as they are in force, and the file that some of them are from.
+#[derive(Debug, Clone)]
+pub(super) struct InForce {
+    pub(super) settings: Vec<Setting>,
+    pub(super) file: Option<PathBuf>,
+}
+
+impl InForce {
+    /// Where a setting comes from, by its key.
+    pub(super) fn origin(&self, key: &str) -> &Origin {
+        let found = self.settings.iter().find(|setting| self::key(&setting.arg) == key);
+        found.map_or(&Origin::Default, |setting| &setting.origin)
+    }
+
+    /// A setting as a message names it: by its flag, its variable, or its place in the file.
+    pub(super) fn name(&self, key: &str) -> String {
+        match self.origin(key) {
+            Origin::Flag | Origin::Default => format!("--{}", key.replace('_', "-")),
+            Origin::Variable(variable) => variable.clone(),
+            Origin::File(place) => format!("{place}: {key}"),
+        }
+    }
+}
+
+/// All settings, in the order in which they are listed.
+pub(super) fn all() -> Vec<Arg> {
+    settings_of(&Cli::command(), &["config"])
+}
+
+/// The settings of a command: its own, and those that all commands have.
+fn settings_of(root: &Command, verb: &[&str]) -> Vec<Arg> {
+    let leaf = verb.iter().try_fold(root, |command, name| command.find_subcommand(name));
+    let own = leaf.into_iter().filter(|_| !verb.is_empty()).flat_map(Command::get_arguments);
+    own.chain(root.get_arguments()).filter(|arg| is_setting(arg)).cloned().collect()
+}
+
+fn is_setting(arg: &Arg) -> bool {
+    arg.get_env().is_some() && arg.get_id() != CONFIG
+}
+
+/// The name of a setting in the file.
+pub(super) fn key(arg: &Arg) -> String {
+    arg.get_long().unwrap_or_default().replace('-', "_")
+}
+
+/// The name of a setting in the environment.
+pub(super) fn variable(arg: &Arg) -> String {
+    arg.get_env().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// What kind of value the file has for a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Boolean,
+    Integer,
+    Text,
+}
+
+pub(super) fn kind(arg: &Arg) -> Kind {
+    let id = arg.get_value_parser().type_id();
+    let is_any = |types: &[TypeId]| types.iter().any(|known| id == *known);
+    if is_any(&[TypeId::of::<bool>()]) {
+        return Kind::Boolean;
+    }
+    let integers = [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
+    if is_any(&integers) || is_any(&[TypeId::of::<i64>()]) { Kind::Integer } else { Kind::Text }
+}
+
+/// The variable's value, where it has one: an empty variable is an absent one.
+fn variable_of(arg: &Arg) -> Option<OsString> {
+    env::var_os(arg.get_env()?).filter(|value| !value.is_empty())
+}
+
+/// Reads the command line, the environment and the settings file.
+pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
+    let root = Cli::command();
+    let seen = Seen::of(arguments, &root);
+    let mut lang = language(seen.lang.as_deref());
+    if seen.asks_for_help {
+        // What the file says is no concern of the help, and may be what help is wanted for.
+        let parsed = root.try_get_matches_from(arguments);
+        return Err(refused(parsed.err(), arguments, lang));
+    }
+    let path = seen.config.clone().or_else(|| env::var_os("SONAE_CONFIG").filter(|path| !path.is_empty()));
+    let path = path.map(PathBuf::from);
+    let mut faults = Vec::new();
+    let file = match &path {
+        Some(path) => {
+            let (file, found) = SettingsFile::read(path, &all());
+            faults.extend(found);
+            file
+        }
+        None => SettingsFile::default(),
+    };
+    if let (None, None, Some(entry)) = (&seen.lang, language_variable(), file.get(LANG)) {
+        lang = language(Some(&entry.value));
+    }
+    let settings = settings_of(&root, &seen.verb.iter().map(String::as_str).collect::<Vec<_>>());
+    for (arg, value) in settings.iter().filter_map(|arg| Some((arg, variable_of(arg)?))) {
+        if let Err(error) = check(arg, &value) {
+            let name = variable(arg);
+            let shown = usage::shown_value(arg, &value.to_string_lossy());
+            let reason = usage::reason(&error);
+            faults.push(Text::new(format!("{name}={shown}: {}", reason.ja), format!("{name}={shown}: {}", reason.en)));
+        }
+    }
+    if !faults.is_empty() {
+        let lines: Vec<_> = faults.iter().map(|fault| fault.pick(lang)).collect();
+        return Err(Refused::Usage(lines.join("\n")));
+    }
+
+    let command = without_empty_variables(with_defaults(root, &file));
+    let parsed = command.try_get_matches_from(arguments);
+    let matches = parsed.map_err(|error| refused(Some(error), arguments, lang))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| refused(Some(error), arguments, lang))?;
+    if cli.config != path {
+        // It was looked for in the arguments before they were parsed.
+        let text =
+            lang.pick("--config のファイル名は UTF-8 にしてください", "--config: the name of the file must be UTF-8");
+        return Err(Refused::Usage(text.to_owned()));
+    }
+    let in_force = in_force(&settings, &matches, &file, path);
+    let notes = exposed(&in_force, &file, lang);
+    Ok(Given { cli, lang, in_force, notes })
+}
+
+fn refused(error: Option<clap::Error>, arguments: &[OsString], lang: Lang) -> Refused {
+    match error {
+        Some(error) if !error.use_stderr() => Refused::Clap(error),
+        Some(error) => Refused::Usage(usage::text(&error, arguments, lang)),
+        None => Refused::Usage(String::new()),
+    }
+}
+
+/// Checks a value as clap would check that of the flag.
+fn check(arg: &Arg, value: &OsStr) -> Result<(), clap::Error> {
+    let alone =
+        Arg::new("value").action(ArgAction::Set).allow_hyphen_values(true).value_parser(arg.get_value_parser().clone());
+    let command = Command::new("check").no_binary_name(true).disable_help_flag(true).arg(alone);
+    command.try_get_matches_from([value]).map(|_| ())
+}
+
+/// Makes what the file says the default of each setting that has no variable.
+fn with_defaults(command: Command, file: &SettingsFile) -> Command {
+    let default = |arg: Arg| match file.get(&key(&arg)) {
+        Some(entry) if is_setting(&arg) => arg.default_value(entry.value.clone()),
+        _ => arg,
+    };
+    command.mut_args(default).mut_subcommands(|command| with_defaults(command, file))
+}
+
+fn without_empty_variables(command: Command) -> Command {
+    let forget = |arg: Arg| match variable_of(&arg) {
+        None if arg.get_env().is_some() => arg.env(Resettable::Reset),
+        _ => arg,
+    };
+    command.mut_args(forget).mut_subcommands(without_empty_variables)
+}
+
+fn in_force(settings: &[Arg], matches: &ArgMatches, file: &SettingsFile, path: Option<PathBuf>) -> InForce {
+    let mut leaf = matches;
+    while let Some((_, inner)) = leaf.subcommand() {
+        leaf = inner;
+    }
+    let settings = settings.iter().map(|arg| {
+        let id = arg.get_id().as_str();
+        let origin = match (leaf.value_source(id), file.get(&key(arg))) {
+            (Some(ValueSource::CommandLine), _) => Origin::Flag,
+            (Some(ValueSource::EnvVariable), _) => Origin::Variable(variable(arg)),
+            (Some(_), Some(entry)) => Origin::File(entry.place.clone()),
+            _ => Origin::Default,
+        };
+        let value = leaf.get_raw(id).and_then(|mut values| values.next());
+        Setting { arg: arg.clone(), value: value.map(|value| value.to_string_lossy().into_owned()), origin }
+    });
+    InForce { settings: settings.collect(), file: path }
+}
+
+/// Notes on files with passwords that other users of the machine can read.
+fn exposed(in_force: &InForce, file: &SettingsFile, lang: Lang) -> Vec<String> {
+    let holds_password = |key: &str| {
+        let url = file.get(key).and_then(|entry| entry.value.parse::<ServerUrl>().ok());
+        url.is_some_and(|url| url.has_password())
+    };
+    let own =
+        in_force.file.clone().filter(|_| ["database_url", "database_replica_url"].into_iter().any(holds_password));
+    let others = in_force.settings.iter().filter(|setting| key(&setting.arg).ends_with("_url_file"));
+    let others = others.filter_map(|setting| setting.value.as_ref().map(PathBuf::from));
+    let exposed = own.into_iter().chain(others).filter(|path| others_can_read(path));
+    exposed
+        .map(|path| {
+            let path = path.display();
+            lang.pick(
+                format!("{path} にはパスワードがあり、このマシンの他のユーザーも読めます。chmod o= で外してください"),
+                format!("{path} holds a password, and other users of this machine can read it; run chmod o= on it"),
+            )
+        })
+        .collect()
+}
+
+#[cfg(unix)]
+fn others_can_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_can_read(_: &Path) -> bool {
+    false
+}
+
+/// What has to be known of the command line before it can be parsed.
+#[derive(Debug, Default)]
+struct Seen {
+    config: Option<OsString>,
+    lang: Option<String>,
+    verb: Vec<String>,
+    asks_for_help: bool,
+}
+
+impl Seen {
+    fn of(arguments: &[OsString], root: &Command) -> Self {
+        let mut seen = Self::default();
+        let mut command = root;
+        let mut rest = arguments.iter().skip(1);
+        while let Some(text) = rest.next() {
+            let Some(text) = text.to_str() else { continue };
+            let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+            match name {
+                "--" => break,
+                "--config" => seen.config = value.map(OsString::from).or_else(|| rest.next().cloned()),
+                "--lang" => {
+                    let next = || rest.next().map(|next| next.to_string_lossy().into_owned());
+                    seen.lang = value.map(str::to_owned).or_else(next);
+                }
+                "-h" | "--help" | "-V" | "--version" => seen.asks_for_help = true,
+                "help" if command.has_subcommands() => seen.asks_for_help = true,
+                _ => {
+                    if let Some(inner) = command.find_subcommand(text) {
+                        command = inner;
+                        seen.verb.push(text.to_owned());
+                    }
+                }
+            }
+        }
+        seen
+    }
+}
+
+fn language_variable() -> Option<String> {
+    env::var("SONAE_LANG").ok().filter(|value| !value.is_empty())
+}
+
+/// The language by its name, by SONAE_LANG, or by the locale: Japanese unless that is English.
+fn language(named: Option<&str>) -> Lang {
+    let named = named.map(str::to_owned).or_else(language_variable);
+    if let Some(lang) = named.and_then(|named| LangArg::from_str(&named, false).ok()) {
+        return lang.into();
+    }
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|name| env::var(name).ok());
+    let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
+    if locale.starts_with("en") { Lang::En } else { Lang::Ja }
+}
+
+/// Entries of a settings file by key.
+type Entries = BTreeMap<String, file::Entry>;

@@ -1,0 +1,78 @@
+//! Commands beside a service whose database is on a server.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use crate::support::{Data, command};
+
+/// Starts a service by a command; gives its address and the command that it says makes a token.
+fn start(service: &mut Command) -> (Child, String, String) {
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let mut child = service.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let address = lines.next().unwrap().split("/docs").next().unwrap().to_owned();
+    (child, address, lines.next().unwrap().trim().to_owned())
+}
+
+/// Runs a line in another terminal, where `typed` is typed in.
+fn paste(data: &Data, line: &str, typed: &str) -> String {
+    let mut shell = Command::new("bash");
+    for (variable, _) in command(data, &[]).get_envs() {
+        shell.env_remove(variable);
+    }
+    shell.args(["-c", line]).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    // One that reads nothing may have ended.
+    let _ = shell.stdin.take().unwrap().write_all(format!("{typed}\n").as_bytes());
+    let done = shell.wait_with_output().unwrap();
+    assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+fn is_good(address: &str, token: &str) -> bool {
+    let token = token.trim().rsplit(' ').next().unwrap();
+    let asked = ureq::get(format!("{address}/v1/settings")).header("authorization", format!("Bearer {token}"));
+    asked.call().is_ok_and(|answer| answer.status() == 200)
+}
+
+#[test]
+fn the_hint_of_the_service_makes_a_token_in_a_terminal_that_knows_nothing_of_the_server() {
+    let data = Data::new();
+    let plain = data.url().unwrap();
+    let with_password = plain.replace("sonae@", "sonae:hush%2Fhush@");
+    assert_ne!(plain, with_password);
+    let file = data.path().with_extension("url");
+    fs::write(&file, format!("{with_password}\n")).unwrap();
+    for (variable, value) in
+        [("DATABASE_URL", &*plain), ("DATABASE_URL", &with_password), ("DATABASE_URL_FILE", file.to_str().unwrap())]
+    {
+        let mut service = command(&data, &[]);
+        let (mut service, address, hint) = start(service.env_remove("DATABASE_URL").env(variable, value));
+        let token = paste(&data, &hint, "hush/hush");
+        let is_good = is_good(&address, &token);
+        service.kill().unwrap();
+        service.wait().unwrap();
+        assert!(is_good && !hint.contains("hush"), "{hint}");
+    }
+    fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn a_command_that_is_not_told_of_the_server_makes_no_database_beside_the_keys_of_the_service() {
+    let data = Data::new();
+    let url = data.url().unwrap();
+    let list = |url: &str| {
+        let mut list = command(&data, &["tenant", "list"]);
+        list.env("DATABASE_URL", url).output().unwrap()
+    };
+    assert!(list(&url.replace("sonae@", "sonae:hush@")).status.success());
+    let note = fs::read_to_string(data.path().join("database-server")).unwrap();
+    assert_eq!(note.trim(), url.split('?').next().unwrap());
+    let refused = list("");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains(note.trim()) && said.contains("set DATABASE_URL"), "{said}");
+    assert!(!data.path().join("sonae.db").exists());
+    assert!(list(&url).status.success());
+}
