@@ -402,7 +402,7 @@ mod running {
         /// Runs a command over its data; gives its exit code and what it says.
         fn sonae(&self, arguments: &[&str]) -> (Option<i32>, String) {
             let data = self.folder.path().join("data");
-            let done = sonae().args(arguments).env("SONAE_DATA", data).output().unwrap();
+            let done = sonae().args(arguments).env("SONAE_DATA", data).env("SONAE_LANG", "en").output().unwrap();
             let said = [done.stdout, done.stderr].concat();
             (done.status.code(), String::from_utf8(said).unwrap().trim().to_owned())
         }
@@ -473,7 +473,9 @@ mod running {
     fn a_health_check_does_not_wait_for_ever() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = silent.local_addr().unwrap().to_string();
-        let done = sonae().args(["health", "--timeout-seconds", "1", "--admin-listen", &address]).output().unwrap();
+        let mut health = sonae();
+        health.args(["health", "--lang", "en", "--timeout-seconds", "1", "--admin-listen", &address]);
+        let done = health.output().unwrap();
         let said = String::from_utf8(done.stderr).unwrap();
         assert!(done.status.code() == Some(1) && said.contains("within 1 seconds"), "{said}");
     }

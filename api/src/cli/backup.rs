@@ -1,7 +1,7 @@
 //! `sonae backup`: the keys and the embedded database, copied while the service runs.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use schema::{Place, copy_embedded};
@@ -58,12 +58,11 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     // It has another name now.
     let _ = unfinished.keep();
     if matches!(place, Place::Server { .. }) {
-        let note = lang.pick(
-            "注意: データベースはサーバーにあります。pg_dump で別に保存してください",
-            "note: the database is on a server; save it with pg_dump as well",
+        let text = lang.pick(
+            "データベースはサーバーにあります。pg_dump で別に保存してください",
+            "the database is on a server; save it with pg_dump as well",
         );
-        // Nobody is left to tell if standard error is closed.
-        let _ = writeln!(io::stderr(), "{note}");
+        super::note(text, lang);
         return super::print(&lang.pick(format!("{shown}: 鍵 {count}個\n"), format!("{shown}: keys: {count}\n")));
     }
     let ja = format!("{shown}: データベースと鍵 {count}個\n");
