@@ -386,7 +386,10 @@ fn say_connections(database: &Database) {
     };
     let ConnectionNeeds { own, all, limit, limited_by } = &needs;
     let process = database.process();
-    info!(process, own, all, limit, limited_by, "connections to the server that this process and all of Sonae may open");
+    info!(
+        process,
+        own, all, limit, limited_by, "connections to the server that this process and all of Sonae may open"
+    );
     if !needs.fit() {
         warn!(
             "the processes of Sonae on the server may open {all} connections, and it allows {limit} ({limited_by}): lower \

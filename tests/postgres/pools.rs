@@ -153,9 +153,7 @@ fn a_pool_that_turns_to_transaction_mode_is_busy_until_it_turns_back() {
 
     pooler.turn_to("session").unwrap();
     for (place, client) in clients.iter().enumerate() {
-        within(30, "it serves again", || {
-            write_and_read(client, &format!("after-{place}"))[1].status == 200
-        });
+        within(30, "it serves again", || write_and_read(client, &format!("after-{place}"))[1].status == 200);
     }
     let made = answers.iter().filter(|answer| answer.status == 201).count() as u64;
     let kept = clients[0].count("/v1/suppliers");
@@ -195,20 +193,24 @@ fn fewer_connections_than_the_processes_may_open_make_requests_wait_and_not_fail
         }
     });
     assert_eq!(services[0].client(&token).count("/v1/suppliers"), 600);
+}
 
-    // Commands say what is missing.
+#[test]
+fn a_command_that_finds_no_connection_says_what_to_do() {
+    let cluster = Cluster::with(&[("max_connections", "10")]).unwrap();
+    let data = Data::on(&cluster.url("postgres"));
+    let list = || command(&data, &["tenant", "list"]).output().unwrap();
+    assert!(list().status.success());
     let mut held = Vec::new();
-    while let Ok(sql) = Sql::open(&url) {
+    while let Ok(sql) = Sql::open(&data.url().unwrap()) {
         held.push(sql);
     }
-    let listed = command(&data, &["tenant", "list"]).output().unwrap();
+    let listed = list();
     let text = String::from_utf8(listed.stderr).unwrap();
     assert!(!listed.status.success() && text.contains("takes no more connections"), "{text}");
+    assert!(text.contains("--database-connections") && text.contains("max_connections"), "{text}");
     drop(held);
-    within(10, "a command finds a connection", || {
-        thread::sleep(Duration::from_millis(50));
-        command(&data, &["tenant", "list"]).output().unwrap().status.success()
-    });
+    within(10, "a command finds one", || list().status.success());
 }
 
 #[test]
@@ -247,7 +249,8 @@ fn waiting_for_a_turn_leaves_no_error_in_the_log_of_the_server() {
             })
             .collect();
         // As long as no row is written and each has asked again and again.
-        let waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sonae %' AND wait_event_type = 'Lock'";
+        let waits =
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sonae %' AND wait_event_type = 'Lock'";
         for _ in 0..100 {
             assert_eq!(sql.text(waits).unwrap(), "0", "nobody waits on the server");
             thread::sleep(Duration::from_millis(20));

@@ -48,7 +48,7 @@ fn every_table_is_walled_off_or_holds_nothing_of_a_buyer() {
     assert_eq!(sql.texts(&relations(is_walled)).unwrap(), walled);
     let columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'job_queue'::regclass AND attnum > 0 \
                    AND NOT attisdropped ORDER BY attname";
-    assert_eq!(sql.texts(columns).unwrap(), ["id", "leased_until", "state", "tenant_id"]);
+    assert_eq!(sql.texts(columns).unwrap(), ["id", "kind", "leased_until", "process", "state", "tenant_id"]);
 }
 
 #[test]

@@ -93,7 +93,14 @@ struct Ended<'a> {
 impl Ended<'_> {
     fn log(&self, state: JobState) {
         let Self { kind, attempt, process, duration } = *self;
-        info!(state = schema::Choice::key(state), kind, attempt, process, duration_ms = duration.as_millis(), "job ended");
+        info!(
+            state = schema::Choice::key(state),
+            kind,
+            attempt,
+            process,
+            duration_ms = duration.as_millis(),
+            "job ended"
+        );
     }
 }
 
@@ -188,7 +195,7 @@ impl Runner {
 
     /// Starts the thread. What an ended process has left is put back into the queue.
     pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, ServeError> {
-        let database = database.with_patience(PATIENCE);
+        let database = database.with_patience(PATIENCE).without_replica();
         let progress_file = tools.folder.join(PROGRESS_FILE);
         match self.clean_up(&database, &progress_file) {
             // What there is can be read all the same.
