@@ -164,11 +164,13 @@ pub struct ReplicaFigures {
 const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
 /// How long a request waits for a connection to a server of which all are in use.
 const CHECKOUT: Duration = Duration::from_secs(5);
+/// For how long a connection to a server is kept that nobody needs: others may, where there are few.
+const IDLE: Duration = Duration::from_secs(60);
 /// How long a request waits for one while the server is away.
 const AWAY: Duration = Duration::from_millis(500);
 /// How long a writer waits before it asks again whether a writer of another process has ended: at first, and at most. It
 /// has no connection meanwhile: those who wait for a long import of one buyer would take all of them from the others.
-const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(25)];
+const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(10)];
 
 impl Database {
     /// Opens a database with so many connections for readers. `patience` is how long a writer waits for another one,
@@ -209,7 +211,8 @@ impl Database {
                     roles: roles.clone(),
                     health: Arc::clone(&health),
                 };
-                let primary = Server { pool: pool(connection_count, CHECKOUT).build_unchecked(manager), health };
+                let pool = pool(connection_count, CHECKOUT).idle_timeout(Some(IDLE)).build_unchecked(manager);
+                let primary = Server { pool, health };
                 let replica = replica.as_ref().map(|url| Replica::new(url.clone(), process.clone(), roles.clone()));
                 replica.as_ref().map_or(Ok(()), Replica::expect_sessions)?;
                 Backend::Postgres { primary, replica, roles, turns: Turns::default() }
@@ -249,6 +252,16 @@ impl Database {
     pub fn with_patience(&self, patience: Duration) -> Self {
         let limits = postgres::Limits { patience, ..self.limits };
         Self { limits, ..self.clone() }
+    }
+
+    /// The same database, read on the primary alone: for work that nobody could take over from a replica that hangs.
+    #[must_use]
+    pub fn without_replica(&self) -> Self {
+        let mut database = self.clone();
+        if let Backend::Postgres { replica, .. } = &mut database.backend {
+            *replica = None;
+        }
+        database
     }
 
     /// Whether other processes may serve the same database.
@@ -474,13 +487,13 @@ impl Server {
         let here = write_counts(&mut primary, tenant);
         let is_current = here.is_ok_and(|here| there.iter().zip(here).all(|(there, here)| *there >= here));
         replica.count(is_current);
-        let (chosen, mut other) = match is_current {
-            true => (Held::Replica(lent), Held::Pool(primary)),
-            false => (Held::Pool(primary), Held::Replica(lent)),
-        };
-        // It has read nothing that matters; where ending it fails, it is thrown away.
-        drop(other.finish(|_| Ok::<_, RepoError>(())));
-        Ok(chosen)
+        if !is_current {
+            lent.give_back();
+            return Ok(Held::Pool(primary));
+        }
+        // It has read nothing that matters; where ending it fails, the pool throws the connection away.
+        drop(primary.finish(|_| Ok::<_, RepoError>(())));
+        Ok(Held::Replica(lent))
     }
 }
 

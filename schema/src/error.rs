@@ -89,13 +89,17 @@ const FULL_UP: [&str; 10] = [
 ];
 
 /// What a server or a pool says when a session is not the one that was prepared. Never said to a connection with a
-/// session of its own: the names of diesel's statements, and [`Detour::MARK`].
-const HANDED_OVER: [&str; 4] =
-    [Detour::MARK, "__diesel_stmt_", "unnamed prepared statement does not exist", "無名の準備された文が存在しません"];
+/// session of its own: the names of diesel's statements, and [`ConnectionFault::MARK`].
+const HANDED_OVER: [&str; 4] = [
+    ConnectionFault::MARK,
+    "__diesel_stmt_",
+    "unnamed prepared statement does not exist",
+    "無名の準備された文が存在しません",
+];
 
 /// Why no connection can be had although the server is there.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Detour {
+pub(crate) enum ConnectionFault {
     /// Something between here and the server gives transactions to any session.
     #[error(
         "the way to the database leads through a pool that gives each transaction another session of the server, such as \
@@ -110,7 +114,7 @@ pub(crate) enum Detour {
     NoConnectionFree(String, String),
 }
 
-impl Detour {
+impl ConnectionFault {
     /// What the server repeats in its error when a transaction begins in a session of somebody else.
     pub(crate) const MARK: &str = "sonae: not the session that was prepared";
 
@@ -123,28 +127,28 @@ impl Detour {
     }
 }
 
-impl From<Detour> for RepoError {
+impl From<ConnectionFault> for RepoError {
     /// Later it may work: a server gets room, and a pool is set up otherwise.
-    fn from(detour: Detour) -> Self {
-        Self::Busy(detour.into())
+    fn from(fault: ConnectionFault) -> Self {
+        Self::Busy(fault.into())
     }
 }
 
 impl RepoError {
     /// Whether the connection that failed goes through a pool that cannot be used.
     pub(crate) fn is_of_pool(&self) -> bool {
-        matches!(self, Self::Busy(cause) if matches!(cause.downcast_ref(), Some(Detour::TransactionPool)))
+        matches!(self, Self::Busy(cause) if matches!(cause.downcast_ref(), Some(ConnectionFault::TransactionPool)))
     }
 
     /// Whether there is a server, with no connection free.
     pub(crate) fn is_full_up(&self) -> bool {
-        matches!(self, Self::Busy(cause) if matches!(cause.downcast_ref(), Some(Detour::NoConnectionFree(..))))
+        matches!(self, Self::Busy(cause) if matches!(cause.downcast_ref(), Some(ConnectionFault::NoConnectionFree(..))))
     }
 
     /// The same at the start, when waiting does not help.
     pub(crate) fn at_start(self) -> Self {
         match self {
-            Self::Busy(cause) if cause.is::<Detour>() => Self::Unusable(cause.to_string()),
+            Self::Busy(cause) if cause.is::<ConnectionFault>() => Self::Unusable(cause.to_string()),
             error => error,
         }
     }
@@ -195,7 +199,7 @@ impl From<Error> for RepoError {
                 Self::of_disk(&message, error).unwrap_or_else(|error| Self::Busy(error.into()))
             }
             Error::DatabaseError(_, cause) if HANDED_OVER.iter().any(|text| cause.message().contains(text)) => {
-                Detour::TransactionPool.into()
+                ConnectionFault::TransactionPool.into()
             }
             Error::DatabaseError(_, cause) if BUSY.iter().any(|text| cause.message().contains(text)) => {
                 Self::Busy(error.into())

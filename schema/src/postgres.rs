@@ -13,7 +13,7 @@ use diesel::sql_types::{BigInt, Integer, Text};
 use uuid::Uuid;
 
 use crate::conn::{Role, Scope};
-use crate::error::{Detour, RepoError};
+use crate::error::{ConnectionFault, RepoError};
 use crate::server_url::ServerUrl;
 use crate::tables::tenant_writes;
 use crate::{Instant, TenantId};
@@ -287,8 +287,8 @@ pub(crate) fn connect(url: &ServerUrl, process: &Process) -> Result<Marked, Repo
     let mut conn = PgConnection::establish(url.as_str()).map_err(|error| {
         // On one line.
         let cause = url.redact(&error.to_string()).split_whitespace().collect::<Vec<_>>().join(" ");
-        match Detour::of_connect(&url.to_string(), &cause) {
-            Some(detour) => detour.into(),
+        match ConnectionFault::of_connect(&url.to_string(), &cause) {
+            Some(fault) => fault.into(),
             None => RepoError::Unusable(format!("{url} cannot be reached: {cause}")),
         }
     })?;
@@ -323,7 +323,7 @@ fn guard(mark: &str) -> String {
     format!(
         "SELECT CASE WHEN current_setting('sonae.session', true) = '{mark}' THEN 0 \
          ELSE ('{}' || coalesce(current_setting('sonae.session', true), ''))::pg_catalog.int4 END",
-        Detour::MARK,
+        ConnectionFault::MARK,
     )
 }
 

@@ -290,6 +290,12 @@ impl Lent {
         write_counts(conn, tenant)
     }
 
+    /// Ends a transaction that is not needed. Its server may have stopped answering meanwhile: nobody waits for that.
+    pub(crate) fn give_back(mut self) {
+        // Without a thread for it, the connection is closed.
+        drop(spawn(move || self.abandon()));
+    }
+
     fn is_lost(&mut self) -> bool {
         self.conn.as_mut().is_none_or(Conn::is_lost)
     }

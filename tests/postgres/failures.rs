@@ -194,9 +194,10 @@ fn a_writer_that_waits_too_long_for_another_of_its_buyer_is_told_so_and_no_other
         let held_up =
             scope.spawn(|| timed(|| client.post("/v1/suppliers", &json!({ "supplier_code": "B", "name": "B" }))));
         let mut watch = Sql::open(&data.url().unwrap()).unwrap();
-        within(5, "it waits", || {
-            watch.text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)").unwrap() == "true"
-        });
+        // It asks again and again, and each time in a transaction that is too short to be seen.
+        let asked = "SELECT sum(xact_rollback) FROM pg_stat_database WHERE datname = current_database()";
+        let before = watch.text(asked).unwrap();
+        within(5, "it waits", || watch.text(asked).unwrap() != before);
         let (_, waited) = timed(|| {
             other.supplier("A");
             assert_eq!(client.count("/v1/suppliers"), 1);
@@ -285,6 +286,143 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
     }
     replica.start_again().unwrap();
     reads_here(&mut Sql::open(&replica.admin_url(database)).unwrap());
+}
+
+/// Stops processes of a server as a machine does that is paused, and lets them go on at the end.
+struct Paused(Vec<String>);
+
+impl Paused {
+    fn new(pids: Vec<String>) -> Self {
+        assert!(!pids.is_empty());
+        Self::signal("STOP", &pids);
+        Self(pids)
+    }
+
+    fn signal(name: &str, pids: &[String]) {
+        assert!(std::process::Command::new("kill").arg(format!("-{name}")).args(pids).status().unwrap().success());
+    }
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        Self::signal("CONT", &self.0);
+    }
+}
+
+/// The sessions of Sonae's on a server.
+const SESSIONS: &str = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'sonae %'";
+
+#[test]
+fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
+    let primary = Cluster::start().unwrap();
+    let data = Data::on(&primary.url("postgres"));
+    let token = admin_token(&data, "default");
+    let replica = Cluster::replica_of(&primary).unwrap();
+    let url = data.url().unwrap();
+    let database = url.rsplit('/').next().unwrap();
+    let replica_url = replica.url(database);
+    let service = Process::start(&data, &[&QUIET[..], &["--database-replica-url", &replica_url]].concat());
+    let client = service.client(&token);
+    client.supplier("A");
+    let mut admin = Sql::open(&replica.admin_url(database)).unwrap();
+    let is_read = |admin: &mut Sql| {
+        let before = scan_count(admin);
+        within(30, "the replica is read", || {
+            assert_eq!(client.get("/v1/suppliers").status, 200);
+            scan_count(admin) >= before + 5
+        });
+    };
+    is_read(&mut admin);
+
+    let everything = || {
+        let pid = fs::read_to_string(replica.data().join("postmaster.pid")).unwrap();
+        let postmaster = pid.lines().next().unwrap().to_owned();
+        let children = Sql::open(&replica.admin_url(database)).unwrap().texts("SELECT pid FROM pg_stat_activity");
+        [vec![postmaster], children.unwrap()].concat()
+    };
+    let sessions = || Sql::open(&replica.admin_url(database)).unwrap().texts(SESSIONS).unwrap();
+    let pauses: [&dyn Fn() -> Vec<String>; 2] = [&sessions, &everything];
+    for (round, pids) in pauses.iter().enumerate() {
+        let is_over = AtomicBool::new(false);
+        let (answered, paused) = thread::scope(|scope| {
+            // Some are in the midst of reading when it stops: they hear of it, and nobody later does.
+            let reading: Vec<_> = (0..6)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut answers = Vec::new();
+                        while !is_over.load(Ordering::Relaxed) {
+                            answers.push(timed(|| client.get("/v1/suppliers")));
+                        }
+                        answers
+                    })
+                })
+                .collect();
+            let paused = Paused::new(pids());
+            let (_, waited) = timed(|| client.supplier(&format!("B{round}")));
+            assert!(waited < Duration::from_secs(3), "{waited:?}");
+            within(10, "it is passed over", || service.log().matches("the replica does not answer").count() > round);
+            // Nobody waits for it any more, and whoever did has heard.
+            for _ in 0..20 {
+                let (answer, waited) = timed(|| client.get("/v1/suppliers"));
+                assert!(answer.status == 200 && waited < Duration::from_secs(3), "{waited:?}: {answer:?}");
+            }
+            assert_eq!(ready(&service), 200);
+            is_over.store(true, Ordering::Relaxed);
+            (reading.into_iter().flat_map(|reading| reading.join().unwrap()).collect::<Vec<_>>(), paused)
+        });
+        let busy = answered.iter().filter(|(answer, _)| answer.status != 200).count();
+        for (answer, waited) in &answered {
+            assert!(*waited < Duration::from_secs(8), "{waited:?}");
+            if answer.status != 200 {
+                is_busy(answer);
+            }
+        }
+        assert!(busy <= 6, "{busy} of {}", answered.len());
+        let held = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in%' AND datname = '{database}' \
+                            AND state_change < now() - interval '1 second'"
+        );
+        assert_eq!(Sql::open(&primary.admin_url(database)).unwrap().text(&held).unwrap(), "0");
+        if round == 0 {
+            // Its other sessions answer: new ones are made.
+            is_read(&mut admin);
+        }
+        drop(paused);
+        is_read(&mut admin);
+    }
+}
+
+/// Whether the service says that it can serve.
+fn ready(service: &Process) -> u16 {
+    let url = format!("http://{}/readyz", service.admin_address());
+    crate::support::agent().get(&url).call().unwrap().status().as_u16()
+}
+
+#[test]
+fn a_primary_that_hangs_is_not_waited_for_without_end() {
+    let cluster = Cluster::start().unwrap();
+    let data = Data::on(&cluster.url("postgres"));
+    let arguments = [&QUIET[..], &["--database-statement-seconds", "1", "--database-connections", "4"]].concat();
+    let service = Process::start(&data, &arguments);
+    let client = service.client(&admin_token(&data, "default"));
+    client.supplier("A");
+    let mut admin = Sql::open(&cluster.admin_url("postgres")).unwrap();
+    let paused = Paused::new(admin.texts(SESSIONS).unwrap());
+    // Whoever waits for an answer, and those who find no connection that is free.
+    thread::scope(|scope| {
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| timed(|| client.get("/v1/suppliers")))).collect();
+        for asking in asking {
+            let (answer, waited) = asking.join().unwrap();
+            assert!(waited < Duration::from_secs(20), "{waited:?}");
+            if answer.status != 200 {
+                is_busy(&answer);
+            }
+        }
+    });
+    drop(paused);
+    within(20, "it serves again", || client.get("/v1/suppliers").status == 200);
+    client.supplier("B");
+    assert_eq!(client.count("/v1/suppliers"), 2);
 }
 
 #[test]

@@ -193,20 +193,24 @@ fn fewer_connections_than_the_processes_may_open_make_requests_wait_and_not_fail
         }
     });
     assert_eq!(services[0].client(&token).count("/v1/suppliers"), 600);
+}
 
-    // Commands say what is missing.
+#[test]
+fn a_command_that_finds_no_connection_says_what_to_do() {
+    let cluster = Cluster::with(&[("max_connections", "10")]).unwrap();
+    let data = Data::on(&cluster.url("postgres"));
+    let list = || command(&data, &["tenant", "list"]).output().unwrap();
+    assert!(list().status.success());
     let mut held = Vec::new();
-    while let Ok(sql) = Sql::open(&url) {
+    while let Ok(sql) = Sql::open(&data.url().unwrap()) {
         held.push(sql);
     }
-    let listed = command(&data, &["tenant", "list"]).output().unwrap();
+    let listed = list();
     let text = String::from_utf8(listed.stderr).unwrap();
     assert!(!listed.status.success() && text.contains("takes no more connections"), "{text}");
+    assert!(text.contains("--database-connections") && text.contains("max_connections"), "{text}");
     drop(held);
-    within(10, "a command finds a connection", || {
-        thread::sleep(Duration::from_millis(50));
-        command(&data, &["tenant", "list"]).output().unwrap().status.success()
-    });
+    within(10, "a command finds one", || list().status.success());
 }
 
 #[test]

@@ -240,9 +240,6 @@ fn a_process_that_sleeps_in_an_import_and_wakes_when_another_has_it_changes_noth
     let client = second.client(&token);
     within(60, "begun anew", || job(&client, &import)["attempt_count"] == 2);
 
-    // The sleeper's transaction is open: it has this buyer's writer, and nothing else.
-    assert_eq!(job(&client, &import)["state"], "running");
-    assert_eq!(client.count("/v1/suppliers"), 0);
     second.client(&other_token).supplier("A");
     first.signal("CONT");
     has_run_again(&client, &import);
@@ -255,18 +252,58 @@ fn a_process_that_sleeps_in_an_import_and_wakes_when_another_has_it_changes_noth
 }
 
 #[test]
-fn a_process_that_never_wakes_does_not_keep_its_buyer_from_writing() {
+fn a_process_that_hangs_keeps_its_buyer_from_writing_for_no_longer_than_its_lease() {
     let data = Data::new();
     let first = Process::start(&data, &QUIET);
     let token = admin_token(&data, "default");
     let (mut gate, import) = half_an_import(&data, &first.client(&token));
+    let mut sql = Sql::open(&data.url().unwrap()).unwrap();
+    let process = sql.text("SELECT process FROM job_queue").unwrap();
+    // A session of its in the midst of a statement: the server does not count it as idle.
+    let url = data.url().unwrap();
+    let name = sql.text(&format!(
+        "SELECT DISTINCT application_name FROM pg_stat_activity WHERE application_name LIKE 'sonae {process} %'"
+    ));
+    let name = name.unwrap();
+    let mut active = Sql::open(&url).unwrap();
+    active.run(&format!("SET application_name = '{name}'; BEGIN; SELECT pg_advisory_xact_lock(8)")).unwrap();
+    let active = std::thread::spawn(move || active.run("SELECT pg_sleep(300)"));
     let second = Process::start(&data, &QUIET);
     first.signal("STOP");
+    let hung_at = Instant::now();
     gate.open();
     let client = second.client(&token);
-    within(120, "taken over", || !job(&client, &import)["finished_at"].is_null());
+    within(60, "taken over", || job(&client, &import)["attempt_count"] == 2);
+    let waited = hung_at.elapsed();
+    assert!(waited < LEASE + Duration::from_secs(5), "{waited:?}");
+    assert!(active.join().unwrap().is_err(), "the session was ended");
+    sql.run("SELECT pg_advisory_lock(8)").unwrap();
     has_run_again(&client, &import);
+    let log = second.log();
+    assert!(log.contains(&format!("from=\"{process}\"")) && log.contains("job taken over"), "{log}");
+    first.signal("CONT");
+    within(30, "the other has given up", || first.log().contains("another process has taken the job over"));
+    has_run_again(&first.client(&token), &import);
     client.supplier("after");
+}
+
+#[test]
+fn the_log_says_which_process_began_and_ended_a_job() {
+    let data = Data::new();
+    let service = Process::start(&data, &QUIET);
+    let client = service.client(&admin_token(&data, "default"));
+    let job = client.import_csv("kind=suppliers", &suppliers(1));
+    let log = service.log();
+    let process = log.split("process=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    for part in [
+        format!("job_id={}}}: job began kind=\"import\" attempt=1 process=\"{process}\"", id(&job)),
+        format!("job_id={}}}: job ended state=\"succeeded\" kind=\"import\" attempt=1 process=\"{process}\"", id(&job)),
+    ] {
+        assert!(log.contains(&part), "{part}\n{log}");
+    }
+    let mut sql = Sql::open(&data.url().unwrap()).unwrap();
+    let names = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'sonae ";
+    assert_ne!(sql.text(&format!("{names}{process} %'")).unwrap(), "0");
 }
 
 #[test]

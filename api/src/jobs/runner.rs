@@ -196,7 +196,7 @@ impl Runner {
 
     /// Starts the thread. What an ended process has left is put back into the queue.
     pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, ServeError> {
-        let database = database.with_patience(PATIENCE);
+        let database = database.with_patience(PATIENCE).without_replica();
         let progress_file = tools.folder.join(PROGRESS_FILE);
         match self.clean_up(&database, &progress_file) {
             // What there is can be read all the same.
