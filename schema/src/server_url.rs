@@ -3,10 +3,15 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The address of a PostgreSQL server with the name of a database, and perhaps a password: it is shown without that.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ServerUrl {
+pub struct ServerUrl(Arc<Known>);
+
+/// What is known of an address.
+#[derive(PartialEq, Eq)]
+struct Known {
     full: String,
     /// As people may see it.
     shown: String,
@@ -188,7 +193,7 @@ impl FromStr for ServerUrl {
             }
         }
         let sslmode = option("sslmode").map(|option| option.value.clone()).unwrap_or_default();
-        Ok(Self { full, shown, without_password, passwords, far, sslmode })
+        Ok(Self(Arc::new(Known { full, shown, without_password, passwords, far, sslmode })))
     }
 }
 
@@ -198,8 +203,8 @@ impl ServerUrl {
     /// # Errors
     /// Which of the two.
     pub fn check_transport(&self, allow_plaintext: bool) -> Result<(), UrlError> {
-        let encrypted = ["require", "verify-ca", "verify-full"].into_iter().find(|mode| *mode == self.sslmode);
-        match (&self.far, encrypted) {
+        let encrypted = ["require", "verify-ca", "verify-full"].into_iter().find(|mode| *mode == self.0.sslmode);
+        match (&self.0.far, encrypted) {
             (_, Some(mode)) if !HAS_TLS => Err(UrlError::NoTls(mode)),
             (Some(host), None) if !allow_plaintext => {
                 let remedy = if HAS_TLS {
@@ -215,35 +220,35 @@ impl ServerUrl {
 
     /// The whole URL, with its password.
     pub(crate) fn as_str(&self) -> &str {
-        &self.full
+        &self.0.full
     }
 
     /// The URL as it was given, but without passwords: libpq then takes one from PGPASSWORD or ~/.pgpass.
     pub fn without_password(&self) -> &str {
-        &self.without_password
+        &self.0.without_password
     }
 
     /// Whether a password stands in it.
     pub fn has_password(&self) -> bool {
-        !self.passwords.is_empty()
+        !self.0.passwords.is_empty()
     }
 
     /// A text of libpq, without what nobody may see.
     pub(crate) fn redact(&self, text: &str) -> String {
-        let secrets = std::iter::once(&self.full).chain(&self.passwords);
+        let secrets = std::iter::once(&self.0.full).chain(&self.0.passwords);
         secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"))
     }
 }
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.shown)
+        out.write_str(&self.0.shown)
     }
 }
 
 impl fmt::Debug for ServerUrl {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.shown)
+        out.write_str(&self.0.shown)
     }
 }
 

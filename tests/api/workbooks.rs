@@ -591,7 +591,7 @@ fn the_command_says_what_a_file_is_that_is_no_workbook_and_what_to_do() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("suppliers.xlsx"), file).unwrap();
-        let done = command(&app.data, &["import", folder.path().to_str().unwrap()]).output().unwrap();
+        let done = command(&app.data, &["import", folder.path().to_str().unwrap(), "--lang", "ja"]).output().unwrap();
         let printed = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
         assert_eq!(done.status.code(), Some(1), "{printed}");
         assert!(

@@ -68,6 +68,8 @@ fn a_flag_comes_before_a_variable_that_before_the_file_and_that_before_the_defau
     assert_eq!(line(&printed, "json_bytes"), format!("json_bytes = 1 # {shown}:1"));
     assert_eq!(line(&printed, "max_rows"), format!("max_rows = 1000 # {shown}:2"));
     assert_eq!(line(&printed, "behind_proxy"), format!("behind_proxy = true # {shown}:3"));
+    let printed = run(config(None).env("SONAE_BEHIND_PROXY", "yes")).ok().stdout();
+    assert_eq!(line(&printed, "behind_proxy"), "behind_proxy = true # SONAE_BEHIND_PROXY");
     let printed = run(config(Some(&path)).arg("--behind-proxy=false")).ok().stdout();
     assert_eq!(line(&printed, "behind_proxy"), "behind_proxy = false # --behind-proxy");
     let printed = run(&mut config(None)).ok().stdout();

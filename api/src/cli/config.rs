@@ -81,7 +81,9 @@ fn without_password(arg: &Arg, value: String) -> String {
 
 fn as_toml(arg: &Arg, value: &str) -> String {
     match kind(arg) {
-        Kind::Boolean | Kind::Integer => value.to_owned(),
+        // The environment has more words for it.
+        Kind::Boolean => ["1", "on", "t", "true", "y", "yes"].contains(&value.to_lowercase().as_str()).to_string(),
+        Kind::Integer => value.to_owned(),
         Kind::Text => toml::Value::from(value).to_string(),
     }
 }

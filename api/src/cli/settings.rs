@@ -6,7 +6,6 @@
 mod file;
 
 use std::any::TypeId;
-use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -121,12 +120,15 @@ pub(super) enum Kind {
 
 pub(super) fn kind(arg: &Arg) -> Kind {
     let id = arg.get_value_parser().type_id();
-    let is_any = |types: &[TypeId]| types.iter().any(|known| id == *known);
-    if is_any(&[TypeId::of::<bool>()]) {
-        return Kind::Boolean;
+    let integers =
+        [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>(), TypeId::of::<i64>()];
+    if id == TypeId::of::<bool>() {
+        Kind::Boolean
+    } else if integers.iter().any(|known| id == *known) {
+        Kind::Integer
+    } else {
+        Kind::Text
     }
-    let integers = [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
-    if is_any(&integers) || is_any(&[TypeId::of::<i64>()]) { Kind::Integer } else { Kind::Text }
 }
 
 /// The variable's value, where it has one: an empty variable is an absent one.
@@ -324,6 +326,3 @@ fn language(named: Option<&str>) -> Lang {
     let locale = locale.into_iter().find(|value| !value.is_empty()).unwrap_or_default();
     if locale.starts_with("en") { Lang::En } else { Lang::Ja }
 }
-
-/// Entries of a settings file by key.
-type Entries = BTreeMap<String, file::Entry>;

@@ -1,5 +1,6 @@
 //! The settings file: flat TOML, of which every fault is named with its line.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::path::Path;
 use clap::Arg;
 use toml::de::{DeTable, DeValue};
 
-use super::{Entries, Kind, check, key, kind};
+use super::{Kind, check, key, kind};
 use crate::cli::usage;
 use crate::problem::Text;
 
@@ -22,7 +23,7 @@ pub(super) struct Entry {
 
 /// A settings file; without entries if there is none.
 #[derive(Debug, Default)]
-pub(super) struct SettingsFile(Entries);
+pub(super) struct SettingsFile(BTreeMap<String, Entry>);
 
 /// From this similarity on, another key is what was probably meant.
 const SIMILAR: f64 = 0.8;
@@ -60,7 +61,7 @@ impl SettingsFile {
         }
         let mut entries: Vec<_> = table.into_inner().into_iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
-        let mut read = Entries::new();
+        let mut read = BTreeMap::new();
         for (name, value) in entries {
             let (place, name) = (place(name.span().start), name.into_inner());
             match read_value(&name, value.get_ref(), settings) {
@@ -79,10 +80,11 @@ fn read_value(name: &str, value: &DeValue<'_>, settings: &[Arg]) -> Result<Strin
     let Some(arg) = settings.iter().find(|arg| key(arg) == name) else { return Err(unknown(name, settings)) };
     let text = match (kind(arg), value) {
         (Kind::Boolean, DeValue::Boolean(value)) => value.to_string(),
-        (Kind::Integer, DeValue::Integer(value)) => match i128::from_str_radix(value.as_str(), value.radix()) {
-            Ok(value) => value.to_string(),
-            Err(_) => value.to_string(),
-        },
+        (Kind::Integer, DeValue::Integer(value)) => {
+            // 0x10 as 16; too large a number as it stands there, for the parser to refuse.
+            let number = i128::from_str_radix(value.as_str(), value.radix());
+            number.map_or_else(|_| value.to_string(), |number| number.to_string())
+        }
         (Kind::Text, DeValue::String(value)) => value.clone().into_owned(),
         (wanted, _) => return Err(wrong_type(name, wanted)),
     };
