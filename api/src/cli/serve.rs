@@ -197,7 +197,7 @@ pub(super) fn run(args: &Args, in_force: &InForce, notes: &[String], lang: Lang)
         warn!("{note}");
     }
     hide_new_files();
-    let _traces = telemetry::export_traces().map_err(Failure::Usage)?;
+    let _traces = telemetry::export_traces().map_err(|text| Failure::Usage(text.pick(lang).to_owned()))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let running = service::serve(&config)?;
     let (address, command) = (running.address(), args.token_command(in_force, &running));

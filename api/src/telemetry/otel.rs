@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use ureq::Agent;
 
 use super::trace::{TraceContext, Work};
+use crate::problem::Text;
 
 pub(super) use opentelemetry_sdk::trace::Span;
 
@@ -42,16 +43,17 @@ impl Drop for Export {
 }
 
 /// Begins to send spans to the collector that the standard variables of OpenTelemetry name.
-pub(super) fn export(endpoint: &str) -> Result<Export, String> {
+pub(super) fn export(endpoint: &str) -> Result<Export, Text> {
     if !endpoint.starts_with("http://") {
-        return Err(
-            "OTEL_EXPORTER_OTLP_ENDPOINT: spans go to a collector on this machine or network: give an address that \
-                    begins with http://"
-                .to_owned(),
-        );
+        return Err(Text::new(
+            "OTEL_EXPORTER_OTLP_ENDPOINT: http:// で始まる、このマシンか同じネットワークのコレクターのアドレスを指定してください",
+            "OTEL_EXPORTER_OTLP_ENDPOINT: give the address of a collector on this machine or network, beginning with http://",
+        ));
     }
     let exporter = SpanExporter::builder().with_http().with_http_client(Collector::new()).build();
-    let exporter = exporter.map_err(|error| format!("spans cannot be exported: {error}"))?;
+    let exporter = exporter.map_err(|error| {
+        Text::new(format!("スパンを送信できません: {error}"), format!("spans cannot be exported: {error}"))
+    })?;
     let known = Resource::builder().build();
     let is_named =
         known.get_ref(&"service.name".into()).is_some_and(|name| !name.as_str().starts_with("unknown_service"));

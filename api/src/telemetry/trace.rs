@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 #[cfg(feature = "otel")]
 use super::otel;
+use crate::problem::Text;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -157,14 +158,13 @@ pub(crate) struct TraceExport {
 /// # Errors
 /// When the collector cannot be reached the way that its address asks for.
 #[cfg(feature = "otel")]
-pub(crate) fn export_traces() -> Result<TraceExport, String> {
+pub(crate) fn export_traces() -> Result<TraceExport, Text> {
     Ok(TraceExport { _export: endpoint().map(|endpoint| otel::export(&endpoint)).transpose()? })
 }
 
 /// Says that spans cannot be exported, if the environment names a collector.
 #[cfg(not(feature = "otel"))]
-#[expect(clippy::unnecessary_wraps, reason = "the build that exports spans can fail here")]
-pub(crate) fn export_traces() -> Result<TraceExport, String> {
+pub(crate) fn export_traces() -> Result<TraceExport, Text> {
     if endpoint().is_some() {
         tracing::warn!(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but this build exports no spans: build with --features otel"
