@@ -1,6 +1,7 @@
 //! The tables are the same on both databases, whatever made them so.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
@@ -14,15 +15,20 @@ type Facts = BTreeSet<String>;
 /// A folder and a database, both with all tables, made by the command as everywhere.
 fn migrated() -> Data {
     let data = Data::new();
-    for embedded in [true, false] {
+    for is_embedded in [true, false] {
         let mut command = command(&data, &["tenant", "list"]);
-        if embedded {
-            command.env_remove("DATABASE_URL");
+        if is_embedded {
+            command.env_remove("DATABASE_URL").env("SONAE_DATA", embedded_folder(&data));
         }
         let done = command.output().unwrap();
         assert!(done.status.success(), "{done:?}");
     }
     data
+}
+
+/// Each database has a data folder of its own.
+fn embedded_folder(data: &Data) -> PathBuf {
+    data.path().join("embedded")
 }
 
 /// Tables with columns, keys and indexes of the embedded database.
@@ -32,7 +38,7 @@ fn sqlite_facts(data: &Data) -> Facts {
         #[diesel(sql_type = Text)]
         value: String,
     }
-    let mut conn = SqliteConnection::establish(data.path().join("sonae.db").to_str().unwrap()).unwrap();
+    let mut conn = SqliteConnection::establish(embedded_folder(data).join("sonae.db").to_str().unwrap()).unwrap();
     // Tables of SQLite and of diesel are theirs.
     let tables = "SELECT name FROM sqlite_schema \
                   WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND name NOT LIKE '~_~_diesel%' ESCAPE '~'";

@@ -60,8 +60,9 @@ fn run(cluster: &Cluster, script: &str, variables: &[(&str, &str)]) -> Output {
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_sonae-under-test"), programs.path().join("sonae")).unwrap();
     let path =
         format!("{}:{}:{}", programs.path().display(), cluster.programs().display(), std::env::var("PATH").unwrap());
-    let done = Command::new("sh").args(["-euc", script]).env("PATH", path).envs(variables.iter().copied()).output();
-    done.unwrap()
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", script]).env("PATH", path).env("SONAE_LANG", "en").envs(variables.iter().copied());
+    shell.output().unwrap()
 }
 
 #[track_caller]
