@@ -99,7 +99,7 @@ impl Replica {
             Ok(Ok([first, _])) => self.0.state().add(first),
             Ok(Err(error)) if error.is_of_pool() => return Err(error.at_start()),
             Ok(Err(error)) => self.pass_over(&error),
-            Err(_) => self.pass_over(&no_answer()),
+            Err(_) => self.pass_over(&no_answer_within(TRIAL)),
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Replica {
             // The replica answers: another transaction may begin at once.
             Ok(Err((error, is_lost))) if error.is_full_up() || !is_lost => {}
             Ok(Err((error, _))) => self.pass_over(&error),
-            Err(RecvTimeoutError::Timeout) => self.pass_over(&no_answer()),
+            Err(RecvTimeoutError::Timeout) => self.pass_over(&no_answer_within(DEADLINE)),
             // No thread could be started.
             Err(RecvTimeoutError::Disconnected) => {}
         }
@@ -358,8 +358,8 @@ impl PlaceOnReplica {
     }
 }
 
-fn no_answer() -> RepoError {
-    RepoError::Busy(format!("no answer within {} ms", DEADLINE.as_millis()).into())
+fn no_answer_within(time: Duration) -> RepoError {
+    RepoError::Busy(format!("no answer within {} ms", time.as_millis()).into())
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
