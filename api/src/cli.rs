@@ -132,7 +132,7 @@ fn run(given: &settings::Given) -> ExitCode {
     let lang = *lang;
     // The service logs them.
     if !matches!(cli.verb, Verb::Serve(_)) {
-        notes.iter().for_each(|text| note(text, lang));
+        notes.iter().for_each(|text| note(text.pick(lang), lang));
     }
     let outcome = match &cli.verb {
         Verb::Demo(args) => demo::run(args, lang),

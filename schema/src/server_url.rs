@@ -394,7 +394,7 @@ mod tests {
             let taken = parsed(url).unwrap();
             assert!(!format!("{taken} {taken:?} {}", taken.without_password()).contains("cret"), "{taken}");
             assert!(taken.as_str().starts_with(url) && taken.as_str().contains("connect_timeout=5"), "{url}");
-            assert!(taken.has_password() && !taken.redact(&format!("no {url}: secret")).contains("secret"), "{url}");
+            assert!(taken.has_password() && !taken.redact(&format!("no {url}")).contains("cret"), "{url}");
         }
         let own = parsed("postgres://localhost/sonae?connect_timeout=1").unwrap();
         assert!(!own.as_str().contains("connect_timeout=5"));

@@ -46,7 +46,7 @@ fn the_demo_tells_the_whole_story_and_is_the_same_each_time() {
         let run = runs.split_whitespace().next().unwrap();
         let reproduced = text(sonae().args(["score-run", "reproduce", run, "--data"]).arg(data));
         assert!(reproduced.contains("すべてビットまで一致しました"), "{reproduced}");
-        reproduced.split("input ").nth(1).unwrap().split('\n').next().unwrap().to_owned()
+        reproduced.split("入力 ").nth(1).unwrap().split('\n').next().unwrap().to_owned()
     });
     assert_eq!(inputs[0], inputs[1]);
     // Again in the same folder, and in English.

@@ -159,7 +159,7 @@ fn show_reproduced(id: RunId, tenant: &TenantArg, data: &DataFolder, lang: Lang)
     let RunRow { as_of, supplier_count, model_version, model_hash, input_hash, engine_version, .. } = run;
     let what = lang.pick(
         format!(
-            "スコア計算 {id}、{as_of}時点、取引先 {supplier_count}社、モデル {model_version} ({model_hash})、input {input_hash}"
+            "スコア計算 {id}、{as_of}時点、取引先 {supplier_count}社、モデル {model_version} ({model_hash})、入力 {input_hash}"
         ),
         format!(
             "run {id}, as of {as_of}, suppliers: {supplier_count}, model {model_version} ({model_hash}), input {input_hash}"

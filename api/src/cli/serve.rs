@@ -16,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 use super::settings::{InForce, Origin};
 use super::{DataFolder, Failure};
 use crate::config::{Config, ConnectionLimits, Limits};
+use crate::problem::Text;
 use crate::service::{self, Running, hide_new_files};
 use crate::telemetry;
 
@@ -190,11 +191,11 @@ fn quoted(word: &str) -> String {
     }
 }
 
-pub(super) fn run(args: &Args, in_force: &InForce, notes: &[String], lang: Lang) -> Result<(), Failure> {
+pub(super) fn run(args: &Args, in_force: &InForce, notes: &[Text], lang: Lang) -> Result<(), Failure> {
     let config = args.config(in_force, lang)?;
     log(args.log_format, "info");
     for note in notes {
-        warn!("{note}");
+        warn!("{}", note.en);
     }
     hide_new_files();
     let _traces = telemetry::export_traces().map_err(|text| Failure::Usage(text.pick(lang).to_owned()))?;

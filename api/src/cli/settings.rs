@@ -31,7 +31,7 @@ pub(super) struct Given {
     pub(super) lang: Lang,
     pub(super) in_force: InForce,
     /// What the user should know, beside what the command says.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Text>,
 }
 
 /// Why there is nothing to run.
@@ -141,10 +141,11 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
     let root = Cli::command();
     let seen = Seen::of(arguments, &root);
     let mut lang = language(seen.lang.as_deref());
-    if seen.asks_for_help {
-        // What the file says is no concern of the help, and may be what help is wanted for.
-        let parsed = root.try_get_matches_from(arguments);
-        return Err(refused(parsed.err(), arguments, lang));
+    // The help does not depend on the file, which may be what help is wanted for.
+    if seen.asks_for_help
+        && let Err(error) = root.clone().try_get_matches_from(arguments)
+    {
+        return Err(refused(error, arguments, lang));
     }
     let path = seen.config.clone().or_else(|| env::var_os("SONAE_CONFIG").filter(|path| !path.is_empty()));
     let path = path.map(PathBuf::from);
@@ -161,14 +162,7 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
         lang = language(Some(&entry.value));
     }
     let settings = settings_of(&root, &seen.verb.iter().map(String::as_str).collect::<Vec<_>>());
-    for (arg, value) in settings.iter().filter_map(|arg| Some((arg, variable_of(arg)?))) {
-        if let Err(error) = check(arg, &value) {
-            let name = variable(arg);
-            let shown = usage::shown_value(arg, &value.to_string_lossy());
-            let reason = usage::reason(&error);
-            faults.push(Text::new(format!("{name}={shown}: {}", reason.ja), format!("{name}={shown}: {}", reason.en)));
-        }
-    }
+    faults.extend(settings.iter().filter_map(fault_of_variable));
     if !faults.is_empty() {
         let lines: Vec<_> = faults.iter().map(|fault| fault.pick(lang)).collect();
         return Err(Refused::Usage(lines.join("\n")));
@@ -176,8 +170,8 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
 
     let command = without_empty_variables(with_defaults(root, &file));
     let parsed = command.try_get_matches_from(arguments);
-    let matches = parsed.map_err(|error| refused(Some(error), arguments, lang))?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| refused(Some(error), arguments, lang))?;
+    let matches = parsed.map_err(|error| refused(error, arguments, lang))?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| refused(error, arguments, lang))?;
     if cli.config != path {
         // It was looked for in the arguments before they were parsed.
         let text =
@@ -185,16 +179,21 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
         return Err(Refused::Usage(text.to_owned()));
     }
     let in_force = in_force(&settings, &matches, &file, path);
-    let notes = exposed(&in_force, &file, lang);
+    let notes = exposed(&in_force, &file);
     Ok(Given { cli, lang, in_force, notes })
 }
 
-fn refused(error: Option<clap::Error>, arguments: &[OsString], lang: Lang) -> Refused {
-    match error {
-        Some(error) if !error.use_stderr() => Refused::Clap(error),
-        Some(error) => Refused::Usage(usage::text(&error, arguments, lang)),
-        None => Refused::Usage(String::new()),
-    }
+fn refused(error: clap::Error, arguments: &[OsString], lang: Lang) -> Refused {
+    if error.use_stderr() { Refused::Usage(usage::text(&error, arguments, lang)) } else { Refused::Clap(error) }
+}
+
+/// What is wrong with the variable of a setting, if anything is.
+fn fault_of_variable(arg: &Arg) -> Option<Text> {
+    let value = variable_of(arg)?;
+    let error = check(arg, &value).err()?;
+    let (name, shown) = (variable(arg), usage::shown_value(arg, &value.to_string_lossy()));
+    let reason = usage::reason(&error);
+    Some(Text::new(format!("{name}={shown}: {}", reason.ja), format!("{name}={shown}: {}", reason.en)))
 }
 
 /// Checks a value as clap would check that of the flag.
@@ -242,7 +241,7 @@ fn in_force(settings: &[Arg], matches: &ArgMatches, file: &SettingsFile, path: O
 }
 
 /// Notes on files with passwords that other users of the machine can read.
-fn exposed(in_force: &InForce, file: &SettingsFile, lang: Lang) -> Vec<String> {
+fn exposed(in_force: &InForce, file: &SettingsFile) -> Vec<Text> {
     let holds_password = |key: &str| {
         let url = file.get(key).and_then(|entry| entry.value.parse::<ServerUrl>().ok());
         url.is_some_and(|url| url.has_password())
@@ -255,7 +254,7 @@ fn exposed(in_force: &InForce, file: &SettingsFile, lang: Lang) -> Vec<String> {
     exposed
         .map(|path| {
             let path = path.display();
-            lang.pick(
+            Text::new(
                 format!("{path} にはパスワードがあり、このマシンの他のユーザーも読めます。chmod o= で外してください"),
                 format!("{path} holds a password, and other users of this machine can read it; run chmod o= on it"),
             )
