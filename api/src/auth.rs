@@ -57,10 +57,8 @@ impl Caller {
         let state = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?;
         let token = bearer(request.headers())?;
         let mut claims = state.keys.verify(token);
-        if claims.is_err() && state.keys.should_refresh_for(token) {
-            if refresh_keys(state.clone()).await {
-                claims = state.keys.verify(token);
-            }
+        if claims.is_err() && state.keys.should_refresh_for(token) && refresh_keys(state.clone()).await {
+            claims = state.keys.verify(token);
         }
         let claims = claims.map_err(refused)?;
         let (tenant, id) = (claims.tenant_id, claims.id);

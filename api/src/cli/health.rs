@@ -32,8 +32,8 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let limit = Duration::from_secs(args.timeout_seconds);
     let path = if args.live { "/livez" } else { "/readyz" };
     match ask(address, path, limit) {
-        Ok((true, _)) if args.live => super::print(&lang.pick("応答しています\n", "the service answers\n")),
-        Ok((true, _)) => super::print(&lang.pick("稼働しています\n", "the service is ready\n")),
+        Ok((true, _)) if args.live => super::print(lang.pick("応答しています\n", "the service answers\n")),
+        Ok((true, _)) => super::print(lang.pick("稼働しています\n", "the service is ready\n")),
         Ok((false, said)) => {
             let said = said.trim();
             let ja = format!("リクエストを受け付けられません（{said}）");
