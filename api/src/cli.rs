@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use schema::tenants::{self, TenantRow};
-use schema::{Bilingual, ConnRole, Notice, Place, RepoError, Scope};
+use schema::{ConnRole, Notice, Place, Scope};
 use scoring::Lang;
 
 use crate::config::DatabaseOptions;
@@ -156,8 +156,7 @@ fn run(given: &settings::Given) -> ExitCode {
         Err(Failure::Data(message)) => (message, 1),
         Err(Failure::Code(code, message)) => (message, code),
         Err(Failure::Step(error)) => {
-            let text = unfit(&*error)
-                .map_or_else(|| faults::step(&*error, lang), |text| lang.pick(&text.ja, &text.en).clone());
+            let text = faults::step(&*error, lang);
             (lang.pick(format!("失敗しました: {text}"), format!("failed: {text}")), 1)
         }
     };
@@ -281,14 +280,6 @@ pub(crate) fn model_of(path: &std::path::Path) -> Result<scoring::Model, crate::
 /// The faults of a folder, for the log.
 pub(crate) fn folder_faults(folder: &std::path::Path, error: &crate::files::folder::FolderError) -> String {
     faults::folder(folder, error, Lang::En)
-}
-
-/// What an error says in both languages, if it is one of tables that do not fit this release.
-fn unfit<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Bilingual> {
-    match error.downcast_ref() {
-        Some(RepoError::Unfit(text)) => Some(text),
-        _ => unfit(error.source()?),
-    }
 }
 
 /// An error and its causes, on one line.

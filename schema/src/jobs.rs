@@ -8,7 +8,7 @@ use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
 use crate::record::BATCH;
 use crate::tables::{export_chunks, import_findings, job_queue, jobs, upload_chunks};
-use crate::{Instant, JobId, JobKind, JobState, TenantId, dialect};
+use crate::{Instant, JobId, JobKind, JobState, TenantId, dialect, migrate};
 
 /// A job.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -231,6 +231,8 @@ pub struct Claimed {
 /// Those of the database.
 pub fn claim(conn: &mut Conn, process: &str, now: Instant) -> Result<Option<Claimed>, RepoError> {
     let Some(taken) = dialect::take_job(conn, process)? else { return Ok(None) };
+    // It stays in the queue for a process whose release works with the tables.
+    migrate::expect_schema(conn)?;
     conn.turn_to(taken.tenant_id)?;
     let before = find(conn, taken.tenant_id, taken.id)?.ok_or(RepoError::TakenOver)?;
     let stalled_count = if before.has_advanced() { 1 } else { before.stalled_count.saturating_add(1) };

@@ -1,10 +1,12 @@
 //! Tables of other releases: older ones are brought up to date, newer ones refused.
 
+use std::time::{Duration, Instant};
+
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use tests::sql::Sql;
 
-use crate::support::{Data, Process, agent, command};
+use crate::support::{Data, Process, admin_token, agent, command, id};
 
 /// What takes the tables back to before a migration.
 const OLDER: &str = "DROP TABLE compatible_migrations; \
@@ -169,4 +171,35 @@ fn a_process_is_not_ready_while_the_tables_are_those_of_another_release() {
     sql(&data, "DELETE FROM __diesel_schema_migrations WHERE version = '29990101000000'");
     let (status, said) = ready(&process);
     assert!(status == 503 && said.contains(PENDING), "{said}");
+}
+
+#[test]
+fn a_process_leaves_jobs_to_others_while_the_tables_are_those_of_another_release() {
+    let data = Data::new();
+    let process = Process::start(&data, &["--rescore-after-seconds", "86400"]);
+    let client = process.client(&admin_token(&data, "default"));
+    sql(&data, NEWER);
+    let headers = [("content-type", "text/csv")];
+    let import = client.send("POST", "/v1/imports?kind=suppliers", &headers, Some(b"supplier_code\nA\n"));
+    assert_eq!(import.status, 202, "{import:?}");
+    let start = Instant::now();
+    while !process.log().contains("newer release") {
+        assert!(start.elapsed() < Duration::from_secs(60), "{}", process.log());
+        std::thread::yield_now();
+    }
+    let job = client.get(&format!("/v1/jobs/{}", id(&import.json))).json;
+    assert_eq!((&job["state"], job["attempt_count"].as_u64()), (&"queued".into(), Some(0)), "{job}");
+    sql(&data, COMPATIBLE);
+    let job = client.ended(id(&import.json));
+    assert_eq!((&job["state"], job["attempt_count"].as_u64()), (&"succeeded".into(), Some(1)), "{job}");
+}
+
+#[test]
+fn what_is_wrong_with_the_tables_is_said_in_japanese_too() {
+    let data = with(NEWER);
+    let said = sonae(&data, &["tenant", "list", "--lang", "ja"]).exits(1);
+    assert!(said.err.contains("29990101000000 に対応していません"), "{said:?}");
+    let data = with(OLDER);
+    let said = sonae(&data, &["migrate", "--check", "--lang", "ja"]).exits(1);
+    assert!(said.err.contains("未適用のマイグレーションが1件あります"), "{said:?}");
 }

@@ -13,9 +13,9 @@ use crate::support::{Data, Process, admin_token, command};
 /// Scores do not follow changes.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
 
-/// The first block of a language below a heading of the manual.
-fn block(heading: &str, language: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate/restore.md");
+/// The first block of a language below a heading of a page of the manual.
+fn block(page: &str, heading: &str, language: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate").join(page);
     let text = fs::read_to_string(path).unwrap();
     let section = text.split_once(&format!("## {heading}\n")).unwrap().1;
     let block = section.split_once(&format!("```{language}\n")).unwrap().1;
@@ -61,8 +61,8 @@ fn run(cluster: &Cluster, script: &str, variables: &[(&str, &str)]) -> Output {
     let path =
         format!("{}:{}:{}", programs.path().display(), cluster.programs().display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");
-    shell.args(["-euc", script]).env("PATH", path).env("SONAE_LANG", "en").envs(variables.iter().copied());
-    shell.output().unwrap()
+    shell.args(["-euc", script]).current_dir(programs.path()).env("PATH", path).env("SONAE_LANG", "en");
+    shell.envs(variables.iter().copied()).output().unwrap()
 }
 
 #[track_caller]
@@ -92,21 +92,29 @@ fn a_backup_by_the_manual_is_restored_by_the_manual_on_any_server_under_any_name
     let (first, second) = (Cluster::start().unwrap(), Cluster::start().unwrap());
     let data = Data::on(&first.url("postgres"));
     let buyers = Buyers::of(&data);
-    let backup = tempfile::tempdir().unwrap();
-    let backup = backup.path().to_str().unwrap();
+    let backups = tempfile::tempdir().unwrap();
 
-    Sql::open(&admin_url(&first, &data)).unwrap().run(&block("Back up PostgreSQL", "sql")).unwrap();
+    Sql::open(&admin_url(&first, &data)).unwrap().run(&block("backup.md", "PostgreSQL", "sql")).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/backup.sh");
     let backup_url = data.url().unwrap().replace("//sonae@", "//sonae_backup@");
-    let folder = data.path().to_str().unwrap();
-    let variables = [("BACKUP", backup), ("BACKUP_URL", backup_url.as_str()), ("SONAE_DATA", folder)];
-    succeeds(&run(&first, &block("Back up PostgreSQL", "sh"), &variables));
+    let variables = [
+        ("SCRIPT", script.to_str().unwrap()),
+        ("BACKUPS", backups.path().to_str().unwrap()),
+        ("BACKUP_DATABASE_URL", &backup_url),
+        ("DATABASE_URL", &data.url().unwrap()),
+        ("SONAE_DATA", data.path().to_str().unwrap()),
+    ];
+    let made = run(&first, "sh \"$SCRIPT\" \"$BACKUPS\"", &variables);
+    succeeds(&made);
+    let backup = String::from_utf8(made.stdout).unwrap();
 
     for server in [&first, &second] {
         let restored = Data::on(&server.url("postgres"));
         let (url, admin_url) = (restored.url().unwrap(), admin_url(server, &restored));
         let folder = restored.path().to_str().unwrap();
-        let variables = [("BACKUP", backup), ("ADMIN_URL", &admin_url), ("DATABASE_URL", &url), ("SONAE_DATA", folder)];
-        let done = run(server, &block("Restore PostgreSQL", "sh"), &variables);
+        let variables =
+            [("BACKUP", backup.trim()), ("ADMIN_URL", &admin_url), ("DATABASE_URL", &url), ("SONAE_DATA", folder)];
+        let done = run(server, &block("restore.md", "Restore PostgreSQL", "sh"), &variables);
         succeeds(&done);
         let said = String::from_utf8_lossy(&done.stdout).into_owned();
         assert!(said.contains("row-level security was incomplete and has been completed"), "{said}");
@@ -150,7 +158,7 @@ fn a_renamed_database_is_served_and_the_roles_of_its_old_name_can_be_dropped() {
     admin.run(&format!("ALTER DATABASE {} RENAME TO \"Sonae-Prod\"", name(&data))).unwrap();
 
     buyers.are_served(&serve(&data, &cluster.url("Sonae-Prod")));
-    let drop = block("What the name of the database means", "sql").replace("old_name", &name(&data));
+    let drop = block("restore.md", "What the name of the database means", "sql").replace("old_name", &name(&data));
     admin.run(&drop).unwrap();
     let roles = "SELECT rolname FROM pg_roles WHERE rolname LIKE '%~_tenant' ESCAPE '~'";
     assert_eq!(admin.texts(roles).unwrap(), ["Sonae-Prod_tenant"]);

@@ -100,6 +100,7 @@ fn in_japanese(error: &(dyn Error + 'static)) -> Option<String> {
         (_, Some(RepoError::Busy(_))) => "データベースが使用中か、応答しません",
         (_, Some(RepoError::Full(_))) => "ディスクに空きがありません",
         (_, Some(RepoError::Unwritable(_))) => "データベースは読み取りだけできます",
+        (_, Some(RepoError::Unfit(text))) => return Some(text.ja.clone()),
         (_, Some(RepoError::Failed(_))) => "データベースの処理に失敗しました",
         _ => return None,
     };

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use schema::{Bilingual, Notice, Pending, Place, SchemaState};
+use schema::{Bilingual, Notice, Pending, Place, RepoError, SchemaState};
 use scoring::Lang;
 
-use super::{DataFolder, Failure, PATIENCE};
+use super::{DataFolder, Failure, PATIENCE, faults, note};
 use crate::service::{hide_new_files, open_database};
 
 /// Bring the tables of the database up to date
@@ -49,15 +49,9 @@ fn migrate(place: &Place, lang: Lang) -> Result<(), Failure> {
 }
 
 fn check(place: &Place, lang: Lang) -> Result<(), Failure> {
-    let looked = SchemaState::of(place, PATIENCE);
-    let state = looked.map_err(|error| {
-        let text = super::unfit(&error).map(|text| lang.pick(&text.ja, &text.en).clone());
-        Failure::Code(UNKNOWN, text.unwrap_or_else(|| super::with_causes(&error)))
-    })?;
-    if let Err(error) = state.refuse_newer() {
-        let text = super::unfit(&error).map(|text| lang.pick(&text.ja, &text.en).clone());
-        return Err(Failure::Code(TOO_NEW, text.unwrap_or_default()));
-    }
+    let failed = |code| move |error: RepoError| Failure::Code(code, faults::step(&error, lang));
+    let state = SchemaState::of(place, PATIENCE).map_err(failed(UNKNOWN))?;
+    state.refuse_newer().map_err(failed(TOO_NEW))?;
     if !state.newer.is_empty() {
         tell(&Notice::Newer { versions: state.newer.clone() }, lang);
     }
@@ -105,8 +99,7 @@ pub(super) fn tell(notice: &Notice, lang: Lang) {
         return;
     }
     let text = described(notice);
-    // Nobody is left to tell if standard error is closed.
-    let _ = writeln!(io::stderr(), "{}", lang.pick(format!("注: {}", text.ja), format!("note: {}", text.en)));
+    note(&lang.pick(text.ja, text.en), lang);
 }
 
 /// A notice in words.
