@@ -24,10 +24,12 @@ use crate::{ReplicaFigures, TenantId};
 
 /// How long a replica may take to begin a transaction: many times what it needs, and no time that a user notices.
 const DEADLINE: Duration = Duration::from_millis(200);
+/// How long it may take if the connection has to be made first.
+const CONNECTING: Duration = Duration::from_secs(1);
 /// How long a replica that was away may take to be tried.
 const TRIAL: Duration = Duration::from_secs(2);
 /// How long a replica is passed over before it is tried: at first, and at most where it fails again soon after.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// A replica that fails sooner than this after it came back is passed over for twice as long as before.
 const SOON: Duration = Duration::from_secs(10);
 /// After this time a transaction that was to begin counts as hung, with all others on the replica at that time.
@@ -115,6 +117,7 @@ impl Replica {
 
     fn try_begin(&self, beginning: &Beginning, tenant: TenantId) -> Option<(Lent, [i64; 2])> {
         let (mut lent, place) = self.0.reserve()?;
+        let deadline = if lent.conn.is_some() { DEADLINE } else { CONNECTING };
         let (tell, told) = mpsc::sync_channel(1);
         let beginning = beginning.clone();
         let started = spawn(move || {
@@ -128,12 +131,12 @@ impl Replica {
         if started.is_err() {
             self.0.state().beginning.remove(&place);
         }
-        match told.recv_timeout(DEADLINE) {
+        match told.recv_timeout(deadline) {
             Ok(Ok(begun)) => return Some(begun),
             // The replica answers: another transaction may begin at once.
             Ok(Err((error, is_lost))) if error.is_full_up() || !is_lost => {}
             Ok(Err((error, _))) => self.pass_over(&error),
-            Err(RecvTimeoutError::Timeout) => self.pass_over(&no_answer_within(DEADLINE)),
+            Err(RecvTimeoutError::Timeout) => self.pass_over(&no_answer_within(deadline)),
             // No thread could be started.
             Err(RecvTimeoutError::Disconnected) => {}
         }
