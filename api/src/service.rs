@@ -471,24 +471,30 @@ fn say_connections(database: &Database) {
 }
 
 /// Waits for a signal, and ends the service: jobs at once, requests once they are answered.
-async fn end_on_signal(runner: Runner, server: ServerHandle) {
+fn end_on_signal(runner: Runner, server: ServerHandle) -> impl Future<Output = ()> {
     use actix_web::rt::signal;
+    // Before the future is polled: until then a signal would end the process in the midst of its work.
     #[cfg(unix)]
-    {
+    let signals = {
         use signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return error!("signals cannot be listened to");
-        };
-        futures_util::future::select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
+        signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)))
+    };
+    async move {
+        #[cfg(unix)]
+        match signals {
+            Ok((mut terminate, mut interrupt)) => {
+                futures_util::future::select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
+            }
+            Err(error) => return error!(%error, "signals cannot be listened to"),
+        }
+        #[cfg(not(unix))]
+        if let Err(error) = signal::ctrl_c().await {
+            return error!(%error, "Ctrl+C cannot be listened to");
+        }
+        notify::stopping();
+        runner.stop();
+        server.stop(true).await;
     }
-    #[cfg(not(unix))]
-    if let Err(error) = signal::ctrl_c().await {
-        return error!(%error, "Ctrl+C cannot be listened to");
-    }
-    notify::stopping();
-    runner.stop();
-    server.stop(true).await;
 }
 
 /// Holds the data folder for this process: two services would run each other's jobs in an embedded database.
