@@ -44,7 +44,7 @@ fn a_server_that_proves_who_it_is_is_reached_encrypted_and_no_other() {
     assert_eq!(service.client(&admin_token(&data, "default")).get("/v1/settings").status, 200);
     let mut admin = Sql::open(&cluster.admin_url("postgres")).unwrap();
     let connections = "SELECT DISTINCT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
-                       WHERE application_name = 'sonae'";
+                       WHERE application_name LIKE 'sonae %'";
     assert_eq!(admin.texts(connections).unwrap(), ["true"]);
 
     let refused = |url: &str| {
