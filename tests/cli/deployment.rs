@@ -325,9 +325,11 @@ fn systemd_takes_the_units_and_finds_little_that_the_service_may_do() {
         let text = here.into_iter().fold(text, |text, (from, to)| text.replace(from, to));
         fs::write(folder.path().join(unit), text).unwrap();
     }
-    let drop_in = folder.path().join("sonae.service.d");
-    fs::create_dir(&drop_in).unwrap();
-    fs::copy(top().join("deploy/systemd/postgresql.conf"), drop_in.join("postgresql.conf")).unwrap();
+    for service in ["sonae.service.d", "sonae-backup.service.d"] {
+        let drop_in = folder.path().join(service);
+        fs::create_dir(&drop_in).unwrap();
+        fs::copy(top().join("deploy/systemd/postgresql.conf"), drop_in.join("postgresql.conf")).unwrap();
+    }
     for unit in ["sonae.service", "sonae-backup.timer"] {
         let unit = folder.path().join(unit);
         // The machine's own units, which may be at fault too, are left out.
