@@ -183,7 +183,7 @@ pub(crate) fn open_database(
             Ok(database)
         }
         Err(error) if error.is_of_disk() && machine::give_up_reserve(folder) => {
-            warn!(error = %crate::cli::with_causes(&error), "the disk is full; the room that was kept for this is used");
+            warn!(error = %crate::cli::with_causes(&error), "the database cannot be opened for writing; the room that is kept for a full disk is used");
             Ok(open()?)
         }
         Err(error) => Err(error.into()),
