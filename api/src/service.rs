@@ -17,10 +17,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant as Clock};
 
 use actix_server::{Server, ServerHandle};
 use actix_web::App;
@@ -122,6 +122,12 @@ pub(crate) struct Store {
 
 /// How long a request waits for a writer in another process, such as `sonae import`.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long jobs have to end after the last request, which has 30 seconds: whoever has asked the process to end kills it
+/// after 60.
+const LAST_WORK: Duration = Duration::from_secs(10);
+/// How often it is looked whether they have.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The buyer of an empty database.
 const FIRST_TENANT: &str = "default";
@@ -262,8 +268,10 @@ pub struct Running {
     runner: Runner,
     /// Serving, then all that ends with it.
     threads: Vec<JoinHandle<()>>,
+    /// Closed when the last request has ended.
+    requests: Mutex<mpsc::Receiver<()>>,
     first_buyer: Option<Name>,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl std::fmt::Debug for Running {
@@ -294,16 +302,35 @@ impl Running {
             // The future only says when it is over; joining the thread says so too.
             drop(handle.stop(true));
         }
-        self.wait();
-    }
-
-    /// Waits until a signal has ended the service.
-    pub fn wait(self) {
         // A panic there has been logged; what is left is to end.
         for thread in self.threads {
             let _ = thread.join();
             self.runner.stop();
         }
+    }
+
+    /// Waits until a signal has ended the service, for the process to end. A thread that then waits for a server that does
+    /// not answer cannot be interrupted: it is left after a while, and with it what it has not committed.
+    pub(crate) fn wait(self) {
+        // Nothing is ever sent.
+        let _ = self.requests.into_inner().unwrap_or_else(PoisonError::into_inner).recv();
+        self.runner.stop();
+        let since = Clock::now();
+        let mut left: Vec<_> = self.threads.iter().filter(|thread| !thread.is_finished()).collect();
+        while !left.is_empty() && since.elapsed() < LAST_WORK {
+            thread::sleep(LOOK_AGAIN);
+            left.retain(|thread| !thread.is_finished());
+        }
+        if left.is_empty() {
+            return;
+        }
+        let names: Vec<_> = left.iter().filter_map(|thread| thread.thread().name()).collect();
+        warn!(
+            threads = names.join(", "),
+            "the process ends without waiting any longer for what it has begun: that is undone, and its job begins again"
+        );
+        // Nobody else may have the folder while a thread is still at work in it: the lock goes with the process.
+        std::mem::forget(self.lock);
     }
 }
 
@@ -391,6 +418,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     };
 
     let (send, started) = mpsc::channel();
+    let (serves, requests) = mpsc::channel();
     let shared = config.clone();
     let jobs = runner.clone();
     let serving = thread::Builder::new()
@@ -425,6 +453,8 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                     }
                     Err(error) => drop(send.send(Err(error))),
                 }
+                // Whatever this thread still waits for, it is no request.
+                drop(serves);
             });
         })
         .map_err(ServeError::Jobs)?;
@@ -436,7 +466,16 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                 notify::ready(address);
             }
             threads.insert(0, serving);
-            Ok(Running { address, admin_address, handles, runner, threads, first_buyer, _lock: lock })
+            Ok(Running {
+                address,
+                admin_address,
+                handles,
+                runner,
+                threads,
+                requests: Mutex::new(requests),
+                first_buyer,
+                lock,
+            })
         }
         Err(error) => {
             runner.stop();

@@ -103,7 +103,8 @@ pub(crate) enum ConnectionFault {
     /// Something between here and the server gives transactions to any session.
     #[error(
         "the way to the database leads through a pool that gives each transaction another session of the server, such as \
-         PgBouncer in transaction mode; use its session mode (pool_mode=session), or connect to the server itself"
+         PgBouncer in transaction mode, or one in session mode that resets nothing between clients; use its session mode \
+         (pool_mode=session) with server_reset_query = DISCARD ALL, or connect to the server itself"
     )]
     TransactionPool,
     /// The server, the database or the role has all the connections it may have.

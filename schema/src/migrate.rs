@@ -81,7 +81,7 @@ pub struct SchemaState {
     pub newer: Vec<String>,
     /// Those of them that it cannot work with.
     pub incompatible: Vec<String>,
-    /// What row-level security lacks, if anything.
+    /// What row-level security lacks, if anything, and who has to do what.
     pub insecure: Option<Bilingual>,
     /// Whether there are no tables at all.
     pub is_new: bool,
@@ -115,11 +115,15 @@ impl SchemaState {
                 let process = server::Process::new(1);
                 let [(mut conn, _), _] = server::connect_tried(url, &process).map_err(RepoError::at_start)?;
                 server::check(&mut conn)?;
+                row_level_security::expect_short_name(&mut conn)?;
+                expect_readable(&mut conn)?;
                 let mut state = Self::of_postgres(&mut conn)?;
                 // Row-level security follows migrations.
                 if state.pending.is_empty() && state.incompatible.is_empty() {
                     let findings = row_level_security::findings(&mut conn)?;
-                    state.insecure = (!findings.is_empty()).then(|| row_level_security::shown(&findings));
+                    if !findings.is_empty() {
+                        state.insecure = Some(row_level_security::untried(&mut conn, &findings)?);
+                    }
                 }
                 Ok(state)
             }

@@ -106,23 +106,64 @@ fn phrase(kind: &str) -> (&'static str, &'static str) {
     }
 }
 
+/// Whether this role may change a role so: make it, or take it.
+fn may_add(conn: &mut PgConnection, finding: &Finding) -> Result<bool, RepoError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bool)]
+        may: bool,
+    }
+    // Since version 16 CREATEROLE gives a role to nobody that its holder did not make.
+    let row: Row = diesel::sql_query(
+        "SELECT rolsuper OR CASE WHEN to_regrole(quote_ident($1)) IS NULL OR current_setting('server_version_num')::INTEGER < 160000 \
+         THEN rolcreaterole ELSE pg_has_role(current_user, to_regrole(quote_ident($1)), 'MEMBER WITH ADMIN OPTION') END AS may \
+         FROM pg_roles WHERE rolname = current_user",
+    )
+    .bind::<Text, _>(&finding.subject)
+    .get_result(conn)?;
+    Ok(row.may)
+}
+
+/// What is lacking before anybody has tried to add it, and who has to do what.
+pub(crate) fn untried(conn: &mut PgConnection, findings: &[Finding]) -> Result<Bilingual, RepoError> {
+    let mut of_others = Vec::new();
+    for finding in findings {
+        if !finding.is_ours || (finding.is_of_role() && !may_add(conn, finding)?) {
+            of_others.push(finding);
+        }
+    }
+    let is_ours_left = of_others.len() < findings.len();
+    Ok(lacking(conn, findings, &of_others, is_ours_left, None))
+}
+
 /// Why the database cannot be used while something is lacking, and who has to do what.
 pub(crate) fn refusal(conn: &mut PgConnection, findings: &[Finding], cause: Option<&RepoError>) -> RepoError {
+    // Statements about tables are the owner's to run, and many.
+    let of_tables = findings.iter().any(|finding| finding.is_ours && !finding.is_of_role());
+    let of_others: Vec<_> = findings.iter().filter(|finding| !finding.is_ours || finding.is_of_role()).collect();
+    RepoError::Unfit(lacking(conn, findings, &of_others, of_tables, cause))
+}
+
+/// What is lacking, with the statements that others have to run; `is_ours_left`: some is the owner's to add.
+fn lacking(
+    conn: &mut PgConnection,
+    findings: &[Finding],
+    of_others: &[&Finding],
+    is_ours_left: bool,
+    cause: Option<&RepoError>,
+) -> Bilingual {
     let what = shown(findings);
     let mut text = Bilingual {
         en: format!("row-level security is incomplete ({})", what.en),
         ja: format!("行レベルセキュリティに不備があります（{}）", what.ja),
     };
-    // Statements about tables are the owner's to run, and many.
-    let of_tables = findings.iter().any(|finding| finding.is_ours && !finding.is_of_role());
-    let of_others = findings.iter().filter(|finding| !finding.is_ours || finding.is_of_role());
-    let fixes: Vec<_> = of_others.map(|finding| format!("{};", finding.fix)).collect();
+    let fixes: Vec<_> = of_others.iter().map(|finding| format!("{};", finding.fix)).collect();
     if !fixes.is_empty() {
         let fixes = fixes.join(" ");
         text.en += &format!("; an administrator has to run, in this database: {fixes}");
         text.ja += &format!("。管理者がこのデータベースで次の文を実行してください: {fixes}");
     }
-    match (of_tables, other_owner(conn)) {
+    match (is_ours_left, other_owner(conn)) {
         (true, Ok(Some(change))) => {
             text.en += &format!(
                 "; the tables belong to another role: run `sonae migrate` as that one, or an administrator has to run, in this database: {change}"
@@ -144,7 +185,7 @@ pub(crate) fn refusal(conn: &mut PgConnection, findings: &[Finding], cause: Opti
         // The statements above come first; the next start does the rest.
         (true, _) | (false, _) => {}
     }
-    RepoError::Unfit(text)
+    text
 }
 
 /// The statement that gives the tables to the login role, if they belong to one that it is not.

@@ -289,10 +289,10 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
 }
 
 /// Stops processes of a server as a machine does that is paused, and lets them go on at the end.
-struct Paused(Vec<String>);
+pub(crate) struct Paused(Vec<String>);
 
 impl Paused {
-    fn new(pids: Vec<String>) -> Self {
+    pub(crate) fn new(pids: Vec<String>) -> Self {
         assert!(!pids.is_empty());
         Self::signal("STOP", &pids);
         Self(pids)

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tests::cluster::Cluster;
 use tests::sql::Sql;
 
+use crate::failures::Paused;
 use crate::gate::{Gate, within};
 use crate::support::{Client, Data, Process, admin_token, command, id};
 
@@ -360,6 +362,30 @@ fn a_process_that_is_told_to_end_hands_its_job_over_at_once() {
     assert!(waited < LEASE / 2, "{waited:?}");
     gate.open();
     assert_eq!(first.wait(), Some(0));
+    has_run_again(&client, &import);
+}
+
+#[test]
+fn a_process_that_is_told_to_end_does_not_wait_for_a_server_that_hangs() {
+    let cluster = Cluster::start().unwrap();
+    let data = Data::on(&cluster.url("postgres"));
+    let mut first = Process::start(&data, &QUIET);
+    let token = admin_token(&data, "default");
+    let (mut gate, import) = half_an_import(&data, &first.client(&token));
+    let mut admin = Sql::open(&cluster.admin_url("postgres")).unwrap();
+    let paused =
+        Paused::new(admin.texts("SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'sonae %'").unwrap());
+    let told_at = Instant::now();
+    let code = first.end("TERM");
+    // The job's thread has ten seconds, and requests, of which there are none, 30.
+    assert!(code == Some(0) && told_at.elapsed() < Duration::from_secs(25), "{code:?} {:?}", told_at.elapsed());
+    assert!(first.log().contains("the process ends without waiting any longer"), "{}", first.log());
+
+    let second = Process::start(&data, &QUIET);
+    let client = second.client(&token);
+    within(30, "taken over", || job(&client, &import)["attempt_count"] == 2);
+    drop(paused);
+    gate.open();
     has_run_again(&client, &import);
 }
 

@@ -316,11 +316,44 @@ fn what_only_an_administrator_can_put_right_is_refused_with_the_statement_to_run
         let refused = command(&tables.data, &["tenant", "list"]).output().unwrap();
         assert_eq!(refused.status.code(), Some(1), "{change}");
         let asked = asked_for(&said);
+        let (code, checked) = tables.migrate(&["--check"]);
+        assert_eq!((code, asked_for(&checked)), (Some(1), asked), "{change}");
+        assert!(!checked.contains("sonae migrate"), "{change}: {checked}");
         tables.admin.run(asked).unwrap_or_else(|error| panic!("{change}: {asked}: {error}"));
         let (code, said) = tables.migrate(&[]);
         assert_eq!((code, said.as_str()), (Some(0), ""), "{change}: {asked}");
         assert_eq!(tables.migrate(&["--check"]), (Some(0), String::new()), "{change}: {asked}");
     }
+}
+
+#[test]
+fn what_the_owner_of_the_tables_can_put_right_is_left_to_sonae_migrate() {
+    let mut tables = Tables::new();
+    for change in [
+        "ALTER TABLE suppliers DISABLE ROW LEVEL SECURITY",
+        "REVOKE {tenant} FROM sonae",
+        "DROP OWNED BY {tenant}, {operator}; DROP ROLE {tenant}, {operator}",
+    ] {
+        let change = tables.named(change);
+        tables.admin.run(&change).unwrap();
+        let (code, said) = tables.migrate(&["--check"]);
+        let has_to_migrate = said.trim().ends_with("; run `sonae migrate`") && !said.contains("administrator");
+        let (_, migrated) = tables.migrate(&[]);
+        assert!(code == Some(1) && has_to_migrate && migrated.is_empty(), "{change}: {said} {migrated}");
+    }
+}
+
+#[test]
+fn a_database_whose_roles_would_have_cut_names_is_refused_by_a_check_too() {
+    let tables = Tables::new();
+    let own = tables.data.url().unwrap();
+    let (server, name) = own.rsplit_once('/').unwrap();
+    let long = format!("{name:_<55}");
+    let mut admin = Sql::open(&superuser()).unwrap();
+    admin.run(&format!("CREATE DATABASE {long} OWNER sonae")).unwrap();
+    let checked = tables.migrate_at(&format!("{server}/{long}"), &["--check"]);
+    admin.run(&format!("DROP DATABASE {long}")).unwrap();
+    assert_eq!(checked, (Some(4), "the name of the database is too long: 54 bytes at most\n".to_owned()));
 }
 
 #[test]
@@ -347,10 +380,14 @@ fn a_login_that_may_not_make_roles_is_told_the_statements_for_both() {
     // It owns nothing either: it is the owner's turn.
     let (code, said) = tables.migrate_at(&url, &[]);
     assert!(code == Some(1) && said.contains("CREATE ROLE") && said.contains("OWNER TO"), "{said}");
+    let (code, checked) = tables.migrate_at(&url, &["--check"]);
+    assert_eq!((code, asked_for(&checked)), (Some(1), asked_for(&said)));
     let asked = asked_for(&said).split_once("; the tables belong").unwrap().0;
     tables.admin.run(asked).unwrap();
     let (_, said) = tables.migrate_at(&url, &[]);
     assert!(said.contains("run `sonae migrate` as that one") && !said.contains("CREATE ROLE"), "{said}");
+    let (code, checked) = tables.migrate_at(&url, &["--check"]);
+    assert_eq!((code, asked_for(&checked)), (Some(1), asked_for(&said)));
     tables.admin.run(asked_for(&said)).unwrap();
     assert_eq!(tables.migrate_at(&url, &[]), (Some(0), String::new()));
     let give_back = format!("REASSIGN OWNED BY {login} TO sonae; DROP OWNED BY {login}; DROP ROLE {login}");

@@ -68,10 +68,7 @@ fn check(place: &Place, lang: Lang) -> Result<(), Failure> {
         }
     }
     if let Some(what) = state.insecure {
-        texts.push(lang.pick(
-            format!("行レベルセキュリティに不備があります（{}）。`sonae migrate` を実行してください", what.ja),
-            format!("row-level security is incomplete ({}); `sonae migrate` completes it", what.en),
-        ));
+        texts.push(lang.pick(what.ja, what.en));
     }
     if texts.is_empty() {
         return super::print(lang.pick("データベースの表は最新です\n", "the tables are up to date\n"));
