@@ -282,6 +282,11 @@ pub(crate) fn folder_faults(folder: &std::path::Path, error: &crate::files::fold
     faults::folder(folder, error, Lang::En)
 }
 
+/// An error and its causes in both languages, on one line each.
+pub(crate) fn failed_step(error: &(dyn Error + 'static)) -> crate::problem::Text {
+    crate::problem::Text::new(faults::step(error, Lang::Ja), faults::step(error, Lang::En))
+}
+
 /// An error and its causes, on one line.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
