@@ -21,7 +21,7 @@ pub(crate) use keys::{Keys, LONGEST_LIFE, NotRetired, USUAL_LIFE, list_keys, pri
 
 use crate::fault::{Fault, Reason};
 use crate::problem::{ApiError, Problem, ProblemKind};
-use crate::service::Allowed;
+use crate::service::{Allowed, OTHER_OWNER};
 use crate::state::State;
 
 /// Who sent a request, by a token that is good.
@@ -137,7 +137,8 @@ async fn refresh_keys(state: Data<State>) -> bool {
     let refreshed = web::block(move || state.keys.refresh()).await.map_err(io::Error::other).flatten();
     // The keys that are known go on verifying tokens.
     refreshed.unwrap_or_else(|error| {
-        warn!(%error, "the folder with the keys cannot be read");
+        let remedy = if error.kind() == io::ErrorKind::PermissionDenied { OTHER_OWNER.1 } else { "" };
+        warn!(%error, "the folder with the keys cannot be read{remedy}");
         false
     })
 }

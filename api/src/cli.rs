@@ -34,7 +34,7 @@ use schema::tenants::{self, TenantRow};
 use schema::{ConnRole, Notice, Place, Scope};
 use scoring::Lang;
 
-use crate::config::DatabaseOptions;
+use crate::config::{DatabaseOptions, other_server};
 use crate::service::{Store, hide_new_files};
 
 /// Sonae (備え): how likely each supplier is to be stopped by a cyber incident, what that would cost, and why.
@@ -232,7 +232,14 @@ impl DataFolder {
         hide_new_files();
         let mut tell = |notice: &Notice| migrate::tell(notice, lang);
         let pending = self.database.pending(&mut tell);
-        Ok(Store::open(&self.data, place, self.database.connections.unwrap_or(CONNECTIONS), PATIENCE, pending)?)
+        // Before the new server is noted in the folder.
+        let moved = other_server(&self.data, place);
+        let store =
+            Store::open(&self.data, place, self.database.connections.unwrap_or(CONNECTIONS), PATIENCE, pending)?;
+        if let Some(text) = moved {
+            note(text.pick(lang), lang);
+        }
+        Ok(store)
     }
 
     fn place(&self, lang: Lang) -> Result<Place, Failure> {
@@ -280,6 +287,11 @@ pub(crate) fn model_of(path: &std::path::Path) -> Result<scoring::Model, crate::
 /// The faults of a folder, for the log.
 pub(crate) fn folder_faults(folder: &std::path::Path, error: &crate::files::folder::FolderError) -> String {
     faults::folder(folder, error, Lang::En)
+}
+
+/// An error and its causes in both languages, on one line each.
+pub(crate) fn failed_step(error: &(dyn Error + 'static)) -> crate::problem::Text {
+    crate::problem::Text::new(faults::step(error, Lang::Ja), faults::step(error, Lang::En))
 }
 
 /// An error and its causes, on one line.

@@ -13,7 +13,7 @@ use clap::builder::BoolishValueParser;
 use schema::{Notice, Pending, ServerUrl};
 
 pub use place::PlaceError;
-pub(crate) use place::{SERVER_NOTE, note_server, url_text};
+pub(crate) use place::{SERVER_NOTE, note_server, other_server, url_text};
 
 /// How large and how slow a request may be.
 #[derive(Debug, Clone, Copy, clap::Args)]

@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::task::Poll;
@@ -27,7 +27,7 @@ use actix_web::App;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schema::tenants::{self, TenantRow};
 use schema::{
@@ -44,18 +44,18 @@ use self::listen::{Rules, bind, listen};
 use self::notify::Pulses;
 use crate::auth::{Keys, keep_keys_current, private_folder};
 use crate::compress::compress;
-use crate::config::{Config, PlaceError, note_server};
+use crate::config::{Config, PlaceError, note_server, other_server};
 use crate::docs::{self, Docs};
 use crate::edge::{Edge, edge};
 use crate::jobs::{Runner, Tools};
 use crate::openapi::InCommon;
-use crate::problem::ApiError;
+use crate::problem::{ApiError, Text};
 use crate::routes::routes;
 use crate::state::{Db, State};
 use crate::telemetry;
 
 pub(crate) use allowed::Allowed;
-pub(crate) use machine::{OWN, free_bytes, hide_new_files, private_file};
+pub(crate) use machine::{OTHER_OWNER, OWN, free_bytes, hide_new_files, naming, private_file};
 pub(crate) use peers::{Peers, Visit};
 pub(crate) use refused::problem_at;
 
@@ -76,7 +76,7 @@ pub enum ServeError {
     Place(#[from] PlaceError),
     /// The certificate or its key cannot be used.
     #[error("the certificate or its key cannot be used: {0}")]
-    Tls(String),
+    Tls(TlsFault),
     /// An address cannot be listened on.
     #[error("cannot listen on {0}")]
     Listen(String, #[source] io::Error),
@@ -100,6 +100,9 @@ pub enum ServeError {
     /// The jobs cannot run.
     #[error("jobs cannot run")]
     Jobs(#[source] io::Error),
+    /// The threads that serve requests ended at once.
+    #[error("the service ended as it began")]
+    Ended(#[source] io::Error),
 }
 
 impl ServeError {
@@ -142,7 +145,7 @@ impl Store {
         patience: Duration,
         pending: Pending<'_>,
     ) -> Result<Self, ServeError> {
-        private_folder(folder).map_err(ServeError::Data)?;
+        make_data_folder(folder)?;
         machine::hide(folder).map_err(ServeError::Data)?;
         let keys = Keys::open(folder).map_err(ServeError::Data)?;
         let database = open_database(place, connection_count, patience, pending)?;
@@ -165,6 +168,10 @@ impl Store {
         let keys = Keys::read(folder).map_err(ServeError::Data)?;
         Ok(Self { database: Database::open_read_only(folder, connection_count, patience)?, keys })
     }
+}
+
+fn make_data_folder(folder: &Path) -> Result<(), ServeError> {
+    private_folder(folder).map_err(naming(folder)).map_err(ServeError::Data)
 }
 
 /// Opens a database, without the keys.
@@ -340,19 +347,23 @@ impl Running {
 /// When the data folder, the certificate or an address cannot be used.
 pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let connection_count = affordable_connections(config)?;
-    private_folder(&config.data).map_err(ServeError::Data)?;
+    make_data_folder(&config.data)?;
     let place = config.database.place(&config.data)?;
     let lock = match place {
         Place::Folder(_) => lock(&config.data)?,
         // Several processes may share a server, and the folder with the keys.
         Place::Server { .. } => None,
     };
+    let tls =
+        config.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose().map_err(ServeError::Tls)?;
     let model = config.model.as_deref().map_or_else(|| Ok(scoring::Model::default()), crate::cli::model_of)?;
     if config.handles_signals {
         notify::opening();
     }
     let mut log = |notice: &Notice| info!("{}", crate::cli::migrate::described(notice).en);
     let pending = config.database.pending(&mut log);
+    // Before the new server is noted in the folder.
+    let moved = other_server(&config.data, &place);
     let (store, can_write) = match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending), &place)
     {
         (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
@@ -365,6 +376,9 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         }
         (store, _) => (store?, true),
     };
+    if let Some(text) = moved {
+        warn!("{}", text.en);
+    }
     say_connections(&store.database);
     let buyers = store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
     let has_default = buyers.iter().any(|buyer| buyer.name.as_str() == FIRST_TENANT);
@@ -399,7 +413,6 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         },
         uploads: matches!(place, Place::Folder(_)).then(|| config.data.clone()),
     });
-    let tls = config.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
     let metrics = telemetry::metrics::recorder();
     let document = document();
     let docs = Docs::new(&document).map_err(ServeError::Document)?;
@@ -441,9 +454,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                         // Polled for the first time it starts its threads, which take what comes in from then on.
                         if let Poll::Ready(ended) = poll_fn(|cx| Poll::Ready(main.as_mut().poll(cx))).await {
                             other.stop(false).await;
-                            let error =
-                                ended.err().unwrap_or_else(|| io::Error::other("the service ended as it began"));
-                            return drop(send.send(Err(error)));
+                            return drop(send.send(Err(ended.err().map_or_else(ended_early, ServeError::Ended))));
                         }
                         // Nobody waits for the addresses any more when the caller is gone.
                         let _ = send.send(Ok((addresses, handles)));
@@ -458,7 +469,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
             });
         })
         .map_err(ServeError::Jobs)?;
-    let started = started.recv().unwrap_or_else(|_| Err(io::Error::other("the service ended as it began")));
+    let started = started.recv().unwrap_or_else(|_| Err(ended_early()));
     match started {
         Ok(([address, admin_address], handles)) => {
             info!(%address, %admin_address, "serving");
@@ -480,9 +491,13 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         Err(error) => {
             runner.stop();
             threads.into_iter().for_each(|thread| drop(thread.join()));
-            Err(ServeError::Listen(format!("{} and {}", config.listen, config.admin_listen), error))
+            Err(error)
         }
     }
+}
+
+fn ended_early() -> ServeError {
+    ServeError::Ended(io::Error::other("no reason is known"))
 }
 
 /// Says how many connections the processes that share a server may need, and warns where it does not let them have those.
@@ -539,10 +554,15 @@ fn end_on_signal(runner: Runner, server: ServerHandle) -> impl Future<Output = (
 /// Holds the data folder for this process: two services would run each other's jobs in an embedded database.
 fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
     let path = folder.join("serve.lock");
-    let opened = machine::private_file().create(true).truncate(false).open(&path).map_err(ServeError::Data);
+    let opened = machine::private_file()
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(naming(&path))
+        .map_err(ServeError::Data);
     let file = match opened {
         // Where nothing can be written, one that is there does as well.
-        Err(error) if error.is_of_disk() => match File::open(path) {
+        Err(error) if error.is_of_disk() => match File::open(&path) {
             Ok(file) => file,
             Err(_) => return Ok(None),
         },
@@ -551,7 +571,7 @@ fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(fs::TryLockError::WouldBlock) => Err(ServeError::InUse),
-        Err(fs::TryLockError::Error(error)) => Err(ServeError::Data(error)),
+        Err(fs::TryLockError::Error(error)) => Err(ServeError::Data(naming(&path)(error))),
     }
 }
 
@@ -597,10 +617,16 @@ struct Parts {
     pulses: Option<Pulses>,
 }
 
-fn servers(config: &Config, parts: Parts) -> io::Result<Servers> {
+fn servers(config: &Config, parts: Parts) -> Result<Servers, ServeError> {
     let Parts { state, docs, allowed, probe, gauges, tls, metrics, connection_count, pulses } = parts;
-    let (listener, admin_listener) = (bind(config.listen)?, bind(config.admin_listen)?);
-    let addresses = [listener.local_addr()?, admin_listener.local_addr()?];
+    let failed = |address: SocketAddr| move |error| ServeError::Listen(address.to_string(), error);
+    let listening = |address: SocketAddr| {
+        let bound = bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        bound.map_err(failed(address))
+    };
+    let ((address, listener), (admin_address, admin_listener)) =
+        (listening(config.listen)?, listening(config.admin_listen)?);
+    let addresses = [address, admin_address];
     let per_address = config.connection_limits.max_connections_per_address;
     // One address never has all of them.
     let per_address = per_address.min(u32::try_from(connection_count / 2).unwrap_or(u32::MAX)).max(1);
@@ -634,7 +660,8 @@ fn servers(config: &Config, parts: Parts) -> io::Result<Servers> {
             .configure(docs::routes)
             .wrap(from_fn(compress))
             .wrap(from_fn(edge))
-    })?;
+    })
+    .map_err(failed(config.listen))?;
     let (probe, metrics, gauges) = (Data::new(probe), Data::new(metrics), Data::new(gauges));
     let admin = Server::build().workers(1).disable_signals();
     let rules = Rules { peers: Some(Peers::new(ADMIN_CONNECTIONS, "connections to the admin listener")), ..rules };
@@ -646,20 +673,75 @@ fn servers(config: &Config, parts: Parts) -> io::Result<Servers> {
             .app_data(probe.clone())
             .configure(admin::routes)
             .wrap(admin::headers())
-    })?;
+    })
+    .map_err(failed(config.admin_listen))?;
     Ok((main.run(), admin.run(), addresses))
 }
 
-fn tls(certificate: &Path, key: &Path) -> Result<ServerConfig, ServeError> {
-    let failed = |path: &Path, error: String| ServeError::Tls(format!("{}: {error}", path.display()));
+/// Why a certificate and its key cannot be used.
+#[derive(Debug)]
+pub struct TlsFault {
+    /// Whether the file of the key is at fault, and not that of the certificate.
+    pub(crate) is_of_key: bool,
+    /// The file.
+    pub(crate) path: PathBuf,
+    pub(crate) why: Text,
+}
+
+impl std::fmt::Display for TlsFault {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}: {}", self.path.display(), self.why.en)
+    }
+}
+
+/// Reads a certificate chain and its key.
+pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsFault> {
+    let of_certificate = |why| TlsFault { is_of_key: false, path: certificate.to_owned(), why };
+    let of_key = |why| TlsFault { is_of_key: true, path: key.to_owned(), why };
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
-    let chain = chain.map_err(|error| failed(certificate, error.to_string()))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, error.to_string()))?;
+    let chain = chain.map_err(|error| of_certificate(pem_text(&error)))?;
+    if chain.is_empty() {
+        return Err(of_certificate(Text::new("PEM形式の証明書がありません", "there is no certificate in it, as PEM")));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        of_key(match error {
+            pem::Error::NoItemsFound => {
+                Text::new("PEM形式の秘密鍵がありません", "there is no private key in it, as PEM")
+            }
+            error => pem_text(&error),
+        })
+    })?;
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    // The key first: a fault after that is one of the certificate, or they do not belong together.
+    if let Err(error) = provider.key_provider.load_private_key(private.clone_key()) {
+        return Err(of_key(Text::new(
+            format!("秘密鍵として使えません（{error}）"),
+            format!("no private key that can be used ({error})"),
+        )));
+    }
     ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
-        .map_err(|error| failed(certificate, error.to_string()))
+        .map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                let certificate = certificate.display();
+                of_key(Text::new(
+                    format!("{certificate} の証明書の秘密鍵ではありません"),
+                    format!("not the private key of the certificate in {certificate}"),
+                ))
+            }
+            error => of_certificate(Text::new(
+                format!("証明書として使えません（{error}）"),
+                format!("no certificate that can be used ({error})"),
+            )),
+        })
+}
+
+fn pem_text(error: &pem::Error) -> Text {
+    match error {
+        pem::Error::Io(error) => Text::new(format!("読めません: {error}"), format!("it cannot be read: {error}")),
+        error => Text::new(format!("PEMとして読めません: {error}"), format!("it cannot be read as PEM: {error}")),
+    }
 }
 
 impl From<ServeError> for ApiError {

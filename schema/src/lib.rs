@@ -51,7 +51,7 @@ pub use migrate::{Notice, Pending, SchemaState, expect_schema};
 pub use postgres::ConnectionNeeds;
 pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
 pub use search::search_text;
-pub use server_url::{ServerUrl, UrlError};
+pub use server_url::{SSL_MODES, ServerUrl, UrlError};
 pub use sqlite::copy_embedded;
 pub use values::*;
 pub use waits::Waits;

@@ -54,6 +54,9 @@ pub enum UrlError {
     /// An option twice.
     #[error("the database's URL holds the option {0} twice")]
     Twice(&'static str),
+    /// A way to encrypt that PostgreSQL does not know.
+    #[error("the database's URL holds an sslmode that is none; write one of {}", SSL_MODES.join(", "))]
+    SslMode,
     /// A service in place of a host.
     #[error("the database's URL names a service; name the host in place of it")]
     Service,
@@ -92,6 +95,9 @@ const USUAL: [(&str, &str); 6] = [
     ("keepalives_count", "3"),
     ("application_name", "sonae"),
 ];
+
+/// What `sslmode` may be.
+pub const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 /// The options that libpq takes in a URL. It would show others, which may be a part of a password.
 const OPTIONS: [&str; 51] = [
@@ -168,6 +174,9 @@ impl FromStr for ServerUrl {
         if option("service").is_some() || option("servicefile").is_some() {
             return Err(UrlError::Service);
         }
+        if option("sslmode").is_some_and(|option| !SSL_MODES.contains(&option.value.as_str())) {
+            return Err(UrlError::SslMode);
+        }
 
         let hosts = without_ports(parts.hosts)?;
         let named = option("host").map_or(hosts.as_str(), |option| &option.value);
@@ -226,6 +235,23 @@ impl ServerUrl {
     /// The URL as it was given, but without passwords: libpq then takes one from PGPASSWORD or ~/.pgpass.
     pub fn without_password(&self) -> &str {
         &self.0.without_password
+    }
+
+    /// Whether both lead to the same database, whoever logs in: by hosts, ports and the database's name.
+    pub fn is_same_database(&self, other: &Self) -> bool {
+        self.hosts_and_database() == other.hosts_and_database()
+    }
+
+    /// `db.example.jp:5432/sonae`
+    fn hosts_and_database(&self) -> String {
+        let shown = self.0.shown.trim_start_matches("postgres://");
+        let (authority, database) = shown.split_once('/').unwrap_or((shown, ""));
+        let hosts = authority.rsplit('@').next().unwrap_or_default();
+        let with_port = |host: &str| {
+            let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && !port.ends_with(']'));
+            if has_port { host.to_owned() } else { format!("{}:5432", host.trim_end_matches(':')) }
+        };
+        format!("{}/{database}", hosts.split(',').map(with_port).collect::<Vec<_>>().join(","))
     }
 
     /// Whether a password stands in it.

@@ -464,6 +464,13 @@ mod running {
         let (code, said) = check(&[]);
         assert!(code == Some(1) && said.contains("is not the file that the service has open"), "{said}");
         assert_eq!(check(&["--live"]).0, Some(0));
+        let (code, said) = check(&["--lang", "ja"]);
+        assert!(code == Some(1) && said.contains("サービスが開いているファイルではありません"), "{said}");
+        // Monitors, which ask for no language, go on reading English.
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut answer = agent.get(format!("http://{}/readyz", service.admin)).call().unwrap();
+        let said = answer.body_mut().read_to_string().unwrap();
+        assert!(said.contains("is not the file that the service has open"), "{said}");
 
         let admin = service.admin.clone();
         service.end();

@@ -131,7 +131,9 @@ fn all_faults_of_the_file_and_the_environment_are_named_at_once() {
 #[test]
 fn a_file_that_is_not_there_or_no_toml_is_refused() {
     let text = run(&mut config(Some(Path::new("/nowhere/sonae.toml")))).fails_with(2);
-    assert!(text.starts_with("/nowhere/sonae.toml cannot be read: "), "{text}");
+    assert!(text.starts_with("--config: /nowhere/sonae.toml cannot be read: "), "{text}");
+    let text = run(config(None).env("SONAE_CONFIG", "/nowhere/sonae.toml")).fails_with(2);
+    assert!(text.starts_with("SONAE_CONFIG: /nowhere/sonae.toml cannot be read: "), "{text}");
     let (_folder, path) =
         file("listen = \"127.0.0.1:8080\"\ndatabase_url = \"postgres://sonae:TopSecret@localhost/sonae\n");
     let text = run(&mut config(Some(&path))).fails_with(2);
@@ -352,7 +354,14 @@ fn the_address_of_the_database_is_read_from_the_first_line_of_a_file() {
     assert!(text.contains("--database-url and --database-url-file are both set"), "{text}");
     fs::remove_file(&path).unwrap();
     let text = run(&mut list()).fails_with(2);
-    assert!(text.contains(&format!("{} cannot be read", path.display())), "{text}");
+    let expected = format!("--database-url-file (DATABASE_URL_FILE): {} cannot be read", path.display());
+    assert!(text.contains(&expected), "{text}");
+    for blank in ["", "\n", "  \npostgres://sonae:TopSecret@127.0.0.1:1/there\n"] {
+        fs::write(&path, blank).unwrap();
+        let text = run(&mut list()).fails_with(2);
+        assert!(text.contains(&format!("the first line of {} is empty", path.display())), "{text}");
+        assert!(!text.contains("holds a password"), "{text}");
+    }
     let alone =
         run(sonae().args(["tenant", "list", "--lang", "en"]).env("DATABASE_REPLICA_URL", "postgres://localhost/x"));
     assert!(alone.fails_with(2).contains("needs a server that the replica follows"));
@@ -368,6 +377,130 @@ fn a_file_with_a_password_that_others_can_read_is_told() {
         let said = run(&mut config(Some(&path))).ok().stderr();
         assert_eq!(said.contains("other users of this machine can read it"), is_told, "{said}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_with_a_url_is_told_of_only_with_a_password() {
+    let (_folder, path) = file("");
+    for (url, is_told) in [("postgres://sonae@localhost/sonae", false), ("postgres://sonae:x@localhost/sonae", true)] {
+        fs::write(&path, url).unwrap();
+        let said = run(config(None).env("DATABASE_URL_FILE", &path)).ok().stderr();
+        assert_eq!(said.contains("holds a password"), is_told, "{said}");
+    }
+}
+
+/// A certificate and its key, as files in a folder.
+fn certificate(folder: &Path, name: &str) -> [String; 2] {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    [("crt", made.cert.pem()), ("key", made.signing_key.serialize_pem())].map(|(ending, text)| {
+        let path = folder.join(format!("{name}.{ending}"));
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    })
+}
+
+#[test]
+fn config_and_serve_refuse_the_same_settings_before_anything_is_made() {
+    let folder = TempDir::new().unwrap();
+    let [[chain, key], [_, other_key]] = ["own", "other"].map(|name| certificate(folder.path(), name));
+    let plain = folder.path().join("plain.pem").to_str().unwrap().to_owned();
+    fs::write(&plain, "model_version = 3\n").unwrap();
+    let cases: [(&[&str], &str); 8] = [
+        (&["--tls-cert", "/nope", "--tls-key", &key], "--tls-cert /nope: it cannot be read: "),
+        (&["--tls-cert", &chain, "--tls-key", "/nope2"], "--tls-key /nope2: it cannot be read: "),
+        (&["--tls-cert", &plain, "--tls-key", &key], "plain.pem: there is no certificate in it"),
+        (&["--tls-cert", &chain, "--tls-key", &plain], "plain.pem: there is no private key in it"),
+        (&["--tls-cert", &chain, "--tls-key", &other_key], "other.key: not the private key of the certificate in "),
+        (&["--model", "/nope"], "--model /nope cannot be read: "),
+        (&["--model", &plain], "plain.pem is no model"),
+        (
+            &["--database-url", "postgres://127.0.0.1:1/x?sslmode=bogus"],
+            "write one of disable, allow, prefer, require, verify-ca, verify-full",
+        ),
+    ];
+    let data = folder.path().join("data");
+    for (settings, expected) in cases {
+        for verb in ["config", "serve"] {
+            let mut command = sonae();
+            command.args([verb, "--lang", "en", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+            let done = run(command.args(settings).env("SONAE_DATA", &data));
+            let said = done.stderr();
+            assert!(done.0.status.code() == Some(2) && said.contains(expected), "{verb} {settings:?}: {said}");
+            assert!(said.starts_with(settings[settings.len() - 2]) || said.starts_with(settings[0]), "{said}");
+        }
+    }
+    assert!(!data.exists());
+    run(config(None).args(["--tls-cert", &chain, "--tls-key", &key, "--listen", "0.0.0.0:0"])).ok();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_data_folder_that_cannot_be_used_is_refused_with_the_file_that_is_at_fault() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    let folder = TempDir::new().unwrap();
+    let list = || {
+        let mut command = sonae();
+        command.args(["tenant", "list", "--data"]).arg(folder.path());
+        command
+    };
+    run(&mut list()).ok();
+    let keys = folder.path().join("keys");
+    let key = fs::read_dir(&keys).unwrap().map(|entry| entry.unwrap().path());
+    let key = key.into_iter().find(|path| path.extension().is_some_and(|ending| ending == "p8")).unwrap();
+    let is_root = folder.path().metadata().unwrap().uid() == 0;
+    if is_root {
+        let all = [folder.path(), &keys].map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+        let all: Vec<_> = all.into_iter().flatten().filter(|path| *path != key).collect();
+        all.iter().map(PathBuf::as_path).chain([folder.path()]).for_each(|path| {
+            chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        });
+    } else {
+        fs::set_permissions(&key, fs::Permissions::from_mode(0)).unwrap();
+    }
+    for (lang, remedy) in [("en", "another user may own it"), ("ja", "別のユーザーが所有している")] {
+        let mut command = list();
+        command.args(["--lang", lang]);
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let Ok(done) = command.output() else {
+            return eprintln!("nobody else may run the command here");
+        };
+        let text = Ran(done).fails_with(1);
+        let named = format!("{}: Permission denied", key.display());
+        assert!(text.contains(&named) && text.contains(remedy) && text.contains("sudo chown"), "{text}");
+    }
+}
+
+#[test]
+fn a_backup_into_its_own_data_folder_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    run(sonae().args(["tenant", "list", "--data"]).arg(&data)).ok();
+    let backup = |dir: PathBuf| run(sonae().args(["backup", "--lang", "en", "--data"]).arg(&data).arg(dir));
+    for inside in [data.join("backup"), data.join("keys/backup"), folder.path().join("data/../data/backup")] {
+        let text = backup(inside.clone()).fails_with(2);
+        assert!(text.contains("is inside the data folder") && !inside.exists(), "{text}");
+    }
+    backup(folder.path().join("data-backup")).ok();
+}
+
+#[test]
+fn a_service_on_all_addresses_is_named_as_this_machine_reaches_it() {
+    let folder = TempDir::new().unwrap();
+    let [chain, key] = certificate(folder.path(), "own");
+    let mut serve = sonae();
+    serve.args(["serve", "--listen", "0.0.0.0:0", "--admin-listen", "127.0.0.1:0", "--tls-cert", &chain]);
+    serve.args(["--tls-key", &key]).env("SONAE_DATA", folder.path().join("data"));
+    let mut service = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(service.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    service.kill().unwrap();
+    service.wait().unwrap();
+    assert!(line.starts_with("https://localhost:"), "{line}");
 }
 
 #[test]

@@ -16,8 +16,8 @@ fn start(service: &mut Command) -> (Child, String, String) {
 }
 
 /// Runs a line in another terminal, where `typed` is typed in.
-fn paste(data: &Data, line: &str, typed: &str) -> String {
-    let mut shell = Command::new("bash");
+fn paste(shell: &str, data: &Data, line: &str, typed: &str) -> String {
+    let mut shell = Command::new(shell);
     for (variable, _) in command(data, &[]).get_envs() {
         shell.env_remove(variable);
     }
@@ -44,12 +44,15 @@ fn the_hint_of_the_service_makes_a_token_in_a_terminal_that_knows_nothing_of_the
     assert_ne!(plain, with_password);
     let file = data.path().with_extension("url");
     fs::write(&file, format!("{with_password}\n")).unwrap();
-    for (variable, value) in
-        [("DATABASE_URL", &*plain), ("DATABASE_URL", &with_password), ("DATABASE_URL_FILE", file.to_str().unwrap())]
-    {
+    for (shell, variable, value) in [
+        ("sh", "DATABASE_URL", &*plain),
+        ("sh", "DATABASE_URL", &with_password),
+        ("bash", "DATABASE_URL", &with_password),
+        ("sh", "DATABASE_URL_FILE", file.to_str().unwrap()),
+    ] {
         let mut service = command(&data, &[]);
         let (mut service, address, hint) = start(service.env_remove("DATABASE_URL").env(variable, value));
-        let token = paste(&data, &hint, "hush/hush");
+        let token = paste(shell, &data, &format!("{hint} && test -z \"$PGPASSWORD\""), "hush/hush");
         let is_good = is_good(&address, &token);
         service.kill().unwrap();
         service.wait().unwrap();
@@ -74,5 +77,33 @@ fn a_command_that_is_not_told_of_the_server_makes_no_database_beside_the_keys_of
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains(note.trim()) && said.contains("set DATABASE_URL"), "{said}");
     assert!(!data.path().join("sonae.db").exists());
-    assert!(list(&url).status.success());
+    let again = list(&url);
+    assert!(again.status.success());
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(!said.contains("belonged to"), "{said}");
+}
+
+#[test]
+fn a_data_folder_that_goes_over_to_another_database_is_told() {
+    let data = Data::new();
+    let url = data.url().unwrap();
+    let list = |lang: &str| {
+        let mut list = command(&data, &["tenant", "list", "--lang", lang]);
+        let done = list.env("DATABASE_URL", &url).output().unwrap();
+        assert!(done.status.success());
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let note = data.path().join("database-server");
+    let now = url.split('?').next().unwrap();
+    for (lang, told) in [("en", "belonged to a service with"), ("ja", "のサービスのデータフォルダーでしたが")]
+    {
+        fs::write(&note, "postgres://sonae@db.example.jp/sonae\n").unwrap();
+        let said = list(lang);
+        assert!(said.contains(told) && said.contains("postgres://sonae@db.example.jp/sonae"), "{said}");
+        assert!(said.contains(now) && !list(lang).contains(told), "{said}");
+        assert_eq!(fs::read_to_string(&note).unwrap().trim(), now);
+    }
+    // Another user of the same database.
+    fs::write(&note, format!("{}\n", now.replace("sonae@", "somebody@"))).unwrap();
+    assert!(!list("en").contains("belonged to"));
 }

@@ -17,7 +17,7 @@ use schema::{Choice, Instant, Role, TenantId, TokenId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::service::private_file;
+use crate::service::{naming, private_file};
 
 /// How long a token is good where nothing else is asked for.
 pub(crate) const USUAL_LIFE: TimeDelta = TimeDelta::hours(12);
@@ -104,7 +104,7 @@ impl Keys {
     /// Reads the keys of a data folder, and makes the first one if it has none.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let folder = folder.join("keys");
-        private_folder(&folder)?;
+        private_folder(&folder).map_err(naming(&folder))?;
         // Two processes that begin together must not make a key each: the one would not know the other's.
         let lock = lock(&folder)?;
         if key_ids(&folder)?.is_empty() {
@@ -232,7 +232,10 @@ pub(crate) fn retire_key(folder: &Path, id: &str, now: bool) -> Result<(), NotRe
 impl KeySet {
     fn read(folder: &Path) -> io::Result<Self> {
         let ids = key_ids(folder)?;
-        let keys = ids.into_iter().map(|id| fs::read(key_path(folder, &id)).map(|der| (id, der)));
+        let keys = ids.into_iter().map(|id| {
+            let path = key_path(folder, &id);
+            fs::read(&path).map(|der| (id, der)).map_err(naming(&path))
+        });
         Self::of(keys.collect::<io::Result<_>>()?)?.proved()
     }
 
@@ -334,7 +337,8 @@ impl KeySet {
 
 /// Holds the folder, so that only one process at a time adds and removes keys.
 fn lock(folder: &Path) -> io::Result<File> {
-    let lock = private_file().create(true).truncate(false).open(folder.join(".lock"))?;
+    let path = folder.join(".lock");
+    let lock = private_file().create(true).truncate(false).open(&path).map_err(naming(&path))?;
     lock.lock()?;
     Ok(lock)
 }
@@ -342,7 +346,7 @@ fn lock(folder: &Path) -> io::Result<File> {
 /// The ids of the keys in a folder, in their order: file names without their ending.
 fn key_ids(folder: &Path) -> io::Result<Vec<String>> {
     let mut ids = Vec::new();
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder).map_err(naming(folder))? {
         let path = entry?.path();
         if let (Some("p8"), Some(id)) =
             (path.extension().and_then(|ending| ending.to_str()), path.file_stem().and_then(|stem| stem.to_str()))
@@ -369,7 +373,7 @@ fn make_key(folder: &Path) -> io::Result<String> {
     let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .map_err(|_| io::Error::other("no key could be made"))?;
     // Whole or not at all, and readable by nobody else: a temporary file begins as such.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(naming(folder))?;
     file.write_all(key.as_ref())?;
     file.as_file().sync_all()?;
     let id = uuid::Uuid::now_v7().to_string();

@@ -39,9 +39,16 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
             format!("{} is no data folder of Sonae; name it by --data", data.display()),
         ));
     }
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_inside = |data: &Path| parent.canonicalize().is_ok_and(|parent| parent.starts_with(data));
+    if data.canonicalize().is_ok_and(|data| is_inside(&data)) {
+        return Err(usage(
+            format!("{shown} はデータフォルダーの中です。別の場所、できれば別のディスクを指定してください"),
+            format!("{shown} is inside the data folder; name a folder elsewhere, best on another disk"),
+        ));
+    }
     let place = args.data.place(lang)?;
     hide_new_files();
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let unfinished = tempfile::Builder::new().prefix(".sonae-backup-").tempdir_in(parent).map_err(|error| {
         usage(format!("{shown} を作れません（{error}）"), format!("{shown} cannot be made ({error})"))
     })?;

@@ -1,6 +1,7 @@
 //! Faults in data as text: file, line, column, value, reason and remedy.
 
 use std::error::Error;
+use std::io;
 use std::path::Path;
 
 use schema::{RepoError, ValueError};
@@ -11,7 +12,7 @@ use crate::config::PlaceError;
 use crate::fault::Reason;
 use crate::files::folder::{FileFault, FolderError};
 use crate::files::printable;
-use crate::service::ServeError;
+use crate::service::{OTHER_OWNER, ServeError};
 
 pub(super) fn folder(folder: &Path, error: &FolderError, lang: Lang) -> String {
     match error {
@@ -78,10 +79,17 @@ pub(super) fn step(error: &(dyn Error + 'static), lang: Lang) -> String {
         Lang::Ja => in_japanese(error),
         Lang::En => None,
     };
-    let Some(own) = own else { return with_causes(error) };
-    match error.source() {
-        Some(cause) => format!("{own}: {}", step(cause, lang)),
-        None => own,
+    let text = match (own, error.source()) {
+        (None, _) => with_causes(error),
+        (Some(own), Some(cause)) => format!("{own}: {}", step(cause, lang)),
+        (Some(own), None) => own,
+    };
+    match error.downcast_ref::<ServeError>() {
+        Some(ServeError::Data(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let (ja, en) = OTHER_OWNER;
+            text + lang.pick(ja, en)
+        }
+        _ => text,
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let address = args.admin_listen;
     let limit = Duration::from_secs(args.timeout_seconds);
     let path = if args.live { "/livez" } else { "/readyz" };
-    match ask(address, path, limit) {
+    match ask(address, path, lang, limit) {
         Ok((true, _)) if args.live => super::print(lang.pick("応答しています\n", "the service answers\n")),
         Ok((true, _)) => super::print(lang.pick("稼働しています\n", "the service is ready\n")),
         Ok((false, said)) => {
@@ -62,7 +62,7 @@ fn is_late(error: &io::Error) -> bool {
 }
 
 /// Asks for a path; gives whether the answer is a good one, and its text.
-fn ask(address: SocketAddr, path: &str, limit: Duration) -> io::Result<(bool, String)> {
+fn ask(address: SocketAddr, path: &str, lang: Lang, limit: Duration) -> io::Result<(bool, String)> {
     let end = Instant::now() + limit;
     let left = || match end.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(io::Error::from(io::ErrorKind::TimedOut)),
@@ -70,7 +70,13 @@ fn ask(address: SocketAddr, path: &str, limit: Duration) -> io::Result<(bool, St
     };
     let mut stream = TcpStream::connect_timeout(&address, left()?)?;
     stream.set_write_timeout(Some(left()?))?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    let head = [
+        format!("GET {path} HTTP/1.1"),
+        format!("Host: {address}"),
+        format!("Accept-Language: {}", lang.pick("ja", "en")),
+        "Connection: close".to_owned(),
+    ];
+    stream.write_all(format!("{}\r\n\r\n", head.join("\r\n")).as_bytes())?;
     let mut answer = Vec::new();
     let mut part = [0; 1024];
     while (answer.len() as u64) < LONGEST {

@@ -13,6 +13,7 @@ use scoring::Lang;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
+use super::score::read_model;
 use super::settings::{InForce, Origin};
 use super::{DataFolder, Failure};
 use crate::config::{Config, ConnectionLimits, Limits};
@@ -113,6 +114,15 @@ impl Args {
                 ));
             }
         };
+        if let Some((certificate, key)) = &tls
+            && let Err(fault) = service::tls(certificate, key)
+        {
+            let key = if fault.is_of_key { "tls_key" } else { "tls_cert" };
+            return Err(usage(key, &fault.path.display(), &fault.why.ja, &fault.why.en));
+        }
+        if let Err(Failure::Usage(text) | Failure::Data(text)) = read_model(self.model.as_deref(), lang) {
+            return Err(Failure::Usage(format!("{} {text}", in_force.name("model"))));
+        }
         // What is wrong with the URL is a matter of usage, and said before anything begins.
         self.data.place(lang)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -161,8 +171,12 @@ impl Args {
                 let address = quoted(url.without_password());
                 let with_url = format!("DATABASE_URL={address} {command}");
                 if url.has_password() {
-                    // The password is asked for: what is printed here ends up in logs.
-                    format!("printf 'PGPASSWORD: ' && read -rs PGPASSWORD && export PGPASSWORD && {with_url}")
+                    // The password is asked for, as what is printed here ends up in logs. In a subshell, so that it does
+                    // not stay in the environment.
+                    format!(
+                        "(trap 'stty echo; exit 130' INT; stty -echo; printf 'PGPASSWORD: ' >&2; IFS= read -r PGPASSWORD; \
+                         stty echo; echo >&2; export PGPASSWORD; {with_url})"
+                    )
                 } else {
                     with_url
                 }
@@ -170,6 +184,11 @@ impl Args {
             _ => command,
         }
     }
+}
+
+/// An address as a browser of this machine reaches it.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }
 
 /// This program as a shell finds it.
@@ -201,7 +220,7 @@ pub(super) fn run(args: &Args, in_force: &InForce, notes: &[Text], lang: Lang) -
     let _traces = telemetry::export_traces().map_err(|text| Failure::Usage(text.pick(lang).to_owned()))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let running = service::serve(&config)?;
-    let (address, command) = (running.address(), args.token_command(in_force, &running));
+    let (address, command) = (reachable(running.address()), args.token_command(in_force, &running));
     super::print(&lang.pick(
         format!("{scheme}://{address}/docs で全操作を試せます。別の端末でトークンを作るには:\n  {command}\n"),
         format!("{scheme}://{address}/docs explains every operation; to make a token for it, in another terminal:\n  {command}\n"),

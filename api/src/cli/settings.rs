@@ -8,6 +8,7 @@ mod file;
 use std::any::TypeId;
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::builder::Resettable;
@@ -149,10 +150,11 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
     }
     let path = seen.config.clone().or_else(|| env::var_os("SONAE_CONFIG").filter(|path| !path.is_empty()));
     let path = path.map(PathBuf::from);
+    let named_by = if seen.config.is_some() { "--config" } else { "SONAE_CONFIG" };
     let mut faults = Vec::new();
     let file = match &path {
         Some(path) => {
-            let (file, found) = SettingsFile::read(path, &all());
+            let (file, found) = SettingsFile::read(path, named_by, &all());
             faults.extend(found);
             file
         }
@@ -250,6 +252,7 @@ fn exposed(in_force: &InForce, file: &SettingsFile) -> Vec<Text> {
         in_force.file.clone().filter(|_| ["database_url", "database_replica_url"].into_iter().any(holds_password));
     let others = in_force.settings.iter().filter(|setting| key(&setting.arg).ends_with("_url_file"));
     let others = others.filter_map(|setting| setting.value.as_ref().map(PathBuf::from));
+    let others = others.filter(|path| begins_with_password(path));
     let exposed = own.into_iter().chain(others).filter(|path| others_can_read(path));
     exposed
         .map(|path| {
@@ -260,6 +263,13 @@ fn exposed(in_force: &InForce, file: &SettingsFile) -> Vec<Text> {
             )
         })
         .collect()
+}
+
+/// Whether the first line of a file is a URL with a password, or one that cannot be read and may hold one.
+fn begins_with_password(path: &Path) -> bool {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    line.parse::<ServerUrl>().map_or_else(|_| line.contains('@'), |url| url.has_password())
 }
 
 #[cfg(unix)]

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use schema::{Place, ServerUrl, UrlError};
+use schema::{Place, SSL_MODES, ServerUrl, UrlError};
 use scoring::Lang;
 
 use super::DatabaseOptions;
+use crate::problem::Text;
 use crate::service::private_file;
 
 /// The file in a data folder that says that the database is on a server: its URL without the password.
@@ -22,8 +23,10 @@ pub enum PlaceError {
     Both(&'static str),
     /// A replica without a server that it follows.
     ReplicaAlone,
-    /// A file with a URL that cannot be read.
-    File(PathBuf, io::Error),
+    /// A file with a URL that cannot be read, and the option for the URL.
+    File(&'static str, PathBuf, io::Error),
+    /// A file that does not begin with a URL, and the option for the URL.
+    Blank(&'static str, PathBuf),
     /// A URL that cannot be used, and the file that holds it, if one does.
     Url(Option<PathBuf>, UrlError),
     /// The data folder belongs to a service with this server, and none is given.
@@ -44,9 +47,19 @@ impl PlaceError {
                 "--database-replica-url にはプライマリの指定も必要です。DATABASE_URL などで指定してください".to_owned(),
                 "--database-replica-url needs a server that the replica follows; set DATABASE_URL or --database-url".to_owned(),
             ),
-            Self::File(path, error) => {
-                let path = path.display();
-                lang.pick(format!("{path} を読めません: {error}"), format!("{path} cannot be read: {error}"))
+            Self::File(option, path, error) => {
+                let (name, path) = (file_setting(option), path.display());
+                lang.pick(
+                    format!("{name}: {path} を読めません: {error}"),
+                    format!("{name}: {path} cannot be read: {error}"),
+                )
+            }
+            Self::Blank(option, path) => {
+                let (name, path) = (file_setting(option), path.display());
+                lang.pick(
+                    format!("{name}: {path} の1行目が空です。1行目にデータベースのURLを書いてください"),
+                    format!("{name}: the first line of {path} is empty; write the database's URL there"),
+                )
             }
             Self::Url(None, error) => url_text(error, lang),
             Self::Url(Some(path), error) => format!("{}: {}", path.display(), url_text(error, lang)),
@@ -89,6 +102,11 @@ impl std::fmt::Display for PlaceError {
 
 impl std::error::Error for PlaceError {}
 
+/// The setting that names the file with a URL, as a message names it.
+fn file_setting(option: &str) -> String {
+    format!("--{option}-file ({}_FILE)", option.replace('-', "_").to_uppercase())
+}
+
 /// What is wrong with a URL.
 pub(crate) fn url_text(error: &UrlError, lang: Lang) -> String {
     let Lang::Ja = lang else { return error.to_string() };
@@ -114,6 +132,9 @@ pub(crate) fn url_text(error: &UrlError, lang: Lang) -> String {
             "データベースのURLの ? より後に、PostgreSQLの接続オプションではないものがあります。名前=値 を & で区切って書いてください".to_owned()
         }
         UrlError::Twice(name) => format!("データベースのURLにオプション {name} が2回あります"),
+        UrlError::SslMode => {
+            format!("データベースのURLの sslmode の値が正しくありません。{} のいずれかにしてください", SSL_MODES.join("、"))
+        }
         UrlError::Service => "データベースのURLでは、service の代わりにホストを指定してください".to_owned(),
         UrlError::InTheClear { host, .. } => format!(
             "{host} との間で、データとパスワードが暗号化されずに流れます。URLに sslmode=verify-full と sslrootcert=ファイル を付けるか（--features postgres-tls でビルドしたものが必要です）、\
@@ -159,9 +180,31 @@ fn url_of(option: &'static str, url: Option<&ServerUrl>, file: Option<&Path>) ->
     if url.is_some() {
         return Err(PlaceError::Both(option));
     }
-    let text = fs::read_to_string(path).map_err(|error| PlaceError::File(path.to_owned(), error))?;
+    let text = fs::read_to_string(path).map_err(|error| PlaceError::File(option, path.to_owned(), error))?;
     let line = text.lines().next().unwrap_or_default();
+    if line.trim().is_empty() {
+        return Err(PlaceError::Blank(option, path.to_owned()));
+    }
     line.parse().map(Some).map_err(|error| PlaceError::Url(Some(path.to_owned()), error))
+}
+
+/// What to tell of a data folder that an earlier command used with another database on a server.
+pub(crate) fn other_server(folder: &Path, place: &Place) -> Option<Text> {
+    let Place::Server { url, .. } = place else { return None };
+    let kept = fs::read_to_string(folder.join(SERVER_NOTE)).ok()?;
+    let earlier: ServerUrl = kept.trim().parse().ok()?;
+    if url.is_same_database(&earlier) {
+        return None;
+    }
+    let folder = folder.display();
+    Some(Text::new(
+        format!(
+            "{folder} は {earlier} のサービスのデータフォルダーでしたが、{url} のデータフォルダーになりました。誤りであれば、元のURLでもう一度実行してください"
+        ),
+        format!(
+            "{folder} belonged to a service with {earlier}, and now belongs to one with {url}; if that is wrong, run the command with the earlier URL"
+        ),
+    ))
 }
 
 /// Leaves a note in a data folder that its database is on a server.

@@ -4,18 +4,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use actix_web::http::header;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::{ConnRole, Database, Place, Scope, tenants};
+use scoring::Lang;
 use tokio::time::timeout;
 
 use super::gauges::Gauges;
 use super::machine::{FileId, file_id, free_bytes, try_writing};
 use super::refused::problem_at;
+use crate::cli::failed_step;
 use crate::edge::SECURITY;
-use crate::problem::{Problem, ProblemKind};
+use crate::extract::language;
+use crate::problem::{Problem, ProblemKind, Text};
 use crate::state::State;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -66,41 +70,69 @@ impl Probe {
     }
 
     /// Looks whether requests can be served, and what they change be kept; says what is in the way.
-    pub(super) fn look(&self, database: &Database) -> Result<(), String> {
+    pub(super) fn look(&self, database: &Database) -> Result<(), Text> {
         // Not through the writer: an import holds it for as long as it takes.
         let read = database.run(ConnRole::Reader, Scope::Installation, |conn| {
             tenants::list(conn)?;
             schema::expect_schema(conn)
         });
-        read.map_err(|error| crate::cli::with_causes(&error))?;
+        read.map_err(|error| failed_step(&error))?;
         let Some((path, id)) = &self.database else { return Ok(()) };
         if !self.can_write {
-            return Err("the disk took no writes when the service began; start it again when it does".to_owned());
+            return Err(Text::new(
+                "起動時にディスクへ書き込めませんでした。書き込めるようにしてからサービスを再起動してください",
+                "the disk took no writes when the service began; start it again when it does",
+            ));
         }
         if file_id(path).ok() != Some(*id) {
-            return Err(format!("{} is not the file that the service has open", path.display()));
+            let path = path.display();
+            return Err(Text::new(
+                format!(
+                    "{path} は、サービスが開いているファイルではありません（起動後に移動または置き換えられました）"
+                ),
+                format!("{path} is not the file that the service has open"),
+            ));
         }
-        try_writing(&self.folder).map_err(|error| format!("{}: {error}", self.folder.display()))?;
+        try_writing(&self.folder).map_err(|error| {
+            let folder = self.folder.display();
+            Text::new(format!("{folder} に書き込めません: {error}"), format!("{folder}: {error}"))
+        })?;
         match free_bytes(&self.folder) {
             Some(free) if free < self.min_free_bytes => {
-                Err(format!("{free} bytes are free on the disk, and {} are wanted", self.min_free_bytes))
+                let wanted = self.min_free_bytes;
+                Err(Text::new(
+                    format!("ディスクの空きが {free} バイトです（必要: {wanted} バイト）"),
+                    format!("{free} bytes are free on the disk, and {wanted} are wanted"),
+                ))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Requests can be served: the database answers, and what is written is kept.
+/// Requests can be served: the database answers, and what is written is kept. The reason is in English unless a language is
+/// asked for: monitors ask for none.
 #[get("/readyz")]
-async fn ready(state: Data<State>, probe: Data<Probe>) -> HttpResponse {
+async fn ready(request: HttpRequest, state: Data<State>, probe: Data<Probe>) -> HttpResponse {
+    let headers = request.headers();
+    let lang = if headers.contains_key(header::ACCEPT_LANGUAGE) { language(headers) } else { Lang::En };
     let database = state.db.database().clone();
     let looked = timeout(PROBE, web::block(move || probe.look(&database))).await;
-    let no = |text: String| HttpResponse::ServiceUnavailable().body(format!("{text}\n"));
+    let no = |text: &str| {
+        let mut answer = HttpResponse::ServiceUnavailable();
+        answer.content_type("text/plain; charset=utf-8").body(format!("{text}\n"))
+    };
     match looked {
         Ok(Ok(Ok(()))) => HttpResponse::Ok().body("ok\n"),
-        Ok(Ok(Err(text))) => no(text),
-        Ok(Err(error)) => no(error.to_string()),
-        Err(_) => no(format!("the database or the disk did not answer within {} seconds", PROBE.as_secs())),
+        Ok(Ok(Err(text))) => no(text.pick(lang)),
+        Ok(Err(error)) => no(&error.to_string()),
+        Err(_) => {
+            let seconds = PROBE.as_secs();
+            no(&lang.pick(
+                format!("データベースまたはディスクが{seconds}秒以内に応答しませんでした"),
+                format!("the database or the disk did not answer within {seconds} seconds"),
+            ))
+        }
     }
 }
 

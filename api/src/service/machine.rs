@@ -115,7 +115,7 @@ pub(super) fn file_id(path: &Path) -> io::Result<FileId> {
 pub(crate) fn hide(folder: &Path) -> io::Result<()> {
     let keys = folder.join("keys");
     let mut is_shared = false;
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder).map_err(naming(folder))? {
         let entry = entry?;
         match OWN.iter().find(|own| entry.file_name() == **own) {
             Some(_) => take_from_others(&entry.path())?,
@@ -123,7 +123,7 @@ pub(crate) fn hide(folder: &Path) -> io::Result<()> {
         }
     }
     if keys.is_dir() {
-        for key in fs::read_dir(keys)? {
+        for key in fs::read_dir(&keys).map_err(naming(&keys))? {
             take_from_others(&key?.path())?;
         }
     }
@@ -149,7 +149,7 @@ fn others_may(path: &Path, bits: u32) -> io::Result<bool> {
 #[cfg(unix)]
 fn take_from_others(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let mode = fs::metadata(path)?.permissions().mode();
+    let mode = fs::metadata(path).map_err(naming(path))?.permissions().mode();
     if mode & 0o077 == 0 {
         return Ok(());
     }
@@ -183,13 +183,25 @@ fn take_from_others(_: &Path) -> io::Result<()> {
 }
 
 fn refusal(path: &Path, text: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::PermissionDenied, format!("{}: {text}", path.display()))
+    io::Error::other(format!("{}: {text}", path.display()))
+}
+
+/// What to do where a file of the data folder may not be read or written, after the error.
+pub(crate) const OTHER_OWNER: (&str, &str) = (
+    "。別のユーザーが所有している可能性があります。sudo chown -R でサービスのユーザーを所有者にしてください",
+    "; another user may own it: give it to the user of the service with sudo chown -R",
+);
+
+/// Adds to an error which file it is about.
+pub(crate) fn naming(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Makes the file of the database before the database does, so that it is its owner's alone from the first byte.
 pub(crate) fn make_database_file(folder: &Path) -> io::Result<()> {
-    match private_file().create_new(true).open(folder.join("sonae.db")) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+    let path = folder.join("sonae.db");
+    match private_file().create_new(true).open(&path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(naming(&path)(error)),
         _ => Ok(()),
     }
 }

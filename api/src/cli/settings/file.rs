@@ -33,14 +33,16 @@ impl SettingsFile {
         self.0.get(key)
     }
 
-    /// Reads a file; gives what is right in it, and all faults.
-    pub(super) fn read(path: &Path, settings: &[Arg]) -> (Self, Vec<Text>) {
+    /// Reads the file that an option or a variable names; gives what is right in it, and all faults.
+    pub(super) fn read(path: &Path, named_by: &str, settings: &[Arg]) -> (Self, Vec<Text>) {
         let shown = path.display();
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => {
-                let fault =
-                    Text::new(format!("{shown} を読めません: {error}"), format!("{shown} cannot be read: {error}"));
+                let fault = Text::new(
+                    format!("{named_by}: {shown} を読めません: {error}"),
+                    format!("{named_by}: {shown} cannot be read: {error}"),
+                );
                 return (Self::default(), vec![fault]);
             }
         };
