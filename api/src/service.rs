@@ -17,7 +17,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant as Clock};
@@ -97,6 +98,12 @@ pub enum ServeError {
     /// The model cannot be used.
     #[error("the model cannot be used: {0}")]
     Model(String),
+    /// The service has ended because nothing that it has sent to the database is answered.
+    #[error(
+        "none of the connections to the database answers any more, although it takes new ones: the process ends, to be \
+         started again"
+    )]
+    Hung,
     /// The jobs cannot run.
     #[error("jobs cannot run")]
     Jobs(#[source] io::Error),
@@ -131,6 +138,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LAST_WORK: Duration = Duration::from_secs(10);
 /// How often it is looked whether they have.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How often it is looked whether the database has stopped answering for good, and how often that has to be so in a row:
+/// after the process itself has slept, what was answered meanwhile is read first.
+const LOOK_FOR_HUNG: Duration = Duration::from_secs(2);
+const HUNG_LOOKS: u32 = 5;
 
 /// The buyer of an empty database.
 const FIRST_TENANT: &str = "default";
@@ -277,6 +289,8 @@ pub struct Running {
     threads: Vec<JoinHandle<()>>,
     /// Closed when the last request has ended.
     requests: Mutex<mpsc::Receiver<()>>,
+    /// Whether the database has stopped answering for good.
+    is_hung: Arc<AtomicBool>,
     first_buyer: Option<Name>,
     lock: Option<File>,
 }
@@ -318,9 +332,14 @@ impl Running {
 
     /// Waits until a signal has ended the service, for the process to end. A thread that then waits for a server that does
     /// not answer cannot be interrupted: it is left after a while, and with it what it has not committed.
-    pub(crate) fn wait(self) {
+    pub(crate) fn wait(self) -> Result<(), ServeError> {
+        let requests = self.requests.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Nothing is ever sent.
-        let _ = self.requests.into_inner().unwrap_or_else(PoisonError::into_inner).recv();
+        while requests.recv_timeout(LOOK_FOR_HUNG) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if self.is_hung.load(Ordering::Relaxed) {
+                return Err(ServeError::Hung);
+            }
+        }
         self.runner.stop();
         let since = Clock::now();
         let mut left: Vec<_> = self.threads.iter().filter(|thread| !thread.is_finished()).collect();
@@ -329,7 +348,7 @@ impl Running {
             left.retain(|thread| !thread.is_finished());
         }
         if left.is_empty() {
-            return;
+            return Ok(());
         }
         let names: Vec<_> = left.iter().filter_map(|thread| thread.thread().name()).collect();
         warn!(
@@ -338,6 +357,7 @@ impl Running {
         );
         // Nobody else may have the folder while a thread is still at work in it: the lock goes with the process.
         std::mem::forget(self.lock);
+        Ok(())
     }
 }
 
@@ -401,8 +421,9 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         model.version(),
     );
     let most = config.connection_limits.max_connections_per_address;
+    let watched = store.database.with_statement_limit(Duration::from_secs(config.database.statement_seconds));
     let state = Data::new(State {
-        db: Db::new(store.database.with_statement_limit(Duration::from_secs(config.database.statement_seconds))),
+        db: Db::new(watched.clone()),
         keys: store.keys,
         limits: config.limits,
         runner: runner.clone(),
@@ -432,6 +453,13 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
 
     let (send, started) = mpsc::channel();
     let (serves, requests) = mpsc::channel();
+    let is_hung = Arc::<AtomicBool>::default();
+    if config.handles_signals && watched.is_shared() {
+        let (runner, is_hung) = (runner.clone(), Arc::clone(&is_hung));
+        // Nobody waits for its end: it ends with the process.
+        let watch = move || watch_connections(&runner, &watched, &is_hung);
+        thread::Builder::new().name("connections".to_owned()).spawn(watch).map_err(ServeError::Jobs)?;
+    }
     let shared = config.clone();
     let jobs = runner.clone();
     let serving = thread::Builder::new()
@@ -484,6 +512,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                 runner,
                 threads,
                 requests: Mutex::new(requests),
+                is_hung,
                 first_buyer,
                 lock,
             })
@@ -521,6 +550,23 @@ fn say_connections(database: &Database) {
             "the processes of Sonae on the server may open {all} connections, and it allows {limit} ({limited_by}): lower \
              --database-connections, or allow more; until then requests may wait for connections"
         );
+    }
+}
+
+/// Watches whether all connections to a server hang while it takes new ones, as after something between has lost them.
+/// Whoever waits on one cannot be interrupted, so that only a new process helps.
+fn watch_connections(runner: &Runner, database: &Database, is_hung: &AtomicBool) {
+    let mut looks = 0;
+    while !runner.is_stopping() {
+        runner.rest(LOOK_FOR_HUNG);
+        looks = if database.is_hung() { looks + 1 } else { 0 };
+        if looks >= HUNG_LOOKS && database.takes_connections() {
+            // A server that has just come back answers the others now.
+            runner.rest(LOOK_FOR_HUNG);
+            if database.is_hung() {
+                return is_hung.store(true, Ordering::Relaxed);
+            }
+        }
     }
 }
 

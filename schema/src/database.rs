@@ -3,12 +3,13 @@
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
-use diesel::r2d2::{ManageConnection, Pool, PooledConnection};
+use diesel::r2d2::event::{CheckinEvent, CheckoutEvent, TimeoutEvent};
+use diesel::r2d2::{HandleEvent, ManageConnection, Pool, PooledConnection};
 use tracing::error;
 
 use crate::conn::{Conn, Role, Scope, each_backend};
@@ -62,6 +63,7 @@ enum Backend {
 #[derive(Debug, Clone)]
 struct Server {
     pool: Pool<Manager>,
+    url: ServerUrl,
     health: Arc<Health>,
 }
 
@@ -74,6 +76,33 @@ struct Health {
     is_pooled: AtomicBool,
     /// How many wait for a connection.
     waiting: AtomicU32,
+    /// When a connection was last given to somebody, or came back.
+    moved_at: Mutex<Option<Instant>>,
+}
+
+impl Health {
+    fn moved_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.moved_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts for a pool, and notes when a connection of it moves.
+#[derive(Debug)]
+struct Moves(Arc<Health>);
+
+impl HandleEvent for Moves {
+    fn handle_checkout(&self, event: CheckoutEvent) {
+        *self.0.moved_at() = Some(Instant::now());
+        waits::Count.handle_checkout(event);
+    }
+
+    fn handle_timeout(&self, event: TimeoutEvent) {
+        waits::Count.handle_timeout(event);
+    }
+
+    fn handle_checkin(&self, _: CheckinEvent) {
+        *self.0.moved_at() = Some(Instant::now());
+    }
 }
 
 type Pooled = PooledConnection<Manager>;
@@ -137,6 +166,8 @@ pub struct Figures {
     pub writers_waiting: u32,
     /// Whether the primary is away.
     pub is_away: bool,
+    /// While all connections to the primary are in use: for how long nobody got one or gave one back.
+    pub unmoved: Option<Duration>,
     /// The same of the replica, if there is one.
     pub replica: Option<ReplicaFigures>,
 }
@@ -166,6 +197,9 @@ const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
 const CHECKOUT: Duration = Duration::from_secs(5);
 /// For how long a connection to a server is kept that nobody needs: others may, where there are few.
 const IDLE: Duration = Duration::from_secs(60);
+/// How many connections jobs have at most, whose statements may take longer than those of requests: the job that runs, and
+/// what keeps its lease.
+const OF_JOBS: u32 = 2;
 /// How long a request waits for one while the server is away.
 const AWAY: Duration = Duration::from_millis(500);
 /// How long a writer waits before it asks again whether a writer of another process has ended: at first, and at most. It
@@ -211,8 +245,9 @@ impl Database {
                     roles: roles.clone(),
                     health: Arc::clone(&health),
                 };
-                let pool = pool(connection_count, CHECKOUT).idle_timeout(Some(IDLE)).build_unchecked(manager);
-                let primary = Server { pool, health };
+                let moves = Box::new(Moves(Arc::clone(&health)));
+                let pool = pool(connection_count, CHECKOUT).event_handler(moves).idle_timeout(Some(IDLE));
+                let primary = Server { pool: pool.build_unchecked(manager), url: url.clone(), health };
                 let replica = replica.as_ref().map(|url| Replica::new(url.clone(), process.clone(), roles.clone()));
                 replica.as_ref().map_or(Ok(()), Replica::expect_sessions)?;
                 Backend::Postgres { primary, replica, roles, turns: Turns::default() }
@@ -282,6 +317,22 @@ impl Database {
         self.is_shared().then(|| self.limits.patience + CHECKOUT + statement)
     }
 
+    /// Whether all connections to the primary are held by transactions that get no answer: at least one of them is no
+    /// job's, and has taken twice as long as any answer.
+    pub fn is_hung(&self) -> bool {
+        let figures = self.figures();
+        let longest = self.longest_answer().filter(|_| figures.most > OF_JOBS);
+        longest.zip(figures.unmoved).is_some_and(|(longest, unmoved)| unmoved > longest * 2)
+    }
+
+    /// Whether the primary takes a connection beside those that the process has.
+    pub fn takes_connections(&self) -> bool {
+        match &self.backend {
+            Backend::Sqlite { .. } => false,
+            Backend::Postgres { primary, .. } => postgres::connect(&primary.url, &self.process).is_ok(),
+        }
+    }
+
     /// What the processes that share a server may need of its connections.
     ///
     /// # Errors
@@ -305,13 +356,16 @@ impl Database {
             }
         };
         let state = pool.state();
+        let in_use = state.connections.saturating_sub(state.idle_connections);
+        let moved_at = health.filter(|_| in_use >= pool.max_size()).and_then(|health| *health.moved_at());
         Figures {
-            in_use: state.connections.saturating_sub(state.idle_connections),
+            in_use,
             idle: state.idle_connections,
             most: pool.max_size(),
             waiting: health.map_or(0, |health| health.waiting.load(Ordering::Relaxed)),
             writers_waiting: turns.map_or(0, |turns| u32::try_from(turns.waiting()).unwrap_or(u32::MAX)),
             is_away: health.is_some_and(|health| health.is_away.load(Ordering::Relaxed)),
+            unmoved: moved_at.map(|at| at.elapsed()),
             replica: replica.map(Replica::figures),
         }
     }

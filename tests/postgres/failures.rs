@@ -426,6 +426,47 @@ fn a_primary_that_hangs_is_not_waited_for_without_end() {
 }
 
 #[test]
+fn a_process_whose_connections_all_hang_ends_to_be_started_again_where_new_ones_work() {
+    let cluster = Cluster::start().unwrap();
+    let data = Data::on(&cluster.url("postgres"));
+    let arguments = [&QUIET[..], &["--database-statement-seconds", "1", "--database-connections", "4"]].concat();
+    let mut service = Process::start(&data, &arguments);
+    let client = service.client(&admin_token(&data, "default"));
+    client.supplier("A");
+    let mut admin = Sql::open(&cluster.admin_url("postgres")).unwrap();
+    let (is_over, mut paused) = (AtomicBool::new(false), None);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let start = Instant::now();
+                while !is_over.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(120) {
+                    // Also one that does not answer any more.
+                    let url = format!("http://{}/v1/suppliers", client.address);
+                    let bearer = format!("Bearer {}", client.token.as_ref().unwrap());
+                    let _ = crate::support::agent().get(&url).header("authorization", &bearer).call();
+                    thread::sleep(Duration::from_millis(100));
+                }
+            });
+        }
+        within(30, "all connections are there", || admin.texts(SESSIONS).unwrap().len() == 4);
+        paused = Some(Paused::new(admin.texts(SESSIONS).unwrap()));
+        let away = || {
+            let shown = crate::scrape::scrape(service.admin_address());
+            shown.value("sonae_database_away", &[]) == 1.0
+        };
+        within(30, "it is shown as away", away);
+        // A request takes 16 seconds at most with these settings.
+        let (code, waited) = timed(|| service.wait());
+        is_over.store(true, Ordering::Relaxed);
+        assert!(code == Some(1) && waited < Duration::from_secs(60), "{code:?} {waited:?}");
+    });
+    assert!(service.log().contains("although it takes new ones"), "{}", service.log());
+    let again = Process::start(&data, &arguments);
+    assert_eq!(again.client(client.token.as_ref().unwrap()).count("/v1/suppliers"), 1);
+    drop(paused);
+}
+
+#[test]
 fn a_database_that_cannot_be_used_is_named_without_its_password() {
     let cluster = Cluster::start().unwrap();
     Sql::open(&cluster.admin_url("postgres")).unwrap().run("CREATE ROLE locked LOGIN PASSWORD 'right'").unwrap();

@@ -292,8 +292,7 @@ fn serve_until_stopped(args: &Args, token: &str, lang: Lang) -> Result<(), Failu
     };
     let running = service::serve(&config)?;
     super::print(&next_steps(running.address(), token, &args.data, lang))?;
-    running.wait();
-    Ok(())
+    Ok(running.wait()?)
 }
 
 fn next_steps(address: SocketAddr, token: &str, data: &Path, lang: Lang) -> String {

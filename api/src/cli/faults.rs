@@ -102,6 +102,9 @@ fn in_japanese(error: &(dyn Error + 'static)) -> Option<String> {
         (Some(ServeError::Data(_)), _) => "データフォルダーを使えません",
         (Some(ServeError::InUse), _) => "このデータフォルダーは別のプロセスが使っています",
         (Some(ServeError::Database(_)), _) => "データベースを使えません",
+        (Some(ServeError::Hung), _) => {
+            "データベースへの既存の接続がすべて応答しなくなりました（新しい接続は可能です）。再起動が必要なため、プロセスを終了します"
+        }
         (Some(ServeError::Place(error)), _) => return Some(error.text(Lang::Ja)),
         (Some(ServeError::Listen(address, _)), _) => return Some(format!("{address} で待ち受けできません")),
         (_, Some(RepoError::Duplicate(_))) => "このキーの行は既にあります",

@@ -225,8 +225,7 @@ pub(super) fn run(args: &Args, in_force: &InForce, notes: &[Text], lang: Lang) -
         format!("{scheme}://{address}/docs で全操作を試せます。別の端末でトークンを作るには:\n  {command}\n"),
         format!("{scheme}://{address}/docs explains every operation; to make a token for it, in another terminal:\n  {command}\n"),
     ))?;
-    running.wait();
-    Ok(())
+    Ok(running.wait()?)
 }
 
 /// Logs what goes wrong, for a person at a terminal.

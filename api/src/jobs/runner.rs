@@ -190,7 +190,7 @@ impl Runner {
         self.wake();
     }
 
-    fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.0.is_stopping.load(Ordering::Relaxed)
     }
 
@@ -297,7 +297,7 @@ impl Runner {
     }
 
     /// Waits for so long, or until the process is told to end.
-    fn rest(&self, time: Duration) {
+    pub(crate) fn rest(&self, time: Duration) {
         let guard = locked(&self.0.has_work);
         drop(self.0.told.wait_timeout_while(guard, time, |_| !self.is_stopping()));
     }

@@ -143,7 +143,7 @@ impl Gauges {
         text.sample("sonae_build_info", &build, 1.0);
         text.sample("sonae_ready", &[], f64::from(is_ready == Some(true)));
         let queue = queue.flatten();
-        let is_away = figures.is_away || (queue.is_none() && !is_exhausted(&figures));
+        let is_away = figures.is_away || (queue.is_none() && !is_busy(&figures));
         text.sample("sonae_database_away", &[], f64::from(is_away));
         text.connections(&figures);
         // Not what was known before the database went away.
@@ -159,9 +159,13 @@ impl Gauges {
     }
 }
 
-/// Whether every connection that a transaction may have is in use: then no answer says nothing of the database.
-fn is_exhausted(figures: &Figures) -> bool {
-    figures.in_use >= figures.most
+/// For how long connections that are all in use may stay so before that tells of a database that does not answer.
+const UNMOVED: Duration = Duration::from_secs(10);
+
+/// Whether every connection that a transaction may have is in use, and some come back: then no answer says nothing of the
+/// database.
+fn is_busy(figures: &Figures) -> bool {
+    figures.in_use >= figures.most && figures.unmoved.is_none_or(|unmoved| unmoved < UNMOVED)
 }
 
 impl Disk {
