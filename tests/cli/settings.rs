@@ -458,7 +458,7 @@ fn a_data_folder_that_cannot_be_used_is_refused_with_the_file_that_is_at_fault()
             chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
         });
     } else {
-        fs::set_permissions(&key, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o000)).unwrap();
     }
     for (lang, remedy) in [("en", "another user may own it"), ("ja", "別のユーザーが所有している")] {
         let mut command = list();
