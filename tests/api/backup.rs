@@ -17,7 +17,8 @@ fn a_copy_that_is_made_during_an_import_serves_what_was_there() {
     let import =
         analyst.send("POST", "/v1/imports?kind=suppliers", &[("content-type", "text/csv")], Some(file.as_bytes()));
     assert_eq!(import.status, 202, "{import:?}");
-    let copy = app.data.path().join("copy");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("copy");
     app.sonae(&["backup", copy.to_str().unwrap()]);
     analyst.ended(import.json["id"].as_str().unwrap());
 
@@ -38,7 +39,8 @@ fn of_an_installation_on_a_server_the_keys_are_copied_and_a_note_says_so() {
     if app.data.url().is_none() {
         return eprintln!("this is about a server");
     }
-    let copy = app.data.path().join("copy");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("copy");
     let done = command(&app.data, &["backup", copy.to_str().unwrap()]).output().unwrap();
     assert!(done.status.success());
     assert!(String::from_utf8_lossy(&done.stderr).contains("save it with pg_dump"));

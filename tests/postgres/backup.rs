@@ -43,7 +43,8 @@ fn the_backup_script_saves_the_database_and_the_keys() {
     let token = admin_token(&data, "default");
     let process = Process::start(&data, &[]);
     process.client(&token).supplier("A");
-    let backups = data.path().join("backups");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backups = elsewhere.path().join("backups");
 
     let done = back_up(&data, &backups, Some(&admin_url(&data)));
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -71,7 +72,8 @@ fn the_backup_script_saves_the_database_and_the_keys() {
 fn a_backup_without_the_database_is_no_backup() {
     let data = Data::new();
     admin_token(&data, "default");
-    let backups = data.path().join("backups");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let backups = elsewhere.path().join("backups");
     // Row-level security hides everything from the owner of the tables.
     for url in [None, data.url()] {
         let done = back_up(&data, &backups, url.as_deref());
