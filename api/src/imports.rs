@@ -17,7 +17,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use bytes::Bytes;
 use schema::jobs::{self, JobRow};
-use schema::{Choice, Job, JobId, JobKind, RecordKind, Source, TenantId, Whole};
+use schema::{Choice, Job, JobId, RecordKind, Source, TenantId, Whole};
 use scoring::Lang;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -27,9 +27,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use engine::TableReport;
 pub(crate) use report::Group as FindingGroup;
-pub(crate) use run::{
-    Format, ImportRequest, Outcome, failure_detail, import_folder, interrupted_result, result_view, run,
-};
+pub(crate) use run::{Format, ImportRequest, ImportWork, Outcome, import_folder};
 pub(crate) use upload::Upload;
 
 use crate::auth::{Caller, Integrator, Viewer};
@@ -256,7 +254,7 @@ pub(crate) async fn accept(
             return Err(error);
         }
     };
-    let job = crate::jobs::queued(id, JobKind::Import, &order, &caller.name)?;
+    let job = crate::jobs::queued::<ImportWork>(id, &order, &caller.name)?;
     crate::jobs::store(state, tenant, &job).await?;
     Ok(job)
 }

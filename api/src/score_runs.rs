@@ -9,9 +9,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunList, RunRow};
-use schema::{
-    Conn, Instant, JobId, JobKind, RepoError, RunId, ScoreRun, TenantId, Whole, data_states, jobs, portfolio,
-};
+use schema::{Conn, Instant, JobId, RepoError, RunId, ScoreRun, TenantId, Whole, data_states, jobs, portfolio};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
@@ -19,7 +17,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use retention::{EXPORT_DAYS, prune, to_prune};
-pub(crate) use run::{RunRequest, end_of_day, reproduce, run, run_now};
+pub(crate) use run::{RunRequest, ScoreRunWork, end_of_day, reproduce, run_now};
 pub(crate) use schedule::{AUTOMATIC, Schedule};
 
 use crate::auth::{Analyst, Viewer};
@@ -169,10 +167,10 @@ async fn start_score_run(
                 None if as_of < today => known_then(conn, tenant, as_of, zone)?,
                 given => given,
             };
-            Ok(RunRequest { as_of, known_at: known_at.map(|moment| moment.to_string()), is_automatic: false, is_trial })
+            Ok(RunRequest { as_of, known_at, is_automatic: false, is_trial })
         })
         .await?;
-    let job = crate::jobs::queued(JobId::new(), JobKind::ScoreRun, &run, &caller.name)?;
+    let job = crate::jobs::queued::<ScoreRunWork>(JobId::new(), &run, &caller.name)?;
     crate::jobs::store(&state, caller.tenant, &job).await?;
     Ok(crate::jobs::accepted(&state, &request, &job))
 }

@@ -45,13 +45,16 @@ use self::listen::{Rules, bind, listen};
 use self::notify::Pulses;
 use crate::auth::{Keys, keep_keys_current, private_folder};
 use crate::compress::compress;
-use crate::config::{Config, PlaceError, note_server, other_server};
+use crate::config::{Config, Limits, PlaceError, note_server, other_server};
 use crate::docs::{self, Docs};
 use crate::edge::{Edge, edge};
-use crate::jobs::{Runner, Tools};
+use crate::exports::ExportWork;
+use crate::imports::ImportWork;
+use crate::jobs::{IdleTask, Runner, Works};
 use crate::openapi::InCommon;
 use crate::problem::{ApiError, Text};
 use crate::routes::routes;
+use crate::score_runs::{Schedule, ScoreRunWork};
 use crate::state::{Db, State};
 use crate::telemetry;
 
@@ -403,14 +406,14 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let buyers = store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
     let has_default = buyers.iter().any(|buyer| buyer.name.as_str() == FIRST_TENANT);
     let first_buyer = buyers.into_iter().next().filter(|_| !has_default).map(|buyer| buyer.name);
-    let runner = Runner::new(store.database.is_shared());
-    let tools = Tools {
-        limits: config.limits,
-        model: model.clone(),
-        rescore_after: config.rescore_after,
-        folder: config.data.clone(),
-    };
-    let mut threads = if can_write { runner.start(&store.database, tools)? } else { Vec::new() };
+    let runner = Runner::new(store.database.is_shared(), works(config.limits, &model));
+    let mut threads = Vec::new();
+    if can_write {
+        runner.clean_up(&store.database, &config.data)?;
+        let mut schedule = Schedule::new(config.rescore_after, model.hash());
+        let idle: Vec<IdleTask> = vec![Box::new(move |database| schedule.ask(database))];
+        threads = runner.start(&store.database, &config.data, idle).map_err(ServeError::Jobs)?;
+    }
     let probe =
         Probe::new(&config.data, &place, config.limits.min_free_disk_bytes, can_write).map_err(ServeError::Data)?;
     let gauges = Gauges::new(
@@ -523,6 +526,11 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
             Err(error)
         }
     }
+}
+
+/// The kinds of jobs that there are.
+fn works(limits: Limits, model: &scoring::Model) -> Works {
+    Works::default().with(ImportWork { limits }).with(ScoreRunWork { model: model.clone() }).with(ExportWork)
 }
 
 fn ended_early() -> ServeError {

@@ -106,12 +106,8 @@ fn start(args: &StartArgs, lang: Lang) -> Result<(), Failure> {
         }
         given => given,
     };
-    let request = RunRequest {
-        as_of,
-        known_at: known_at.map(|moment| moment.to_string()),
-        is_automatic: false,
-        is_trial: args.model.is_some() || args.known_at.is_some(),
-    };
+    let request =
+        RunRequest { as_of, known_at, is_automatic: false, is_trial: args.model.is_some() || args.known_at.is_some() };
     let run = run_now(&store.database, tenant.id, &model, &request, COMMAND_LINE)
         .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
     store.database.tidy()?;

@@ -7,8 +7,8 @@ use std::path::Path;
 use chrono::NaiveDate;
 use schema::jobs::{self, JobRow};
 use schema::{
-    Choice, Conn, ConnRole, Database, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source,
-    TenantId, Version,
+    Conn, ConnRole, Database, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source, TenantId,
+    Version,
 };
 use scoring::Lang;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ use crate::cli::COMMAND_LINE;
 use crate::config::Limits;
 use crate::fault::{Fault, Reason};
 use crate::files::spill::has_room;
-use crate::jobs::{Interrupted, Progress};
+use crate::jobs::{Attempt, Interrupted, Progress, Work};
 use crate::problem::Text;
 
 /// The format of a file.
@@ -37,7 +37,7 @@ pub(crate) enum Format {
 }
 
 /// What was asked for, as its job keeps it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ImportRequest {
     pub(crate) kind: Option<RecordKind>,
     pub(crate) source: Source,
@@ -45,66 +45,18 @@ pub(crate) struct ImportRequest {
     pub(crate) dry_run: bool,
     pub(crate) confirm: bool,
     /// Whether columns that scores rest on may be left unread.
+    #[serde(default)]
     pub(crate) accept_unread_columns: bool,
     pub(crate) format: Format,
     pub(crate) bytes: u64,
     /// The buyer's day when it was asked for.
     pub(crate) today: NaiveDate,
     /// The provider who sends the rows, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) provider_name: Option<Name>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct RawRequest {
-    kind: Option<String>,
-    source: String,
-    mode: String,
-    dry_run: bool,
-    confirm: bool,
-    #[serde(default)]
-    accept_unread_columns: bool,
-    format: Format,
-    bytes: u64,
-    today: NaiveDate,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    provider_name: Option<String>,
-}
-
-impl Serialize for ImportRequest {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawRequest {
-            kind: self.kind.map(|kind| kind.key().to_owned()),
-            source: self.source.to_string(),
-            mode: self.mode.key().to_owned(),
-            dry_run: self.dry_run,
-            confirm: self.confirm,
-            accept_unread_columns: self.accept_unread_columns,
-            format: self.format,
-            bytes: self.bytes,
-            today: self.today,
-            provider_name: self.provider_name.as_ref().map(Name::to_string),
-        }
-        .serialize(serializer)
-    }
-}
-
 impl ImportRequest {
-    pub(crate) fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let raw: RawRequest = serde_json::from_str(text)?;
-        Ok(Self {
-            kind: raw.kind.as_deref().map(RecordKind::parse).transpose()?,
-            source: Source::parse(&raw.source)?,
-            mode: ImportMode::parse(&raw.mode)?,
-            dry_run: raw.dry_run,
-            confirm: raw.confirm,
-            accept_unread_columns: raw.accept_unread_columns,
-            format: raw.format,
-            bytes: raw.bytes,
-            today: raw.today,
-            provider_name: raw.provider_name.as_deref().map(Name::parse).transpose()?,
-        })
-    }
-
     fn order(&self, by: Version) -> Order {
         Order {
             source: self.source.clone(),
@@ -190,13 +142,8 @@ fn group_json(group: &Group) -> Value {
     })
 }
 
-/// The result of an import that ended before its work did.
-pub(crate) fn interrupted_result(code: &str, detail: &Text) -> String {
-    result_json(false, &[], &Findings::new(0), Some(failure_json(code, detail, &Place::default(), None)))
-}
-
 /// A stored result as the API shows it.
-pub(crate) fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
+fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
     let pick = |shown: &mut Value| {
         if let Some(shown) = shown.as_object_mut() {
             let (ja, en) = (shown.remove("detail_ja"), shown.remove("detail_en"));
@@ -216,7 +163,7 @@ pub(crate) fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
 }
 
 /// Why a job failed, with the place in words: `シート「取引先」の3行目、従業員数: …`.
-pub(crate) fn failure_detail(failure: &Value, lang: Lang) -> Value {
+fn failure_detail(failure: &Value, lang: Lang) -> Value {
     let text = |name: &str| failure.get(name).and_then(Value::as_str);
     let Some(detail) = text(lang.pick("detail_ja", "detail_en")) else { return Value::Null };
     // A column that is missing is named by the detail itself.
@@ -235,37 +182,63 @@ pub(crate) fn failure_detail(failure: &Value, lang: Lang) -> Value {
     }
 }
 
-/// Runs a job; its effects, its report and its end are one transaction.
-pub(crate) fn run(
-    database: &Database,
-    tenant: TenantId,
-    job: &JobRow,
-    limits: &Limits,
-    progress: &Progress,
-) -> Result<JobState, Interrupted> {
-    let request = ImportRequest::parse(&job.request).map_err(Interrupted::Failed)?;
-    if !has_room(request.bytes)? {
-        return Err(io::Error::from(io::ErrorKind::StorageFull).into());
-    }
-    let (file, lines) = fetch(database, tenant, job.id)?;
-    if request.format != Format::Xlsx {
-        progress.set_total(lines);
-    }
-    let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
-    let order = request.order(by);
-    let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
-    let outcome = database.run(ConnRole::Writer, tenant, |conn| {
-        let outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
-        for findings in outcome.findings.stored() {
-            jobs::insert_findings(conn, tenant, job.id, &findings)?;
+/// Imports a file.
+pub(crate) struct ImportWork {
+    pub(crate) limits: Limits,
+}
+
+impl Work for ImportWork {
+    const KIND: JobKind = JobKind::Import;
+    const UNIT: &'static str = "rows";
+    type Request = ImportRequest;
+
+    /// Its effects, its report and its end are one transaction.
+    fn run(&self, attempt: &Attempt<'_>, request: ImportRequest) -> Result<JobState, Interrupted> {
+        let &Attempt { database, tenant, job, progress } = attempt;
+        let limits = &self.limits;
+        if !has_room(request.bytes)? {
+            return Err(io::Error::from(io::ErrorKind::StorageFull).into());
         }
-        jobs::finish(conn, tenant, job, outcome.state, &outcome.json(), Instant::now())?;
-        Ok::<_, Interrupted>(outcome)
-    })?;
-    if !request.dry_run {
-        crate::telemetry::metrics::rows_imported(&outcome.tables, outcome.is_kept);
+        let (file, lines) = fetch(database, tenant, job.id)?;
+        if request.format != Format::Xlsx {
+            progress.set_total(lines);
+        }
+        let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
+        let order = request.order(by);
+        let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
+        let outcome = database.run(ConnRole::Writer, tenant, |conn| {
+            let outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
+            for findings in outcome.findings.stored() {
+                jobs::insert_findings(conn, tenant, job.id, &findings)?;
+            }
+            jobs::finish(conn, tenant, job, outcome.state, &outcome.json(), Instant::now())?;
+            Ok::<_, Interrupted>(outcome)
+        })?;
+        if !request.dry_run {
+            crate::telemetry::metrics::rows_imported(&outcome.tables, outcome.is_kept);
+        }
+        Ok(outcome.state)
     }
-    Ok(outcome.state)
+
+    fn interrupted(code: &str, detail: &Text) -> String {
+        result_json(false, &[], &Findings::new(0), Some(failure_json(code, detail, &Place::default(), None)))
+    }
+
+    fn result_url(job: &JobRow) -> Option<String> {
+        job.result.as_ref().map(|_| format!("/v1/imports/{}/findings", job.id))
+    }
+
+    fn show_request(request: Value) -> Value {
+        request
+    }
+
+    fn show_result(id: JobId, result: Value, lang: Lang) -> Value {
+        result_view(result, id, lang)
+    }
+
+    fn show_failure(failure: &Value, lang: Lang) -> Value {
+        failure_detail(failure, lang)
+    }
 }
 
 /// The bytes of an upload, in a file without a name, and how many lines they are.

@@ -3,8 +3,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -12,17 +13,13 @@ use std::time::{Duration, Instant as Clock};
 
 use chrono::TimeDelta;
 use schema::jobs::{self, Claimed, JobRow};
-use schema::{Conn, ConnRole, Database, Instant, JobId, JobKind, JobState, RepoError, Scope, TenantId, tenants};
+use schema::{Conn, ConnRole, Database, Instant, JobId, JobState, RepoError, Scope, TenantId, tenants};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, info_span, warn};
 
 use super::outcome::MOST_STALLED;
-use super::{Interrupted, interrupted_result};
-use crate::config::Limits;
-use crate::score_runs::{self, Schedule};
-use crate::service::ServeError;
+use super::{Attempt, Interrupted, Works};
 use crate::telemetry::{Traced, metrics};
-use crate::{exports, imports};
 
 /// How far a job is, told to whoever asks while it runs.
 #[derive(Debug, Default)]
@@ -72,16 +69,8 @@ const PATIENCE: Duration = Duration::from_secs(1800);
 /// How often the queue and the states of the data are looked at, beside when somebody says that there is work.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What jobs need beside the database.
-pub(crate) struct Tools {
-    pub(crate) limits: Limits,
-    /// The model that scores.
-    pub(crate) model: scoring::Model,
-    /// How long data rests before it is scored again by itself.
-    pub(crate) rescore_after: Duration,
-    /// The data folder.
-    pub(crate) folder: PathBuf,
-}
+/// What is done again and again while no job waits; says whether it has added jobs.
+pub(crate) type IdleTask = Box<dyn FnMut(&Database) -> Result<bool, RepoError> + Send>;
 
 /// A job that ended here, as the log tells of it: nothing of its buyer.
 struct Ended<'a> {
@@ -133,6 +122,7 @@ struct Shared {
     is_stopping: AtomicBool,
     /// Whether other processes may run jobs of the same database.
     is_shared: bool,
+    works: Works,
 }
 
 /// A job that runs in this process.
@@ -148,7 +138,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Runner {
-    pub(crate) fn new(is_shared: bool) -> Self {
+    pub(crate) fn new(is_shared: bool, works: Works) -> Self {
         Self(Arc::new(Shared {
             running: Mutex::default(),
             cancelled: Mutex::default(),
@@ -156,7 +146,13 @@ impl Runner {
             told: Condvar::new(),
             is_stopping: AtomicBool::new(false),
             is_shared,
+            works,
         }))
+    }
+
+    /// The kinds of jobs that it runs.
+    pub(crate) fn works(&self) -> &Works {
+        &self.0.works
     }
 
     /// How far a job is that runs now.
@@ -194,17 +190,15 @@ impl Runner {
         self.0.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// Starts the thread. What an ended process has left is put back into the queue.
-    pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, ServeError> {
-        let database = database.with_patience(PATIENCE).without_replica();
-        let progress_file = tools.folder.join(PROGRESS_FILE);
-        match self.clean_up(&database, &progress_file) {
-            // What there is can be read all the same.
-            Err(error) if error.is_of_disk() => {
-                warn!(error = %crate::cli::with_causes(&error), "what an ended process has left stays for now");
-            }
-            done => done?,
-        }
+    /// Starts the threads over a data folder. What an ended process has left must have been cleaned up.
+    pub(crate) fn start(
+        &self,
+        database: &Database,
+        folder: &Path,
+        mut idle: Vec<IdleTask>,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        let database = for_jobs(database);
+        let progress_file = folder.join(PROGRESS_FILE);
         let mut threads = Vec::new();
         let (runner, shared) = (self.clone(), database.clone());
         threads.push(spawn("leases", move || match runner.0.is_shared {
@@ -213,10 +207,9 @@ impl Runner {
         })?);
         let runner = self.clone();
         threads.push(spawn("jobs", move || {
-            let mut schedule = Schedule::new(tools.rescore_after, tools.model.hash());
             while !runner.is_stopping() {
-                let next = runner.run_next(&database, &tools);
-                match next.and_then(|has_run| Ok(has_run || schedule.ask(&database)?)) {
+                let next = runner.run_next(&database);
+                match next.and_then(|has_run| Ok(has_run || run_idle(&mut idle, &database)?)) {
                     Ok(true) => {}
                     Ok(false) => runner.wait(),
                     Err(error) => {
@@ -229,7 +222,19 @@ impl Runner {
         Ok(threads)
     }
 
-    fn clean_up(&self, database: &Database, progress_file: &Path) -> Result<(), RepoError> {
+    /// Puts what an ended process has left back into the queue.
+    pub(crate) fn clean_up(&self, database: &Database, folder: &Path) -> Result<(), RepoError> {
+        match self.requeue(&for_jobs(database), &folder.join(PROGRESS_FILE)) {
+            // What there is can be read all the same.
+            Err(error) if error.is_of_disk() => {
+                warn!(error = %crate::cli::with_causes(&error), "what an ended process has left stays for now");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn requeue(&self, database: &Database, progress_file: &Path) -> Result<(), RepoError> {
         let mut before = Instant::now();
         if self.0.is_shared {
             before = before.after(-LONGEST_UPLOAD);
@@ -309,7 +314,7 @@ impl Runner {
     }
 
     /// Runs the job that has waited longest; false if there is none, or if the database failed it for now.
-    fn run_next(&self, database: &Database, tools: &Tools) -> Result<bool, RepoError> {
+    fn run_next(&self, database: &Database) -> Result<bool, RepoError> {
         let process = database.process();
         let claim = |conn: &mut Conn| {
             let hung = jobs::end_hung_processes(conn, process)?;
@@ -342,11 +347,8 @@ impl Runner {
         let outcome = if job.stalled_count > MOST_STALLED {
             Err(Interrupted::GivenUp)
         } else {
-            let work = || match job.kind {
-                JobKind::Import => imports::run(database, tenant, &job, &tools.limits, &progress),
-                JobKind::ScoreRun => score_runs::run(database, tenant, &job, &tools.model, &progress),
-                JobKind::Export => exports::run(database, tenant, &job, &progress),
-            };
+            let attempt = Attempt { database, tenant, job: &job, progress: &progress };
+            let work = || self.0.works.run(&attempt);
             catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Interrupted::Panicked))
         };
         // The lease is no longer renewed: if the end cannot be recorded, another process soon takes the job.
@@ -421,7 +423,7 @@ impl Runner {
         if matches!(interrupted, Interrupted::GivenUp) {
             error!(attempt_count = job.attempt_count, "job given up: its process ended in it again and again");
         }
-        let result = interrupted_result(job.kind, &interrupted);
+        let result = self.0.works.interrupted(job.kind, &interrupted);
         let end = |conn: &mut Conn| jobs::finish(conn, tenant, job, state, &result, Instant::now());
         match self.record(|| database.run(ConnRole::Queue, tenant, end)) {
             Ok(()) => ended.log(state),
@@ -433,6 +435,15 @@ impl Runner {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ServeError> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(ServeError::Jobs)
+/// The database, for work that waits longer than requests, and that nobody could take over from a replica that hangs.
+fn for_jobs(database: &Database) -> Database {
+    database.with_patience(PATIENCE).without_replica()
+}
+
+fn run_idle(tasks: &mut [IdleTask], database: &Database) -> Result<bool, RepoError> {
+    tasks.iter_mut().try_fold(false, |has_added, task| Ok(task(database)? || has_added))
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
 }

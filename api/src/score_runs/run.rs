@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::snapshot::{self, Snapshot};
 use crate::frames::{FrameError, Results};
-use crate::jobs::{Interrupted, Progress};
+use crate::jobs::{Attempt, Interrupted, Progress, Work};
 use crate::overview::{Beside, Overview};
 use crate::problem::Text;
 
@@ -28,8 +28,8 @@ use crate::problem::Text;
 pub(crate) struct RunRequest {
     /// The day to score for.
     pub(crate) as_of: NaiveDate,
-    /// Scored as known at this moment, as RFC 3339; as known when it is scored where there is none.
-    pub(crate) known_at: Option<String>,
+    /// Scored as known at this moment; as known when it is scored if omitted.
+    pub(crate) known_at: Option<Instant>,
     /// Whether nobody asked.
     pub(crate) is_automatic: bool,
     /// Whether it only tries something, such as another model: the buyer's scores stay as they are.
@@ -60,26 +60,37 @@ impl From<ScoreError> for Interrupted {
     }
 }
 
-/// Runs a job; what it stores and its end are one transaction.
-pub(crate) fn run(
-    database: &Database,
-    tenant: TenantId,
-    job: &JobRow,
-    model: &Model,
-    progress: &Progress,
-) -> Result<JobState, Interrupted> {
-    let request: RunRequest = serde_json::from_str(&job.request).map_err(|error| Interrupted::Failed(error.into()))?;
-    progress.set_total(STEPS);
-    let scored = Scored::new(database, tenant, &request, (job.id.of(), &job.created_by), model, progress)?;
-    database.run(ConnRole::Writer, tenant, |conn| {
-        scored.store(conn, tenant, model, progress)?;
-        jobs::finish(conn, tenant, job, JobState::Succeeded, "{}", Instant::now())?;
-        progress.step(1);
-        Ok::<_, Interrupted>(())
-    })?;
-    let took = time::Duration::from_millis(u64::try_from(scored.run.duration_ms).unwrap_or_default());
-    crate::telemetry::metrics::run_scored(took, scored.rows.len());
-    Ok(JobState::Succeeded)
+/// Scores a portfolio.
+pub(crate) struct ScoreRunWork {
+    /// The model that scores.
+    pub(crate) model: Model,
+}
+
+impl Work for ScoreRunWork {
+    const KIND: JobKind = JobKind::ScoreRun;
+    const UNIT: &'static str = "steps";
+    type Request = RunRequest;
+
+    /// What it stores and the job's end are one transaction.
+    fn run(&self, attempt: &Attempt<'_>, request: RunRequest) -> Result<JobState, Interrupted> {
+        let &Attempt { database, tenant, job, progress } = attempt;
+        let model = &self.model;
+        progress.set_total(STEPS);
+        let scored = Scored::new(database, tenant, &request, (job.id.of(), &job.created_by), model, progress)?;
+        database.run(ConnRole::Writer, tenant, |conn| {
+            scored.store(conn, tenant, model, progress)?;
+            jobs::finish(conn, tenant, job, JobState::Succeeded, "{}", Instant::now())?;
+            progress.step(1);
+            Ok::<_, Interrupted>(())
+        })?;
+        let took = time::Duration::from_millis(u64::try_from(scored.run.duration_ms).unwrap_or_default());
+        crate::telemetry::metrics::run_scored(took, scored.rows.len());
+        Ok(JobState::Succeeded)
+    }
+
+    fn result_url(job: &JobRow) -> Option<String> {
+        (job.state == JobState::Succeeded).then(|| format!("/v1/score-runs/{}", job.id))
+    }
 }
 
 /// Runs a score run now, for a command, and gives it. Its job is recorded as one that has ended: a service beside it
@@ -91,7 +102,7 @@ pub(crate) fn run_now(
     request: &RunRequest,
     by: &str,
 ) -> Result<RunRow, Interrupted> {
-    let mut job = crate::jobs::queued(JobId::new(), JobKind::ScoreRun, request, by)?;
+    let mut job = crate::jobs::queued::<ScoreRunWork>(JobId::new(), request, by)?;
     let progress = Progress::default();
     let scored = Scored::new(database, tenant, request, (job.id.of(), by), model, &progress)?;
     database.run(ConnRole::Writer, tenant, |conn| {
@@ -123,10 +134,7 @@ impl Scored {
         progress: &Progress,
     ) -> Result<Self, Interrupted> {
         let start = time::Instant::now();
-        let known_at = request.known_at.as_deref().map(|text| {
-            Instant::parse(text).ok_or_else(|| Interrupted::Failed(format!("{text:?} is no moment").into()))
-        });
-        let known_at = known_at.transpose()?;
+        let known_at = request.known_at;
         let (snapshot, breach_loss, data_version, read_at) = database.run(ConnRole::Reader, tenant, |conn| {
             let breach_loss = settings::find(conn, tenant)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
             let (data_version, read_at) = (data_states::version(conn, tenant)?, Instant::now());

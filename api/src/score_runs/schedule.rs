@@ -11,7 +11,7 @@ use schema::{
 };
 use tracing::info;
 
-use super::{RunRequest, is_stale};
+use super::{RunRequest, ScoreRunWork, is_stale};
 
 /// How much longer than it should rest changing data goes unscored.
 const PATIENCE: u32 = 10;
@@ -88,7 +88,7 @@ impl Schedule {
             return Ok(false);
         }
         let request = RunRequest { as_of: today, known_at: None, is_automatic: true, is_trial: false };
-        let job = crate::jobs::queued(JobId::new(), JobKind::ScoreRun, &request, AUTOMATIC)
+        let job = crate::jobs::queued::<ScoreRunWork>(JobId::new(), &request, AUTOMATIC)
             .map_err(|error| RepoError::Failed(error.to_string().into()))?;
         // Another process may be asking as well: of a buyer's writers one follows the other.
         database.with_patience(MOMENT).run(ConnRole::Writer, state.tenant, |conn| {
