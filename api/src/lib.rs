@@ -40,6 +40,7 @@ mod suppliers;
 mod telemetry;
 
 pub use config::{Config, ConnectionLimits, DatabaseOptions, Limits, PlaceError};
+pub use schema::{Clock, ClockMover};
 pub use service::{Running, ServeError, document, serve};
 
 /// The stable codes of all kinds of problems, as `docs/problems.md` lists them.

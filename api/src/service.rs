@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant as Clock};
+use std::time::{self, Duration};
 
 use actix_server::{Server, ServerHandle};
 use actix_web::App;
@@ -32,7 +32,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schema::tenants::{self, TenantRow};
 use schema::{
-    ConnRole, ConnectionNeeds, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope, TenantId,
+    Clock, ConnRole, ConnectionNeeds, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope,
+    TenantId,
 };
 use tracing::{error, info, warn};
 use utoipa::{Modify, OpenApi};
@@ -156,11 +157,12 @@ impl Store {
         connection_count: u32,
         patience: Duration,
         pending: Pending<'_>,
+        clock: &Clock,
     ) -> Result<Self, ServeError> {
         make_data_folder(folder)?;
         machine::hide(folder).map_err(ServeError::Data)?;
         let keys = Keys::open(folder).map_err(ServeError::Data)?;
-        let database = open_database(place, connection_count, patience, pending)?;
+        let database = open_database(place, connection_count, patience, pending, clock)?;
         if let Place::Server { url, .. } = place {
             note_server(folder, url);
         }
@@ -176,9 +178,14 @@ impl Store {
     }
 
     /// Opens what is there for reading, on a disk that takes no writes.
-    fn open_read_only(folder: &Path, connection_count: u32, patience: Duration) -> Result<Self, ServeError> {
+    fn open_read_only(
+        folder: &Path,
+        connection_count: u32,
+        patience: Duration,
+        clock: &Clock,
+    ) -> Result<Self, ServeError> {
         let keys = Keys::read(folder).map_err(ServeError::Data)?;
-        Ok(Self { database: Database::open_read_only(folder, connection_count, patience)?, keys })
+        Ok(Self { database: Database::open_read_only(folder, connection_count, patience, clock)?, keys })
     }
 }
 
@@ -192,16 +199,17 @@ pub(crate) fn open_database(
     connection_count: u32,
     patience: Duration,
     mut pending: Pending<'_>,
+    clock: &Clock,
 ) -> Result<Database, ServeError> {
     let Place::Folder(folder) = place else {
-        return Ok(Database::open(place, connection_count, patience, pending)?);
+        return Ok(Database::open(place, connection_count, patience, pending, clock)?);
     };
     if matches!(pending, Pending::Refuse) {
         // Before a file is made.
         SchemaState::of(place, patience)?.refuse_older()?;
     }
     machine::make_database_file(folder).map_err(ServeError::Data)?;
-    let mut open = || Database::open(place, connection_count, patience, pending.reborrow());
+    let mut open = || Database::open(place, connection_count, patience, pending.reborrow(), clock);
     match open() {
         Ok(database) => {
             machine::keep_reserve(folder);
@@ -220,7 +228,8 @@ impl Store {
     /// An embedded database, for tests of what a clock decides.
     pub(crate) fn embedded(folder: &Path) -> Self {
         let pending = Pending::Run(&mut |_| ());
-        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5), pending).unwrap()
+        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5), pending, &Clock::system())
+            .unwrap()
     }
 
     pub(crate) fn first_tenant(&self) -> TenantId {
@@ -341,7 +350,7 @@ impl Running {
             }
         }
         self.runner.stop();
-        let since = Clock::now();
+        let since = time::Instant::now();
         let mut left: Vec<_> = self.threads.iter().filter(|thread| !thread.is_finished()).collect();
         while !left.is_empty() && since.elapsed() < LAST_WORK {
             thread::sleep(LOOK_AGAIN);
@@ -384,18 +393,18 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let pending = config.database.pending(&mut log);
     // Before the new server is noted in the folder.
     let moved = other_server(&config.data, &place);
-    let (store, can_write) = match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending), &place)
-    {
-        (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
-            let error = crate::cli::with_causes(&error);
-            error!(
-                error,
-                "the disk takes no writes: only reading is possible until it does and the service is started again"
-            );
-            (Store::open_read_only(folder, config.connections(), PATIENCE)?, false)
-        }
-        (store, _) => (store?, true),
-    };
+    let (store, can_write) =
+        match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending, &config.clock), &place) {
+            (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
+                let error = crate::cli::with_causes(&error);
+                error!(
+                    error,
+                    "the disk takes no writes: only reading is possible until it does and the service is started again"
+                );
+                (Store::open_read_only(folder, config.connections(), PATIENCE, &config.clock)?, false)
+            }
+            (store, _) => (store?, true),
+        };
     if let Some(text) = moved {
         warn!("{}", text.en);
     }
