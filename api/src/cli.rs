@@ -34,8 +34,9 @@ use schema::tenants::{self, TenantRow};
 use schema::{Clock, ConnRole, Notice, Place, Scope};
 use scoring::Lang;
 
-use crate::config::{DatabaseOptions, other_server};
-use crate::service::{Store, hide_new_files};
+use crate::app::Store;
+use crate::base::config::{DatabaseOptions, other_server};
+use crate::base::machine::hide_new_files;
 
 /// Sonae (備え): how likely each supplier is to be stopped by a cyber incident, what that would cost, and why.
 #[derive(Debug, Parser)]
@@ -277,10 +278,10 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Reads the model that a service is to score with.
-pub(crate) fn model_of(path: &std::path::Path) -> Result<scoring::Model, crate::service::ServeError> {
+pub(crate) fn model_of(path: &std::path::Path) -> Result<scoring::Model, crate::app::ServeError> {
     score::read_model(Some(path), Lang::En).map_err(|failure| match failure {
-        Failure::Usage(text) | Failure::Data(text) | Failure::Code(_, text) => crate::service::ServeError::Model(text),
-        Failure::Step(error) => crate::service::ServeError::Model(with_causes(&*error)),
+        Failure::Usage(text) | Failure::Data(text) | Failure::Code(_, text) => crate::app::ServeError::Model(text),
+        Failure::Step(error) => crate::app::ServeError::Model(with_causes(&*error)),
     })
 }
 
@@ -290,8 +291,8 @@ pub(crate) fn folder_faults(folder: &std::path::Path, error: &crate::files::fold
 }
 
 /// An error and its causes in both languages, on one line each.
-pub(crate) fn failed_step(error: &(dyn Error + 'static)) -> crate::problem::Text {
-    crate::problem::Text::new(faults::step(error, Lang::Ja), faults::step(error, Lang::En))
+pub(crate) fn failed_step(error: &(dyn Error + 'static)) -> crate::base::problem::Text {
+    crate::base::problem::Text::new(faults::step(error, Lang::Ja), faults::step(error, Lang::En))
 }
 
 /// An error and its causes, on one line.

@@ -4,9 +4,7 @@ pub(crate) mod csv;
 pub(crate) mod folder;
 pub(crate) mod guard;
 pub(crate) mod records;
-pub(crate) mod scores;
 pub(crate) mod spill;
-pub(crate) mod xlsx;
 
 /// A text from a file as a terminal may show it: characters that are not seen escaped, cut where it is long.
 pub(crate) fn printable(text: &str) -> String {

@@ -3,8 +3,9 @@
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::{
-    auth, certifications, enrollments, exports, imports, incidents, jobs, own, portfolio, provider_assignments,
+use crate::http::auth;
+use crate::resources::{
+    certifications, enrollments, exports, imports, incidents, jobs, own, portfolio, provider_assignments,
     relationships, score_runs, scores, services, settings, submissions, supplier_codes, suppliers,
 };
 

@@ -15,19 +15,21 @@ use schema::{Clock, ConnRole, Database, ImportMode, Instant, Name, Pending, Plac
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
 use super::{COMMAND_LINE, Failure, PATIENCE, find_tenant, report, serve};
-use crate::auth::USUAL_LIFE;
-use crate::config::{Config, DatabaseOptions};
+use crate::app::{self, Store};
+use crate::base::config::{Config, DatabaseOptions};
+use crate::base::keys::USUAL_LIFE;
+use crate::base::machine::{OWN, hide_new_files};
+use crate::base::problem::ApiError;
 use crate::demo::{self, AS_OF};
 use crate::files::printable;
-use crate::files::scores::provenance;
-use crate::imports::{Format, ImportRequest, import_folder};
-use crate::jobs::{Interrupted, Progress};
-use crate::overview::Overview;
-use crate::portfolio::read_overview;
-use crate::problem::ApiError;
-use crate::score_runs::{RunRequest, run_now};
-use crate::scores::{explanation, read_facts};
-use crate::service::{self, OWN, Store, hide_new_files};
+use crate::queue::outcome::Interrupted;
+use crate::queue::runner::Progress;
+use crate::resources::exports::file::provenance;
+use crate::resources::imports::{Format, ImportRequest, import_folder};
+use crate::resources::portfolio::overview::Overview;
+use crate::resources::portfolio::read_overview;
+use crate::resources::score_runs::{RunRequest, run_now};
+use crate::resources::scores::{explanation, read_facts};
 
 /// Show everything on a made-up portfolio
 ///
@@ -45,9 +47,9 @@ pub(super) struct Args {
     #[arg(long)]
     no_serve: bool,
     #[command(flatten)]
-    limits: crate::config::Limits,
+    limits: crate::base::config::Limits,
     #[command(flatten)]
-    connections: crate::config::ConnectionLimits,
+    connections: crate::base::config::ConnectionLimits,
 }
 
 /// Says that a folder is one that a demo may make anew.
@@ -117,7 +119,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
     if has_content {
         fs::remove_dir_all(folder)?;
     }
-    crate::auth::private_folder(folder).map_err(unusable)?;
+    crate::base::keys::private_folder(folder).map_err(unusable)?;
     File::create(folder.join(MARK)).map_err(unusable)?;
     Ok(())
 }
@@ -298,7 +300,7 @@ fn serve_until_stopped(args: &Args, token: &str, lang: Lang) -> Result<(), Failu
         clock: Clock::system(),
         handles_signals: true,
     };
-    let running = service::serve(&config)?;
+    let running = app::serve(&config)?;
     super::print(&next_steps(running.address(), token, &args.data, lang))?;
     Ok(running.wait()?)
 }

@@ -8,11 +8,12 @@ use schema::{RepoError, ValueError};
 use scoring::{Lang, ModelError};
 
 use super::with_causes;
-use crate::config::PlaceError;
-use crate::fault::Reason;
+use crate::app::ServeError;
+use crate::base::config::PlaceError;
+use crate::base::fault::Reason;
+use crate::base::machine::OTHER_OWNER;
 use crate::files::folder::{FileFault, FolderError};
 use crate::files::printable;
-use crate::service::{OTHER_OWNER, ServeError};
 
 pub(super) fn folder(folder: &Path, error: &FolderError, lang: Lang) -> String {
     match error {

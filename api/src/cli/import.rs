@@ -10,10 +10,10 @@ use scoring::Lang;
 
 use super::usage::Reason;
 use super::{DataFolder, Failure, TenantArg, faults, find_tenant};
-use crate::config::Limits;
-use crate::imports::{FindingGroup, Format, ImportRequest, Outcome, import_folder};
-use crate::jobs::Progress;
-use crate::submissions::is_of_provider;
+use crate::base::config::Limits;
+use crate::queue::runner::Progress;
+use crate::resources::imports::{FindingGroup, Format, ImportRequest, Outcome, import_folder};
+use crate::resources::submissions::is_of_provider;
 
 /// Import the files of a folder
 ///

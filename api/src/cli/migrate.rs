@@ -6,7 +6,8 @@ use schema::{Bilingual, Clock, Notice, Pending, Place, RepoError, SchemaState};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, PATIENCE, faults, note};
-use crate::service::{hide_new_files, open_database};
+use crate::app::open_database;
+use crate::base::machine::hide_new_files;
 
 /// Bring the tables of the database up to date
 ///

@@ -10,9 +10,10 @@ use scoring::{Explainer, Lang, Model, Portfolio, Scores, Summary};
 use super::target::{Format, Target};
 use super::usage::Reason;
 use super::{Failure, faults, progress, report};
-use crate::files::{folder, xlsx};
+use crate::files::folder;
 use crate::frames::{self, Provenance, Results};
-use crate::overview::Overview;
+use crate::resources::exports::xlsx;
+use crate::resources::portfolio::overview::Overview;
 
 /// Score a folder of CSV files
 ///

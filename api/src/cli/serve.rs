@@ -17,10 +17,11 @@ use tracing_subscriber::EnvFilter;
 use super::score::read_model;
 use super::settings::{InForce, Origin};
 use super::{DataFolder, Failure};
-use crate::config::{Config, ConnectionLimits, Limits};
-use crate::problem::Text;
-use crate::service::{self, Running, hide_new_files};
-use crate::telemetry;
+use crate::app::{self, Running};
+use crate::base::config::{Config, ConnectionLimits, Limits};
+use crate::base::machine::hide_new_files;
+use crate::base::problem::Text;
+use crate::base::telemetry;
 
 /// Run the service
 ///
@@ -116,7 +117,7 @@ impl Args {
             }
         };
         if let Some((certificate, key)) = &tls
-            && let Err(fault) = service::tls(certificate, key)
+            && let Err(fault) = app::tls(certificate, key)
         {
             let key = if fault.is_of_key { "tls_key" } else { "tls_cert" };
             return Err(usage(key, &fault.path.display(), &fault.why.ja, &fault.why.en));
@@ -221,7 +222,7 @@ pub(super) fn run(args: &Args, in_force: &InForce, notes: &[Text], lang: Lang) -
     hide_new_files();
     let _traces = telemetry::export_traces().map_err(|text| Failure::Usage(text.pick(lang).to_owned()))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let running = service::serve(&config)?;
+    let running = app::serve(&config)?;
     let (address, command) = (reachable(running.address()), args.token_command(in_force, &running));
     super::print(&lang.pick(
         format!("{scheme}://{address}/docs で全操作を試せます。別の端末でトークンを作るには:\n  {command}\n"),

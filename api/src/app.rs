@@ -1,0 +1,797 @@
+//! The service: two listeners over one data folder.
+
+mod notify;
+
+use std::fs::{self, File};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::Poll;
+use std::thread::{self, JoinHandle};
+use std::time::{self, Duration};
+
+use actix_server::{Server, ServerHandle};
+use actix_web::App;
+use actix_web::middleware::from_fn;
+use actix_web::web::Data;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use schema::tenants::{self, TenantRow};
+use schema::{
+    Clock, ConnRole, ConnectionNeeds, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope,
+    TenantId,
+};
+use tracing::{error, info, warn};
+use utoipa::{Modify, OpenApi};
+use utoipa_actix_web::AppExt;
+
+use self::notify::Pulses;
+use crate::base::config::{Config, PlaceError, note_server, other_server};
+use crate::base::keys::{Keys, private_folder};
+use crate::base::machine::{self, naming};
+use crate::base::problem::{ApiError, Text};
+use crate::base::telemetry;
+use crate::http::admin;
+use crate::http::admin::Probe;
+use crate::http::auth::keep_keys_current;
+use crate::http::compress::compress;
+use crate::http::connection::Paces;
+use crate::http::docs::{self, Docs};
+use crate::http::edge::{Edge, edge};
+use crate::http::gauges::Gauges;
+use crate::http::listen::{Rules, bind, listen};
+use crate::http::openapi::InCommon;
+use crate::http::operations::Allowed;
+use crate::http::peers::Peers;
+use crate::http::state::{Db, State};
+use crate::queue::runner::{Runner, Tools};
+use crate::routes::routes;
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data folder cannot be used.
+    #[error("the data folder cannot be used")]
+    Data(#[source] io::Error),
+    /// Another process serves this data folder.
+    #[error("another process serves this data folder")]
+    InUse,
+    /// The database cannot be used.
+    #[error("the database cannot be used")]
+    Database(#[from] RepoError),
+    /// Where the database is cannot be said, or it may not be there.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The certificate or its key cannot be used.
+    #[error("the certificate or its key cannot be used: {0}")]
+    Tls(TlsFault),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {0}")]
+    Listen(String, #[source] io::Error),
+    /// Too few files may be open.
+    #[error(
+        "{may_be_open} files may be open, and at least {needed} are needed; raise the limit (ulimit -n, LimitNOFILE=), or \
+         lower --workers or --database-connections"
+    )]
+    OpenFiles {
+        /// How many may be open.
+        may_be_open: u64,
+        /// How many are needed.
+        needed: u64,
+    },
+    /// The API document cannot be written.
+    #[error("the API document cannot be written")]
+    Document(#[source] serde_json::Error),
+    /// The model cannot be used.
+    #[error("the model cannot be used: {0}")]
+    Model(String),
+    /// The service has ended because nothing that it has sent to the database is answered.
+    #[error(
+        "none of the connections to the database answers any more, although it takes new ones: the process ends, to be \
+         started again"
+    )]
+    Hung,
+    /// The jobs cannot run.
+    #[error("jobs cannot run")]
+    Jobs(#[source] io::Error),
+    /// The threads that serve requests ended at once.
+    #[error("the service ended as it began")]
+    Ended(#[source] io::Error),
+}
+
+impl ServeError {
+    /// Whether the disk is at fault, by being full or by taking no writes.
+    fn is_of_disk(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match self {
+            Self::Data(error) => matches!(error.kind(), QuotaExceeded | ReadOnlyFilesystem | StorageFull),
+            Self::Database(error) => error.is_of_disk(),
+            _ => false,
+        }
+    }
+}
+
+/// A database with a first buyer, opened, and the keys of the data folder.
+pub(crate) struct Store {
+    pub(crate) database: Database,
+    pub(crate) keys: Keys,
+}
+
+/// How long a request waits for a writer in another process, such as `sonae import`.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long jobs have to end after the last request, which has 30 seconds: whoever has asked the process to end kills it
+/// after 60.
+const LAST_WORK: Duration = Duration::from_secs(10);
+/// How often it is looked whether they have.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How often it is looked whether the database has stopped answering for good, and how often that has to be so in a row:
+/// after the process itself has slept, what was answered meanwhile is read first.
+const LOOK_FOR_HUNG: Duration = Duration::from_secs(2);
+const HUNG_LOOKS: u32 = 5;
+
+/// The buyer of an empty database.
+const FIRST_TENANT: &str = "default";
+/// In which a buyer's days begin, unless set otherwise.
+pub(crate) const USUAL_ZONE: &str = "Asia/Tokyo";
+
+impl Store {
+    pub(crate) fn open(
+        folder: &Path,
+        place: &Place,
+        connection_count: u32,
+        patience: Duration,
+        pending: Pending<'_>,
+        clock: &Clock,
+    ) -> Result<Self, ServeError> {
+        make_data_folder(folder)?;
+        machine::hide(folder).map_err(ServeError::Data)?;
+        let keys = Keys::open(folder).map_err(ServeError::Data)?;
+        let database = open_database(place, connection_count, patience, pending, clock)?;
+        if let Place::Server { url, .. } = place {
+            note_server(folder, url);
+        }
+        let is_empty = database
+            .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
+        if is_empty {
+            database.run(ConnRole::Writer, Scope::Installation, |conn| {
+                // Asked again: another process may have been quicker.
+                if tenants::list(conn)?.is_empty() { tenants::insert(conn, &first_tenant()?) } else { Ok(()) }
+            })?;
+        }
+        Ok(Self { database, keys })
+    }
+
+    /// Opens what is there for reading, on a disk that takes no writes.
+    fn open_read_only(
+        folder: &Path,
+        connection_count: u32,
+        patience: Duration,
+        clock: &Clock,
+    ) -> Result<Self, ServeError> {
+        let keys = Keys::read(folder).map_err(ServeError::Data)?;
+        Ok(Self { database: Database::open_read_only(folder, connection_count, patience, clock)?, keys })
+    }
+}
+
+fn make_data_folder(folder: &Path) -> Result<(), ServeError> {
+    private_folder(folder).map_err(naming(folder)).map_err(ServeError::Data)
+}
+
+/// Opens a database, without the keys.
+pub(crate) fn open_database(
+    place: &Place,
+    connection_count: u32,
+    patience: Duration,
+    mut pending: Pending<'_>,
+    clock: &Clock,
+) -> Result<Database, ServeError> {
+    let Place::Folder(folder) = place else {
+        return Ok(Database::open(place, connection_count, patience, pending, clock)?);
+    };
+    if matches!(pending, Pending::Refuse) {
+        // Before a file is made.
+        SchemaState::of(place, patience)?.refuse_older()?;
+    }
+    machine::make_database_file(folder).map_err(ServeError::Data)?;
+    let mut open = || Database::open(place, connection_count, patience, pending.reborrow(), clock);
+    match open() {
+        Ok(database) => {
+            machine::keep_reserve(folder);
+            Ok(database)
+        }
+        Err(error) if error.is_of_disk() && machine::give_up_reserve(folder) => {
+            warn!(error = %crate::cli::with_causes(&error), "the database cannot be opened for writing; the room that is kept for a full disk is used");
+            Ok(open()?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// An embedded database, for tests of what a clock decides.
+    pub(crate) fn embedded(folder: &Path) -> Self {
+        let pending = Pending::Run(&mut |_| ());
+        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5), pending, &Clock::system())
+            .unwrap()
+    }
+
+    pub(crate) fn first_tenant(&self) -> TenantId {
+        self.database.run(ConnRole::Reader, Scope::Installation, tenants::list).unwrap()[0].id
+    }
+}
+
+fn first_tenant() -> Result<TenantRow, RepoError> {
+    Ok(TenantRow {
+        id: TenantId::new(),
+        name: Name::parse(FIRST_TENANT).map_err(|error| RepoError::Failed(error.into()))?,
+        time_zone: USUAL_ZONE.to_owned(),
+        created_at: Instant::now(),
+        suspended_at: None,
+    })
+}
+
+/// The API document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Sonae",
+        description = "Sonae（備え）: how likely each supplier is to be stopped by a cyber incident, what that would cost, why, and where help does most \
+                       good. A score is decision support, not a ground by itself for ending trade; お助け隊, SECURITY ACTION and SCS are voluntary.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    servers((url = "/", description = "This service.")),
+    tags(
+        (name = "suppliers", description = "Firms (取引先)."),
+        (name = "supplier_codes", description = "Codes of purchasing systems, and the firm that each means."),
+        (name = "relationships", description = "Who supplies whom, and the buyer (取引関係)."),
+        (name = "enrollments", description = "Enrollments in お助け隊 services."),
+        (name = "certifications", description = "SECURITY ACTION, SCS and ISMS."),
+        (name = "incidents", description = "What happened (事案)."),
+        (name = "provider_assignments", description = "Which provider may send evidence for which supplier."),
+        (name = "services", description = "The registered お助け隊 services."),
+        (name = "imports", description = "Files in, with a report of every row."),
+        (name = "jobs", description = "Work that outlasts a request."),
+        (name = "score_runs", description = "The whole portfolio scored as of a day (スコア計算)."),
+        (name = "scores", description = "Scores (リスクスコア、連鎖スコア), opened into their sums."),
+        (name = "portfolio", description = "Grades, losses and SC3's indicators, now and over time."),
+        (name = "exports", description = "Scores as files."),
+        (name = "settings", description = "What a buyer sets for itself."),
+        (name = "submissions", description = "What お助け隊 operators send, and read back."),
+        (name = "own", description = "What a supplier sees of itself."),
+        (name = "tokens", description = "What tokens are verified with.")
+    )
+)]
+struct Document;
+
+/// The API document, made of the routes as they are registered.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let (_, mut document) =
+        App::new().into_utoipa_app().openapi(Document::openapi()).configure(routes).split_for_parts();
+    InCommon.modify(&mut document);
+    document
+}
+
+/// A service that runs, on a thread of its own.
+pub struct Running {
+    address: SocketAddr,
+    admin_address: SocketAddr,
+    handles: [ServerHandle; 2],
+    runner: Runner,
+    /// Serving, then all that ends with it.
+    threads: Vec<JoinHandle<()>>,
+    /// Closed when the last request has ended.
+    requests: Mutex<mpsc::Receiver<()>>,
+    /// Whether the database has stopped answering for good.
+    is_hung: Arc<AtomicBool>,
+    first_buyer: Option<Name>,
+    lock: Option<File>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    /// Where requests come in.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where health and metrics are asked for.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// The buyer that a token has to name: none where the one that commands take if none is named is there.
+    pub(crate) fn first_buyer(&self) -> Option<&str> {
+        self.first_buyer.as_ref().map(Name::as_str)
+    }
+
+    /// Ends the service: requests in hand are answered, a job in hand is undone and begins again next time.
+    pub fn stop(self) {
+        for handle in &self.handles {
+            // The future only says when it is over; joining the thread says so too.
+            drop(handle.stop(true));
+        }
+        // A panic there has been logged; what is left is to end.
+        for thread in self.threads {
+            let _ = thread.join();
+            self.runner.stop();
+        }
+    }
+
+    /// Waits until a signal has ended the service, for the process to end. A thread that then waits for a server that does
+    /// not answer cannot be interrupted: it is left after a while, and with it what it has not committed.
+    pub(crate) fn wait(self) -> Result<(), ServeError> {
+        let requests = self.requests.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is ever sent.
+        while requests.recv_timeout(LOOK_FOR_HUNG) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if self.is_hung.load(Ordering::Relaxed) {
+                return Err(ServeError::Hung);
+            }
+        }
+        self.runner.stop();
+        let since = time::Instant::now();
+        let mut left: Vec<_> = self.threads.iter().filter(|thread| !thread.is_finished()).collect();
+        while !left.is_empty() && since.elapsed() < LAST_WORK {
+            thread::sleep(LOOK_AGAIN);
+            left.retain(|thread| !thread.is_finished());
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = left.iter().filter_map(|thread| thread.thread().name()).collect();
+        warn!(
+            threads = names.join(", "),
+            "the process ends without waiting any longer for what it has begun: that is undone, and its job begins again"
+        );
+        // Nobody else may have the folder while a thread is still at work in it: the lock goes with the process.
+        std::mem::forget(self.lock);
+        Ok(())
+    }
+}
+
+/// Starts the service.
+///
+/// # Errors
+/// When the data folder, the certificate or an address cannot be used.
+pub fn serve(config: &Config) -> Result<Running, ServeError> {
+    let connection_count = affordable_connections(config)?;
+    make_data_folder(&config.data)?;
+    let place = config.database.place(&config.data)?;
+    let lock = match place {
+        Place::Folder(_) => lock(&config.data)?,
+        // Several processes may share a server, and the folder with the keys.
+        Place::Server { .. } => None,
+    };
+    let tls =
+        config.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose().map_err(ServeError::Tls)?;
+    let model = config.model.as_deref().map_or_else(|| Ok(scoring::Model::default()), crate::cli::model_of)?;
+    if config.handles_signals {
+        notify::opening();
+    }
+    let mut log = |notice: &Notice| info!("{}", crate::cli::migrate::described(notice).en);
+    let pending = config.database.pending(&mut log);
+    // Before the new server is noted in the folder.
+    let moved = other_server(&config.data, &place);
+    let (store, can_write) =
+        match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending, &config.clock), &place) {
+            (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
+                let error = crate::cli::with_causes(&error);
+                error!(
+                    error,
+                    "the disk takes no writes: only reading is possible until it does and the service is started again"
+                );
+                (Store::open_read_only(folder, config.connections(), PATIENCE, &config.clock)?, false)
+            }
+            (store, _) => (store?, true),
+        };
+    if let Some(text) = moved {
+        warn!("{}", text.en);
+    }
+    say_connections(&store.database);
+    let buyers = store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+    let has_default = buyers.iter().any(|buyer| buyer.name.as_str() == FIRST_TENANT);
+    let first_buyer = buyers.into_iter().next().filter(|_| !has_default).map(|buyer| buyer.name);
+    let runner = Runner::new(store.database.is_shared());
+    let tools = Tools {
+        limits: config.limits,
+        model: model.clone(),
+        rescore_after: config.rescore_after,
+        folder: config.data.clone(),
+    };
+    let mut threads = if can_write { runner.start(&store.database, tools)? } else { Vec::new() };
+    let probe =
+        Probe::new(&config.data, &place, config.limits.min_free_disk_bytes, can_write).map_err(ServeError::Data)?;
+    let gauges = Gauges::new(
+        &store.database,
+        &probe,
+        (&config.data, &place),
+        config.limits.min_free_disk_bytes,
+        model.version(),
+    );
+    let most = config.connection_limits.max_connections_per_address;
+    let watched = store.database.with_statement_limit(Duration::from_secs(config.database.statement_seconds));
+    let state = Data::new(State {
+        db: Db::new(watched.clone()),
+        keys: store.keys,
+        limits: config.limits,
+        runner: runner.clone(),
+        model,
+        edge: Edge {
+            is_https: config.tls.is_some(),
+            forwarded: config.behind_proxy.then(|| Peers::new(most, "requests in hand")),
+        },
+        uploads: matches!(place, Place::Folder(_)).then(|| config.data.clone()),
+    });
+    let metrics = telemetry::metrics::recorder();
+    let document = document();
+    let docs = Docs::new(&document).map_err(ServeError::Document)?;
+    let allowed = Allowed::of(&document, docs::paths());
+    let pulses = if config.handles_signals { Pulses::wanted() } else { None };
+    let parts = Parts {
+        state: state.clone(),
+        docs,
+        allowed,
+        probe,
+        gauges,
+        tls,
+        metrics,
+        connection_count,
+        pulses: pulses.clone(),
+    };
+
+    let (send, started) = mpsc::channel();
+    let (serves, requests) = mpsc::channel();
+    let is_hung = Arc::<AtomicBool>::default();
+    if config.handles_signals && watched.is_shared() {
+        let (runner, is_hung) = (runner.clone(), Arc::clone(&is_hung));
+        // Nobody waits for its end: it ends with the process.
+        let watch = move || watch_connections(&runner, &watched, &is_hung);
+        thread::Builder::new().name("connections".to_owned()).spawn(watch).map_err(ServeError::Jobs)?;
+    }
+    let shared = config.clone();
+    let jobs = runner.clone();
+    let serving = thread::Builder::new()
+        .name("serve".to_owned())
+        .spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                match servers(&shared, parts) {
+                    Ok((main, admin, addresses)) => {
+                        let handles = [main.handle(), admin.handle()];
+                        let other = admin.handle();
+                        let admin = actix_web::rt::spawn(admin);
+                        actix_web::rt::spawn(keep_keys_current(state));
+                        if shared.handles_signals {
+                            actix_web::rt::spawn(end_on_signal(jobs, main.handle()));
+                        }
+                        if let Some(pulses) = pulses {
+                            actix_web::rt::spawn(pulses.watch());
+                        }
+                        let mut main = pin!(main);
+                        // Polled for the first time it starts its threads, which take what comes in from then on.
+                        if let Poll::Ready(ended) = poll_fn(|cx| Poll::Ready(main.as_mut().poll(cx))).await {
+                            other.stop(false).await;
+                            return drop(send.send(Err(ended.err().map_or_else(ended_early, ServeError::Ended))));
+                        }
+                        // Nobody waits for the addresses any more when the caller is gone.
+                        let _ = send.send(Ok((addresses, handles)));
+                        let _ = main.await;
+                        other.stop(false).await;
+                        let _ = admin.await;
+                    }
+                    Err(error) => drop(send.send(Err(error))),
+                }
+                // Whatever this thread still waits for, it is no request.
+                drop(serves);
+            });
+        })
+        .map_err(ServeError::Jobs)?;
+    let started = started.recv().unwrap_or_else(|_| Err(ended_early()));
+    match started {
+        Ok(([address, admin_address], handles)) => {
+            info!(%address, %admin_address, "serving");
+            if config.handles_signals {
+                notify::ready(address);
+            }
+            threads.insert(0, serving);
+            Ok(Running {
+                address,
+                admin_address,
+                handles,
+                runner,
+                threads,
+                requests: Mutex::new(requests),
+                is_hung,
+                first_buyer,
+                lock,
+            })
+        }
+        Err(error) => {
+            runner.stop();
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            Err(error)
+        }
+    }
+}
+
+fn ended_early() -> ServeError {
+    ServeError::Ended(io::Error::other("no reason is known"))
+}
+
+/// Says how many connections the processes that share a server may need, and warns where it does not let them have those.
+fn say_connections(database: &Database) {
+    let needs = match database.connection_needs() {
+        Ok(Some(needs)) => needs,
+        Ok(None) => return,
+        Err(error) => {
+            let error = crate::cli::with_causes(&error);
+            return warn!(error, "the server did not say how many connections it allows");
+        }
+    };
+    let ConnectionNeeds { own, all, limit, limited_by } = &needs;
+    let process = database.process();
+    info!(
+        process,
+        own, all, limit, limited_by, "connections to the server that this process and all of Sonae may open"
+    );
+    if !needs.fit() {
+        warn!(
+            "the processes of Sonae on the server may open {all} connections, and it allows {limit} ({limited_by}): lower \
+             --database-connections, or allow more; until then requests may wait for connections"
+        );
+    }
+}
+
+/// Watches whether all connections to a server hang while it takes new ones, as after something between has lost them.
+/// Whoever waits on one cannot be interrupted, so that only a new process helps.
+fn watch_connections(runner: &Runner, database: &Database, is_hung: &AtomicBool) {
+    let mut looks = 0;
+    while !runner.is_stopping() {
+        runner.rest(LOOK_FOR_HUNG);
+        looks = if database.is_hung() { looks + 1 } else { 0 };
+        if looks >= HUNG_LOOKS && database.takes_connections() {
+            // A server that has just come back answers the others now.
+            runner.rest(LOOK_FOR_HUNG);
+            if database.is_hung() {
+                return is_hung.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Waits for a signal, and ends the service: jobs at once, requests once they are answered.
+fn end_on_signal(runner: Runner, server: ServerHandle) -> impl Future<Output = ()> {
+    use actix_web::rt::signal;
+    // Before the future is polled: until then a signal would end the process in the midst of its work.
+    #[cfg(unix)]
+    let signals = {
+        use signal::unix::{SignalKind, signal};
+        signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)))
+    };
+    async move {
+        #[cfg(unix)]
+        match signals {
+            Ok((mut terminate, mut interrupt)) => {
+                futures_util::future::select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
+            }
+            Err(error) => return error!(%error, "signals cannot be listened to"),
+        }
+        #[cfg(not(unix))]
+        if let Err(error) = signal::ctrl_c().await {
+            return error!(%error, "Ctrl+C cannot be listened to");
+        }
+        notify::stopping();
+        runner.stop();
+        server.stop(true).await;
+    }
+}
+
+/// Holds the data folder for this process: two services would run each other's jobs in an embedded database.
+fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
+    let path = folder.join("serve.lock");
+    let opened = machine::private_file()
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(naming(&path))
+        .map_err(ServeError::Data);
+    let file = match opened {
+        // Where nothing can be written, one that is there does as well.
+        Err(error) if error.is_of_disk() => match File::open(&path) {
+            Ok(file) => file,
+            Err(_) => return Ok(None),
+        },
+        opened => opened?,
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Err(ServeError::InUse),
+        Err(fs::TryLockError::Error(error)) => Err(ServeError::Data(naming(&path)(error))),
+    }
+}
+
+/// Files that are open beside connections: of the process, of each thread that serves, and of each connection to the
+/// database, with those of the jobs.
+const FILES: [u64; 3] = [24, 6, 3];
+/// How many connections to the other listener there may be, of those files.
+const ADMIN_CONNECTIONS: u32 = 16;
+/// With fewer connections nobody is served.
+const FEWEST_CONNECTIONS: u64 = 16;
+
+/// How many connections there may be: as many as wanted, or as files may be open.
+fn affordable_connections(config: &Config) -> Result<usize, ServeError> {
+    let may_be_open = machine::raise_open_files();
+    let [own, of_thread, of_database] = FILES;
+    let kept = own
+        + u64::from(ADMIN_CONNECTIONS)
+        + of_thread * (config.workers as u64 + 1)
+        + of_database * (u64::from(config.connections()) + 1);
+    let affordable = may_be_open.saturating_sub(kept);
+    if affordable < FEWEST_CONNECTIONS {
+        return Err(ServeError::OpenFiles { may_be_open, needed: kept + FEWEST_CONNECTIONS });
+    }
+    let wanted = u64::from(config.connection_limits.max_connections);
+    if affordable < wanted {
+        warn!(may_be_open, wanted, affordable, "few files may be open, so fewer connections than wanted are taken");
+    }
+    Ok(usize::try_from(wanted.min(affordable)).unwrap_or(usize::MAX))
+}
+
+type Servers = (Server, Server, [SocketAddr; 2]);
+
+/// What the two listeners serve.
+struct Parts {
+    state: Data<State>,
+    docs: Docs,
+    allowed: Allowed,
+    probe: Probe,
+    gauges: Gauges,
+    tls: Option<ServerConfig>,
+    metrics: metrics_exporter_prometheus::PrometheusHandle,
+    connection_count: usize,
+    pulses: Option<Pulses>,
+}
+
+fn servers(config: &Config, parts: Parts) -> Result<Servers, ServeError> {
+    let Parts { state, docs, allowed, probe, gauges, tls, metrics, connection_count, pulses } = parts;
+    let failed = |address: SocketAddr| move |error| ServeError::Listen(address.to_string(), error);
+    let listening = |address: SocketAddr| {
+        let bound = bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        bound.map_err(failed(address))
+    };
+    let ((address, listener), (admin_address, admin_listener)) =
+        (listening(config.listen)?, listening(config.admin_listen)?);
+    let addresses = [address, admin_address];
+    let per_address = config.connection_limits.max_connections_per_address;
+    // One address never has all of them.
+    let per_address = per_address.min(u32::try_from(connection_count / 2).unwrap_or(u32::MAX)).max(1);
+    let rules = Rules {
+        peers: (!config.behind_proxy).then(|| Peers::new(per_address, "connections")),
+        keep_alive: config.keep_alive(),
+        paces: Paces {
+            head: Duration::from_secs(config.connection_limits.head_seconds),
+            answer: Duration::from_secs(config.connection_limits.answer_seconds),
+            min_bytes_per_second: config.limits.min_bytes_per_second,
+        },
+    };
+
+    let main = Server::build()
+        .workers(config.workers)
+        .max_concurrent_connections(connection_count.div_ceil(config.workers))
+        .shutdown_timeout(30)
+        .disable_signals();
+    let (shared, docs, allowed) = (state.clone(), Data::new(docs), Data::new(allowed));
+    let main = listen(main, listener, tls.map(Into::into), rules.clone(), move || {
+        if let Some(pulses) = &pulses {
+            pulses.beat();
+        }
+        App::new()
+            .into_utoipa_app()
+            .app_data(state.clone())
+            .app_data(allowed.clone())
+            .configure(routes)
+            .into_app()
+            .app_data(docs.clone())
+            .configure(docs::routes)
+            .wrap(from_fn(compress))
+            .wrap(from_fn(edge))
+    })
+    .map_err(failed(config.listen))?;
+    let (probe, metrics, gauges) = (Data::new(probe), Data::new(metrics), Data::new(gauges));
+    let admin = Server::build().workers(1).disable_signals();
+    let rules = Rules { peers: Some(Peers::new(ADMIN_CONNECTIONS, "connections to the admin listener")), ..rules };
+    let admin = listen(admin, admin_listener, None, rules, move || {
+        App::new()
+            .app_data(shared.clone())
+            .app_data(metrics.clone())
+            .app_data(gauges.clone())
+            .app_data(probe.clone())
+            .configure(admin::routes)
+            .wrap(admin::headers())
+    })
+    .map_err(failed(config.admin_listen))?;
+    Ok((main.run(), admin.run(), addresses))
+}
+
+/// Why a certificate and its key cannot be used.
+#[derive(Debug)]
+pub struct TlsFault {
+    /// Whether the file of the key is at fault, and not that of the certificate.
+    pub(crate) is_of_key: bool,
+    /// The file.
+    pub(crate) path: PathBuf,
+    pub(crate) why: Text,
+}
+
+impl std::fmt::Display for TlsFault {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}: {}", self.path.display(), self.why.en)
+    }
+}
+
+/// Reads a certificate chain and its key.
+pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsFault> {
+    let of_certificate = |why| TlsFault { is_of_key: false, path: certificate.to_owned(), why };
+    let of_key = |why| TlsFault { is_of_key: true, path: key.to_owned(), why };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
+    let chain = chain.map_err(|error| of_certificate(pem_text(&error)))?;
+    if chain.is_empty() {
+        return Err(of_certificate(Text::new("PEM形式の証明書がありません", "there is no certificate in it, as PEM")));
+    }
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        of_key(match error {
+            pem::Error::NoItemsFound => {
+                Text::new("PEM形式の秘密鍵がありません", "there is no private key in it, as PEM")
+            }
+            error => pem_text(&error),
+        })
+    })?;
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    // The key first: a fault after that is one of the certificate, or they do not belong together.
+    if let Err(error) = provider.key_provider.load_private_key(private.clone_key()) {
+        return Err(of_key(Text::new(
+            format!("秘密鍵として使えません（{error}）"),
+            format!("no private key that can be used ({error})"),
+        )));
+    }
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
+        .map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => {
+                let certificate = certificate.display();
+                of_key(Text::new(
+                    format!("{certificate} の証明書の秘密鍵ではありません"),
+                    format!("not the private key of the certificate in {certificate}"),
+                ))
+            }
+            error => of_certificate(Text::new(
+                format!("証明書として使えません（{error}）"),
+                format!("no certificate that can be used ({error})"),
+            )),
+        })
+}
+
+fn pem_text(error: &pem::Error) -> Text {
+    match error {
+        pem::Error::Io(error) => Text::new(format!("読めません: {error}"), format!("it cannot be read: {error}")),
+        error => Text::new(format!("PEMとして読めません: {error}"), format!("it cannot be read as PEM: {error}")),
+    }
+}
+
+impl From<ServeError> for ApiError {
+    fn from(error: ServeError) -> Self {
+        Self::internal(error)
+    }
+}

@@ -1,0 +1,4 @@
+//! Runs jobs.
+
+pub(crate) mod outcome;
+pub(crate) mod runner;
