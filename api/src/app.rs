@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant as Clock};
+use std::time::{self, Duration};
 
 use actix_server::{Server, ServerHandle};
 use actix_web::App;
@@ -174,7 +174,7 @@ impl Running {
             }
         }
         self.runner.stop();
-        let since = Clock::now();
+        let since = time::Instant::now();
         let mut left: Vec<_> = self.threads.iter().filter(|thread| !thread.is_finished()).collect();
         while !left.is_empty() && since.elapsed() < LAST_WORK {
             thread::sleep(LOOK_AGAIN);
@@ -221,18 +221,18 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let pending = config.database.pending(&mut log);
     // Before the new server is noted in the folder.
     let moved = other_server(&config.data, &place);
-    let (store, can_write) = match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending), &place)
-    {
-        (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
-            let error = with_causes(&error);
-            error!(
-                error,
-                "the disk takes no writes: only reading is possible until it does and the service is started again"
-            );
-            (Store::open_read_only(folder, config.connections(), PATIENCE)?, false)
-        }
-        (store, _) => (store?, true),
-    };
+    let (store, can_write) =
+        match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending, &config.clock), &place) {
+            (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
+                let error = with_causes(&error);
+                error!(
+                    error,
+                    "the disk takes no writes: only reading is possible until it does and the service is started again"
+                );
+                (Store::open_read_only(folder, config.connections(), PATIENCE, &config.clock)?, false)
+            }
+            (store, _) => (store?, true),
+        };
     if let Some(text) = moved {
         warn!("{}", text.en);
     }

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use schema::tenants::{self, TenantRow};
-use schema::{ConnRole, Notice, Place, Scope};
+use schema::{Clock, ConnRole, Notice, Place, Scope};
 use scoring::Lang;
 
 use crate::base::config::{DatabaseOptions, other_server};
@@ -235,8 +235,8 @@ impl DataFolder {
         let pending = self.database.pending(&mut tell);
         // Before the new server is noted in the folder.
         let moved = other_server(&self.data, place);
-        let store =
-            Store::open(&self.data, place, self.database.connections.unwrap_or(CONNECTIONS), PATIENCE, pending)?;
+        let connections = self.database.connections.unwrap_or(CONNECTIONS);
+        let store = Store::open(&self.data, place, connections, PATIENCE, pending, &Clock::system())?;
         if let Some(text) = moved {
             note(text.pick(lang), lang);
         }

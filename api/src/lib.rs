@@ -19,6 +19,7 @@ pub use base::model_file::ModelFileError;
 pub use base::store::StoreError;
 pub use http::tls::TlsFault;
 pub use routes::document;
+pub use schema::{Clock, ClockMover};
 
 /// The stable codes of all kinds of problems, as `docs/problems.md` lists them.
 pub fn problem_slugs() -> impl Iterator<Item = &'static str> {

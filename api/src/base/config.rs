@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
-use schema::{Notice, Pending, ServerUrl};
+use schema::{Clock, Notice, Pending, ServerUrl};
 
 pub use place::PlaceError;
 pub(crate) use place::{SERVER_NOTE, note_server, other_server, url_text};
@@ -199,6 +199,8 @@ pub struct Config {
     pub model: Option<PathBuf>,
     /// How long data rests before it is scored again by itself.
     pub rescore_after: Duration,
+    /// What tells the time.
+    pub clock: Clock,
     /// Whether SIGTERM and SIGINT end the service; not where it runs inside of another program.
     pub handles_signals: bool,
 }

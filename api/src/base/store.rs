@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use schema::tenants::{self, TenantRow};
 use schema::{
-    Bilingual, ConnRole, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope, TenantId,
+    Bilingual, Clock, ConnRole, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope,
+    TenantId,
 };
 use scoring::Lang;
 use tracing::warn;
@@ -57,11 +58,12 @@ impl Store {
         connection_count: u32,
         patience: Duration,
         pending: Pending<'_>,
+        clock: &Clock,
     ) -> Result<Self, StoreError> {
         make_data_folder(folder)?;
         machine::hide(folder).map_err(StoreError::Data)?;
         let keys = Keys::open(folder).map_err(StoreError::Data)?;
-        let database = open_database(place, connection_count, patience, pending)?;
+        let database = open_database(place, connection_count, patience, pending, clock)?;
         if let Place::Server { url, .. } = place {
             note_server(folder, url);
         }
@@ -77,9 +79,14 @@ impl Store {
     }
 
     /// Opens what is there for reading, on a disk that takes no writes.
-    pub(crate) fn open_read_only(folder: &Path, connection_count: u32, patience: Duration) -> Result<Self, StoreError> {
+    pub(crate) fn open_read_only(
+        folder: &Path,
+        connection_count: u32,
+        patience: Duration,
+        clock: &Clock,
+    ) -> Result<Self, StoreError> {
         let keys = Keys::read(folder).map_err(StoreError::Data)?;
-        Ok(Self { database: Database::open_read_only(folder, connection_count, patience)?, keys })
+        Ok(Self { database: Database::open_read_only(folder, connection_count, patience, clock)?, keys })
     }
 
     /// A buyer that commands have to name: none where the one that they take if none is named is there.
@@ -101,16 +108,17 @@ pub(crate) fn open_database(
     connection_count: u32,
     patience: Duration,
     mut pending: Pending<'_>,
+    clock: &Clock,
 ) -> Result<Database, StoreError> {
     let Place::Folder(folder) = place else {
-        return Ok(Database::open(place, connection_count, patience, pending)?);
+        return Ok(Database::open(place, connection_count, patience, pending, clock)?);
     };
     if matches!(pending, Pending::Refuse) {
         // Before a file is made.
         SchemaState::of(place, patience)?.refuse_older()?;
     }
     machine::make_database_file(folder).map_err(StoreError::Data)?;
-    let mut open = || Database::open(place, connection_count, patience, pending.reborrow());
+    let mut open = || Database::open(place, connection_count, patience, pending.reborrow(), clock);
     match open() {
         Ok(database) => {
             machine::keep_reserve(folder);
@@ -129,7 +137,8 @@ impl Store {
     /// An embedded database, for tests of what a clock decides.
     pub(crate) fn embedded(folder: &Path) -> Self {
         let pending = Pending::Run(&mut |_| ());
-        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5), pending).unwrap()
+        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5), pending, &Clock::system())
+            .unwrap()
     }
 
     pub(crate) fn first_tenant(&self) -> TenantId {

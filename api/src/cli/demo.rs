@@ -11,7 +11,7 @@ use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreFilter, ScoreRow};
 use schema::settings::{self, Settings};
 use schema::tokens::{self, TokenRow};
-use schema::{ConnRole, Database, ImportMode, Instant, Name, Pending, Place, Role, Source, TenantId, TokenId};
+use schema::{Clock, ConnRole, Database, ImportMode, Instant, Name, Pending, Place, Role, Source, TenantId, TokenId};
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
 use super::{COMMAND_LINE, Failure, PATIENCE, find_tenant, report, serve};
@@ -130,7 +130,14 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
     hide_new_files();
     let files = tempfile::tempdir()?;
     demo::write(files.path())?;
-    let store = Store::open(&args.data, &Place::Folder(args.data.clone()), 1, PATIENCE, Pending::Run(&mut |_| ()))?;
+    let store = Store::open(
+        &args.data,
+        &Place::Folder(args.data.clone()),
+        1,
+        PATIENCE,
+        Pending::Run(&mut |_| ()),
+        &Clock::system(),
+    )?;
     let tenant = find_tenant(&store, "default", lang)?.id;
     import(&store.database, tenant, files.path(), args, lang)?;
     let run = score(&store.database, tenant, lang)?;
@@ -291,6 +298,7 @@ fn serve_until_stopped(args: &Args, token: &str, lang: Lang) -> Result<(), Failu
         limits: args.limits,
         model: None,
         rescore_after: Duration::from_secs(2),
+        clock: Clock::system(),
         handles_signals: true,
     };
     let running = app::serve(&config)?;

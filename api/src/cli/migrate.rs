@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use schema::{Notice, Pending, Place, RepoError, SchemaState};
+use schema::{Clock, Notice, Pending, Place, RepoError, SchemaState};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, PATIENCE, faults, note};
@@ -45,7 +45,7 @@ fn migrate(place: &Place, lang: Lang) -> Result<(), Failure> {
         let _ = writeln!(io::stdout(), "{}", lang.pick(text.ja, text.en));
     };
     // This is the command that --no-migrate leaves it to.
-    open_database(place, 1, PATIENCE, Pending::Run(&mut print))?;
+    open_database(place, 1, PATIENCE, Pending::Run(&mut print), &Clock::system())?;
     super::print(lang.pick("データベースの表は最新です\n", "the tables are up to date\n"))
 }
 

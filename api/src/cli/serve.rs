@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ValueEnum};
+use schema::Clock;
 use scoring::Lang;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
@@ -140,6 +141,7 @@ impl Args {
             limits: self.limits,
             model: self.model.clone(),
             rescore_after: Duration::from_secs(self.rescore_after_seconds),
+            clock: Clock::system(),
             handles_signals: true,
         })
     }
