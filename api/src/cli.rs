@@ -31,11 +31,12 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use schema::tenants::{self, TenantRow};
-use schema::{ConnRole, Notice, Place, Scope};
+use schema::{Clock, ConnRole, Notice, Place, Scope};
 use scoring::Lang;
 
-use crate::config::{DatabaseOptions, other_server};
-use crate::service::{Store, hide_new_files};
+use crate::base::config::{DatabaseOptions, other_server};
+use crate::base::machine::hide_new_files;
+use crate::base::store::Store;
 
 /// Sonae (備え): how likely each supplier is to be stopped by a cyber incident, what that would cost, and why.
 #[derive(Debug, Parser)]
@@ -234,8 +235,8 @@ impl DataFolder {
         let pending = self.database.pending(&mut tell);
         // Before the new server is noted in the folder.
         let moved = other_server(&self.data, place);
-        let store =
-            Store::open(&self.data, place, self.database.connections.unwrap_or(CONNECTIONS), PATIENCE, pending)?;
+        let connections = self.database.connections.unwrap_or(CONNECTIONS);
+        let store = Store::open(&self.data, place, connections, PATIENCE, pending, &Clock::system())?;
         if let Some(text) = moved {
             note(text.pick(lang), lang);
         }
@@ -274,33 +275,4 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
-}
-
-/// Reads the model that a service is to score with.
-pub(crate) fn model_of(path: &std::path::Path) -> Result<scoring::Model, crate::service::ServeError> {
-    score::read_model(Some(path), Lang::En).map_err(|failure| match failure {
-        Failure::Usage(text) | Failure::Data(text) | Failure::Code(_, text) => crate::service::ServeError::Model(text),
-        Failure::Step(error) => crate::service::ServeError::Model(with_causes(&*error)),
-    })
-}
-
-/// The faults of a folder, for the log.
-pub(crate) fn folder_faults(folder: &std::path::Path, error: &crate::files::folder::FolderError) -> String {
-    faults::folder(folder, error, Lang::En)
-}
-
-/// An error and its causes in both languages, on one line each.
-pub(crate) fn failed_step(error: &(dyn Error + 'static)) -> crate::problem::Text {
-    crate::problem::Text::new(faults::step(error, Lang::Ja), faults::step(error, Lang::En))
-}
-
-/// An error and its causes, on one line.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }

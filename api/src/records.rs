@@ -29,10 +29,10 @@ pub(crate) use view::{
     ChangeBody, CreateBody, Json, ListView, References, ReplaceBody, RetractBody, Shown, View, answer, etag, keys,
 };
 
-use crate::fault::{Fault, Reason};
-use crate::fields::{Field, Fields, Suppliers};
-use crate::problem::ApiError;
-use crate::provider_assignments::Assigned;
+use crate::base::fault::{Fault, Reason};
+use crate::base::fields::{Field, Fields, Suppliers};
+use crate::base::problem::ApiError;
+use crate::providers::assigned::Assigned;
 
 /// A kind of record as the interfaces know it.
 pub(crate) trait Resource: Record {
@@ -207,7 +207,7 @@ pub(crate) fn show_written<R: Resource>(
 
 /// Finds the current version, or says that there is none.
 pub(crate) fn current<R: Resource>(conn: &mut Conn, tenant: TenantId, id: Id<R>) -> Result<Stored<R>, ApiError> {
-    R::find(conn, tenant, id, None)?.ok_or_else(|| crate::problem::ProblemKind::NotFound.into())
+    R::find(conn, tenant, id, None)?.ok_or_else(|| crate::base::problem::ProblemKind::NotFound.into())
 }
 
 /// Says what the fields of a kind are, and how they are read and written.
@@ -223,23 +223,23 @@ macro_rules! resource {
             $(kept { $($kept:ident: $default:expr;)* })?
         }
     ) => {
-        const FIELDS: &'static [$crate::fields::Field] = &[
+        const FIELDS: &'static [$crate::base::fields::Field] = &[
             $($({
                 let (heading, ja, en, example) = $code_text;
-                let kind = <schema::SupplierCode as $crate::fields::FieldValue>::KIND;
-                $crate::fields::Field { name: $code, heading, ja, en, kind, is_required: $required, example }
+                let kind = <schema::SupplierCode as $crate::base::fields::FieldValue>::KIND;
+                $crate::base::fields::Field { name: $code, heading, ja, en, kind, is_required: $required, example }
             },)*)?
-            $($crate::fields::Field::of::<$record, _>(|row| &row.$field, stringify!($field), $text),)*
+            $($crate::base::fields::Field::of::<$record, _>(|row| &row.$field, stringify!($field), $text),)*
         ];
 
-        fn read(fields: &mut $crate::fields::Fields<'_>, now: Option<&Self>) -> Option<Self> {
+        fn read(fields: &mut $crate::base::fields::Fields<'_>, now: Option<&Self>) -> Option<Self> {
             // Every field is read before any is asked for, so that all faults are found.
             $($(let $id = fields.$method($code, now.map(|now| now.$id));)*)?
             $(let $field = fields.value(stringify!($field), now.map(|now| now.$field.clone()));)*
             // A bad value where none is needed stands for none, so that faults between fields are found beside it.
             Some(Self {
                 $($($id: $id?,)*)?
-                $($field: $field.or_else($crate::fields::FieldValue::null)?,)*
+                $($field: $field.or_else($crate::base::fields::FieldValue::null)?,)*
                 $($($shown: now.map_or_else(|| $shown_default, |now| now.$shown.clone()),)*)?
                 $($($kept: now.map_or_else(|| $default, |now| now.$kept.clone()),)*)?
             })

@@ -20,7 +20,7 @@ use crate::replica::{Lent, PlaceOnReplica, Replica};
 use crate::server_url::ServerUrl;
 use crate::turns::{self, Turns};
 use crate::waits::{self, Waits};
-use crate::{TenantId, dialect, migrate, postgres, sqlite};
+use crate::{Clock, TenantId, dialect, migrate, postgres, sqlite};
 
 /// Where a database is.
 #[derive(Debug, Clone)]
@@ -42,6 +42,7 @@ pub struct Database {
     backend: Backend,
     limits: postgres::Limits,
     process: Process,
+    clock: Clock,
 }
 
 #[derive(Debug, Clone)]
@@ -208,7 +209,7 @@ const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_milli
 
 impl Database {
     /// Opens a database with so many connections for readers. `patience` is how long a writer waits for another one,
-    /// `pending` what becomes of migrations that have not run.
+    /// `pending` what becomes of migrations that have not run, `clock` what tells the time of all that is stored.
     ///
     /// # Errors
     /// When the database cannot be used, or the SQLite library is one that can lose data.
@@ -217,6 +218,7 @@ impl Database {
         connection_count: u32,
         patience: Duration,
         pending: Pending<'_>,
+        clock: &Clock,
     ) -> Result<Self, RepoError> {
         let limits = postgres::Limits { patience, statement: Some(postgres::LONGEST_STATEMENT) };
         let process = Process::new(connection_count);
@@ -253,14 +255,19 @@ impl Database {
                 Backend::Postgres { primary, replica, roles, turns: Turns::default() }
             }
         };
-        Ok(Self { backend, limits, process })
+        Ok(Self { backend, limits, process, clock: clock.clone() })
     }
 
     /// Opens an embedded database on a disk that takes no writes, for readers alone.
     ///
     /// # Errors
     /// When it cannot be read either, or its tables are not those that this release knows.
-    pub fn open_read_only(folder: &Path, connection_count: u32, patience: Duration) -> Result<Self, RepoError> {
+    pub fn open_read_only(
+        folder: &Path,
+        connection_count: u32,
+        patience: Duration,
+        clock: &Clock,
+    ) -> Result<Self, RepoError> {
         let path = folder.join("sonae.db");
         let mut first = sqlite::connect_read_only(&path, patience)?;
         sqlite::refuse_old(&mut first)?;
@@ -272,7 +279,7 @@ impl Database {
         let readers = pool(connection_count, patience + CHECKOUT_MARGIN).build(manager)?;
         let limits = postgres::Limits { patience, statement: None };
         let process = Process::new(connection_count);
-        Ok(Self { backend: Backend::Sqlite { readers, writer: None }, limits, process })
+        Ok(Self { backend: Backend::Sqlite { readers, writer: None }, limits, process, clock: clock.clone() })
     }
 
     /// The same database, for statements that may take no longer than this, where it can stop them.
@@ -297,6 +304,11 @@ impl Database {
             *replica = None;
         }
         database
+    }
+
+    /// The clock that tells the time of all that is stored.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Whether other processes may serve the same database.

@@ -5,6 +5,7 @@
 //! What a buyer registers is kept in versions (see [`Record`]): a change adds a row and closes the one before it, so
 //! that everything can be read as it was known at any past moment.
 
+mod clock;
 mod conn;
 mod database;
 mod dialect;
@@ -42,6 +43,7 @@ pub mod suppliers;
 pub mod tenants;
 pub mod tokens;
 
+pub use clock::{Clock, ClockMover};
 pub use conn::{Conn, Role as ConnRole, Scope};
 pub use database::{Database, Figures, Place, ReplicaFigures, Watch};
 pub use error::{Bilingual, RepoError};

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use api::{Config, ConnectionLimits, DatabaseOptions, Limits, Running};
+use api::{ClockMover, Config, ConnectionLimits, DatabaseOptions, Limits, Running};
 use clap::Parser;
 use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
@@ -61,6 +61,8 @@ impl Data {
 pub(crate) struct App {
     pub(crate) data: Data,
     config: Config,
+    /// Moves the clock of the service, which the command line does not have.
+    pub(crate) clock: ClockMover,
     running: Option<Running>,
     pub(crate) address: SocketAddr,
     pub(crate) admin_address: SocketAddr,
@@ -117,6 +119,7 @@ impl App {
     fn with(limits: Limits, model: Option<PathBuf>, rescore_after: Duration) -> Self {
         let data = Data::new();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let clock = ClockMover::new();
         let config = Config {
             data: data.path().to_owned(),
             database: data.options(),
@@ -129,11 +132,12 @@ impl App {
             limits,
             model,
             rescore_after,
+            clock: clock.clock(),
             handles_signals: false,
         };
         let running = api::serve(&config).unwrap();
         let (address, admin_address) = (running.address(), running.admin_address());
-        Self { data, config, running: Some(running), address, admin_address }
+        Self { data, config, clock, running: Some(running), address, admin_address }
     }
 
     /// Stops the service.

@@ -8,8 +8,8 @@ use schema::{Place, copy_embedded};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, PATIENCE};
-use crate::auth::private_folder;
-use crate::service::hide_new_files;
+use crate::base::keys::private_folder;
+use crate::base::machine::hide_new_files;
 
 /// Copy the keys and the embedded database into a new folder
 ///

@@ -6,7 +6,7 @@ use scoring::Lang;
 
 use super::settings::{self, InForce, Kind, Origin, Setting, key, kind, variable};
 use super::{Failure, TenantArg, serve};
-use crate::config::Config;
+use crate::base::config::Config;
 
 /// Print the settings in force, and where each comes from
 ///

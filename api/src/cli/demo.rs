@@ -11,23 +11,26 @@ use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreFilter, ScoreRow};
 use schema::settings::{self, Settings};
 use schema::tokens::{self, TokenRow};
-use schema::{ConnRole, Database, ImportMode, Instant, Name, Pending, Place, Role, Source, TenantId, TokenId};
+use schema::{Clock, ConnRole, Database, ImportMode, Instant, Name, Pending, Place, Role, Source, TenantId, TokenId};
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
 use super::{COMMAND_LINE, Failure, PATIENCE, find_tenant, report, serve};
-use crate::auth::USUAL_LIFE;
-use crate::config::{Config, DatabaseOptions};
+use crate::app;
+use crate::base::config::{Config, DatabaseOptions};
+use crate::base::keys::USUAL_LIFE;
+use crate::base::machine::{OWN, hide_new_files};
+use crate::base::problem::ApiError;
+use crate::base::store::Store;
+use crate::base::text::printable;
 use crate::demo::{self, AS_OF};
-use crate::files::printable;
-use crate::files::scores::provenance;
-use crate::imports::{Format, ImportRequest, import_folder};
-use crate::jobs::{Interrupted, Progress};
-use crate::overview::Overview;
-use crate::portfolio::read_overview;
-use crate::problem::ApiError;
-use crate::score_runs::{RunRequest, run_now};
-use crate::scores::{explanation, read_facts};
-use crate::service::{self, OWN, Store, hide_new_files};
+use crate::queue::outcome::Interrupted;
+use crate::queue::runner::Progress;
+use crate::resources::exports::file::provenance;
+use crate::resources::imports::{Format, ImportRequest, import_folder};
+use crate::resources::portfolio::overview::Overview;
+use crate::resources::portfolio::read_overview;
+use crate::resources::score_runs::{RunRequest, run_now};
+use crate::resources::scores::{explanation, read_facts};
 
 /// Show everything on a made-up portfolio
 ///
@@ -45,9 +48,9 @@ pub(super) struct Args {
     #[arg(long)]
     no_serve: bool,
     #[command(flatten)]
-    limits: crate::config::Limits,
+    limits: crate::base::config::Limits,
     #[command(flatten)]
-    connections: crate::config::ConnectionLimits,
+    connections: crate::base::config::ConnectionLimits,
 }
 
 /// Says that a folder is one that a demo may make anew.
@@ -117,7 +120,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
     if has_content {
         fs::remove_dir_all(folder)?;
     }
-    crate::auth::private_folder(folder).map_err(unusable)?;
+    crate::base::keys::private_folder(folder).map_err(unusable)?;
     File::create(folder.join(MARK)).map_err(unusable)?;
     Ok(())
 }
@@ -127,7 +130,14 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
     hide_new_files();
     let files = tempfile::tempdir()?;
     demo::write(files.path())?;
-    let store = Store::open(&args.data, &Place::Folder(args.data.clone()), 1, PATIENCE, Pending::Run(&mut |_| ()))?;
+    let store = Store::open(
+        &args.data,
+        &Place::Folder(args.data.clone()),
+        1,
+        PATIENCE,
+        Pending::Run(&mut |_| ()),
+        &Clock::system(),
+    )?;
     let tenant = find_tenant(&store, "default", lang)?.id;
     import(&store.database, tenant, files.path(), args, lang)?;
     let run = score(&store.database, tenant, lang)?;
@@ -160,7 +170,7 @@ fn import(database: &Database, tenant: TenantId, folder: &Path, args: &Args, lan
         today: AS_OF,
         provider_name: None,
     };
-    let outcome = import_folder(database, tenant, folder, &request, &args.limits, &Progress::default())
+    let outcome = import_folder(database, tenant, folder, &request, &args.limits, &Progress::default(), COMMAND_LINE)
         .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
     match outcome {
         Some(outcome) if outcome.is_kept => Ok(()),
@@ -288,9 +298,10 @@ fn serve_until_stopped(args: &Args, token: &str, lang: Lang) -> Result<(), Failu
         limits: args.limits,
         model: None,
         rescore_after: Duration::from_secs(2),
+        clock: Clock::system(),
         handles_signals: true,
     };
-    let running = service::serve(&config)?;
+    let running = app::serve(&config)?;
     super::print(&next_steps(running.address(), token, &args.data, lang))?;
     Ok(running.wait()?)
 }

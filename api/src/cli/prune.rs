@@ -6,7 +6,7 @@ use schema::{ConnRole, Instant, Scope, tenants};
 use scoring::Lang;
 
 use super::{DataFolder, Failure};
-use crate::score_runs::{prune, to_prune};
+use crate::resources::score_runs::{prune, to_prune};
 
 /// Drop automatic score runs and files of exports that need not be kept any more
 ///

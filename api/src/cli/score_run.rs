@@ -11,7 +11,7 @@ use scoring::Lang;
 
 use super::usage::Reason;
 use super::{COMMAND_LINE, DataFolder, Failure, TenantArg, find_tenant, score};
-use crate::score_runs::{RunRequest, known_then, reproduce, run_now};
+use crate::resources::score_runs::{RunRequest, known_then, reproduce, run_now};
 
 /// Score a buyer's stored data, list its score runs, or show that one can be reproduced
 #[derive(Debug, Subcommand)]

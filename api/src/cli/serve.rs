@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ValueEnum};
+use schema::Clock;
 use scoring::Lang;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
@@ -16,10 +17,12 @@ use tracing_subscriber::EnvFilter;
 use super::score::read_model;
 use super::settings::{InForce, Origin};
 use super::{DataFolder, Failure};
-use crate::config::{Config, ConnectionLimits, Limits};
-use crate::problem::Text;
-use crate::service::{self, Running, hide_new_files};
-use crate::telemetry;
+use crate::app::{self, Running};
+use crate::base::config::{Config, ConnectionLimits, Limits};
+use crate::base::machine::hide_new_files;
+use crate::base::telemetry;
+use crate::base::text::Text;
+use crate::http::tls;
 
 /// Run the service
 ///
@@ -115,7 +118,7 @@ impl Args {
             }
         };
         if let Some((certificate, key)) = &tls
-            && let Err(fault) = service::tls(certificate, key)
+            && let Err(fault) = tls::server_config(certificate, key)
         {
             let key = if fault.is_of_key { "tls_key" } else { "tls_cert" };
             return Err(usage(key, &fault.path.display(), &fault.why.ja, &fault.why.en));
@@ -138,6 +141,7 @@ impl Args {
             limits: self.limits,
             model: self.model.clone(),
             rescore_after: Duration::from_secs(self.rescore_after_seconds),
+            clock: Clock::system(),
             handles_signals: true,
         })
     }
@@ -219,7 +223,7 @@ pub(super) fn run(args: &Args, in_force: &InForce, notes: &[Text], lang: Lang) -
     hide_new_files();
     let _traces = telemetry::export_traces().map_err(|text| Failure::Usage(text.pick(lang).to_owned()))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let running = service::serve(&config)?;
+    let running = app::serve(&config)?;
     let (address, command) = (reachable(running.address()), args.token_command(in_force, &running));
     super::print(&lang.pick(
         format!("{scheme}://{address}/docs で全操作を試せます。別の端末でトークンを作るには:\n  {command}\n"),

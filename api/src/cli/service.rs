@@ -9,7 +9,7 @@ use schema::{ConnRole, Id, Instant, Scope};
 use scoring::Lang;
 
 use super::{DataFolder, Failure};
-use crate::fields::{Cell, Fields};
+use crate::base::fields::{Cell, Fields};
 
 /// Import and list the registered お助け隊 services
 #[derive(Debug, Subcommand)]

@@ -8,8 +8,8 @@ use scoring::Lang;
 
 use super::usage::Reason;
 use super::{COMMAND_LINE, DataFolder, Failure, TenantArg, faults, find_tenant, note};
-use crate::auth::{LONGEST_LIFE, USUAL_LIFE};
-use crate::score_runs::AUTOMATIC;
+use crate::base::keys::{LONGEST_LIFE, USUAL_LIFE};
+use crate::resources::score_runs::AUTOMATIC;
 
 /// Create, list and revoke tokens
 #[derive(Debug, Subcommand)]

@@ -10,8 +10,8 @@ use schema::UrlError;
 use scoring::Lang;
 
 use super::settings;
-use crate::config::url_text;
-use crate::problem::Text;
+use crate::base::config::url_text;
+use crate::base::text::Text;
 
 /// What stands for a value that may hold a password.
 const HIDDEN: &str = "…";

@@ -8,12 +8,12 @@ use schema::{Conn, ExternalId, Remark, RepoError, Source, Stored, SupplierCode, 
 
 use super::view::etag;
 use super::{Resource, Shown, StoredSuppliers, answer, current, read_origin, show, show_written};
-use crate::auth::Caller;
-use crate::extract::{IdPath, JsonBody, Preconditions, Query, language};
-use crate::fault::{Fault, Reason};
-use crate::fields::{Cell, Fields};
-use crate::problem::{ApiError, Problem, ProblemKind};
-use crate::state::State;
+use crate::base::fault::{Fault, Reason};
+use crate::base::fields::{Cell, Fields};
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::http::auth::Caller;
+use crate::http::extract::{IdPath, JsonBody, Preconditions, Query, language};
+use crate::http::state::State;
 
 /// What an import finds a record by.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,14 +10,15 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use super::view::{keys, names};
 use super::{Json, References, Resource, Shown, StoredSuppliers, show};
-use crate::auth::Caller;
-use crate::extract::{Documented, IdPath, Preconditions, Query, language};
-use crate::fault::{Fault, Reason};
-use crate::fields::{Fields, MOST_MEMBERS};
-use crate::openapi;
-use crate::page::{Cursors, LongText, MAX_LIMIT, USUAL_LIMIT, links, read_cursor};
-use crate::problem::{ApiError, Problem, ProblemKind, Text};
-use crate::state::State;
+use crate::base::fault::{Fault, Reason};
+use crate::base::fields::{Fields, MOST_MEMBERS};
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::text::Text;
+use crate::http::auth::Caller;
+use crate::http::extract::{Documented, IdPath, Preconditions, Query, language};
+use crate::http::openapi;
+use crate::http::page::{Cursors, LongText, MAX_LIMIT, USUAL_LIMIT, links, read_cursor};
+use crate::http::state::State;
 
 /// The parameters of a list, for the API document.
 pub(crate) struct ListQuery<R>(Documented<R>);

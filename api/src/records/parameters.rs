@@ -4,7 +4,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{RefOr, Required};
 
-use crate::openapi::{LONGEST_PARAMETER, parameter, text_schema, time_schema};
+use crate::http::openapi::{LONGEST_PARAMETER, parameter, text_schema, time_schema};
 
 /// The parameters of a read of one record.
 pub(crate) struct ReadQuery;

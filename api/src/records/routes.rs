@@ -22,11 +22,11 @@ macro_rules! common_routes {
         )]
         #[get($path)]
         pub(crate) async fn $list(
-            viewer: $crate::auth::Viewer,
-            state: actix_web::web::Data<$crate::state::State>,
+            viewer: $crate::http::auth::Viewer,
+            state: actix_web::web::Data<$crate::http::state::State>,
             request: actix_web::HttpRequest,
-            query: $crate::extract::Query,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            query: $crate::http::extract::Query,
+        ) -> Result<actix_web::HttpResponse, $crate::base::problem::ApiError> {
             $crate::records::list::<$record>(viewer.0, state, request, query).await
         }
 
@@ -39,11 +39,11 @@ macro_rules! common_routes {
         )]
         #[post($path)]
         pub(crate) async fn $create(
-            writer: $crate::auth::$writer,
-            state: actix_web::web::Data<$crate::state::State>,
+            writer: $crate::http::auth::$writer,
+            state: actix_web::web::Data<$crate::http::state::State>,
             request: actix_web::HttpRequest,
-            body: $crate::extract::JsonBody,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            body: $crate::http::extract::JsonBody,
+        ) -> Result<actix_web::HttpResponse, $crate::base::problem::ApiError> {
             $crate::records::create::<$record>(writer.0, state, request, body).await
         }
 
@@ -51,18 +51,18 @@ macro_rules! common_routes {
             tag = $tag,
             summary = concat!("Get ", $one),
             description = "The current version, or the one known at a moment. Answers If-None-Match with 304. Role: viewer.",
-            params($crate::extract::IdPath<$record>, $crate::records::ReadQuery),
+            params($crate::http::extract::IdPath<$record>, $crate::records::ReadQuery),
             responses((status = 200, body = One, description = "The record; its ETag names the version."))
         )]
         #[get($with_id)]
         pub(crate) async fn $get(
-            viewer: $crate::auth::Viewer,
-            state: actix_web::web::Data<$crate::state::State>,
+            viewer: $crate::http::auth::Viewer,
+            state: actix_web::web::Data<$crate::http::state::State>,
             request: actix_web::HttpRequest,
-            id: $crate::extract::IdPath<$record>,
-            query: $crate::extract::Query,
-            preconditions: $crate::extract::Preconditions,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            id: $crate::http::extract::IdPath<$record>,
+            query: $crate::http::extract::Query,
+            preconditions: $crate::http::extract::Preconditions,
+        ) -> Result<actix_web::HttpResponse, $crate::base::problem::ApiError> {
             $crate::records::find::<$record>(viewer.0, state, request, id, query, preconditions).await
         }
     };
@@ -105,13 +105,13 @@ macro_rules! evidence_routes {
         )]
         #[put($by_key)]
         pub(crate) async fn $put(
-            analyst: $crate::auth::Analyst,
-            state: actix_web::web::Data<$crate::state::State>,
+            analyst: $crate::http::auth::Analyst,
+            state: actix_web::web::Data<$crate::http::state::State>,
             request: actix_web::HttpRequest,
-            query: $crate::extract::Query,
-            preconditions: $crate::extract::Preconditions,
-            body: $crate::extract::JsonBody,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            query: $crate::http::extract::Query,
+            preconditions: $crate::http::extract::Preconditions,
+            body: $crate::http::extract::JsonBody,
+        ) -> Result<actix_web::HttpResponse, $crate::base::problem::ApiError> {
             $crate::records::put::<$record>(analyst.0, state, request, query, preconditions, body).await
         }
 
@@ -119,19 +119,19 @@ macro_rules! evidence_routes {
             tag = $tag,
             summary = concat!("Change ", $one),
             description = "By JSON Merge Patch. The version before stays in the history. Role: analyst.",
-            params($crate::extract::IdPath<$record>, $crate::records::IfMatch),
+            params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             request_body(content = ChangeOne, description = "What changes.", content_type = "application/merge-patch+json"),
             responses((status = 200, body = One, description = "The new version."))
         )]
         #[patch($with_id)]
         pub(crate) async fn $change(
-            analyst: $crate::auth::Analyst,
-            state: actix_web::web::Data<$crate::state::State>,
+            analyst: $crate::http::auth::Analyst,
+            state: actix_web::web::Data<$crate::http::state::State>,
             request: actix_web::HttpRequest,
-            id: $crate::extract::IdPath<$record>,
-            preconditions: $crate::extract::Preconditions,
-            body: $crate::extract::JsonBody,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            id: $crate::http::extract::IdPath<$record>,
+            preconditions: $crate::http::extract::Preconditions,
+            body: $crate::http::extract::JsonBody,
+        ) -> Result<actix_web::HttpResponse, $crate::base::problem::ApiError> {
             $crate::records::change::<$record>(analyst.0, state, request, id, preconditions, body).await
         }
 
@@ -139,19 +139,19 @@ macro_rules! evidence_routes {
             tag = $tag,
             summary = concat!("Retract ", $one),
             description = "Takes a record back that never held, with the reason; its history stays, and imports leave it so. Role: analyst.",
-            params($crate::extract::IdPath<$record>, $crate::records::IfMatch),
+            params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             request_body(content = $crate::records::RetractBody, description = "The reason."),
             responses((status = 200, body = One, description = "The retracted version."))
         )]
         #[post($retracted)]
         pub(crate) async fn $retract(
-            analyst: $crate::auth::Analyst,
-            state: actix_web::web::Data<$crate::state::State>,
+            analyst: $crate::http::auth::Analyst,
+            state: actix_web::web::Data<$crate::http::state::State>,
             request: actix_web::HttpRequest,
-            id: $crate::extract::IdPath<$record>,
-            preconditions: $crate::extract::Preconditions,
-            body: $crate::extract::JsonBody,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            id: $crate::http::extract::IdPath<$record>,
+            preconditions: $crate::http::extract::Preconditions,
+            body: $crate::http::extract::JsonBody,
+        ) -> Result<actix_web::HttpResponse, $crate::base::problem::ApiError> {
             $crate::records::retract::<$record>(analyst.0, state, request, id, preconditions, body).await
         }
 
@@ -159,17 +159,17 @@ macro_rules! evidence_routes {
             tag = $tag,
             summary = concat!("Restore ", $one),
             description = "Undoes a retraction, or an end by a replacing import. Role: analyst.",
-            params($crate::extract::IdPath<$record>, $crate::records::IfMatch),
+            params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             responses((status = 200, body = One, description = "The restored version."))
         )]
         #[post($restored)]
         pub(crate) async fn $restore(
-            analyst: $crate::auth::Analyst,
-            state: actix_web::web::Data<$crate::state::State>,
+            analyst: $crate::http::auth::Analyst,
+            state: actix_web::web::Data<$crate::http::state::State>,
             request: actix_web::HttpRequest,
-            id: $crate::extract::IdPath<$record>,
-            preconditions: $crate::extract::Preconditions,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            id: $crate::http::extract::IdPath<$record>,
+            preconditions: $crate::http::extract::Preconditions,
+        ) -> Result<actix_web::HttpResponse, $crate::base::problem::ApiError> {
             $crate::records::restore::<$record>(analyst.0, state, request, id, preconditions).await
         }
 
@@ -177,16 +177,16 @@ macro_rules! evidence_routes {
             tag = $tag,
             summary = concat!("List the versions of ", $one),
             description = "Everything that was ever recorded of it, latest first: when, by whom, with which import. Role: viewer.",
-            params($crate::extract::IdPath<$record>),
+            params($crate::http::extract::IdPath<$record>),
             responses((status = 200, body = Many, description = "All versions."))
         )]
         #[get($all_versions)]
         pub(crate) async fn $versions(
-            viewer: $crate::auth::Viewer,
-            state: actix_web::web::Data<$crate::state::State>,
+            viewer: $crate::http::auth::Viewer,
+            state: actix_web::web::Data<$crate::http::state::State>,
             request: actix_web::HttpRequest,
-            id: $crate::extract::IdPath<$record>,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            id: $crate::http::extract::IdPath<$record>,
+        ) -> Result<actix_web::HttpResponse, $crate::base::problem::ApiError> {
             $crate::records::versions::<$record>(viewer.0, state, request, id).await
         }
 
@@ -224,16 +224,16 @@ macro_rules! link_routes {
             tag = $tag,
             summary = concat!("Delete ", $one),
             description = concat!("From now on it no longer holds; `known_at` still shows it. Role: ", $role, "."),
-            params($crate::extract::IdPath<$record>, $crate::records::IfMatch),
+            params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             responses((status = 204, description = "Deleted."))
         )]
         #[delete($with_id)]
         pub(crate) async fn $delete(
-            writer: $crate::auth::$writer,
-            state: actix_web::web::Data<$crate::state::State>,
-            id: $crate::extract::IdPath<$record>,
-            preconditions: $crate::extract::Preconditions,
-        ) -> Result<actix_web::HttpResponse, $crate::problem::ApiError> {
+            writer: $crate::http::auth::$writer,
+            state: actix_web::web::Data<$crate::http::state::State>,
+            id: $crate::http::extract::IdPath<$record>,
+            preconditions: $crate::http::extract::Preconditions,
+        ) -> Result<actix_web::HttpResponse, $crate::base::problem::ApiError> {
             $crate::records::remove::<$record>(writer.0, state, id, preconditions).await
         }
 

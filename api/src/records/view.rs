@@ -16,9 +16,9 @@ use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::Resource;
-use crate::extract::Documented;
-use crate::fault::Fault;
-use crate::openapi::{self, Shape, object};
+use crate::base::fault::Fault;
+use crate::http::extract::Documented;
+use crate::http::openapi::{self, Shape, object};
 
 /// An object in the making.
 #[derive(Debug, Default, Clone, Serialize)]

@@ -9,8 +9,8 @@ use clap::Arg;
 use toml::de::{DeTable, DeValue};
 
 use super::{Kind, check, key, kind};
+use crate::base::text::Text;
 use crate::cli::usage;
-use crate::problem::Text;
 
 /// What the file says of a setting.
 #[derive(Debug)]

@@ -1,0 +1,574 @@
+//! The service: two listeners over one data folder.
+
+mod notify;
+
+use std::fs::{self, File};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::Poll;
+use std::thread::{self, JoinHandle};
+use std::time::{self, Duration};
+
+use actix_server::{Server, ServerHandle};
+use actix_web::App;
+use actix_web::middleware::from_fn;
+use actix_web::web::Data;
+use rustls::ServerConfig;
+use schema::{ConnectionNeeds, Database, Name, Notice, Place};
+use tracing::{error, info, warn};
+use utoipa_actix_web::AppExt;
+
+use self::notify::Pulses;
+use crate::base::config::{Config, Limits, PlaceError, other_server};
+use crate::base::machine::{self, naming};
+use crate::base::model_file::{ModelFileError, read_model};
+use crate::base::problem::ApiError;
+use crate::base::store::{Store, StoreError, described, make_data_folder};
+use crate::base::telemetry;
+use crate::base::text::with_causes;
+use crate::http::admin;
+use crate::http::admin::Probe;
+use crate::http::auth::keep_keys_current;
+use crate::http::compress::compress;
+use crate::http::connection::Paces;
+use crate::http::docs::{self, Docs};
+use crate::http::edge::{Edge, edge};
+use crate::http::gauges::Gauges;
+use crate::http::listen::{Rules, bind, listen};
+use crate::http::operations::Allowed;
+use crate::http::peers::Peers;
+use crate::http::state::{Db, State};
+use crate::http::tls::{self, TlsFault};
+use crate::queue::runner::{IdleTask, Runner};
+use crate::queue::work::Works;
+use crate::resources::exports::ExportWork;
+use crate::resources::imports::ImportWork;
+use crate::resources::score_runs::{Schedule, ScoreRunWork};
+use crate::routes::document;
+use crate::routes::routes;
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data of the installation cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another process serves this data folder.
+    #[error("another process serves this data folder")]
+    InUse,
+    /// Where the database is cannot be said, or it may not be there.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The certificate or its key cannot be used.
+    #[error("the certificate or its key cannot be used: {0}")]
+    Tls(TlsFault),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {0}")]
+    Listen(String, #[source] io::Error),
+    /// Too few files may be open.
+    #[error(
+        "{may_be_open} files may be open, and at least {needed} are needed; raise the limit (ulimit -n, LimitNOFILE=), or \
+         lower --workers or --database-connections"
+    )]
+    OpenFiles {
+        /// How many may be open.
+        may_be_open: u64,
+        /// How many are needed.
+        needed: u64,
+    },
+    /// The API document cannot be written.
+    #[error("the API document cannot be written")]
+    Document(#[source] serde_json::Error),
+    /// The model cannot be used.
+    #[error("the model cannot be used: {0}")]
+    Model(#[from] ModelFileError),
+    /// The service has ended because nothing that it has sent to the database is answered.
+    #[error(
+        "none of the connections to the database answers any more, although it takes new ones: the process ends, to be \
+         started again"
+    )]
+    Hung,
+    /// The jobs cannot run.
+    #[error("jobs cannot run")]
+    Jobs(#[source] io::Error),
+    /// The threads that serve requests ended at once.
+    #[error("the service ended as it began")]
+    Ended(#[source] io::Error),
+}
+
+/// How long a request waits for a writer in another process, such as `sonae import`.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long jobs have to end after the last request, which has 30 seconds: whoever has asked the process to end kills it
+/// after 60.
+const LAST_WORK: Duration = Duration::from_secs(10);
+/// How often it is looked whether they have.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How often it is looked whether the database has stopped answering for good, and how often that has to be so in a row:
+/// after the process itself has slept, what was answered meanwhile is read first.
+const LOOK_FOR_HUNG: Duration = Duration::from_secs(2);
+const HUNG_LOOKS: u32 = 5;
+
+/// A service that runs, on a thread of its own.
+pub struct Running {
+    address: SocketAddr,
+    admin_address: SocketAddr,
+    handles: [ServerHandle; 2],
+    runner: Runner,
+    /// Serving, then all that ends with it.
+    threads: Vec<JoinHandle<()>>,
+    /// Closed when the last request has ended.
+    requests: Mutex<mpsc::Receiver<()>>,
+    /// Whether the database has stopped answering for good.
+    is_hung: Arc<AtomicBool>,
+    first_buyer: Option<Name>,
+    lock: Option<File>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Running").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    /// Where requests come in.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where health and metrics are asked for.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// The buyer that a token has to name: none where the one that commands take if none is named is there.
+    pub(crate) fn first_buyer(&self) -> Option<&str> {
+        self.first_buyer.as_ref().map(Name::as_str)
+    }
+
+    /// Ends the service: requests in hand are answered, a job in hand is undone and begins again next time.
+    pub fn stop(self) {
+        for handle in &self.handles {
+            // The future only says when it is over; joining the thread says so too.
+            drop(handle.stop(true));
+        }
+        // A panic there has been logged; what is left is to end.
+        for thread in self.threads {
+            let _ = thread.join();
+            self.runner.stop();
+        }
+    }
+
+    /// Waits until a signal has ended the service, for the process to end. A thread that then waits for a server that does
+    /// not answer cannot be interrupted: it is left after a while, and with it what it has not committed.
+    pub(crate) fn wait(self) -> Result<(), ServeError> {
+        let requests = self.requests.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is ever sent.
+        while requests.recv_timeout(LOOK_FOR_HUNG) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if self.is_hung.load(Ordering::Relaxed) {
+                return Err(ServeError::Hung);
+            }
+        }
+        self.runner.stop();
+        let since = time::Instant::now();
+        let mut left: Vec<_> = self.threads.iter().filter(|thread| !thread.is_finished()).collect();
+        while !left.is_empty() && since.elapsed() < LAST_WORK {
+            thread::sleep(LOOK_AGAIN);
+            left.retain(|thread| !thread.is_finished());
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = left.iter().filter_map(|thread| thread.thread().name()).collect();
+        warn!(
+            threads = names.join(", "),
+            "the process ends without waiting any longer for what it has begun: that is undone, and its job begins again"
+        );
+        // Nobody else may have the folder while a thread is still at work in it: the lock goes with the process.
+        std::mem::forget(self.lock);
+        Ok(())
+    }
+}
+
+/// Starts the service.
+///
+/// # Errors
+/// When the data folder, the certificate or an address cannot be used.
+pub fn serve(config: &Config) -> Result<Running, ServeError> {
+    let connection_count = affordable_connections(config)?;
+    make_data_folder(&config.data)?;
+    let place = config.database.place(&config.data)?;
+    let lock = match place {
+        Place::Folder(_) => lock(&config.data)?,
+        // Several processes may share a server, and the folder with the keys.
+        Place::Server { .. } => None,
+    };
+    let tls = config
+        .tls
+        .as_ref()
+        .map(|(certificate, key)| tls::server_config(certificate, key))
+        .transpose()
+        .map_err(ServeError::Tls)?;
+    let model = read_model(config.model.as_deref())?;
+    if config.handles_signals {
+        notify::opening();
+    }
+    let mut log = |notice: &Notice| info!("{}", described(notice).en);
+    let pending = config.database.pending(&mut log);
+    // Before the new server is noted in the folder.
+    let moved = other_server(&config.data, &place);
+    let (store, can_write) =
+        match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending, &config.clock), &place) {
+            (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
+                let error = with_causes(&error);
+                error!(
+                    error,
+                    "the disk takes no writes: only reading is possible until it does and the service is started again"
+                );
+                (Store::open_read_only(folder, config.connections(), PATIENCE, &config.clock)?, false)
+            }
+            (store, _) => (store?, true),
+        };
+    if let Some(text) = moved {
+        warn!("{}", text.en);
+    }
+    say_connections(&store.database);
+    let first_buyer = store.first_buyer()?;
+    let runner = Runner::new(store.database.is_shared(), works(config.limits, &model));
+    let mut threads = Vec::new();
+    if can_write {
+        runner.clean_up(&store.database, &config.data).map_err(StoreError::from)?;
+        let mut schedule = Schedule::new(config.rescore_after, model.hash());
+        let idle: Vec<IdleTask> = vec![Box::new(move |database| schedule.ask(database))];
+        threads = runner.start(&store.database, &config.data, idle).map_err(ServeError::Jobs)?;
+    }
+    let probe =
+        Probe::new(&config.data, &place, config.limits.min_free_disk_bytes, can_write).map_err(StoreError::Data)?;
+    let gauges = Gauges::new(
+        &store.database,
+        &probe,
+        (&config.data, &place),
+        config.limits.min_free_disk_bytes,
+        model.version(),
+    );
+    let most = config.connection_limits.max_connections_per_address;
+    let watched = store.database.with_statement_limit(Duration::from_secs(config.database.statement_seconds));
+    let state = Data::new(State {
+        db: Db::new(watched.clone()),
+        keys: store.keys,
+        limits: config.limits,
+        runner: runner.clone(),
+        model,
+        edge: Edge {
+            is_https: config.tls.is_some(),
+            forwarded: config.behind_proxy.then(|| Peers::new(most, "requests in hand")),
+        },
+        uploads: matches!(place, Place::Folder(_)).then(|| config.data.clone()),
+    });
+    let metrics = telemetry::metrics::recorder();
+    let document = document();
+    let docs = Docs::new(&document).map_err(ServeError::Document)?;
+    let allowed = Allowed::of(&document, docs::paths());
+    let pulses = if config.handles_signals { Pulses::wanted() } else { None };
+    let parts = Parts {
+        state: state.clone(),
+        docs,
+        allowed,
+        probe,
+        gauges,
+        tls,
+        metrics,
+        connection_count,
+        pulses: pulses.clone(),
+    };
+
+    let (send, started) = mpsc::channel();
+    let (serves, requests) = mpsc::channel();
+    let is_hung = Arc::<AtomicBool>::default();
+    if config.handles_signals && watched.is_shared() {
+        let (runner, is_hung) = (runner.clone(), Arc::clone(&is_hung));
+        // Nobody waits for its end: it ends with the process.
+        let watch = move || watch_connections(&runner, &watched, &is_hung);
+        thread::Builder::new().name("connections".to_owned()).spawn(watch).map_err(ServeError::Jobs)?;
+    }
+    let shared = config.clone();
+    let jobs = runner.clone();
+    let serving = thread::Builder::new()
+        .name("serve".to_owned())
+        .spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                match servers(&shared, parts) {
+                    Ok((main, admin, addresses)) => {
+                        let handles = [main.handle(), admin.handle()];
+                        let other = admin.handle();
+                        let admin = actix_web::rt::spawn(admin);
+                        actix_web::rt::spawn(keep_keys_current(state));
+                        if shared.handles_signals {
+                            actix_web::rt::spawn(end_on_signal(jobs, main.handle()));
+                        }
+                        if let Some(pulses) = pulses {
+                            actix_web::rt::spawn(pulses.watch());
+                        }
+                        let mut main = pin!(main);
+                        // Polled for the first time it starts its threads, which take what comes in from then on.
+                        if let Poll::Ready(ended) = poll_fn(|cx| Poll::Ready(main.as_mut().poll(cx))).await {
+                            other.stop(false).await;
+                            return drop(send.send(Err(ended.err().map_or_else(ended_early, ServeError::Ended))));
+                        }
+                        // Nobody waits for the addresses any more when the caller is gone.
+                        let _ = send.send(Ok((addresses, handles)));
+                        let _ = main.await;
+                        other.stop(false).await;
+                        let _ = admin.await;
+                    }
+                    Err(error) => drop(send.send(Err(error))),
+                }
+                // Whatever this thread still waits for, it is no request.
+                drop(serves);
+            });
+        })
+        .map_err(ServeError::Jobs)?;
+    let started = started.recv().unwrap_or_else(|_| Err(ended_early()));
+    match started {
+        Ok(([address, admin_address], handles)) => {
+            info!(%address, %admin_address, "serving");
+            if config.handles_signals {
+                notify::ready(address);
+            }
+            threads.insert(0, serving);
+            Ok(Running {
+                address,
+                admin_address,
+                handles,
+                runner,
+                threads,
+                requests: Mutex::new(requests),
+                is_hung,
+                first_buyer,
+                lock,
+            })
+        }
+        Err(error) => {
+            runner.stop();
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            Err(error)
+        }
+    }
+}
+
+/// The kinds of jobs that there are.
+fn works(limits: Limits, model: &scoring::Model) -> Works {
+    Works::default().with(ImportWork { limits }).with(ScoreRunWork { model: model.clone() }).with(ExportWork)
+}
+
+fn ended_early() -> ServeError {
+    ServeError::Ended(io::Error::other("no reason is known"))
+}
+
+/// Says how many connections the processes that share a server may need, and warns where it does not let them have those.
+fn say_connections(database: &Database) {
+    let needs = match database.connection_needs() {
+        Ok(Some(needs)) => needs,
+        Ok(None) => return,
+        Err(error) => {
+            let error = with_causes(&error);
+            return warn!(error, "the server did not say how many connections it allows");
+        }
+    };
+    let ConnectionNeeds { own, all, limit, limited_by } = &needs;
+    let process = database.process();
+    info!(
+        process,
+        own, all, limit, limited_by, "connections to the server that this process and all of Sonae may open"
+    );
+    if !needs.fit() {
+        warn!(
+            "the processes of Sonae on the server may open {all} connections, and it allows {limit} ({limited_by}): lower \
+             --database-connections, or allow more; until then requests may wait for connections"
+        );
+    }
+}
+
+/// Watches whether all connections to a server hang while it takes new ones, as after something between has lost them.
+/// Whoever waits on one cannot be interrupted, so that only a new process helps.
+fn watch_connections(runner: &Runner, database: &Database, is_hung: &AtomicBool) {
+    let mut looks = 0;
+    while !runner.is_stopping() {
+        runner.rest(LOOK_FOR_HUNG);
+        looks = if database.is_hung() { looks + 1 } else { 0 };
+        if looks >= HUNG_LOOKS && database.takes_connections() {
+            // A server that has just come back answers the others now.
+            runner.rest(LOOK_FOR_HUNG);
+            if database.is_hung() {
+                return is_hung.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Waits for a signal, and ends the service: jobs at once, requests once they are answered.
+fn end_on_signal(runner: Runner, server: ServerHandle) -> impl Future<Output = ()> {
+    use actix_web::rt::signal;
+    // Before the future is polled: until then a signal would end the process in the midst of its work.
+    #[cfg(unix)]
+    let signals = {
+        use signal::unix::{SignalKind, signal};
+        signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)))
+    };
+    async move {
+        #[cfg(unix)]
+        match signals {
+            Ok((mut terminate, mut interrupt)) => {
+                futures_util::future::select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
+            }
+            Err(error) => return error!(%error, "signals cannot be listened to"),
+        }
+        #[cfg(not(unix))]
+        if let Err(error) = signal::ctrl_c().await {
+            return error!(%error, "Ctrl+C cannot be listened to");
+        }
+        notify::stopping();
+        runner.stop();
+        server.stop(true).await;
+    }
+}
+
+/// Holds the data folder for this process: two services would run each other's jobs in an embedded database.
+fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
+    let path = folder.join("serve.lock");
+    let opened = machine::private_file()
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(naming(&path))
+        .map_err(StoreError::Data);
+    let file = match opened {
+        // Where nothing can be written, one that is there does as well.
+        Err(error) if error.is_of_disk() => match File::open(&path) {
+            Ok(file) => file,
+            Err(_) => return Ok(None),
+        },
+        opened => opened?,
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Err(ServeError::InUse),
+        Err(fs::TryLockError::Error(error)) => Err(StoreError::Data(naming(&path)(error)).into()),
+    }
+}
+
+/// Files that are open beside connections: of the process, of each thread that serves, and of each connection to the
+/// database, with those of the jobs.
+const FILES: [u64; 3] = [24, 6, 3];
+/// How many connections to the other listener there may be, of those files.
+const ADMIN_CONNECTIONS: u32 = 16;
+/// With fewer connections nobody is served.
+const FEWEST_CONNECTIONS: u64 = 16;
+
+/// How many connections there may be: as many as wanted, or as files may be open.
+fn affordable_connections(config: &Config) -> Result<usize, ServeError> {
+    let may_be_open = machine::raise_open_files();
+    let [own, of_thread, of_database] = FILES;
+    let kept = own
+        + u64::from(ADMIN_CONNECTIONS)
+        + of_thread * (config.workers as u64 + 1)
+        + of_database * (u64::from(config.connections()) + 1);
+    let affordable = may_be_open.saturating_sub(kept);
+    if affordable < FEWEST_CONNECTIONS {
+        return Err(ServeError::OpenFiles { may_be_open, needed: kept + FEWEST_CONNECTIONS });
+    }
+    let wanted = u64::from(config.connection_limits.max_connections);
+    if affordable < wanted {
+        warn!(may_be_open, wanted, affordable, "few files may be open, so fewer connections than wanted are taken");
+    }
+    Ok(usize::try_from(wanted.min(affordable)).unwrap_or(usize::MAX))
+}
+
+type Servers = (Server, Server, [SocketAddr; 2]);
+
+/// What the two listeners serve.
+struct Parts {
+    state: Data<State>,
+    docs: Docs,
+    allowed: Allowed,
+    probe: Probe,
+    gauges: Gauges,
+    tls: Option<ServerConfig>,
+    metrics: metrics_exporter_prometheus::PrometheusHandle,
+    connection_count: usize,
+    pulses: Option<Pulses>,
+}
+
+fn servers(config: &Config, parts: Parts) -> Result<Servers, ServeError> {
+    let Parts { state, docs, allowed, probe, gauges, tls, metrics, connection_count, pulses } = parts;
+    let failed = |address: SocketAddr| move |error| ServeError::Listen(address.to_string(), error);
+    let listening = |address: SocketAddr| {
+        let bound = bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+        bound.map_err(failed(address))
+    };
+    let ((address, listener), (admin_address, admin_listener)) =
+        (listening(config.listen)?, listening(config.admin_listen)?);
+    let addresses = [address, admin_address];
+    let per_address = config.connection_limits.max_connections_per_address;
+    // One address never has all of them.
+    let per_address = per_address.min(u32::try_from(connection_count / 2).unwrap_or(u32::MAX)).max(1);
+    let rules = Rules {
+        peers: (!config.behind_proxy).then(|| Peers::new(per_address, "connections")),
+        keep_alive: config.keep_alive(),
+        paces: Paces {
+            head: Duration::from_secs(config.connection_limits.head_seconds),
+            answer: Duration::from_secs(config.connection_limits.answer_seconds),
+            min_bytes_per_second: config.limits.min_bytes_per_second,
+        },
+    };
+
+    let main = Server::build()
+        .workers(config.workers)
+        .max_concurrent_connections(connection_count.div_ceil(config.workers))
+        .shutdown_timeout(30)
+        .disable_signals();
+    let (shared, docs, allowed) = (state.clone(), Data::new(docs), Data::new(allowed));
+    let main = listen(main, listener, tls.map(Into::into), rules.clone(), move || {
+        if let Some(pulses) = &pulses {
+            pulses.beat();
+        }
+        App::new()
+            .into_utoipa_app()
+            .app_data(state.clone())
+            .app_data(allowed.clone())
+            .configure(routes)
+            .into_app()
+            .app_data(docs.clone())
+            .configure(docs::routes)
+            .wrap(from_fn(compress))
+            .wrap(from_fn(edge))
+    })
+    .map_err(failed(config.listen))?;
+    let (probe, metrics, gauges) = (Data::new(probe), Data::new(metrics), Data::new(gauges));
+    let admin = Server::build().workers(1).disable_signals();
+    let rules = Rules { peers: Some(Peers::new(ADMIN_CONNECTIONS, "connections to the admin listener")), ..rules };
+    let admin = listen(admin, admin_listener, None, rules, move || {
+        App::new()
+            .app_data(shared.clone())
+            .app_data(metrics.clone())
+            .app_data(gauges.clone())
+            .app_data(probe.clone())
+            .configure(admin::routes)
+            .wrap(admin::headers())
+    })
+    .map_err(failed(config.admin_listen))?;
+    Ok((main.run(), admin.run(), addresses))
+}
+
+impl From<ServeError> for ApiError {
+    fn from(error: ServeError) -> Self {
+        Self::internal(error)
+    }
+}

@@ -1,0 +1,220 @@
+//! How the service is set up: the options of `sonae serve`.
+//!
+//! An option with an environment variable is a setting: the settings file has it too (see `cli/settings.rs`).
+
+mod place;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgAction;
+use clap::builder::BoolishValueParser;
+use schema::{Clock, Notice, Pending, ServerUrl};
+
+pub use place::PlaceError;
+pub(crate) use place::{SERVER_NOTE, note_server, other_server, url_text};
+
+/// How large and how slow a request may be.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Limits {
+    /// The maximum size of a JSON body, in bytes
+    #[arg(long, env = "SONAE_JSON_BYTES", value_name = "BYTES", default_value_t = 2 << 20)]
+    pub json_bytes: u64,
+    /// The maximum size of an upload of CSV or NDJSON, in bytes
+    #[arg(long, env = "SONAE_TEXT_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 512 << 20)]
+    pub text_upload_bytes: u64,
+    /// The maximum size of an upload of a workbook, in bytes
+    #[arg(long, env = "SONAE_XLSX_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 64 << 20)]
+    pub xlsx_upload_bytes: u64,
+    /// The time-out for receiving a JSON body, in seconds
+    #[arg(long, env = "SONAE_JSON_SECONDS", value_name = "SECONDS", default_value_t = 30)]
+    pub json_seconds: u64,
+    /// The time-out for receiving an upload, in seconds
+    #[arg(long, env = "SONAE_UPLOAD_SECONDS", value_name = "SECONDS", default_value_t = 3600)]
+    pub upload_seconds: u64,
+    /// The minimum rate at which a body must arrive after the grace period, in bytes per second
+    #[arg(long, env = "SONAE_MIN_BYTES_PER_SECOND", value_name = "BYTES", default_value_t = 1024)]
+    pub min_bytes_per_second: u64,
+    /// The grace period at the start of a body, in which its rate does not matter, in seconds
+    #[arg(long, env = "SONAE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 10)]
+    pub grace_seconds: u64,
+    /// The maximum number of rows of a table in a CSV or NDJSON file
+    #[arg(long, env = "SONAE_MAX_ROWS", value_name = "ROWS", default_value_t = 20_000_000)]
+    pub max_rows: u64,
+    /// The maximum size of a workbook when unpacked, in bytes
+    #[arg(long, env = "SONAE_XLSX_UNPACKED_BYTES", value_name = "BYTES", default_value_t = 512 << 20)]
+    pub xlsx_unpacked_bytes: u64,
+    /// The maximum number of findings that an import keeps; the rest are only counted
+    #[arg(long, env = "SONAE_MAX_FINDINGS", value_name = "FINDINGS", default_value_t = 10_000)]
+    pub max_findings: u32,
+    /// The maximum number of jobs of one buyer that wait or run
+    #[arg(long, env = "SONAE_MAX_OPEN_JOBS", value_name = "JOBS", default_value_t = 20)]
+    pub max_open_jobs: u32,
+    /// The free space that an upload must leave on the disk of the data folder, in bytes; with less, /readyz answers
+    /// 503
+    #[arg(long, env = "SONAE_MIN_FREE_DISK_BYTES", value_name = "BYTES", default_value_t = 16 << 20)]
+    pub min_free_disk_bytes: u64,
+}
+
+/// How many connections there may be, and how long they may be idle.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct ConnectionLimits {
+    /// The maximum number of connections; further ones wait. It is lower if the process may open fewer files
+    #[arg(long, env = "SONAE_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+    /// The maximum number of connections from one address (IPv6: one /64 network); behind a proxy, of requests in
+    /// progress for the last address in X-Forwarded-For, which the proxy adds
+    #[arg(long, env = "SONAE_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections_per_address: u32,
+    /// How long a connection may be idle between requests, in seconds; longer than a proxy in front of the service
+    /// keeps it [default: 5, behind a proxy 75]
+    #[arg(long, env = "SONAE_KEEP_ALIVE_SECONDS", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub keep_alive_seconds: Option<u64>,
+    /// The time-out for receiving the head of a request, in seconds
+    #[arg(long, env = "SONAE_HEAD_SECONDS", value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub head_seconds: u64,
+    /// The time-out for a client that reads nothing of an answer, in seconds
+    #[arg(long, env = "SONAE_ANSWER_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub answer_seconds: u64,
+}
+
+/// How long a statement of a request may take, unless set otherwise.
+const STATEMENT_SECONDS: u64 = 30;
+
+/// Which database holds everything.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DatabaseOptions {
+    /// The URL of a PostgreSQL server to use instead of the embedded database, such as postgres://user@host/database.
+    /// Other users of the machine can see command lines: give a password in a file (--database-url-file), in the
+    /// environment or in ~/.pgpass
+    #[arg(long = "database-url", value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub url: Option<ServerUrl>,
+    /// A file whose first line is that URL
+    #[arg(long = "database-url-file", value_name = "FILE", env = "DATABASE_URL_FILE")]
+    pub url_file: Option<PathBuf>,
+    /// The URL of a replica of that server; reads go there while it is up to date
+    #[arg(long = "database-replica-url", value_name = "URL", env = "DATABASE_REPLICA_URL", hide_env_values = true)]
+    pub replica_url: Option<ServerUrl>,
+    /// A file whose first line is the URL of the replica
+    #[arg(long = "database-replica-url-file", value_name = "FILE", env = "DATABASE_REPLICA_URL_FILE")]
+    pub replica_url_file: Option<PathBuf>,
+    /// Allow unencrypted connections to a server on another machine
+    #[arg(long, env = "SONAE_ALLOW_PLAINTEXT_DB", value_name = "BOOL", default_value = "false", action = ArgAction::Set,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub allow_plaintext_db: bool,
+    /// Refuse to start while migrations have not run, instead of running them: `sonae migrate` runs them
+    #[arg(long, env = "SONAE_NO_MIGRATE", value_name = "BOOL", default_value = "false", action = ArgAction::Set,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub no_migrate: bool,
+    /// The maximum number of connections of this process to the database [default: 4 for each thread, 4 to 64]
+    #[arg(
+        long = "database-connections",
+        env = "SONAE_DATABASE_CONNECTIONS",
+        value_name = "COUNT",
+        value_parser = clap::value_parser!(u32).range(2..=1000)
+    )]
+    pub connections: Option<u32>,
+    /// The time-out of one statement of a request on a PostgreSQL server, in seconds
+    #[arg(
+        long = "database-statement-seconds",
+        env = "SONAE_DATABASE_STATEMENT_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = STATEMENT_SECONDS,
+        // To the server, 0 is no limit at all.
+        value_parser = clap::value_parser!(u64).range(1..=86_400)
+    )]
+    pub statement_seconds: u64,
+}
+
+impl DatabaseOptions {
+    /// The embedded database.
+    pub fn embedded() -> Self {
+        Self {
+            url: None,
+            url_file: None,
+            replica_url: None,
+            replica_url_file: None,
+            allow_plaintext_db: false,
+            no_migrate: false,
+            connections: None,
+            statement_seconds: STATEMENT_SECONDS,
+        }
+    }
+
+    /// What becomes of migrations that have not run; `told` hears of those that run.
+    pub(crate) fn pending<'a>(&self, told: &'a mut dyn FnMut(&Notice)) -> Pending<'a> {
+        if self.no_migrate { Pending::Refuse } else { Pending::Run(told) }
+    }
+}
+
+/// How long a body may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    pub(crate) total: Duration,
+    pub(crate) grace: Duration,
+    pub(crate) min_bytes_per_second: u64,
+}
+
+impl Limits {
+    pub(crate) fn json_pace(&self) -> Pace {
+        self.pace(self.json_seconds)
+    }
+
+    pub(crate) fn upload_pace(&self) -> Pace {
+        self.pace(self.upload_seconds)
+    }
+
+    fn pace(&self, seconds: u64) -> Pace {
+        Pace {
+            total: Duration::from_secs(seconds),
+            grace: Duration::from_secs(self.grace_seconds),
+            min_bytes_per_second: self.min_bytes_per_second,
+        }
+    }
+}
+
+/// How the service is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder with the keys, and the database unless it is on a server.
+    pub data: PathBuf,
+    /// Which database.
+    pub database: DatabaseOptions,
+    /// Where requests come in.
+    pub listen: SocketAddr,
+    /// Where health and metrics are asked for; a loopback address.
+    pub admin_listen: SocketAddr,
+    /// Certificate chain and private key, as PEM.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whether all connections come from a proxy, which says whose requests it passes on.
+    pub behind_proxy: bool,
+    /// How many connections there may be.
+    pub connection_limits: ConnectionLimits,
+    /// How many threads serve requests.
+    pub workers: usize,
+    /// How large and how slow a request may be.
+    pub limits: Limits,
+    /// A model.toml in place of the built-in one.
+    pub model: Option<PathBuf>,
+    /// How long data rests before it is scored again by itself.
+    pub rescore_after: Duration,
+    /// What tells the time.
+    pub clock: Clock,
+    /// Whether SIGTERM and SIGINT end the service; not where it runs inside of another program.
+    pub handles_signals: bool,
+}
+
+impl Config {
+    /// How long a connection may be idle: usual proxies keep theirs for 60 seconds, and would reuse one that is closing.
+    pub(crate) fn keep_alive(&self) -> Duration {
+        let default = if self.behind_proxy { 75 } else { 5 };
+        Duration::from_secs(self.connection_limits.keep_alive_seconds.unwrap_or(default))
+    }
+
+    /// How many connections read at a time; on a server, also write.
+    pub(crate) fn connections(&self) -> u32 {
+        let usual = || u32::try_from(self.workers).unwrap_or(1).saturating_mul(4).clamp(4, 64);
+        self.database.connections.unwrap_or_else(usual)
+    }
+}

@@ -1,0 +1,394 @@
+//! The built-in issuer: ES256 keys in the data folder, tokens signed and verified with them.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{self, Duration};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use chrono::TimeDelta;
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use schema::tokens::TokenRow;
+use schema::{Choice, Instant, Role, TenantId, TokenId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::base::machine::{naming, private_file};
+
+/// How long a token is good where nothing else is asked for.
+pub(crate) const USUAL_LIFE: TimeDelta = TimeDelta::hours(12);
+/// The longest that a token may be good.
+pub(crate) const LONGEST_LIFE: TimeDelta = TimeDelta::days(90);
+
+const ISSUER: &str = "sonae";
+const AUDIENCE: &str = "sonae";
+const TYPE: &str = "at+jwt";
+const LONGEST_TOKEN: usize = 8 * 1024;
+
+/// How often a token of an unknown key may cause the folder to be read.
+const BETWEEN_UNKNOWN_KEYS: Duration = Duration::from_secs(1);
+
+/// The keys of an installation, as they stood in its folder when that was last read.
+pub(crate) struct Keys {
+    folder: PathBuf,
+    set: RwLock<Arc<KeySet>>,
+    /// When a token of an unknown key last caused the folder to be read.
+    unknown_key_at: Mutex<Option<time::Instant>>,
+}
+
+/// The latest key signs, all verify.
+struct KeySet {
+    signing: (String, EncodingKey),
+    verifying: HashMap<String, DecodingKey>,
+    public_set: String,
+    cursor: aws_lc_rs::hmac::Key,
+}
+
+/// A key, as an operator sees it.
+pub(crate) struct KeyFile {
+    /// Its id, as headers of tokens name it.
+    pub(crate) id: String,
+    /// When it was made, if its id says so.
+    pub(crate) made_at: Option<Instant>,
+    /// From when on no token that it signed can be good; none for the key that signs.
+    pub(crate) unused_from: Option<Instant>,
+    pub(crate) signs: bool,
+}
+
+/// Why a key was not retired.
+pub(crate) enum NotRetired {
+    Unknown,
+    Signs,
+    /// Tokens that it signed may be good until then.
+    InUse(Instant),
+    Failed(io::Error),
+}
+
+/// What a good token says.
+pub(crate) struct Claims {
+    pub(crate) id: TokenId,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) role: Role,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RawClaims {
+    iss: String,
+    aud: String,
+    sub: String,
+    jti: String,
+    tenant_id: String,
+    role: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// Why a token is refused, in both languages.
+pub(crate) type Refusal = (&'static str, &'static str);
+
+const NOT_GOOD: Refusal = (
+    "トークンが正しくありません。欠けずに写したか確かめ、なければ sonae token create で発行してください",
+    "the token is not valid; check that it was copied whole, or make one with `sonae token create`",
+);
+
+pub(crate) const EXPIRED: Refusal = (
+    "トークンの期限が切れています（既定で12時間）。sonae token create で新しいトークンを発行してください",
+    "the token has expired (after 12 hours by default); make a new one with `sonae token create`",
+);
+
+impl Keys {
+    /// Reads the keys of a data folder, and makes the first one if it has none.
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        let folder = folder.join("keys");
+        private_folder(&folder).map_err(naming(&folder))?;
+        // Two processes that begin together must not make a key each: the one would not know the other's.
+        let lock = lock(&folder)?;
+        if key_ids(&folder)?.is_empty() {
+            make_key(&folder)?;
+        }
+        drop(lock);
+        Self::in_folder(folder)
+    }
+
+    /// Reads the keys of a data folder on a disk that takes no writes.
+    pub(crate) fn read(folder: &Path) -> io::Result<Self> {
+        Self::in_folder(folder.join("keys"))
+    }
+
+    fn in_folder(folder: PathBuf) -> io::Result<Self> {
+        let set = RwLock::new(Arc::new(KeySet::read(&folder)?));
+        Ok(Self { folder, set, unknown_key_at: Mutex::new(None) })
+    }
+
+    fn set(&self) -> Arc<KeySet> {
+        self.set.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the folder again if keys were added or removed; whether they were.
+    pub(crate) fn refresh(&self) -> io::Result<bool> {
+        let ids = key_ids(&self.folder)?;
+        let old = self.set();
+        if ids.len() == old.verifying.len() && ids.iter().all(|id| old.verifying.contains_key(id)) {
+            return Ok(false);
+        }
+        let new = KeySet::read(&self.folder)?;
+        tracing::info!(signing_key = new.signing.0, keys = new.verifying.len(), "the keys have changed");
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+        Ok(true)
+    }
+
+    /// Whether a token names a key that is unknown here, and the folder may be read for it now: somebody who makes tokens
+    /// up must not keep the service busy.
+    pub(crate) fn should_refresh_for(&self, token: &str) -> bool {
+        let header = (token.len() <= LONGEST_TOKEN).then(|| jsonwebtoken::decode_header(token).ok()).flatten();
+        let Some(kid) = header.and_then(|header| header.kid) else { return false };
+        if self.set().verifying.contains_key(&kid) {
+            return false;
+        }
+        let mut at = self.unknown_key_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = at.is_none_or(|at| at.elapsed() >= BETWEEN_UNKNOWN_KEYS);
+        if is_due {
+            *at = Some(time::Instant::now());
+        }
+        is_due
+    }
+
+    /// The token itself, to be shown once.
+    pub(crate) fn sign(&self, tenant: TenantId, token: &TokenRow) -> Result<String, jsonwebtoken::errors::Error> {
+        self.set().sign(tenant, token)
+    }
+
+    /// What a token says, if its signature, times and shape are right. Whether it was revoked is not asked here.
+    pub(crate) fn verify(&self, token: &str) -> Result<Claims, Refusal> {
+        self.set().verify(token)
+    }
+
+    /// The public keys, as a JSON Web Key Set.
+    pub(crate) fn public_set(&self) -> String {
+        self.set().public_set.clone()
+    }
+
+    /// The key that cursors are authenticated with.
+    pub(crate) fn cursor(&self) -> aws_lc_rs::hmac::Key {
+        self.set().cursor.clone()
+    }
+}
+
+/// The keys of a data folder, the oldest first.
+pub(crate) fn list_keys(folder: &Path) -> io::Result<Vec<KeyFile>> {
+    let ids = key_ids(&folder.join("keys"))?;
+    let made: Vec<_> = ids.iter().map(|id| made_at(id)).collect();
+    // A key signs until the next one is made, and what it signed last may be good for the longest life of a token.
+    let replaced = made.iter().skip(1).map(|next| next.map(|next| next.after(LONGEST_LIFE))).chain([None]);
+    let last = ids.len().saturating_sub(1);
+    let keys = ids.iter().zip(&made).zip(replaced).enumerate();
+    Ok(keys
+        .map(|(place, ((id, made_at), unused_from))| KeyFile {
+            id: id.clone(),
+            made_at: *made_at,
+            unused_from,
+            signs: place == last,
+        })
+        .collect())
+}
+
+/// Makes a key that signs from now on; gives its id.
+pub(crate) fn rotate_keys(folder: &Path) -> io::Result<String> {
+    let folder = folder.join("keys");
+    let _lock = lock(&folder)?;
+    let last = key_ids(&folder)?.pop();
+    let made = make_key(&folder)?;
+    match last {
+        Some(last) if last >= made => {
+            // The latest by its id signs: this one never would.
+            fs::remove_file(key_path(&folder, &made))?;
+            Err(io::Error::other(format!("the key {last} is of a later time than this machine's clock shows")))
+        }
+        _ => Ok(made),
+    }
+}
+
+/// Removes a key that signs no more, so that no token of it is good; with `now` also while some may be in use.
+pub(crate) fn retire_key(folder: &Path, id: &str, now: bool) -> Result<(), NotRetired> {
+    let keys = folder.join("keys");
+    let _lock = lock(&keys).map_err(NotRetired::Failed)?;
+    let all = list_keys(folder).map_err(NotRetired::Failed)?;
+    let key = all.iter().find(|key| key.id == id).ok_or(NotRetired::Unknown)?;
+    if key.signs {
+        return Err(NotRetired::Signs);
+    }
+    // Where ids tell no time, nobody knows when the next key began to sign: as if that were now.
+    let unused_from = key.unused_from.unwrap_or_else(|| Instant::now().after(LONGEST_LIFE));
+    if !now && unused_from > Instant::now() {
+        return Err(NotRetired::InUse(unused_from));
+    }
+    fs::remove_file(key_path(&keys, id)).map_err(NotRetired::Failed)
+}
+
+impl KeySet {
+    fn read(folder: &Path) -> io::Result<Self> {
+        let ids = key_ids(folder)?;
+        let keys = ids.into_iter().map(|id| {
+            let path = key_path(folder, &id);
+            fs::read(&path).map(|der| (id, der)).map_err(naming(&path))
+        });
+        Self::of(keys.collect::<io::Result<_>>()?)?.proved()
+    }
+
+    fn of(keys: Vec<(String, Vec<u8>)>) -> io::Result<Self> {
+        let (mut verifying, mut public) = (HashMap::new(), Vec::new());
+        let (mut signing, mut cursor) = (None, None);
+        for (kid, der) in keys {
+            let key = EncodingKey::from_ec_der(&der);
+            let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).map_err(io::Error::other)?;
+            jwk.common.key_id = Some(kid.clone());
+            jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+            verifying.insert(kid.clone(), DecodingKey::from_jwk(&jwk).map_err(io::Error::other)?);
+            public.push(jwk);
+            // Of the oldest key: a new one, which processes learn of at different moments, changes no cursor.
+            cursor.get_or_insert_with(|| {
+                let digest = Sha256::new().chain_update(b"sonae cursor\0").chain_update(&der).finalize();
+                aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &digest)
+            });
+            signing = Some((kid, key));
+        }
+        let (signing, cursor) = signing.zip(cursor).ok_or_else(|| io::Error::other("no key"))?;
+        let public_set = serde_json::to_string(&JwkSet { keys: public })?;
+        Ok(Self { signing, verifying, public_set, cursor })
+    }
+
+    /// Signs and verifies once: a build without a provider for the signatures would fail at the first request.
+    fn proved(self) -> io::Result<Self> {
+        let now = Instant::now();
+        let token = TokenRow {
+            id: TokenId::new(),
+            name: schema::Name::parse("self-test").map_err(io::Error::other)?,
+            role: Role::Viewer,
+            provider_name: None,
+            supplier_id: None,
+            issued_at: now,
+            expires_at: now.after(TimeDelta::minutes(1)),
+            revoked_at: None,
+        };
+        let signed = self.sign(TenantId::new(), &token).map_err(io::Error::other)?;
+        match self.verify(&signed) {
+            Ok(claims) if claims.id == token.id => Ok(self),
+            _ => Err(io::Error::other("tokens signed with the keys of the data folder do not verify")),
+        }
+    }
+
+    fn sign(&self, tenant: TenantId, token: &TokenRow) -> Result<String, jsonwebtoken::errors::Error> {
+        let (kid, key) = &self.signing;
+        let mut header = Header::new(Algorithm::ES256);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(kid.clone());
+        let claims = RawClaims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: token.id.to_string(),
+            jti: token.id.to_string(),
+            tenant_id: tenant.to_string(),
+            role: token.role.key().to_owned(),
+            iat: token.issued_at.unix_seconds(),
+            exp: token.expires_at.unix_seconds(),
+        };
+        jsonwebtoken::encode(&header, &claims, key)
+    }
+
+    fn verify(&self, token: &str) -> Result<Claims, Refusal> {
+        if token.len() > LONGEST_TOKEN {
+            return Err(NOT_GOOD);
+        }
+        let header = jsonwebtoken::decode_header(token).map_err(|_| NOT_GOOD)?;
+        // Keys come from our folder alone: jku, jwk, x5u and x5c of the header are never looked at.
+        let kid = header.kid.filter(|kid| kid.len() <= 128).ok_or(NOT_GOOD)?;
+        if header.alg != Algorithm::ES256 || header.typ.as_deref() != Some(TYPE) || header.crit.is_some() {
+            return Err(NOT_GOOD);
+        }
+        let key = self.verifying.get(&kid).ok_or(NOT_GOOD)?;
+        let mut rules = Validation::new(Algorithm::ES256);
+        rules.set_issuer(&[ISSUER]);
+        rules.set_audience(&[AUDIENCE]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        rules.validate_nbf = true;
+        // The clock that issued a token is this one, or as good.
+        rules.leeway = 0;
+        let claims = jsonwebtoken::decode::<RawClaims>(token, key, &rules).map_err(|error| match error.kind() {
+            jsonwebtoken::errors::ErrorKind::ExpiredSignature => EXPIRED,
+            _ => NOT_GOOD,
+        })?;
+        let claims = claims.claims;
+        let life = claims.exp.saturating_sub(claims.iat);
+        let is_early = claims.iat > Instant::now().unix_seconds().saturating_add(60);
+        if is_early || life > LONGEST_LIFE.num_seconds() {
+            return Err(NOT_GOOD);
+        }
+        Ok(Claims {
+            id: claims.jti.parse().map_err(|_| NOT_GOOD)?,
+            tenant_id: claims.tenant_id.parse().map_err(|_| NOT_GOOD)?,
+            role: Role::parse(&claims.role).map_err(|_| NOT_GOOD)?,
+        })
+    }
+}
+
+/// Holds the folder, so that only one process at a time adds and removes keys.
+fn lock(folder: &Path) -> io::Result<File> {
+    let path = folder.join(".lock");
+    let lock = private_file().create(true).truncate(false).open(&path).map_err(naming(&path))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// The ids of the keys in a folder, in their order: file names without their ending.
+fn key_ids(folder: &Path) -> io::Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for entry in fs::read_dir(folder).map_err(naming(folder))? {
+        let path = entry?.path();
+        if let (Some("p8"), Some(id)) =
+            (path.extension().and_then(|ending| ending.to_str()), path.file_stem().and_then(|stem| stem.to_str()))
+        {
+            ids.push(id.to_owned());
+        }
+    }
+    ids.sort();
+    Ok(ids)
+}
+
+fn key_path(folder: &Path, id: &str) -> PathBuf {
+    folder.join(format!("{id}.p8"))
+}
+
+/// When a key was made: its id begins with that.
+fn made_at(id: &str) -> Option<Instant> {
+    let (seconds, nanos) = uuid::Uuid::parse_str(id).ok()?.get_timestamp()?.to_unix();
+    chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos).map(Instant::from)
+}
+
+/// Makes a key as PKCS #8; gives its id.
+fn make_key(folder: &Path) -> io::Result<String> {
+    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+        .map_err(|_| io::Error::other("no key could be made"))?;
+    // Whole or not at all, and readable by nobody else: a temporary file begins as such.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(naming(folder))?;
+    file.write_all(key.as_ref())?;
+    file.as_file().sync_all()?;
+    let id = uuid::Uuid::now_v7().to_string();
+    file.persist(key_path(folder, &id)).map_err(|error| error.error)?;
+    // Else a crash could take the file's name away, and with it every token that the key has signed.
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    Ok(id)
+}
+
+/// Makes a folder that nobody else can look into.
+pub(crate) fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}

@@ -1,0 +1,295 @@
+//! What the service asks of its machine: files that nobody else can read, enough of them open, and room on the disk.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use tracing::warn;
+
+use crate::base::config::SERVER_NOTE;
+
+/// The file in which the process of an embedded database notes how far its jobs are: an import holds the database's writer for as
+/// long as it takes.
+pub(crate) const PROGRESS_FILE: &str = "job-progress.json";
+
+/// What the data folder holds of its own. Whatever else stands there belongs to somebody else.
+pub(crate) const OWN: [&str; 8] =
+    ["keys", "serve.lock", "sonae.db", "sonae.db-shm", "sonae.db-wal", PROGRESS_FILE, RESERVE, SERVER_NOTE];
+/// A file that only takes room: on a full disk it makes way for what the database needs to be opened.
+const RESERVE: &str = "sonae.reserve";
+const RESERVE_BYTES: usize = 1 << 20;
+
+/// Makes all files that the process creates from now on its owner's alone.
+pub(crate) fn hide_new_files() {
+    #[cfg(unix)]
+    {
+        use nix::sys::stat::{Mode, umask};
+        umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    }
+}
+
+/// Raises the number of files that may be open as far as the process may, and gives it.
+pub(crate) fn raise_open_files() -> u64 {
+    #[cfg(unix)]
+    {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
+        if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
+    }
+    #[cfg(not(unix))]
+    u64::MAX
+}
+
+/// How many files may be open; none where the machine does not say.
+pub(crate) fn max_open_files() -> Option<u64> {
+    #[cfg(unix)]
+    return nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft);
+    #[cfg(not(unix))]
+    None
+}
+
+/// What the process uses, as Linux shows it in /proc.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProcessFigures {
+    pub(crate) cpu_seconds: f64,
+    pub(crate) resident_bytes: u64,
+    pub(crate) virtual_bytes: u64,
+    pub(crate) open_files: u64,
+    pub(crate) threads: u64,
+}
+
+impl ProcessFigures {
+    /// None where the machine does not say.
+    pub(crate) fn look() -> Option<Self> {
+        // Linux counts in hundredths of a second here whatever its own clock does.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let status = fs::read_to_string("/proc/self/status").ok()?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        // The second field is the command, which may hold blanks and brackets: the rest begins with the third.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let ticks = rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>();
+        Some(Self {
+            cpu_seconds: ticks as f64 / TICKS_PER_SECOND,
+            resident_bytes: field("VmRSS")? << 10,
+            virtual_bytes: field("VmSize")? << 10,
+            open_files: fs::read_dir("/proc/self/fd").ok()?.count() as u64,
+            threads: field("Threads")?,
+        })
+    }
+}
+
+/// The bytes that are free where a folder is; none where the machine does not say.
+pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let space = nix::sys::statvfs::statvfs(folder).ok()?;
+        Some(space.blocks_available().saturating_mul(space.fragment_size()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}
+
+/// Which file a name stands for, so that another one in its place is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+pub(crate) fn file_id(path: &Path) -> io::Result<FileId> {
+    let file = fs::metadata(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        Ok(FileId(file.dev(), file.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        Ok(FileId(0, 0))
+    }
+}
+
+/// Sees to it that nobody but their owner can read what is in a data folder: puts permissions right, or refuses.
+pub(crate) fn hide(folder: &Path) -> io::Result<()> {
+    let keys = folder.join("keys");
+    let mut is_shared = false;
+    for entry in fs::read_dir(folder).map_err(naming(folder))? {
+        let entry = entry?;
+        match OWN.iter().find(|own| entry.file_name() == **own) {
+            Some(_) => take_from_others(&entry.path())?,
+            None => is_shared = true,
+        }
+    }
+    if keys.is_dir() {
+        for key in fs::read_dir(&keys).map_err(naming(&keys))? {
+            take_from_others(&key?.path())?;
+        }
+    }
+    if !is_shared {
+        return take_from_others(folder);
+    }
+    // A folder that holds more than Sonae's data may be read by others, as long as they cannot put files of theirs there.
+    if others_may(folder, 0o022)? {
+        return Err(refusal(
+            folder,
+            "others may write there, and it holds more than Sonae's data; name a folder of its own",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn others_may(path: &Path, bits: u32) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(fs::metadata(path)?.permissions().mode() & bits != 0)
+}
+
+#[cfg(unix)]
+fn take_from_others(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(path).map_err(naming(path))?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    match fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700)) {
+        Ok(()) => {
+            warn!(path = %path.display(), "other users of this machine could reach this; now its owner alone can");
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+            warn!(path = %path.display(), "other users of this machine can reach this, and its disk is read-only");
+            Ok(())
+        }
+        Err(error) => {
+            let text = format!(
+                "other users of this machine can reach it, and its permissions cannot be changed ({error}); \
+                                have its owner run chmod go= on it"
+            );
+            Err(refusal(path, &text))
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn others_may(_: &Path, _: u32) -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(not(unix))]
+fn take_from_others(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn refusal(path: &Path, text: &str) -> io::Error {
+    io::Error::other(format!("{}: {text}", path.display()))
+}
+
+/// What to do where a file of the data folder may not be read or written, after the error.
+pub(crate) const OTHER_OWNER: (&str, &str) = (
+    "。別のユーザーが所有している可能性があります。sudo chown -R でサービスのユーザーを所有者にしてください",
+    "; another user may own it: give it to the user of the service with sudo chown -R",
+);
+
+/// Adds to an error which file it is about.
+pub(crate) fn naming(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// Makes the file of the database before the database does, so that it is its owner's alone from the first byte.
+pub(crate) fn make_database_file(folder: &Path) -> io::Result<()> {
+    let path = folder.join("sonae.db");
+    match private_file().create_new(true).open(&path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(naming(&path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// How files are opened that are their owner's alone.
+pub(crate) fn private_file() -> fs::OpenOptions {
+    let mut options = File::options();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Keeps some room for the next start. Where there is none, there is nothing to keep.
+pub(crate) fn keep_reserve(folder: &Path) {
+    let path = folder.join(RESERVE);
+    let Ok(mut file) = private_file().create_new(true).open(&path) else { return };
+    // Not zeros: some file systems store those without taking room.
+    let block: Vec<u8> = (0..RESERVE_BYTES).map(|place| (place * 31 % 251) as u8).collect();
+    if file.write_all(&block).and_then(|()| file.sync_all()).is_err() {
+        let _ = fs::remove_file(&path);
+    }
+}
+
+/// Gives the room up that was kept; whether there was any.
+pub(crate) fn give_up_reserve(folder: &Path) -> bool {
+    fs::remove_file(folder.join(RESERVE)).is_ok()
+}
+
+/// Writes a little beside the database, as the database would, and takes it away again.
+pub(crate) fn try_writing(folder: &Path) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&[0x5a; 8 << 10])?;
+    file.as_file().sync_all()
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn what_others_could_reach_is_taken_from_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys");
+        fs::create_dir(&keys).unwrap();
+        for file in [folder.path().join("sonae.db"), folder.path().join("sonae.db-wal"), keys.join("a.p8")] {
+            fs::write(&file, "x").unwrap();
+            set_mode(&file, 0o644);
+        }
+        set_mode(&keys, 0o755);
+        set_mode(folder.path(), 0o755);
+
+        hide(folder.path()).unwrap();
+        assert_eq!((mode(folder.path()), mode(&keys)), (0o700, 0o700));
+        assert_eq!((mode(&folder.path().join("sonae.db")), mode(&keys.join("a.p8"))), (0o600, 0o600));
+    }
+
+    #[test]
+    fn a_folder_that_holds_more_stays_as_it_is_and_is_refused_where_others_may_write() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("other"), "x").unwrap();
+        set_mode(folder.path(), 0o755);
+        hide(folder.path()).unwrap();
+        assert_eq!(mode(folder.path()), 0o755);
+
+        set_mode(folder.path(), 0o777);
+        assert!(hide(folder.path()).unwrap_err().to_string().contains("name a folder of its own"));
+    }
+
+    #[test]
+    fn the_reserve_takes_room_until_it_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        keep_reserve(folder.path());
+        assert_eq!(fs::metadata(folder.path().join(RESERVE)).unwrap().len(), RESERVE_BYTES as u64);
+        assert!(give_up_reserve(folder.path()) && !give_up_reserve(folder.path()));
+    }
+}

@@ -1,0 +1,208 @@
+//! Who asks: bearer tokens, and roles as types in the signatures of handlers.
+
+use std::future::ready;
+use std::io;
+use std::time::Duration;
+
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::web::{self, Data};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use schema::tokens::{self, TokenRow};
+use schema::{Instant, Name, Role, SupplierId, TenantId, TokenId, Version};
+use tracing::warn;
+
+use crate::base::keys::EXPIRED;
+
+use crate::base::fault::{Fault, Reason};
+use crate::base::machine::OTHER_OWNER;
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::http::operations::Allowed;
+use crate::http::state::State;
+
+/// Who sent a request, by a token that is good.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) tenant: TenantId,
+    /// The token's id, as the log keeps it.
+    token_id: TokenId,
+    /// The token's name, as records keep it.
+    pub(crate) name: String,
+    /// The provider that it is for, with that role.
+    pub(crate) provider_name: Option<Name>,
+    /// The supplier that it is for, with that role.
+    pub(crate) supplier_id: Option<SupplierId>,
+    role: Role,
+    /// In which the buyer's days begin.
+    pub(crate) time_zone: Tz,
+}
+
+impl Caller {
+    /// The buyer's day.
+    pub(crate) fn today(&self) -> NaiveDate {
+        Instant::now().day_in(self.time_zone)
+    }
+
+    /// What the caller records now is recorded so.
+    pub(crate) fn version(&self) -> Version {
+        Version { recorded_at: Instant::now(), recorded_by: self.name.clone(), import_id: None }
+    }
+
+    /// Finds out who sends a request, by its token.
+    async fn find(request: &ServiceRequest) -> Result<Self, ApiError> {
+        let state = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?;
+        let token = bearer(request.headers())?;
+        let mut claims = state.keys.verify(token);
+        if claims.is_err() && state.keys.should_refresh_for(token) && refresh_keys(state.clone()).await {
+            claims = state.keys.verify(token);
+        }
+        let claims = claims.map_err(refused)?;
+        let (tenant, id) = (claims.tenant_id, claims.id);
+        let found = state.db.read(tenant, move |conn, tenant| Ok(tokens::find_good(conn, tenant, id)?)).await?;
+        let presented = found.filter(|found| found.token.role == claims.role).ok_or_else(|| {
+            refused((
+                "取り消されたトークンか、停止中の発注者のものです。新しいトークンを管理者に求めてください",
+                "the token was revoked, or its buyer is suspended; ask an administrator for a new one",
+            ))
+        })?;
+        // Whatever was signed: the database has the last word.
+        if presented.token.expires_at <= Instant::now() {
+            return Err(refused(EXPIRED));
+        }
+        let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
+        let TokenRow { id, name, provider_name, supplier_id, .. } = presented.token;
+        Ok(Self {
+            tenant,
+            token_id: id,
+            name: name.to_string(),
+            provider_name,
+            supplier_id,
+            role: claims.role,
+            time_zone,
+        })
+    }
+}
+
+/// Whoever sent a request, or why nobody can be told: found before anything else of the request is looked at.
+struct Presented(Result<Caller, ApiError>);
+
+/// Finds out who sends a request, for the handler that asks for a role, and for the log.
+pub(crate) async fn present(request: &ServiceRequest) -> Option<(TokenId, Role)> {
+    let caller = Caller::find(request).await;
+    let who = caller.as_ref().ok().map(|caller| (caller.token_id, caller.role));
+    request.extensions_mut().insert(Presented(caller));
+    who
+}
+
+/// The caller, if the role is one of these, and the request has no parameters where the operation has none.
+///
+/// It is ready at once and stands first in the signatures of handlers, so a role that does not suffice is refused before
+/// the body and the parameters are looked at.
+fn with_role(request: &HttpRequest, roles: &[Role]) -> Result<Caller, ApiError> {
+    let presented = request.extensions_mut().remove::<Presented>();
+    let caller = presented.map_or_else(|| Err(ApiError::internal("nobody was asked for")), |presented| presented.0)?;
+    if !roles.contains(&caller.role) {
+        return Err(too_low(roles));
+    }
+    let allowed = request.app_data::<Data<Allowed>>();
+    if allowed.is_some_and(|allowed| allowed.reads_no_query(request.path(), request.method())) {
+        // Operations that have parameters name those that are unknown together with all other faults.
+        let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+        let unknown = pairs.map(|(name, _)| Fault::new(name, Reason::UnknownField(Vec::new())));
+        let unknown: Vec<_> = unknown.collect();
+        if !unknown.is_empty() {
+            return Err(Problem::parameters(unknown).into());
+        }
+    }
+    Ok(caller)
+}
+
+/// How often the folder with the keys is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+
+/// Keeps the keys as they are in their folder, for as long as the service runs: a key may be added or retired by a command.
+pub(crate) async fn keep_keys_current(state: Data<State>) {
+    loop {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        refresh_keys(state.clone()).await;
+    }
+}
+
+/// Reads the folder with the keys again if they have changed; whether they have.
+async fn refresh_keys(state: Data<State>) -> bool {
+    let refreshed = web::block(move || state.keys.refresh()).await.map_err(io::Error::other).flatten();
+    // The keys that are known go on verifying tokens.
+    refreshed.unwrap_or_else(|error| {
+        let remedy = if error.kind() == io::ErrorKind::PermissionDenied { OTHER_OWNER.1 } else { "" };
+        warn!(%error, "the folder with the keys cannot be read{remedy}");
+        false
+    })
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let missing = || {
+        refused((
+            "Authorization: Bearer <トークン> のヘッダーを付けてください。トークンは sonae token create で発行できます",
+            "send the header Authorization: Bearer <token>; `sonae token create` makes a token",
+        ))
+    };
+    let mut values = headers.get_all(header::AUTHORIZATION);
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(missing()) };
+    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or_else(missing)?;
+    let token = token.trim();
+    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() { Ok(token) } else { Err(missing()) }
+}
+
+fn refused((ja, en): (&str, &str)) -> ApiError {
+    Problem::from(ProblemKind::InvalidToken).detail(ja, en).into()
+}
+
+macro_rules! roles {
+    ($($(#[$doc:meta])* $name:ident($($role:ident),*);)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub(crate) struct $name(pub(crate) Caller);
+
+        impl $name {
+            /// The roles that may do what asks for this one.
+            pub(crate) const ROLES: &'static [Role] = &[$(Role::$role),*];
+        }
+
+        impl FromRequest for $name {
+            type Error = ApiError;
+            type Future = std::future::Ready<Result<Self, ApiError>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                ready(with_role(request, Self::ROLES).map(Self))
+            }
+        }
+    )*};
+}
+
+roles! {
+    /// Reads suppliers and evidence.
+    Viewer(Viewer, Integrator, Analyst, Admin, Auditor);
+    /// Imports.
+    Integrator(Integrator, Analyst, Admin);
+    /// Changes suppliers and evidence.
+    Analyst(Analyst, Admin);
+    /// Sets things up.
+    Admin(Admin);
+    /// Sends evidence of the suppliers that are assigned to it, and reads what it has sent.
+    Provider(Provider);
+    /// Reads what the buyer has of it.
+    Supplier(Supplier);
+}
+
+fn too_low(allowed: &[Role]) -> ApiError {
+    let names = |lang: fn(&Role) -> &'static str| allowed.iter().map(lang).collect::<Vec<_>>().join(", ");
+    let keys = names(|role| schema::Choice::key(*role));
+    Problem::from(ProblemKind::RoleTooLow)
+        .detail(
+            format!("次のいずれかのロールのトークンが要ります: {keys}"),
+            format!("a token with one of these roles is needed: {keys}"),
+        )
+        .into()
+}

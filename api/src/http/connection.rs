@@ -1,0 +1,269 @@
+//! A connection: reads strictly, waits for its peer no longer than it may, and counts as one of its address.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use actix_web::rt::net::TcpStream;
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use super::framing::{Checked, Framing, Refusal, accepted_language};
+use super::peers::Visit;
+use super::refused::address_of;
+
+/// How long a peer may send nothing of a body that the service waits for, on top of what the least rate allows. Whoever
+/// reads a body refuses it sooner, with an answer: this also ends bodies that nobody reads.
+const BODY: Duration = Duration::from_secs(45);
+/// Bytes that are read at a time.
+const PIECE: usize = 16 << 10;
+/// How much of what a refused peer goes on sending is read, so that it sees the answer and not a reset.
+const MOST_UNREAD: usize = 256 << 10;
+
+/// A socket whose peer is given up when it takes nothing. Encryption lies above it: there bytes count as written that
+/// only wait.
+pub(crate) struct PacedSocket {
+    stream: TcpStream,
+    writing: Patience,
+    /// Its place among those of its address.
+    _visit: Option<Visit>,
+}
+
+impl PacedSocket {
+    pub(crate) fn new(stream: TcpStream, paces: Paces, visit: Option<Visit>) -> Self {
+        let writing = Patience::new(paces.answer, Some(paces.min_bytes_per_second));
+        Self { stream, writing, _visit: visit }
+    }
+}
+
+impl AsyncRead for PacedSocket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for PacedSocket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Pending if self.writing.is_exhausted(cx) => {
+                // What the kernel still has for it is dropped. Where that fails, the kernel keeps trying for a while.
+                let _ = self.stream.set_zero_linger();
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(outcome) => {
+                self.writing.progress(*outcome.as_ref().unwrap_or(&0));
+                Poll::Ready(outcome)
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// What carries the bytes of a connection: a socket, or encryption above it.
+pub(crate) trait Carrier: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Carrier for T {}
+
+/// A connection, as actix-http reads and writes it.
+pub(crate) struct Connection {
+    carrier: Box<dyn Carrier>,
+    framing: Framing,
+    /// Bytes that have come, of which the first are good to be passed on.
+    come: BytesMut,
+    good: usize,
+    /// Nothing more is read: the peer has ended, or broken the rules.
+    is_over: bool,
+    is_refused: bool,
+    waits_for: Part,
+    paces: Paces,
+    reading: Patience,
+}
+
+/// For how long a peer is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paces {
+    /// While the head of a request arrives.
+    pub(crate) head: Duration,
+    /// While it takes nothing of an answer, on top of what the least rate allows.
+    pub(crate) answer: Duration,
+    pub(crate) min_bytes_per_second: u64,
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The first byte of all.
+    First,
+    /// The next request: how long that may take is the keep-alive time, which actix-http watches.
+    Next,
+    Head,
+    Body,
+}
+
+impl Connection {
+    pub(crate) fn new(carrier: Box<dyn Carrier>, paces: Paces) -> Self {
+        Self {
+            carrier,
+            framing: Framing::default(),
+            come: BytesMut::new(),
+            good: 0,
+            is_over: false,
+            is_refused: false,
+            waits_for: Part::First,
+            paces,
+            reading: Patience::new(paces.head, None),
+        }
+    }
+
+    /// Reads more, and judges it.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut piece = [0; PIECE];
+        let mut piece = ReadBuf::new(&mut piece);
+        match Pin::new(&mut self.carrier).poll_read(cx, &mut piece) {
+            Poll::Pending => {
+                if self.waits_for == Part::Next || !self.reading.is_exhausted(cx) {
+                    return Poll::Pending;
+                }
+                match self.waits_for {
+                    Part::Head => self.refuse(Refusal::SlowHead),
+                    // A body that breaks off is answered by whoever reads it.
+                    Part::First | Part::Next | Part::Body => self.is_over = true,
+                }
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Ready(outcome) => outcome?,
+        }
+        let piece = piece.filled();
+        self.reading.progress(piece.len());
+        if piece.is_empty() {
+            // What is left of a head that broke off is nothing.
+            self.is_over = true;
+            return Poll::Ready(Ok(()));
+        }
+        self.come.extend_from_slice(piece);
+        match self.framing.check(&self.come) {
+            Checked::Good(count) => self.good = count,
+            Checked::Refused(count, Refusal::BrokenBody) => {
+                (self.good, self.is_over) = (count, true);
+            }
+            Checked::Refused(count, refusal) => {
+                self.good = count;
+                self.refuse(refusal);
+            }
+        }
+        let part = match (self.framing.is_in_head(), self.come.len() > self.good) {
+            (true, false) => Part::Next,
+            (true, true) => Part::Head,
+            (false, _) => Part::Body,
+        };
+        // Each head has its own time, also where one follows another at once.
+        let is_another = part == Part::Head && self.good > 0;
+        self.wait_for(part, is_another);
+        Poll::Ready(Ok(()))
+    }
+
+    fn wait_for(&mut self, part: Part, is_another: bool) {
+        if self.waits_for != part || is_another {
+            self.waits_for = part;
+            self.reading = match part {
+                Part::Body => Patience::new(BODY, Some(self.paces.min_bytes_per_second)),
+                Part::First | Part::Next | Part::Head => Patience::new(self.paces.head, None),
+            };
+        }
+    }
+
+    /// Puts a request in place of a head that is refused: its answer says why, and ends the connection.
+    fn refuse(&mut self, refusal: Refusal) {
+        let head = self.come.split_off(self.good);
+        self.come.extend_from_slice(
+            format!("GET {} HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n", address_of(refusal)).as_bytes(),
+        );
+        if let Some(language) = accepted_language(&head) {
+            self.come.extend_from_slice(b"accept-language:");
+            self.come.extend_from_slice(language);
+            self.come.extend_from_slice(b"\r\n");
+        }
+        self.come.extend_from_slice(b"\r\n");
+        self.good = self.come.len();
+        (self.is_over, self.is_refused) = (true, true);
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        while self.good == 0 && !self.is_over {
+            ready!(self.poll_more(cx))?;
+        }
+        let count = self.good.min(into.remaining());
+        into.put_slice(self.come.get(..count).unwrap_or_default());
+        self.come.advance(count);
+        self.good -= count;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.carrier).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.carrier).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut unread = [0; PIECE];
+        for _ in 0..if self.is_refused { MOST_UNREAD / PIECE } else { 0 } {
+            let mut unread = ReadBuf::new(&mut unread);
+            let is_read = matches!(Pin::new(&mut self.carrier).poll_read(cx, &mut unread), Poll::Ready(Ok(())));
+            if !is_read || unread.filled().is_empty() {
+                break;
+            }
+        }
+        Pin::new(&mut self.carrier).poll_shutdown(cx)
+    }
+}
+
+/// For how long a peer may still be waited for. What it moves earns it more time, at the least rate.
+struct Patience {
+    most: Duration,
+    min_bytes_per_second: Option<u64>,
+    left: Duration,
+    since: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Patience {
+    /// Without a rate nothing earns more time.
+    fn new(most: Duration, min_bytes_per_second: Option<u64>) -> Self {
+        Self { most, min_bytes_per_second, left: most, since: None, timer: None }
+    }
+
+    /// Whether the peer has been waited for long enough; if not, it is looked again in time.
+    fn is_exhausted(&mut self, cx: &mut Context<'_>) -> bool {
+        let left = self.left;
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            self.timer = None;
+        }
+        self.timer.get_or_insert_with(|| Box::pin(sleep(left))).as_mut().poll(cx).is_ready()
+    }
+
+    fn progress(&mut self, bytes: usize) {
+        let Some(since) = self.since.take() else { return };
+        let rate = self.min_bytes_per_second.unwrap_or(u64::MAX).max(1);
+        let earned = Duration::from_millis((bytes as u64).saturating_mul(1000) / rate);
+        self.left = self.left.saturating_sub(since.elapsed()).saturating_add(earned).min(self.most);
+    }
+}

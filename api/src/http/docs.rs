@@ -1,0 +1,133 @@
+//! The API document and the page that shows it, both from memory that all readers share.
+
+use std::io::Write;
+
+use actix_web::http::header;
+use actix_web::web::{Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use crate::base::problem::{ApiError, ProblemKind};
+use crate::http::compress::{accepts_gzip, mark};
+use crate::http::extract::Preconditions;
+
+/// The files of the page; `assets/swagger-ui/README.md` says where they are from.
+const FILES: [(&str, &str, &[u8]); 6] = [
+    ("", "text/html; charset=utf-8", include_bytes!("../../assets/swagger-ui/index.html")),
+    ("favicon-32x32.png", "image/png", include_bytes!("../../assets/swagger-ui/favicon-32x32.png")),
+    ("page.css", "text/css; charset=utf-8", include_bytes!("../../assets/swagger-ui/page.css")),
+    ("page.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/swagger-ui/page.js")),
+    (
+        "swagger-ui-bundle.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("../../assets/swagger-ui/swagger-ui-bundle.js"),
+    ),
+    ("swagger-ui.css", "text/css; charset=utf-8", include_bytes!("../../assets/swagger-ui/swagger-ui.css")),
+];
+
+/// What the page may load and do: Swagger UI draws with styles in its elements, and icons that are data.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                           connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Texts that are the same for everybody, with their entity tags.
+#[derive(Debug, Clone)]
+pub(crate) struct Docs {
+    document: Shared,
+    files: Vec<(&'static str, Shared)>,
+}
+
+#[derive(Debug, Clone)]
+struct Shared {
+    media_type: &'static str,
+    etag: String,
+    bytes: Bytes,
+    /// The same as gzip, packed once: strangers may ask for it as often as they like.
+    packed: Bytes,
+}
+
+impl Docs {
+    pub(crate) fn new(document: &utoipa::openapi::OpenApi) -> Result<Self, serde_json::Error> {
+        let document = Shared::new("application/json", document.to_json()?.into());
+        let files = FILES.iter().map(|(name, kind, bytes)| (*name, Shared::new(kind, Bytes::from_static(bytes))));
+        Ok(Self { document, files: files.collect() })
+    }
+}
+
+impl Shared {
+    fn new(media_type: &'static str, bytes: Bytes) -> Self {
+        let hash = Sha256::digest(&bytes);
+        let hash: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        Self { media_type, etag: format!("\"{hash}\""), packed: packed(&bytes), bytes }
+    }
+
+    /// The answer, brief where the client has the same one already; `set` adds headers.
+    fn answer(
+        &self,
+        request: &HttpRequest,
+        preconditions: &Preconditions,
+        set: impl FnOnce(&mut HttpResponseBuilder),
+    ) -> HttpResponse {
+        let is_known = preconditions.is_known(&self.etag);
+        let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        answer.insert_header((header::ETAG, self.etag.as_str())).insert_header((header::VARY, "accept-encoding"));
+        set(&mut answer);
+        if is_known {
+            return answer.finish();
+        }
+        answer.content_type(self.media_type);
+        if self.packed.is_empty() || !accepts_gzip(request.headers()) {
+            return answer.body(self.bytes.clone());
+        }
+        answer.insert_header((header::CONTENT_ENCODING, "gzip"));
+        let mut answer = answer.body(self.packed.clone());
+        mark(answer.headers_mut());
+        answer
+    }
+}
+
+/// Bytes as gzip; none where that does not make them smaller.
+fn packed(bytes: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let packed = encoder.write_all(bytes).and_then(|()| encoder.finish()).unwrap_or_default();
+    if packed.len() < bytes.len() { packed.into() } else { Bytes::new() }
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    let to_page = || async { HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, "/docs/")).finish() };
+    config
+        .service(get_document)
+        .service(get_page)
+        .route("/", web::get().to(to_page))
+        .route("/docs", web::get().to(to_page));
+}
+
+/// The paths above, which are in no document.
+pub(crate) fn paths() -> impl Iterator<Item = String> {
+    let files = FILES.iter().map(|(name, ..)| format!("/docs/{name}"));
+    ["/".to_owned(), "/docs".to_owned(), "/openapi.json".to_owned()].into_iter().chain(files)
+}
+
+/// The API document, for clients to be generated from.
+#[get("/openapi.json")]
+async fn get_document(docs: Data<Docs>, request: HttpRequest, preconditions: Preconditions) -> HttpResponse {
+    docs.document.answer(&request, &preconditions, |_| {})
+}
+
+/// The page, and what it consists of.
+#[get("/docs/{name:[^/]*}")]
+async fn get_page(
+    docs: Data<Docs>,
+    name: Path<String>,
+    request: HttpRequest,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let file = docs.files.iter().find(|(known, _)| *known == name.as_str());
+    let (_, file) = file.ok_or(ProblemKind::NoSuchPath)?;
+    Ok(file.answer(&request, &preconditions, |answer| {
+        answer.insert_header((header::CONTENT_SECURITY_POLICY, PAGE_POLICY));
+        answer.insert_header((header::CACHE_CONTROL, "no-cache"));
+    }))
+}

@@ -1,0 +1,417 @@
+//! What handlers take out of requests: ids, bodies, preconditions, the language.
+
+use std::fmt;
+use std::future::Future;
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use schema::Id;
+use scoring::Lang;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
+
+use crate::base::config::Pace;
+use crate::base::fault::{Fault, Reason};
+use crate::base::fields::{Cell, Fields, MOST_MEMBERS, Suppliers};
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::text::Text;
+use crate::http::state::State;
+
+/// The language of the answer: Japanese, unless English is asked for more.
+pub(crate) fn language(headers: &HeaderMap) -> Lang {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let weight = |wanted: &str| {
+        let weights = accepted.split(',').filter_map(|range| {
+            let mut parts = range.split(';');
+            let tag = parts.next()?.trim();
+            let primary = tag.split('-').next()?;
+            let weight = parts.find_map(|part| part.trim().strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+            (primary.eq_ignore_ascii_case(wanted)).then_some(weight)
+        });
+        weights.fold(0.0, f32::max)
+    };
+    if weight("en") > weight("ja") { Lang::En } else { Lang::Ja }
+}
+
+/// The id in a path. What is no UUID is the id of nothing.
+#[derive(Debug)]
+pub(crate) struct IdPath<R>(pub(crate) Id<R>);
+
+impl<R> FromRequest for IdPath<R> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = request.match_info().get("id").and_then(|id| id.parse().ok());
+        ready(id.map(Self).ok_or_else(|| ProblemKind::NotFound.into()))
+    }
+}
+
+impl<R> utoipa::IntoParams for IdPath<R> {
+    fn into_params(
+        _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+    ) -> Vec<utoipa::openapi::path::Parameter> {
+        vec![crate::http::openapi::id_parameter()]
+    }
+}
+
+/// The query string, as names and values.
+#[derive(Debug, Clone)]
+pub(crate) struct Query(pub(crate) Vec<(String, String)>);
+
+impl FromRequest for Query {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let pairs = form_urlencoded::parse(request.query_string().as_bytes());
+        let pairs = pairs.map(|(name, value)| (name.into_owned(), value.into_owned()));
+        // One more than are taken tells that there are too many.
+        ready(Ok(Self::of(pairs.take(MOST_MEMBERS + 1))))
+    }
+}
+
+/// Parameters that take several values: given several times they are as one with commas.
+const LISTS: [&str; 6] = ["fields", "grade", "chain_grade", "jsic_section", "size_class", "tier"];
+
+impl Query {
+    fn of(pairs: impl Iterator<Item = (String, String)>) -> Self {
+        let mut all: Vec<(String, String)> = Vec::new();
+        for (name, value) in pairs {
+            match all.iter_mut().find(|(known, _)| *known == name && LISTS.contains(&name.as_str())) {
+                Some((_, values)) => *values += &format!(",{value}"),
+                // An empty cursor asks for the first page, as clients do that always send one.
+                None if name == "cursor" && value.is_empty() => {}
+                None => all.push((name, value)),
+            }
+        }
+        Self(all)
+    }
+
+    /// The parameters as fields. An empty one is a fault: left out of a list's filters it would let everything through.
+    pub(crate) fn fields<'a>(&'a self, suppliers: &'a mut dyn Suppliers) -> Fields<'a> {
+        Fields::new(self.0.iter().map(|(name, value)| (name.as_str(), Cell::Text(value.into()))).collect(), suppliers)
+    }
+
+    /// Reads parameters that refer to no supplier, and refuses the request where any is wrong.
+    pub(crate) fn read<T>(
+        &self,
+        known: &[&'static str],
+        read: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+    ) -> Result<T, ApiError> {
+        let mut none = ();
+        let mut fields = self.fields(&mut none);
+        fields.expect_only(known);
+        match (read(&mut fields), fields.faults) {
+            (Some(value), faults) if faults.is_empty() => Ok(value),
+            (_, faults) => Err(Problem::parameters(faults).into()),
+        }
+    }
+}
+
+/// What a request says of the version that it has seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Preconditions {
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+}
+
+impl FromRequest for Preconditions {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let text = |name: HeaderName| {
+            let values = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
+            values.map(str::to_owned).reduce(|all, value| format!("{all},{value}"))
+        };
+        ready(Ok(Self { if_match: text(header::IF_MATCH), if_none_match: text(header::IF_NONE_MATCH) }))
+    }
+}
+
+/// Whether one of the tags of a header names this version: by its whole tag, or by its part before the hash.
+fn names(tags: &str, etag: &str) -> bool {
+    let version = |tag: &str| {
+        let version = tag.strip_prefix('"')?.split('-').next()?;
+        Some(format!("\"{}\"", version.trim_matches('"')))
+    };
+    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == etag || version(tag).as_deref() == Some(etag))
+}
+
+impl Preconditions {
+    /// None at all.
+    pub(crate) fn none() -> Self {
+        Self { if_match: None, if_none_match: None }
+    }
+
+    /// Lets a change through if it was made to this version.
+    pub(crate) fn allow_change(&self, etag: &str) -> Result<(), ApiError> {
+        let value = HeaderValue::from_str(etag).ok().and_then(|value| value.to_str().ok().map(str::to_owned));
+        match &self.if_match {
+            Some(tags) if names(tags, etag) => Ok(()),
+            Some(_) => Err(Problem::from(ProblemKind::StaleVersion)
+                .detail(
+                    format!("今の版は {etag} です。取り直してから変更してください"),
+                    format!("the current version is {etag}; get it again before changing it"),
+                )
+                .header(header::ETAG, value.unwrap_or_default())
+                .into()),
+            None => Err(Problem::from(ProblemKind::PreconditionRequired)
+                .detail(
+                    "変更する版の ETag を If-Match に付けてください（版を問わないときは *）",
+                    "send the ETag of the version that you change as If-Match, or * for whichever there is",
+                )
+                .into()),
+        }
+    }
+
+    /// Lets a creation through unless something is asked to be there.
+    pub(crate) fn allow_creation(&self) -> Result<(), ApiError> {
+        match self.if_match {
+            None => Ok(()),
+            Some(_) => Err(Problem::from(ProblemKind::StaleVersion)
+                .detail("まだ記録がありません", "there is no such record yet")
+                .into()),
+        }
+    }
+
+    /// Lets a replacement through if it was made to this version, and not if only a new thing may be made.
+    pub(crate) fn allow_replacement(&self, etag: &str) -> Result<(), ApiError> {
+        if self.if_none_match.as_deref().is_some_and(|tags| tags.trim() == "*") {
+            return Err(Problem::from(ProblemKind::StaleVersion)
+                .detail("同じキーの記録が既にあります", "there is a record with this key already")
+                .into());
+        }
+        self.allow_change(etag)
+    }
+
+    /// Whether the client has this version already.
+    pub(crate) fn is_known(&self, etag: &str) -> bool {
+        let tags = self.if_none_match.as_deref().unwrap_or_default();
+        tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == etag)
+    }
+}
+
+/// Answers with a body, briefly where the client has the same one already.
+pub(crate) fn answer_unless_known(body: &Value, preconditions: &Preconditions) -> HttpResponse {
+    let text = body.to_string();
+    let hash: String = Sha256::digest(text.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let etag = format!("\"{hash}\"");
+    if preconditions.is_known(&etag) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
+    }
+    HttpResponse::Ok().insert_header((header::ETAG, etag)).content_type("application/json").body(text)
+}
+
+/// A body that is held to its size and pace.
+pub(crate) struct PacedBody {
+    payload: Payload,
+    /// As long as the request says that it is.
+    announced: Option<u64>,
+    limit: u64,
+    pace: Pace,
+    start: Instant,
+    received: u64,
+}
+
+impl PacedBody {
+    pub(crate) fn new(request: &HttpRequest, payload: &mut Payload, limit: u64, pace: Pace) -> Result<Self, ApiError> {
+        let is_encoded = |encoding: &HeaderValue| !encoding.as_bytes().eq_ignore_ascii_case(b"identity");
+        if request.headers().get(header::CONTENT_ENCODING).is_some_and(is_encoded) {
+            let problem = Problem::from(ProblemKind::UnsupportedMediaType);
+            return Err(problem
+                .detail(
+                    "圧縮せずに送ってください（Content-Encoding なし）",
+                    "send it without Content-Encoding: it is not unpacked",
+                )
+                .header(header::ACCEPT_ENCODING, "identity")
+                .into());
+        }
+        Self::of_any_coding(request, payload, limit, pace)
+    }
+
+    /// The same, for those who unpack it.
+    pub(crate) fn of_any_coding(
+        request: &HttpRequest,
+        payload: &mut Payload,
+        limit: u64,
+        pace: Pace,
+    ) -> Result<Self, ApiError> {
+        let announced =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        let body = Self { payload: payload.take(), announced, limit, pace, start: Instant::now(), received: 0 };
+        body.announced_within(limit)?;
+        Ok(body)
+    }
+
+    /// Refuses a body that is longer by its own word.
+    pub(crate) fn announced_within(&self, limit: u64) -> Result<(), ApiError> {
+        if self.announced.is_some_and(|length| length > limit) { Err(too_large(limit)) } else { Ok(()) }
+    }
+
+    /// The next piece; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        // The moment by which more must have come: slower than the least rate is too slow.
+        let earned = self.received / self.pace.min_bytes_per_second.max(1);
+        let allowed = self.pace.total.min(self.pace.grace + Duration::from_secs(earned));
+        let piece = timeout_at(self.start + allowed, self.payload.next()).await.map_err(|_| {
+            ApiError::from(Problem::from(ProblemKind::SlowRequest).detail(
+                "本文が届くのが遅すぎます。回線を確かめて送り直してください",
+                "the body arrived too slowly; check the connection and send it again",
+            ))
+        })?;
+        match piece {
+            None => Ok(None),
+            Some(Err(error)) => Err(broken_off(&error)),
+            Some(Ok(bytes)) => {
+                self.received += bytes.len() as u64;
+                if self.received > self.limit { Err(too_large(self.limit)) } else { Ok(Some(bytes)) }
+            }
+        }
+    }
+}
+
+pub(crate) fn too_large(limit: u64) -> ApiError {
+    let text = Text::new(
+        format!("本文は{limit}バイトまでです。小さくするか、ファイルなら分けて送ってください"),
+        format!("a body may have {limit} bytes; make it smaller, or split the file"),
+    );
+    Problem::from(ProblemKind::BodyTooLarge).detail(text.ja, text.en).into()
+}
+
+fn broken_off(error: &PayloadError) -> ApiError {
+    let problem = Problem::from(ProblemKind::InvalidRequest);
+    problem.detail(format!("本文が途中で切れました: {error}"), format!("the body broke off: {error}")).into()
+}
+
+/// A body of JSON: an object, with its members as they came.
+pub(crate) struct JsonBody(Members);
+
+/// The members of an object, in order and no more than one above [`MOST_MEMBERS`]; a name may be there twice.
+#[derive(Debug, Default)]
+pub(crate) struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor;
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = Members;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while members.len() <= MOST_MEMBERS
+                    && let Some(member) = map.next_entry()?
+                {
+                    members.push(member);
+                }
+                // The rest is only looked over: one more than are taken tells that there are too many.
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+impl Members {
+    pub(crate) fn cells(&self) -> Vec<(&str, Cell<'_>)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), Cell::Json(value))).collect()
+    }
+
+    /// Reads an object, and says what is wrong with a text that is none.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(text)
+    }
+}
+
+impl JsonBody {
+    pub(crate) fn members(&self) -> &Members {
+        &self.0
+    }
+}
+
+impl FromRequest for JsonBody {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move { read_json(&request, &mut payload).await.map(Self) })
+    }
+}
+
+/// About as many values as a body of JSON may have: a hundred times what a look-up of 1,000 codes needs, and few enough to
+/// be held in memory.
+const MOST_VALUES: usize = 100_000;
+
+async fn read_json(request: &HttpRequest, payload: &mut Payload) -> Result<Members, ApiError> {
+    let kind = media_type(request);
+    if !matches!(kind.as_str(), "application/json" | "application/merge-patch+json") {
+        let problem = Problem::from(ProblemKind::UnsupportedMediaType);
+        return Err(problem
+            .detail("Content-Type: application/json で送ってください", "send it as Content-Type: application/json")
+            .into());
+    }
+    let limits = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?.limits;
+    let mut body = PacedBody::new(request, payload, limits.json_bytes, limits.json_pace())?;
+    let mut text = BytesMut::new();
+    while let Some(piece) = body.next().await? {
+        text.extend_from_slice(&piece);
+    }
+    // RFC 8259 lets a reader ignore the mark that some programs put before UTF-8.
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
+    if memchr::memchr3_iter(b',', b'[', b'{', text).count() > MOST_VALUES {
+        let what = Text::new("値の数", "values");
+        return Err(Problem::body(vec![Fault::new("", Reason::TooMany { what, max: MOST_VALUES })]).into());
+    }
+    Members::parse(text).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => Problem::body(vec![Fault::new("", Reason::WrongType("object"))]).into(),
+        _ => Problem::from(ProblemKind::MalformedBody)
+            .detail(format!("JSON として読めません: {error}"), format!("not JSON: {error}"))
+            .into(),
+    })
+}
+
+/// The media type of a body, in lower case and without parameters.
+pub(crate) fn media_type(request: &HttpRequest) -> String {
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Marks a type as one that is used for its documentation alone.
+pub(crate) type Documented<T> = PhantomData<fn() -> T>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lang(accepted: &str) -> Lang {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_str(accepted).unwrap());
+        language(&headers)
+    }
+
+    #[test]
+    fn japanese_comes_first_unless_english_is_asked_for_more() {
+        assert_eq!(language(&HeaderMap::new()), Lang::Ja);
+        assert_eq!(lang("fr, de"), Lang::Ja);
+        assert_eq!(lang("en-US,en;q=0.9"), Lang::En);
+        assert_eq!(lang("ja,en-US;q=0.9,en;q=0.8"), Lang::Ja);
+        assert_eq!(lang("en;q=0.5, ja;q=0.4"), Lang::En);
+    }
+}

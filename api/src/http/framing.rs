@@ -1,0 +1,432 @@
+//! Where requests begin and end on a connection, read strictly (RFC 9112).
+//!
+//! actix-http takes a bare line feed for the end of a line and extensions of chunks without end. A proxy that reads such bytes
+//! in another way would see other requests than the service does, so they are refused before actix-http sees them.
+
+use actix_web::http::Uri;
+use httparse::{EMPTY_HEADER, Header, Request};
+
+/// The longest first line of a request, in bytes.
+const LONGEST_FIRST_LINE: usize = 16 << 10;
+/// The longest head of a request, in bytes.
+const LONGEST_HEAD: usize = 64 << 10;
+/// The most headers of a request: actix-http takes no more.
+const MOST_HEADERS: usize = 96;
+/// The longest line that says the size of a chunk, in bytes.
+const LONGEST_SIZE_LINE: u32 = 256;
+/// The most bytes of trailers.
+const LONGEST_TRAILERS: u32 = 8 << 10;
+
+/// Why nothing more of a connection is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The head breaks the rules.
+    Malformed,
+    /// The address is too long.
+    AddressTooLong,
+    /// The head is too large.
+    HeadTooLarge,
+    /// The head arrived too slowly.
+    SlowHead,
+    /// The body breaks the rules of its framing: it counts as broken off.
+    BrokenBody,
+}
+
+/// What can be said of the bytes so far.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// So many bytes are good; the others wait for more.
+    Good(usize),
+    /// So many bytes are good, and then the peer breaks the rules.
+    Refused(usize, Refusal),
+}
+
+/// Where a connection stands.
+#[derive(Debug, Default)]
+pub(crate) struct Framing(State);
+
+#[derive(Debug)]
+enum State {
+    Head(Head),
+    /// A body with so many bytes left.
+    Length(u64),
+    Chunks(Chunks),
+    /// A tunnel to nowhere: no request follows.
+    Rest,
+}
+
+#[derive(Debug, Default)]
+struct Head {
+    /// How many bytes of it have been searched for its end.
+    searched: usize,
+    /// Where its last line begins.
+    line: usize,
+    /// How long its first line is.
+    first_line: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Chunks {
+    place: Place,
+    /// The size that is being read, or the bytes that are left.
+    size: u64,
+    digit_count: u32,
+    /// Bytes of the line of the size, or of the trailers.
+    line_bytes: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Size,
+    /// Blanks after the size, which only an extension may follow.
+    Blank,
+    Extension,
+    SizeEnd,
+    Data,
+    DataReturn,
+    DataEnd,
+    TrailerStart,
+    Trailer,
+    TrailerEnd,
+    LastEnd,
+    Over,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Head(Head::default())
+    }
+}
+
+impl Framing {
+    /// Whether the next byte begins a request, or continues its head.
+    pub(crate) fn is_in_head(&self) -> bool {
+        matches!(self.0, State::Head(_))
+    }
+
+    /// Looks at bytes that were not good yet when it looked last, with those that have come since.
+    pub(crate) fn check(&mut self, bytes: &[u8]) -> Checked {
+        let mut good = 0;
+        while let Some(rest) = bytes.get(good..).filter(|rest| !rest.is_empty()) {
+            let step = match &mut self.0 {
+                State::Head(head) => match head_end(rest, head) {
+                    Ok(None) => return Checked::Good(good),
+                    Ok(Some(end)) => match rest.get(..end).ok_or(Refusal::Malformed).and_then(body_of) {
+                        Ok(state) => {
+                            self.0 = state;
+                            Ok(end)
+                        }
+                        Err(refusal) => Err((0, refusal)),
+                    },
+                    Err(refusal) => Err((0, refusal)),
+                },
+                State::Length(left) => {
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                    *left -= count as u64;
+                    if *left == 0 {
+                        self.0 = State::default();
+                    }
+                    Ok(count)
+                }
+                State::Chunks(chunks) => match chunks.check(rest) {
+                    Ok((count, is_over)) => {
+                        if is_over {
+                            self.0 = State::default();
+                        }
+                        Ok(count)
+                    }
+                    Err(count) => Err((count, Refusal::BrokenBody)),
+                },
+                State::Rest => Ok(rest.len()),
+            };
+            match step {
+                Ok(count) => good += count,
+                Err((count, refusal)) => return Checked::Refused(good + count, refusal),
+            }
+        }
+        Checked::Good(good)
+    }
+}
+
+/// Where a head ends, if its end is there. One that is too large is read as far as it may be large, for what it asks for.
+fn head_end(bytes: &[u8], head: &mut Head) -> Result<Option<usize>, Refusal> {
+    // One empty line before a request is to be overlooked.
+    if head.line == 0 && bytes.starts_with(b"\r\n") {
+        (head.searched, head.line) = (head.searched.max(2), 2);
+    }
+    while let Some(found) = bytes.get(head.searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+        let at = head.searched + found;
+        if at == 0 || bytes.get(at - 1) != Some(&b'\r') {
+            return Err(Refusal::Malformed);
+        }
+        let begin = std::mem::replace(&mut head.line, at + 1);
+        head.searched = at + 1;
+        head.first_line.get_or_insert(at - begin);
+        if at - 1 == begin {
+            return if head.is_within(at) { Ok(Some(at + 1)) } else { Err(head.excess()) };
+        }
+    }
+    head.searched = bytes.len();
+    if bytes.len() > LONGEST_HEAD { Err(head.excess()) } else { Ok(None) }
+}
+
+impl Head {
+    fn is_within(&self, length: usize) -> bool {
+        length <= LONGEST_HEAD && self.first_line.is_none_or(|length| length <= LONGEST_FIRST_LINE)
+    }
+
+    /// What of it is too large.
+    fn excess(&self) -> Refusal {
+        match self.first_line {
+            Some(length) if length <= LONGEST_FIRST_LINE => Refusal::HeadTooLarge,
+            _ => Refusal::AddressTooLong,
+        }
+    }
+}
+
+/// What follows a head.
+fn body_of(head: &[u8]) -> Result<State, Refusal> {
+    let mut headers = [EMPTY_HEADER; MOST_HEADERS];
+    let mut request = Request::new(&mut headers);
+    match request.parse(head) {
+        Ok(status) if status.is_complete() => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(Refusal::HeadTooLarge),
+        _ => return Err(Refusal::Malformed),
+    }
+    let path = request.path.filter(|path| Uri::try_from(*path).is_ok());
+    let (Some(method), Some(_)) = (request.method, path) else { return Err(Refusal::Malformed) };
+    let is_new = request.version == Some(1);
+    let one = |name: &str| -> Result<Option<&[u8]>, Refusal> {
+        let mut values = request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+        let first = values.next().map(|header: &Header<'_>| header.value.trim_ascii());
+        if values.next().is_some() { Err(Refusal::Malformed) } else { Ok(first) }
+    };
+    let host = one("host")?;
+    let length = one("content-length")?.map(length).transpose()?;
+    let encoding = one("transfer-encoding")?;
+    let is_chunked = encoding.is_some_and(|encoding| encoding.eq_ignore_ascii_case(b"chunked"));
+    let is_wrong = (is_new && host.is_none())
+        || (encoding.is_some() && !(is_new && is_chunked && length.is_none()))
+        // Such a body would end where the connection does.
+        || (!is_new && method == "POST" && length.is_none());
+    // actix-http reads what follows a request for a web socket as one body without end.
+    let is_upgrade = request
+        .headers
+        .iter()
+        .any(|header| header.name.eq_ignore_ascii_case("upgrade") && contains(header.value, b"websocket"));
+    if is_wrong || is_upgrade {
+        return Err(Refusal::Malformed);
+    }
+    Ok(match length {
+        _ if is_chunked => State::Chunks(Chunks { place: Place::Size, size: 0, digit_count: 0, line_bytes: 0 }),
+        _ if method == "CONNECT" => State::Rest,
+        Some(length) if length > 0 => State::Length(length),
+        _ => State::default(),
+    })
+}
+
+fn contains(value: &[u8], wanted: &[u8]) -> bool {
+    value.windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted))
+}
+
+/// The language that a head asks for, as far as it can be read.
+pub(crate) fn accepted_language(head: &[u8]) -> Option<&[u8]> {
+    let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.find_map(|line| {
+        let (name, value) = line.split_at_checked(b"accept-language:".len())?;
+        let is_plain = value.len() <= 256 && value.iter().all(|byte| (0x20..0x7f).contains(byte));
+        (is_plain && name.eq_ignore_ascii_case(b"accept-language:")).then_some(value)
+    })
+}
+
+/// A length in digits alone.
+fn length(value: &[u8]) -> Result<u64, Refusal> {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    text.and_then(|text| text.parse().ok()).ok_or(Refusal::Malformed)
+}
+
+impl Chunks {
+    /// How many bytes are good and whether the body is over by them; or how many are good before one that is not.
+    fn check(&mut self, bytes: &[u8]) -> Result<(usize, bool), usize> {
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            if self.place == Place::Data {
+                let count = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - at);
+                self.size -= count as u64;
+                at += count;
+                if self.size == 0 {
+                    self.place = Place::DataReturn;
+                }
+                continue;
+            }
+            self.place = self.step(*byte).ok_or(at)?;
+            at += 1;
+            if self.place == Place::Over {
+                return Ok((at, true));
+            }
+        }
+        Ok((at, false))
+    }
+
+    /// The place after a byte outside of a chunk's data; none where the byte breaks the rules.
+    fn step(&mut self, byte: u8) -> Option<Place> {
+        self.line_bytes += 1;
+        let longest = match self.place {
+            Place::TrailerStart | Place::Trailer | Place::TrailerEnd | Place::LastEnd => LONGEST_TRAILERS,
+            _ => LONGEST_SIZE_LINE,
+        };
+        if self.line_bytes > longest {
+            return None;
+        }
+        match (self.place, byte) {
+            (Place::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                let digit = char::from(byte).to_digit(16)?;
+                self.size = self.size.checked_mul(16)?.checked_add(digit.into())?;
+                self.digit_count += 1;
+                (self.digit_count <= 16).then_some(Place::Size)
+            }
+            (Place::Size, _) if self.digit_count == 0 => None,
+            (Place::Size | Place::Blank, b' ' | b'\t') => Some(Place::Blank),
+            (Place::Size | Place::Blank, b';') => Some(Place::Extension),
+            (Place::Size | Place::Extension, b'\r') => Some(Place::SizeEnd),
+            (Place::Extension, b'\t' | 0x20..=0x7e | 0x80..) => Some(Place::Extension),
+            (Place::SizeEnd, b'\n') => {
+                self.line_bytes = 0;
+                Some(if self.size == 0 { Place::TrailerStart } else { Place::Data })
+            }
+            (Place::DataReturn, b'\r') => Some(Place::DataEnd),
+            (Place::DataEnd, b'\n') => {
+                (self.size, self.digit_count, self.line_bytes) = (0, 0, 0);
+                Some(Place::Size)
+            }
+            (Place::TrailerStart, b'\r') => Some(Place::LastEnd),
+            // A line that begins with a blank would continue the one before.
+            (Place::TrailerStart, 0x21..=0x7e) => Some(Place::Trailer),
+            (Place::Trailer, b'\r') => Some(Place::TrailerEnd),
+            (Place::Trailer, b'\t' | 0x20..=0x7e | 0x80..) => Some(Place::Trailer),
+            (Place::TrailerEnd, b'\n') => Some(Place::TrailerStart),
+            (Place::LastEnd, b'\n') => Some(Place::Over),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHUNKED: &str = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+
+    /// Checks bytes as they come in pieces of a size.
+    fn check(bytes: &[u8], piece: usize) -> Checked {
+        let (mut framing, mut good, mut come) = (Framing::default(), 0, 0);
+        while come < bytes.len() {
+            come = bytes.len().min(come + piece);
+            match framing.check(&bytes[good..come]) {
+                Checked::Good(count) => good += count,
+                Checked::Refused(count, refusal) => return Checked::Refused(good + count, refusal),
+            }
+        }
+        Checked::Good(good)
+    }
+
+    #[track_caller]
+    fn gives(text: &str, wanted: Checked) {
+        for piece in [1, 2, 3, 7, text.len()] {
+            assert_eq!(check(text.as_bytes(), piece), wanted, "{text:?} in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn good_requests_pass_whole_one_after_another() {
+        let requests = [
+            "GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            "\r\nPOST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab\n\rc",
+            &format!("{CHUNKED}5\r\nhello\r\n00A;x=\"y\"\r\n0123456789\r\n0\r\nx: y\r\n\r\n"),
+            "GET / HTTP/1.0\r\n\r\n",
+        ];
+        let all = requests.concat();
+        gives(&all, Checked::Good(all.len()));
+    }
+
+    #[test]
+    fn heads_that_break_the_rules_are_refused() {
+        for head in [
+            "GET / HTTP/1.1\nhost: x\n\n",
+            "GET / HTTP/1.1\r\nhost: x\n\r\n",
+            "\nGET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            "\r\n\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost: x\r\na: b\rc\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost: x\r\na: b\r\n c\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost : x\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost: x\r\na: \0\r\n\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
+            "GET / HTTP/9.9\r\nhost: x\r\n\r\n",
+            "GET / HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: +5\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5, 5\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999999999999\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: identity\r\n\r\n",
+            "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n",
+            "POST / HTTP/1.0\r\n\r\n",
+        ] {
+            gives(head, Checked::Refused(0, Refusal::Malformed));
+        }
+    }
+
+    #[test]
+    fn heads_that_are_too_large_are_refused_by_what_is() {
+        let line = |bytes: usize| format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(bytes));
+        assert_eq!(check(line(16_000).as_bytes(), 999), Checked::Good(line(16_000).len()));
+        assert_eq!(check(line(17_000).as_bytes(), 999), Checked::Refused(0, Refusal::AddressTooLong));
+        assert_eq!(check("a".repeat(100_000).as_bytes(), 999), Checked::Refused(0, Refusal::AddressTooLong));
+        let head = format!("GET / HTTP/1.1\r\nhost: x\r\na: {}", "a".repeat(70_000));
+        assert_eq!(check(head.as_bytes(), 999), Checked::Refused(0, Refusal::HeadTooLarge));
+        let head = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(97));
+        assert_eq!(check(head.as_bytes(), 999), Checked::Refused(0, Refusal::HeadTooLarge));
+    }
+
+    #[test]
+    fn chunks_that_break_the_rules_end_the_body() {
+        let long = format!("5;{}\r\nhello\r\n", "x".repeat(300));
+        let trailers = format!("0\r\n{}\r\n", "x: y\r\n".repeat(2_000));
+        for (chunks, good) in [
+            ("0x5\r\nhello\r\n", 1),
+            ("+5\r\nhello\r\n", 0),
+            ("-5\r\nhello\r\n", 0),
+            (" 5\r\nhello\r\n", 0),
+            ("5 \r\nhello\r\n", 2),
+            ("5\nhello\r\n", 1),
+            ("5\rhello\r\n", 2),
+            ("\r\n", 0),
+            (";a\r\n", 0),
+            ("5;a\nb\r\nhello\r\n", 3),
+            ("5;a\0\r\nhello\r\n", 3),
+            ("5\r\nhello0\r\n\r\n", 8),
+            ("5\r\nhello\n0\r\n\r\n", 8),
+            ("5\r\nhello\r0\r\n\r\n", 9),
+            ("FFFFFFFFFFFFFFFFF\r\n", 16),
+            ("00000000000000005\r\nhello\r\n", 16),
+            ("0\r\n\n", 3),
+            ("0\r\nx: y\n\r\n", 7),
+            ("0\r\nx: y\n\nGET / HTTP/1.1\r\n\r\n", 7),
+            ("0\r\n x: y\r\n\r\n", 3),
+            (&long, 256),
+            (&trailers, 3 + 8192),
+        ] {
+            gives(&format!("{CHUNKED}{chunks}"), Checked::Refused(CHUNKED.len() + good, Refusal::BrokenBody));
+        }
+    }
+
+    #[test]
+    fn the_language_of_a_head_is_found() {
+        let head = b"GET / HTTP/1.1\nhost: x\r\nAccept-Language: en\r\n\r\n";
+        assert_eq!(accepted_language(head), Some(b" en".as_slice()));
+        assert_eq!(accepted_language(b"GET / HTTP/1.1\r\naccept-language: \x01\r\n\r\n"), None);
+    }
+}

@@ -1,0 +1,34 @@
+//! The answers to heads of requests that are refused before actix-http sees them.
+
+use super::framing::Refusal;
+use crate::base::problem::{Problem, ProblemKind};
+
+/// The refusals that are answered, with an address of their own each: a request for it stands in for the one that is refused.
+const ANSWERED: [(Refusal, &str); 4] = [
+    (Refusal::Malformed, "/.refused/malformed"),
+    (Refusal::AddressTooLong, "/.refused/address-too-long"),
+    (Refusal::HeadTooLarge, "/.refused/head-too-large"),
+    (Refusal::SlowHead, "/.refused/slow-head"),
+];
+
+/// The address that stands in for a request.
+pub(crate) fn address_of(refusal: Refusal) -> &'static str {
+    ANSWERED.iter().find(|(known, _)| *known == refusal).map_or("/.refused/malformed", |(_, address)| address)
+}
+
+/// The problem at such an address.
+pub(crate) fn problem_at(path: &str) -> Option<Problem> {
+    let (refusal, _) = ANSWERED.iter().find(|(_, address)| *address == path)?;
+    Some(match refusal {
+        Refusal::Malformed | Refusal::BrokenBody => Problem::from(ProblemKind::InvalidRequest).detail(
+            "HTTP/1.1 として読めません。行は CRLF で終え、Host と本文の長さは1つずつにしてください（RFC 9112）",
+            "this is not HTTP/1.1 as RFC 9112 has it: end lines with CRLF, and send one Host and one length of the body",
+        ),
+        Refusal::AddressTooLong => ProblemKind::AddressTooLong.into(),
+        Refusal::HeadTooLarge => ProblemKind::HeadTooLarge.into(),
+        Refusal::SlowHead => Problem::from(ProblemKind::SlowRequest).detail(
+            "リクエストの見出しが届くのが遅すぎます。回線を確かめて送り直してください",
+            "the head of the request arrived too slowly; check the connection and send it again",
+        ),
+    })
+}

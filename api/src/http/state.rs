@@ -1,0 +1,180 @@
+//! What all handlers share.
+
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::error::BlockingError;
+use actix_web::http::header;
+use actix_web::{HttpRequest, web};
+use schema::{Conn, ConnRole, Database, RepoError, TenantId, Watch};
+use tokio::time::timeout;
+
+use crate::base::config::Limits;
+use crate::base::keys::Keys;
+use crate::base::problem::{ApiError, ProblemKind};
+use crate::http::edge::Edge;
+use crate::queue::runner::Runner;
+
+/// What all handlers share.
+pub(crate) struct State {
+    pub(crate) db: Db,
+    pub(crate) keys: Keys,
+    pub(crate) limits: Limits,
+    pub(crate) runner: Runner,
+    /// The model that scores.
+    pub(crate) model: scoring::Model,
+    /// What is particular to how requests come in.
+    pub(crate) edge: Edge,
+    /// The folder that uploads are stored in, unless they go to a server.
+    pub(crate) uploads: Option<PathBuf>,
+}
+
+impl State {
+    /// Refuses an upload that the disk has no room for, before any of it is stored.
+    pub(crate) fn expect_room(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        let free = self.uploads.as_deref().and_then(crate::base::machine::free_bytes);
+        let announced = request.headers().get(header::CONTENT_LENGTH);
+        let announced: u64 = announced.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+        let needed = announced.saturating_add(self.limits.min_free_disk_bytes);
+        match free {
+            Some(free) if free < needed => Err(ProblemKind::InsufficientStorage.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// For how long an import may hold the writer before an upload gives up.
+const LONGEST_IMPORT: Duration = Duration::from_secs(1800);
+
+/// The database, off the threads that serve requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Db(Database);
+
+impl Db {
+    pub(crate) fn new(database: Database) -> Self {
+        Self(database)
+    }
+
+    /// The database itself, for threads that may wait.
+    pub(crate) fn database(&self) -> &Database {
+        &self.0
+    }
+
+    /// Reads rows of a buyer, all from one state of the database.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        work: impl FnOnce(&mut Conn, TenantId) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.run(ConnRole::Reader, tenant, work).await
+    }
+
+    /// Writes rows of a buyer: all that `work` writes, or nothing if it fails.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        work: impl FnOnce(&mut Conn, TenantId) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.run(ConnRole::Writer, tenant, work).await
+    }
+
+    /// Writes jobs of a buyer and what belongs to them, and waits for as long as a large import holds an embedded database.
+    pub(crate) async fn write_jobs<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        work: impl Fn(&mut Conn, TenantId) -> Result<T, ApiError> + Clone + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.run_patiently(ConnRole::Queue, tenant, work).await
+    }
+
+    /// Writes rows of a buyer, and waits for as long as a large import holds the writer: what has been uploaded is not
+    /// to be sent again because of another upload.
+    pub(crate) async fn write_patiently<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        work: impl Fn(&mut Conn, TenantId) -> Result<T, ApiError> + Clone + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.run_patiently(ConnRole::Writer, tenant, work).await
+    }
+
+    async fn run_patiently<T: Send + 'static>(
+        &self,
+        role: ConnRole,
+        tenant: TenantId,
+        work: impl Fn(&mut Conn, TenantId) -> Result<T, ApiError> + Clone + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let start = Instant::now();
+        loop {
+            match self.run(role, tenant, work.clone()).await {
+                // On a server jobs wait for no import; where it is away, whoever asks is told so.
+                Err(ApiError::Busy(_)) if !self.0.is_shared() && start.elapsed() < LONGEST_IMPORT => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Makes what was erased stand in no file any more.
+    pub(crate) async fn fold_log(&self) -> Result<(), ApiError> {
+        let database = self.0.clone();
+        Ok(web::block(move || database.fold_log()).await.map_err(ApiError::internal)??)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        role: ConnRole,
+        tenant: TenantId,
+        work: impl FnOnce(&mut Conn, TenantId) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let database = self.0.clone();
+        let waited = Arc::new(Waited::default());
+        let seen = Arc::clone(&waited);
+        let done = web::block(move || {
+            database.run_watched(&seen.watch, role, tenant, |conn| {
+                let value = work(conn, tenant)?;
+                // Whoever asked was told that it was not done.
+                if seen.is_given_up.load(Ordering::Relaxed) { Err(no_answer().into()) } else { Ok(value) }
+            })
+        });
+        waited.until(done, self.0.longest_answer()).await
+    }
+}
+
+/// What somebody waits for that happens on another thread.
+#[derive(Default)]
+struct Waited {
+    watch: Watch,
+    is_given_up: AtomicBool,
+}
+
+/// How often it is looked whether the server is still there, while somebody waits for it.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Waited {
+    /// Waits for the answer, but not for a server that gives none: the thread that waits for that cannot be interrupted.
+    /// There are as many of those as connections.
+    async fn until<T>(
+        &self,
+        done: impl Future<Output = Result<Result<T, ApiError>, BlockingError>>,
+        longest: Option<Duration>,
+    ) -> Result<T, ApiError> {
+        let start = Instant::now();
+        let mut done = pin!(done);
+        loop {
+            match timeout(LOOK, &mut done).await {
+                Ok(done) => return done.map_err(ApiError::internal)?,
+                Err(_) if self.watch.is_hung() || longest.is_some_and(|longest| start.elapsed() > longest) => {
+                    self.is_given_up.store(true, Ordering::Relaxed);
+                    return Err(no_answer().into());
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn no_answer() -> RepoError {
+    RepoError::Busy("the server has stopped answering".into())
+}

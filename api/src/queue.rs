@@ -1,0 +1,5 @@
+//! Runs jobs.
+
+pub(crate) mod outcome;
+pub(crate) mod runner;
+pub(crate) mod work;

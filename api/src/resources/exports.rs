@@ -1,0 +1,400 @@
+//! Exports: the scores of a run as a file, at once where they are few, by a job where they are many.
+
+pub(crate) mod file;
+pub(crate) mod xlsx;
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use actix_web::http::header;
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{HttpRequest, HttpResponse, get};
+use chrono::{NaiveDate, TimeDelta};
+use chrono_tz::Tz;
+use futures_util::stream;
+use schema::jobs::{self, JobRow};
+use schema::score_runs::{self, RunRow};
+use schema::{Conn, ConnRole, Database, Instant, Job, JobId, JobKind, JobState, RunId, TenantId, scores as stored};
+use scoring::{Lang, RESULTS};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::text::Text;
+use crate::http::auth::Viewer;
+use crate::http::extract::{IdPath, Query, language};
+use crate::http::openapi::{FileBody, TextBody};
+use crate::http::state::State;
+use crate::queue::outcome::Interrupted;
+use crate::queue::runner::Progress;
+use crate::queue::work::{self, Attempt, Work};
+use crate::resources::exports::file::{FileError, Format, ScoreFile, provenance};
+use crate::resources::exports::xlsx::Conditions;
+use crate::resources::portfolio::read_overview;
+use crate::resources::score_runs::EXPORT_DAYS;
+use crate::resources::scores::{
+    Asked, Basis, FILTERS, Present, explanation, filter_parameters, read_facts, read_filter,
+};
+
+/// More suppliers than these are written by a job.
+const MOST_AT_ONCE: i64 = 10_000;
+/// Bytes of one part of a stored file.
+const CHUNK: usize = 1 << 20;
+
+/// What was asked for, as its job keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ExportRequest {
+    run: RunId,
+    format: Format,
+    /// The filters as they were given.
+    filters: Vec<(String, String)>,
+    is_japanese: bool,
+    /// In which the buyer's clocks go.
+    #[serde(with = "as_text")]
+    time_zone: Tz,
+    /// How many suppliers they let through.
+    supplier_count: i64,
+}
+
+/// A time zone as its name.
+mod as_text {
+    use chrono_tz::Tz;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(zone: &Tz, serializer: S) -> Result<S::Ok, S::Error> {
+        zone.name().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl ExportRequest {
+    fn lang(&self) -> Lang {
+        if self.is_japanese { Lang::Ja } else { Lang::En }
+    }
+
+    /// The filters as a person may read them.
+    fn filter_text(&self) -> String {
+        let lang = self.lang();
+        let text = self.filters.iter().filter(|(name, _)| name != "score_run_id").map(|(name, value)| {
+            let (column, sign) = match (name.strip_suffix("_gte"), name.strip_suffix("_lte")) {
+                (Some(column), _) => (column, " ≥ "),
+                (_, Some(column)) => (column, " ≤ "),
+                _ => (name.as_str(), " = "),
+            };
+            let heading = RESULTS.iter().find(|known| known.name == column);
+            let heading = heading.map_or(column, |known| lang.pick(known.heading.0, known.heading.1));
+            format!("{heading}{sign}{value}")
+        });
+        let text = text.collect::<Vec<_>>().join(lang.pick("、", ", "));
+        if text.is_empty() { lang.pick("なし", "none").to_owned() } else { text }
+    }
+
+    /// A moment as the buyer's clocks show it.
+    fn clock(&self, moment: Instant) -> String {
+        moment.clock_in(self.time_zone)
+    }
+}
+
+impl From<FileError> for ApiError {
+    fn from(error: FileError) -> Self {
+        Self::internal(error)
+    }
+}
+
+/// The parameters of an export, for the API document.
+struct ExportQuery;
+
+impl IntoParams for ExportQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        filter_parameters()
+    }
+}
+
+fn read_asked(query: &Query) -> Result<Asked, ApiError> {
+    query.read(&FILTERS, read_filter)
+}
+
+/// Answers with a file, or with the job that writes it.
+async fn export(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+    format: Format,
+) -> Result<HttpResponse, ApiError> {
+    let caller = viewer.0;
+    let (lang, present) = (language(request.headers()), Present::of(&state, &caller));
+    let asked = read_asked(&query)?;
+    let time_zone = caller.time_zone;
+    let found = state
+        .db
+        .read(caller.tenant, move |conn, tenant| {
+            let basis = Basis::find(conn, tenant, asked.run, &present)?;
+            let supplier_count = stored::count(conn, tenant, basis.run.id, &asked.filter)?;
+            let export = ExportRequest {
+                run: basis.run.id,
+                format,
+                filters: query.0,
+                is_japanese: lang == Lang::Ja,
+                time_zone,
+                supplier_count,
+            };
+            let same = if supplier_count > MOST_AT_ONCE { same_job(conn, tenant, &export)? } else { None };
+            Ok((basis.run, export, same))
+        })
+        .await?;
+    let (run, export, same) = found;
+    if let Some(job) = same {
+        return Ok(crate::resources::jobs::accepted(&state, &request, &job));
+    }
+    if export.supplier_count > MOST_AT_ONCE {
+        crate::resources::jobs::refuse_too_many(&state, caller.tenant).await?;
+        let job = work::queued::<ExportWork>(JobId::new(), &export, &caller.name)?;
+        let (row, id) = (job.clone(), run.id);
+        let insert = move |conn: &mut Conn, tenant| {
+            keep(conn, tenant, id)?;
+            Ok(jobs::insert(conn, tenant, &row)?)
+        };
+        state.db.write_patiently(caller.tenant, insert).await?;
+        state.runner.wake();
+        return Ok(crate::resources::jobs::accepted(&state, &request, &job));
+    }
+    if run.exported_at.is_none() {
+        let id = run.id;
+        state.db.write(caller.tenant, move |conn, tenant| keep(conn, tenant, id)).await?;
+    }
+    let (tenant, database, name) = (caller.tenant, state.db.database().clone(), file_name(&run, format));
+    let bytes = web::block(move || {
+        let progress = Progress::default();
+        let mut file = write(&database, tenant, &export, &progress)?;
+        let mut bytes = Vec::new();
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(FileError::from)?;
+        Ok::<_, ApiError>(bytes)
+    })
+    .await
+    .map_err(ApiError::internal)??;
+    Ok(file_answer(format, &name).body(bytes))
+}
+
+/// Notes that a run is exported, which keeps it; newer scores may have taken its place just now.
+fn keep(conn: &mut Conn, tenant: TenantId, run: RunId) -> Result<(), ApiError> {
+    if score_runs::note_exported(conn, tenant, run, Instant::now())? {
+        return Ok(());
+    }
+    let problem = Problem::from(ProblemKind::NotScored);
+    let (ja, en) = (
+        "新しいスコアに置き換わりました。もう一度送ってください",
+        "newer scores took the place of these; send it again",
+    );
+    Err(problem.detail(ja, en).into())
+}
+
+fn file_name(run: &RunRow, format: Format) -> String {
+    format!("sonae-scores-{}.{}", run.as_of, format.ending())
+}
+
+fn file_answer(format: Format, name: &str) -> actix_web::HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    answer
+        .content_type(format.media_type())
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")));
+    answer
+}
+
+/// The job that was asked for just this and did not fail: who asks again gets it again.
+fn same_job(conn: &mut Conn, tenant: TenantId, export: &ExportRequest) -> Result<Option<JobRow>, ApiError> {
+    const LOOKED_AT: i64 = 50;
+    let oldest = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
+    let latest = jobs::latest_of_kind(conn, tenant, JobKind::Export, LOOKED_AT)?;
+    Ok(latest.into_iter().find(|job| {
+        !matches!(job.state, JobState::Failed | JobState::Cancelled)
+            && job.created_at > oldest
+            && serde_json::from_str::<ExportRequest>(&job.request).is_ok_and(|other| other == *export)
+    }))
+}
+
+/// Writes the file of an export, from one state of the database.
+fn write(database: &Database, tenant: TenantId, export: &ExportRequest, progress: &Progress) -> Result<File, ApiError> {
+    let asked = read_asked(&Query(export.filters.clone()))?;
+    database.run(ConnRole::Reader, tenant, |conn| {
+        let run = score_runs::find(conn, tenant, export.run)?.ok_or(ProblemKind::NotFound)?;
+        let mut file = ScoreFile::new(export.format, &run, export.lang())?;
+        let mut count = 0;
+        stored::each(conn, tenant, export.run, &asked.filter, |row, facts| {
+            if progress.is_cancelled() {
+                return Err(ApiError::internal("cancelled"));
+            }
+            file.push(&row, || Ok::<_, ApiError>(explanation(&row, &read_facts(&facts)?)))?;
+            count += 1;
+            progress.step(1);
+            Ok(())
+        })?;
+        let conditions = conditions(&run, export, count);
+        Ok(file.finish(&read_overview(&run)?, &conditions)?)
+    })
+}
+
+fn conditions(run: &RunRow, export: &ExportRequest, supplier_count: usize) -> Conditions {
+    let item = |ja: &str, en: &str, value: String| (Text::new(ja, en), value);
+    let others = vec![
+        item("絞り込み", "filter", export.filter_text()),
+        item("計算日時", "scored at", export.clock(run.scored_at)),
+        item("データの基準時点", "as known at", export.clock(run.known_at)),
+        item("書き出し日時", "written at", export.clock(Instant::now())),
+        item("スコア計算ID", "score run", run.id.to_string()),
+        item("入力のSHA-256", "input SHA-256", run.input_hash.clone()),
+        item("集計の範囲", "the portfolio sheet counts", export.lang().pick("全取引先", "all suppliers").to_owned()),
+    ];
+    Conditions { provenance: provenance(run), supplier_count, others }
+}
+
+/// Writes the file of an export.
+pub(crate) struct ExportWork;
+
+impl Work for ExportWork {
+    const KIND: JobKind = JobKind::Export;
+    const UNIT: &'static str = "suppliers";
+    type Request = ExportRequest;
+
+    /// The file and the job's end are one transaction.
+    fn run(&self, attempt: &Attempt<'_>, export: ExportRequest) -> Result<JobState, Interrupted> {
+        let &Attempt { database, tenant, job, progress } = attempt;
+        progress.set_total(u64::try_from(export.supplier_count).unwrap_or_default());
+        let mut file = match write(database, tenant, &export, progress) {
+            Err(_) if progress.is_cancelled() => return Err(Interrupted::Cancelled),
+            Err(ApiError::Problem(problem)) if problem.is(ProblemKind::NotFound) => {
+                let detail = Text::new(
+                    "このスコアは新しいものに置き換えられました。もう一度書き出してください",
+                    "the scores were replaced by newer ones meanwhile; export them again",
+                );
+                return Err(Interrupted::Refused("not-scored", detail));
+            }
+            done => done?,
+        };
+        let bytes = file.seek(SeekFrom::End(0))?;
+        file.rewind()?;
+        let old = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
+        database.run(ConnRole::Writer, tenant, |conn| {
+            jobs::delete_export_chunks(conn, tenant, old)?;
+            for seq in 0.. {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                (&mut file).take(CHUNK as u64).read_to_end(&mut chunk)?;
+                if chunk.is_empty() {
+                    break;
+                }
+                jobs::insert_export_chunk(conn, tenant, job.id, seq, &chunk)?;
+            }
+            let result = json!({ "bytes": bytes }).to_string();
+            jobs::finish(conn, tenant, job, JobState::Succeeded, &result, Instant::now())?;
+            Ok(JobState::Succeeded)
+        })
+    }
+
+    fn result_url(job: &JobRow) -> Option<String> {
+        (job.state == JobState::Succeeded).then(|| format!("/v1/exports/{}/file", job.id))
+    }
+}
+
+/// Get the file of an export
+///
+/// What an export job has written; kept for a week. Role: viewer.
+#[utoipa::path(
+    tag = "exports",
+    params(IdPath<Job>),
+    responses((status = 200, body = inline(FileBody), content_type = "application/octet-stream", description = "The file."))
+)]
+#[get("/exports/{id}/file")]
+async fn get_export_file(viewer: Viewer, state: Data<State>, id: IdPath<Job>) -> Result<HttpResponse, ApiError> {
+    let tenant = viewer.0.tenant;
+    let (format, as_of, bytes, first) = state
+        .db
+        .read(tenant, move |conn, tenant| {
+            let job = jobs::find(conn, tenant, id.0)?.filter(|job| job.kind == JobKind::Export);
+            let job = job.ok_or(ProblemKind::NotFound)?;
+            let export: ExportRequest = serde_json::from_str(&job.request).map_err(ApiError::internal)?;
+            let first = jobs::find_export_chunk(conn, tenant, id.0, 0)?.ok_or_else(|| not_there(&job))?;
+            let as_of = score_runs::find(conn, tenant, export.run)?.map(|run| run.as_of);
+            let result: Value = serde_json::from_str(job.result.as_deref().unwrap_or_default()).unwrap_or_default();
+            let bytes = result.get("bytes").and_then(Value::as_u64).ok_or_else(|| ApiError::internal("no size"))?;
+            Ok((export.format, as_of, bytes, first))
+        })
+        .await?;
+    let name = format!("sonae-scores-{}.{}", as_of.unwrap_or(NaiveDate::MIN), format.ending());
+    // Part by part: nobody holds a whole file in memory. The length is said, so that a break shows.
+    let begin = (state, 1, bytes.saturating_sub(first.len() as u64), Some(first));
+    let parts = stream::try_unfold(begin, move |(state, seq, left, next)| async move {
+        let Some(part) = next else { return Ok::<_, actix_web::Error>(None) };
+        let next = match left {
+            0 => None,
+            _ => {
+                let find = move |conn: &mut Conn, tenant| Ok(jobs::find_export_chunk(conn, tenant, id.0, seq)?);
+                let next = state.db.read(tenant, find).await?;
+                Some(next.ok_or_else(|| ApiError::internal("a part of the file is gone"))?)
+            }
+        };
+        let left = left - next.as_ref().map_or(0, |next| next.len() as u64).min(left);
+        Ok(Some((Bytes::from(part), (state, seq + 1, left, next))))
+    });
+    Ok(file_answer(format, &name).no_chunking(bytes).streaming(parts))
+}
+
+fn not_there(job: &JobRow) -> ApiError {
+    let problem = Problem::from(ProblemKind::NotFound);
+    match job.finished_at {
+        None => problem.detail("まだ書き出し中です", "it is still being written; ask the job"),
+        Some(_) => problem.detail(
+            "このファイルは失敗したか、期限が過ぎて消えました。もう一度書き出してください",
+            "the export failed, or its file is older than a week; export again",
+        ),
+    }
+    .into()
+}
+
+/// Writes the operation of a format.
+macro_rules! formats {
+    ($($name:ident: $format:ident at $path:literal, $body:ident as $media_type:literal, $summary:literal;)*) => {$(
+        #[utoipa::path(
+            tag = "exports",
+            summary = $summary,
+            description = "With the filters of the list of scores. More than 10,000 suppliers are written by a job: 202 then, and \
+                           `result_url` of the job is the file. Who asks for the same again gets the same job. Role: viewer.",
+            params(ExportQuery),
+            responses(
+                (status = 200, body = inline($body), content_type = $media_type, description = "The file."),
+                (status = 202, body = crate::resources::jobs::JobView, description = "A job writes it; Location names it.")
+            )
+        )]
+        #[get($path)]
+        async fn $name(
+            viewer: Viewer,
+            state: Data<State>,
+            request: HttpRequest,
+            query: Query,
+        ) -> Result<HttpResponse, ApiError> {
+            export(viewer, state, request, query, Format::$format).await
+        }
+    )*};
+}
+
+formats! {
+    export_scores_xlsx: Xlsx at "/exports/scores.xlsx",
+        FileBody as "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "Export scores as a workbook";
+    export_scores_csv: Csv at "/exports/scores.csv", TextBody as "text/csv", "Export scores as CSV";
+    export_scores_parquet: Parquet at "/exports/scores.parquet", FileBody as "application/vnd.apache.parquet", "Export scores as Parquet";
+    export_scores_ndjson: Ndjson at "/exports/scores.ndjson", TextBody as "application/x-ndjson", "Export scores as NDJSON";
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(export_scores_xlsx)
+        .service(export_scores_csv)
+        .service(export_scores_parquet)
+        .service(export_scores_ndjson)
+        .service(get_export_file);
+}

@@ -1,0 +1,174 @@
+//! Scores as files: CSV for spreadsheets, NDJSON and Parquet for machines, and the workbook.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+
+use schema::score_runs::RunRow;
+use schema::scores::ScoreRow;
+use scoring::{Explanation, Lang, RESULTS};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::xlsx::{self, Conditions};
+use crate::files::guard::guarded;
+use crate::frames::{Cell, FrameError, Provenance, ScoreParquet};
+use crate::resources::portfolio::overview::Overview;
+use crate::resources::scores::score_json;
+
+/// A format of scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Format {
+    Xlsx,
+    Csv,
+    Parquet,
+    Ndjson,
+}
+
+impl Format {
+    /// The ending of a file's name.
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Self::Xlsx => "xlsx",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    pub(crate) fn media_type(self) -> &'static str {
+        match self {
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+}
+
+/// Why a file could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    #[error("the file could not be written")]
+    Io(#[from] io::Error),
+    #[error("the workbook could not be written")]
+    Xlsx(#[from] rust_xlsxwriter::XlsxError),
+    #[error("a step on a data frame failed")]
+    Frame(#[from] FrameError),
+}
+
+/// A file of scores in the making: rows go out as they come.
+pub(crate) struct ScoreFile {
+    file: File,
+    run: RunRow,
+    body: Body,
+}
+
+enum Body {
+    Xlsx(Box<xlsx::Writer>),
+    Text(Format, BufWriter<File>),
+    Parquet(Box<ScoreParquet>),
+}
+
+/// The results and what names them, as CSV has them.
+fn csv_columns() -> impl Iterator<Item = &'static str> {
+    let results = RESULTS.iter().map(|column| column.name);
+    let (code, rest) = (results.clone().take(1), results.skip(1));
+    code.chain(["name"]).chain(rest).chain(["tier", "as_of", "scored_at", "model_version"])
+}
+
+impl ScoreFile {
+    pub(crate) fn new(format: Format, run: &RunRow, lang: Lang) -> Result<Self, FileError> {
+        let file = tempfile::tempfile()?;
+        let body = match format {
+            Format::Xlsx => Body::Xlsx(Box::new(xlsx::Writer::new(lang)?)),
+            Format::Parquet => Body::Parquet(Box::new(ScoreParquet::new(file.try_clone()?, &provenance(run))?)),
+            Format::Csv | Format::Ndjson => Body::Text(format, BufWriter::new(file.try_clone()?)),
+        };
+        let mut scores = Self { file, run: run.clone(), body };
+        if let Body::Text(Format::Csv, out) = &mut scores.body {
+            // The mark tells spreadsheets that it is UTF-8.
+            out.write_all("\u{feff}".as_bytes())?;
+            let names: Vec<_> = csv_columns().map(quoted).collect();
+            write!(out, "{}\r\n", names.join(","))?;
+        }
+        Ok(scores)
+    }
+
+    /// Adds a supplier; `explain` opens its score, for formats that show reasons.
+    pub(crate) fn push<E: From<FileError>>(
+        &mut self,
+        row: &ScoreRow,
+        explain: impl FnOnce() -> Result<Explanation, E>,
+    ) -> Result<(), E> {
+        match &mut self.body {
+            Body::Xlsx(writer) => {
+                let explanation = explain()?;
+                let cells: Vec<_> = RESULTS.iter().map(|column| cell(row, column.name)).collect();
+                let name = row.name.as_deref().unwrap_or_default();
+                let tier = row.tier.and_then(|tier| u32::try_from(tier).ok());
+                let line = xlsx::Line { name, tier, cells: &cells, explanation: &explanation };
+                writer.push(&line).map_err(FileError::from)?;
+            }
+            Body::Text(Format::Csv, out) => {
+                write!(out, "{}\r\n", csv_line(row, &self.run)).map_err(FileError::from)?;
+            }
+            Body::Text(_, out) => {
+                let mut line = score_json(row);
+                if let Some(line) = line.as_object_mut() {
+                    line.insert("as_of".to_owned(), json!(self.run.as_of));
+                    line.insert("scored_at".to_owned(), json!(self.run.scored_at));
+                    line.insert("model_version".to_owned(), json!(self.run.model_version));
+                }
+                writeln!(out, "{line}").map_err(FileError::from)?;
+            }
+            Body::Parquet(writer) => writer.push(row).map_err(FileError::from)?,
+        }
+        Ok(())
+    }
+
+    /// Ends the file and gives it.
+    pub(crate) fn finish(mut self, overview: &Overview, conditions: &Conditions) -> Result<File, FileError> {
+        match self.body {
+            Body::Xlsx(writer) => writer.finish(overview, conditions, &mut self.file)?,
+            Body::Text(_, mut out) => out.flush()?,
+            Body::Parquet(writer) => writer.finish()?,
+        }
+        Ok(self.file)
+    }
+}
+
+/// What the scores of a run were computed from.
+pub(crate) fn provenance(run: &RunRow) -> Provenance {
+    Provenance { as_of: run.as_of, model_version: run.model_version.clone(), model_hash: run.model_hash.clone() }
+}
+
+fn cell<'a>(row: &'a ScoreRow, name: &str) -> Cell<'a> {
+    match row.text(name) {
+        Some(text) => Cell::Text(text),
+        None => match row.number(name) {
+            Some(number) => Cell::Number(number),
+            None => unreachable!("{name} is a column of the results"),
+        },
+    }
+}
+
+fn csv_line(row: &ScoreRow, run: &RunRow) -> String {
+    let cells = csv_columns().map(|name| match name {
+        "name" => quoted(row.name.as_deref().unwrap_or_default()),
+        "tier" => row.tier.map(|tier| tier.to_string()).unwrap_or_default(),
+        "as_of" => run.as_of.to_string(),
+        "scored_at" => run.scored_at.to_string(),
+        "model_version" => quoted(&run.model_version),
+        name => match cell(row, name) {
+            Cell::Text(text) => quoted(text),
+            Cell::Number(number) => number.to_string(),
+        },
+    });
+    cells.collect::<Vec<_>>().join(",")
+}
+
+/// A text as a field of CSV: in quotes, and guarded.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", guarded(text).replace('"', "\"\""))
+}

@@ -1,0 +1,124 @@
+//! The workbook: scores, their contributions with reasons, the portfolio, the data dictionary, the conditions.
+
+mod formats;
+mod sheets;
+
+use std::io::{Seek, Write};
+
+use rust_xlsxwriter::{DocProperties, ExcelDateTime, RowNum, Workbook, Worksheet, XlsxError};
+use scoring::{Explanation, Lang};
+
+use crate::base::text::Text;
+use crate::frames::{Cell, Provenance};
+use crate::resources::portfolio::overview::Overview;
+use sheets::{Book, FIRST_ROW};
+
+/// A sheet holds 1,048,576 rows; two are headings.
+const ROWS_A_SHEET: RowNum = 1_048_574;
+
+/// A supplier's row of the workbook.
+pub(crate) struct Line<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) tier: Option<u32>,
+    /// In order of the results that the model declares.
+    pub(crate) cells: &'a [Cell<'a>],
+    pub(crate) explanation: &'a Explanation,
+}
+
+/// What the scores of a workbook were computed from.
+pub(crate) struct Conditions {
+    pub(crate) provenance: Provenance,
+    /// How many suppliers the workbook has.
+    pub(crate) supplier_count: usize,
+    /// What else is to be said: an item and its value.
+    pub(crate) others: Vec<(Text, String)>,
+}
+
+/// A workbook in the making: rows go to files as they come, so that it takes the same memory for any number of them.
+pub(crate) struct Writer {
+    workbook: Workbook,
+    book: Book,
+    scores: Vec<Worksheet>,
+    contributions: Vec<Worksheet>,
+    /// Where the next row goes.
+    line: RowNum,
+}
+
+impl Writer {
+    pub(crate) fn new(lang: Lang) -> Result<Self, XlsxError> {
+        let mut writer = Self {
+            workbook: Workbook::new(),
+            book: Book::new(lang),
+            scores: Vec::new(),
+            contributions: Vec::new(),
+            line: FIRST_ROW,
+        };
+        writer.begin_part()?;
+        Ok(writer)
+    }
+
+    /// Begins sheets for more rows.
+    fn begin_part(&mut self) -> Result<(), XlsxError> {
+        let part = self.scores.len();
+        let mut scores = self.workbook.new_worksheet_with_constant_memory()?;
+        self.book.begin_scores(&mut scores, part)?;
+        let mut contributions = self.workbook.new_worksheet_with_constant_memory()?;
+        self.book.begin_contributions(&mut contributions, part)?;
+        self.scores.push(scores);
+        self.contributions.push(contributions);
+        self.line = FIRST_ROW;
+        Ok(())
+    }
+
+    /// Adds a supplier.
+    pub(crate) fn push(&mut self, line: &Line<'_>) -> Result<(), XlsxError> {
+        if self.line == FIRST_ROW + ROWS_A_SHEET {
+            self.end_part()?;
+            self.begin_part()?;
+        }
+        if let (Some(scores), Some(contributions)) = (self.scores.last_mut(), self.contributions.last_mut()) {
+            self.book.score(scores, self.line, line)?;
+            self.book.contribution(contributions, self.line, line)?;
+        }
+        self.line += 1;
+        Ok(())
+    }
+
+    /// Adds what hangs on how many rows the last sheets have.
+    fn end_part(&mut self) -> Result<(), XlsxError> {
+        if let (Some(scores), Some(contributions)) = (self.scores.last_mut(), self.contributions.last_mut()) {
+            self.book.end_scores(scores, self.line)?;
+            self.book.end_contributions(contributions, self.line)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the other sheets, and writes the workbook.
+    pub(crate) fn finish(
+        mut self,
+        overview: &Overview,
+        conditions: &Conditions,
+        out: &mut (impl Write + Seek + Send),
+    ) -> Result<(), XlsxError> {
+        self.end_part()?;
+        for sheet in self.scores.into_iter().chain(self.contributions) {
+            self.workbook.push_worksheet(sheet);
+        }
+        self.workbook.set_properties(&properties(&conditions.provenance));
+        self.book.overview(self.workbook.add_worksheet_with_constant_memory()?, overview)?;
+        self.book.dictionary(self.workbook.add_worksheet_with_constant_memory()?)?;
+        self.book.conditions(self.workbook.add_worksheet_with_constant_memory()?, conditions)?;
+        self.workbook.save_to_writer(out)
+    }
+}
+
+/// Dated by the day scored, not the day written: the same scores give the same bytes where nothing else is said of them.
+fn properties(provenance: &Provenance) -> DocProperties {
+    let created = excel_date(provenance).unwrap_or_default();
+    DocProperties::new().set_title("Sonae").set_author("Sonae").set_creation_datetime(&created)
+}
+
+/// The day scored for; none where it lies before the first that Excel knows.
+fn excel_date(provenance: &Provenance) -> Option<ExcelDateTime> {
+    ExcelDateTime::parse_from_str(&provenance.as_of.to_string()).ok()
+}

@@ -1,0 +1,387 @@
+//! The sheets, one function each.
+
+use std::borrow::Cow;
+
+use rust_xlsxwriter::{ColNum, ConditionalFormatDataBar, ConditionalFormatType, Format, RowNum, Worksheet, XlsxError};
+use scoring::{CAVEATS, CONTRIBUTIONS, Explanation, LOSSES, Lang, RESULTS, ResultColumn, Unit, label, name};
+
+use super::formats::Formats;
+use super::{Conditions, Line, excel_date};
+use crate::frames::Cell;
+use crate::resources::portfolio::overview::{self, Overview, Value};
+
+/// The first row below the two of headings.
+pub(super) const FIRST_ROW: RowNum = 2;
+/// Three lines of a heading.
+const HEADING_HEIGHT: f64 = 54.0;
+const PAGES_OF_WIDE_SHEET: u16 = 3;
+
+/// What all sheets draw on.
+pub(super) struct Book {
+    formats: Formats,
+    lang: Lang,
+    /// The columns of the list, with the place of those that are results.
+    columns: Vec<(&'static str, Option<usize>)>,
+}
+
+/// A column of a wide sheet: its machine name, heading and width.
+struct Heading {
+    name: &'static str,
+    text: String,
+    width: f64,
+}
+
+/// The tier, beside the model's results.
+const TIER: (&str, &str, &str) = ("tier", "取引階層（1＝直接取引先）", "tier (1 supplies the buyer)");
+
+/// The columns that people look for; all others follow in the model's order.
+const FIRST_COLUMNS: [&str; 13] = [
+    name::SUPPLIER_CODE,
+    name::NAME,
+    name::GRADE,
+    name::RISK_SCORE,
+    name::RISK_SCORE_LOW,
+    name::RISK_SCORE_HIGH,
+    name::CHAIN_GRADE,
+    name::CHAIN_SCORE,
+    name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY,
+    name::EXPECTED_ANNUAL_LOSS_DIRECT_JPY,
+    TIER.0,
+    name::SIZE_CLASS,
+    name::JSIC_SECTION,
+];
+
+fn score_columns() -> impl Iterator<Item = &'static str> {
+    let others = RESULTS.iter().map(|column| column.name).filter(|name| !FIRST_COLUMNS.contains(name));
+    FIRST_COLUMNS.into_iter().chain(others)
+}
+
+impl Book {
+    pub(super) fn new(lang: Lang) -> Self {
+        let place = |name: &str| RESULTS.iter().position(|column| column.name == name);
+        let columns = score_columns().map(|name| (name, place(name))).collect();
+        Self { formats: Formats::new(lang), lang, columns }
+    }
+
+    /// One row a supplier, all results.
+    pub(super) fn begin_scores(&self, sheet: &mut Worksheet, part: usize) -> Result<(), XlsxError> {
+        sheet.set_name(self.part_name("一覧", "Scores", part))?;
+        self.headings(sheet, &self.score_headings())
+    }
+
+    pub(super) fn score(&self, sheet: &mut Worksheet, line: RowNum, row: &Line<'_>) -> Result<(), XlsxError> {
+        for (place, (name, result)) in (0..).zip(&self.columns) {
+            let found = result.and_then(|result| RESULTS.get(result).zip(row.cells.get(result)));
+            match (found, row.tier) {
+                (Some((column, cell)), _) => self.result_cell(sheet, line, place, column, cell)?,
+                (None, _) if *name == name::NAME => text_cell(sheet, line, place, row.name, &self.formats.text)?,
+                (None, Some(tier)) => number_cell(sheet, line, place, tier.into(), &self.formats.count)?,
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A result, classes and sections in words.
+    fn result_cell(
+        &self,
+        sheet: &mut Worksheet,
+        line: RowNum,
+        place: ColNum,
+        column: &ResultColumn,
+        cell: &Cell<'_>,
+    ) -> Result<(), XlsxError> {
+        let text = match cell {
+            Cell::Number(number) => {
+                return number_cell(sheet, line, place, *number, self.formats.of_unit(column.unit));
+            }
+            Cell::Text(text) => *text,
+        };
+        let words = match (column.name, self.lang) {
+            // In English the key is the shorter word.
+            (name::SIZE_CLASS, Lang::Ja) => label(text, self.lang).into(),
+            (name::JSIC_SECTION, _) if text != "unknown" => format!("{text} {}", label(text, self.lang)).into(),
+            (name::JSIC_SECTION, _) => label(text, self.lang).into(),
+            _ => Cow::Borrowed(text),
+        };
+        text_cell(sheet, line, place, &words, self.formats.of_text(column.name, text))
+    }
+
+    pub(super) fn end_scores(&self, sheet: &mut Worksheet, end: RowNum) -> Result<(), XlsxError> {
+        let headings = self.score_headings();
+        filter(sheet, &headings, end)?;
+        for (place, column) in (0..).zip(&headings) {
+            if column.name == name::RISK_SCORE || column.name == name::CHAIN_SCORE {
+                data_bars(sheet, place, end)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One row a supplier, its contributions and losses with their reasons.
+    pub(super) fn begin_contributions(&self, sheet: &mut Worksheet, part: usize) -> Result<(), XlsxError> {
+        sheet.set_name(self.part_name("内訳", "Contributions", part))?;
+        self.headings(sheet, &self.contribution_headings())
+    }
+
+    pub(super) fn contribution(&self, sheet: &mut Worksheet, line: RowNum, row: &Line<'_>) -> Result<(), XlsxError> {
+        let Formats { text, score, yen, .. } = &self.formats;
+        let cells = RESULTS.iter().zip(row.cells);
+        for (column, cell) in cells {
+            match (column.name, cell) {
+                (name::SUPPLIER_CODE, Cell::Text(code)) => text_cell(sheet, line, 0, code, text)?,
+                (name::RISK_SCORE, Cell::Number(number)) => number_cell(sheet, line, 2, *number, score)?,
+                (name::CHAIN_SCORE, Cell::Number(number)) => number_cell(sheet, line, 3, *number, score)?,
+                _ => {}
+            }
+        }
+        text_cell(sheet, line, 1, row.name, text)?;
+        let Explanation { contributions, losses } = row.explanation;
+        let points = contributions.iter().map(|part| (part.points, part.reason(self.lang), score));
+        let losses = losses.iter().map(|part| (part.yen, part.reason(self.lang), yen));
+        for (place, (number, reason, format)) in (4..).step_by(2).zip(points.chain(losses)) {
+            number_cell(sheet, line, place, number, format)?;
+            text_cell(sheet, line, place + 1, &reason, text)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn end_contributions(&self, sheet: &mut Worksheet, end: RowNum) -> Result<(), XlsxError> {
+        filter(sheet, &self.contribution_headings(), end)
+    }
+
+    /// Grades, losses, coverage, and what is unknown.
+    pub(super) fn overview(&self, sheet: &mut Worksheet, overview: &Overview) -> Result<(), XlsxError> {
+        let Formats { wrapped, days, yen_with_sign: yen, share, count, .. } = &self.formats;
+        let headings =
+            [("等級", "grade", 52.0), ("リスク等級", "own risk", 20.0), ("連鎖等級", "with the chain", 20.0)];
+        self.plain_sheet(sheet, self.lang.pick("集計", "Portfolio"), &headings)?;
+        let mut line = 0;
+        for (grade, own, chain) in overview.by_grade() {
+            line += 1;
+            text_cell(sheet, line, 0, grade, self.formats.of_text(name::GRADE, grade))?;
+            number_cell(sheet, line, 1, own as f64, count)?;
+            number_cell(sheet, line, 2, chain as f64, count)?;
+        }
+        line += 1;
+        text_cell(
+            sheet,
+            line,
+            0,
+            self.lang.pick("全取引先（絞り込みによらない）", "all suppliers, whatever the filter"),
+            wrapped,
+        )?;
+        number_cell(sheet, line, 1, overview.supplier_count as f64, count)?;
+        number_cell(sheet, line, 2, overview.supplier_count as f64, count)?;
+        for lines in overview.lines(self.lang) {
+            line += 1;
+            for overview::Line { label, value } in lines {
+                line += 1;
+                text_cell(sheet, line, 0, &label, wrapped)?;
+                match value {
+                    Value::Yen(value) => number_cell(sheet, line, 1, value, yen)?,
+                    Value::Share(value) => number_cell(sheet, line, 1, value, share)?,
+                    Value::Count(value) => number_cell(sheet, line, 1, value as f64, count)?,
+                    Value::Days(value) => number_cell(sheet, line, 1, value, days)?,
+                    Value::Of(part) => {
+                        number_cell(sheet, line, 1, part.count as f64, count)?;
+                        if let Some(part) = part.share() {
+                            number_cell(sheet, line, 2, part, share)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What each column means.
+    pub(super) fn dictionary(&self, sheet: &mut Worksheet) -> Result<(), XlsxError> {
+        let headings =
+            [("列", "column", 36.0), ("見出し", "heading", 36.0), ("単位", "unit", 16.0), ("意味", "meaning", 80.0)];
+        self.plain_sheet(sheet, self.lang.pick("データ定義", "Data dictionary"), &headings)?;
+        for (column, line) in RESULTS.iter().zip(1..) {
+            let texts = [
+                column.name,
+                self.lang.pick(column.heading.0, column.heading.1),
+                column.unit.text(self.lang),
+                self.lang.pick(column.meaning.0, column.meaning.1),
+            ];
+            for (place, text) in (0..).zip(texts) {
+                text_cell(sheet, line, place, text, &self.formats.wrapped)?;
+            }
+        }
+        let yen = Unit::Yen.text(self.lang);
+        let others = [
+            (
+                TIER,
+                "",
+                "発注者への最短の供給経路の長さ。空は経路が未登録",
+                "the length of the shortest path of supply to the buyer; empty where none is recorded",
+            ),
+            ((name::NAME, "取引先名", "name"), "", "計算したときの名称", "the name when it was scored"),
+        ];
+        let losses = LOSSES.map(|loss| {
+            (
+                loss,
+                yen,
+                "年間期待損失の内訳（内訳のシート）",
+                "a part of the expected annual losses, on the sheet of contributions",
+            )
+        });
+        for (((name, ja, en), unit, meaning_ja, meaning_en), line) in
+            others.into_iter().chain(losses).zip(RESULTS.len() as RowNum + 1..)
+        {
+            let texts = [name, self.lang.pick(ja, en), unit, self.lang.pick(meaning_ja, meaning_en)];
+            for (place, text) in (0..).zip(texts) {
+                text_cell(sheet, line, place, text, &self.formats.wrapped)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the scores were computed from, and what is to be said of them.
+    pub(super) fn conditions(&self, sheet: &mut Worksheet, conditions: &Conditions) -> Result<(), XlsxError> {
+        let Formats { text, wrapped, count, date, .. } = &self.formats;
+        let Conditions { provenance, supplier_count, others } = conditions;
+        self.plain_sheet(
+            sheet,
+            self.lang.pick("条件", "Conditions"),
+            &[("項目", "item", 24.0), ("値", "value", 100.0)],
+        )?;
+        let label = |sheet: &mut Worksheet, line, ja, en| text_cell(sheet, line, 0, self.lang.pick(ja, en), wrapped);
+        // In constant memory a row is gone once the next one is begun.
+        label(sheet, 1, "基準日", "as of")?;
+        match excel_date(provenance) {
+            Some(as_of) => sheet.write_datetime_with_format(1, 1, &as_of, date).map(drop)?,
+            None => text_cell(sheet, 1, 1, &provenance.as_of.to_string(), text)?,
+        }
+        label(sheet, 2, "モデルの版", "model version")?;
+        text_cell(sheet, 2, 1, &provenance.model_version, text)?;
+        label(sheet, 3, "モデルのSHA-256", "model SHA-256")?;
+        text_cell(sheet, 3, 1, &provenance.model_hash, text)?;
+        label(sheet, 4, "取引先数", "suppliers")?;
+        number_cell(sheet, 4, 1, *supplier_count as f64, count)?;
+        let mut line = 4;
+        for (item, value) in others {
+            line += 1;
+            label(sheet, line, item.ja.as_str(), item.en.as_str())?;
+            text_cell(sheet, line, 1, value, text)?;
+        }
+        for (ja, en) in CAVEATS {
+            line += 1;
+            label(sheet, line, "ご注意", "please note")?;
+            text_cell(sheet, line, 1, self.lang.pick(ja, en), wrapped)?;
+        }
+        Ok(())
+    }
+
+    fn part_name(&self, ja: &str, en: &str, part: usize) -> String {
+        let name = self.lang.pick(ja, en);
+        if part == 0 { name.to_owned() } else { format!("{name} {}", part + 1) }
+    }
+
+    fn score_headings(&self) -> Vec<Heading> {
+        let heading = |name| match name {
+            name::NAME => self.name_heading(),
+            _ if name == TIER.0 => Heading { name, text: self.lang.pick(TIER.1, TIER.2).to_owned(), width: 13.0 },
+            _ => self.result_heading(name),
+        };
+        score_columns().map(heading).collect()
+    }
+
+    fn result_heading(&self, name: &'static str) -> Heading {
+        let column = RESULTS.iter().find(|column| column.name == name);
+        let text = column.map_or(name, |column| self.lang.pick(column.heading.0, column.heading.1));
+        let is_yen = column.is_some_and(|column| column.unit == Unit::Yen);
+        Heading { name, text: text.to_owned(), width: if is_yen { 18.0 } else { 13.0 } }
+    }
+
+    fn name_heading(&self) -> Heading {
+        Heading { name: name::NAME, text: self.lang.pick("取引先名", "name").to_owned(), width: 28.0 }
+    }
+
+    fn contribution_headings(&self) -> Vec<Heading> {
+        let with_reason = |number: Heading| {
+            let text = self.lang.pick(format!("理由（{}）", number.text), format!("reason ({})", number.text));
+            [number, Heading { name: "", text, width: 42.0 }]
+        };
+        let mut headings = vec![self.result_heading(name::SUPPLIER_CODE), self.name_heading()];
+        headings.extend([name::RISK_SCORE, name::CHAIN_SCORE].map(|name| self.result_heading(name)));
+        headings.extend(CONTRIBUTIONS.into_iter().flat_map(|name| with_reason(self.result_heading(name))));
+        headings.extend(LOSSES.into_iter().flat_map(|(name, ja, en)| {
+            with_reason(Heading { name, text: self.lang.pick(ja, en).to_owned(), width: 14.0 })
+        }));
+        headings
+    }
+
+    /// Two heading rows: a hidden one of machine names, then one for people, frozen.
+    fn headings(&self, sheet: &mut Worksheet, headings: &[Heading]) -> Result<(), XlsxError> {
+        sheet.set_row_hidden(0)?;
+        sheet.set_row_height(1, HEADING_HEIGHT)?;
+        for (place, heading) in (0..).zip(headings) {
+            sheet.set_column_width(place, heading.width)?;
+            text_cell(sheet, 0, place, heading.name, &self.formats.hidden)?;
+        }
+        for (place, heading) in (0..).zip(headings) {
+            text_cell(sheet, 1, place, &heading.text, &self.formats.heading)?;
+        }
+        sheet.set_freeze_panes(FIRST_ROW, 2)?;
+        for_print(sheet, PAGES_OF_WIDE_SHEET);
+        sheet.set_repeat_rows(1, 1)?.set_repeat_columns(0, 1)?;
+        Ok(())
+    }
+
+    /// A sheet for reading: its name and one row of headings.
+    fn plain_sheet(&self, sheet: &mut Worksheet, name: &str, headings: &[(&str, &str, f64)]) -> Result<(), XlsxError> {
+        sheet.set_name(name)?;
+        for_print(sheet, 1);
+        for (place, (ja, en, width)) in (0..).zip(headings) {
+            sheet.set_column_width(place, *width)?;
+            text_cell(sheet, 0, place, self.lang.pick(ja, en), &self.formats.heading)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes a text, as long as a cell can hold; an empty one leaves the cell empty.
+fn text_cell(sheet: &mut Worksheet, line: RowNum, place: ColNum, text: &str, format: &Format) -> Result<(), XlsxError> {
+    const LONGEST: usize = 32_767;
+    let text: String = text.chars().take(LONGEST).collect();
+    sheet.write_string_with_format(line, place, text, format).map(drop)
+}
+
+fn number_cell(
+    sheet: &mut Worksheet,
+    line: RowNum,
+    place: ColNum,
+    number: f64,
+    format: &Format,
+) -> Result<(), XlsxError> {
+    sheet.write_number_with_format(line, place, number, format).map(drop)
+}
+
+/// A filter over the rows before `end`.
+fn filter(sheet: &mut Worksheet, headings: &[Heading], end: RowNum) -> Result<(), XlsxError> {
+    let last_place = headings.len().saturating_sub(1) as ColNum;
+    sheet.autofilter(FIRST_ROW - 1, 0, end - 1, last_place).map(drop)
+}
+
+/// Bars behind the scores of a column, 0 to 100.
+fn data_bars(sheet: &mut Worksheet, place: ColNum, end: RowNum) -> Result<(), XlsxError> {
+    if end == FIRST_ROW {
+        return Ok(());
+    }
+    let bars = ConditionalFormatDataBar::new()
+        .set_fill_color("8FB4DC")
+        .set_solid_fill(true)
+        .set_minimum(ConditionalFormatType::Number, 0)
+        .set_maximum(ConditionalFormatType::Number, 100);
+    sheet.add_conditional_format(FIRST_ROW, place, end - 1, place, &bars).map(drop)
+}
+
+/// A4, landscape, so many pages wide.
+fn for_print(sheet: &mut Worksheet, pages: u16) {
+    const A4: u8 = 9;
+    sheet.set_landscape().set_paper_size(A4).set_print_fit_to_pages(pages, 0);
+}

@@ -1,0 +1,493 @@
+//! Imports: files in, records and a report of every row out.
+
+mod csv;
+mod engine;
+mod ndjson;
+mod report;
+mod run;
+mod sniff;
+mod table;
+mod template;
+mod text;
+mod upload;
+mod xlsx;
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use bytes::Bytes;
+use schema::jobs::{self, JobRow};
+use schema::{Choice, Job, JobId, RecordKind, Source, TenantId, Whole};
+use scoring::Lang;
+use serde_json::{Value, json};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) use report::Group as FindingGroup;
+pub(crate) use run::{Format, ImportRequest, ImportWork, Outcome, import_folder};
+pub(crate) use upload::Upload;
+
+use crate::base::fault::{Fault, Reason};
+use crate::base::fields::Fields;
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::text::Text;
+use crate::http::auth::{Caller, Integrator, Viewer};
+use crate::http::extract::{IdPath, Query, language};
+use crate::http::openapi::{self, Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
+use crate::http::page::{MAX_LIMIT, USUAL_LIMIT};
+use crate::http::state::State;
+use crate::queue::work;
+use crate::records::{PageQuery, keys};
+use upload::Incoming;
+
+/// The parameters of an import, for the API document.
+struct ImportQuery;
+
+impl IntoParams for ImportQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let kind = "What the file holds. A workbook needs none: its sheets say it by their names, as in the template.";
+        let source = "Who delivers the rows; `manual` where there is none. Keys belong to their source.";
+        let mode = "`all_or_nothing` (usual): no row is taken if any is bad. `accept_valid`: good rows are taken. `replace`: as \
+                    `all_or_nothing`, and what this source delivered before and does not now is ended, never deleted.";
+        vec![
+            openapi::parameter("kind", kind, choice_schema(kind, &keys::<RecordKind>(), "suppliers"), false),
+            openapi::parameter("source", source, text_schema(source, "erp").max_length(64), false),
+            openapi::parameter(
+                "mode",
+                mode,
+                choice_schema(mode, &keys::<schema::ImportMode>(), "all_or_nothing"),
+                false,
+            ),
+            flag("dry_run", "`true`: everything is checked and counted, nothing is kept."),
+            flag("confirm", "`true`: a replacing import may end more than 20% of what its source holds."),
+            format_parameter(),
+            flag("accept_unread_columns", UNREAD),
+        ]
+    }
+}
+
+/// The parameter that says what the bytes are.
+pub(crate) fn format_parameter() -> Parameter {
+    let text = "The format of the file. If omitted, its first bytes say it; its name and media type do not.";
+    openapi::parameter("format", text, choice_schema(text, &FORMATS.map(|(name, _)| name), "csv"), false)
+}
+
+/// What the parameter does that lets columns go unread.
+pub(crate) const UNREAD: &str = "`true`: columns that scores rest on, such as 業種 or 資本金 in another unit, are left out with a \
+                                 warning where they cannot be read; usually they refuse the file.";
+
+fn flag(name: &str, text: &str) -> Parameter {
+    openapi::parameter(name, text, flag_schema(text, true), false)
+}
+
+/// The schema of a form with a file: its parameters may stand in the address as well.
+pub(crate) fn form_schema(parameters: Vec<Parameter>) -> RefOr<Schema> {
+    let form = object("A form with a file. Each parameter stands either here, before the file, or in the address.")
+        .property("file", openapi::file_schema("The file."), true);
+    let form = parameters.into_iter().fold(form, |form, parameter| match parameter.schema {
+        Some(schema) => form.property(&parameter.name, schema, false),
+        None => form,
+    });
+    form.closed().into()
+}
+
+/// The body of an import as a form.
+struct ImportForm;
+
+impl PartialSchema for ImportForm {
+    fn schema() -> RefOr<Schema> {
+        form_schema(ImportQuery::into_params(|| None))
+    }
+}
+
+impl ToSchema for ImportForm {}
+
+/// The schema of what was asked for.
+pub(crate) fn request_schema() -> Shape {
+    let kind = choice_schema("What the file holds, where that was said.", &keys::<RecordKind>(), "suppliers");
+    let mode = choice_schema("What becomes of good rows beside bad ones.", &keys::<schema::ImportMode>(), "replace");
+    object("What was asked for.")
+        .property("kind", kind.or_null(), true)
+        .property("source", text_schema("Who delivers the rows.", "erp"), true)
+        .property("mode", mode, true)
+        .property("dry_run", flag_schema("Whether nothing is kept.", false), true)
+        .property("confirm", flag_schema("Whether much may end.", false), true)
+        .property(
+            "accept_unread_columns",
+            flag_schema("Whether columns that scores rest on may be left out.", false),
+            false,
+        )
+        .property("format", choice_schema("The format.", &["csv", "ndjson", "xlsx"], "csv"), true)
+        .property("bytes", whole_schema("The size of the file.", 1_797_873), true)
+        .property("today", text_schema("The buyer's day when it was asked for.", "2026-09-30"), true)
+        .property("provider_name", text_schema("The provider who sends the rows, if it is one.", "事業者01"), false)
+}
+
+/// The schema of what came of an import.
+pub(crate) fn result_schema() -> Shape {
+    let count = |text: &str| whole_schema(text, 0);
+    let counts = |shape: Shape| {
+        shape
+            .property("created", count("Rows that made a record."), true)
+            .property("updated", count("Rows that made a new version."), true)
+            .property("unchanged", count("Rows that said nothing new."), true)
+            .property("rejected", count("Rows that are bad."), true)
+            .property("ended", count("Records that a replacing import has ended."), true)
+    };
+    let table = counts(
+        object("One table.")
+            .property("kind", choice_schema("What it holds.", &keys::<RecordKind>(), "suppliers"), true)
+            .property("name", text_schema("The sheet.", "取引先").or_null(), true),
+    );
+    let tables = utoipa::openapi::ArrayBuilder::new()
+        .items(RefOr::from(table))
+        .description(Some("Each table by itself."))
+        .build();
+    let rows = utoipa::openapi::ArrayBuilder::new()
+        .items(RefOr::from(whole_schema("A row.", 12)))
+        .description(Some("The first rows."))
+        .build();
+    let group = object("Findings of one kind in one column.")
+        .property("is_warning", flag_schema("Whether the rows were taken all the same.", false), true)
+        .property("code", text_schema("The stable code of the reason.", "not-a-number"), true)
+        .property("sheet", text_schema("The sheet, or the file of a folder.", "取引先").or_null(), true)
+        .property("column", text_schema("The column.", "employee_count").or_null(), true)
+        .property("count", whole_schema("How many there are.", 25_358), true)
+        .property("rows", RefOr::T(Schema::Array(rows)), true)
+        .property("value", text_schema("What stands in the first of them.", "80名").or_null(), true)
+        .property(
+            "detail",
+            text_schema("What is wrong with the first of them.", "not a number; write digits only"),
+            true,
+        );
+    let groups = utoipa::openapi::ArrayBuilder::new()
+        .items(RefOr::from(group))
+        .description(Some("The findings by kind, faults first; a hundred kinds at most."))
+        .build();
+    let failure = object("Why it ended without effect; null if it did not.")
+        .property("code", text_schema("The stable code.", "not-utf-8"), true)
+        .property("detail", text_schema("What was wrong and what to do.", "not UTF-8; save the file as UTF-8"), true)
+        .property("sheet", text_schema("The sheet.", "取引先").or_null(), true)
+        .property("row", whole_schema("The row or line.", 1).or_null(), true)
+        .property("column", text_schema("The column.", "supplier_code").or_null(), true);
+    counts(object("What came of an import; null until it has ended."))
+        .property("is_kept", flag_schema("Whether anything of it was kept: not of a dry run or a failure.", true), true)
+        .property("tables", RefOr::T(Schema::Array(tables)), true)
+        .property("finding_count", whole_schema("How many findings there are.", 0), true)
+        .property("finding_groups", RefOr::T(Schema::Array(groups)), true)
+        .property("findings_url", text_schema("Where they are.", "/v1/imports/0199…/findings"), true)
+        .property("failure", failure.or_null(), true)
+}
+
+/// Import a file
+///
+/// CSV, NDJSON or XLSX, as the raw body of any media type or as the part `file` of a form, whose other parts are parameters; gzip too.
+/// Its first bytes say what it is. Columns have the names of the template or their Japanese headings. The file is stored before the
+/// answer; a job reads it. What is no such file is refused at once. Columns that the file lacks stay as they are, empty cells make a
+/// value unknown, and importing a file twice changes nothing. Role: integrator.
+#[utoipa::path(
+    tag = "imports",
+    params(ImportQuery),
+    request_body(description = "The file.", content(
+        (inline(openapi::FileBody) = "application/octet-stream", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
+        (ImportForm = "multipart/form-data"),
+        (inline(openapi::FileBody) = "text/csv", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
+        (inline(openapi::FileBody) = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
+        (inline(openapi::FileBody) = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
+    )),
+    responses((status = 202, body = crate::resources::jobs::JobView, description = "Stored; Location names the job."))
+)]
+#[post("/imports")]
+async fn create_import(
+    integrator: Integrator,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+    body: Upload,
+) -> Result<HttpResponse, ApiError> {
+    let job = accept(&integrator.0, &state, &request, (query, body), read_order).await?;
+    Ok(crate::resources::jobs::accepted(&state, &request, &job))
+}
+
+/// Stores a file, and the job that imports it. `read` reads the parameters: of a file whose format is known by now,
+/// what is missing is a fault; the file's name may say its kind.
+pub(crate) async fn accept(
+    caller: &Caller,
+    state: &State,
+    request: &HttpRequest,
+    (mut query, body): (Query, Upload),
+    read: impl Fn(&Query, Option<Format>, Option<RecordKind>) -> Result<ImportRequest, ApiError>,
+) -> Result<JobRow, ApiError> {
+    let tenant = caller.tenant;
+    // What is wrong with them is told before any byte of the body is asked for.
+    read(&query, None, None)?;
+    crate::resources::jobs::refuse_too_many(state, tenant).await?;
+    state.expect_room(request)?;
+    let mut file = Incoming::open(request, body, state.limits).await?;
+    let (before, by_name) = (file.parameters().len(), file.kind_by_name());
+    query.0.extend_from_slice(file.parameters());
+    read(&query, None, by_name)?;
+    let asked = asked_format(&query);
+    let format = file.recognise(asked).await?;
+    if !file.is_form() {
+        read(&query, Some(format), by_name)?;
+    }
+    let id = JobId::new();
+    let stored = async {
+        let bytes = store(state, tenant, id, &mut file).await?;
+        file.finish().await?;
+        query.0.extend(file.parameters().iter().skip(before).cloned());
+        let order = read(&query, Some(format), by_name)?;
+        if asked_format(&query) != asked {
+            let text = Text::new("format はファイルより前に置いてください", "put format before the file");
+            return Err(
+                Problem::parameters(vec![Fault::new("format", Reason::File { code: "format-differs", text })]).into()
+            );
+        }
+        Ok::<_, ApiError>(ImportRequest { bytes, today: caller.today(), ..order })
+    };
+    let order = match stored.await {
+        Ok(order) => order,
+        Err(error) => {
+            state.db.write_jobs(tenant, move |conn, tenant| Ok(jobs::delete_chunks(conn, tenant, id)?)).await?;
+            return Err(error);
+        }
+    };
+    let job = work::queued::<ImportWork>(id, &order, &caller.name)?;
+    crate::resources::jobs::store(state, tenant, &job).await?;
+    Ok(job)
+}
+
+const FORMATS: [(&str, Format); 3] = [("csv", Format::Csv), ("ndjson", Format::Ndjson), ("xlsx", Format::Xlsx)];
+
+/// The format that is asked for; that it is one of those that there are is read with the other parameters.
+fn asked_format(query: &Query) -> Option<Format> {
+    let (_, asked) = query.0.iter().find(|(name, _)| name == "format")?;
+    FORMATS.iter().find(|(name, _)| name == asked).map(|(_, format)| *format)
+}
+
+fn read_order(query: &Query, format: Option<Format>, by_name: Option<RecordKind>) -> Result<ImportRequest, ApiError> {
+    query.read(&["kind", "source", "mode", "dry_run", "confirm", "accept_unread_columns", "format"], |fields| {
+        // A workbook says it by the names of its sheets.
+        let is_needed = matches!(format, Some(Format::Csv | Format::Ndjson));
+        let kind = read_kind(fields, by_name, &keys::<RecordKind>(), is_needed);
+        let source = fields.source();
+        read_manner(fields, (kind, source), format)
+    })
+}
+
+/// Reads what a file holds: what the parameter says, or else the file's name.
+pub(crate) fn read_kind(
+    fields: &mut Fields<'_>,
+    by_name: Option<RecordKind>,
+    known: &[&'static str],
+    is_needed: bool,
+) -> Option<Option<RecordKind>> {
+    let by_name = by_name.filter(|kind| known.contains(&kind.key()));
+    let kind = fields.value::<Option<RecordKind>>("kind", None)?.or(by_name);
+    let reason = match kind {
+        None if is_needed => Reason::KindNeeded(known.to_vec()),
+        Some(kind) if !known.contains(&kind.key()) => Reason::NotOneOf(known.to_vec()),
+        _ => return Some(kind),
+    };
+    fields.faults.push(Fault { field: "kind".to_owned(), value: kind.map(|kind| kind.key().to_owned()), reason });
+    None
+}
+
+/// Reads how an import is to be done, of a kind and a source that were read.
+pub(crate) fn read_manner(
+    fields: &mut Fields<'_>,
+    (kind, source): (Option<Option<RecordKind>>, Option<Source>),
+    format: Option<Format>,
+) -> Option<ImportRequest> {
+    let mode = fields.value::<Option<schema::ImportMode>>("mode", None);
+    let dry_run = fields.value::<Option<bool>>("dry_run", None);
+    let confirm = fields.value::<Option<bool>>("confirm", None);
+    let asked = fields.value::<Option<String>>("format", None)?;
+    if asked.is_some_and(|asked| FORMATS.iter().all(|(name, _)| *name != asked)) {
+        fields.faults.push(Fault::new("format", Reason::NotOneOf(FORMATS.map(|(name, _)| name).to_vec())));
+    }
+    let accept_unread_columns = fields.value::<Option<bool>>("accept_unread_columns", None);
+    Some(ImportRequest {
+        kind: kind?,
+        source: source?,
+        mode: mode?.unwrap_or(schema::ImportMode::AllOrNothing),
+        dry_run: dry_run?.unwrap_or(false),
+        confirm: confirm?.unwrap_or(false),
+        accept_unread_columns: accept_unread_columns?.unwrap_or(false),
+        format: format.unwrap_or(Format::Csv),
+        bytes: 0,
+        today: Default::default(),
+        provider_name: None,
+    })
+}
+
+/// Bytes of one part of an upload.
+const CHUNK: usize = 1 << 20;
+
+/// Stores an upload part by part: a job that begins again after a restart finds it.
+async fn store(state: &State, tenant: TenantId, id: JobId, file: &mut Incoming) -> Result<u64, ApiError> {
+    let (mut seq, mut bytes) = (0, 0);
+    let mut chunk = Vec::with_capacity(CHUNK);
+    loop {
+        let piece = file.next().await?;
+        let is_end = piece.is_none();
+        if let Some(piece) = piece {
+            bytes += piece.len() as u64;
+            chunk.extend_from_slice(&piece);
+        }
+        if chunk.len() >= CHUNK || (is_end && !chunk.is_empty()) {
+            let full = Bytes::from(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
+            state
+                .db
+                .write_jobs(tenant, move |conn, tenant| Ok(jobs::insert_chunk(conn, tenant, id, seq, &full)?))
+                .await?;
+            seq += 1;
+        }
+        if is_end {
+            return Ok(bytes);
+        }
+    }
+}
+
+/// The schema of what an import says of a row.
+struct FindingView;
+
+impl PartialSchema for FindingView {
+    fn schema() -> RefOr<Schema> {
+        object("What an import says of a row.")
+            .property("is_warning", flag_schema("Whether the row was taken all the same.", false), true)
+            .property("sheet", text_schema("The sheet, or the file of a folder.", "取引先").or_null(), true)
+            .property("row", whole_schema("The row or line, as the user sees it.", 12).or_null(), true)
+            .property("column", text_schema("The column.", "employee_count").or_null(), true)
+            .property("value", text_schema("What stands there, cut where it is long.", "80名").or_null(), true)
+            .property("code", text_schema("The stable code of the reason.", "not-a-number"), true)
+            .property("detail", text_schema("What is wrong and what to do.", "not a number; write digits only"), true)
+            .into()
+    }
+}
+
+impl ToSchema for FindingView {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Finding".into()
+    }
+}
+
+/// The schema of a page of findings.
+pub(crate) struct FindingList;
+
+impl PartialSchema for FindingList {
+    fn schema() -> RefOr<Schema> {
+        openapi::list_schema("Finding").into()
+    }
+}
+
+impl ToSchema for FindingList {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "FindingList".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((FindingView::name().into_owned(), FindingView::schema()));
+    }
+}
+
+/// List the findings of an import
+///
+/// Each rejected row with its reasons, and each warning, in the order of the file. Role: viewer.
+#[utoipa::path(
+    tag = "imports",
+    params(IdPath<Job>, PageQuery),
+    responses((status = 200, body = FindingList, description = "The page."))
+)]
+#[get("/imports/{id}/findings")]
+async fn list_import_findings(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Job>,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let job = state.db.read(viewer.0.tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
+    let job = job.ok_or(ProblemKind::NotFound)?;
+    list_findings(viewer.0, &state, &request, &query, job.id).await
+}
+
+/// Lists what an import says of rows, of one that whoever asks may see.
+pub(crate) async fn list_findings(
+    caller: Caller,
+    state: &State,
+    request: &HttpRequest,
+    query: &Query,
+    id: JobId,
+) -> Result<HttpResponse, ApiError> {
+    let lang = language(request.headers());
+    let (limit, from) = query.read(&["limit", "cursor"], |fields| {
+        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+        let from = fields.value::<Option<Whole<0, { i32::MAX as i64 }>>>("cursor", None);
+        Some((limit?.map_or(USUAL_LIMIT, Whole::get), from?.map_or(0, |from| from.get() as i32)))
+    })?;
+    let rows = state
+        .db
+        .read(caller.tenant, move |conn, tenant| Ok(jobs::list_findings(conn, tenant, id, from, limit + 1)?))
+        .await?;
+    let next = rows.get(limit as usize).map(|row| row.seq.to_string());
+    let items = rows.iter().take(limit as usize).map(|row| {
+        json!({
+            "is_warning": row.is_warning, "sheet": row.sheet, "row": row.row_number, "column": row.column_name,
+            "value": row.value, "code": row.code, "detail": lang.pick(&row.detail_ja, &row.detail_en),
+        })
+    });
+    Ok(HttpResponse::Ok().json(json!({
+        "items": items.collect::<Vec<_>>(), "next_cursor": next, "count": Value::Null,
+    })))
+}
+
+/// The parameters of the template, for the API document.
+struct TemplateQuery;
+
+impl IntoParams for TemplateQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = "The language of headings, lists and explanations; by Accept-Language where there is none.";
+        vec![openapi::parameter("lang", text, choice_schema(text, &["ja", "en"], "ja"), false)]
+    }
+}
+
+/// Get the import template
+///
+/// A workbook with a sheet for each kind, lists for closed sets, and a sheet that explains each column. Role: viewer.
+#[utoipa::path(
+    tag = "imports",
+    params(TemplateQuery),
+    responses((
+        status = 200, body = inline(openapi::FileBody), description = "The workbook.",
+        content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"
+    ))
+)]
+#[get("/imports/template.xlsx")]
+async fn get_import_template(_: Viewer, request: HttpRequest, query: Query) -> Result<HttpResponse, ApiError> {
+    let asked = query.read(&["lang"], |fields| {
+        let asked = fields.value::<Option<String>>("lang", None)?;
+        if asked.as_deref().is_some_and(|lang| !matches!(lang, "ja" | "en")) {
+            let reason = crate::base::fault::Reason::NotOneOf(vec!["ja", "en"]);
+            fields.faults.push(crate::base::fault::Fault::new("lang", reason));
+        }
+        Some(asked)
+    })?;
+    let lang = match asked.as_deref() {
+        Some("ja") => Lang::Ja,
+        Some("en") => Lang::En,
+        _ => language(request.headers()),
+    };
+    let book = actix_web::web::block(move || template::write(lang)).await.map_err(ApiError::internal)?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+        .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"sonae-template.xlsx\""))
+        .body(book.map_err(ApiError::internal)?))
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(create_import).service(get_import_template).service(list_import_findings);
+}

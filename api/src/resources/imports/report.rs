@@ -1,0 +1,174 @@
+//! What an import says of rows: kept up to a limit, counted beyond it.
+
+use std::sync::Arc;
+
+use schema::jobs::Finding;
+
+use crate::base::fault::Fault;
+use crate::base::text::Text;
+
+/// Where in a file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    /// The sheet of a workbook, or the file of a folder.
+    pub(crate) sheet: Option<String>,
+    /// The row or line, counted from 1 as the user sees it.
+    pub(crate) row: Option<u64>,
+}
+
+/// What is wrong with a file as a whole, and where.
+#[derive(Debug)]
+pub(crate) struct Refusal(Box<(Place, Fault)>);
+
+impl Refusal {
+    pub(crate) fn new(place: Place, fault: Fault) -> Self {
+        Self(Box::new((place, fault)))
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.0.0
+    }
+
+    pub(crate) fn fault(&self) -> &Fault {
+        &self.0.1
+    }
+}
+
+/// What was found, in order of the rows: the first of all, and for each kind how often it was.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    kept: Vec<Kept>,
+    limit: usize,
+    count: u64,
+    groups: Vec<Group>,
+}
+
+/// A finding, its words not written out yet: an import may keep a hundred thousand.
+#[derive(Debug)]
+struct Kept {
+    sheet: Option<Arc<str>>,
+    row: Option<u64>,
+    is_warning: bool,
+    fault: Fault,
+}
+
+/// Findings of one kind in one column of a table.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) sheet: Option<Arc<str>>,
+    pub(crate) code: &'static str,
+    /// The column; empty where a row or the table as a whole is at fault.
+    pub(crate) column: String,
+    pub(crate) is_warning: bool,
+    pub(crate) count: u64,
+    /// The first rows.
+    pub(crate) rows: Vec<u64>,
+    /// What stands in the first of them.
+    pub(crate) value: Option<String>,
+    /// The words of the first of them.
+    pub(crate) detail: Text,
+}
+
+/// Kinds of findings that are told one by one: a file can make up columns.
+const MOST_GROUPS: usize = 100;
+/// Rows that a group names.
+const MOST_ROWS: usize = 10;
+/// The longest name of a column that is kept: in NDJSON anything may be one.
+const LONGEST_COLUMN: usize = 200;
+/// Findings of one statement.
+const BATCH: usize = 500;
+
+impl Findings {
+    pub(crate) fn new(limit: u32) -> Self {
+        Self { kept: Vec::new(), limit: limit as usize, count: 0, groups: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, place: &Place, mut fault: Fault, is_warning: bool) {
+        self.count += 1;
+        if fault.field.len() > LONGEST_COLUMN {
+            fault.field = fault.field.chars().take(LONGEST_COLUMN / 4).chain(['…']).collect();
+        }
+        let code = fault.reason.code();
+        let is_same = |group: &&mut Group| {
+            group.code == code
+                && group.is_warning == is_warning
+                && group.column == fault.field
+                && group.sheet.as_deref() == place.sheet.as_deref()
+        };
+        // The latest first: what is wrong with one row is mostly wrong with the next.
+        let sheet = match self.groups.iter_mut().rev().find(is_same) {
+            Some(group) => {
+                group.count += 1;
+                if group.rows.len() < MOST_ROWS {
+                    group.rows.extend(place.row);
+                }
+                group.sheet.clone()
+            }
+            None => {
+                let sheet: Option<Arc<str>> = place.sheet.as_deref().map(Arc::from);
+                if self.groups.len() < MOST_GROUPS {
+                    self.groups.push(Group {
+                        sheet: sheet.clone(),
+                        code,
+                        column: fault.field.clone(),
+                        is_warning,
+                        count: 1,
+                        rows: place.row.into_iter().collect(),
+                        value: fault.value.clone(),
+                        detail: fault.reason.detail(),
+                    });
+                }
+                sheet
+            }
+        };
+        if self.kept.len() < self.limit {
+            self.kept.push(Kept { sheet, row: place.row, is_warning, fault });
+        }
+    }
+
+    /// How many there are, those not kept included.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// What each kind of finding is, faults first.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
+        let of = |is_warning| self.groups.iter().filter(move |group| group.is_warning == is_warning);
+        of(false).chain(of(true))
+    }
+
+    /// Puts those that were kept in order, table by table and row by row: rows are compared in batches, a little later
+    /// than they are read.
+    pub(crate) fn sort(&mut self) {
+        for table in self.kept.chunk_by_mut(|a, b| a.sheet == b.sheet) {
+            table.sort_by_key(|finding| finding.row);
+        }
+        self.groups.iter_mut().for_each(|group| group.rows.sort_unstable());
+    }
+
+    /// Those that were kept, as they are stored, some at a time.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = Vec<Finding>> {
+        self.kept.chunks(BATCH).enumerate().map(|(batch, kept)| {
+            let stored = kept.iter().enumerate().map(|(place, kept)| {
+                let detail = kept.fault.reason.detail();
+                Finding {
+                    seq: i32::try_from(batch * BATCH + place).unwrap_or(i32::MAX),
+                    is_warning: kept.is_warning,
+                    sheet: kept.sheet.as_deref().map(str::to_owned),
+                    row_number: kept.row.and_then(|row| i64::try_from(row).ok()),
+                    column_name: Some(kept.fault.field.clone()).filter(|field| !field.is_empty()).map(storable),
+                    value: kept.fault.value.clone().map(storable),
+                    code: kept.fault.reason.code().to_owned(),
+                    detail_ja: storable(detail.ja),
+                    detail_en: storable(detail.en),
+                }
+            });
+            stored.collect()
+        })
+    }
+}
+
+/// A text of a file as every database keeps it: PostgreSQL has no NUL in texts.
+pub(super) fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}

@@ -1,0 +1,455 @@
+//! Runs an import: from the stored bytes of its upload, or from a folder.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use chrono::NaiveDate;
+use schema::jobs::{self, JobRow};
+use schema::{
+    Conn, ConnRole, Database, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source, TenantId,
+    Version,
+};
+use scoring::Lang;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::csv::CsvRows;
+use super::engine::{self, Depth, Order, Stop, TableReport};
+use super::ndjson::NdjsonRows;
+use super::report::{Findings, Group, Place, Refusal, storable};
+use super::table::{kind_of_name, words_of};
+use super::xlsx;
+use crate::base::config::Limits;
+use crate::base::fault::{Fault, Reason};
+use crate::base::telemetry::metrics;
+use crate::base::text::Text;
+use crate::files::spill::has_room;
+use crate::queue::outcome::Interrupted;
+use crate::queue::runner::Progress;
+use crate::queue::work::{Attempt, Work};
+
+/// The format of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Format {
+    Csv,
+    Ndjson,
+    Xlsx,
+}
+
+/// What was asked for, as its job keeps it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ImportRequest {
+    pub(crate) kind: Option<RecordKind>,
+    pub(crate) source: Source,
+    pub(crate) mode: ImportMode,
+    pub(crate) dry_run: bool,
+    pub(crate) confirm: bool,
+    /// Whether columns that scores rest on may be left unread.
+    #[serde(default)]
+    pub(crate) accept_unread_columns: bool,
+    pub(crate) format: Format,
+    pub(crate) bytes: u64,
+    /// The buyer's day when it was asked for.
+    pub(crate) today: NaiveDate,
+    /// The provider who sends the rows, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) provider_name: Option<Name>,
+}
+
+impl ImportRequest {
+    fn order(&self, by: Version) -> Order {
+        Order {
+            source: self.source.clone(),
+            mode: self.mode,
+            confirm: self.confirm,
+            takes_unread: self.accept_unread_columns,
+            today: self.today,
+            by,
+            provider: self.provider_name.clone(),
+        }
+    }
+}
+
+impl From<Stop> for Interrupted {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Cancelled => Self::Cancelled,
+            Stop::Failed(error) => error.into(),
+            // Refusals are results, and caught before.
+            Stop::Refused(refusal) => Self::Failed(refusal.fault().reason.code().into()),
+        }
+    }
+}
+
+/// What came of an import.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) state: JobState,
+    pub(crate) is_kept: bool,
+    pub(crate) tables: Vec<TableReport>,
+    pub(crate) failure: Option<Refusal>,
+    pub(crate) findings: Findings,
+    /// Files of a folder that no table is called like.
+    pub(crate) skipped: Vec<String>,
+}
+
+impl Outcome {
+    /// As its job keeps it.
+    fn json(&self) -> String {
+        let failure = self.failure.as_ref().map(|refusal| {
+            let (place, fault) = (refusal.place(), refusal.fault());
+            let detail = fault.reason.detail();
+            failure_json(
+                fault.reason.code(),
+                &detail,
+                place,
+                Some(fault.field.as_str()).filter(|field| !field.is_empty()),
+            )
+        });
+        result_json(self.is_kept, &self.tables, &self.findings, failure)
+    }
+
+    pub(crate) fn sum(&self, count: fn(&TableReport) -> u64) -> u64 {
+        self.tables.iter().map(count).sum()
+    }
+}
+
+fn failure_json(code: &str, detail: &Text, place: &Place, column: Option<&str>) -> Value {
+    json!({
+        "code": code, "detail_ja": storable(detail.ja.clone()), "detail_en": storable(detail.en.clone()),
+        "sheet": place.sheet, "row": place.row, "column": column.map(|column| storable(column.to_owned())),
+    })
+}
+
+fn result_json(is_kept: bool, tables: &[TableReport], findings: &Findings, failure: Option<Value>) -> String {
+    let sum = |count: fn(&TableReport) -> u64| tables.iter().map(count).sum::<u64>();
+    let groups: Vec<Value> = findings.groups().map(group_json).collect();
+    json!({
+        "created": sum(|table| table.created), "updated": sum(|table| table.updated),
+        "unchanged": sum(|table| table.unchanged), "rejected": sum(|table| table.rejected),
+        "ended": sum(|table| table.ended), "is_kept": is_kept, "tables": tables, "finding_count": findings.count(),
+        "finding_groups": groups, "failure": failure,
+    })
+    .to_string()
+}
+
+fn group_json(group: &Group) -> Value {
+    json!({
+        "is_warning": group.is_warning, "code": group.code, "sheet": group.sheet.as_deref(),
+        "column": Some(group.column.as_str()).filter(|column| !column.is_empty()).map(|column| storable(column.to_owned())),
+        "count": group.count, "rows": group.rows, "value": group.value.clone().map(storable),
+        "detail_ja": storable(group.detail.ja.clone()), "detail_en": storable(group.detail.en.clone()),
+    })
+}
+
+/// A stored result as the API shows it.
+fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
+    let pick = |shown: &mut Value| {
+        if let Some(shown) = shown.as_object_mut() {
+            let (ja, en) = (shown.remove("detail_ja"), shown.remove("detail_en"));
+            shown.insert("detail".to_owned(), lang.pick(ja, en).unwrap_or_default());
+        }
+    };
+    if let Some(failure) = stored.get_mut("failure") {
+        pick(failure);
+    }
+    if let Some(result) = stored.as_object_mut() {
+        // Results of earlier versions have none.
+        let groups = result.entry("finding_groups").or_insert_with(|| json!([]));
+        groups.as_array_mut().into_iter().flatten().for_each(pick);
+        result.insert("findings_url".to_owned(), format!("/v1/imports/{id}/findings").into());
+    }
+    stored
+}
+
+/// Why a job failed, with the place in words: `シート「取引先」の3行目、従業員数: …`.
+fn failure_detail(failure: &Value, lang: Lang) -> Value {
+    let text = |name: &str| failure.get(name).and_then(Value::as_str);
+    let Some(detail) = text(lang.pick("detail_ja", "detail_en")) else { return Value::Null };
+    // A column that is missing is named by the detail itself.
+    let column = text("column").filter(|_| failure.get("row").is_some_and(|row| !row.is_null()));
+    let column = column.map(|column| words_of(column).pick(lang).to_owned()).filter(|column| !detail.contains(column));
+    let row = failure.get("row").and_then(Value::as_u64);
+    let place = [
+        text("sheet").map(|sheet| lang.pick(format!("「{sheet}」"), format!("sheet {sheet}"))),
+        row.map(|row| lang.pick(format!("{row}行目"), format!("row {row}"))),
+        column,
+    ];
+    let place: Vec<_> = place.into_iter().flatten().collect();
+    match place.as_slice() {
+        [] => detail.into(),
+        _ => format!("{}: {detail}", place.join(lang.pick("、", ", "))).into(),
+    }
+}
+
+/// Imports a file.
+pub(crate) struct ImportWork {
+    pub(crate) limits: Limits,
+}
+
+impl Work for ImportWork {
+    const KIND: JobKind = JobKind::Import;
+    const UNIT: &'static str = "rows";
+    type Request = ImportRequest;
+
+    /// Its effects, its report and its end are one transaction.
+    fn run(&self, attempt: &Attempt<'_>, request: ImportRequest) -> Result<JobState, Interrupted> {
+        let &Attempt { database, tenant, job, progress } = attempt;
+        let limits = &self.limits;
+        if !has_room(request.bytes)? {
+            return Err(io::Error::from(io::ErrorKind::StorageFull).into());
+        }
+        let (file, lines) = fetch(database, tenant, job.id)?;
+        if request.format != Format::Xlsx {
+            progress.set_total(lines);
+        }
+        let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
+        let order = request.order(by);
+        let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
+        let outcome = database.run(ConnRole::Writer, tenant, |conn| {
+            let outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
+            for findings in outcome.findings.stored() {
+                jobs::insert_findings(conn, tenant, job.id, &findings)?;
+            }
+            jobs::finish(conn, tenant, job, outcome.state, &outcome.json(), Instant::now())?;
+            Ok::<_, Interrupted>(outcome)
+        })?;
+        if !request.dry_run {
+            // Of an import that was undone only the rejected rows count.
+            let kept = |count: u64| if outcome.is_kept { count } else { 0 };
+            for table in &outcome.tables {
+                let counts = [
+                    kept(table.created),
+                    kept(table.updated),
+                    kept(table.unchanged),
+                    table.rejected,
+                    kept(table.ended),
+                ];
+                metrics::rows_imported(table.kind, counts);
+            }
+        }
+        Ok(outcome.state)
+    }
+
+    fn interrupted(code: &str, detail: &Text) -> String {
+        result_json(false, &[], &Findings::new(0), Some(failure_json(code, detail, &Place::default(), None)))
+    }
+
+    fn result_url(job: &JobRow) -> Option<String> {
+        job.result.as_ref().map(|_| format!("/v1/imports/{}/findings", job.id))
+    }
+
+    fn show_request(request: Value) -> Value {
+        request
+    }
+
+    fn show_result(id: JobId, result: Value, lang: Lang) -> Value {
+        result_view(result, id, lang)
+    }
+
+    fn show_failure(failure: &Value, lang: Lang) -> Value {
+        failure_detail(failure, lang)
+    }
+}
+
+/// The bytes of an upload, in a file without a name, and how many lines they are.
+fn fetch(database: &Database, tenant: TenantId, id: JobId) -> Result<(File, u64), Interrupted> {
+    let (mut file, mut lines) = (tempfile::tempfile()?, 0);
+    for seq in 0.. {
+        match database.run(ConnRole::Reader, tenant, |conn| jobs::find_chunk(conn, tenant, id, seq))? {
+            Some(bytes) => {
+                lines += memchr::memchr_iter(b'\n', &bytes).count() as u64;
+                file.write_all(&bytes)?;
+            }
+            None => break,
+        }
+    }
+    Ok((file, lines))
+}
+
+/// What there is to import: the kind where it is known, the format, the name, the bytes.
+type InputFile = (Option<RecordKind>, Format, Option<String>, File);
+
+/// A table that can be read.
+type Table = (RecordKind, Box<dyn engine::Rows>);
+
+/// Opens files, and copies what workbooks hold, without the database.
+fn open(files: Vec<InputFile>, limits: &Limits, progress: &Progress) -> Result<Vec<Table>, Stop> {
+    let mut tables: Vec<Table> = Vec::new();
+    for (kind, format, name, file) in files {
+        let place = || Place { sheet: name.clone(), row: None };
+        let known =
+            || kind.ok_or_else(|| Stop::Refused(Refusal::new(place(), Fault::new("kind", Reason::NothingToImport))));
+        let max_rows = limits.max_rows;
+        match format {
+            Format::Csv => {
+                let kind = known()?;
+                tables.push((kind, Box::new(CsvRows { name, file, max_rows, unknown: Vec::new() })));
+            }
+            Format::Ndjson => {
+                let kind = known()?;
+                tables.push((kind, Box::new(NdjsonRows { name, file, max_rows })));
+            }
+            Format::Xlsx => {
+                let sheets = xlsx::unpack(file, name, kind, limits.xlsx_unpacked_bytes, progress)?;
+                tables.extend(sheets.into_iter().map(|(kind, rows)| (kind, Box::new(rows) as _)));
+            }
+        }
+    }
+    tables.sort_by_key(|(kind, _)| *kind);
+    // Rows of a kind are counted, and told apart from those that are gone, within one table.
+    let twice = tables.windows(2).find_map(|pair| match pair {
+        [(first, _), (second, rows)] if first == second => Some(rows),
+        _ => None,
+    });
+    match twice {
+        None => Ok(tables),
+        Some(rows) => {
+            let place = Place { sheet: rows.name().map(str::to_owned), row: None };
+            Err(Stop::Refused(Refusal::new(place, Fault::new("", Reason::RepeatedTable))))
+        }
+    }
+}
+
+/// Imports tables, in the caller's transaction; keeps all, or nothing.
+fn import_tables(
+    conn: &mut Conn,
+    tenant: TenantId,
+    order: &Order,
+    dry_run: bool,
+    opened: Result<Vec<Table>, Stop>,
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<Outcome, Interrupted> {
+    let mut findings = Findings::new(limits.max_findings);
+    let mut tables = Vec::new();
+    let stopped = conn.rehearse(|conn| {
+        let done = opened.and_then(|opened| {
+            let is_only = opened.len() == 1;
+            for (kind, mut rows) in opened {
+                // A file that is refused for a row near its end would be written up to there, and many times its size.
+                // Tables that refer to suppliers of the same file cannot be read before those are there.
+                let can_be_read = is_only || kind == RecordKind::Suppliers;
+                let depth = match order.mode {
+                    ImportMode::AllOrNothing | ImportMode::Replace if can_be_read => {
+                        let (order, mut none) = ((order, Depth::Read), Findings::new(0));
+                        let read = engine::import(conn, tenant, order, kind, &mut *rows, &mut none, progress)?;
+                        if read.rejected > 0 { Depth::Compare } else { Depth::Write }
+                    }
+                    _ => Depth::Write,
+                };
+                let order = (order, depth);
+                let report = engine::import(conn, tenant, order, kind, &mut *rows, &mut findings, progress)?;
+                tables.push(report);
+            }
+            Ok(())
+        });
+        let is_good = tables.iter().all(|table| table.rejected == 0) || order.mode == ImportMode::AcceptValid;
+        let keep = done.is_ok() && is_good && !dry_run;
+        Ok::<_, Interrupted>((done.map(|()| keep), keep))
+    })?;
+    let (is_kept, mut failure) = match stopped {
+        Ok(is_kept) => (is_kept, None),
+        Err(Stop::Refused(refusal)) => (false, Some(refusal)),
+        Err(stop) => return Err(stop.into()),
+    };
+    let rejected: u64 = tables.iter().map(|table| table.rejected).sum();
+    if failure.is_none() && rejected > 0 && order.mode != ImportMode::AcceptValid {
+        failure = Some(Refusal::new(Place::default(), Fault::new("", Reason::RejectedRows(rejected))));
+    }
+    let state = match (&failure, rejected) {
+        (Some(_), _) => JobState::Failed,
+        (None, 0) => JobState::Succeeded,
+        (None, _) => JobState::PartiallySucceeded,
+    };
+    if failure.is_some() {
+        // Nothing was made, and nothing would be.
+        for table in &mut tables {
+            (table.created, table.updated, table.ended) = (0, 0, 0);
+        }
+    } else if tables.iter().all(TableReport::is_empty) && findings.count() == 0 {
+        findings.push(&Place::default(), Fault::new("", Reason::NoRows), true);
+    }
+    findings.sort();
+    Ok(Outcome { state, is_kept, tables, failure, findings, skipped: Vec::new() })
+}
+
+/// The files of a folder that an import takes, suppliers first, and the names of those that it cannot place.
+fn files_of(folder: &Path) -> io::Result<(Vec<InputFile>, Vec<String>)> {
+    let (mut files, mut skipped) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let format = match ending.as_deref() {
+            Some("csv") => Format::Csv,
+            Some("ndjson" | "jsonl") => Format::Ndjson,
+            Some("xlsx" | "xlsm") => Format::Xlsx,
+            // Tables that cannot be read: they are named, for somebody may take them for imported.
+            Some("xls" | "xlsb" | "ods" | "tsv") => {
+                skipped.extend(name);
+                continue;
+            }
+            _ => continue,
+        };
+        let kind = kind_of_name(stem);
+        if kind.is_some() || (format == Format::Xlsx && !stem.starts_with('~')) {
+            files.push((kind, format, name, File::open(&path)?));
+        } else {
+            skipped.extend(name);
+        }
+    }
+    skipped.sort();
+    files.sort_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
+    Ok((files, skipped))
+}
+
+/// Imports the files of a folder for the command line, and records the job as one that has ended.
+pub(crate) fn import_folder(
+    database: &Database,
+    tenant: TenantId,
+    folder: &Path,
+    request: &ImportRequest,
+    limits: &Limits,
+    progress: &Progress,
+    by: &str,
+) -> Result<Option<Outcome>, Interrupted> {
+    let (files, skipped) = files_of(folder)?;
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let (id, now) = (JobId::new(), Instant::now());
+    let version = Version { recorded_at: now, recorded_by: by.to_owned(), import_id: Some(id) };
+    let order = request.order(version);
+    let tables = open(files, limits, progress);
+    database.run(ConnRole::Writer, tenant, |conn| {
+        let mut outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
+        outcome.skipped = skipped;
+        let job = JobRow {
+            id,
+            kind: JobKind::Import,
+            state: outcome.state,
+            request: serde_json::to_string(request).map_err(|error| Interrupted::Failed(error.into()))?,
+            result: Some(outcome.json()),
+            created_at: now,
+            created_by: by.to_owned(),
+            started_at: Some(now),
+            finished_at: Some(Instant::now()),
+            attempt_count: 1,
+            is_cancel_requested: false,
+            progress_done: None,
+            progress_total: None,
+            stalled_count: 0,
+            last_done: None,
+            traceparent: None,
+        };
+        jobs::insert(conn, tenant, &job)?;
+        for findings in outcome.findings.stored() {
+            jobs::insert_findings(conn, tenant, id, &findings)?;
+        }
+        Ok(Some(outcome))
+    })
+}

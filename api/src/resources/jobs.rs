@@ -1,0 +1,246 @@
+//! Jobs: work that outlasts a request, and survives a restart.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, delete, get};
+use schema::jobs::{self, JobRow};
+use schema::{Job, JobId, JobKind, JobState, TenantId, Whole};
+use scoring::Lang;
+use serde_json::{Value, json};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::http::auth::{Integrator, Viewer};
+use crate::http::extract::{IdPath, Query, language};
+use crate::http::openapi::{self, choice_schema, id_schema, object, text_schema, time_schema, whole_schema};
+use crate::http::page::{MAX_LIMIT, USUAL_LIMIT};
+use crate::http::state::State;
+use crate::records::keys;
+
+/// The schema of a job.
+pub(crate) struct JobView;
+
+impl PartialSchema for JobView {
+    fn schema() -> RefOr<Schema> {
+        let progress = object("How far it is; null unless it runs.")
+            .property("done", whole_schema("So many are done.", 12_000), true)
+            .property("total", whole_schema("Of so many, where that is known.", 25_358).or_null(), true)
+            .property("unit", text_schema("What is counted.", "rows"), true);
+        let failure = object("Why it ended without effect; null if it did not.")
+            .property("code", text_schema("The stable code.", "not-utf-8"), true)
+            .property(
+                "detail",
+                text_schema("What was wrong and what to do.", "not UTF-8; save the file as UTF-8"),
+                true,
+            );
+        let request =
+            crate::resources::imports::request_schema().described("What was asked for, of an import; null of others.");
+        object("A job.")
+            .property("id", id_schema("The id: of the job, and of the import or score run that it makes."), true)
+            .property("kind", choice_schema("What it does.", &keys::<JobKind>(), "import"), true)
+            .property("state", choice_schema("How far it is.", &keys::<JobState>(), "succeeded"), true)
+            .property("progress", progress.or_null(), true)
+            .property("request", request.or_null(), true)
+            .property("result", crate::resources::imports::result_schema().or_null(), true)
+            .property(
+                "result_url",
+                text_schema(
+                    "Where what it made is: findings, a score run, a file; null until then.",
+                    "/v1/score-runs/0199…",
+                )
+                .or_null(),
+                true,
+            )
+            .property("failure", failure.or_null(), true)
+            .property("created_at", time_schema("When it was asked for."), true)
+            .property("created_by", text_schema("The token that asked for it.", "purchasing"), true)
+            .property("started_at", time_schema("When work began.").or_null(), true)
+            .property("finished_at", time_schema("When it ended.").or_null(), true)
+            .property("attempt_count", whole_schema("How often work began; again after a restart.", 1), true)
+            .into()
+    }
+}
+
+impl ToSchema for JobView {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Job".into()
+    }
+}
+
+/// The schema of a page of jobs.
+pub(crate) struct JobList;
+
+impl PartialSchema for JobList {
+    fn schema() -> RefOr<Schema> {
+        openapi::list_schema("Job").into()
+    }
+}
+
+impl ToSchema for JobList {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "JobList".into()
+    }
+}
+
+/// A job as the API shows it.
+pub(crate) fn view(state: &State, job: &JobRow, lang: Lang) -> Value {
+    let details = state.runner.works().details(job, lang);
+    let here = state.runner.progress(job.id).map(|progress| (progress.done(), progress.total()));
+    // A job of another process is as far as that one has last noted.
+    let noted = || {
+        let total = job.progress_total.and_then(|total| u64::try_from(total).ok());
+        job.progress_done.and_then(|done| u64::try_from(done).ok()).map(|done| (done, total))
+    };
+    let progress = here.or_else(noted).filter(|_| job.state == JobState::Running);
+    let progress = progress.map(|(done, total)| json!({ "done": done, "total": total, "unit": details.unit }));
+    json!({
+        "id": job.id, "kind": job.kind, "state": job.state, "progress": progress, "request": details.request,
+        "result": details.result, "result_url": details.result_url, "failure": details.failure,
+        "created_at": job.created_at, "created_by": job.created_by, "started_at": job.started_at,
+        "finished_at": job.finished_at, "attempt_count": job.attempt_count,
+    })
+}
+
+/// Stores a job for the runner.
+pub(crate) async fn store(state: &State, tenant: TenantId, job: &JobRow) -> Result<(), ApiError> {
+    let row = job.clone();
+    state.db.write_jobs(tenant, move |conn, tenant| Ok(jobs::insert(conn, tenant, &row)?)).await?;
+    state.runner.wake();
+    Ok(())
+}
+
+/// Answers where a stored job is.
+pub(crate) fn accepted(state: &State, request: &HttpRequest, job: &JobRow) -> HttpResponse {
+    let mut accepted = HttpResponse::Accepted();
+    accepted.insert_header((header::LOCATION, format!("/v1/jobs/{}", job.id)));
+    answer(accepted, state, request, job)
+}
+
+/// Refuses one job more than a buyer may have open.
+pub(crate) async fn refuse_too_many(state: &State, tenant: TenantId) -> Result<(), ApiError> {
+    let most = i64::from(state.limits.max_open_jobs);
+    let open = state.db.read(tenant, |conn, tenant| Ok(jobs::count_open(conn, tenant)?)).await?;
+    if open < most {
+        return Ok(());
+    }
+    Err(Problem::from(ProblemKind::TooManyJobs)
+        .detail(
+            format!("終わっていないジョブは{most}件までです。終わるのを待ってください"),
+            format!("{most} jobs may be open; wait until some have ended"),
+        )
+        .into())
+}
+
+/// The parameters of the list of jobs, for the API document.
+struct ListJobs;
+
+impl IntoParams for ListJobs {
+    fn into_params(
+        _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+    ) -> Vec<utoipa::openapi::path::Parameter> {
+        let mut parameters = openapi::page_parameters();
+        let state = choice_schema("The state.", &keys::<JobState>(), "running");
+        parameters.push(openapi::parameter("state", "Only those in this state.", state, false));
+        parameters
+    }
+}
+
+/// List jobs
+///
+/// Latest first. Role: viewer.
+#[utoipa::path(tag = "jobs", params(ListJobs), responses((status = 200, body = JobList, description = "The page.")))]
+#[get("/jobs")]
+async fn list_jobs(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let lang = language(request.headers());
+    let (limit, before, wanted) = query.read(&["limit", "cursor", "state"], |fields| {
+        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+        let before = fields.value::<Option<JobId>>("cursor", None);
+        let wanted = fields.value::<Option<JobState>>("state", None);
+        Some((limit?.map_or(USUAL_LIMIT, Whole::get), before?, wanted?))
+    })?;
+    let mut rows = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| Ok(jobs::list(conn, tenant, wanted, before, limit + 1)?))
+        .await?;
+    let is_more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    let next = rows.last().filter(|_| is_more).map(|last| last.id);
+    let items: Vec<_> = rows.iter().map(|job| view(&state, job, lang)).collect();
+    Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": next, "count": Value::Null })))
+}
+
+/// Get a job
+///
+/// Ask again until `finished_at` is there; `result_url` then says where what it made is. The result of an import says how many rows were
+/// created, updated, unchanged, rejected and ended. Role: viewer.
+#[utoipa::path(tag = "jobs", params(IdPath<Job>), responses((status = 200, body = JobView, description = "The job.")))]
+#[get("/jobs/{id}")]
+async fn get_job(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Job>,
+) -> Result<HttpResponse, ApiError> {
+    let found = state.db.read(viewer.0.tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
+    let job = found.ok_or(ProblemKind::NotFound)?;
+    Ok(answer(HttpResponse::Ok(), &state, &request, &job))
+}
+
+/// Answers with a job, and when to ask again while it has not ended.
+pub(crate) fn answer(
+    mut builder: actix_web::HttpResponseBuilder,
+    state: &State,
+    request: &HttpRequest,
+    job: &JobRow,
+) -> HttpResponse {
+    if job.finished_at.is_none() {
+        builder.insert_header((header::RETRY_AFTER, "1"));
+    }
+    builder.json(view(state, job, language(request.headers())))
+}
+
+/// Cancel a job
+///
+/// A job that waits or runs ends without effect, at once or after the rows in hand. Role: integrator.
+#[utoipa::path(
+    tag = "jobs",
+    params(IdPath<Job>),
+    responses((status = 202, body = JobView, description = "Its end was asked for."))
+)]
+#[delete("/jobs/{id}")]
+async fn cancel_job(
+    integrator: Integrator,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Job>,
+) -> Result<HttpResponse, ApiError> {
+    let tenant = integrator.0.tenant;
+    let found = state.db.read(tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
+    let job = found.ok_or(ProblemKind::NotFound)?;
+    if job.finished_at.is_some() {
+        return Err(Problem::from(ProblemKind::WrongState).detail("終わったジョブです", "the job has ended").into());
+    }
+    // Before the database is told: a running import holds its one writer.
+    state.runner.cancel(id.0);
+    let job = state
+        .db
+        .write_jobs(tenant, move |conn, tenant| {
+            jobs::request_cancel(conn, tenant, id.0)?;
+            Ok(jobs::find(conn, tenant, id.0)?)
+        })
+        .await?
+        .ok_or(ProblemKind::NotFound)?;
+    state.runner.wake();
+    Ok(answer(HttpResponse::Accepted(), &state, &request, &job))
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_jobs).service(get_job).service(cancel_job);
+}

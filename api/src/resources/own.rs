@@ -1,0 +1,204 @@
+//! What a supplier sees of itself, and nothing of anybody else.
+
+mod score;
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
+use schema::certifications::Certification;
+use schema::enrollments::Enrollment;
+use schema::incidents::Incident;
+use schema::suppliers::{self, Supplier};
+use schema::{Common, Conn, Stored, SupplierId};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::base::problem::{ApiError, ProblemKind};
+use crate::http::auth::{self, Caller};
+use crate::http::extract::{Documented, Preconditions, Query};
+use crate::http::openapi;
+use crate::http::state::State;
+use crate::records::{self, IfNoneMatch, PageQuery, Resource, Shown, View};
+
+/// A supplier who asks for what the buyer has of it.
+#[derive(Debug, Clone)]
+pub(crate) struct SupplierSelf {
+    pub(crate) caller: Caller,
+    /// The supplier that stands for the firm of the token's.
+    pub(crate) id: SupplierId,
+    /// It, and those merged into it.
+    pub(crate) family: Vec<SupplierId>,
+}
+
+impl FromRequest for SupplierSelf {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let supplier = auth::Supplier::from_request(request, payload);
+        let state = request.app_data::<Data<State>>().cloned();
+        Box::pin(async move {
+            let caller = supplier.await?.0;
+            let state = state.ok_or_else(|| ApiError::internal("no state"))?;
+            let own =
+                caller.supplier_id.ok_or_else(|| ApiError::internal("a supplier's token without the supplier"))?;
+            let read = move |conn: &mut Conn, tenant| {
+                let mut standing = suppliers::references(conn, tenant, [own], None)?;
+                let id = standing.remove(&own).ok_or(ProblemKind::NotFound)?.id;
+                let mut family = suppliers::merged_into(conn, tenant, id, None)?;
+                family.push(id);
+                Ok((id, family))
+            };
+            let (id, family) = state.db.read(caller.tenant, read).await?;
+            Ok(Self { caller, id, family })
+        })
+    }
+}
+
+/// What says who works for the buyer and how, or names other firms.
+const HIDDEN: [&str; 8] = [
+    "source",
+    "external_id",
+    "superseded_at",
+    "recorded_by",
+    "import_id",
+    "retraction_reason",
+    "merged_into_id",
+    "warnings",
+];
+
+/// The schema of a record as the supplier itself sees it.
+struct OwnView<R>(Documented<R>);
+
+impl<R: Resource> PartialSchema for OwnView<R> {
+    fn schema() -> RefOr<Schema> {
+        View::<R>::shape().without(&HIDDEN).described("A record of the supplier itself, as the buyer has it.").into()
+    }
+}
+
+impl<R: Resource> ToSchema for OwnView<R> {
+    fn name() -> Cow<'static, str> {
+        format!("Own{}", R::NAME).into()
+    }
+}
+
+/// The schema of a page of them.
+struct OwnList<R>(Documented<R>);
+
+impl<R: Resource> PartialSchema for OwnList<R> {
+    fn schema() -> RefOr<Schema> {
+        openapi::list_schema(&OwnView::<R>::name()).into()
+    }
+}
+
+impl<R: Resource> ToSchema for OwnList<R> {
+    fn name() -> Cow<'static, str> {
+        format!("Own{}List", R::NAME).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((OwnView::<R>::name().into_owned(), OwnView::<R>::schema()));
+    }
+}
+
+type OwnSupplier = OwnView<Supplier>;
+type OwnEnrollmentList = OwnList<Enrollment>;
+type OwnCertificationList = OwnList<Certification>;
+type OwnIncidentList = OwnList<Incident>;
+
+/// Get one's own record
+///
+/// The supplier that the token is for, as the buyer has it; where it was merged, the one that stands for the firm. Answers If-None-Match
+/// with 304. Role: supplier.
+#[utoipa::path(
+    tag = "own",
+    params(IfNoneMatch),
+    responses((status = 200, body = OwnSupplier, description = "The record; its ETag names the version."))
+)]
+#[get("/own")]
+async fn get_own_supplier(
+    own: SupplierSelf,
+    state: Data<State>,
+    request: HttpRequest,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let shown = state
+        .db
+        .read(own.caller.tenant, move |conn, tenant| {
+            let stored = records::current::<Supplier>(conn, tenant, own.id)?;
+            Ok(Shown::new(&stored, &Default::default(), None).without(&HIDDEN))
+        })
+        .await?;
+    Ok(records::answer_read(&request, shown, None, &preconditions))
+}
+
+/// Lists what holds, or held, of a supplier.
+async fn list<R: Resource>(
+    own: SupplierSelf,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let common = Common { suppliers: Some(own.family), with_ended: true, ..Common::default() };
+    let show = |conn: &mut Conn, tenant, rows: Vec<Stored<R>>| {
+        let shown = records::show_all(conn, tenant, &rows, None)?;
+        Ok(shown.into_iter().map(|shown| shown.without(&HIDDEN)).collect())
+    };
+    records::list_some::<R>(own.caller, state, request, query, common, show).await
+}
+
+/// List one's own enrollments
+///
+/// In お助け隊 services, as the buyer has them now, without what was retracted. Role: supplier.
+#[utoipa::path(tag = "own", params(PageQuery), responses((status = 200, body = OwnEnrollmentList, description = "The page.")))]
+#[get("/own/enrollments")]
+async fn list_own_enrollments(
+    own: SupplierSelf,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    list::<Enrollment>(own, state, request, query).await
+}
+
+/// List one's own certifications
+///
+/// SECURITY ACTION, SCS and ISMS, as the buyer has them now, without what was retracted. Role: supplier.
+#[utoipa::path(tag = "own", params(PageQuery), responses((status = 200, body = OwnCertificationList, description = "The page.")))]
+#[get("/own/certifications")]
+async fn list_own_certifications(
+    own: SupplierSelf,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    list::<Certification>(own, state, request, query).await
+}
+
+/// List one's own incidents
+///
+/// As the buyer has them now, whoever reported them, without what was retracted. Role: supplier.
+#[utoipa::path(tag = "own", params(PageQuery), responses((status = 200, body = OwnIncidentList, description = "The page.")))]
+#[get("/own/incidents")]
+async fn list_own_incidents(
+    own: SupplierSelf,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    list::<Incident>(own, state, request, query).await
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(score::get_own_score).service(score::get_own_score_history);
+    config
+        .service(get_own_supplier)
+        .service(list_own_enrollments)
+        .service(list_own_certifications)
+        .service(list_own_incidents);
+}

@@ -1,0 +1,104 @@
+//! A supplier's own score: its parts, evidence and changes, and nothing of what is others'.
+
+use std::borrow::Cow;
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::SupplierSelf;
+use crate::base::problem::ApiError;
+use crate::http::extract::{Preconditions, Query, answer_unless_known, language};
+use crate::http::page::Cursors;
+use crate::http::state::State;
+use crate::records::IfNoneMatch;
+use crate::resources::score_runs::{HISTORY, HistoryQuery, read_runs};
+use crate::resources::scores::{
+    Basis, HistoryView, Present, Redaction, ScoreDetailView, detail, history_of, of_others,
+};
+
+/// The schema of a supplier's own score.
+struct OwnScore;
+
+impl PartialSchema for OwnScore {
+    fn schema() -> RefOr<Schema> {
+        let text = "The supplier's own score, opened into its sum, to a decimal. What tells of others, of the chain and of the buyer's losses is left out.";
+        ScoreDetailView::shape_for_supplier().described(text).into()
+    }
+}
+
+impl ToSchema for OwnScore {
+    fn name() -> Cow<'static, str> {
+        "OwnScore".into()
+    }
+}
+
+/// The schema of a supplier's own scores over time.
+struct OwnHistory;
+
+impl PartialSchema for OwnHistory {
+    fn schema() -> RefOr<Schema> {
+        HistoryView::shape(&of_others()).into()
+    }
+}
+
+impl ToSchema for OwnHistory {
+    fn name() -> Cow<'static, str> {
+        "OwnScoreHistory".into()
+    }
+}
+
+/// Get one's own score
+///
+/// With its 90% interval, its contributions in words, the evidence it rests on, and what changed since the run before. Role: supplier.
+#[utoipa::path(
+    tag = "own",
+    params(IfNoneMatch),
+    responses((status = 200, body = OwnScore, description = "The score."))
+)]
+#[get("/own/score")]
+pub(super) async fn get_own_score(
+    supplier: SupplierSelf,
+    state: Data<State>,
+    request: HttpRequest,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let (lang, present, id) = (language(request.headers()), Present::of(&state, &supplier.caller), supplier.id);
+    let answer = state
+        .db
+        .read(supplier.caller.tenant, move |conn, tenant| {
+            let basis = Basis::find(conn, tenant, None, &present)?;
+            detail(conn, tenant, &basis, [id, id], Redaction::Others, lang)
+        })
+        .await?;
+    Ok(answer_unless_known(&answer, &preconditions))
+}
+
+/// Get one's own scores over time
+///
+/// One for each run that is kept, those of the latest day first. Role: supplier.
+#[utoipa::path(
+    tag = "own",
+    params(HistoryQuery),
+    responses((status = 200, body = OwnHistory, description = "The page."))
+)]
+#[get("/own/score/history")]
+pub(super) async fn get_own_score_history(
+    supplier: SupplierSelf,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let (present, id) = (Present::of(&state, &supplier.caller), supplier.id);
+    let (path, shared) = (request.path().to_owned(), state.clone());
+    let answer = state
+        .db
+        .read(supplier.caller.tenant, move |conn, tenant| {
+            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &query);
+            let runs = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
+            history_of(conn, tenant, id, runs, Redaction::Others, &cursors, &present)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(answer))
+}

@@ -1,0 +1,370 @@
+//! The portfolio at a glance: grades, losses and SC3's indicators, now and over time.
+
+pub(crate) mod overview;
+
+use std::borrow::Cow;
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+use schema::score_runs::RunRow;
+use schema::scores::{self, ScoreRow};
+use schema::{Conn, RunId, TenantId};
+use scoring::{GRADES, Lang};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::base::problem::ApiError;
+use crate::http::auth::Viewer;
+use crate::http::extract::{Preconditions, Query, answer_unless_known, language};
+use crate::http::openapi::{Shape, array, choice_schema, id_schema, number_schema, object, text_schema, whole_schema};
+use crate::http::page::Cursors;
+use crate::http::state::State;
+use crate::resources::portfolio::overview::{Overview, Part};
+use crate::resources::score_runs::{
+    HISTORY, HistoryQuery, RunQuery, page_of_runs, read_runs, run_properties, write_run,
+};
+use crate::resources::scores::{Basis, Present, basis_properties, explanation, read_facts};
+
+/// A share: its name, where it is, and what it is of.
+type Share = (&'static str, fn(&Overview) -> Option<Part>, &'static str);
+
+/// The shares that indicators are made of.
+const SHARES: [Share; 13] = [
+    ("monitored", |o| Some(o.monitored), "Suppliers with an active お助け隊 enrollment that covers more than nothing"),
+    ("security_action_1", |o| Some(o.security_action_1), "Suppliers with SECURITY ACTION ★1 or ★2"),
+    ("security_action_2", |o| Some(o.security_action_2), "Suppliers with SECURITY ACTION ★2"),
+    (
+        "security_action_1_sme",
+        |o| Some(o.security_action_1_sme),
+        "The same with ★1 or ★2, of micro, small and medium enterprises",
+    ),
+    (
+        "security_action_2_sme",
+        |o| Some(o.security_action_2_sme),
+        "The same with ★2, of micro, small and medium enterprises",
+    ),
+    ("scs_3", |o| Some(o.scs_3), "Suppliers with SCS ★3 or higher"),
+    ("scs_4", |o| Some(o.scs_4), "Suppliers with SCS ★4 or higher"),
+    ("scs_5", |o| Some(o.scs_5), "Suppliers with SCS ★5"),
+    ("isms", |o| Some(o.isms), "Suppliers with an ISMS certificate"),
+    ("reporting", |o| Some(o.reporting), "Suppliers that agreed to report incidents"),
+    (
+        "verified_contacts",
+        |o| o.verified_contacts,
+        "Suppliers with an incident contact verified within 12 months, when it was scored",
+    ),
+    (
+        "without_evidence",
+        |o| Some(o.without_evidence),
+        "Suppliers with no enrollment, certification, agreement or incident",
+    ),
+    ("expired", |o| Some(o.expired), "Enrollments and certificates that are over, of all that began"),
+];
+
+fn part(part: Part) -> Value {
+    json!({ "count": part.count, "of": part.of, "share": part.share() })
+}
+
+fn part_schema(description: &str) -> Shape {
+    object(description)
+        .property("count", whole_schema("Suppliers that meet the indicator.", 78), true)
+        .property("of", whole_schema("Suppliers that it is measured over.", 300), true)
+        .property("share", number_schema("Share, 0 to 1; null if there is nothing to measure.", 0.26).or_null(), true)
+}
+
+/// The numbers of a run, but for those that name suppliers.
+fn numbers(overview: &Overview) -> Map<String, Value> {
+    let grades = |counts: [usize; 5]| -> Value {
+        GRADES.iter().zip(counts).map(|(grade, count)| json!({ "grade": grade, "supplier_count": count })).collect()
+    };
+    let mut out = Map::new();
+    let mut set = |name: &str, value: Value| out.insert(name.to_owned(), value);
+    set("supplier_count", json!(overview.supplier_count));
+    set("grades", grades(overview.grades));
+    set("chain_grades", grades(overview.chain_grades));
+    set("expected_annual_loss_jpy", json!(overview.expected_annual_loss_jpy));
+    set("annual_spend_jpy", json!(overview.annual_spend_jpy));
+    set("monitored_spend_jpy", json!(overview.monitored_spend_jpy));
+    set("monitored_spend_share", json!(overview.monitored_spend_share()));
+    for (name, of, _) in SHARES {
+        set(name, of(overview).map_or(Value::Null, part));
+    }
+    let by_tier = overview.monitored_by_tier.iter();
+    set("monitored_by_tier", by_tier.map(|(tier, found)| json!({ "tier": tier, "monitored": part(*found) })).collect());
+    let by_size = overview.monitored_by_size.iter();
+    set(
+        "monitored_by_size_class",
+        by_size.map(|(size, found)| json!({ "size_class": size, "monitored": part(*found) })).collect(),
+    );
+    set("evidence_age_median_days", json!(overview.evidence_age_median_days));
+    set("sole_source_unmonitored_supplier_count", json!(overview.sole_source_unmonitored_count));
+    set("sole_source_unmonitored_loss_jpy", json!(overview.sole_source_unmonitored_loss_jpy));
+    set("tier_1_supplier_count", json!(overview.tier_1_count));
+    let operators = overview.operators.iter().flatten();
+    let all: usize = operators.clone().map(|(_, count)| count).sum();
+    let operators = operators.map(|(name, count)| {
+        let share = Part { count: *count, of: all }.share();
+        json!({ "provider_name": name, "enrollment_count": count, "share": share })
+    });
+    set("operators", operators.collect());
+    out
+}
+
+fn number_properties(shape: Shape) -> Shape {
+    let grades = |text: &str| {
+        let grade = object("A grade.").property("grade", choice_schema("The grade.", &GRADES, "C"), true).property(
+            "supplier_count",
+            whole_schema("How many suppliers have it.", 129),
+            true,
+        );
+        array(text, grade)
+    };
+    let tier = object("A tier.")
+        .property(
+            "tier",
+            whole_schema(
+                "1 supplies the buyer; 10 stands for 10 and beyond; null if no path to the buyer is recorded.",
+                1,
+            )
+            .or_null(),
+            true,
+        )
+        .property("monitored", part_schema("Monitored ones."), true);
+    let size = object("A size class.")
+        .property("size_class", choice_schema("The size class.", &["micro", "sme", "large", "unknown"], "sme"), true)
+        .property("monitored", part_schema("Monitored ones."), true);
+    let operator = object("An operator.")
+        .property("provider_name", text_schema("Its name; null where it is not known.", "事業者01").or_null(), true)
+        .property("enrollment_count", whole_schema("Active enrollments with it.", 12), true)
+        .property("share", number_schema("Their share of all, 0 to 1.", 0.08).or_null(), true);
+    let yen = |text: &str| number_schema(text, 605_659_058.2);
+    let mut shape = shape
+        .property("supplier_count", whole_schema("All suppliers.", 300), true)
+        .property("grades", grades("By the suppliers' own risk."), true)
+        .property("chain_grades", grades("With what is inherited."), true)
+        .property("expected_annual_loss_jpy", yen("Mean yen a year that the buyer loses."), true)
+        .property("annual_spend_jpy", yen("Yen a year spent with direct suppliers."), true)
+        .property("monitored_spend_jpy", yen("The part of it spent with monitored ones."), true)
+        .property("monitored_spend_share", number_schema("The same as a share, 0 to 1.", 0.287).or_null(), true);
+    for (name, _, text) in SHARES {
+        let found = part_schema(&format!("{text}."));
+        shape = shape.property(name, if name == "verified_contacts" { found.or_null() } else { found }, true);
+    }
+    let age =
+        "Median of the days since the newest evidence of each supplier that has any; 0 while an enrollment is active.";
+    shape
+        .property("monitored_by_tier", array("Monitored suppliers by tier.", tier), true)
+        .property("monitored_by_size_class", array("Monitored suppliers by size class.", size), true)
+        .property("evidence_age_median_days", number_schema(age, 120.0).or_null(), true)
+        .property(
+            "sole_source_unmonitored_supplier_count",
+            whole_schema("Direct suppliers without alternative and without monitoring.", 9),
+            true,
+        )
+        .property("sole_source_unmonitored_loss_jpy", yen("Mean yen a year that the buyer loses through them."), true)
+        .property("tier_1_supplier_count", whole_schema("Suppliers that supply the buyer directly.", 120), true)
+        .property("operators", array("Active enrollments by operator, the most first.", operator), true)
+}
+
+/// The schema of the portfolio.
+struct PortfolioView;
+
+impl PartialSchema for PortfolioView {
+    fn schema() -> RefOr<Schema> {
+        let named = |text: &str| {
+            object(text)
+                .property("supplier_id", id_schema("The supplier."), true)
+                .property("supplier_code", text_schema("Its code.", "S0000062"), true)
+                .property("name", text_schema("Its name.", "備製作所株式会社").or_null(), true)
+                .property("grade", choice_schema("Its grade.", &GRADES, "D"), true)
+        };
+        let loss = named("A supplier whose own incidents cause much loss.")
+            .property("expected_annual_loss_caused_jpy", number_schema("Yen a year.", 21_893_944.0), true)
+            .property("share", number_schema("Of the portfolio's loss, 0 to 1.", 0.036).or_null(), true)
+            .property(
+                "main_loss_reason",
+                text_schema("The largest part of it.", "access to the network").or_null(),
+                true,
+            )
+            .property("main_reason", text_schema("What raises its score most.", "1 harmful incident").or_null(), true);
+        let stops = named("A supplier through which many can be stopped.")
+            .property("tier_1_supplier_count", whole_schema("How many tier-1 suppliers it can stop.", 42), true)
+            .property("share", number_schema("Of all tier-1 suppliers, 0 to 1.", 0.2).or_null(), true);
+        let shape = number_properties(object("The portfolio of a run, in numbers."))
+            .property(
+                "most_loss",
+                array("The ten whose own incidents cause most loss: whom to help first.", loss),
+                true,
+            )
+            .property(
+                "stops_tier_1",
+                array("The ten through which most tier-1 suppliers can be stopped.", stops),
+                true,
+            );
+        basis_properties(shape).into()
+    }
+}
+
+impl ToSchema for PortfolioView {
+    fn name() -> Cow<'static, str> {
+        "Portfolio".into()
+    }
+}
+
+/// The schema of the portfolio over time.
+struct PortfolioHistory;
+
+impl PartialSchema for PortfolioHistory {
+    fn schema() -> RefOr<Schema> {
+        let item = run_properties(number_properties(object("The portfolio as it was.")));
+        let next = text_schema("The `cursor` of the next page; null on the last one.", "cG9z").or_null();
+        let list = object("A page of the portfolio over time, the latest day first.")
+            .property("items", array("One for each run that is kept.", item), true)
+            .property("next_cursor", next, true);
+        basis_properties(list).into()
+    }
+}
+
+impl ToSchema for PortfolioHistory {
+    fn name() -> Cow<'static, str> {
+        "PortfolioHistory".into()
+    }
+}
+
+/// The portfolio in numbers, as a run keeps it.
+pub(crate) fn read_overview(run: &RunRow) -> Result<Overview, ApiError> {
+    serde_json::from_str(&run.portfolio).map_err(ApiError::internal)
+}
+
+/// Get the portfolio
+///
+/// Grades, the expected annual loss and the suppliers that cause most of it, and SC3's indicators: coverage, agreements, contacts, the age of
+/// evidence, sole sources and concentration. Role: viewer.
+#[utoipa::path(
+    tag = "portfolio",
+    params(RunQuery),
+    responses((status = 200, body = PortfolioView, description = "The portfolio."))
+)]
+#[get("/portfolio")]
+async fn get_portfolio(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let (lang, present) = (language(request.headers()), Present::of(&state, &viewer.0));
+    let run = query.read(&["score_run_id"], |fields| fields.value::<Option<RunId>>("score_run_id", None))?;
+    let answer =
+        state.db.read(viewer.0.tenant, move |conn, tenant| portfolio(conn, tenant, run, &present, lang)).await?;
+    Ok(answer_unless_known(&answer, &preconditions))
+}
+
+fn portfolio(
+    conn: &mut Conn,
+    tenant: TenantId,
+    run: Option<RunId>,
+    present: &Present,
+    lang: Lang,
+) -> Result<Value, ApiError> {
+    let basis = Basis::find(conn, tenant, run, present)?;
+    let overview = read_overview(&basis.run)?;
+    let mut out = numbers(&overview);
+    out.insert("most_loss".to_owned(), most_loss(conn, tenant, &basis, &overview, lang)?);
+    out.insert("stops_tier_1".to_owned(), stops_tier_1(conn, tenant, &basis, &overview)?);
+    let mut answer = Value::Object(out);
+    basis.write(&mut answer);
+    Ok(answer)
+}
+
+fn named(row: &ScoreRow) -> Map<String, Value> {
+    let mut out = Map::new();
+    out.insert("supplier_id".to_owned(), json!(row.supplier_id));
+    out.insert("supplier_code".to_owned(), json!(row.supplier_code));
+    out.insert("name".to_owned(), json!(row.name));
+    out.insert("grade".to_owned(), json!(row.grade));
+    out
+}
+
+fn most_loss(
+    conn: &mut Conn,
+    tenant: TenantId,
+    basis: &Basis,
+    overview: &Overview,
+    lang: Lang,
+) -> Result<Value, ApiError> {
+    let mut items = Vec::new();
+    for (code, caused) in &overview.most_loss {
+        let Some(row) = scores::of_code(conn, tenant, basis.run.id, code)? else { continue };
+        let facts = scores::facts(conn, tenant, basis.run.id, &[row.supplier_id])?;
+        let facts = read_facts(facts.get(&row.supplier_id).map_or("", String::as_str))?;
+        let explanation = explanation(&row, &facts);
+        let total = overview.expected_annual_loss_jpy;
+        let mut item = named(&row);
+        item.insert("expected_annual_loss_caused_jpy".to_owned(), json!(caused));
+        item.insert("share".to_owned(), json!((total > 0.0).then(|| caused / total)));
+        let reason = explanation.main_loss().map(|loss| loss.reason(lang));
+        item.insert("main_loss_reason".to_owned(), json!(reason));
+        let reason = explanation.main_reason().map(|part| part.reason(lang));
+        item.insert("main_reason".to_owned(), json!(reason));
+        items.push(Value::Object(item));
+    }
+    Ok(items.into())
+}
+
+fn stops_tier_1(conn: &mut Conn, tenant: TenantId, basis: &Basis, overview: &Overview) -> Result<Value, ApiError> {
+    let mut items = Vec::new();
+    for (code, count) in &overview.stops_tier_1 {
+        let Some(row) = scores::of_code(conn, tenant, basis.run.id, code)? else { continue };
+        let mut item = named(&row);
+        item.insert("tier_1_supplier_count".to_owned(), json!(count));
+        let share = Part { count: *count, of: overview.tier_1_count }.share();
+        item.insert("share".to_owned(), json!(share));
+        items.push(Value::Object(item));
+    }
+    Ok(items.into())
+}
+
+/// Get the portfolio over time
+///
+/// The same numbers for each run that is kept, those of the latest day first. Role: viewer.
+#[utoipa::path(
+    tag = "portfolio",
+    params(HistoryQuery),
+    responses((status = 200, body = PortfolioHistory, description = "The page."))
+)]
+#[get("/portfolio/history")]
+async fn get_portfolio_history(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let present = Present::of(&state, &viewer.0);
+    let (path, shared) = (request.path().to_owned(), state.clone());
+    let answer = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| {
+            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &query);
+            let mut asked = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
+            let basis = Basis::find(conn, tenant, None, &present)?;
+            let (runs, next) = page_of_runs(conn, tenant, &mut asked, &cursors)?;
+            let items = runs.iter().map(|run| {
+                let mut item = numbers(&read_overview(run)?);
+                write_run(run, &mut item);
+                Ok(Value::Object(item))
+            });
+            let items: Vec<Value> = items.collect::<Result<_, ApiError>>()?;
+            let mut answer = json!({ "items": items, "next_cursor": next });
+            basis.write(&mut answer);
+            Ok(answer)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(get_portfolio).service(get_portfolio_history);
+}

@@ -1,0 +1,381 @@
+//! Score runs: the whole portfolio scored as of a day, kept as it was.
+
+mod retention;
+mod run;
+mod schedule;
+mod snapshot;
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use chrono::NaiveDate;
+use schema::score_runs::{self, RunList, RunRow};
+use schema::{Conn, Instant, JobId, RepoError, RunId, ScoreRun, TenantId, Whole, data_states, jobs, portfolio};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) use retention::{EXPORT_DAYS, prune, to_prune};
+pub(crate) use run::{RunRequest, ScoreRunWork, end_of_day, reproduce, run_now};
+pub(crate) use schedule::{AUTOMATIC, Schedule};
+
+use crate::base::fault::{Fault, Reason};
+use crate::base::fields::Fields;
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::http::auth::{Analyst, Viewer};
+use crate::http::extract::{IdPath, JsonBody, Query};
+use crate::http::openapi::{
+    self, Shape, date_schema, flag_schema, id_schema, object, text_schema, time_schema, whole_schema,
+};
+use crate::http::page::{Cursors, MAX_LIMIT, USUAL_LIMIT};
+use crate::http::state::State;
+use crate::queue::work;
+use crate::records::if_none_match;
+
+/// The schema of the body that starts a run.
+struct StartRun;
+
+impl PartialSchema for StartRun {
+    fn schema() -> RefOr<Schema> {
+        let as_of = date_schema("The day to score for, not after the buyer's today; today where there is none.");
+        let known_at = time_schema(
+            "Score as known at this moment. Where there is none: as known now for today, as known at the end of the day for a \
+             past day, and as known now where nothing was known by then.",
+        );
+        object("What to score.")
+            .property("as_of", as_of.or_null(), false)
+            .property("known_at", known_at.or_null(), false)
+            .closed()
+            .into()
+    }
+}
+
+impl ToSchema for StartRun {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "StartScoreRun".into()
+    }
+}
+
+/// The schema of a run.
+struct RunView;
+
+impl PartialSchema for RunView {
+    fn schema() -> RefOr<Schema> {
+        let count = |text: &str, example| whole_schema(text, example);
+        let yen = "What the buyer said a breach of its network costs; null where the model's figure was used.";
+        object("A score run. It never changes; `stale` and `exported_at` alone do.")
+            .property("id", id_schema("The id, also of the job that made it."), true)
+            .property("as_of", date_schema("The day scored for."), true)
+            .property("known_at", time_schema("As known at this moment."), true)
+            .property("scored_at", time_schema("When it was scored."), true)
+            .property("created_by", text_schema("The token that asked, or `automatic`.", "purchasing"), true)
+            .property("is_automatic", flag_schema("Whether it followed from a change or a new day.", true), true)
+            .property("exported_at", time_schema("When it was first exported, which keeps it.").or_null(), true)
+            .property("model_version", text_schema("The model's version.", "2026.1"), true)
+            .property("model_hash", text_schema("The SHA-256 of the model's text.", "61207aee4817…"), true)
+            .property("engine_version", text_schema("The version of Sonae.", "0.1.0"), true)
+            .property("input_hash", text_schema("The SHA-256 of what was scored.", "9f86d081884c…"), true)
+            .property("buyer_breach_loss_jpy", count(yen, 1_000_000_000).or_null(), true)
+            .property("supplier_count", count("Suppliers that were scored.", 1117), true)
+            .property("relationship_count", count("Rows of relationships behind it.", 2210), true)
+            .property("enrollment_count", count("Enrollments behind it.", 1190), true)
+            .property("certification_count", count("Certifications behind it.", 603), true)
+            .property("incident_count", count("Rows of incidents behind it.", 9012), true)
+            .property(
+                "is_trial",
+                flag_schema(
+                    "Whether it stands beside the buyer's scores: by another model, or with a `known_at` that somebody chose.",
+                    false,
+                ),
+                true,
+            )
+            .property("duration_ms", count("How long reading and scoring took, in milliseconds.", 240), true)
+            .property("stale", stale_schema(), true)
+            .into()
+    }
+}
+
+impl ToSchema for RunView {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "ScoreRun".into()
+    }
+}
+
+/// The schema of whether scores are stale.
+pub(crate) fn stale_schema() -> Shape {
+    flag_schema("Whether the data or the model has changed since, or the day scored for is over.", false)
+}
+
+/// The schema of a page of runs.
+struct RunPage;
+
+impl PartialSchema for RunPage {
+    fn schema() -> RefOr<Schema> {
+        openapi::list_schema("ScoreRun").into()
+    }
+}
+
+impl ToSchema for RunPage {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "ScoreRunList".into()
+    }
+}
+
+/// Whether a run's scores are not those of the data as it is, of today and of the model that scores now.
+pub(crate) fn is_stale(run: &RunRow, data_version: i64, model_hash: &str, today: NaiveDate) -> bool {
+    run.is_trial || run.data_version != data_version || run.model_hash != model_hash || run.as_of < today
+}
+
+fn view(run: &RunRow, stale: bool) -> Value {
+    json!({
+        "id": run.id, "as_of": run.as_of, "known_at": run.known_at, "scored_at": run.scored_at,
+        "created_by": run.created_by, "is_automatic": run.is_automatic, "exported_at": run.exported_at,
+        "model_version": run.model_version, "model_hash": run.model_hash, "engine_version": run.engine_version,
+        "input_hash": run.input_hash, "buyer_breach_loss_jpy": run.buyer_breach_loss_jpy,
+        "supplier_count": run.supplier_count, "relationship_count": run.relationship_count,
+        "enrollment_count": run.enrollment_count, "certification_count": run.certification_count,
+        "incident_count": run.incident_count, "duration_ms": run.duration_ms,
+        "is_trial": run.is_trial, "stale": stale,
+    })
+}
+
+/// Start a score run
+///
+/// Scores every supplier and keeps the results, with what they rest on. Ask the job, then `result_url`. A run for a past day scores what was
+/// known then, and leaves the latest scores as they are. What a breach costs the buyer is always what it says now. Role: analyst.
+#[utoipa::path(
+    tag = "score_runs",
+    request_body(content = StartRun, description = "What to score; `{}` scores today."),
+    responses((status = 202, body = crate::resources::jobs::JobView, description = "Accepted; Location names the job."))
+)]
+#[post("/score-runs")]
+async fn start_score_run(
+    analyst: Analyst,
+    state: Data<State>,
+    request: HttpRequest,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let caller = analyst.0;
+    let (as_of, known_at) = read_start(&body, caller.today())?;
+    crate::resources::jobs::refuse_too_many(&state, caller.tenant).await?;
+    let (today, zone) = (caller.today(), caller.time_zone);
+    let run = state
+        .db
+        .read(caller.tenant, move |conn, tenant| {
+            let is_trial = known_at.is_some();
+            let known_at = match known_at {
+                None if as_of < today => known_then(conn, tenant, as_of, zone)?,
+                given => given,
+            };
+            Ok(RunRequest { as_of, known_at, is_automatic: false, is_trial })
+        })
+        .await?;
+    let job = work::queued::<ScoreRunWork>(JobId::new(), &run, &caller.name)?;
+    crate::resources::jobs::store(&state, caller.tenant, &job).await?;
+    Ok(crate::resources::jobs::accepted(&state, &request, &job))
+}
+
+/// The end of a past day; none where nothing was known by then: a portfolio that was registered later is scored as it is.
+pub(crate) fn known_then(
+    conn: &mut Conn,
+    tenant: TenantId,
+    as_of: NaiveDate,
+    zone: chrono_tz::Tz,
+) -> Result<Option<Instant>, RepoError> {
+    let first = portfolio::first_known_at(conn, tenant)?;
+    let end = end_of_day(as_of, zone);
+    Ok(end.filter(|end| first.is_some_and(|first| first <= *end)))
+}
+
+fn read_start(body: &JsonBody, today: NaiveDate) -> Result<(NaiveDate, Option<Instant>), ApiError> {
+    let mut none = ();
+    let mut fields = Fields::new(body.members().cells(), &mut none);
+    fields.expect_only(&["as_of", "known_at"]);
+    let as_of = fields.value::<Option<NaiveDate>>("as_of", None);
+    let known_at = fields.value::<Option<Instant>>("known_at", None);
+    if as_of.flatten().is_some_and(|day| day > today) {
+        fields.faults.push(Fault::new("as_of", Reason::InTheFuture(today)));
+    }
+    if known_at.flatten().is_some_and(|moment| moment > Instant::now()) {
+        fields.faults.push(Fault::new("known_at", Reason::InTheFuture(today)));
+    }
+    match (as_of, known_at, fields.faults) {
+        (Some(as_of), Some(known_at), faults) if faults.is_empty() => Ok((as_of.unwrap_or(today), known_at)),
+        (.., faults) => Err(Problem::body(faults).into()),
+    }
+}
+
+/// The parameters of the list of runs, for the API document.
+struct ListRuns;
+
+impl IntoParams for ListRuns {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = HistoryQuery::into_params(|| None);
+        let text = "`true`: only automatic runs; `false`: only those that somebody started.";
+        parameters.push(openapi::parameter("is_automatic", text, flag_schema(text, false), false));
+        parameters
+    }
+}
+
+/// The parameters of what is followed over runs, for the API document.
+pub(crate) struct HistoryQuery;
+
+impl IntoParams for HistoryQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = openapi::page_parameters();
+        parameters.extend(openapi::as_of_parameters());
+        parameters
+    }
+}
+
+/// The names of these parameters.
+pub(crate) const HISTORY: [&str; 4] = ["limit", "cursor", "as_of_gte", "as_of_lte"];
+
+/// The parameters of what is read of one run, for the API document.
+pub(crate) struct RunQuery;
+
+impl IntoParams for RunQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let run = "The run that is read; the latest one where there is none.";
+        vec![openapi::parameter("score_run_id", run, id_schema(run), false), if_none_match()]
+    }
+}
+
+/// Adds what a thing of some run says of it.
+pub(crate) fn write_run(run: &RunRow, out: &mut Map<String, Value>) {
+    out.insert("score_run_id".to_owned(), json!(run.id));
+    out.insert("as_of".to_owned(), json!(run.as_of));
+    out.insert("scored_at".to_owned(), json!(run.scored_at));
+    out.insert("model_version".to_owned(), json!(run.model_version));
+}
+
+/// What a thing of some run says of it.
+pub(crate) fn run_properties(shape: Shape) -> Shape {
+    shape
+        .property("score_run_id", id_schema("The run."), true)
+        .property("as_of", date_schema("The day scored for."), true)
+        .property("scored_at", time_schema("When it was scored."), true)
+        .property("model_version", text_schema("The model's version.", "2026.1"), true)
+}
+
+/// List score runs
+///
+/// Those of the latest day first. Automatic runs are kept for as long as the settings say. Role: viewer.
+#[utoipa::path(tag = "score_runs", params(ListRuns), responses((status = 200, body = RunPage, description = "The page.")))]
+#[get("/score-runs")]
+async fn list_score_runs(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let today = viewer.0.today();
+    let (path, shared) = (request.path().to_owned(), state.clone());
+    let (items, next) = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| {
+            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &query);
+            let mut asked = query.read(&["limit", "cursor", "as_of_gte", "as_of_lte", "is_automatic"], |fields| {
+                let mut asked = read_runs(fields, &cursors)?;
+                asked.is_automatic = fields.value("is_automatic", None)?;
+                asked.with_trials = true;
+                Some(asked)
+            })?;
+            let (runs, next) = page_of_runs(conn, tenant, &mut asked, &cursors)?;
+            let data_version = data_states::version(conn, tenant)?;
+            let stale = |run: &RunRow| is_stale(run, data_version, shared.model.hash(), today);
+            Ok((runs.iter().map(|run| view(run, stale(run))).collect::<Vec<_>>(), next))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": next, "count": Value::Null })))
+}
+
+/// Reads which runs are asked for: by day, and from where on.
+pub(crate) fn read_runs(fields: &mut Fields<'_>, cursors: &Cursors) -> Option<RunList> {
+    let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+    let as_of_gte = fields.value("as_of_gte", None);
+    let as_of_lte = fields.value("as_of_lte", None);
+    let after = crate::http::page::read_cursor(fields, cursors, |day, id| Some((day.parse().ok()?, id.parse().ok()?)));
+    Some(RunList {
+        as_of_gte: as_of_gte?,
+        as_of_lte: as_of_lte?,
+        is_automatic: None,
+        with_trials: false,
+        after: after?,
+        limit: limit?.map_or(USUAL_LIMIT, Whole::get),
+    })
+}
+
+/// A page of runs, and the cursor of the next one.
+pub(crate) fn page_of_runs(
+    conn: &mut Conn,
+    tenant: TenantId,
+    asked: &mut RunList,
+    cursors: &Cursors,
+) -> Result<(Vec<RunRow>, Option<String>), RepoError> {
+    let limit = asked.limit;
+    asked.limit += 1;
+    let mut runs = score_runs::list(conn, tenant, asked)?;
+    let is_more = runs.len() as i64 > limit;
+    runs.truncate(limit as usize);
+    let next = runs.last().filter(|_| is_more).map(|last| cursors.make(&last.as_of.to_string(), last.id.as_str()));
+    Ok((runs, next))
+}
+
+/// Get a score run
+///
+/// What was scored, by which model and when. Role: viewer.
+#[utoipa::path(tag = "score_runs", params(IdPath<ScoreRun>), responses((status = 200, body = RunView, description = "The run.")))]
+#[get("/score-runs/{id}")]
+async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>) -> Result<HttpResponse, ApiError> {
+    let (today, shared) = (viewer.0.today(), state.clone());
+    let run = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| {
+            let run = score_runs::find(conn, tenant, id.0)?.ok_or(ProblemKind::NotFound)?;
+            let stale = is_stale(&run, data_states::version(conn, tenant)?, shared.model.hash(), today);
+            Ok(view(&run, stale))
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(run))
+}
+
+/// Deletes runs, and the jobs that made them; gives how many inputs went with them.
+pub(crate) fn drop_runs(conn: &mut Conn, tenant: TenantId, runs: &[RunId]) -> Result<usize, RepoError> {
+    let inputs = score_runs::delete(conn, tenant, runs)?;
+    jobs::delete(conn, tenant, &runs.iter().map(|run| run.of()).collect::<Vec<_>>())?;
+    Ok(inputs)
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(start_score_run).service(list_score_runs).service(get_score_run);
+}
+
+#[cfg(test)]
+mod tests {
+    use schema::{ConnRole, SupplierId, suppliers};
+
+    use super::*;
+
+    #[test]
+    fn a_past_day_is_scored_as_known_at_its_end_unless_nothing_was_known_by_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = crate::base::store::Store::embedded(folder.path());
+        let tenant = store.first_tenant();
+        let known = |day: &str| {
+            let day = day.parse().unwrap();
+            let then = |conn: &mut Conn| known_then(conn, tenant, day, chrono_tz::Asia::Tokyo);
+            let then = store.database.run(ConnRole::Reader, tenant, then);
+            then.unwrap().map(|moment| moment.to_string())
+        };
+        assert_eq!(known("2026-03-31"), None, "nothing was ever known");
+        let first = Instant::parse("2026-03-31T23:00:00+09:00").unwrap();
+        let register = |conn: &mut Conn| suppliers::register(conn, tenant, &[SupplierId::new()], first);
+        store.database.run(ConnRole::Writer, tenant, register).unwrap();
+
+        assert_eq!(known("2026-03-30"), None);
+        assert_eq!(known("2026-03-31").as_deref(), Some("2026-03-31T14:59:59.999Z"));
+        assert_eq!(known("2026-06-30").as_deref(), Some("2026-06-30T14:59:59.999Z"));
+    }
+}

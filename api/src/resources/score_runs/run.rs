@@ -1,0 +1,376 @@
+//! Runs a score run: reads, scores, stores.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::time;
+
+use chrono::{Days, NaiveDate, NaiveTime};
+use chrono_tz::Tz;
+use schema::jobs::{self, JobRow};
+use schema::score_runs::{self, RunRow};
+use schema::scores::{self, ScoreRow};
+use schema::{
+    Conn, ConnRole, Database, Instant, JobId, JobKind, JobState, RunId, SupplierId, TenantId, data_states, portfolio,
+    settings,
+};
+use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::{self, Snapshot};
+use crate::base::text::Text;
+use crate::frames::{FrameError, Results};
+use crate::queue::outcome::Interrupted;
+use crate::queue::runner::Progress;
+use crate::queue::work::{self, Attempt, Work};
+use crate::resources::portfolio::overview::{Beside, Overview};
+
+/// What was asked for, as its job keeps it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RunRequest {
+    /// The day to score for.
+    pub(crate) as_of: NaiveDate,
+    /// Scored as known at this moment; as known when it is scored if omitted.
+    pub(crate) known_at: Option<Instant>,
+    /// Whether nobody asked.
+    pub(crate) is_automatic: bool,
+    /// Whether it only tries something, such as another model: the buyer's scores stay as they are.
+    pub(crate) is_trial: bool,
+}
+
+/// The version of what scores.
+const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Bytes of one part of what is stored.
+const CHUNK: usize = 1 << 20;
+/// Reading, scoring, storing.
+const STEPS: u64 = 3;
+
+impl From<FrameError> for Interrupted {
+    fn from(error: FrameError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<ScoreError> for Interrupted {
+    fn from(error: ScoreError) -> Self {
+        match error {
+            ScoreError::Frame(cause) => Self::Failed(cause.into()),
+            ScoreError::NotSettled { .. } | ScoreError::NotFinite { .. } => {
+                Self::Refused("model-out-of-range", Text::new(error.text(Lang::Ja), error.text(Lang::En)))
+            }
+        }
+    }
+}
+
+/// Scores a portfolio.
+pub(crate) struct ScoreRunWork {
+    /// The model that scores.
+    pub(crate) model: Model,
+}
+
+impl Work for ScoreRunWork {
+    const KIND: JobKind = JobKind::ScoreRun;
+    const UNIT: &'static str = "steps";
+    type Request = RunRequest;
+
+    /// What it stores and the job's end are one transaction.
+    fn run(&self, attempt: &Attempt<'_>, request: RunRequest) -> Result<JobState, Interrupted> {
+        let &Attempt { database, tenant, job, progress } = attempt;
+        let model = &self.model;
+        progress.set_total(STEPS);
+        let scored = Scored::new(database, tenant, &request, (job.id.of(), &job.created_by), model, progress)?;
+        database.run(ConnRole::Writer, tenant, |conn| {
+            scored.store(conn, tenant, model, progress)?;
+            jobs::finish(conn, tenant, job, JobState::Succeeded, "{}", Instant::now())?;
+            progress.step(1);
+            Ok::<_, Interrupted>(())
+        })?;
+        let took = time::Duration::from_millis(u64::try_from(scored.run.duration_ms).unwrap_or_default());
+        crate::base::telemetry::metrics::run_scored(took, scored.rows.len());
+        Ok(JobState::Succeeded)
+    }
+
+    fn result_url(job: &JobRow) -> Option<String> {
+        (job.state == JobState::Succeeded).then(|| format!("/v1/score-runs/{}", job.id))
+    }
+}
+
+/// Runs a score run now, for a command, and gives it. Its job is recorded as one that has ended: a service beside it
+/// never sees it at work.
+pub(crate) fn run_now(
+    database: &Database,
+    tenant: TenantId,
+    model: &Model,
+    request: &RunRequest,
+    by: &str,
+) -> Result<RunRow, Interrupted> {
+    let mut job = work::queued::<ScoreRunWork>(JobId::new(), request, by)?;
+    let progress = Progress::default();
+    let scored = Scored::new(database, tenant, request, (job.id.of(), by), model, &progress)?;
+    database.run(ConnRole::Writer, tenant, |conn| {
+        scored.store(conn, tenant, model, &progress)?;
+        (job.state, job.result, job.attempt_count) = (JobState::Succeeded, Some("{}".to_owned()), 1);
+        (job.started_at, job.finished_at) = (Some(job.created_at), Some(Instant::now()));
+        jobs::insert(conn, tenant, &job)?;
+        Ok::<_, Interrupted>(())
+    })?;
+    Ok(scored.run)
+}
+
+/// A portfolio, read and scored, to be stored.
+struct Scored {
+    run: RunRow,
+    rows: Vec<(ScoreRow, String)>,
+    snapshot: Snapshot,
+    /// What was scored, unless it is kept already.
+    archive: Option<File>,
+}
+
+impl Scored {
+    fn new(
+        database: &Database,
+        tenant: TenantId,
+        request: &RunRequest,
+        (id, by): (RunId, &str),
+        model: &Model,
+        progress: &Progress,
+    ) -> Result<Self, Interrupted> {
+        let start = time::Instant::now();
+        let known_at = request.known_at;
+        let (snapshot, breach_loss, data_version, read_at) = database.run(ConnRole::Reader, tenant, |conn| {
+            let breach_loss = settings::find(conn, tenant)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
+            let (data_version, read_at) = (data_states::version(conn, tenant)?, Instant::now());
+            let snapshot = Snapshot::take(conn, tenant, known_at, request.as_of, breach_loss)?;
+            Ok::<_, Interrupted>((snapshot, breach_loss, data_version, read_at))
+        })?;
+        step(progress)?;
+        let portfolio = snapshot.portfolio(breach_loss)?;
+        let scores = scoring::score(&portfolio, model, request.as_of)?;
+        let rows = rows(&portfolio, &scores, |code| snapshot.suppliers.get(code).copied())?;
+        let beside =
+            Beside { operators: snapshot.operators.clone(), verified_contact_count: snapshot.verified_contact_count };
+        let overview = Overview::new(&portfolio, &scores, model, Some(beside))?;
+        step(progress)?;
+        let [supplier_count, relationship_count, enrollment_count, certification_count, incident_count] =
+            snapshot.row_counts;
+        let run = RunRow {
+            id,
+            as_of: request.as_of,
+            known_at: known_at.unwrap_or(read_at),
+            scored_at: Instant::now(),
+            created_by: by.to_owned(),
+            is_automatic: request.is_automatic,
+            exported_at: None,
+            model_version: model.version().to_owned(),
+            model_hash: model.hash().to_owned(),
+            engine_version: ENGINE_VERSION.to_owned(),
+            input_hash: snapshot.hash.clone(),
+            buyer_breach_loss_jpy: breach_loss,
+            data_version,
+            is_trial: request.is_trial,
+            supplier_count,
+            relationship_count,
+            enrollment_count,
+            certification_count,
+            incident_count,
+            duration_ms: i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX),
+            portfolio: serde_json::to_string(&overview).map_err(|error| Interrupted::Failed(error.into()))?,
+        };
+        // Packed before the writer is held, where that is needed.
+        let is_kept =
+            database.run(ConnRole::Reader, tenant, |conn| score_runs::has_input(conn, tenant, &run.input_hash))?;
+        let archive = if is_kept { None } else { Some(snapshot.archive()?) };
+        Ok(Self { run, rows, snapshot, archive })
+    }
+
+    /// Stores the run, in the caller's transaction.
+    fn store(&self, conn: &mut Conn, tenant: TenantId, model: &Model, progress: &Progress) -> Result<(), Interrupted> {
+        let run = &self.run;
+        // Who was deleted meanwhile would have a score that leads to nobody.
+        if data_states::version(conn, tenant)? != run.data_version {
+            let there = portfolio::supplier_ids(conn, tenant)?;
+            if !self.rows.iter().all(|(row, _)| there.contains(&row.supplier_id)) {
+                return Err(Interrupted::Refused(
+                    "data-changed",
+                    Text::new(
+                        "計算中に取引先が削除されました。もう一度始めてください",
+                        "a supplier was deleted meanwhile; start again",
+                    ),
+                ));
+            }
+        }
+        score_runs::keep_model(conn, model.hash(), model.version(), model.text(), run.scored_at)?;
+        if !score_runs::has_input(conn, tenant, &run.input_hash)? {
+            let packed = match &self.archive {
+                Some(archive) => archive.try_clone()?,
+                None => self.snapshot.archive()?,
+            };
+            keep_input(conn, tenant, &run.input_hash, packed)?;
+        }
+        score_runs::insert(conn, tenant, run)?;
+        if run.is_automatic {
+            let replaced = score_runs::automatic(conn, tenant)?.into_iter();
+            let replaced = replaced.filter(|old| old.as_of == run.as_of && old.id != run.id);
+            super::drop_runs(conn, tenant, &replaced.map(|old| old.id).collect::<Vec<_>>())?;
+            super::prune(conn, tenant, run.as_of)?;
+        }
+        for rows in self.rows.chunks(10_000) {
+            if progress.is_cancelled() {
+                return Err(Interrupted::Cancelled);
+            }
+            scores::insert(conn, tenant, run.id, rows)?;
+        }
+        Ok(())
+    }
+}
+
+fn step(progress: &Progress) -> Result<(), Interrupted> {
+    progress.step(1);
+    if progress.is_cancelled() { Err(Interrupted::Cancelled) } else { Ok(()) }
+}
+
+/// The results as they are stored, in order of code, with what explains them.
+fn rows(
+    portfolio: &Portfolio,
+    scores: &Scores,
+    id_of: impl Fn(&str) -> Option<SupplierId>,
+) -> Result<Vec<(ScoreRow, String)>, Interrupted> {
+    let rows = score_rows(scores, &scores.tiers(portfolio)?, id_of)?;
+    let explainer = Explainer::new(scores)?;
+    rows.into_iter()
+        .enumerate()
+        .map(|(place, row)| Ok((row, serde_json::to_string(&explainer.facts(place))?)))
+        .collect::<Result<_, serde_json::Error>>()
+        .map_err(|error| Interrupted::Failed(error.into()))
+}
+
+/// The results as rows.
+fn score_rows(
+    scores: &Scores,
+    tiers: &[Option<u32>],
+    id_of: impl Fn(&str) -> Option<SupplierId>,
+) -> Result<Vec<ScoreRow>, Interrupted> {
+    let results = Results::new(scores)?;
+    let unknown = |code: &str| Interrupted::Failed(format!("no supplier has the code {code:?}").into());
+    (0..results.row_count())
+        .map(|row| {
+            let code = results.text(scoring::name::SUPPLIER_CODE, row);
+            let id = id_of(code).ok_or_else(|| unknown(code))?;
+            let name = Some(results.name(row)).filter(|name| !name.is_empty()).map(str::to_owned);
+            let tier = tiers.get(row).copied().flatten().and_then(|tier| i32::try_from(tier).ok());
+            let texts = [
+                scoring::name::SIZE_CLASS,
+                scoring::name::JSIC_SECTION,
+                scoring::name::GRADE,
+                scoring::name::CHAIN_GRADE,
+            ];
+            let texts = texts.map(|name| results.text(name, row).to_owned());
+            Ok(ScoreRow::new((id, code.to_owned(), name, tier), texts, |name| results.number(name, row)))
+        })
+        .collect()
+}
+
+fn keep_input(conn: &mut Conn, tenant: TenantId, hash: &str, mut archive: File) -> Result<(), Interrupted> {
+    for seq in 0.. {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        (&mut archive).take(CHUNK as u64).read_to_end(&mut chunk)?;
+        if chunk.is_empty() {
+            break;
+        }
+        score_runs::insert_input_chunk(conn, tenant, hash, seq, &chunk)?;
+    }
+    Ok(())
+}
+
+/// The moment at which a day was over in a time zone.
+pub(crate) fn end_of_day(day: NaiveDate, zone: Tz) -> Option<Instant> {
+    let midnight = day.checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN);
+    // Where clocks are set at midnight a day begins later, or twice.
+    let begin = (0..=12).find_map(|quarter_hours| {
+        let time = midnight + chrono::TimeDelta::minutes(15 * quarter_hours);
+        time.and_local_timezone(zone).earliest()
+    })?;
+    Some(Instant::from(begin.to_utc()).after(chrono::TimeDelta::milliseconds(-1)))
+}
+
+/// A kept run and the same scored again.
+pub(crate) struct Reproduced {
+    pub(crate) run: RunRow,
+    /// How many numbers and texts were compared.
+    pub(crate) compared: usize,
+    /// Those that differ: supplier, column, as kept, as scored again.
+    pub(crate) differing: Vec<(String, &'static str, String, String)>,
+}
+
+/// Scores what a run scored again, with the model that it used, and compares every bit; none where there is no such run.
+pub(crate) fn reproduce(
+    database: &Database,
+    tenant: TenantId,
+    id: schema::RunId,
+) -> Result<Option<Reproduced>, Interrupted> {
+    let kept = database.run(ConnRole::Reader, tenant, |conn| {
+        let Some(run) = score_runs::find(conn, tenant, id)? else { return Ok(None) };
+        let model = score_runs::find_model(conn, &run.model_hash)?;
+        let mut archive = tempfile::tempfile()?;
+        for seq in 0.. {
+            let Some(chunk) = score_runs::find_input_chunk(conn, tenant, &run.input_hash, seq)? else { break };
+            archive.write_all(&chunk)?;
+        }
+        archive.rewind()?;
+        let mut rows = Vec::new();
+        scores::each(conn, tenant, id, &scores::ScoreFilter::default(), |row, facts| {
+            rows.push((row, facts));
+            Ok::<_, Interrupted>(())
+        })?;
+        Ok::<_, Interrupted>(Some((run, model, archive, rows)))
+    })?;
+    let Some((run, model, archive, kept)) = kept else { return Ok(None) };
+    let model = model.ok_or_else(|| Interrupted::Failed("the model of the run is not kept".into()))?;
+    let model = Model::parse(&model).map_err(|error| Interrupted::Failed(error.into()))?;
+    let portfolio = snapshot::unpack(archive, run.buyer_breach_loss_jpy)?;
+    let scores = scoring::score(&portfolio, &model, run.as_of)?;
+    let ids: HashMap<_, _> = kept.iter().map(|(row, _)| (row.supplier_code.as_str(), row.supplier_id)).collect();
+    let again = rows(&portfolio, &scores, |code| ids.get(code).copied())?;
+    Ok(Some(compare(run, &kept, &again)))
+}
+
+fn compare(run: RunRow, kept: &[(ScoreRow, String)], again: &[(ScoreRow, String)]) -> Reproduced {
+    let mut reproduced = Reproduced { run, compared: 0, differing: Vec::new() };
+    let mut check = |code: &str, column: &'static str, is_same: bool, texts: [String; 2]| {
+        reproduced.compared += 1;
+        if !is_same {
+            let [kept, again] = texts;
+            reproduced.differing.push((code.to_owned(), column, kept, again));
+        }
+    };
+    check("", "supplier_count", kept.len() == again.len(), [kept.len().to_string(), again.len().to_string()]);
+    for ((old, old_facts), (new, new_facts)) in kept.iter().zip(again) {
+        let code = old.supplier_code.as_str();
+        for name in ["supplier_code", "size_class", "jsic_section", "grade", "chain_grade"] {
+            let texts = [old, new].map(|row| row.text(name).unwrap_or_default().to_owned());
+            check(code, name, old.text(name) == new.text(name), texts);
+        }
+        for name in ScoreRow::NUMBERS {
+            let [old, new] = [old, new].map(|row| row.number(name).unwrap_or(f64::NAN));
+            check(code, name, old.to_bits() == new.to_bits(), [old.to_string(), new.to_string()]);
+        }
+        check(code, "name", old.name == new.name, [old, new].map(|row| row.name.clone().unwrap_or_default()));
+        check(code, "tier", old.tier == new.tier, [old.tier, new.tier].map(|tier| format!("{tier:?}")));
+        check(code, "facts", old_facts == new_facts, [old_facts.clone(), new_facts.clone()]);
+    }
+    reproduced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_ends_where_the_buyers_next_one_begins() {
+        let end = |day: &str, zone: &str| end_of_day(day.parse().unwrap(), zone.parse().unwrap()).unwrap().to_string();
+        assert_eq!(end("2026-09-30", "Asia/Tokyo"), "2026-09-30T14:59:59.999Z");
+        assert_eq!(end("2026-09-30", "America/New_York"), "2026-10-01T03:59:59.999Z");
+        // In Egypt 2026-04-24 begins at one o'clock.
+        assert_eq!(end("2026-04-23", "Africa/Cairo"), "2026-04-23T21:59:59.999Z");
+    }
+}

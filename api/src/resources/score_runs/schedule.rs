@@ -1,0 +1,108 @@
+//! Asks for automatic runs: when what scores rest on has changed, and when a new day has begun.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant as Clock};
+
+use chrono::{NaiveDate, TimeDelta};
+use chrono_tz::Tz;
+use schema::data_states::{self, DataState};
+use schema::{
+    Conn, ConnRole, Database, Instant, JobId, JobKind, RepoError, Scope, TenantId, jobs, score_runs, tenants,
+};
+use tracing::info;
+
+use super::{RunRequest, ScoreRunWork, is_stale};
+use crate::queue::work;
+
+/// How much longer than it should rest changing data goes unscored.
+const PATIENCE: u32 = 10;
+/// After how long it is looked whether a run that was asked for has come to anything.
+const LOOK_AGAIN: Duration = Duration::from_secs(300);
+/// How long asking waits for a writer of another process.
+const MOMENT: Duration = Duration::from_millis(100);
+/// Who asks for automatic runs, as their jobs keep it.
+pub(crate) const AUTOMATIC: &str = "automatic";
+
+/// What is due, and since when.
+pub(crate) struct Schedule {
+    rest: Duration,
+    /// The hash of the model that scores.
+    model_hash: String,
+    due_since: HashMap<TenantId, Clock>,
+    looked_at: HashMap<TenantId, Clock>,
+}
+
+impl Schedule {
+    /// Data is scored once it has rested for so long.
+    pub(crate) fn new(rest: Duration, model_hash: &str) -> Self {
+        Self { rest, model_hash: model_hash.to_owned(), due_since: HashMap::new(), looked_at: HashMap::new() }
+    }
+
+    /// Asks for a run of each buyer whose data has changed and rests, or whose day is a new one; says whether there was
+    /// any. One run stands for all changes before it. A run that failed is asked for again after a while.
+    pub(crate) fn ask(&mut self, database: &Database) -> Result<bool, RepoError> {
+        let all = database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+        let now = Instant::now();
+        let mut has_asked = false;
+        for tenant in all.into_iter().filter(|tenant| tenant.suspended_at.is_none()) {
+            let scored = |conn: &mut Conn| data_states::scored_automatically(conn, tenant.id);
+            let Some(state) = database.run(ConnRole::Reader, tenant.id, scored)? else { continue };
+            // A zone that was valid when the buyer was made is known to the same table of zones.
+            let today = now.day_in(tenant.time_zone.parse::<Tz>().unwrap_or(Tz::UTC));
+            let is_new = state.asked_version != Some(state.data_version) || state.asked_for_on != Some(today);
+            let was_looked_at = self.looked_at.get(&state.tenant).is_some_and(|at| at.elapsed() < LOOK_AGAIN);
+            if !is_new && was_looked_at {
+                self.due_since.remove(&state.tenant);
+                continue;
+            }
+            // A run that is under way may be just this one: what it leaves is looked at once it has ended.
+            let has_open = |conn: &mut Conn| jobs::has_open(conn, state.tenant, JobKind::ScoreRun);
+            if self.is_resting(&state, now) && !database.run(ConnRole::Reader, tenant.id, has_open)? {
+                match self.ask_for(database, &state, today) {
+                    // Another process is importing: its data does not rest yet.
+                    Err(RepoError::Busy(_)) if database.is_shared() => continue,
+                    asked => has_asked |= asked?,
+                }
+                self.due_since.remove(&state.tenant);
+                self.looked_at.insert(state.tenant, Clock::now());
+            }
+        }
+        Ok(has_asked)
+    }
+
+    fn is_resting(&mut self, state: &DataState, now: Instant) -> bool {
+        let since = *self.due_since.entry(state.tenant).or_insert_with(Clock::now);
+        let rest = TimeDelta::from_std(self.rest).unwrap_or(TimeDelta::MAX);
+        state.changed_at.after(rest) <= now || since.elapsed() >= self.rest * PATIENCE
+    }
+
+    /// Adds the job of a run, unless just this was scored; says whether it did.
+    fn ask_for(&self, database: &Database, state: &DataState, today: NaiveDate) -> Result<bool, RepoError> {
+        let is_needed = |conn: &mut Conn| {
+            let latest = score_runs::latest(conn, state.tenant)?;
+            let is_scored = latest.is_some_and(|run| !is_stale(&run, state.data_version, &self.model_hash, today));
+            Ok::<_, RepoError>(!is_scored)
+        };
+        let was_asked = state.asked_version == Some(state.data_version) && state.asked_for_on == Some(today);
+        // The writer is only asked for where there is something to write.
+        if was_asked && !database.run(ConnRole::Reader, state.tenant, is_needed)? {
+            return Ok(false);
+        }
+        let request = RunRequest { as_of: today, known_at: None, is_automatic: true, is_trial: false };
+        let job = work::queued::<ScoreRunWork>(JobId::new(), &request, AUTOMATIC)
+            .map_err(|error| RepoError::Failed(error.to_string().into()))?;
+        // Another process may be asking as well: of a buyer's writers one follows the other.
+        database.with_patience(MOMENT).run(ConnRole::Writer, state.tenant, |conn| {
+            if jobs::has_open(conn, state.tenant, JobKind::ScoreRun)? {
+                return Ok(false);
+            }
+            data_states::note_asked(conn, state.tenant, state.data_version, today)?;
+            if !is_needed(conn)? {
+                return Ok(false);
+            }
+            info!(job_id = %job.id, "the data has changed, or a day has begun: scores follow");
+            jobs::insert(conn, state.tenant, &job)?;
+            Ok(true)
+        })
+    }
+}

@@ -1,0 +1,329 @@
+//! Scores: looked up, listed, opened into their sums, and followed over time.
+
+mod lookup;
+mod one;
+mod view;
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+use chrono::NaiveDate;
+use schema::score_runs::{self, RunRow};
+use schema::scores::{self, ScoreFilter, ScorePage, ScoreRow, ScoreSort};
+use schema::{Conn, RunId, SupplierId, TenantId, UpTo, Whole, Yen, data_states};
+use scoring::GRADES;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(crate) use one::{
+    CHANGES_OF_OTHERS, EVIDENCE_OF_OTHERS, Redaction, detail, explanation, history_of, of_others, read_facts,
+};
+pub(crate) use view::{HistoryView, ScoreDetailView, ScoreListView, basis_properties, score_json};
+
+use crate::base::fault::{Fault, Reason};
+use crate::base::fields::Fields;
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::http::auth::{Caller, Viewer};
+use crate::http::extract::Query;
+use crate::http::openapi::{self, choice_schema, id_schema, number_schema, text_schema};
+use crate::http::page::{Cursors, MAX_LIMIT, USUAL_LIMIT, links, read_cursor};
+use crate::http::state::State;
+use crate::records::{read_sort, read_word, sorts};
+use crate::resources::score_runs::{is_stale, write_run};
+
+/// What scores are held against: the buyer's day, and the model that scores now.
+pub(crate) struct Present {
+    today: NaiveDate,
+    model_hash: String,
+}
+
+impl Present {
+    pub(crate) fn of(state: &State, caller: &Caller) -> Self {
+        Self { today: caller.today(), model_hash: state.model.hash().to_owned() }
+    }
+}
+
+/// The run that an answer draws on.
+pub(crate) struct Basis {
+    pub(crate) run: RunRow,
+    pub(crate) stale: bool,
+}
+
+impl Basis {
+    /// The run asked for, or the latest one.
+    pub(crate) fn find(
+        conn: &mut Conn,
+        tenant: TenantId,
+        wanted: Option<RunId>,
+        present: &Present,
+    ) -> Result<Self, ApiError> {
+        let run = match wanted {
+            Some(id) => score_runs::find(conn, tenant, id)?.ok_or(ProblemKind::NotFound)?,
+            None => score_runs::latest(conn, tenant)?.ok_or(ProblemKind::NotScored)?,
+        };
+        let stale = is_stale(&run, data_states::version(conn, tenant)?, &present.model_hash, present.today);
+        Ok(Self { run, stale })
+    }
+
+    /// Adds what every answer with scores says of them.
+    pub(crate) fn write(&self, out: &mut Value) {
+        let Some(out) = out.as_object_mut() else { return };
+        write_run(&self.run, out);
+        out.insert("stale".to_owned(), json!(self.stale));
+    }
+}
+
+/// The names of the filters, which lists and exports share.
+pub(crate) const FILTERS: [&str; 14] = [
+    "score_run_id",
+    "grade",
+    "chain_grade",
+    "jsic_section",
+    "size_class",
+    "tier",
+    "risk_score_gte",
+    "risk_score_lte",
+    "chain_score_gte",
+    "chain_score_lte",
+    "expected_annual_loss_direct_jpy_gte",
+    "expected_annual_loss_direct_jpy_lte",
+    "expected_annual_loss_caused_jpy_gte",
+    "expected_annual_loss_caused_jpy_lte",
+];
+
+const SIZES: [&str; 4] = ["micro", "sme", "large", "unknown"];
+/// JSIC sections, and `unknown`.
+const SECTIONS: [&str; 21] =
+    ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "unknown"];
+/// Deeper than chains are.
+const DEEPEST: i64 = 1000;
+
+/// The parameters of the filters, for the API document.
+pub(crate) fn filter_parameters() -> Vec<Parameter> {
+    let mut parameters = Vec::new();
+    let run = "The run whose scores are read; the latest one where there is none.";
+    parameters.push(openapi::parameter("score_run_id", run, id_schema(run), false));
+    let mut several = |name: &str, one: &str, text: &str, example: &str| {
+        let text = format!("{text}; several with commas.");
+        let shape = text_schema(&text, example).max_length(200).pattern(format!("^{one}(,{one})*$"));
+        parameters.push(openapi::parameter(name, &text, shape, false));
+    };
+    several("grade", "[A-E]", "Of these grades", "D,E");
+    several("chain_grade", "[A-E]", "Of these chain grades", "D,E");
+    several("jsic_section", "([A-T]|unknown)", "In these sections (A to T, `unknown`)", "E,G");
+    several("size_class", "(micro|sme|large|unknown)", "Of these sizes (micro, sme, large, `unknown`)", "micro,sme");
+    several("tier", "([1-9][0-9]{0,2}|1000)", "In these tiers: 1 supplies the buyer, 2 supplies those", "1,2");
+    for (column, text, example) in [
+        ("risk_score", "risk score", 60.0),
+        ("chain_score", "chain score", 60.0),
+        ("expected_annual_loss_direct_jpy", "expected annual loss through it, in yen,", 1_000_000.0),
+        ("expected_annual_loss_caused_jpy", "expected annual loss that it causes, in yen,", 1_000_000.0),
+    ] {
+        for (suffix, bound) in [("gte", "or more"), ("lte", "or less")] {
+            let text = format!("With a {text} of so much {bound}.");
+            let shape = match column.ends_with("_jpy") {
+                true => openapi::whole_schema(&text, example as i64).range(0, 1_000_000_000_000_000),
+                false => number_schema(&text, example).range(0, 100),
+            };
+            parameters.push(openapi::parameter(&format!("{column}_{suffix}"), &text, shape, false));
+        }
+    }
+    parameters
+}
+
+/// Which scores are asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Asked {
+    pub(crate) run: Option<RunId>,
+    pub(crate) filter: ScoreFilter,
+}
+
+/// Reads the filters.
+pub(crate) fn read_filter(fields: &mut Fields<'_>) -> Option<Asked> {
+    let run = fields.value("score_run_id", None);
+    let grades = several(fields, "grade", &GRADES);
+    let chain_grades = several(fields, "chain_grade", &GRADES);
+    let jsic_sections = several(fields, "jsic_section", &SECTIONS);
+    let size_classes = several(fields, "size_class", &SIZES);
+    let tiers = tiers(fields);
+    let score =
+        |fields: &mut Fields<'_>, name: &str| Some(fields.value::<Option<UpTo<100>>>(name, None)?.map(UpTo::get));
+    let risk_score = [score(fields, "risk_score_gte"), score(fields, "risk_score_lte")];
+    let chain_score = [score(fields, "chain_score_gte"), score(fields, "chain_score_lte")];
+    let yen = |fields: &mut Fields<'_>, name: &str| {
+        Some(fields.value::<Option<Yen>>(name, None)?.map(|yen| yen.get() as f64))
+    };
+    let direct = ["gte", "lte"].map(|bound| yen(fields, &format!("expected_annual_loss_direct_jpy_{bound}")));
+    let caused = ["gte", "lte"].map(|bound| yen(fields, &format!("expected_annual_loss_caused_jpy_{bound}")));
+    let both = |[from, to]: [Option<Option<f64>>; 2]| Some([from?, to?]);
+    Some(Asked {
+        run: run?,
+        filter: ScoreFilter {
+            grades: grades?,
+            chain_grades: chain_grades?,
+            jsic_sections: jsic_sections?,
+            size_classes: size_classes?,
+            tiers: tiers?,
+            risk_score: both(risk_score)?,
+            chain_score: both(chain_score)?,
+            loss_direct_jpy: both(direct)?,
+            loss_caused_jpy: both(caused)?,
+        },
+    })
+}
+
+/// Reads several of a closed set.
+fn several(fields: &mut Fields<'_>, name: &str, known: &[&'static str]) -> Option<Vec<String>> {
+    let Some(text) = fields.value::<Option<String>>(name, None)? else { return Some(Vec::new()) };
+    let given: Vec<String> = text.split(',').map(|word| word.trim().to_owned()).collect();
+    let unknown: Vec<_> = given.iter().filter(|word| !known.contains(&word.as_str())).collect();
+    for word in &unknown {
+        let reason = Reason::NotOneOf(known.to_vec());
+        fields.faults.push(Fault { field: name.to_owned(), value: Some((*word).clone()), reason });
+    }
+    unknown.is_empty().then_some(given)
+}
+
+fn tiers(fields: &mut Fields<'_>) -> Option<Vec<i32>> {
+    let Some(text) = fields.value::<Option<String>>("tier", None)? else { return Some(Vec::new()) };
+    let mut tiers = Vec::new();
+    for word in text.split(',').map(str::trim) {
+        match word.parse::<i64>() {
+            Ok(tier) if (1..=DEEPEST).contains(&tier) => tiers.push(tier as i32),
+            _ => {
+                let reason = Reason::Value(schema::ValueError::OutOfRange(1.0, DEEPEST as f64));
+                fields.faults.push(Fault { field: "tier".to_owned(), value: Some(word.to_owned()), reason });
+                return None;
+            }
+        }
+    }
+    Some(tiers)
+}
+
+/// The parameters of the list of scores, for the API document.
+struct ListScores;
+
+impl IntoParams for ListScores {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = openapi::page_parameters();
+        let sorts = sorts::<ScoreSort>();
+        let sorts: Vec<&str> = sorts.iter().map(String::as_str).collect();
+        let text = "The order, `-` before it from highest to lowest; equal ones by id. By the buyer's code where there is none.";
+        parameters.push(openapi::parameter("sort", text, choice_schema(text, &sorts, "-risk_score"), false));
+        let text = "`exact` counts all that the filters let through.";
+        parameters.push(openapi::parameter("count", text, choice_schema(text, &["exact"], "exact"), false));
+        parameters.extend(filter_parameters());
+        parameters
+    }
+}
+
+/// List scores
+///
+/// Of the latest run, or of another one. A cursor stays with the run that it began with; where newer scores have taken its place, the answer
+/// says to begin again. Role: viewer.
+#[utoipa::path(tag = "scores", params(ListScores), responses((status = 200, body = ScoreListView, description = "The page.")))]
+#[get("/scores")]
+async fn list_scores(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let present = Present::of(&state, &viewer.0);
+    let (path, shared, asked_query) = (request.path().to_owned(), state.clone(), query.clone());
+    let (answer, next) = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| {
+            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &asked_query);
+            let (asked, page, with_count) = read_list(&asked_query, &cursors)?;
+            list(conn, tenant, asked, page, with_count, &present, &cursors)
+        })
+        .await?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::LINK, links(&request, &query, next.as_deref())));
+    Ok(response.json(answer))
+}
+
+/// A page as its cursor has it: the run that it goes on in, and the place.
+type Place = Option<(RunId, String, SupplierId)>;
+
+/// A list as asked for: which scores, which part of them and in which run that began, and whether to count.
+type AskedList = (Asked, (ScorePage, Option<RunId>), bool);
+
+fn read_list(query: &Query, cursors: &Cursors) -> Result<AskedList, ApiError> {
+    let known: Vec<_> = ["limit", "cursor", "sort", "count"].into_iter().chain(FILTERS).collect();
+    query.read(&known, |fields| {
+        let asked = read_filter(fields);
+        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+        let sort = read_sort::<ScoreSort>(fields);
+        let with_count = read_word(fields, "count", &["exact"]);
+        let after: Option<Place> = read_cursor(fields, cursors, |key, id| {
+            let (run, key) = key.split_at_checked(36)?;
+            Some((run.parse().ok()?, key.to_owned(), id.parse().ok()?))
+        });
+        let (sort, is_descending) = sort?;
+        let (run, after) = match after? {
+            Some((run, key, id)) => (Some(run), Some((key, id))),
+            None => (None, None),
+        };
+        let limit = limit?.map_or(USUAL_LIMIT, Whole::get);
+        let page = ScorePage { sort: Some(sort.unwrap_or(ScoreSort::SupplierCode)), is_descending, after, limit };
+        Some((asked?, (page, run), with_count))
+    })
+}
+
+fn list(
+    conn: &mut Conn,
+    tenant: TenantId,
+    asked: Asked,
+    (mut page, begun): (ScorePage, Option<RunId>),
+    with_count: bool,
+    present: &Present,
+    cursors: &Cursors,
+) -> Result<(Value, Option<String>), ApiError> {
+    // In another run the place of the cursor would be another: suppliers would be left out, or come twice.
+    if let Some(run) = begun
+        && score_runs::find(conn, tenant, run)?.is_none()
+    {
+        return Err(Problem::parameters(vec![Fault::new("cursor", Reason::ScoresReplaced)]).into());
+    }
+    let basis = Basis::find(conn, tenant, begun.or(asked.run), present)?;
+    let (run, limit) = (basis.run.id, page.limit);
+    page.limit += 1;
+    let mut rows = scores::list(conn, tenant, run, &asked.filter, &page)?;
+    let is_more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    let sort = page.sort.unwrap_or(ScoreSort::SupplierCode);
+    let place = |row: &ScoreRow| cursors.make(&format!("{run}{}", sort.key(row)), row.supplier_id.as_str());
+    let next = rows.last().filter(|_| is_more).map(place);
+    let count = match with_count {
+        true => Some(scores::count(conn, tenant, run, &asked.filter)?),
+        false => None,
+    };
+    let items: Vec<Value> = rows.iter().map(score_json).collect();
+    let mut answer = json!({ "items": items, "next_cursor": next, "count": count });
+    basis.write(&mut answer);
+    Ok((answer, next))
+}
+
+/// Says that a supplier is not among those that a run has scored.
+pub(crate) fn not_in_run(basis: &Basis) -> ApiError {
+    let (day, id) = (basis.run.as_of, basis.run.id);
+    Problem::from(ProblemKind::NotScored)
+        .detail(
+            format!("{day}時点のスコア（{id}）にこの取引先はありません。新しく登録されたか、その時点で対象外です"),
+            format!("the scores as of {day} ({id}) do not have this supplier; it was registered later, or archived"),
+        )
+        .into()
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config
+        .service(list_scores)
+        .service(lookup::get_score_by_code)
+        .service(lookup::look_up_scores)
+        .service(one::get_score)
+        .service(one::get_score_history);
+}

@@ -1,0 +1,267 @@
+//! Scores by the codes that purchasing systems know.
+
+use std::collections::HashMap;
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use schema::{Conn, Record, RunId, SupplierCode, SupplierId, SystemName, TenantId, scores, supplier_codes, suppliers};
+use serde_json::{Value, json};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use super::{Basis, Present, Redaction, ScoreDetailView, basis_properties, detail, score_json};
+use crate::base::fault::{Fault, Reason, WITHIN};
+use crate::base::fields::{Cell, FieldValue, Fields};
+use crate::base::problem::{ApiError, Problem};
+use crate::base::text::Text;
+use crate::http::auth::{Integrator, Viewer};
+use crate::http::extract::{JsonBody, Preconditions, Query, answer_unless_known, language};
+use crate::http::openapi::{array_of_up_to, choice_schema, object, one_or_null, text_schema};
+use crate::http::state::State;
+use crate::resources::score_runs::RunQuery;
+use crate::resources::suppliers::{AnyCodeQuery, unknown_code};
+
+/// The most codes of one look-up.
+const MOST_CODES: usize = 1000;
+
+/// The parameters of a score by code, for the API document.
+struct CodeScoreQuery;
+
+impl IntoParams for CodeScoreQuery {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = AnyCodeQuery::into_params(&place);
+        parameters.extend(RunQuery::into_params(place));
+        parameters
+    }
+}
+
+/// Where codes are looked for: in the buyer's own, or in those of a purchasing system.
+#[derive(Debug, Clone)]
+struct Book {
+    system: Option<SystemName>,
+    company: Option<SystemName>,
+}
+
+impl Book {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let system = fields.value::<Option<SystemName>>("system", None);
+        let company = fields.value::<Option<SystemName>>("company", None);
+        if matches!((&system, &company), (Some(None), Some(Some(_)))) {
+            fields.faults.push(Fault::new("system", Reason::Model(scoring::Reason::MissingValue)));
+        }
+        Some(Self { system: system?, company: company? })
+    }
+
+    /// The suppliers that codes lead to, each with the one that stands for the firm now.
+    fn find(
+        &self,
+        conn: &mut Conn,
+        tenant: TenantId,
+        codes: &[SupplierCode],
+    ) -> Result<HashMap<String, [SupplierId; 2]>, ApiError> {
+        let keys: Vec<String> = match &self.system {
+            None => codes.iter().map(ToString::to_string).collect(),
+            Some(system) => codes
+                .iter()
+                .map(|code| supplier_codes::SupplierCode::key(system, self.company.as_ref(), code))
+                .collect(),
+        };
+        let source = schema::Source::manual();
+        let found: Vec<(String, SupplierId)> = match &self.system {
+            None => suppliers::Supplier::with_keys(conn, tenant, &source, &keys, None)?
+                .into_iter()
+                .map(|found| (found.meta.record_key, found.meta.id))
+                .collect(),
+            Some(_) => supplier_codes::SupplierCode::with_keys(conn, tenant, &source, &keys, None)?
+                .into_iter()
+                .map(|found| (found.meta.record_key, found.attributes.supplier_id))
+                .collect(),
+        };
+        let standing = suppliers::references(conn, tenant, found.iter().map(|(_, id)| *id), None)?;
+        let found: HashMap<String, [SupplierId; 2]> =
+            found.into_iter().filter_map(|(key, id)| Some((key, [id, standing.get(&id)?.id]))).collect();
+        let of_key = |(code, key): (&SupplierCode, String)| Some((code.to_string(), *found.get(&key)?));
+        Ok(codes.iter().zip(keys).filter_map(of_key).collect())
+    }
+}
+
+/// Get a score by a code
+///
+/// By the buyer's own code, or by that of a purchasing system (`system`, and `company` where it has several). Role: viewer.
+#[utoipa::path(
+    tag = "scores",
+    params(CodeScoreQuery),
+    responses((status = 200, body = ScoreDetailView, description = "The score."))
+)]
+#[get("/scores/by-code")]
+pub(super) async fn get_score_by_code(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let (lang, present) = (language(request.headers()), Present::of(&state, &viewer.0));
+    let (code, book, run) = query.read(&["code", "system", "company", "score_run_id"], |fields| {
+        let code = fields.value::<SupplierCode>("code", None);
+        let book = Book::read(fields);
+        let run = fields.value::<Option<RunId>>("score_run_id", None);
+        Some((code?, book?, run?))
+    })?;
+    let answer = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| {
+            let found = book.find(conn, tenant, std::slice::from_ref(&code))?;
+            let supplier = found.into_values().next().ok_or_else(|| unknown_code(&code))?;
+            let basis = Basis::find(conn, tenant, run, &present)?;
+            detail(conn, tenant, &basis, supplier, Redaction::None, lang)
+        })
+        .await?;
+    Ok(answer_unless_known(&answer, &preconditions))
+}
+
+/// The schema of the body of a look-up.
+struct LookUp;
+
+impl PartialSchema for LookUp {
+    fn schema() -> RefOr<Schema> {
+        let code = text_schema("A code.", "S0000001").min_length(1).max_length(64);
+        let system = "The purchasing system that uses the codes; the buyer's own codes where there is none.";
+        let run = "The run whose scores are read; the latest one where there is none.";
+        object("Which suppliers are looked up.")
+            .property("codes", array_of_up_to(MOST_CODES, "The codes.", code), true)
+            .property("system", text_schema(system, "sap").max_length(64).or_null(), false)
+            .property("company", text_schema("The company within the system.", "1000").max_length(64).or_null(), false)
+            .property("score_run_id", crate::http::openapi::id_schema(run).or_null(), false)
+            .closed()
+            .into()
+    }
+}
+
+impl ToSchema for LookUp {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "LookUpScores".into()
+    }
+}
+
+const STATES: [&str; 3] = ["found", "not_found", "not_scored"];
+
+/// The schema of what a look-up found.
+struct FoundScores;
+
+impl PartialSchema for FoundScores {
+    fn schema() -> RefOr<Schema> {
+        let state = "Whether there is a score: `not_found` where no supplier has the code, `not_scored` where the run lacks it.";
+        let item = object("What was found for one code.")
+            .property("code", text_schema("The code, as it was sent.", "S0000001"), true)
+            .property("state", choice_schema(state, &STATES, "found"), true)
+            .property("score", one_or_null("The score.", Ref::from_schema_name("Score")), true);
+        let list = object("What was found, in the order of the codes.").property(
+            "items",
+            crate::http::openapi::array("One for each code.", item),
+            true,
+        );
+        basis_properties(list).into()
+    }
+}
+
+impl ToSchema for FoundScores {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "FoundScores".into()
+    }
+}
+
+/// Look scores up
+///
+/// Up to 1,000 codes at once. The answer keeps their order, and says of each whether it was found. Role: integrator.
+#[utoipa::path(
+    tag = "scores",
+    request_body(content = LookUp, description = "The codes."),
+    responses((status = 200, body = FoundScores, description = "What was found."))
+)]
+#[post("/scores/lookup")]
+pub(super) async fn look_up_scores(
+    integrator: Integrator,
+    state: Data<State>,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let present = Present::of(&state, &integrator.0);
+    let ((codes, sent), book, run) = read_look_up(&body)?;
+    let answer = state
+        .db
+        .read(integrator.0.tenant, move |conn, tenant| {
+            let basis = Basis::find(conn, tenant, run, &present)?;
+            let found = book.find(conn, tenant, &codes)?;
+            let mut ids: Vec<_> = found.values().flatten().copied().collect();
+            ids.sort_unstable();
+            ids.dedup();
+            let rows = scores::of_suppliers(conn, tenant, basis.run.id, &ids)?;
+            let scores: HashMap<_, _> = rows.iter().map(|row| (row.supplier_id, score_json(row))).collect();
+            let items = codes.iter().zip(&sent).map(|(code, sent)| {
+                let supplier = found.get(code.as_str());
+                let score = supplier.and_then(|ids| ids.iter().find_map(|id| scores.get(id)));
+                let state = match (supplier, score) {
+                    (None, _) => "not_found",
+                    (Some(_), None) => "not_scored",
+                    (Some(_), Some(_)) => "found",
+                };
+                json!({ "code": sent, "state": state, "score": score })
+            });
+            let mut answer = json!({ "items": items.collect::<Value>() });
+            basis.write(&mut answer);
+            Ok(answer)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// Codes as they are registered, and as they were sent.
+type Codes = (Vec<SupplierCode>, Vec<Value>);
+
+fn read_look_up(body: &JsonBody) -> Result<(Codes, Book, Option<RunId>), ApiError> {
+    let mut none = ();
+    let mut fields = Fields::new(body.members().cells(), &mut none);
+    fields.expect_only(&["codes", "system", "company", "score_run_id"]);
+    let codes = read_codes(&mut fields);
+    let book = Book::read(&mut fields);
+    let run = fields.value::<Option<RunId>>("score_run_id", None);
+    match (codes, book, run, fields.faults) {
+        (Some(codes), Some(book), Some(run), faults) if faults.is_empty() => Ok((codes, book, run)),
+        (.., faults) => Err(Problem::body(faults).into()),
+    }
+}
+
+fn read_codes(fields: &mut Fields<'_>) -> Option<Codes> {
+    let values = match fields.json("codes") {
+        Some(Value::Array(values)) => values.clone(),
+        Some(_) => {
+            fields.faults.push(Fault::new("codes", Reason::WrongType("array")));
+            return None;
+        }
+        None => {
+            fields.faults.push(Fault::new("codes", Reason::Model(scoring::Reason::MissingValue)));
+            return None;
+        }
+    };
+    if values.is_empty() {
+        fields.faults.push(Fault::new("codes", Reason::Model(scoring::Reason::MissingValue)));
+        return None;
+    }
+    if values.len() > MOST_CODES {
+        let what = Text::new("コードの数", "codes");
+        fields.faults.push(Fault::new("codes", Reason::TooMany { what, max: MOST_CODES }));
+        return None;
+    }
+    let mut codes = Vec::with_capacity(values.len());
+    for (place, value) in values.iter().enumerate() {
+        match SupplierCode::read(&Cell::Json(value)) {
+            Ok(code) => codes.push(code),
+            Err(reason) => {
+                let fault = Fault { field: format!("codes{WITHIN}{place}"), value: Some(value.to_string()), reason };
+                fields.faults.push(fault);
+            }
+        }
+    }
+    (codes.len() == values.len()).then_some((codes, values))
+}

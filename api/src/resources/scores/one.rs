@@ -1,0 +1,317 @@
+//! One supplier's score: opened into its sum, with what changed since the run before, and over time.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get};
+use schema::score_runs::{self, RunList};
+use schema::scores::{self, ScoreRow};
+use schema::suppliers::{self, Supplier};
+use schema::{Conn, RunId, SupplierId, TenantId};
+use scoring::{CAVEATS, Contribution, Explanation, Facts, Lang, RESULTS};
+use serde_json::{Map, Value, json};
+
+use super::view::{contributions_json, losses_json};
+use super::{Basis, HistoryView, Present, ScoreDetailView, not_in_run, score_json};
+use crate::base::problem::ApiError;
+use crate::http::auth::Viewer;
+use crate::http::extract::{IdPath, Preconditions, Query, answer_unless_known, language};
+use crate::http::page::Cursors;
+use crate::http::state::State;
+use crate::resources::score_runs::{HISTORY, HistoryQuery, RunQuery, page_of_runs, read_runs, write_run};
+
+/// Opens a row with what explains it.
+pub(crate) fn explanation(row: &ScoreRow, facts: &Facts) -> Explanation {
+    Explanation::new(facts, &row.size_class, &row.jsic_section, |name| match row.number(name) {
+        Some(number) => number,
+        None => unreachable!("{name} is a number of the results"),
+    })
+}
+
+/// Reads what explains a row, as it was kept.
+pub(crate) fn read_facts(text: &str) -> Result<Facts, ApiError> {
+    serde_json::from_str(text).map_err(ApiError::internal)
+}
+
+/// What of a score is kept from whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Redaction {
+    /// Nothing, from the buyer.
+    None,
+    /// From the supplier itself: what tells of its peers and its suppliers, and what the buyer would lose.
+    Others,
+}
+
+/// The results that a supplier sees of itself. All others tell of the buyer, of peers or of who is upstream, or would let
+/// them be computed.
+const OWN: [&str; 7] = [
+    scoring::name::SUPPLIER_CODE,
+    scoring::name::SIZE_CLASS,
+    scoring::name::JSIC_SECTION,
+    scoring::name::RISK_SCORE,
+    scoring::name::RISK_SCORE_LOW,
+    scoring::name::RISK_SCORE_HIGH,
+    scoring::name::GRADE,
+];
+
+/// What of a score is kept from the supplier itself.
+pub(crate) fn of_others() -> Vec<&'static str> {
+    let results = RESULTS.iter().map(|column| column.name).filter(|name| !OWN.contains(name));
+    results.chain(["tier", "losses"]).collect()
+}
+
+/// What of a change is kept from the supplier itself.
+pub(crate) const CHANGES_OF_OTHERS: [&str; 3] = ["chain_score_before", "chain_grade_before", "chain_score_difference"];
+/// What of the evidence is kept from the supplier itself.
+pub(crate) const EVIDENCE_OF_OTHERS: [&str; 1] = ["upstream_supplier_count"];
+
+impl Redaction {
+    /// Takes away what is kept from whom, and decimals that others' figures could be computed from.
+    fn apply(self, out: &mut Map<String, Value>) {
+        if self == Self::None {
+            return;
+        }
+        let hidden = of_others();
+        out.retain(|name, _| !hidden.contains(&name.as_str()));
+        let mut without = |name: &str, hidden: &[&str]| {
+            if let Some(part) = out.get_mut(name).and_then(Value::as_object_mut) {
+                part.retain(|name, _| !hidden.contains(&name.as_str()));
+            }
+        };
+        without("change", &CHANGES_OF_OTHERS);
+        without("evidence", &EVIDENCE_OF_OTHERS);
+        let is_of_others = |part: &Value| part.get("key").is_some_and(|key| key == scoring::name::POINTS_UPSTREAM);
+        let parts = ["/contributions", "/change/contributions"];
+        let mut whole = Value::Object(std::mem::take(out));
+        for parts in parts {
+            if let Some(parts) = whole.pointer_mut(parts).and_then(Value::as_array_mut) {
+                parts.retain(|part| !is_of_others(part));
+            }
+        }
+        round(&mut whole);
+        if let Value::Object(rounded) = whole {
+            *out = rounded;
+        }
+    }
+}
+
+/// Rounds scores and points to a decimal, as people read them.
+fn round(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(round),
+        Value::Object(members) => {
+            for (name, value) in members {
+                let is_score = ["risk_score", "points", "difference"].iter().any(|begin| name.starts_with(begin));
+                match value.as_f64().filter(|_| is_score) {
+                    Some(number) => *value = json!((number * 10.0).round() / 10.0),
+                    None => round(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A supplier's score in a run, opened into its sum.
+///
+/// Of one that was merged since, the run has a score of its own; else that of the one that stands for it is read.
+pub(crate) fn detail(
+    conn: &mut Conn,
+    tenant: TenantId,
+    basis: &Basis,
+    [supplier, standing]: [SupplierId; 2],
+    redaction: Redaction,
+    lang: Lang,
+) -> Result<Value, ApiError> {
+    let found = match find(conn, tenant, basis.run.id, supplier, redaction)? {
+        None if standing != supplier => find(conn, tenant, basis.run.id, standing, redaction)?,
+        found => found,
+    };
+    let (row, facts) = found.ok_or_else(|| not_in_run(basis))?;
+    let Explanation { contributions, losses } = explanation(&row, &facts);
+    let mut answer = score_json(&row);
+    if let Some(out) = answer.as_object_mut() {
+        out.insert("contributions".to_owned(), contributions_json(&contributions, lang));
+        out.insert("losses".to_owned(), losses_json(&losses, lang));
+        out.insert("evidence".to_owned(), evidence(&row, &facts));
+        let change = change(conn, tenant, basis, (&row, &contributions), redaction, lang)?;
+        out.insert("change".to_owned(), change);
+        let caveats: Vec<_> = CAVEATS.iter().map(|(ja, en)| lang.pick(*ja, *en)).collect();
+        out.insert("caveats".to_owned(), json!(caveats));
+        redaction.apply(out);
+    }
+    basis.write(&mut answer);
+    Ok(answer)
+}
+
+fn find(
+    conn: &mut Conn,
+    tenant: TenantId,
+    run: RunId,
+    supplier: SupplierId,
+    redaction: Redaction,
+) -> Result<Option<(ScoreRow, Facts)>, ApiError> {
+    let Some(row) = scores::of_suppliers(conn, tenant, run, &[supplier])?.pop() else { return Ok(None) };
+    let facts = scores::facts(conn, tenant, run, &[supplier])?.remove(&supplier).unwrap_or_default();
+    let facts = read_facts(&facts)?;
+    Ok(Some(match redaction {
+        Redaction::None => (row, facts),
+        Redaction::Others => (row, facts.for_supplier()),
+    }))
+}
+
+fn evidence(row: &ScoreRow, facts: &Facts) -> Value {
+    let enrollments = facts.enrollments.iter().map(|enrollment| {
+        json!({
+            "service_class": enrollment.service_class, "coverage_share": enrollment.coverage_share,
+            "is_assumed": enrollment.is_assumed, "counted_share": enrollment.take, "starts_on": enrollment.starts_on,
+        })
+    });
+    let certifications = facts.ladder.iter().chain(&facts.isms).map(|certification| {
+        json!({
+            "scheme": certification.scheme, "expires_on": certification.expires_on,
+            "is_assumed": certification.is_assumed && certification.expires_on.is_some(),
+            "freshness": certification.freshness,
+        })
+    });
+    json!({
+        "enrollments": enrollments.collect::<Value>(), "enrollment_ended_on": facts.ended_on,
+        "certifications": certifications.collect::<Value>(), "harmful_count": facts.harmful_count,
+        "contained_count": facts.contained_count, "blocked_count": facts.blocked_count,
+        "discounted_observed_years": row.discounted_observed_years,
+        "upstream_supplier_count": facts.upstream_supplier_count,
+        "data_access": facts.data_access.as_deref().unwrap_or("none"),
+        "network_access": facts.network_access.as_deref().unwrap_or("none"),
+    })
+}
+
+/// What changed since the run before, by contribution; null where that did not score the supplier.
+fn change(
+    conn: &mut Conn,
+    tenant: TenantId,
+    basis: &Basis,
+    (row, contributions): (&ScoreRow, &[Contribution]),
+    redaction: Redaction,
+    lang: Lang,
+) -> Result<Value, ApiError> {
+    let Some(run) = score_runs::before(conn, tenant, &basis.run)? else { return Ok(Value::Null) };
+    let Some((before, facts)) = find(conn, tenant, run.id, row.supplier_id, redaction)? else {
+        return Ok(Value::Null);
+    };
+    let earlier = explanation(&before, &facts).contributions;
+    let mut parts: Vec<_> =
+        contributions.iter().zip(&earlier).filter(|(now, then)| now.points != then.points).collect();
+    parts.sort_by(|a, b| {
+        let size = |(now, then): &(&Contribution, &Contribution)| (now.points - then.points).abs();
+        size(b).total_cmp(&size(a))
+    });
+    let parts = parts.into_iter().map(|(now, then)| {
+        json!({
+            "key": now.key, "points_before": then.points, "points": now.points, "difference": now.points - then.points,
+            "reason_before": then.reason(lang), "reason": now.reason(lang),
+        })
+    });
+    let mut change = json!({
+        "risk_score_before": before.risk_score, "grade_before": before.grade,
+        "chain_score_before": before.chain_score, "chain_grade_before": before.chain_grade,
+        "risk_score_difference": row.risk_score - before.risk_score,
+        "chain_score_difference": row.chain_score - before.chain_score,
+        "contributions": parts.collect::<Value>(),
+    });
+    if let Some(out) = change.as_object_mut() {
+        write_run(&run, out);
+    }
+    Ok(change)
+}
+
+/// Get a supplier's score
+///
+/// With its 90% interval, its contributions and losses in words, the evidence it rests on, and what changed since the run before and why.
+/// Role: viewer.
+#[utoipa::path(
+    tag = "scores",
+    params(IdPath<Supplier>, RunQuery),
+    responses((status = 200, body = ScoreDetailView, description = "The score."))
+)]
+#[get("/scores/{id}")]
+pub(super) async fn get_score(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Supplier>,
+    query: Query,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let (lang, present) = (language(request.headers()), Present::of(&state, &viewer.0));
+    let run = query.read(&["score_run_id"], |fields| fields.value::<Option<RunId>>("score_run_id", None))?;
+    let answer = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| {
+            let supplier = known(conn, tenant, id.0)?;
+            let basis = Basis::find(conn, tenant, run, &present)?;
+            detail(conn, tenant, &basis, [id.0, supplier], Redaction::None, lang)
+        })
+        .await?;
+    Ok(answer_unless_known(&answer, &preconditions))
+}
+
+/// The supplier that stands for a known one, or that there is none.
+fn known(conn: &mut Conn, tenant: TenantId, id: SupplierId) -> Result<SupplierId, ApiError> {
+    let found = suppliers::references(conn, tenant, [id], None)?;
+    found.get(&id).map(|found| found.id).ok_or_else(|| crate::base::problem::ProblemKind::NotFound.into())
+}
+
+/// Get a supplier's scores over time
+///
+/// One for each run that is kept, those of the latest day first, with the points of each contribution. Role: viewer.
+#[utoipa::path(
+    tag = "scores",
+    params(IdPath<Supplier>, HistoryQuery),
+    responses((status = 200, body = HistoryView, description = "The page."))
+)]
+#[get("/scores/{id}/history")]
+pub(super) async fn get_score_history(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Supplier>,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let present = Present::of(&state, &viewer.0);
+    let (path, shared) = (request.path().to_owned(), state.clone());
+    let answer = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| {
+            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &query);
+            let runs = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
+            let supplier = known(conn, tenant, id.0)?;
+            history_of(conn, tenant, supplier, runs, Redaction::None, &cursors, &present)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// A page of a supplier's scores over time.
+pub(crate) fn history_of(
+    conn: &mut Conn,
+    tenant: TenantId,
+    supplier: SupplierId,
+    mut runs: RunList,
+    redaction: Redaction,
+    cursors: &Cursors,
+    present: &Present,
+) -> Result<Value, ApiError> {
+    let basis = Basis::find(conn, tenant, None, present)?;
+    let (runs, next) = page_of_runs(conn, tenant, &mut runs, cursors)?;
+    let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
+    let rows = scores::in_runs(conn, tenant, &ids, supplier)?;
+    let items = rows.iter().filter_map(|(id, row)| {
+        let run = runs.iter().find(|run| run.id == *id)?;
+        let mut item = score_json(row);
+        let out = item.as_object_mut()?;
+        redaction.apply(out);
+        write_run(run, out);
+        Some(item)
+    });
+    let mut answer = json!({ "items": items.collect::<Value>(), "next_cursor": next });
+    basis.write(&mut answer);
+    Ok(answer)
+}

@@ -1,0 +1,97 @@
+//! Registered お助け隊 services: the same for every buyer, imported at the command line.
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, get};
+use schema::services::{self, Service};
+use schema::{Id, ServiceClass, Whole};
+use serde_json::{Value, json};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::base::problem::ApiError;
+use crate::http::auth::Viewer;
+use crate::http::extract::Query;
+use crate::http::openapi::{self, choice_schema, id_schema, object, text_schema, time_schema};
+use crate::http::page::{MAX_LIMIT, USUAL_LIMIT};
+use crate::http::state::State;
+use crate::records::keys;
+
+/// The schema of a page of services.
+struct ServiceList;
+
+impl PartialSchema for ServiceList {
+    fn schema() -> RefOr<Schema> {
+        openapi::list_schema("Service").into()
+    }
+}
+
+impl ToSchema for ServiceList {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "ServiceList".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        let service = object("A registered service.")
+            .property("id", id_schema("The id."), true)
+            .property("registration_number", text_schema("Its registration.", "R-001").or_null(), true)
+            .property("provider_name", text_schema("Who provides it.", "事業者01"), true)
+            .property("service_name", text_schema("What it is called.", "お助け隊サービス01"), true)
+            .property("service_class", choice_schema("Its class.", &keys::<ServiceClass>(), "class_1"), true)
+            .property(
+                "monitoring",
+                choice_schema("What it watches.", &keys::<schema::Monitoring>(), "endpoint").or_null(),
+                true,
+            )
+            .property("recorded_at", time_schema("When it was imported."), true);
+        schemas.push(("Service".to_owned(), service.into()));
+    }
+}
+
+/// The parameters of the list of services, for the API document.
+struct ListServices;
+
+impl IntoParams for ListServices {
+    fn into_params(
+        _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+    ) -> Vec<utoipa::openapi::path::Parameter> {
+        let mut parameters = openapi::page_parameters();
+        let class = choice_schema("The class.", &keys::<ServiceClass>(), "class_1");
+        parameters.push(openapi::parameter("service_class", "Of this class.", class, false));
+        parameters
+    }
+}
+
+/// List services
+///
+/// The registered services that whoever runs the installation has imported; an enrollment whose class differs from its service's
+/// carries a warning. Role: viewer.
+#[utoipa::path(tag = "services", params(ListServices), responses((status = 200, body = ServiceList, description = "The page.")))]
+#[get("/services")]
+async fn list_services(viewer: Viewer, state: Data<State>, query: Query) -> Result<HttpResponse, ApiError> {
+    let (limit, after, class) = query.read(&["limit", "cursor", "service_class"], |fields| {
+        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+        let after = fields.value::<Option<Id<Service>>>("cursor", None);
+        let class = fields.value::<Option<ServiceClass>>("service_class", None);
+        Some((limit?.map_or(USUAL_LIMIT, Whole::get), after?, class?))
+    })?;
+    let mut rows =
+        state.db.read(viewer.0.tenant, move |conn, _| Ok(services::list(conn, class, after, limit + 1)?)).await?;
+    let is_more = rows.len() as i64 > limit;
+    rows.truncate(limit as usize);
+    let next = rows.last().filter(|_| is_more).map(|last| last.id);
+    let items = rows.iter().map(|row| {
+        json!({
+            "id": row.id, "registration_number": row.registration_number, "provider_name": row.provider_name,
+            "service_name": row.service_name, "service_class": row.service_class, "monitoring": row.monitoring,
+            "recorded_at": row.recorded_at,
+        })
+    });
+    Ok(HttpResponse::Ok().json(json!({
+        "items": items.collect::<Vec<_>>(), "next_cursor": next, "count": Value::Null,
+    })))
+}
+
+pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
+    config.service(list_services);
+}

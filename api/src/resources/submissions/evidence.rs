@@ -1,0 +1,187 @@
+//! What providers send one by one: the same for every kind of it.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use schema::{Conn, ExternalId, Stored, TenantId};
+
+use super::Submitted;
+use super::sender::Sender;
+use super::view::{show, show_one};
+use crate::base::fields::{CORPORATE_NUMBER, Fields};
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::http::auth::Provider;
+use crate::http::extract::{IdPath, JsonBody, Preconditions, Query, language};
+use crate::http::state::State;
+use crate::providers::assigned::Assigned;
+use crate::providers::sources::own_versions;
+use crate::records::{self, Shown, StoredSuppliers, etag};
+
+/// Reads a body, whose supplier has to be assigned to the sender.
+fn read<R: Submitted, T>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    sender: &Sender,
+    body: &JsonBody,
+    other: Option<&'static str>,
+    others: impl FnOnce(&mut Fields<'_>) -> Option<T>,
+) -> Result<(R, T), ApiError> {
+    let mut known = records::known::<R>(false);
+    known.push(CORPORATE_NUMBER);
+    known.extend(other);
+    let suppliers = StoredSuppliers::assigned_to(conn, tenant, &sender.provider);
+    let (mut read, others) =
+        records::read_body::<R, T>(suppliers, body.members().cells(), (None, sender.today), &known, others)?;
+    read.sent_by(&sender.provider);
+    Ok((read, others))
+}
+
+/// Records what is sent.
+pub(super) async fn create<R: Submitted>(
+    provider: Provider,
+    state: Data<State>,
+    request: HttpRequest,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let sender = Sender::new(&provider)?;
+    let shown = state
+        .db
+        .write(provider.0.tenant, move |conn, tenant| {
+            let (attributes, external_id) =
+                read::<R, _>(conn, tenant, &sender, &body, Some("external_id"), |fields| {
+                    fields.value::<Option<ExternalId>>("external_id", None)
+                })?;
+            let stored = records::first(conn, tenant, (sender.source, external_id), &sender.version, attributes)?;
+            records::store_first(conn, tenant, &stored)?;
+            show_one(conn, tenant, &stored)
+        })
+        .await?;
+    Ok(records::answer_created(<R as Submitted>::PATH, &request, shown))
+}
+
+/// Creates the record that an address names by its key, or replaces it.
+pub(super) async fn put<R: Submitted>(
+    provider: Provider,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+    preconditions: Preconditions,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let sender = Sender::new(&provider)?;
+    let external_id = query.read(&["external_id"], |fields| fields.value::<ExternalId>("external_id", None))?;
+    let (shown, is_new) = state
+        .db
+        .write(provider.0.tenant, move |conn, tenant| {
+            let (attributes, ()) = read::<R, ()>(conn, tenant, &sender, &body, None, |_| Some(()))?;
+            let origin = (sender.source.clone(), Some(external_id));
+            let mut stored = records::first(conn, tenant, origin, &sender.version, attributes)?;
+            let keys = [stored.meta.record_key.clone()];
+            let Some(now) = R::with_keys(conn, tenant, &sender.source, &keys, None)?.pop() else {
+                preconditions.allow_creation()?;
+                records::store_first(conn, tenant, &stored)?;
+                return Ok((show_one(conn, tenant, &stored)?, true));
+            };
+            let (now, own) = sender.current::<R>(conn, tenant, now.meta.id)?;
+            preconditions.allow_replacement(&etag(own.meta.version))?;
+            refuse_change(conn, tenant, &sender, [&now])?;
+            stored.attributes.keep(&now.attributes);
+            let next = records::write_after(conn, tenant, (&now, &own), &sender.version, |next| {
+                next.attributes = stored.attributes;
+                next.meta.ended_on = None;
+            })?;
+            Ok((show_one(conn, tenant, &next)?, false))
+        })
+        .await?;
+    if is_new {
+        return Ok(records::answer_created(<R as Submitted>::PATH, &request, shown));
+    }
+    Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
+}
+
+/// Takes back what was sent.
+pub(super) async fn retract<R: Submitted>(
+    provider: Provider,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<R>,
+    preconditions: Preconditions,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let (sender, reason) = (Sender::new(&provider)?, records::read_reason(&body)?);
+    let shown = state
+        .db
+        .write(provider.0.tenant, move |conn, tenant| {
+            let (now, own) = sender.current(conn, tenant, id.0)?;
+            preconditions.allow_change(&etag(own.meta.version))?;
+            refuse_change(conn, tenant, &sender, [&now, &own])?;
+            let next = records::write_next(conn, tenant, &now, &sender.version, |next| {
+                // What is taken back is what it has sent, as it has sent it.
+                next.attributes = own.attributes;
+                next.meta.retraction_reason = Some(reason);
+            })?;
+            show_one(conn, tenant, &next)
+        })
+        .await?;
+    Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
+}
+
+/// Lets a change through while the suppliers of these versions, the current one first, are assigned to the sender, and the
+/// record was not taken back.
+fn refuse_change<R: Submitted, const N: usize>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    sender: &Sender,
+    versions: [&Stored<R>; N],
+) -> Result<(), ApiError> {
+    let wrong_state = |ja: &str, en: &str| Err(Problem::from(ProblemKind::WrongState).detail(ja, en).into());
+    for version in versions {
+        if Assigned::among(conn, tenant, &sender.provider, version.attributes.suppliers())?.is_empty() {
+            return wrong_state(
+                "この記録の取引先は、今は担当として割り当てられていません。読めますが変更できません",
+                "the supplier of this record is not assigned to you now; it can be read, not changed",
+            );
+        }
+    }
+    if versions.first().is_some_and(|now| now.meta.retraction_reason.is_some()) {
+        return wrong_state(
+            "取り消された記録です。別の external_id で送り直してください",
+            "the record was retracted; send it again with another external_id",
+        );
+    }
+    Ok(())
+}
+
+/// Gets one record as it was sent last.
+pub(super) async fn find<R: Submitted>(
+    provider: Provider,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<R>,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let sender = Sender::new(&provider)?;
+    let shown = state
+        .db
+        .read(provider.0.tenant, move |conn, tenant| {
+            let (_, own) = sender.current(conn, tenant, id.0)?;
+            show_one(conn, tenant, &own)
+        })
+        .await?;
+    Ok(records::answer_read(&request, shown, None, &preconditions))
+}
+
+/// Lists what was sent.
+pub(super) async fn list<R: Submitted>(
+    provider: Provider,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let sender = Sender::new(&provider)?;
+    let common = sender.sent();
+    let show = move |conn: &mut Conn, tenant, rows: Vec<Stored<R>>| -> Result<Vec<Shown>, ApiError> {
+        let rows = own_versions(conn, tenant, &sender.provider, rows)?;
+        show(conn, tenant, &rows)
+    };
+    records::list_some::<R>(provider.0, state, request, query, common, show).await
+}

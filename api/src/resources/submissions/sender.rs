@@ -1,0 +1,57 @@
+//! Who sends: a provider, the source that stands for it, and what of the stored records is its own.
+
+use chrono::NaiveDate;
+use schema::{Common, Conn, Id, Name, Source, Stored, TenantId, Version};
+
+use crate::base::problem::{ApiError, ProblemKind};
+use crate::http::auth::Provider;
+use crate::providers::sources::{own_versions, source_of};
+use crate::records::Resource;
+use crate::resources::imports::ImportRequest;
+
+/// A provider who asks or sends.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender {
+    pub(crate) provider: Name,
+    pub(crate) source: Source,
+    pub(crate) version: Version,
+    pub(crate) today: NaiveDate,
+}
+
+impl Sender {
+    pub(crate) fn new(provider: &Provider) -> Result<Self, ApiError> {
+        let caller = &provider.0;
+        let name = caller.provider_name.clone();
+        let provider = name.ok_or_else(|| ApiError::internal("a provider's token without the provider"))?;
+        Ok(Self {
+            source: source_of(&provider).map_err(ApiError::internal)?,
+            provider,
+            version: caller.version(),
+            today: caller.today(),
+        })
+    }
+
+    /// What it has sent, and has taken back.
+    pub(crate) fn sent(&self) -> Common {
+        let source = Some(self.source.clone());
+        Common { source, with_retracted: true, with_ended: true, ..Common::default() }
+    }
+
+    /// Whether it is who asked for an import.
+    pub(crate) fn is_own(&self, import: &ImportRequest) -> bool {
+        import.provider_name.as_ref() == Some(&self.provider)
+    }
+
+    /// The current version of what it has sent, and the one that it knows.
+    pub(crate) fn current<R: Resource>(
+        &self,
+        conn: &mut Conn,
+        tenant: TenantId,
+        id: Id<R>,
+    ) -> Result<(Stored<R>, Stored<R>), ApiError> {
+        let found = R::find(conn, tenant, id, None)?.filter(|found| found.meta.source == self.source);
+        let now = found.ok_or(ProblemKind::NotFound)?;
+        let own = own_versions(conn, tenant, &self.provider, vec![now.clone()])?.pop().ok_or(ProblemKind::NotFound)?;
+        Ok((now, own))
+    }
+}

@@ -1,0 +1,259 @@
+//! Several records of one firm: found by any of their codes, merged, and taken apart again.
+
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, get, post};
+use schema::supplier_codes::SupplierCode;
+use schema::suppliers::{self, Supplier};
+use schema::{Instant, Record, Stored, SupplierId, SystemName};
+use serde_json::{Value, json};
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::{SupplierList, SupplierView};
+use crate::base::fault::{Fault, Reason};
+use crate::base::fields::Fields;
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::http::auth::{Analyst, Viewer};
+use crate::http::extract::{IdPath, JsonBody, Preconditions, Query, language};
+use crate::http::openapi;
+use crate::http::state::State;
+use crate::records::{self, IfMatch, ReadQuery, References, Resource, Shown};
+
+/// The parameters that name a supplier by a code of some system, for the API document.
+pub(crate) struct AnyCodeQuery;
+
+impl utoipa::IntoParams for AnyCodeQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = |name, text, example, is_required| {
+            openapi::parameter(name, text, openapi::text_schema(text, example).max_length(64), is_required)
+        };
+        vec![
+            text("code", "The code.", "S0000001", true),
+            text(
+                "system",
+                "The purchasing system that uses it; the buyer's own code where there is none.",
+                "sap",
+                false,
+            ),
+            text("company", "The company within the system.", "1000", false),
+        ]
+    }
+}
+
+/// Find a supplier by a code
+///
+/// By the buyer's own code, or by that of a purchasing system (`system`, and `company` where it has several). Codes of
+/// merged suppliers lead to the one that stands for the firm. Role: viewer.
+#[utoipa::path(tag = "suppliers", params(AnyCodeQuery, ReadQuery), responses((status = 200, body = SupplierView, description = "The supplier.")))]
+#[get("/suppliers/by-code")]
+pub(super) async fn get_supplier_by_code(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let asked = query.read(&["code", "system", "company", "known_at", "fields"], |fields| {
+        let code = fields.value::<schema::SupplierCode>("code", None);
+        let system = fields.value::<Option<SystemName>>("system", None);
+        let company = fields.value::<Option<SystemName>>("company", None);
+        let known_at = fields.value::<Option<Instant>>("known_at", None);
+        let chosen = records::read_chosen::<Supplier>(fields);
+        if matches!((&system, &company), (Some(None), Some(Some(_)))) {
+            fields.faults.push(Fault::new("system", Reason::Model(scoring::Reason::MissingValue)));
+        }
+        Some((code?, system?, company?, known_at?, chosen))
+    })?;
+    let (code, system, company, known_at, chosen) = asked;
+    let shown = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| {
+            let id = match &system {
+                None => suppliers::id_of_code(conn, tenant, code.as_str(), known_at)?,
+                Some(system) => {
+                    let key = SupplierCode::key(system, company.as_ref(), &code);
+                    let found = SupplierCode::with_keys(conn, tenant, &schema::Source::manual(), &[key], known_at)?;
+                    found.first().map(|found| found.attributes.supplier_id)
+                }
+            };
+            let supplier = standing_for(conn, tenant, id.ok_or_else(|| unknown_code(&code))?, known_at)?;
+            records::show(conn, tenant, &supplier, known_at)
+        })
+        .await?;
+    let id = shown.json.0.get("id").and_then(Value::as_str).unwrap_or_default();
+    let location = header::HeaderValue::from_str(&format!("{}/{id}", Supplier::PATH)).map_err(ApiError::internal)?;
+    let mut response = records::answer_read(&request, shown, chosen.as_deref(), &preconditions);
+    response.headers_mut().insert(header::CONTENT_LOCATION, location);
+    Ok(response)
+}
+
+/// Says that no supplier has a code, and what a spreadsheet may have done to it.
+pub(crate) fn unknown_code(code: &schema::SupplierCode) -> ApiError {
+    let is_number = code.as_str().bytes().all(|byte| byte.is_ascii_digit());
+    let (ja, en) = match is_number {
+        true => ("先頭の0が失われていないか確かめてください", "check whether leading zeros were lost"),
+        false => ("GET /v1/suppliers で確かめてください", "GET /v1/suppliers lists the suppliers"),
+    };
+    Problem::from(ProblemKind::NotFound)
+        .detail(
+            format!("コード「{code}」の取引先はありません。{ja}"),
+            format!("no supplier has the code {code:?}; {en}", code = code.as_str()),
+        )
+        .into()
+}
+
+/// The supplier that stands for the firm of this one.
+fn standing_for(
+    conn: &mut schema::Conn,
+    tenant: schema::TenantId,
+    id: SupplierId,
+    known_at: Option<Instant>,
+) -> Result<Stored<Supplier>, ApiError> {
+    let find = |conn: &mut schema::Conn, id| {
+        Supplier::find(conn, tenant, id, known_at)?.ok_or_else(|| ApiError::from(ProblemKind::NotFound))
+    };
+    let found = find(conn, id)?;
+    match found.attributes.merged_into_id {
+        None => Ok(found),
+        Some(target) => find(conn, target),
+    }
+}
+
+/// The schema of the body that names the supplier to merge into.
+pub(super) struct MergeBody;
+
+impl PartialSchema for MergeBody {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let target = openapi::id_schema("The supplier that will stand for the firm.");
+        openapi::object("Where a supplier is merged into.").property("into_id", target, true).closed().into()
+    }
+}
+
+impl ToSchema for MergeBody {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "MergeSupplier".into()
+    }
+}
+
+/// Merge a supplier into another
+///
+/// For two records of one firm: this one's id and codes lead to the other, and its evidence counts there. Nothing is lost:
+/// unmerge takes them apart. Role: analyst.
+#[utoipa::path(
+    tag = "suppliers",
+    params(IdPath<Supplier>, IfMatch),
+    request_body(content = MergeBody, description = "The other supplier."),
+    responses((status = 200, body = SupplierView, description = "The supplier that stands for the firm now."))
+)]
+#[post("/suppliers/{id}/merge")]
+pub(super) async fn merge_supplier(
+    analyst: Analyst,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Supplier>,
+    preconditions: Preconditions,
+    body: JsonBody,
+) -> Result<HttpResponse, ApiError> {
+    let version = analyst.0.version();
+    let shown = state
+        .db
+        .write(analyst.0.tenant, move |conn, tenant| {
+            let now = records::current::<Supplier>(conn, tenant, id.0)?;
+            preconditions.allow_change(&records::etag(now.meta.version))?;
+            Supplier::refuse_change(&now)?;
+            let target = read_target(&body)?;
+            if target == id.0 {
+                return Err(wrong_state("自分自身には統合できません", "a supplier cannot be merged into itself"));
+            }
+            let unknown = || Problem::body(vec![Fault::new("into_id", Reason::UnknownSupplierId)]);
+            let target = Supplier::find(conn, tenant, target, None)?.ok_or_else(unknown)?;
+            Supplier::refuse_change(&target)?;
+            // One step from any id to the firm: look-ups need no walk, and unmerge gives back just what was.
+            if !suppliers::merged_into(conn, tenant, id.0, None)?.is_empty() {
+                return Err(wrong_state(
+                    "この取引先に統合された取引先があります。先に解除するか、統合の向きを逆にしてください",
+                    "other suppliers were merged into this one; unmerge them first, or merge the other way round",
+                ));
+            }
+            records::write_next(conn, tenant, &now, &version, |next| {
+                next.attributes.merged_into_id = Some(target.meta.id);
+            })?;
+            records::show(conn, tenant, &target, None)
+        })
+        .await?;
+    Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
+}
+
+fn wrong_state(ja: &str, en: &str) -> ApiError {
+    Problem::from(ProblemKind::WrongState).detail(ja, en).into()
+}
+
+fn read_target(body: &JsonBody) -> Result<SupplierId, ApiError> {
+    let mut none = ();
+    let mut fields = Fields::new(body.members().cells(), &mut none);
+    fields.expect_only(&["into_id"]);
+    match (fields.value("into_id", None), fields.faults) {
+        (Some(id), faults) if faults.is_empty() => Ok(id),
+        (_, faults) => Err(Problem::body(faults).into()),
+    }
+}
+
+/// Unmerge a supplier
+///
+/// Takes a merged supplier apart from the one that stood for it, with its own codes and evidence. If-Match holds the version that
+/// `merged` lists, or `*`. Role: analyst.
+#[utoipa::path(
+    tag = "suppliers",
+    params(IdPath<Supplier>, IfMatch),
+    responses((status = 200, body = SupplierView, description = "The supplier, standing for itself again."))
+)]
+#[post("/suppliers/{id}/unmerge")]
+pub(super) async fn unmerge_supplier(
+    analyst: Analyst,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Supplier>,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let version = analyst.0.version();
+    let shown = state
+        .db
+        .write(analyst.0.tenant, move |conn, tenant| {
+            let now = records::current::<Supplier>(conn, tenant, id.0)?;
+            preconditions.allow_change(&records::etag(now.meta.version))?;
+            if now.attributes.merged_into_id.is_none() {
+                return Err(wrong_state("統合されていません", "it is not merged"));
+            }
+            let next = records::write_next(conn, tenant, &now, &version, |next| next.attributes.merged_into_id = None)?;
+            records::show(conn, tenant, &next, None)
+        })
+        .await?;
+    Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
+}
+
+/// List merged suppliers
+///
+/// The suppliers that were merged into this one, each as it was. Role: viewer.
+#[utoipa::path(tag = "suppliers", params(IdPath<Supplier>), responses((status = 200, body = SupplierList, description = "All of them.")))]
+#[get("/suppliers/{id}/merged")]
+pub(super) async fn list_merged_suppliers(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    id: IdPath<Supplier>,
+) -> Result<HttpResponse, ApiError> {
+    let lang = language(request.headers());
+    let rows = state
+        .db
+        .read(viewer.0.tenant, move |conn, tenant| {
+            records::current::<Supplier>(conn, tenant, id.0)?;
+            let ids = suppliers::merged_into(conn, tenant, id.0, None)?;
+            let rows: Result<Vec<_>, ApiError> =
+                ids.into_iter().map(|id| records::current::<Supplier>(conn, tenant, id)).collect();
+            Ok(rows?.iter().map(|row| Shown::new(row, &References::default(), None)).collect::<Vec<_>>())
+        })
+        .await?;
+    let items: Vec<_> = rows.into_iter().map(|row| row.pick(None, lang, false)).collect();
+    Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": Value::Null, "count": items.len() })))
+}
