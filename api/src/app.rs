@@ -241,7 +241,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     }
     say_connections(&store.database);
     let first_buyer = store.first_buyer()?;
-    let runner = Runner::new(store.database.is_shared(), works(config.limits, &model));
+    let runner = Runner::new(store.database.is_shared(), job_slots(config.connections()), works(config.limits, &model));
     let mut threads = Vec::new();
     if can_write {
         runner.clean_up(&store.database, &config.data).map_err(StoreError::from)?;
@@ -363,6 +363,13 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     }
 }
 
+/// How many jobs run at once: as many as there are cores, and at least two, so that one buyer's work does not keep another's
+/// waiting. Where there are few connections to the database, what renews leases and the requests have one each.
+fn job_slots(connections: u32) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    cores.max(2).min(usize::try_from(connections.saturating_sub(2)).unwrap_or(usize::MAX)).max(1)
+}
+
 /// The kinds of jobs that there are.
 fn works(limits: Limits, model: &scoring::Model) -> Works {
     Works::default().with(ImportWork { limits }).with(ScoreRunWork { model: model.clone() }).with(ExportWork)
@@ -399,14 +406,14 @@ fn say_connections(database: &Database) {
 /// Watches whether all connections to a server hang while it takes new ones, as after something between has lost them.
 /// Whoever waits on one cannot be interrupted, so that only a new process helps.
 fn watch_connections(runner: &Runner, database: &Database, is_hung: &AtomicBool) {
-    let mut looks = 0;
+    let (mut looks, of_jobs) = (0, runner.connection_count());
     while !runner.is_stopping() {
         runner.rest(LOOK_FOR_HUNG);
-        looks = if database.is_hung() { looks + 1 } else { 0 };
+        looks = if database.is_hung(of_jobs) { looks + 1 } else { 0 };
         if looks >= HUNG_LOOKS && database.takes_connections() {
             // A server that has just come back answers the others now.
             runner.rest(LOOK_FOR_HUNG);
-            if database.is_hung() {
+            if database.is_hung(of_jobs) {
                 return is_hung.store(true, Ordering::Relaxed);
             }
         }
@@ -464,9 +471,9 @@ fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
     }
 }
 
-/// Files that are open beside connections: of the process, of each thread that serves, and of each connection to the
-/// database, with those of the jobs.
-const FILES: [u64; 3] = [24, 6, 3];
+/// Files that are open beside connections: of the process, of each thread that serves, of each connection to the database,
+/// and of each job.
+const FILES: [u64; 4] = [24, 6, 3, 8];
 /// How many connections to the other listener there may be, of those files.
 const ADMIN_CONNECTIONS: u32 = 16;
 /// With fewer connections nobody is served.
@@ -475,11 +482,12 @@ const FEWEST_CONNECTIONS: u64 = 16;
 /// How many connections there may be: as many as wanted, or as files may be open.
 fn affordable_connections(config: &Config) -> Result<usize, ServeError> {
     let may_be_open = machine::raise_open_files();
-    let [own, of_thread, of_database] = FILES;
+    let [own, of_thread, of_database, of_job] = FILES;
     let kept = own
         + u64::from(ADMIN_CONNECTIONS)
         + of_thread * (config.workers as u64 + 1)
-        + of_database * (u64::from(config.connections()) + 1);
+        + of_database * (u64::from(config.connections()) + 1)
+        + of_job * job_slots(config.connections()) as u64;
     let affordable = may_be_open.saturating_sub(kept);
     if affordable < FEWEST_CONNECTIONS {
         return Err(ServeError::OpenFiles { may_be_open, needed: kept + FEWEST_CONNECTIONS });
@@ -570,5 +578,16 @@ fn servers(config: &Config, parts: Parts) -> Result<Servers, ServeError> {
 impl From<ServeError> for ApiError {
     fn from(error: ServeError) -> Self {
         Self::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_leave_connections_to_leases_and_requests() {
+        assert_eq!([1, 2, 3, 4].map(job_slots), [1, 1, 1, 2]);
+        assert!(job_slots(64) >= 2);
     }
 }

@@ -51,6 +51,7 @@ enum Backend {
         readers: Pool<Manager>,
         /// None where the disk takes no writes.
         writer: Option<Pool<Manager>>,
+        turns: Turns,
     },
     Postgres {
         primary: Server,
@@ -108,7 +109,7 @@ impl HandleEvent for Moves {
 
 type Pooled = PooledConnection<Manager>;
 
-/// A transaction that has begun, with all that is given back when it is over.
+/// A connection for a transaction or outside of any, with all that is given back when that is over.
 struct Begun {
     // Dropped in this order: whoever has the next turn finds the transaction ended.
     conn: Held,
@@ -198,9 +199,6 @@ const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
 const CHECKOUT: Duration = Duration::from_secs(5);
 /// For how long a connection to a server is kept that nobody needs: others may, where there are few.
 const IDLE: Duration = Duration::from_secs(60);
-/// How many connections jobs have at most, whose statements may take longer than those of requests: the job that runs, and
-/// what keeps its lease.
-const OF_JOBS: u32 = 2;
 /// How long a request waits for one while the server is away.
 const AWAY: Duration = Duration::from_millis(500);
 /// How long a writer waits before it asks again whether a writer of another process has ended: at first, and at most. It
@@ -232,7 +230,11 @@ impl Database {
                     let manager = Manager::Sqlite { path: path.clone(), role, patience };
                     pool(size, patience + CHECKOUT_MARGIN).build(manager).map_err(RepoError::from)
                 };
-                Backend::Sqlite { writer: Some(pool(Role::Writer, 1)?), readers: pool(Role::Reader, connection_count)? }
+                Backend::Sqlite { 
+                    writer: Some(pool(Role::Writer, 1)?),
+                    readers: pool(Role::Reader, connection_count)?,
+                    turns: Turns::default(),
+                }
             }
             Place::Server { url, replica } => {
                 // Tried against each other before anything else is said.
@@ -279,7 +281,7 @@ impl Database {
         let readers = pool(connection_count, patience + CHECKOUT_MARGIN).build(manager)?;
         let limits = postgres::Limits { patience, statement: None };
         let process = Process::new(connection_count);
-        Ok(Self { backend: Backend::Sqlite { readers, writer: None }, limits, process, clock: clock.clone() })
+        Ok(Self { backend: Backend::Sqlite { readers, writer: None, turns: Turns::default() }, limits, process, clock: clock.clone() })
     }
 
     /// The same database, for statements that may take no longer than this, where it can stop them.
@@ -329,11 +331,11 @@ impl Database {
         self.is_shared().then(|| self.limits.patience + CHECKOUT + statement)
     }
 
-    /// Whether all connections to the primary are held by transactions that get no answer: at least one of them is no
-    /// job's, and has taken twice as long as any answer.
-    pub fn is_hung(&self) -> bool {
+    /// Whether all connections to the primary are held by transactions that get no answer: there are more of them than jobs
+    /// have, whose statements may take longer, and one has taken twice as long as any answer.
+    pub fn is_hung(&self, of_jobs: u32) -> bool {
         let figures = self.figures();
-        let longest = self.longest_answer().filter(|_| figures.most > OF_JOBS);
+        let longest = self.longest_answer().filter(|_| figures.most > of_jobs);
         longest.zip(figures.unmoved).is_some_and(|(longest, unmoved)| unmoved > longest * 2)
     }
 
@@ -353,7 +355,7 @@ impl Database {
         if !self.is_shared() {
             return Ok(None);
         }
-        match &mut *self.unscoped()? {
+        match &mut *self.unscoped()?.conn {
             Conn::Sqlite(_) => Ok(None),
             Conn::Postgres(conn, _) => postgres::connection_needs(conn, &self.process).map(Some),
         }
@@ -416,15 +418,17 @@ impl Database {
 
     fn begin(&self, role: Role, scope: Scope) -> Result<Begun, RepoError> {
         match &self.backend {
-            Backend::Sqlite { readers, writer } => {
-                let pool = if role == Role::Reader { readers } else { written(writer)? };
-                let mut conn = pool.get()?;
+            Backend::Sqlite { readers, writer, turns } => {
+                let (mut conn, turn) = match role {
+                    Role::Reader => (readers.get()?, None),
+                    Role::Writer | Role::Queue => self.writer(written(writer)?, turns)?,
+                };
                 conn.begin(scope, &sqlite::begin(role)).inspect_err(|error| {
                     if matches!(error, RepoError::Busy(_)) {
                         Waits::note_busy();
                     }
                 })?;
-                Ok(Begun { conn: Held::Pool(conn), _turn: None })
+                Ok(Begun { conn: Held::Pool(conn), _turn: turn })
             }
             Backend::Postgres { primary, replica, roles, turns } => {
                 let beginning = postgres::begin(role, scope, roles, self.limits);
@@ -442,12 +446,21 @@ impl Database {
         }
     }
 
+    /// The writer of an embedded database, after those who came before.
+    fn writer(&self, writer: &Pool<Manager>, turns: &Turns) -> Result<(Pooled, Option<turns::Held>), RepoError> {
+        let patience = self.limits.patience + CHECKOUT_MARGIN;
+        // It has one for all buyers.
+        let turn = turns.take((Role::Writer, Scope::Installation), Instant::now() + patience);
+        let turn = turn.ok_or_else(|| late(patience))?;
+        Ok((writer.get()?, Some(turn)))
+    }
+
     /// Makes what was erased stand in no file any more, as far as the database can.
     ///
     /// # Errors
     /// Those of the database.
     pub fn fold_log(&self) -> Result<(), RepoError> {
-        dialect::fold_log(&mut *self.unscoped()?)
+        dialect::fold_log(&mut self.unscoped()?.conn)
     }
 
     /// Cleans up after much was written: tells the planner how large tables are now, and gives the log's room back.
@@ -455,17 +468,20 @@ impl Database {
     /// # Errors
     /// Those of the database.
     pub fn tidy(&self) -> Result<(), RepoError> {
-        dialect::tidy(&mut *self.unscoped()?)
+        dialect::tidy(&mut self.unscoped()?.conn)
     }
 
     /// A connection outside of any transaction, as whoever owns the tables.
-    fn unscoped(&self) -> Result<Pooled, RepoError> {
+    fn unscoped(&self) -> Result<Begun, RepoError> {
         match &self.backend {
-            Backend::Sqlite { writer, .. } => Ok(written(writer)?.get()?),
+            Backend::Sqlite { writer, turns, .. } => {
+                let (conn, turn) = self.writer(written(writer)?, turns)?;
+                Ok(Begun { conn: Held::Pool(conn), _turn: turn })
+            }
             Backend::Postgres { primary, .. } => {
                 let mut conn = primary.get()?;
                 conn.expect_own_session().inspect_err(|error| primary.note(error))?;
-                Ok(conn)
+                Ok(Begun { conn: Held::Pool(conn), _turn: None })
             }
         }
     }
@@ -482,8 +498,7 @@ impl Server {
         patience: Duration,
     ) -> Result<Begun, RepoError> {
         let until = Instant::now() + patience;
-        let late = || RepoError::Busy(format!("other writers were not done within {} ms", patience.as_millis()).into());
-        let turn = turns.take((role, scope), until).ok_or_else(late)?;
+        let turn = turns.take((role, scope), until).ok_or_else(|| late(patience))?;
         let [mut pause, longest] = ASK_AGAIN;
         loop {
             let mut conn = self.begin(scope, beginning)?;
@@ -494,7 +509,7 @@ impl Server {
                     conn.abandon();
                     drop(conn);
                     if Instant::now() + pause >= until {
-                        return Err(late());
+                        return Err(late(patience));
                     }
                     thread::sleep(pause);
                     pause = (pause * 2).min(longest);
@@ -561,6 +576,10 @@ impl Server {
         drop(primary.finish(|_| Ok::<_, RepoError>(())));
         Ok(Held::Replica(lent))
     }
+}
+
+fn late(patience: Duration) -> RepoError {
+    RepoError::Busy(format!("other writers were not done within {} ms", patience.as_millis()).into())
 }
 
 fn written(writer: &Option<Pool<Manager>>) -> Result<&Pool<Manager>, RepoError> {

@@ -224,13 +224,35 @@ pub struct Claimed {
     pub taken_from: Option<Option<String>>,
 }
 
-/// Takes the job that has waited longest, of any buyer, and marks it as running in a process; in a transaction of the
-/// installation.
+/// The kinds whose jobs follow each other within a buyer.
+#[derive(Debug, Clone, Default)]
+pub struct JobOrder {
+    /// Those that change records.
+    pub changing: Vec<JobKind>,
+    /// Those that wait for the changing ones before them.
+    pub following: Vec<JobKind>,
+}
+
+/// Who takes a job, and which it may be.
+#[derive(Debug, Clone)]
+pub struct Claim<'a> {
+    /// The process that takes it.
+    pub process: &'a str,
+    /// What that process runs already.
+    pub running: &'a [JobId],
+    /// Buyers that may have no further job there.
+    pub full: &'a [TenantId],
+    /// Which jobs wait for others.
+    pub order: &'a JobOrder,
+}
+
+/// Takes the job that has waited longest of those that may begin, and marks it as running in a process; in a transaction of
+/// the installation.
 ///
 /// # Errors
 /// Those of the database.
-pub fn claim(conn: &mut Conn, process: &str, now: Instant) -> Result<Option<Claimed>, RepoError> {
-    let Some(taken) = dialect::take_job(conn, process)? else { return Ok(None) };
+pub fn claim(conn: &mut Conn, claim: &Claim<'_>, now: Instant) -> Result<Option<Claimed>, RepoError> {
+    let Some(taken) = dialect::take_job(conn, claim)? else { return Ok(None) };
     // It stays in the queue for a process whose release works with the tables.
     migrate::expect_schema(conn)?;
     conn.turn_to(taken.tenant_id)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use schema::jobs::JobRow;
+use schema::jobs::{JobOrder, JobRow};
 use schema::{Database, Instant, JobId, JobKind, JobState, TenantId};
 use scoring::Lang;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::outcome::Interrupted;
-use super::runner::Progress;
+use super::progress::Progress;
 use crate::base::problem::ApiError;
 use crate::base::text::Text;
 
@@ -22,6 +22,8 @@ pub(crate) trait Work: Send + Sync + 'static {
     const KIND: JobKind;
     /// What its progress counts.
     const UNIT: &'static str;
+    /// How it and the other jobs of its buyer follow each other.
+    const ORDER: Order;
     /// What is asked for, as the job keeps it.
     type Request: Serialize + DeserializeOwned;
 
@@ -56,6 +58,17 @@ fn failure(code: &str, detail: &Text) -> String {
     json!({ "failure": { "code": code, "detail_ja": detail.ja, "detail_en": detail.en } }).to_string()
 }
 
+/// How jobs of one buyer follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// It changes records: it begins when those before it that do so have ended, and later ones wait for it.
+    ChangesRecords,
+    /// It has to see what the jobs before it have changed: it begins when those have ended.
+    SeesChanges,
+    /// It runs beside any other.
+    Any,
+}
+
 /// One attempt at a job.
 pub(crate) struct Attempt<'a> {
     pub(crate) database: &'a Database,
@@ -77,6 +90,7 @@ pub(crate) struct JobDetails {
 /// [`Work`] of any kind.
 trait AnyWork: Send + Sync {
     fn kind(&self) -> JobKind;
+    fn order(&self) -> Order;
     fn run(&self, attempt: &Attempt<'_>) -> Result<JobState, Interrupted>;
     fn interrupted(&self, code: &str, detail: &Text) -> String;
     fn details(&self, job: &JobRow, lang: Lang) -> JobDetails;
@@ -85,6 +99,10 @@ trait AnyWork: Send + Sync {
 impl<W: Work> AnyWork for W {
     fn kind(&self) -> JobKind {
         W::KIND
+    }
+
+    fn order(&self) -> Order {
+        W::ORDER
     }
 
     fn run(&self, attempt: &Attempt<'_>) -> Result<JobState, Interrupted> {
@@ -122,6 +140,17 @@ impl Works {
     pub(crate) fn with(mut self, work: impl Work) -> Self {
         self.0.push(Arc::new(work));
         self
+    }
+
+    /// The kinds whose jobs follow each other within a buyer.
+    pub(super) fn order(&self) -> JobOrder {
+        let of = |orders: &[Order]| {
+            self.0.iter().filter(|work| orders.contains(&work.order())).map(|work| work.kind()).collect()
+        };
+        JobOrder {
+            changing: of(&[Order::ChangesRecords]),
+            following: of(&[Order::ChangesRecords, Order::SeesChanges]),
+        }
     }
 
     pub(super) fn run(&self, attempt: &Attempt<'_>) -> Result<JobState, Interrupted> {

@@ -29,8 +29,8 @@ use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{FileBody, TextBody};
 use crate::http::state::State;
 use crate::queue::outcome::Interrupted;
-use crate::queue::runner::Progress;
-use crate::queue::work::{self, Attempt, Work};
+use crate::queue::progress::Progress;
+use crate::queue::work::{self, Attempt, Order, Work};
 use crate::resources::exports::file::{FileError, Format, ScoreFile, provenance};
 use crate::resources::exports::xlsx::Conditions;
 use crate::resources::portfolio::read_overview;
@@ -260,6 +260,7 @@ pub(crate) struct ExportWork;
 impl Work for ExportWork {
     const KIND: JobKind = JobKind::Export;
     const UNIT: &'static str = "suppliers";
+    const ORDER: Order = Order::Any;
     type Request = ExportRequest;
 
     /// The file and the job's end are one transaction.

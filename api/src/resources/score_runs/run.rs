@@ -21,8 +21,8 @@ use super::snapshot::{self, Snapshot};
 use crate::base::text::Text;
 use crate::frames::{FrameError, Results};
 use crate::queue::outcome::Interrupted;
-use crate::queue::runner::Progress;
-use crate::queue::work::{self, Attempt, Work};
+use crate::queue::progress::Progress;
+use crate::queue::work::{self, Attempt, Order, Work};
 use crate::resources::portfolio::overview::{Beside, Overview};
 
 /// What was asked for, as its job keeps it.
@@ -71,6 +71,7 @@ pub(crate) struct ScoreRunWork {
 impl Work for ScoreRunWork {
     const KIND: JobKind = JobKind::ScoreRun;
     const UNIT: &'static str = "steps";
+    const ORDER: Order = Order::SeesChanges;
     type Request = RunRequest;
 
     /// What it stores and the job's end are one transaction.

@@ -59,8 +59,8 @@ impl Schedule {
             let has_open = |conn: &mut Conn| jobs::has_open(conn, state.tenant, JobKind::ScoreRun);
             if self.is_resting(&state, now) && !database.run(ConnRole::Reader, tenant.id, has_open)? {
                 match self.ask_for(database, &state, today) {
-                    // Another process is importing: its data does not rest yet.
-                    Err(RepoError::Busy(_)) if database.is_shared() => continue,
+                    // Somebody is importing: the data does not rest yet.
+                    Err(RepoError::Busy(_)) => continue,
                     asked => has_asked |= asked?,
                 }
                 self.due_since.remove(&state.tenant);
