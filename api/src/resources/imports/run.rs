@@ -26,8 +26,8 @@ use crate::base::telemetry::metrics;
 use crate::base::text::Text;
 use crate::files::spill::has_room;
 use crate::queue::outcome::Interrupted;
-use crate::queue::runner::Progress;
-use crate::queue::work::{Attempt, Work};
+use crate::queue::progress::Progress;
+use crate::queue::work::{self, Attempt, Work};
 
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +192,7 @@ pub(crate) struct ImportWork {
 impl Work for ImportWork {
     const KIND: JobKind = JobKind::Import;
     const UNIT: &'static str = "rows";
+    const ORDER: work::Order = work::Order::ChangesRecords;
     type Request = ImportRequest;
 
     /// Its effects, its report and its end are one transaction.
@@ -208,13 +209,12 @@ impl Work for ImportWork {
         let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
         let order = request.order(by);
         let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
-        let outcome = database.run(ConnRole::Writer, tenant, |conn| {
-            let outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
+        let import = Import { database, tenant, order: &order, dry_run: request.dry_run, limits, progress };
+        let outcome = import.run(tables, |conn, outcome| {
             for findings in outcome.findings.stored() {
                 jobs::insert_findings(conn, tenant, job.id, &findings)?;
             }
-            jobs::finish(conn, tenant, job, outcome.state, &outcome.json(), Instant::now())?;
-            Ok::<_, Interrupted>(outcome)
+            Ok(jobs::finish(conn, tenant, job, outcome.state, &outcome.json(), Instant::now())?)
         })?;
         if !request.dry_run {
             // Of an import that was undone only the rejected rows count.
@@ -313,67 +313,137 @@ fn open(files: Vec<InputFile>, limits: &Limits, progress: &Progress) -> Result<V
     }
 }
 
-/// Imports tables, in the caller's transaction; keeps all, or nothing.
-fn import_tables(
-    conn: &mut Conn,
+/// An import of tables: keeps all, or nothing.
+struct Import<'a> {
+    database: &'a Database,
     tenant: TenantId,
-    order: &Order,
+    order: &'a Order,
     dry_run: bool,
-    opened: Result<Vec<Table>, Stop>,
-    limits: &Limits,
-    progress: &Progress,
-) -> Result<Outcome, Interrupted> {
-    let mut findings = Findings::new(limits.max_findings);
-    let mut tables = Vec::new();
-    let stopped = conn.rehearse(|conn| {
-        let done = opened.and_then(|opened| {
-            let is_only = opened.len() == 1;
-            for (kind, mut rows) in opened {
-                // A file that is refused for a row near its end would be written up to there, and many times its size.
-                // Tables that refer to suppliers of the same file cannot be read before those are there.
-                let can_be_read = is_only || kind == RecordKind::Suppliers;
-                let depth = match order.mode {
-                    ImportMode::AllOrNothing | ImportMode::Replace if can_be_read => {
-                        let (order, mut none) = ((order, Depth::Read), Findings::new(0));
-                        let read = engine::import(conn, tenant, order, kind, &mut *rows, &mut none, progress)?;
-                        if read.rejected > 0 { Depth::Compare } else { Depth::Write }
-                    }
-                    _ => Depth::Write,
-                };
-                let order = (order, depth);
-                let report = engine::import(conn, tenant, order, kind, &mut *rows, &mut findings, progress)?;
-                tables.push(report);
+    limits: &'a Limits,
+    progress: &'a Progress,
+}
+
+/// What became of the tables of a pass, and why it stopped.
+type Passed = (Vec<TableReport>, Result<(), Stop>);
+
+impl Import<'_> {
+    /// Checks all rows, then writes them. Nobody waits for an import while its rows are checked, nor for one that comes to
+    /// nothing. `record` stores the outcome, in the transaction that writes.
+    fn run(
+        &self,
+        opened: Result<Vec<Table>, Stop>,
+        record: impl Fn(&mut Conn, &Outcome) -> Result<(), Interrupted>,
+    ) -> Result<Outcome, Interrupted> {
+        let (database, tenant) = (self.database, self.tenant);
+        let mut tables = Vec::new();
+        let refused = match opened {
+            Ok(opened) => {
+                tables = opened;
+                // Of buyers on a server none waits for another's writer, and the good rows are written whatever is found.
+                match database.is_shared() && self.order.mode == ImportMode::AcceptValid {
+                    true => None,
+                    false => database.run(ConnRole::Reader, tenant, |conn| self.check(conn, &mut tables))?,
+                }
             }
-            Ok(())
-        });
-        let is_good = tables.iter().all(|table| table.rejected == 0) || order.mode == ImportMode::AcceptValid;
-        let keep = done.is_ok() && is_good && !dry_run;
-        Ok::<_, Interrupted>((done.map(|()| keep), keep))
-    })?;
-    let (is_kept, mut failure) = match stopped {
-        Ok(is_kept) => (is_kept, None),
-        Err(Stop::Refused(refusal)) => (false, Some(refusal)),
-        Err(stop) => return Err(stop.into()),
-    };
-    let rejected: u64 = tables.iter().map(|table| table.rejected).sum();
-    if failure.is_none() && rejected > 0 && order.mode != ImportMode::AcceptValid {
-        failure = Some(Refusal::new(Place::default(), Fault::new("", Reason::RejectedRows(rejected))));
-    }
-    let state = match (&failure, rejected) {
-        (Some(_), _) => JobState::Failed,
-        (None, 0) => JobState::Succeeded,
-        (None, _) => JobState::PartiallySucceeded,
-    };
-    if failure.is_some() {
-        // Nothing was made, and nothing would be.
-        for table in &mut tables {
-            (table.created, table.updated, table.ended) = (0, 0, 0);
+            stopped => {
+                let none = (Vec::new(), stopped.map(|_| ()));
+                Some(self.outcome(none, Findings::new(self.limits.max_findings), false)?)
+            }
+        };
+        if let Some(outcome) = refused {
+            database.run(ConnRole::Queue, tenant, |conn| record(conn, &outcome))?;
+            return Ok(outcome);
         }
-    } else if tables.iter().all(TableReport::is_empty) && findings.count() == 0 {
-        findings.push(&Place::default(), Fault::new("", Reason::NoRows), true);
+        database.run(ConnRole::Writer, tenant, |conn| {
+            let outcome = self.write(conn, &mut tables)?;
+            record(conn, &outcome)?;
+            Ok(outcome)
+        })
     }
-    findings.sort();
-    Ok(Outcome { state, is_kept, tables, failure, findings, skipped: Vec::new() })
+
+    /// Reads all rows; gives the outcome of an import that comes to nothing.
+    fn check(&self, conn: &mut Conn, tables: &mut [Table]) -> Result<Option<Outcome>, Interrupted> {
+        let own_suppliers = (tables.len() > 1).then(HashMap::new);
+        let mut read = Pass { depth: Depth::Read, own_suppliers };
+        let (reports, stopped) = self.pass(conn, &mut read, tables, &mut Findings::new(0));
+        let takes_valid = self.order.mode == ImportMode::AcceptValid;
+        let mut findings = Findings::new(self.limits.max_findings);
+        let mut compare = Pass { depth: Depth::Compare, own_suppliers: read.own_suppliers };
+        match stopped {
+            Ok(()) if takes_valid || reports.iter().all(|report| report.rejected == 0) => return Ok(None),
+            Ok(()) => {}
+            // Nothing is to be said of rows where the first table is refused.
+            Err(Stop::Refused(refusal)) if reports.is_empty() && !takes_valid => {
+                return self.outcome((reports, Err(Stop::Refused(refusal))), findings, false).map(Some);
+            }
+            Err(Stop::Refused(_)) => {}
+            Err(stop) => return Err(stop.into()),
+        }
+        let suppliers = reports.iter().find(|report| report.kind == RecordKind::Suppliers.key());
+        if suppliers.is_some_and(|report| report.rejected > 0) {
+            // None of them would be there.
+            compare.own_suppliers = None;
+        }
+        let passed = self.pass(conn, &mut compare, tables, &mut findings);
+        self.outcome(passed, findings, false).map(Some)
+    }
+
+    fn write(&self, conn: &mut Conn, tables: &mut [Table]) -> Result<Outcome, Interrupted> {
+        let mut findings = Findings::new(self.limits.max_findings);
+        let (passed, is_kept) = conn.rehearse(|conn| {
+            let mut write = Pass { depth: Depth::Write, own_suppliers: None };
+            let (reports, stopped) = self.pass(conn, &mut write, tables, &mut findings);
+            let is_good = self.order.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.rejected == 0);
+            let keep = stopped.is_ok() && is_good && !self.dry_run;
+            Ok::<_, Interrupted>((((reports, stopped), keep), keep))
+        })?;
+        self.outcome(passed, findings, is_kept)
+    }
+
+    /// Goes through the tables, until one is refused.
+    fn pass(&self, conn: &mut Conn, pass: &mut Pass, tables: &mut [Table], findings: &mut Findings) -> Passed {
+        let mut reports = Vec::new();
+        for (kind, rows) in tables {
+            let order = (self.order, &mut *pass);
+            match engine::import(conn, self.tenant, order, *kind, &mut **rows, findings, self.progress) {
+                Ok(report) => reports.push(report),
+                Err(stop) => return (reports, Err(stop)),
+            }
+        }
+        (reports, Ok(()))
+    }
+
+    fn outcome(
+        &self,
+        (mut tables, stopped): Passed,
+        mut findings: Findings,
+        is_kept: bool,
+    ) -> Result<Outcome, Interrupted> {
+        let mut failure = match stopped {
+            Ok(()) => None,
+            Err(Stop::Refused(refusal)) => Some(refusal),
+            Err(stop) => return Err(stop.into()),
+        };
+        let rejected: u64 = tables.iter().map(|table| table.rejected).sum();
+        if failure.is_none() && rejected > 0 && self.order.mode != ImportMode::AcceptValid {
+            failure = Some(Refusal::new(Place::default(), Fault::new("", Reason::RejectedRows(rejected))));
+        }
+        let state = match (&failure, rejected) {
+            (Some(_), _) => JobState::Failed,
+            (None, 0) => JobState::Succeeded,
+            (None, _) => JobState::PartiallySucceeded,
+        };
+        if failure.is_some() {
+            // Nothing was made, and nothing would be.
+            for table in &mut tables {
+                (table.created, table.updated, table.ended) = (0, 0, 0);
+            }
+        } else if tables.iter().all(TableReport::is_empty) && findings.count() == 0 {
+            findings.push(&Place::default(), Fault::new("", Reason::NoRows), true);
+        }
+        findings.sort();
+        Ok(Outcome { state, is_kept, tables, failure, findings, skipped: Vec::new() })
+    }
 }
 
 /// The files of a folder that an import takes, suppliers first, and the names of those that it cannot place.
@@ -425,9 +495,8 @@ pub(crate) fn import_folder(
     let version = Version { recorded_at: now, recorded_by: by.to_owned(), import_id: Some(id) };
     let order = request.order(version);
     let tables = open(files, limits, progress);
-    database.run(ConnRole::Writer, tenant, |conn| {
-        let mut outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
-        outcome.skipped = skipped;
+    let import = Import { database, tenant, order: &order, dry_run: request.dry_run, limits, progress };
+    let mut outcome = import.run(tables, |conn, outcome| {
         let job = JobRow {
             id,
             kind: JobKind::Import,
@@ -450,6 +519,8 @@ pub(crate) fn import_folder(
         for findings in outcome.findings.stored() {
             jobs::insert_findings(conn, tenant, id, &findings)?;
         }
-        Ok(Some(outcome))
-    })
+        Ok(())
+    })?;
+    outcome.skipped = skipped;
+    Ok(Some(outcome))
 }
