@@ -448,7 +448,7 @@ impl Database {
 
     /// The writer of an embedded database, after those who came before.
     fn writer(&self, writer: &Pool<Manager>, turns: &Turns) -> Result<(Pooled, Option<turns::Held>), RepoError> {
-        let patience = self.limits.patience + CHECKOUT_MARGIN;
+        let patience = self.limits.patience;
         // It has one for all buyers.
         let turn = turns.take((Role::Writer, Scope::Installation), Instant::now() + patience);
         let turn = turn.ok_or_else(|| late(patience))?;

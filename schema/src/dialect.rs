@@ -24,18 +24,18 @@ pub(crate) struct Taken {
 }
 
 /// Takes the job that has waited longest of those that may begin. On a server also one whose process has not renewed its
-/// lease, by the server's clock; jobs that others take at this moment are passed over.
+/// lease, by the server's clock; jobs that others take at this moment are passed over. The embedded database's one process
+/// only looks: it knows what it runs.
 ///
 /// A job that follows changes waits for every changing one of its buyer that was asked for before it or runs.
 pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>) -> Result<Option<Taken>, RepoError> {
-    let sqlite = "UPDATE job_queue SET state = 'running', process = ? WHERE rowid = (\
-                  SELECT rowid FROM job_queue AS job WHERE state = 'queued' \
+    let sqlite = "SELECT tenant_id, id, false AS is_taken_over, NULL AS taken_from \
+                  FROM job_queue AS job WHERE state = 'queued' \
                   AND id NOT IN (SELECT value FROM json_each(?)) AND tenant_id NOT IN (SELECT value FROM json_each(?)) \
                   AND NOT (coalesce(kind, '') IN (SELECT value FROM json_each(?)) AND EXISTS (\
                   SELECT 1 FROM job_queue AS other WHERE other.tenant_id = job.tenant_id \
                   AND other.kind IN (SELECT value FROM json_each(?)) AND (other.id < job.id OR other.state = 'running'))) \
-                  ORDER BY id LIMIT 1) \
-                  RETURNING tenant_id, id, false AS is_taken_over, NULL AS taken_from";
+                  ORDER BY id LIMIT 1";
     let postgres = "WITH next AS (SELECT tenant_id, id, state, process FROM job_queue AS job \
                     WHERE (state = 'queued' OR leased_until < now()) AND id <> ALL ($2) AND tenant_id <> ALL ($3) \
                     AND NOT (coalesce(kind, '') = ANY ($4) AND EXISTS (\
@@ -50,27 +50,26 @@ pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>) -> Result<Option<Take
         all.iter().map(text).collect()
     }
     let lists = [
-        texts(claim.running, ToString::to_string),
+        texts(claim.held, ToString::to_string),
         texts(claim.full, ToString::to_string),
         texts(&claim.order.following, |kind| kind.key().to_owned()),
         texts(&claim.order.changing, |kind| kind.key().to_owned()),
     ];
     Ok(match conn {
         Conn::Sqlite(c) => {
-            let [running, full, following, changing] = lists.map(|list| json_list(&list));
+            let [held, full, following, changing] = lists.map(|list| json_list(&list));
             diesel::sql_query(sqlite)
-                .bind::<Text, _>(claim.process)
-                .bind::<Text, _>(running)
+                .bind::<Text, _>(held)
                 .bind::<Text, _>(full)
                 .bind::<Text, _>(following)
                 .bind::<Text, _>(changing)
                 .get_result(c)
         }
         Conn::Postgres(c, _) => {
-            let [running, full, following, changing] = lists;
+            let [held, full, following, changing] = lists;
             diesel::sql_query(postgres)
                 .bind::<Text, _>(claim.process)
-                .bind::<Array<Text>, _>(running)
+                .bind::<Array<Text>, _>(held)
                 .bind::<Array<Text>, _>(full)
                 .bind::<Array<Text>, _>(following)
                 .bind::<Array<Text>, _>(changing)

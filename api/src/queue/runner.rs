@@ -31,8 +31,8 @@ pub(crate) struct Runner(Arc<Shared>);
 
 struct Shared {
     running: Mutex<HashMap<JobId, Running>>,
-    /// How many slots the jobs of each buyer have.
-    slots: Mutex<HashMap<TenantId, usize>>,
+    /// Jobs that have a slot, with their buyers: those that run, and those whose end is being recorded.
+    slots: Mutex<HashMap<JobId, TenantId>>,
     /// How many slots there are.
     slot_count: usize,
     /// Waiting jobs whose end was asked for, perhaps before the database could be told.
@@ -47,10 +47,12 @@ struct Shared {
 
 /// A job that runs in this process.
 #[derive(Clone)]
-pub(super) struct Running {
+pub(crate) struct Running {
     pub(super) tenant: TenantId,
-    pub(super) job: JobRow,
-    pub(super) progress: Arc<Progress>,
+    /// The job, with this attempt.
+    pub(crate) job: JobRow,
+    /// How far it is.
+    pub(crate) progress: Arc<Progress>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -84,9 +86,9 @@ impl Runner {
         u32::try_from(self.0.slot_count + 1).unwrap_or(u32::MAX)
     }
 
-    /// How far a job is that runs now.
-    pub(crate) fn progress(&self, id: JobId) -> Option<Arc<Progress>> {
-        locked(&self.0.running).get(&id).map(|running| Arc::clone(&running.progress))
+    /// A job that runs here.
+    pub(crate) fn running_job(&self, id: JobId) -> Option<Running> {
+        locked(&self.0.running).get(&id).cloned()
     }
 
     /// Ends a job that runs after the rows in hand, and one that waits before it begins.
@@ -95,8 +97,8 @@ impl Runner {
         if !self.0.is_shared {
             locked(&self.0.cancelled).insert(id);
         }
-        if let Some(progress) = self.progress(id) {
-            progress.cancel();
+        if let Some(running) = self.running_job(id) {
+            running.progress.cancel();
         }
     }
 
@@ -169,15 +171,16 @@ impl Runner {
     /// Takes the job that has waited longest, of those that may run here now.
     fn claim(&self, database: &Database) -> Result<Option<Taken>, RepoError> {
         let process = database.process();
-        let running: Vec<_> = locked(&self.0.running).keys().copied().collect();
+        let slots = locked(&self.0.slots).clone();
+        let held: Vec<_> = slots.keys().copied().collect();
         // A flood of one buyer leaves a slot to the others.
         let most = self.0.slot_count.saturating_sub(1).max(1);
-        let slots = locked(&self.0.slots);
-        let full: Vec<_> = slots.iter().filter(|(_, count)| **count >= most).map(|(tenant, _)| *tenant).collect();
-        drop(slots);
+        let has_most = |tenant: &TenantId| slots.values().filter(|other| *other == tenant).count() >= most;
+        let full: Vec<_> = slots.values().filter(|tenant| has_most(tenant)).copied().collect();
         let order = self.0.works.order();
-        let claim = Claim { process, running: &running, full: &full, order: &order };
-        let (hung, claimed) = database.run(ConnRole::Queue, Scope::Installation, |conn: &mut Conn| {
+        let claim = Claim { process, held: &held, full: &full, order: &order };
+        let role = if self.0.is_shared { ConnRole::Queue } else { ConnRole::Reader };
+        let (hung, claimed) = database.run(role, Scope::Installation, |conn: &mut Conn| {
             let hung = jobs::end_hung_processes(conn, process)?;
             Ok::<_, RepoError>((hung, jobs::claim(conn, &claim, Instant::now())?))
         })?;
@@ -186,7 +189,15 @@ impl Runner {
             warn!(process, from, ended_sessions, "a process hangs; what it held on the server was ended");
         }
         let Some(claimed) = claimed else { return Ok(None) };
-        let slot = Slot::take(self, claimed.tenant);
+        if !self.0.is_shared {
+            let mark = |conn: &mut Conn| jobs::mark_running(conn, process, &claimed);
+            match database.with_patience(Duration::ZERO).run(ConnRole::Queue, claimed.tenant, mark) {
+                // Another job writes: this one begins beside it, and is marked with its end.
+                Err(RepoError::Busy(_)) | Ok(()) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let slot = Slot::take(self, &claimed);
         let progress = Arc::new(Progress::default());
         let running =
             Running { tenant: claimed.tenant, job: claimed.job.clone(), progress: Arc::clone(&progress) };
@@ -238,29 +249,22 @@ pub(super) struct Taken {
     _slot: Slot,
 }
 
-/// One of the slots, held for a job of a buyer.
+/// One of the slots, held for a job.
 struct Slot {
     runner: Runner,
-    tenant: TenantId,
+    job: JobId,
 }
 
 impl Slot {
-    fn take(runner: &Runner, tenant: TenantId) -> Self {
-        *locked(&runner.0.slots).entry(tenant).or_default() += 1;
-        Self { runner: runner.clone(), tenant }
+    fn take(runner: &Runner, claimed: &Claimed) -> Self {
+        locked(&runner.0.slots).insert(claimed.job.id, claimed.tenant);
+        Self { runner: runner.clone(), job: claimed.job.id }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut slots = locked(&self.runner.0.slots);
-        if let Some(count) = slots.get_mut(&self.tenant) {
-            *count -= 1;
-            if *count == 0 {
-                slots.remove(&self.tenant);
-            }
-        }
-        drop(slots);
+        locked(&self.runner.0.slots).remove(&self.job);
         // Jobs may have waited for this one, or for its buyer to have a slot fewer.
         self.runner.wake();
     }

@@ -87,7 +87,10 @@ impl ToSchema for JobList {
 /// A job as the API shows it.
 pub(crate) fn view(state: &State, job: &JobRow, lang: Lang) -> Value {
     let details = state.runner.works().details(job, lang);
-    let here = state.runner.progress(job.id).map(|progress| (progress.done(), progress.total()));
+    let running = state.runner.running_job(job.id);
+    // One that has just begun may not be marked as running yet.
+    let job = running.as_ref().map(|running| &running.job).filter(|_| job.state == JobState::Queued).unwrap_or(job);
+    let here = running.as_ref().map(|running| (running.progress.done(), running.progress.total()));
     // A job of another process is as far as that one has last noted.
     let noted = || {
         let total = job.progress_total.and_then(|total| u64::try_from(total).ok());
