@@ -139,7 +139,8 @@ impl Runner {
         for _ in 0..self.0.slot_count {
             let (runner, database, looking) = (self.clone(), database.clone(), Arc::clone(&looking));
             let work = move || {
-                while let Some(taken) = runner.next(&database, &mut locked(&looking)) {
+                let next = || runner.next(&database, &mut locked(&looking));
+                while let Some(taken) = next() {
                     runner.attempt(&database, taken);
                 }
             };
