@@ -230,7 +230,7 @@ impl Database {
                     let manager = Manager::Sqlite { path: path.clone(), role, patience };
                     pool(size, patience + CHECKOUT_MARGIN).build(manager).map_err(RepoError::from)
                 };
-                Backend::Sqlite { 
+                Backend::Sqlite {
                     writer: Some(pool(Role::Writer, 1)?),
                     readers: pool(Role::Reader, connection_count)?,
                     turns: Turns::default(),
@@ -281,7 +281,12 @@ impl Database {
         let readers = pool(connection_count, patience + CHECKOUT_MARGIN).build(manager)?;
         let limits = postgres::Limits { patience, statement: None };
         let process = Process::new(connection_count);
-        Ok(Self { backend: Backend::Sqlite { readers, writer: None, turns: Turns::default() }, limits, process, clock: clock.clone() })
+        Ok(Self {
+            backend: Backend::Sqlite { readers, writer: None, turns: Turns::default() },
+            limits,
+            process,
+            clock: clock.clone(),
+        })
     }
 
     /// The same database, for statements that may take no longer than this, where it can stop them.

@@ -84,9 +84,7 @@ fn a_job_that_loses_its_lease_leaves_those_beside_it_theirs() {
     let (service, [client, other]) = two_buyers(&data);
     let mut gate = Gate::close(&data, "supplier_versions", "NEW.supplier_code = 'HELD'");
     let [lost, kept] = [&client, &other].map(|client| send(client, ["HELD".to_owned()].into_iter()));
-    within(30, "both run", || {
-        job(&client, &lost)["state"] == "running" && job(&other, &kept)["state"] == "running"
-    });
+    within(30, "both run", || job(&client, &lost)["state"] == "running" && job(&other, &kept)["state"] == "running");
     gate.wait_for_one();
     let mut sql = Sql::open(&data.url().unwrap()).unwrap();
     let tenant = sql.text(&format!("SELECT tenant_id FROM job_queue WHERE id = '{lost}'")).unwrap();

@@ -200,8 +200,7 @@ impl Runner {
         }
         let slot = Slot::take(self, &claimed);
         let progress = Arc::new(Progress::default());
-        let running =
-            Running { tenant: claimed.tenant, job: claimed.job.clone(), progress: Arc::clone(&progress) };
+        let running = Running { tenant: claimed.tenant, job: claimed.job.clone(), progress: Arc::clone(&progress) };
         locked(&self.0.running).insert(claimed.job.id, running);
         // Asked for only now: whoever cancels notes it first and looks for the running job then.
         let is_cancelled = claimed.job.is_cancel_requested || locked(&self.0.cancelled).contains(&claimed.job.id);

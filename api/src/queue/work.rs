@@ -147,10 +147,7 @@ impl Works {
         let of = |orders: &[Order]| {
             self.0.iter().filter(|work| orders.contains(&work.order())).map(|work| work.kind()).collect()
         };
-        JobOrder {
-            changing: of(&[Order::ChangesRecords]),
-            following: of(&[Order::ChangesRecords, Order::SeesChanges]),
-        }
+        JobOrder { changing: of(&[Order::ChangesRecords]), following: of(&[Order::ChangesRecords, Order::SeesChanges]) }
     }
 
     pub(super) fn run(&self, attempt: &Attempt<'_>) -> Result<JobState, Interrupted> {

@@ -490,7 +490,8 @@ impl<'a, R: Resource> Import<'a, R> {
             self.compare(row, now, &sent, &mut changes);
         }
         // Nothing of an import with bad rows is kept in these modes: its good rows need not be written.
-        if self.pass.depth == Depth::Compare || (self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0) {
+        if self.pass.depth == Depth::Compare || (self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0)
+        {
             return Ok(());
         }
         let (first_rows, first): (Vec<_>, Vec<_>) = changes.first.into_iter().unzip();

@@ -393,7 +393,8 @@ impl Import<'_> {
         let (passed, is_kept) = conn.rehearse(|conn| {
             let mut write = Pass { depth: Depth::Write, own_suppliers: None };
             let (reports, stopped) = self.pass(conn, &mut write, tables, &mut findings);
-            let is_good = self.order.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.rejected == 0);
+            let is_good =
+                self.order.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.rejected == 0);
             let keep = stopped.is_ok() && is_good && !self.dry_run;
             Ok::<_, Interrupted>((((reports, stopped), keep), keep))
         })?;
