@@ -1,5 +1,6 @@
 //! Score runs: the whole portfolio scored as of a day, kept as it was.
 
+pub(crate) mod overview;
 mod retention;
 mod run;
 mod schedule;
