@@ -23,7 +23,7 @@ use crate::frames::{FrameError, Results};
 use crate::queue::outcome::Interrupted;
 use crate::queue::progress::Progress;
 use crate::queue::work::{self, Attempt, Order, Work};
-use crate::resources::portfolio::overview::{Beside, Overview};
+use crate::resources::score_runs::overview::{Beside, Overview};
 
 /// What was asked for, as its job keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
