@@ -1,5 +1,6 @@
 //! Runs an import: from the stored bytes of its upload, or from a folder.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,15 +8,15 @@ use std::path::Path;
 use chrono::NaiveDate;
 use schema::jobs::{self, JobRow};
 use schema::{
-    Conn, ConnRole, Database, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source, TenantId,
-    Version,
+    Choice, Conn, ConnRole, Database, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source,
+    TenantId, Version,
 };
 use scoring::Lang;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::csv::CsvRows;
-use super::engine::{self, Depth, Order, Stop, TableReport};
+use super::engine::{self, Depth, Order, Pass, Stop, TableReport};
 use super::ndjson::NdjsonRows;
 use super::report::{Findings, Group, Place, Refusal, storable};
 use super::table::{kind_of_name, words_of};
