@@ -23,14 +23,14 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schema::tenants::{self, TenantRow};
 use schema::{
-    Clock, ConnRole, ConnectionNeeds, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope,
-    TenantId,
+    Clock, ConnectionNeeds, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, TenantId,
 };
 use tracing::{error, info, warn};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
 
 use self::notify::Pulses;
+use crate::base::actors::operator;
 use crate::base::config::{Config, PlaceError, note_server, other_server};
 use crate::base::keys::{Keys, private_folder};
 use crate::base::machine::{self, naming};
@@ -157,12 +157,12 @@ impl Store {
         if let Place::Server { url, .. } = place {
             note_server(folder, url);
         }
-        let is_empty = database
-            .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
+        let operator = operator(&database, "open");
+        let is_empty = operator.read(|tx| tenants::list(tx).map(|all| all.is_empty()))?;
         if is_empty {
-            database.run(ConnRole::Writer, Scope::Installation, |conn| {
+            operator.write(|tx| {
                 // Asked again: another process may have been quicker.
-                if tenants::list(conn)?.is_empty() { tenants::insert(conn, &first_tenant()?) } else { Ok(()) }
+                if tenants::list(tx)?.is_empty() { tenants::insert(tx, &first_tenant()?) } else { Ok(()) }
             })?;
         }
         Ok(Self { database, keys })
@@ -223,8 +223,9 @@ impl Store {
             .unwrap()
     }
 
-    pub(crate) fn first_tenant(&self) -> TenantId {
-        self.database.run(ConnRole::Reader, Scope::Installation, tenants::list).unwrap()[0].id
+    pub(crate) fn first_buyer(&self) -> schema::Access {
+        let tenant = operator(&self.database, "test").read(tenants::list).unwrap()[0].id;
+        self.database.access(tenant, &schema::Context::new("test", "test"))
     }
 }
 
@@ -400,7 +401,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         warn!("{}", text.en);
     }
     say_connections(&store.database);
-    let buyers = store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+    let buyers = operator(&store.database, "serve").read(tenants::list)?;
     let has_default = buyers.iter().any(|buyer| buyer.name.as_str() == FIRST_TENANT);
     let first_buyer = buyers.into_iter().next().filter(|_| !has_default).map(|buyer| buyer.name);
     let runner = Runner::new(store.database.is_shared());

@@ -1,5 +1,6 @@
 //! Texts, faults, fields, problems, keys, configuration: imported by all, importing none of the others.
 
+pub(crate) mod actors;
 pub(crate) mod config;
 pub(crate) mod fault;
 pub(crate) mod fields;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::NaiveDate;
-use schema::{Common, Conn, Id, Name, Record, RepoError, Source, Stored, TenantId, Version, tokens};
+use schema::{Common, Id, Name, Record, RepoError, Source, Stored, Tx, Version, tokens};
 use sha2::{Digest, Sha256};
 use unicode_normalization::{UnicodeNormalization, is_nfkc};
 
@@ -68,15 +68,10 @@ impl Sender {
     }
 
     /// The current version of what it has sent, and the one that it knows.
-    pub(crate) fn current<R: Resource>(
-        &self,
-        conn: &mut Conn,
-        tenant: TenantId,
-        id: Id<R>,
-    ) -> Result<(Stored<R>, Stored<R>), ApiError> {
-        let found = R::find(conn, tenant, id, None)?.filter(|found| found.meta.source == self.source);
+    pub(crate) fn current<R: Resource>(&self, tx: &mut Tx, id: Id<R>) -> Result<(Stored<R>, Stored<R>), ApiError> {
+        let found = R::find(tx, id, None)?.filter(|found| found.meta.source == self.source);
         let now = found.ok_or(ProblemKind::NotFound)?;
-        let own = own_versions(conn, tenant, &self.provider, vec![now.clone()])?.pop().ok_or(ProblemKind::NotFound)?;
+        let own = own_versions(tx, &self.provider, vec![now.clone()])?.pop().ok_or(ProblemKind::NotFound)?;
         Ok((now, own))
     }
 }
@@ -84,16 +79,15 @@ impl Sender {
 /// The versions of records that a provider knows: the latest that one of its own tokens recorded. What the buyer has
 /// mended since is the buyer's.
 pub(crate) fn own_versions<R: Record>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     provider: &Name,
     rows: Vec<Stored<R>>,
 ) -> Result<Vec<Stored<R>>, RepoError> {
-    let names = tokens::names_of_provider(conn, tenant, provider)?;
+    let names = tokens::names_of_provider(tx, provider)?;
     let is_own = |version: &Stored<R>| names.contains(&version.meta.recorded_by);
     let changed: Vec<Id<R>> = rows.iter().filter(|row| !is_own(row)).map(|row| row.meta.id).collect();
     let mut latest_own = HashMap::new();
-    for version in R::versions(conn, tenant, &changed)?.into_iter().filter(is_own) {
+    for version in R::versions(tx, &changed)?.into_iter().filter(is_own) {
         latest_own.entry(version.meta.id).or_insert(version);
     }
     let own = rows.into_iter().filter_map(|row| if is_own(&row) { Some(row) } else { latest_own.remove(&row.meta.id) });
