@@ -6,5 +6,8 @@ pub(crate) mod fault;
 pub(crate) mod fields;
 pub(crate) mod keys;
 pub(crate) mod machine;
+pub(crate) mod model_file;
 pub(crate) mod problem;
+pub(crate) mod store;
 pub(crate) mod telemetry;
+pub(crate) mod text;

@@ -15,14 +15,15 @@ use schema::{Access, Clock, ImportMode, Instant, Name, Pending, Place, Role, Sou
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
 use super::{Failure, PATIENCE, access, find_tenant, report, serve};
-use crate::app::{self, Store};
+use crate::app;
 use crate::base::actors::COMMAND_LINE;
 use crate::base::config::{Config, DatabaseOptions};
 use crate::base::keys::USUAL_LIFE;
 use crate::base::machine::{OWN, hide_new_files};
 use crate::base::problem::ApiError;
+use crate::base::store::Store;
+use crate::base::text::printable;
 use crate::demo::{self, AS_OF};
-use crate::files::printable;
 use crate::queue::outcome::Interrupted;
 use crate::queue::runner::Progress;
 use crate::resources::exports::file::provenance;

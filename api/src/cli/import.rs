@@ -13,7 +13,6 @@ use super::{DataFolder, Failure, TenantArg, access, faults, find_tenant};
 use crate::base::config::Limits;
 use crate::queue::runner::Progress;
 use crate::resources::imports::{FindingGroup, Format, ImportRequest, Outcome, import_folder};
-use crate::resources::submissions::is_of_provider;
 
 /// Import the files of a folder
 ///
@@ -64,7 +63,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let zone: Tz = tenant.time_zone.parse()?;
     let unusable = |error| Failure::Usage(faults::name(&format!("--source {}", args.source), error, lang));
     let source = Source::parse(&args.source).map_err(unusable)?;
-    if is_of_provider(&source) {
+    if source.is_of_provider() {
         return Err(Failure::Usage(lang.pick(
             format!("--source {source}: 事業者が送るデータの取り込み元の名前です。別の名前にしてください"),
             format!("--source {source}: only what providers send has such a source; use another name"),

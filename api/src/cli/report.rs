@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use scoring::{CAVEATS, Explainer, Explanation, Lang, Scores, Summary, Yen, name, percent, signed};
 
-use crate::files::printable;
+use crate::base::text::printable;
 use crate::frames::{FrameResult, Provenance, Results};
 use crate::resources::portfolio::overview::{self, Overview, share};
 

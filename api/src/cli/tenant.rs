@@ -7,7 +7,7 @@ use schema::{Installation, Instant, Name, RepoError, TenantId};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, access, faults, find_tenant};
-use crate::app::USUAL_ZONE;
+use crate::base::store::USUAL_ZONE;
 
 /// Create, list, suspend and delete buyers
 #[derive(Debug, Subcommand)]

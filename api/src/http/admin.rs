@@ -16,8 +16,9 @@ use tokio::time::timeout;
 use super::refused::problem_at;
 use crate::base::actors::operator;
 use crate::base::machine::{FileId, file_id, free_bytes, try_writing};
-use crate::base::problem::{Problem, ProblemKind, Text};
-use crate::cli::failed_step;
+use crate::base::problem::{Problem, ProblemKind};
+use crate::base::store::in_both;
+use crate::base::text::Text;
 use crate::http::edge::SECURITY;
 use crate::http::extract::language;
 use crate::http::gauges::Gauges;
@@ -77,7 +78,7 @@ impl Probe {
             tenants::list(tx)?;
             schema::expect_schema(tx)
         });
-        read.map_err(|error| failed_step(&error))?;
+        read.map_err(|error| in_both(&error))?;
         let Some((path, id)) = &self.database else { return Ok(()) };
         if !self.can_write {
             return Err(Text::new(

@@ -354,8 +354,8 @@ mod tests {
     #[test]
     fn a_past_day_is_scored_as_known_at_its_end_unless_nothing_was_known_by_then() {
         let folder = tempfile::tempdir().unwrap();
-        let store = crate::app::Store::embedded(folder.path());
-        let access = store.first_buyer();
+        let store = crate::base::store::Store::embedded(folder.path());
+        let access = store.first_access();
         let known = |day: &str| {
             let day = day.parse().unwrap();
             let then = |tx: &mut Tx| known_then(tx, day, chrono_tz::Asia::Tokyo);

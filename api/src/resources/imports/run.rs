@@ -19,7 +19,8 @@ use super::table::{kind_of_name, words_of};
 use super::xlsx;
 use crate::base::config::Limits;
 use crate::base::fault::{Fault, Reason};
-use crate::base::problem::Text;
+use crate::base::telemetry::metrics;
+use crate::base::text::Text;
 use crate::files::spill::has_room;
 use crate::queue::outcome::Interrupted;
 use crate::queue::runner::Progress;
@@ -259,7 +260,13 @@ pub(crate) fn run(
         Ok::<_, Interrupted>(outcome)
     })?;
     if !request.dry_run {
-        crate::base::telemetry::metrics::rows_imported(&outcome.tables, outcome.is_kept);
+        // Of an import that was undone only the rejected rows count.
+        let kept = |count: u64| if outcome.is_kept { count } else { 0 };
+        for table in &outcome.tables {
+            let counts =
+                [kept(table.created), kept(table.updated), kept(table.unchanged), table.rejected, kept(table.ended)];
+            metrics::rows_imported(table.kind, counts);
+        }
     }
     Ok(outcome.state)
 }

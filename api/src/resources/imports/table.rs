@@ -7,7 +7,7 @@ use schema::{Choice, RecordKind};
 use super::text;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Field, Kind};
-use crate::base::problem::Text;
+use crate::base::text::Text;
 use crate::records::{Resource, of_kind};
 use crate::resources::submissions::NUMBER;
 
@@ -311,7 +311,7 @@ impl Header {
         let mut others: Vec<String> = Vec::new();
         for heading in headings {
             let heading = heading.trim();
-            let shown = crate::files::printable(heading);
+            let shown = crate::base::text::printable(heading);
             let fault = |reason| Fault { field: shown.clone(), value: None, reason };
             let is_raw = |character: char| character.is_control() && !matches!(character, '\t' | '\r' | '\n');
             if heading.contains(is_raw) {

@@ -89,9 +89,9 @@ mod tests {
     #[test]
     fn pruning_drops_old_automatic_runs_with_their_inputs_and_leaves_what_people_asked_for() {
         let folder = tempfile::tempdir().unwrap();
-        let store = crate::app::Store::embedded(folder.path());
+        let store = crate::base::store::Store::embedded(folder.path());
         let today = NaiveDate::from_ymd_opt(2026, 9, 30).unwrap();
-        let access = store.first_buyer();
+        let access = store.first_access();
         let kept = access
             .write(|tx| {
                 score_runs::keep_model(tx, "hash", "1", "", Instant::now())?;

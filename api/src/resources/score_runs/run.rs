@@ -15,7 +15,7 @@ use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::{self, Snapshot};
-use crate::base::problem::Text;
+use crate::base::text::Text;
 use crate::frames::{FrameError, Results};
 use crate::queue::outcome::Interrupted;
 use crate::queue::runner::Progress;
