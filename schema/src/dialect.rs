@@ -4,9 +4,10 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Nullable, Text};
 
-use crate::conn::{Conn, Scope};
+use crate::conn::Conn;
 use crate::error::RepoError;
 use crate::jobs::Claim;
+use crate::scope::Scope;
 use crate::{Choice, Instant, JobId, TenantId, postgres};
 
 /// A job that was taken from the queue.

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant as Clock};
 
 use schema::jobs::{self, JobRow};
-use schema::{Choice, Conn, ConnRole, Database, Instant, JobState, RepoError, TenantId};
+use schema::{Access, Choice, Context, Database, Instant, JobState, RepoError, Tx};
 use tracing::{error, info, info_span, warn};
 
 use super::outcome::{self, Interrupted, MOST_STALLED};
@@ -46,10 +46,11 @@ impl Runner {
         }
         info!(kind, attempt, process, "job began");
         let began = Clock::now();
+        let access = database.access(tenant, &Context::new(&job.created_by, kind).within(job.id.as_str()));
         let outcome = if job.stalled_count > MOST_STALLED {
             Err(Interrupted::GivenUp)
         } else {
-            let attempt = Attempt { database, tenant, job, progress: &taken.progress };
+            let attempt = Attempt { access: &access, job, progress: &taken.progress };
             let work = || self.works().run(&attempt);
             catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Interrupted::Panicked))
         };
@@ -60,7 +61,7 @@ impl Runner {
             // What was unavailable a moment ago is so still.
             self.rest(POLLING_INTERVAL);
         }
-        self.conclude(database, tenant, job, outcome, &ended);
+        self.conclude(&access, job, outcome, &ended);
         metrics::job_ended(job.kind, became, began.elapsed());
         traced.ended(job.id.as_str(), kind, attempt, became);
         self.forget(job.id);
@@ -87,14 +88,7 @@ impl Runner {
         }
     }
 
-    fn conclude(
-        &self,
-        database: &Database,
-        tenant: TenantId,
-        job: &JobRow,
-        outcome: Result<JobState, Interrupted>,
-        ended: &Ended<'_>,
-    ) {
+    fn conclude(&self, access: &Access, job: &JobRow, outcome: Result<JobState, Interrupted>, ended: &Ended<'_>) {
         let interrupted = match outcome {
             Ok(state) => return ended.log(state),
             Err(interrupted) => interrupted,
@@ -109,8 +103,7 @@ impl Runner {
             _ => false,
         };
         if begins_again {
-            let released =
-                self.record(|| database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, job)));
+            let released = self.record(|| access.write_jobs(|tx| jobs::release(tx, job)));
             return match released {
                 // Or it was handed over when this process was told to end.
                 Err(RepoError::TakenOver) if !self.is_stopping() => warn!("another process has taken the job over"),
@@ -129,8 +122,8 @@ impl Runner {
             error!(attempt_count = job.attempt_count, "job given up: its process ended in it again and again");
         }
         let result = self.works().interrupted(job.kind, &interrupted);
-        let end = |conn: &mut Conn| jobs::finish(conn, tenant, job, state, &result, Instant::now());
-        match self.record(|| database.run(ConnRole::Queue, tenant, end)) {
+        let end = |tx: &mut Tx| jobs::finish(tx, job, state, &result, Instant::now());
+        match self.record(|| access.write_jobs(end)) {
             Ok(()) => ended.log(state),
             Err(RepoError::TakenOver) => warn!("another process has taken the job over"),
             Err(error) => {

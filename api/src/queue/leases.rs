@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use schema::jobs;
-use schema::{Conn, ConnRole, Database, Instant, RepoError, Scope, TenantId, tenants};
+use schema::{Database, Instant, RepoError, TenantId, Tx, tenants};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::runner::{Runner, Running, for_jobs};
+use super::runner::{QUEUE, Runner, Running, buyer, for_jobs};
+use crate::base::actors::operator;
 use crate::base::machine::PROGRESS_FILE;
 use crate::base::text::with_causes;
 
@@ -62,24 +63,25 @@ impl Runner {
     }
 
     fn requeue(&self, database: &Database, progress_file: &Path) -> Result<(), RepoError> {
+        let operator = operator(database, QUEUE);
         let mut before = Instant::now();
         if self.is_shared() {
             before = before.after(-LONGEST_UPLOAD);
         } else {
-            database.run(ConnRole::Queue, Scope::Installation, jobs::requeue_interrupted)?;
+            operator.write_jobs(jobs::requeue_interrupted)?;
             // Without the file, or with a torn one, the attempt counts as one that got nowhere.
             let noted = fs::read(progress_file).ok().and_then(|text| serde_json::from_slice(&text).ok());
             let noted: Vec<NotedProgress> = noted.unwrap_or_default();
             for NotedProgress { tenant_id, job_id, done } in noted {
                 if let (Ok(tenant), Ok(job)) = (tenant_id.parse::<TenantId>(), job_id.parse()) {
-                    database.run(ConnRole::Queue, tenant, |conn| jobs::note_progress(conn, tenant, job, done))?;
+                    buyer(database, tenant).write_jobs(|tx| jobs::note_progress(tx, job, done))?;
                 }
             }
             drop(fs::remove_file(progress_file));
         }
-        for tenant in database.run(ConnRole::Reader, Scope::Installation, tenants::list)? {
-            let delete = |conn: &mut Conn| jobs::delete_orphan_chunks(conn, tenant.id, before);
-            database.run(ConnRole::Queue, tenant.id, delete)?;
+        for tenant in operator.read(tenants::list)? {
+            let delete = |tx: &mut Tx| jobs::delete_orphan_chunks(tx, before);
+            buyer(database, tenant.id).write_jobs(delete)?;
         }
         Ok(())
     }
@@ -104,7 +106,7 @@ impl Runner {
         while !self.is_stopping() {
             for Running { tenant, job, progress } in self.running() {
                 let so_far = (count(progress.done()), progress.total().map(count));
-                match database.run(ConnRole::Queue, tenant, |conn| jobs::renew(conn, tenant, &job, so_far)) {
+                match buyer(&database, tenant).write_jobs(|tx| jobs::renew(tx, &job, so_far)) {
                     Ok(false) => {}
                     // It has ended meanwhile, or another process has begun it anew: what this one does would be undone.
                     Ok(true) | Err(RepoError::TakenOver) => progress.cancel(),
@@ -117,7 +119,7 @@ impl Runner {
         }
         for Running { tenant, job, .. } in self.running() {
             // Where this fails the job's own thread does it, or the lease ends.
-            let released = database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, &job));
+            let released = buyer(&database, tenant).write_jobs(|tx| jobs::release(tx, &job));
             info!(job_id = %job.id, is_released = released.is_ok(), "the process ends; another may take its job");
         }
     }

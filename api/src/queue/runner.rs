@@ -9,11 +9,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use schema::jobs::{self, Claim, Claimed, JobRow};
-use schema::{Conn, ConnRole, Database, Instant, JobId, RepoError, Scope, TenantId};
+use schema::{Access, Context, Database, Instant, JobId, OperatorTx, RepoError, TenantId, Tx};
 use tracing::warn;
 
 use super::progress::Progress;
 use super::work::Works;
+use crate::base::actors::{SERVICE, operator};
 use crate::base::machine::PROGRESS_FILE;
 use crate::base::text::with_causes;
 
@@ -21,6 +22,9 @@ use crate::base::text::with_causes;
 const WRITER_TIMEOUT: Duration = Duration::from_secs(1800);
 /// How often the queue is polled, in addition to wake-ups.
 pub(super) const POLLING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The operation of what the queue does for its own purposes.
+pub(super) const QUEUE: &str = "queue";
 
 /// What is done again and again while no job waits; says whether it has added jobs.
 pub(crate) type IdleTask = Box<dyn FnMut(&Database) -> Result<bool, RepoError> + Send>;
@@ -180,19 +184,20 @@ impl Runner {
         let full: Vec<_> = slots.values().filter(|tenant| has_most(tenant)).copied().collect();
         let order = self.0.works.order();
         let claim = Claim { process, held: &held, full: &full, order: &order };
-        let role = if self.0.is_shared { ConnRole::Queue } else { ConnRole::Reader };
-        let (hung, claimed) = database.run(role, Scope::Installation, |conn: &mut Conn| {
-            let hung = jobs::end_hung_processes(conn, process)?;
-            Ok::<_, RepoError>((hung, jobs::claim(conn, &claim, Instant::now())?))
-        })?;
+        let claim = |tx: &mut OperatorTx| {
+            let hung = jobs::end_hung_processes(tx, process)?;
+            Ok::<_, RepoError>((hung, jobs::claim(tx, &claim, Instant::now())?))
+        };
+        let queue = operator(database, QUEUE);
+        let (hung, claimed) = if self.0.is_shared { queue.write_jobs(claim)? } else { queue.read(claim)? };
         for hung in hung.iter().filter(|hung| hung.ended_sessions > 0) {
             let (from, ended_sessions) = (&hung.process, hung.ended_sessions);
             warn!(process, from, ended_sessions, "a process hangs; what it held on the server was ended");
         }
         let Some(claimed) = claimed else { return Ok(None) };
         if !self.0.is_shared {
-            let mark = |conn: &mut Conn| jobs::mark_running(conn, process, &claimed);
-            match database.with_patience(Duration::ZERO).run(ConnRole::Queue, claimed.tenant, mark) {
+            let mark = |tx: &mut Tx| jobs::mark_running(tx, process, &claimed.job);
+            match buyer(&database.with_patience(Duration::ZERO), claimed.tenant).write_jobs(mark) {
                 // Another job writes: this one begins beside it, and is marked with its end.
                 Err(RepoError::Busy(_)) | Ok(()) => {}
                 Err(error) => return Err(error),
@@ -273,6 +278,11 @@ impl Drop for Slot {
 /// The database, for work that waits longer than requests, and that nobody could take over from a replica that hangs.
 pub(super) fn for_jobs(database: &Database) -> Database {
     database.with_patience(WRITER_TIMEOUT).without_replica()
+}
+
+/// The rows of a buyer, for the queue's own purposes.
+pub(super) fn buyer(database: &Database, tenant: TenantId) -> Access {
+    database.access(tenant, &Context::new(SERVICE, QUEUE))
 }
 
 fn run_idle(tasks: &mut [IdleTask], database: &Database) -> Result<bool, RepoError> {

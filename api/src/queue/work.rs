@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schema::jobs::{JobOrder, JobRow};
-use schema::{Database, Instant, JobId, JobKind, JobState, TenantId};
+use schema::{Access, Instant, JobId, JobKind, JobState};
 use scoring::Lang;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -71,8 +71,8 @@ pub(crate) enum Order {
 
 /// One attempt at a job.
 pub(crate) struct Attempt<'a> {
-    pub(crate) database: &'a Database,
-    pub(crate) tenant: TenantId,
+    /// The rows of the buyer, for whoever asked for the job.
+    pub(crate) access: &'a Access,
     pub(crate) job: &'a JobRow,
     pub(crate) progress: &'a Progress,
 }

@@ -7,10 +7,7 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use schema::jobs::{self, JobRow};
-use schema::{
-    Choice, Conn, ConnRole, Database, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source,
-    TenantId, Version,
-};
+use schema::{Access, Choice, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source, Tx, Version};
 use scoring::Lang;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -198,24 +195,22 @@ impl Work for ImportWork {
 
     /// Its effects, its report and its end are one transaction.
     fn run(&self, attempt: &Attempt<'_>, request: ImportRequest) -> Result<JobState, Interrupted> {
-        let &Attempt { database, tenant, job, progress } = attempt;
+        let &Attempt { access, job, progress } = attempt;
         let limits = &self.limits;
         if !has_room(request.bytes)? {
             return Err(io::Error::from(io::ErrorKind::StorageFull).into());
         }
-        let (file, lines) = fetch(database, tenant, job.id)?;
+        let (file, lines) = fetch(access, job.id)?;
         if request.format != Format::Xlsx {
             progress.set_total(lines);
         }
-        let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
-        let order = request.order(by);
         let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
-        let import = Import { database, tenant, order: &order, dry_run: request.dry_run, limits, progress };
-        let outcome = import.run(tables, |conn, outcome| {
+        let import = Import { access, id: job.id, request: &request, limits, progress };
+        let outcome = import.run(tables, |tx, outcome| {
             for findings in outcome.findings.stored() {
-                jobs::insert_findings(conn, tenant, job.id, &findings)?;
+                jobs::insert_findings(tx, job.id, &findings)?;
             }
-            Ok(jobs::finish(conn, tenant, job, outcome.state, &outcome.json(), Instant::now())?)
+            Ok(jobs::finish(tx, job, outcome.state, &outcome.json(), Instant::now())?)
         })?;
         if !request.dry_run {
             // Of an import that was undone only the rejected rows count.
@@ -256,10 +251,10 @@ impl Work for ImportWork {
 }
 
 /// The bytes of an upload, in a file without a name, and how many lines they are.
-fn fetch(database: &Database, tenant: TenantId, id: JobId) -> Result<(File, u64), Interrupted> {
+fn fetch(access: &Access, id: JobId) -> Result<(File, u64), Interrupted> {
     let (mut file, mut lines) = (tempfile::tempfile()?, 0);
     for seq in 0.. {
-        match database.run(ConnRole::Reader, tenant, |conn| jobs::find_chunk(conn, tenant, id, seq))? {
+        match access.read(|tx| jobs::find_chunk(tx, id, seq))? {
             Some(bytes) => {
                 lines += memchr::memchr_iter(b'\n', &bytes).count() as u64;
                 file.write_all(&bytes)?;
@@ -316,10 +311,9 @@ fn open(files: Vec<InputFile>, limits: &Limits, progress: &Progress) -> Result<V
 
 /// An import of tables: keeps all, or nothing.
 struct Import<'a> {
-    database: &'a Database,
-    tenant: TenantId,
-    order: &'a Order,
-    dry_run: bool,
+    access: &'a Access,
+    id: JobId,
+    request: &'a ImportRequest,
     limits: &'a Limits,
     progress: &'a Progress,
 }
@@ -333,17 +327,17 @@ impl Import<'_> {
     fn run(
         &self,
         opened: Result<Vec<Table>, Stop>,
-        record: impl Fn(&mut Conn, &Outcome) -> Result<(), Interrupted>,
+        record: impl Fn(&mut Tx, &Outcome) -> Result<(), Interrupted>,
     ) -> Result<Outcome, Interrupted> {
-        let (database, tenant) = (self.database, self.tenant);
+        let access = self.access;
         let mut tables = Vec::new();
         let refused = match opened {
             Ok(opened) => {
                 tables = opened;
                 // Of buyers on a server none waits for another's writer, and the good rows are written whatever is found.
-                match database.is_shared() && self.order.mode == ImportMode::AcceptValid {
+                match access.database().is_shared() && self.request.mode == ImportMode::AcceptValid {
                     true => None,
-                    false => database.run(ConnRole::Reader, tenant, |conn| self.check(conn, &mut tables))?,
+                    false => access.read(|tx| self.check(tx, &mut tables))?,
                 }
             }
             stopped => {
@@ -352,22 +346,23 @@ impl Import<'_> {
             }
         };
         if let Some(outcome) = refused {
-            database.run(ConnRole::Queue, tenant, |conn| record(conn, &outcome))?;
+            access.write_jobs(|tx| record(tx, &outcome))?;
             return Ok(outcome);
         }
-        database.run(ConnRole::Writer, tenant, |conn| {
-            let outcome = self.write(conn, &mut tables)?;
-            record(conn, &outcome)?;
+        access.write(|tx| {
+            let outcome = self.write(tx, &mut tables)?;
+            record(tx, &outcome)?;
             Ok(outcome)
         })
     }
 
     /// Reads all rows; gives the outcome of an import that comes to nothing.
-    fn check(&self, conn: &mut Conn, tables: &mut [Table]) -> Result<Option<Outcome>, Interrupted> {
+    fn check(&self, tx: &mut Tx, tables: &mut [Table]) -> Result<Option<Outcome>, Interrupted> {
+        let order = self.request.order(tx.version(Some(self.id)));
         let own_suppliers = (tables.len() > 1).then(HashMap::new);
         let mut read = Pass { depth: Depth::Read, own_suppliers };
-        let (reports, stopped) = self.pass(conn, &mut read, tables, &mut Findings::new(0));
-        let takes_valid = self.order.mode == ImportMode::AcceptValid;
+        let (reports, stopped) = self.pass(tx, (&order, &mut read), tables, &mut Findings::new(0));
+        let takes_valid = self.request.mode == ImportMode::AcceptValid;
         let mut findings = Findings::new(self.limits.max_findings);
         let mut compare = Pass { depth: Depth::Compare, own_suppliers: read.own_suppliers };
         match stopped {
@@ -385,29 +380,35 @@ impl Import<'_> {
             // None of them would be there.
             compare.own_suppliers = None;
         }
-        let passed = self.pass(conn, &mut compare, tables, &mut findings);
+        let passed = self.pass(tx, (&order, &mut compare), tables, &mut findings);
         self.outcome(passed, findings, false).map(Some)
     }
 
-    fn write(&self, conn: &mut Conn, tables: &mut [Table]) -> Result<Outcome, Interrupted> {
+    fn write(&self, tx: &mut Tx, tables: &mut [Table]) -> Result<Outcome, Interrupted> {
+        let order = self.request.order(tx.version(Some(self.id)));
         let mut findings = Findings::new(self.limits.max_findings);
-        let (passed, is_kept) = conn.rehearse(|conn| {
+        let (passed, is_kept) = tx.savepoint(|tx| {
             let mut write = Pass { depth: Depth::Write, own_suppliers: None };
-            let (reports, stopped) = self.pass(conn, &mut write, tables, &mut findings);
+            let (reports, stopped) = self.pass(tx, (&order, &mut write), tables, &mut findings);
             let is_good =
-                self.order.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.rejected == 0);
-            let keep = stopped.is_ok() && is_good && !self.dry_run;
+                self.request.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.rejected == 0);
+            let keep = stopped.is_ok() && is_good && !self.request.dry_run;
             Ok::<_, Interrupted>((((reports, stopped), keep), keep))
         })?;
         self.outcome(passed, findings, is_kept)
     }
 
     /// Goes through the tables, until one is refused.
-    fn pass(&self, conn: &mut Conn, pass: &mut Pass, tables: &mut [Table], findings: &mut Findings) -> Passed {
+    fn pass(
+        &self,
+        tx: &mut Tx,
+        (order, pass): (&Order, &mut Pass),
+        tables: &mut [Table],
+        findings: &mut Findings,
+    ) -> Passed {
         let mut reports = Vec::new();
         for (kind, rows) in tables {
-            let order = (self.order, &mut *pass);
-            match engine::import(conn, self.tenant, order, *kind, &mut **rows, findings, self.progress) {
+            match engine::import(tx, (order, &mut *pass), *kind, &mut **rows, findings, self.progress) {
                 Ok(report) => reports.push(report),
                 Err(stop) => return (reports, Err(stop)),
             }
@@ -427,7 +428,7 @@ impl Import<'_> {
             Err(stop) => return Err(stop.into()),
         };
         let rejected: u64 = tables.iter().map(|table| table.rejected).sum();
-        if failure.is_none() && rejected > 0 && self.order.mode != ImportMode::AcceptValid {
+        if failure.is_none() && rejected > 0 && self.request.mode != ImportMode::AcceptValid {
             failure = Some(Refusal::new(Place::default(), Fault::new("", Reason::RejectedRows(rejected))));
         }
         let state = match (&failure, rejected) {
@@ -481,34 +482,30 @@ fn files_of(folder: &Path) -> io::Result<(Vec<InputFile>, Vec<String>)> {
 
 /// Imports the files of a folder for the command line, and records the job as one that has ended.
 pub(crate) fn import_folder(
-    database: &Database,
-    tenant: TenantId,
+    access: &Access,
     folder: &Path,
     request: &ImportRequest,
     limits: &Limits,
     progress: &Progress,
-    by: &str,
 ) -> Result<Option<Outcome>, Interrupted> {
     let (files, skipped) = files_of(folder)?;
     if files.is_empty() {
         return Ok(None);
     }
-    let (id, now) = (JobId::new(), Instant::now());
-    let version = Version { recorded_at: now, recorded_by: by.to_owned(), import_id: Some(id) };
-    let order = request.order(version);
+    let id = JobId::new();
     let tables = open(files, limits, progress);
-    let import = Import { database, tenant, order: &order, dry_run: request.dry_run, limits, progress };
-    let mut outcome = import.run(tables, |conn, outcome| {
+    let import = Import { access, id, request, limits, progress };
+    let mut outcome = import.run(tables, |tx, outcome| {
         let job = JobRow {
             id,
             kind: JobKind::Import,
             state: outcome.state,
             request: serde_json::to_string(request).map_err(|error| Interrupted::Failed(error.into()))?,
             result: Some(outcome.json()),
-            created_at: now,
-            created_by: by.to_owned(),
-            started_at: Some(now),
-            finished_at: Some(Instant::now()),
+            created_at: tx.moment(),
+            created_by: tx.actor().subject.to_string(),
+            started_at: Some(tx.moment()),
+            finished_at: Some(access.database().clock().now()),
             attempt_count: 1,
             is_cancel_requested: false,
             progress_done: None,
@@ -517,9 +514,9 @@ pub(crate) fn import_folder(
             last_done: None,
             traceparent: None,
         };
-        jobs::insert(conn, tenant, &job)?;
+        jobs::insert(tx, &job)?;
         for findings in outcome.findings.stored() {
-            jobs::insert_findings(conn, tenant, id, &findings)?;
+            jobs::insert_findings(tx, id, &findings)?;
         }
         Ok(())
     })?;
