@@ -14,8 +14,8 @@
 //!   changes before it ends. Readers wait for nobody, and see one state of the database.
 //! - [`Tx::moment`] is the time of all that the transaction does. It is taken once the transaction has begun (of a writer:
 //!   once its turn has come), so that the moments of a buyer's changes are in the order of the changes.
-//! - `Tx::finish` is the only place where the work of a transaction is committed: what has to be kept with each change (who did
-//!   what, the answer to a request that may be repeated, an event for others) belongs there.
+//! - `Tx::finish` is the only place where work is committed: what has to be kept together with each change (who did what,
+//!   the answer to a request that may be repeated, an event for others) belongs there.
 
 use std::sync::Arc;
 
