@@ -247,7 +247,7 @@ pub struct Claim<'a> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn claim(tx: &mut OperatorTx, claim: &Claim<'_>, now: Instant) -> Result<Option<Claimed>, RepoError> {
+pub fn claim(tx: &mut OperatorTx, claim: &Claim<'_>) -> Result<Option<Claimed>, RepoError> {
     let Some(taken) = dialect::take_job(&mut tx.conn, claim)? else { return Ok(None) };
     // It stays in the queue for a process whose release works with the tables.
     migrate::expect_schema(tx)?;
@@ -258,7 +258,7 @@ pub fn claim(tx: &mut OperatorTx, claim: &Claim<'_>, now: Instant) -> Result<Opt
     let before = before.ok_or(RepoError::TakenOver)?;
     let job = JobRow {
         state: JobState::Running,
-        started_at: Some(now),
+        started_at: Some(tx.moment()),
         attempt_count: before.attempt_count.saturating_add(1),
         progress_done: None,
         progress_total: None,
@@ -372,13 +372,13 @@ pub fn requeue_interrupted(tx: &mut OperatorTx) -> Result<usize, RepoError> {
 ///
 /// # Errors
 /// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
-pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str, at: Instant) -> Result<(), RepoError> {
+pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str) -> Result<(), RepoError> {
     let change = (
         jobs::state.eq(state),
         jobs::result.eq(result),
         jobs::started_at.eq(job.started_at),
         jobs::attempt_count.eq(job.attempt_count),
-        jobs::finished_at.eq(at),
+        jobs::finished_at.eq(tx.clock.now()),
     );
     let own = diesel::update(own!(tx.tenant, job)).set(change);
     if each_backend!(tx.conn, c => own.execute(c))? == 0 {

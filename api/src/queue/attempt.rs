@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant as Clock};
 
 use schema::jobs::{self, JobRow};
-use schema::{Access, Choice, Context, Database, Instant, JobState, RepoError, Tx};
+use schema::{Access, Choice, Context, Database, JobState, RepoError, Tx};
 use tracing::{error, info, info_span, warn};
 
 use super::outcome::{self, Interrupted, MOST_STALLED};
@@ -122,7 +122,7 @@ impl Runner {
             error!(attempt_count = job.attempt_count, "job given up: its process ended in it again and again");
         }
         let result = self.works().interrupted(job.kind, &interrupted);
-        let end = |tx: &mut Tx| jobs::finish(tx, job, state, &result, Instant::now());
+        let end = |tx: &mut Tx| jobs::finish(tx, job, state, &result);
         match self.record(|| access.write_jobs(end)) {
             Ok(()) => ended.log(state),
             Err(RepoError::TakenOver) => warn!("another process has taken the job over"),

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use schema::jobs::{self, Claim, Claimed, JobRow};
-use schema::{Access, Context, Database, Instant, JobId, OperatorTx, RepoError, TenantId, Tx};
+use schema::{Access, Context, Database, JobId, OperatorTx, RepoError, TenantId, Tx};
 use tracing::warn;
 
 use super::progress::Progress;
@@ -186,7 +186,7 @@ impl Runner {
         let claim = Claim { process, held: &held, full: &full, order: &order };
         let claim = |tx: &mut OperatorTx| {
             let hung = jobs::end_hung_processes(tx, process)?;
-            Ok::<_, RepoError>((hung, jobs::claim(tx, &claim, Instant::now())?))
+            Ok::<_, RepoError>((hung, jobs::claim(tx, &claim)?))
         };
         let queue = operator(database, QUEUE);
         let (hung, claimed) = if self.0.is_shared { queue.write_jobs(claim)? } else { queue.read(claim)? };

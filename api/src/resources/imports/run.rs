@@ -7,7 +7,7 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use schema::jobs::{self, JobRow};
-use schema::{Access, Choice, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source, Tx, Version};
+use schema::{Access, Choice, ImportMode, JobId, JobKind, JobState, Name, RecordKind, Source, Tx, Version};
 use scoring::Lang;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -210,7 +210,7 @@ impl Work for ImportWork {
             for findings in outcome.findings.stored() {
                 jobs::insert_findings(tx, job.id, &findings)?;
             }
-            Ok(jobs::finish(tx, job, outcome.state, &outcome.json(), Instant::now())?)
+            Ok(jobs::finish(tx, job, outcome.state, &outcome.json())?)
         })?;
         if !request.dry_run {
             // Of an import that was undone only the rejected rows count.
