@@ -22,10 +22,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use schema::tenants::{self, TenantRow};
-use schema::{
-    Clock, ConnRole, ConnectionNeeds, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope,
-    TenantId,
-};
+use schema::{Clock, ConnRole, ConnectionNeeds, Database, Name, Notice, Pending, Place, RepoError, SchemaState, Scope};
 use tracing::{error, info, warn};
 use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
@@ -152,7 +149,7 @@ impl Store {
     ) -> Result<Self, ServeError> {
         make_data_folder(folder)?;
         machine::hide(folder).map_err(ServeError::Data)?;
-        let keys = Keys::open(folder).map_err(ServeError::Data)?;
+        let keys = Keys::open(folder, clock).map_err(ServeError::Data)?;
         let database = open_database(place, connection_count, patience, pending, clock)?;
         if let Place::Server { url, .. } = place {
             note_server(folder, url);
@@ -162,7 +159,7 @@ impl Store {
         if is_empty {
             database.run(ConnRole::Writer, Scope::Installation, |conn| {
                 // Asked again: another process may have been quicker.
-                if tenants::list(conn)?.is_empty() { tenants::insert(conn, &first_tenant()?) } else { Ok(()) }
+                if tenants::list(conn)?.is_empty() { tenants::insert(conn, &first_tenant(clock)?) } else { Ok(()) }
             })?;
         }
         Ok(Self { database, keys })
@@ -175,7 +172,7 @@ impl Store {
         patience: Duration,
         clock: &Clock,
     ) -> Result<Self, ServeError> {
-        let keys = Keys::read(folder).map_err(ServeError::Data)?;
+        let keys = Keys::read(folder, clock).map_err(ServeError::Data)?;
         Ok(Self { database: Database::open_read_only(folder, connection_count, patience, clock)?, keys })
     }
 }
@@ -223,17 +220,17 @@ impl Store {
             .unwrap()
     }
 
-    pub(crate) fn first_tenant(&self) -> TenantId {
+    pub(crate) fn first_tenant(&self) -> schema::TenantId {
         self.database.run(ConnRole::Reader, Scope::Installation, tenants::list).unwrap()[0].id
     }
 }
 
-fn first_tenant() -> Result<TenantRow, RepoError> {
+fn first_tenant(clock: &Clock) -> Result<TenantRow, RepoError> {
     Ok(TenantRow {
-        id: TenantId::new(),
+        id: clock.id(),
         name: Name::parse(FIRST_TENANT).map_err(|error| RepoError::Failed(error.into()))?,
         time_zone: USUAL_ZONE.to_owned(),
-        created_at: Instant::now(),
+        created_at: clock.now(),
         suspended_at: None,
     })
 }

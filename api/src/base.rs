@@ -1,4 +1,4 @@
-//! Texts, faults, fields, problems, keys, configuration: imported by all, importing none of the others.
+//! Texts, faults, fields, problems, keys, configuration, the buyer's day: imported by all, importing none of the others.
 
 pub(crate) mod config;
 pub(crate) mod fault;
@@ -7,3 +7,4 @@ pub(crate) mod keys;
 pub(crate) mod machine;
 pub(crate) mod problem;
 pub(crate) mod telemetry;
+pub(crate) mod today;

@@ -157,7 +157,7 @@ pub struct Figures {
 ///
 /// # Errors
 /// Those of the database.
-pub fn figures(conn: &mut Conn) -> Result<Vec<Figures>, RepoError> {
+pub fn figures(conn: &mut Conn, now: Instant) -> Result<Vec<Figures>, RepoError> {
     use diesel::dsl::{count_star, min};
     let rows: Vec<(Option<JobKind>, JobState, i64, Option<JobId>)> = each_backend!(conn, c => job_queue::table
         .group_by((job_queue::kind, job_queue::state))
@@ -165,7 +165,7 @@ pub fn figures(conn: &mut Conn) -> Result<Vec<Figures>, RepoError> {
         .load(c))?;
     let figures = rows.into_iter().map(|(kind, state, count, oldest)| {
         // Ids are in the order in which they were made, and begin with the time.
-        let oldest_age = oldest.map_or(Duration::ZERO, JobId::age);
+        let oldest_age = oldest.map_or(Duration::ZERO, |oldest| oldest.age(now));
         Figures { kind, state, count, oldest_age }
     });
     Ok(figures.collect())

@@ -11,7 +11,7 @@ use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreFilter, ScoreRow};
 use schema::settings::{self, Settings};
 use schema::tokens::{self, TokenRow};
-use schema::{Clock, ConnRole, Database, ImportMode, Instant, Name, Pending, Place, Role, Source, TenantId, TokenId};
+use schema::{Clock, ConnRole, Database, ImportMode, Name, Pending, Place, Role, Source, TenantId};
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
 use super::{COMMAND_LINE, Failure, PATIENCE, find_tenant, report, serve};
@@ -140,9 +140,9 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
     let tenant = find_tenant(&store, "default", lang)?.id;
     import(&store.database, tenant, files.path(), args, lang)?;
     let run = score(&store.database, tenant, lang)?;
-    let now = Instant::now();
+    let now = store.database.clock().now();
     let token = TokenRow {
-        id: TokenId::new(),
+        id: store.database.clock().id(),
         name: Name::parse("demo").map_err(|error| Failure::Step(error.into()))?,
         role: Role::Admin,
         provider_name: None,
@@ -183,7 +183,7 @@ fn score(database: &Database, tenant: TenantId, lang: Lang) -> Result<RunRow, Fa
         // The scores stay those of the day that is shown.
         let change = Settings { scores_automatically: false, ..Settings::default() };
         let now = settings::find(conn, tenant)?;
-        settings::put(conn, tenant, &now, &change, COMMAND_LINE, Instant::now())
+        settings::put(conn, tenant, &now, &change, COMMAND_LINE, database.clock().now())
     })?;
     let quarter = |back: u32| AS_OF.checked_sub_months(Months::new(3 * back)).map_or(AS_OF, end_of_month);
     let mut last = None;

@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 use schema::score_runs::RunAge;
-use schema::{ConnRole, Instant, Scope, tenants};
+use schema::{ConnRole, Scope, tenants};
 use scoring::Lang;
 
 use super::{DataFolder, Failure};
@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let store = args.data.open_existing(lang)?;
     let mut text = String::new();
     for tenant in store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)? {
-        let today = Instant::now().day_in(tenant.time_zone.parse::<Tz>()?);
+        let today = store.database.clock().now().day_in(tenant.time_zone.parse::<Tz>()?);
         let name = &tenant.name;
         if args.dry_run {
             let runs = store.database.run(ConnRole::Reader, tenant.id, |conn| to_prune(conn, tenant.id, today))?;

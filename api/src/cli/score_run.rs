@@ -87,7 +87,7 @@ fn start(args: &StartArgs, lang: Lang) -> Result<(), Failure> {
     let store = args.data.open_existing(lang)?;
     let tenant = find_tenant(&store, &args.tenant.tenant, lang)?;
     let zone: Tz = tenant.time_zone.parse()?;
-    let now = Instant::now();
+    let now = store.database.clock().now();
     let today = now.day_in(zone);
     let as_of = args.as_of.unwrap_or(today);
     if as_of > today {

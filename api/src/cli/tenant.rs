@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 use clap::Subcommand;
 use schema::tenants::{self, TenantRow};
-use schema::{ConnRole, Instant, Name, RepoError, Scope, TenantId};
+use schema::{ConnRole, Name, RepoError, Scope};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, faults, find_tenant};
@@ -57,20 +57,14 @@ pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     match verb {
         Verb::Create { name, time_zone, data } => create(name, time_zone, data, lang),
         Verb::List { data } => list(data, lang),
-        Verb::Suspend { tenant, data } => suspend(tenant, data, Some(Instant::now()), lang),
-        Verb::Resume { tenant, data } => suspend(tenant, data, None, lang),
+        Verb::Suspend { tenant, data } => suspend(tenant, data, true, lang),
+        Verb::Resume { tenant, data } => suspend(tenant, data, false, lang),
         Verb::Delete { tenant, confirm, data } => delete(tenant, confirm, data, lang),
     }
 }
 
 fn create(name: &str, time_zone: &str, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
-    let row = TenantRow {
-        id: TenantId::new(),
-        name: Name::parse(name).map_err(|error| Failure::Usage(faults::name(name, error, lang)))?,
-        time_zone: time_zone.to_owned(),
-        created_at: Instant::now(),
-        suspended_at: None,
-    };
+    let name = Name::parse(name).map_err(|error| Failure::Usage(faults::name(name, error, lang)))?;
     if time_zone.parse::<Tz>().is_err() {
         return Err(Failure::Usage(lang.pick(
             format!("--time-zone {time_zone}: Asia/Tokyo のようなIANAの名前を指定してください"),
@@ -78,12 +72,20 @@ fn create(name: &str, time_zone: &str, data: &DataFolder, lang: Lang) -> Result<
         )));
     }
     let store = data.open(lang)?;
+    let row = TenantRow {
+        id: store.database.clock().id(),
+        name,
+        time_zone: time_zone.to_owned(),
+        created_at: store.database.clock().now(),
+        suspended_at: None,
+    };
     let inserted = store.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::insert(conn, &row));
     match inserted {
         Ok(()) => super::print(&format!("{}\n", row.id)),
-        Err(RepoError::Duplicate(_)) => Err(Failure::Usage(
-            lang.pick(format!("{name} という発注者は既にあります"), format!("there is a buyer {name} already")),
-        )),
+        Err(RepoError::Duplicate(_)) => Err(Failure::Usage(lang.pick(
+            format!("{} という発注者は既にあります", row.name),
+            format!("there is a buyer {} already", row.name),
+        ))),
         Err(error) => Err(error.into()),
     }
 }
@@ -100,9 +102,10 @@ fn list(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
     super::print(&all.iter().map(line).collect::<String>())
 }
 
-fn suspend(wanted: &str, data: &DataFolder, since: Option<Instant>, lang: Lang) -> Result<(), Failure> {
+fn suspend(wanted: &str, data: &DataFolder, is_suspended: bool, lang: Lang) -> Result<(), Failure> {
     let store = data.open(lang)?;
     let tenant = find_tenant(&store, wanted, lang)?;
+    let since = is_suspended.then(|| store.database.clock().now());
     store.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::set_suspended(conn, tenant.id, since))?;
     let name = &tenant.name;
     super::print(&match since {

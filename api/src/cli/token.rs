@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use clap::Subcommand;
 use schema::tokens::{self, TokenRow};
-use schema::{Choice, ConnRole, Instant, Name, RepoError, Role, TokenId, suppliers};
+use schema::{Choice, ConnRole, Name, RepoError, Role, suppliers};
 use scoring::Lang;
 
 use super::usage::Reason;
@@ -112,9 +112,9 @@ fn create(args: &CreateArgs, lang: Lang) -> Result<(), Failure> {
             Some(found.ok_or_else(unknown)?)
         }
     };
-    let now = Instant::now();
+    let now = store.database.clock().now();
     let mut token = TokenRow {
-        id: TokenId::new(),
+        id: store.database.clock().id(),
         name: name(&args.name)?,
         role: args.role,
         provider_name,
@@ -148,7 +148,7 @@ fn list(tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure
     let store = data.open(lang)?;
     let tenant = find_tenant(&store, &tenant.tenant, lang)?;
     let all = store.database.run(ConnRole::Reader, tenant.id, |conn| tokens::list(conn, tenant.id))?;
-    let now = Instant::now();
+    let now = store.database.clock().now();
     let line = |token: &TokenRow| {
         let state = match token.revoked_at {
             Some(at) => lang.pick(format!("{at} に取り消し"), format!("revoked {at}")),
@@ -179,7 +179,7 @@ fn revoke(wanted: &str, tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Re
         ))
     };
     let token = found.ok_or_else(unknown)?;
-    let at = Instant::now();
+    let at = store.database.clock().now();
     store.database.run(ConnRole::Writer, tenant.id, |conn| tokens::revoke(conn, tenant.id, token.id, at))?;
     let name = &token.name;
     super::print(&lang.pick(format!("{name} は今後使えません\n"), format!("{name} is refused from now on\n")))

@@ -8,10 +8,9 @@ use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, get};
-use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schema::tokens::{self, TokenRow};
-use schema::{Instant, Name, Role, SupplierId, TenantId, TokenId, Version};
+use schema::{Clock, Name, Role, SupplierId, TenantId, TokenId, Version};
 use tracing::warn;
 
 use crate::base::keys::EXPIRED;
@@ -19,6 +18,7 @@ use crate::base::keys::EXPIRED;
 use crate::base::fault::{Fault, Reason};
 use crate::base::machine::OTHER_OWNER;
 use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::today::Today;
 use crate::http::operations::Allowed;
 use crate::http::state::State;
 
@@ -37,17 +37,18 @@ pub(crate) struct Caller {
     role: Role,
     /// In which the buyer's days begin.
     pub(crate) time_zone: Tz,
+    clock: Clock,
 }
 
 impl Caller {
-    /// The buyer's day.
-    pub(crate) fn today(&self) -> NaiveDate {
-        Instant::now().day_in(self.time_zone)
+    /// The buyer's day, and the moment in it.
+    pub(crate) fn today(&self) -> Today {
+        Today::at(self.clock.now(), self.time_zone)
     }
 
     /// What the caller records now is recorded so.
     pub(crate) fn version(&self) -> Version {
-        Version { recorded_at: Instant::now(), recorded_by: self.name.clone(), import_id: None }
+        Version { recorded_at: self.clock.now(), recorded_by: self.name.clone(), import_id: None }
     }
 
     /// Finds out who sends a request, by its token.
@@ -68,7 +69,7 @@ impl Caller {
             ))
         })?;
         // Whatever was signed: the database has the last word.
-        if presented.token.expires_at <= Instant::now() {
+        if presented.token.expires_at <= state.clock().now() {
             return Err(refused(EXPIRED));
         }
         let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
@@ -81,6 +82,7 @@ impl Caller {
             supplier_id,
             role: claims.role,
             time_zone,
+            clock: state.clock().clone(),
         })
     }
 }

@@ -14,7 +14,7 @@ use chrono_tz::Tz;
 use futures_util::stream;
 use schema::jobs::{self, JobRow};
 use schema::score_runs::{self, RunRow};
-use schema::{Conn, ConnRole, Database, Instant, Job, JobId, JobKind, JobState, RunId, TenantId, scores as stored};
+use schema::{Conn, ConnRole, Database, Instant, Job, JobKind, JobState, RunId, TenantId, scores as stored};
 use scoring::{Lang, RESULTS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -139,7 +139,7 @@ async fn export(
     }
     if export.supplier_count > MOST_AT_ONCE {
         crate::resources::jobs::refuse_too_many(&state, caller.tenant).await?;
-        let job = crate::resources::jobs::queued(JobId::new(), JobKind::Export, &export, &caller.name)?;
+        let job = crate::resources::jobs::queued(state.clock(), JobKind::Export, &export, &caller.name)?;
         let (row, id) = (job.clone(), run.id);
         let insert = move |conn: &mut Conn, tenant| {
             keep(conn, tenant, id)?;
@@ -262,7 +262,7 @@ pub(crate) fn run(
     };
     let bytes = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
-    let old = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
+    let old = database.clock().now().after(TimeDelta::days(-EXPORT_DAYS));
     database.run(ConnRole::Writer, tenant, |conn| {
         jobs::delete_export_chunks(conn, tenant, old)?;
         for seq in 0.. {

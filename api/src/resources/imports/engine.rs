@@ -6,7 +6,6 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 
-use chrono::NaiveDate;
 use schema::{
     Choice, Conn, ExternalId, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierCode, SupplierId, TenantId,
     Version, suppliers,
@@ -19,6 +18,7 @@ use super::text;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Fields, Suppliers};
 use crate::base::problem::ApiError;
+use crate::base::today::Today;
 use crate::queue::runner::Progress;
 use crate::records::{Key, Resource, of_kind};
 use crate::resources::provider_assignments::Assigned;
@@ -31,7 +31,7 @@ pub(crate) struct Order {
     pub(crate) confirm: bool,
     /// Whether columns that scores rest on may be left unread.
     pub(crate) takes_unread: bool,
-    pub(crate) today: NaiveDate,
+    pub(crate) today: Today,
     pub(crate) by: Version,
     /// The provider who sends it, and may do so for the suppliers that are assigned to it.
     pub(crate) provider: Option<Name>,
@@ -617,7 +617,7 @@ impl<'a, R: Resource> Import<'a, R> {
         for ids in gone.chunks(BATCH) {
             let ended = R::with_ids(self.conn, self.tenant, ids)?.into_iter().map(|now| {
                 let mut next = now.next(&self.order.by);
-                next.meta.ended_on = Some(self.order.today);
+                next.meta.ended_on = Some(self.order.today.day);
                 next
             });
             let ended: Vec<_> = ended.collect();

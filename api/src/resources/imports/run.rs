@@ -23,6 +23,7 @@ use super::xlsx;
 use crate::base::config::Limits;
 use crate::base::fault::{Fault, Reason};
 use crate::base::problem::Text;
+use crate::base::today::Today;
 use crate::cli::COMMAND_LINE;
 use crate::files::spill::has_room;
 use crate::queue::outcome::Interrupted;
@@ -112,7 +113,7 @@ impl ImportRequest {
             mode: self.mode,
             confirm: self.confirm,
             takes_unread: self.accept_unread_columns,
-            today: self.today,
+            today: Today { day: self.today, moment: by.recorded_at },
             by,
             provider: self.provider_name.clone(),
         }
@@ -252,7 +253,8 @@ pub(crate) fn run(
     if request.format != Format::Xlsx {
         progress.set_total(lines);
     }
-    let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
+    let by =
+        Version { recorded_at: database.clock().now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
     let order = request.order(by);
     let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
     let outcome = database.run(ConnRole::Writer, tenant, |conn| {
@@ -435,7 +437,7 @@ pub(crate) fn import_folder(
     if files.is_empty() {
         return Ok(None);
     }
-    let (id, now) = (JobId::new(), Instant::now());
+    let (id, now) = (database.clock().id(), database.clock().now());
     let by = Version { recorded_at: now, recorded_by: COMMAND_LINE.to_owned(), import_id: Some(id) };
     let order = request.order(by);
     let tables = open(files, limits, progress);

@@ -11,8 +11,7 @@ use schema::jobs::{self, JobRow};
 use schema::score_runs::{self, RunRow};
 use schema::scores::{self, ScoreRow};
 use schema::{
-    Conn, ConnRole, Database, Instant, JobId, JobKind, JobState, RunId, SupplierId, TenantId, data_states, portfolio,
-    settings,
+    Conn, ConnRole, Database, Instant, JobKind, JobState, RunId, SupplierId, TenantId, data_states, portfolio, settings,
 };
 use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
 use serde::{Deserialize, Serialize};
@@ -92,7 +91,7 @@ pub(crate) fn run_now(
     request: &RunRequest,
     by: &str,
 ) -> Result<RunRow, Interrupted> {
-    let mut job = crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, request, by)?;
+    let mut job = crate::resources::jobs::queued(database.clock(), JobKind::ScoreRun, request, by)?;
     let progress = Progress::default();
     let scored = Scored::new(database, tenant, request, (job.id.of(), by), model, &progress)?;
     database.run(ConnRole::Writer, tenant, |conn| {
@@ -148,7 +147,7 @@ impl Scored {
             id,
             as_of: request.as_of,
             known_at: known_at.unwrap_or(read_at),
-            scored_at: Instant::now(),
+            scored_at: database.clock().now(),
             created_by: by.to_owned(),
             is_automatic: request.is_automatic,
             exported_at: None,

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
 use schema::{Common, Conn, Id, Name, Record, RepoError, Source, Stored, TenantId, Version, tokens};
 use sha2::{Digest, Sha256};
 use unicode_normalization::{UnicodeNormalization, is_nfkc};
 
 use crate::base::problem::{ApiError, ProblemKind};
+use crate::base::today::Today;
 use crate::http::auth::Provider;
 use crate::records::Resource;
 use crate::resources::imports::ImportRequest;
@@ -23,7 +23,7 @@ pub(crate) struct Sender {
     pub(crate) provider: Name,
     pub(crate) source: Source,
     pub(crate) version: Version,
-    pub(crate) today: NaiveDate,
+    pub(crate) today: Today,
 }
 
 /// Whether a source is that of a provider, or looks like one.

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, delete, get, put};
 use chrono::NaiveDate;
 use schema::incident_contacts::{self, IncidentContact};
 use schema::suppliers::Supplier;
-use schema::{Instant, MailAddress, Name, PhoneNumber};
+use schema::{MailAddress, Name, PhoneNumber};
 use serde_json::json;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -166,8 +166,8 @@ fn read_contact(body: &JsonBody, caller: &Caller) -> Result<IncidentContact, Api
     let phone_number = fields.value::<Option<PhoneNumber>>("phone_number", None);
     let verified_on = fields.value::<Option<NaiveDate>>("verified_on", None);
     let today = caller.today();
-    if verified_on.flatten().is_some_and(|day| day > today) {
-        fields.faults.push(Fault::new("verified_on", Reason::InTheFuture(today)));
+    if verified_on.flatten().is_some_and(|day| day > today.day) {
+        fields.faults.push(Fault::new("verified_on", Reason::InTheFuture(today.day)));
     }
     if matches!((&mail_address, &phone_number), (Some(None), Some(None))) {
         fields.faults.push(Fault::new("mail_address", Reason::Model(scoring::Reason::MissingValue)));
@@ -181,7 +181,7 @@ fn read_contact(body: &JsonBody, caller: &Caller) -> Result<IncidentContact, Api
         mail_address: mail_address.flatten(),
         phone_number: phone_number.flatten(),
         verified_on: verified_on.flatten(),
-        recorded_at: Instant::now(),
+        recorded_at: today.moment,
         recorded_by: caller.name.clone(),
     })
 }
