@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -19,20 +19,18 @@ use actix_web::App;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use schema::tenants::{self, TenantRow};
-use schema::{Clock, ConnRole, ConnectionNeeds, Database, Name, Notice, Pending, Place, RepoError, SchemaState, Scope};
+use schema::{ConnectionNeeds, Database, Name, Notice, Place};
 use tracing::{error, info, warn};
-use utoipa::{Modify, OpenApi};
 use utoipa_actix_web::AppExt;
 
 use self::notify::Pulses;
-use crate::base::config::{Config, PlaceError, note_server, other_server};
-use crate::base::keys::{Keys, private_folder};
+use crate::base::config::{Config, PlaceError, other_server};
 use crate::base::machine::{self, naming};
-use crate::base::problem::{ApiError, Text};
+use crate::base::model_file::{ModelFileError, read_model};
+use crate::base::problem::ApiError;
+use crate::base::store::{Store, StoreError, described, make_data_folder};
 use crate::base::telemetry;
+use crate::base::text::with_causes;
 use crate::http::admin;
 use crate::http::admin::Probe;
 use crate::http::auth::keep_keys_current;
@@ -42,25 +40,24 @@ use crate::http::docs::{self, Docs};
 use crate::http::edge::{Edge, edge};
 use crate::http::gauges::Gauges;
 use crate::http::listen::{Rules, bind, listen};
-use crate::http::openapi::InCommon;
 use crate::http::operations::Allowed;
 use crate::http::peers::Peers;
 use crate::http::state::{Db, State};
+use crate::http::tls::{self, TlsFault};
+use crate::queue::runner::StartError;
 use crate::queue::runner::{Runner, Tools};
+use crate::routes::document;
 use crate::routes::routes;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The data folder cannot be used.
-    #[error("the data folder cannot be used")]
-    Data(#[source] io::Error),
+    /// The data of the installation cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Another process serves this data folder.
     #[error("another process serves this data folder")]
     InUse,
-    /// The database cannot be used.
-    #[error("the database cannot be used")]
-    Database(#[from] RepoError),
     /// Where the database is cannot be said, or it may not be there.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -86,7 +83,7 @@ pub enum ServeError {
     Document(#[source] serde_json::Error),
     /// The model cannot be used.
     #[error("the model cannot be used: {0}")]
-    Model(String),
+    Model(#[from] ModelFileError),
     /// The service has ended because nothing that it has sent to the database is answered.
     #[error(
         "none of the connections to the database answers any more, although it takes new ones: the process ends, to be \
@@ -99,24 +96,6 @@ pub enum ServeError {
     /// The threads that serve requests ended at once.
     #[error("the service ended as it began")]
     Ended(#[source] io::Error),
-}
-
-impl ServeError {
-    /// Whether the disk is at fault, by being full or by taking no writes.
-    fn is_of_disk(&self) -> bool {
-        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-        match self {
-            Self::Data(error) => matches!(error.kind(), QuotaExceeded | ReadOnlyFilesystem | StorageFull),
-            Self::Database(error) => error.is_of_disk(),
-            _ => false,
-        }
-    }
-}
-
-/// A database with a first buyer, opened, and the keys of the data folder.
-pub(crate) struct Store {
-    pub(crate) database: Database,
-    pub(crate) keys: Keys,
 }
 
 /// How long a request waits for a writer in another process, such as `sonae import`.
@@ -132,149 +111,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// after the process itself has slept, what was answered meanwhile is read first.
 const LOOK_FOR_HUNG: Duration = Duration::from_secs(2);
 const HUNG_LOOKS: u32 = 5;
-
-/// The buyer of an empty database.
-const FIRST_TENANT: &str = "default";
-/// In which a buyer's days begin, unless set otherwise.
-pub(crate) const USUAL_ZONE: &str = "Asia/Tokyo";
-
-impl Store {
-    pub(crate) fn open(
-        folder: &Path,
-        place: &Place,
-        connection_count: u32,
-        patience: Duration,
-        pending: Pending<'_>,
-        clock: &Clock,
-    ) -> Result<Self, ServeError> {
-        make_data_folder(folder)?;
-        machine::hide(folder).map_err(ServeError::Data)?;
-        let keys = Keys::open(folder, clock).map_err(ServeError::Data)?;
-        let database = open_database(place, connection_count, patience, pending, clock)?;
-        if let Place::Server { url, .. } = place {
-            note_server(folder, url);
-        }
-        let is_empty = database
-            .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
-        if is_empty {
-            database.run(ConnRole::Writer, Scope::Installation, |conn| {
-                // Asked again: another process may have been quicker.
-                if tenants::list(conn)?.is_empty() { tenants::insert(conn, &first_tenant(clock)?) } else { Ok(()) }
-            })?;
-        }
-        Ok(Self { database, keys })
-    }
-
-    /// Opens what is there for reading, on a disk that takes no writes.
-    fn open_read_only(
-        folder: &Path,
-        connection_count: u32,
-        patience: Duration,
-        clock: &Clock,
-    ) -> Result<Self, ServeError> {
-        let keys = Keys::read(folder, clock).map_err(ServeError::Data)?;
-        Ok(Self { database: Database::open_read_only(folder, connection_count, patience, clock)?, keys })
-    }
-}
-
-fn make_data_folder(folder: &Path) -> Result<(), ServeError> {
-    private_folder(folder).map_err(naming(folder)).map_err(ServeError::Data)
-}
-
-/// Opens a database, without the keys.
-pub(crate) fn open_database(
-    place: &Place,
-    connection_count: u32,
-    patience: Duration,
-    mut pending: Pending<'_>,
-    clock: &Clock,
-) -> Result<Database, ServeError> {
-    let Place::Folder(folder) = place else {
-        return Ok(Database::open(place, connection_count, patience, pending, clock)?);
-    };
-    if matches!(pending, Pending::Refuse) {
-        // Before a file is made.
-        SchemaState::of(place, patience)?.refuse_older()?;
-    }
-    machine::make_database_file(folder).map_err(ServeError::Data)?;
-    let mut open = || Database::open(place, connection_count, patience, pending.reborrow(), clock);
-    match open() {
-        Ok(database) => {
-            machine::keep_reserve(folder);
-            Ok(database)
-        }
-        Err(error) if error.is_of_disk() && machine::give_up_reserve(folder) => {
-            warn!(error = %crate::cli::with_causes(&error), "the database cannot be opened for writing; the room that is kept for a full disk is used");
-            Ok(open()?)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-#[cfg(test)]
-impl Store {
-    /// An embedded database, for tests of what a clock decides.
-    pub(crate) fn embedded(folder: &Path) -> Self {
-        let pending = Pending::Run(&mut |_| ());
-        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5), pending, &Clock::system())
-            .unwrap()
-    }
-
-    pub(crate) fn first_tenant(&self) -> schema::TenantId {
-        self.database.run(ConnRole::Reader, Scope::Installation, tenants::list).unwrap()[0].id
-    }
-}
-
-fn first_tenant(clock: &Clock) -> Result<TenantRow, RepoError> {
-    Ok(TenantRow {
-        id: clock.id(),
-        name: Name::parse(FIRST_TENANT).map_err(|error| RepoError::Failed(error.into()))?,
-        time_zone: USUAL_ZONE.to_owned(),
-        created_at: clock.now(),
-        suspended_at: None,
-    })
-}
-
-/// The API document.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Sonae",
-        description = "Sonae（備え）: how likely each supplier is to be stopped by a cyber incident, what that would cost, why, and where help does most \
-                       good. A score is decision support, not a ground by itself for ending trade; お助け隊, SECURITY ACTION and SCS are voluntary.",
-        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
-    ),
-    servers((url = "/", description = "This service.")),
-    tags(
-        (name = "suppliers", description = "Firms (取引先)."),
-        (name = "supplier_codes", description = "Codes of purchasing systems, and the firm that each means."),
-        (name = "relationships", description = "Who supplies whom, and the buyer (取引関係)."),
-        (name = "enrollments", description = "Enrollments in お助け隊 services."),
-        (name = "certifications", description = "SECURITY ACTION, SCS and ISMS."),
-        (name = "incidents", description = "What happened (事案)."),
-        (name = "provider_assignments", description = "Which provider may send evidence for which supplier."),
-        (name = "services", description = "The registered お助け隊 services."),
-        (name = "imports", description = "Files in, with a report of every row."),
-        (name = "jobs", description = "Work that outlasts a request."),
-        (name = "score_runs", description = "The whole portfolio scored as of a day (スコア計算)."),
-        (name = "scores", description = "Scores (リスクスコア、連鎖スコア), opened into their sums."),
-        (name = "portfolio", description = "Grades, losses and SC3's indicators, now and over time."),
-        (name = "exports", description = "Scores as files."),
-        (name = "settings", description = "What a buyer sets for itself."),
-        (name = "submissions", description = "What お助け隊 operators send, and read back."),
-        (name = "own", description = "What a supplier sees of itself."),
-        (name = "tokens", description = "What tokens are verified with.")
-    )
-)]
-struct Document;
-
-/// The API document, made of the routes as they are registered.
-pub fn document() -> utoipa::openapi::OpenApi {
-    let (_, mut document) =
-        App::new().into_utoipa_app().openapi(Document::openapi()).configure(routes).split_for_parts();
-    InCommon.modify(&mut document);
-    document
-}
 
 /// A service that runs, on a thread of its own.
 pub struct Running {
@@ -371,20 +207,24 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         // Several processes may share a server, and the folder with the keys.
         Place::Server { .. } => None,
     };
-    let tls =
-        config.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose().map_err(ServeError::Tls)?;
-    let model = config.model.as_deref().map_or_else(|| Ok(scoring::Model::default()), crate::cli::model_of)?;
+    let tls = config
+        .tls
+        .as_ref()
+        .map(|(certificate, key)| tls::server_config(certificate, key))
+        .transpose()
+        .map_err(ServeError::Tls)?;
+    let model = read_model(config.model.as_deref())?;
     if config.handles_signals {
         notify::opening();
     }
-    let mut log = |notice: &Notice| info!("{}", crate::cli::migrate::described(notice).en);
+    let mut log = |notice: &Notice| info!("{}", described(notice).en);
     let pending = config.database.pending(&mut log);
     // Before the new server is noted in the folder.
     let moved = other_server(&config.data, &place);
     let (store, can_write) =
         match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending, &config.clock), &place) {
             (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
-                let error = crate::cli::with_causes(&error);
+                let error = with_causes(&error);
                 error!(
                     error,
                     "the disk takes no writes: only reading is possible until it does and the service is started again"
@@ -397,9 +237,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         warn!("{}", text.en);
     }
     say_connections(&store.database);
-    let buyers = store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
-    let has_default = buyers.iter().any(|buyer| buyer.name.as_str() == FIRST_TENANT);
-    let first_buyer = buyers.into_iter().next().filter(|_| !has_default).map(|buyer| buyer.name);
+    let first_buyer = store.first_buyer()?;
     let runner = Runner::new(store.database.is_shared());
     let tools = Tools {
         limits: config.limits,
@@ -409,7 +247,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     };
     let mut threads = if can_write { runner.start(&store.database, tools)? } else { Vec::new() };
     let probe =
-        Probe::new(&config.data, &place, config.limits.min_free_disk_bytes, can_write).map_err(ServeError::Data)?;
+        Probe::new(&config.data, &place, config.limits.min_free_disk_bytes, can_write).map_err(StoreError::Data)?;
     let gauges = Gauges::new(
         &store.database,
         &probe,
@@ -532,7 +370,7 @@ fn say_connections(database: &Database) {
         Ok(Some(needs)) => needs,
         Ok(None) => return,
         Err(error) => {
-            let error = crate::cli::with_causes(&error);
+            let error = with_causes(&error);
             return warn!(error, "the server did not say how many connections it allows");
         }
     };
@@ -602,7 +440,7 @@ fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
         .truncate(false)
         .open(&path)
         .map_err(naming(&path))
-        .map_err(ServeError::Data);
+        .map_err(StoreError::Data);
     let file = match opened {
         // Where nothing can be written, one that is there does as well.
         Err(error) if error.is_of_disk() => match File::open(&path) {
@@ -614,7 +452,7 @@ fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(fs::TryLockError::WouldBlock) => Err(ServeError::InUse),
-        Err(fs::TryLockError::Error(error)) => Err(ServeError::Data(naming(&path)(error))),
+        Err(fs::TryLockError::Error(error)) => Err(StoreError::Data(naming(&path)(error)).into()),
     }
 }
 
@@ -721,69 +559,12 @@ fn servers(config: &Config, parts: Parts) -> Result<Servers, ServeError> {
     Ok((main.run(), admin.run(), addresses))
 }
 
-/// Why a certificate and its key cannot be used.
-#[derive(Debug)]
-pub struct TlsFault {
-    /// Whether the file of the key is at fault, and not that of the certificate.
-    pub(crate) is_of_key: bool,
-    /// The file.
-    pub(crate) path: PathBuf,
-    pub(crate) why: Text,
-}
-
-impl std::fmt::Display for TlsFault {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{}: {}", self.path.display(), self.why.en)
-    }
-}
-
-/// Reads a certificate chain and its key.
-pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<ServerConfig, TlsFault> {
-    let of_certificate = |why| TlsFault { is_of_key: false, path: certificate.to_owned(), why };
-    let of_key = |why| TlsFault { is_of_key: true, path: key.to_owned(), why };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
-    let chain = chain.map_err(|error| of_certificate(pem_text(&error)))?;
-    if chain.is_empty() {
-        return Err(of_certificate(Text::new("PEM形式の証明書がありません", "there is no certificate in it, as PEM")));
-    }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
-        of_key(match error {
-            pem::Error::NoItemsFound => {
-                Text::new("PEM形式の秘密鍵がありません", "there is no private key in it, as PEM")
-            }
-            error => pem_text(&error),
-        })
-    })?;
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    // The key first: a fault after that is one of the certificate, or they do not belong together.
-    if let Err(error) = provider.key_provider.load_private_key(private.clone_key()) {
-        return Err(of_key(Text::new(
-            format!("秘密鍵として使えません（{error}）"),
-            format!("no private key that can be used ({error})"),
-        )));
-    }
-    ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
-        .map_err(|error| match error {
-            rustls::Error::InconsistentKeys(_) => {
-                let certificate = certificate.display();
-                of_key(Text::new(
-                    format!("{certificate} の証明書の秘密鍵ではありません"),
-                    format!("not the private key of the certificate in {certificate}"),
-                ))
-            }
-            error => of_certificate(Text::new(
-                format!("証明書として使えません（{error}）"),
-                format!("no certificate that can be used ({error})"),
-            )),
-        })
-}
-
-fn pem_text(error: &pem::Error) -> Text {
-    match error {
-        pem::Error::Io(error) => Text::new(format!("読めません: {error}"), format!("it cannot be read: {error}")),
-        error => Text::new(format!("PEMとして読めません: {error}"), format!("it cannot be read as PEM: {error}")),
+impl From<StartError> for ServeError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Database(error) => StoreError::from(error).into(),
+            StartError::Thread(error) => Self::Jobs(error),
+        }
     }
 }
 

@@ -34,9 +34,9 @@ use schema::tenants::{self, TenantRow};
 use schema::{Clock, ConnRole, Notice, Place, Scope};
 use scoring::Lang;
 
-use crate::app::Store;
 use crate::base::config::{DatabaseOptions, other_server};
 use crate::base::machine::hide_new_files;
+use crate::base::store::Store;
 
 /// Sonae (備え): how likely each supplier is to be stopped by a cyber incident, what that would cost, and why.
 #[derive(Debug, Parser)]
@@ -275,33 +275,4 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
-}
-
-/// Reads the model that a service is to score with.
-pub(crate) fn model_of(path: &std::path::Path) -> Result<scoring::Model, crate::app::ServeError> {
-    score::read_model(Some(path), Lang::En).map_err(|failure| match failure {
-        Failure::Usage(text) | Failure::Data(text) | Failure::Code(_, text) => crate::app::ServeError::Model(text),
-        Failure::Step(error) => crate::app::ServeError::Model(with_causes(&*error)),
-    })
-}
-
-/// The faults of a folder, for the log.
-pub(crate) fn folder_faults(folder: &std::path::Path, error: &crate::files::folder::FolderError) -> String {
-    faults::folder(folder, error, Lang::En)
-}
-
-/// An error and its causes in both languages, on one line each.
-pub(crate) fn failed_step(error: &(dyn Error + 'static)) -> crate::base::problem::Text {
-    crate::base::problem::Text::new(faults::step(error, Lang::Ja), faults::step(error, Lang::En))
-}
-
-/// An error and its causes, on one line.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -141,19 +141,9 @@ fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// A calendar date as `YYYY-MM-DD`, from the year 1 on.
-pub(crate) fn date(text: &str) -> Option<NaiveDate> {
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return None };
-    let digits = |bytes: &[&u8]| {
-        bytes.iter().try_fold(0u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(**byte - b'0')))
-    };
-    let year = digits(&[y1, y2, y3, y4]).filter(|year| *year > 0)?;
-    NaiveDate::from_ymd_opt(year as i32, digits(&[m1, m2])?, digits(&[d1, d2])?)
-}
-
 /// A date as days since 1970-01-01.
 fn days(text: &str) -> Option<i32> {
-    date(text).map(|date| date.signed_duration_since(NaiveDate::default()).num_days() as i32)
+    crate::base::text::date(text).map(|date| date.signed_duration_since(NaiveDate::default()).num_days() as i32)
 }
 
 fn flag(text: &str) -> Option<bool> {

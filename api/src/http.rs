@@ -16,3 +16,4 @@ pub(crate) mod page;
 pub(crate) mod peers;
 pub(crate) mod refused;
 pub(crate) mod state;
+pub(crate) mod tls;

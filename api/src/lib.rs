@@ -7,13 +7,18 @@ mod demo;
 mod files;
 mod frames;
 mod http;
+mod providers;
 mod queue;
 mod records;
 mod resources;
 mod routes;
 
-pub use app::{Running, ServeError, document, serve};
+pub use app::{Running, ServeError, serve};
 pub use base::config::{Config, ConnectionLimits, DatabaseOptions, Limits, PlaceError};
+pub use base::model_file::ModelFileError;
+pub use base::store::StoreError;
+pub use http::tls::TlsFault;
+pub use routes::document;
 pub use schema::{Clock, ClockMover};
 
 /// The stable codes of all kinds of problems, as `docs/problems.md` lists them.

@@ -32,7 +32,7 @@ use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields, Suppliers};
 use crate::base::problem::ApiError;
 use crate::base::today::Today;
-use crate::resources::provider_assignments::Assigned;
+use crate::providers::assigned::Assigned;
 
 /// A kind of record as the interfaces know it.
 pub(crate) trait Resource: Record {

@@ -9,6 +9,7 @@ pub(crate) mod jobs;
 pub(crate) mod own;
 pub(crate) mod portfolio;
 pub(crate) mod provider_assignments;
+pub(crate) mod public_keys;
 pub(crate) mod relationships;
 pub(crate) mod score_runs;
 pub(crate) mod scores;

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use schema::ValueError;
 use scoring::{Lang, grouped};
 
-use crate::base::problem::Text;
+use crate::base::text::{Text, printable};
 
 /// Between the name of a field and a place within it, as a JSON Pointer goes on.
 pub(crate) const WITHIN: char = '\u{1f}';
@@ -552,7 +552,7 @@ impl Reason {
                 format!("the cells {range} are merged; unmerge them and fill in each row"),
             ),
             Self::HiddenSheet(name) => {
-                let name = crate::files::printable(name);
+                let name = printable(name);
                 (
                     format!("非表示のシート「{name}」は取り込みません。取り込むときは再表示し、不要なら削除してください"),
                     format!("the sheet {name} is hidden and is not read; unhide it to import it, or delete it"),

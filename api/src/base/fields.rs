@@ -10,9 +10,8 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::base::fault::{Fault, Made, Reason};
-use crate::base::problem::Text;
-use crate::frames;
-use crate::resources::submissions::is_of_provider;
+use crate::base::text::Text;
+use crate::base::text::{date, printable};
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +104,7 @@ impl Cell<'_> {
             Self::Flag(flag) => flag.to_string().to_uppercase(),
             Self::Refused { shown, .. } => shown.clone()?,
         };
-        Some(crate::files::printable(&text))
+        Some(printable(&text))
     }
 
     /// As text, for values that are written so; numbers and dates of a workbook as it shows them.
@@ -195,7 +194,7 @@ impl Cell<'_> {
             _ => {
                 let text = self.text()?;
                 let text = if matches!(self, Self::Text(_)) { text.trim() } else { &text };
-                frames::date(text).ok_or(Reason::Model(scoring::Reason::NotADate))
+                date(text).ok_or(Reason::Model(scoring::Reason::NotADate))
             }
         }
     }
@@ -517,7 +516,7 @@ impl<'a> Fields<'a> {
     /// Reads who delivers a record: by hand where nothing is said, and nobody in the name of a provider.
     pub(crate) fn source(&mut self) -> Option<Source> {
         let source = self.value::<Option<Source>>("source", None)?.unwrap_or_else(Source::manual);
-        if is_of_provider(&source) {
+        if source.is_of_provider() {
             let reason = Reason::ReservedSource;
             self.faults.push(Fault { field: "source".to_owned(), value: Some(source.to_string()), reason });
             return None;

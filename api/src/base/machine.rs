@@ -7,7 +7,10 @@ use std::path::Path;
 use tracing::warn;
 
 use crate::base::config::SERVER_NOTE;
-use crate::queue::runner::PROGRESS_FILE;
+
+/// The file in which the process of an embedded database notes how far its jobs are: an import holds the database's writer for as
+/// long as it takes.
+pub(crate) const PROGRESS_FILE: &str = "job-progress.json";
 
 /// What the data folder holds of its own. Whatever else stands there belongs to somebody else.
 pub(crate) const OWN: [&str; 8] =

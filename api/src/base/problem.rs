@@ -11,23 +11,7 @@ use scoring::Lang;
 use serde::Serialize;
 
 use crate::base::fault::{Fault, WITHIN};
-
-/// A text in both languages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Text {
-    pub(crate) ja: String,
-    pub(crate) en: String,
-}
-
-impl Text {
-    pub(crate) fn new(ja: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { ja: ja.into(), en: en.into() }
-    }
-
-    pub(crate) fn pick(&self, lang: Lang) -> &str {
-        lang.pick(&self.ja, &self.en)
-    }
-}
+use crate::base::text::Text;
 
 macro_rules! problem_kinds {
     ($($(#[$doc:meta])* $kind:ident => $slug:literal, $status:ident, $ja:literal, $en:literal;)*) => {

@@ -15,19 +15,20 @@ use schema::{Clock, ConnRole, Database, ImportMode, Name, Pending, Place, Role, 
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
 use super::{COMMAND_LINE, Failure, PATIENCE, find_tenant, report, serve};
-use crate::app::{self, Store};
+use crate::app;
 use crate::base::config::{Config, DatabaseOptions};
 use crate::base::keys::USUAL_LIFE;
 use crate::base::machine::{OWN, hide_new_files};
 use crate::base::problem::ApiError;
+use crate::base::store::Store;
+use crate::base::text::printable;
 use crate::demo::{self, AS_OF};
-use crate::files::printable;
 use crate::queue::outcome::Interrupted;
 use crate::queue::runner::Progress;
 use crate::resources::exports::file::provenance;
 use crate::resources::imports::{Format, ImportRequest, import_folder};
-use crate::resources::portfolio::overview::Overview;
 use crate::resources::portfolio::read_overview;
+use crate::resources::score_runs::overview::Overview;
 use crate::resources::score_runs::{RunRequest, run_now};
 use crate::resources::scores::{explanation, read_facts};
 
@@ -169,7 +170,7 @@ fn import(database: &Database, tenant: TenantId, folder: &Path, args: &Args, lan
         today: AS_OF,
         provider_name: None,
     };
-    let outcome = import_folder(database, tenant, folder, &request, &args.limits, &Progress::default())
+    let outcome = import_folder(database, tenant, folder, &request, &args.limits, &Progress::default(), COMMAND_LINE)
         .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
     match outcome {
         Some(outcome) if outcome.is_kept => Ok(()),

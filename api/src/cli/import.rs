@@ -9,11 +9,10 @@ use schema::{Choice, ImportMode, Source};
 use scoring::Lang;
 
 use super::usage::Reason;
-use super::{DataFolder, Failure, TenantArg, faults, find_tenant};
+use super::{COMMAND_LINE, DataFolder, Failure, TenantArg, faults, find_tenant};
 use crate::base::config::Limits;
 use crate::queue::runner::Progress;
 use crate::resources::imports::{FindingGroup, Format, ImportRequest, Outcome, import_folder};
-use crate::resources::submissions::is_of_provider;
 
 /// Import the files of a folder
 ///
@@ -63,7 +62,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let zone: Tz = tenant.time_zone.parse()?;
     let unusable = |error| Failure::Usage(faults::name(&format!("--source {}", args.source), error, lang));
     let source = Source::parse(&args.source).map_err(unusable)?;
-    if is_of_provider(&source) {
+    if source.is_of_provider() {
         return Err(Failure::Usage(lang.pick(
             format!("--source {source}: 事業者が送るデータの取り込み元の名前です。別の名前にしてください"),
             format!("--source {source}: only what providers send has such a source; use another name"),
@@ -84,7 +83,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let progress = Arc::new(Progress::default());
     let spinner = super::progress::step("取り込み中", "importing", lang);
     let watched = std::io::stderr().is_terminal().then(|| watch(&progress, spinner.clone()));
-    let outcome = import_folder(&store.database, tenant.id, &args.dir, &request, &args.limits, &progress);
+    let outcome = import_folder(&store.database, tenant.id, &args.dir, &request, &args.limits, &progress, COMMAND_LINE);
     progress.cancel();
     if let Some(watched) = watched {
         let _ = watched.join();

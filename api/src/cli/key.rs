@@ -6,9 +6,10 @@ use clap::Subcommand;
 use schema::Clock;
 use scoring::Lang;
 
-use super::{DEFAULT_DATA, Failure, with_causes};
+use super::{DEFAULT_DATA, Failure};
 use crate::base::keys::{LONGEST_LIFE, NotRetired, list_keys, retire_key, rotate_keys};
 use crate::base::machine::hide_new_files;
+use crate::base::text::with_causes;
 
 /// List, rotate and retire the keys that tokens are signed with
 #[derive(Debug, Subcommand)]

@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use schema::{Bilingual, Clock, Notice, Pending, Place, RepoError, SchemaState};
+use schema::{Clock, Notice, Pending, Place, RepoError, SchemaState};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, PATIENCE, faults, note};
-use crate::app::open_database;
 use crate::base::machine::hide_new_files;
+use crate::base::store::{described, older, open_database};
 
 /// Bring the tables of the database up to date
 ///
@@ -77,19 +77,6 @@ fn check(place: &Place, lang: Lang) -> Result<(), Failure> {
     Err(Failure::Code(PENDING, texts.join("\n")))
 }
 
-fn older(can_go_on: bool, lang: Lang) -> &'static str {
-    match can_go_on {
-        true => lang.pick(
-            "旧リリースのプロセスは稼働したままで構いません",
-            "processes of the release before can go on meanwhile, and be started again",
-        ),
-        false => lang.pick(
-            "旧リリースのプロセスは先に停止してください",
-            "processes of the release before cannot work with the new tables: stop them first",
-        ),
-    }
-}
-
 /// Says what happens to the tables on standard error, beside what a command prints.
 pub(super) fn tell(notice: &Notice, lang: Lang) {
     // Of a database that is just being made nobody has to know.
@@ -98,48 +85,4 @@ pub(super) fn tell(notice: &Notice, lang: Lang) {
     }
     let text = described(notice);
     note(&lang.pick(text.ja, text.en), lang);
-}
-
-/// A notice in words.
-pub(crate) fn described(notice: &Notice) -> Bilingual {
-    match notice {
-        Notice::Migrating { is_new: true, .. } => Bilingual {
-            en: "the tables are being made".to_owned(),
-            ja: "データベースの表を作成しています".to_owned(),
-        },
-        Notice::Migrating { names, is_compatible, .. } => Bilingual {
-            en: format!(
-                "the tables are being brought up to date: {}; {}",
-                names.join(", "),
-                older(*is_compatible, Lang::En)
-            ),
-            ja: format!("データベースの表を更新しています: {}。{}", names.join("、"), older(*is_compatible, Lang::Ja)),
-        },
-        Notice::Waiting => Bilingual {
-            en: "another process or a long transaction, such as an import, uses the tables: waiting for it".to_owned(),
-            ja: "他のプロセス、またはインポートなどの長いトランザクションが表を使用しているため、終了を待っています"
-                .to_owned(),
-        },
-        Notice::Migrated { duration, .. } => {
-            let seconds = duration.as_secs_f64();
-            Bilingual {
-                en: format!("the migrations have run, in {seconds:.1} seconds"),
-                ja: format!("マイグレーションを適用しました（{seconds:.1}秒）"),
-            }
-        }
-        Notice::Secured { what } => Bilingual {
-            en: format!("row-level security was incomplete and has been completed ({})", what.en),
-            ja: format!("行レベルセキュリティの不備を修正しました（{}）", what.ja),
-        },
-        Notice::Newer { versions } => Bilingual {
-            en: format!(
-                "a newer release has changed the tables, in ways that this one can work with (migrations {})",
-                versions.join(", ")
-            ),
-            ja: format!(
-                "より新しいリリースが表を更新していますが、このリリースでも利用できます（マイグレーション {}）",
-                versions.join("、")
-            ),
-        },
-    }
 }

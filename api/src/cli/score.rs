@@ -1,6 +1,5 @@
 //! `sonae score`: a folder of CSV files in, every supplier's score out.
 
-use std::fs;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,11 +8,13 @@ use scoring::{Explainer, Lang, Model, Portfolio, Scores, Summary};
 
 use super::target::{Format, Target};
 use super::usage::Reason;
-use super::{Failure, faults, progress, report};
+use super::{Failure, progress, report};
+use crate::base::model_file::{self, ModelFileError};
+use crate::base::text::{self, with_causes};
 use crate::files::folder;
 use crate::frames::{self, Provenance, Results};
 use crate::resources::exports::xlsx;
-use crate::resources::portfolio::overview::Overview;
+use crate::resources::score_runs::overview::Overview;
 
 /// Score a folder of CSV files
 ///
@@ -44,7 +45,7 @@ pub(super) fn date(text: &str) -> Result<NaiveDate, Reason> {
             "not a calendar date; write it like 2026-09-30",
         )
     };
-    frames::date(text).ok_or_else(reason)
+    text::date(text).ok_or_else(reason)
 }
 
 pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
@@ -88,24 +89,19 @@ fn rows_of(codes: &[String], portfolio: &Portfolio, lang: Lang) -> Result<Vec<us
     codes.iter().map(row_of).collect()
 }
 
+/// Reads the model that a command scores with.
 pub(super) fn read_model(path: Option<&Path>, lang: Lang) -> Result<Model, Failure> {
-    let Some(path) = path else { return Ok(Model::default()) };
-    let text = fs::read(path).map_err(|error| {
-        let path = path.display();
-        Failure::Usage(lang.pick(format!("{path} を読めません: {error}"), format!("{path} cannot be read: {error}")))
-    })?;
-    let text = String::from_utf8(text).map_err(|_| {
-        let path = path.display();
-        Failure::Data(lang.pick(format!("{path} は UTF-8 ではありません"), format!("{path} is not UTF-8")))
-    })?;
-    Model::parse(&text).map_err(|error| Failure::Data(faults::model(path, &error, lang)))
+    model_file::read_model(path).map_err(|error| match &error {
+        ModelFileError::Unreadable(..) => Failure::Usage(error.text(lang)),
+        ModelFileError::NotUtf8(_) | ModelFileError::Model(..) => Failure::Data(error.text(lang)),
+    })
 }
 
 fn read_portfolio(dir: &Path, lang: Lang) -> Result<Portfolio, Failure> {
     let bar = progress::reading(dir, lang);
     let read = folder::read(dir, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
-    let read = read.map_err(|error| Failure::Data(faults::folder(dir, &error, lang)))?;
+    let read = read.map_err(|error| Failure::Data(error.text(dir, lang)))?;
     let warnings = read.warnings.iter().map(|warning| warning.text(lang));
     let notices = read.portfolio.notices()?;
     for warning in warnings.chain(notices.iter().map(|notice| notice.text(lang))) {
@@ -146,7 +142,7 @@ impl Scored {
         spinner.finish_and_clear();
         written.map_err(|failure| match failure {
             Failure::Step(error) => {
-                let error = super::with_causes(&*error);
+                let error = with_causes(&*error);
                 Failure::Data(
                     lang.pick(
                         format!("{path} に書き込めません: {error}"),

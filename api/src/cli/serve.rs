@@ -20,8 +20,9 @@ use super::{DataFolder, Failure};
 use crate::app::{self, Running};
 use crate::base::config::{Config, ConnectionLimits, Limits};
 use crate::base::machine::hide_new_files;
-use crate::base::problem::Text;
 use crate::base::telemetry;
+use crate::base::text::Text;
+use crate::http::tls;
 
 /// Run the service
 ///
@@ -117,7 +118,7 @@ impl Args {
             }
         };
         if let Some((certificate, key)) = &tls
-            && let Err(fault) = app::tls(certificate, key)
+            && let Err(fault) = tls::server_config(certificate, key)
         {
             let key = if fault.is_of_key { "tls_key" } else { "tls_cert" };
             return Err(usage(key, &fault.path.display(), &fault.why.ja, &fault.why.en));

@@ -19,7 +19,7 @@ use scoring::Lang;
 
 use self::file::SettingsFile;
 use super::{Cli, LangArg, usage};
-use crate::base::problem::Text;
+use crate::base::text::Text;
 
 /// The option that names the settings file, which is no setting itself.
 const CONFIG: &str = "config";

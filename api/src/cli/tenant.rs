@@ -7,7 +7,7 @@ use schema::{ConnRole, Name, RepoError, Scope};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, faults, find_tenant};
-use crate::app::USUAL_ZONE;
+use crate::base::store::USUAL_ZONE;
 
 /// Create, list, suspend and delete buyers
 #[derive(Debug, Subcommand)]

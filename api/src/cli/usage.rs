@@ -11,7 +11,7 @@ use scoring::Lang;
 
 use super::settings;
 use crate::base::config::url_text;
-use crate::base::problem::Text;
+use crate::base::text::Text;
 
 /// What stands for a value that may hold a password.
 const HIDDEN: &str = "…";

@@ -6,7 +6,7 @@ use std::{fs, io, thread};
 use scoring::{Fault, Faults, Lang, Portfolio, PortfolioError, Reason, Table, Tables};
 
 use super::csv::{self, CsvTable, TextReason};
-use super::printable;
+use crate::base::text::printable;
 
 /// A portfolio as read, and what the reader should know about its files.
 pub(crate) struct Folder {
@@ -107,6 +107,21 @@ impl Why {
     }
 }
 
+impl FileFault {
+    /// `suppliers.csv:3: employee_count: "-5": 範囲外です → 0 以上にしてください [out-of-range]`
+    fn text(&self, lang: Lang) -> String {
+        let mut place = self.file.clone();
+        if let Some(line) = self.line {
+            place += &format!(":{line}");
+        }
+        let value = self.value.as_ref().map(|value| format!("\"{}\"", printable(value)));
+        for part in self.column.iter().chain(value.iter()) {
+            place += &format!(": {part}");
+        }
+        format!("{place}: {} → {} [{}]", self.why.text(lang), self.why.remedy(lang), self.why.code())
+    }
+}
+
 /// Why a folder is no portfolio.
 pub(crate) enum FolderError {
     /// The first faults, in order of file and line, and how many there are.
@@ -115,6 +130,33 @@ pub(crate) enum FolderError {
     File { file: String, error: io::Error },
     /// A step on a frame failed.
     Frame(PortfolioError),
+}
+
+impl FolderError {
+    /// Every fault of a folder: file, line, column, value, reason and remedy.
+    pub(crate) fn text(&self, folder: &Path, lang: Lang) -> String {
+        match self {
+            Self::Faults { first, count } => {
+                let mut text = lang.pick(
+                    format!("{} は読み込めません。誤り: {count}件", folder.display()),
+                    format!("{} cannot be scored, faults: {count}", folder.display()),
+                );
+                for fault in first {
+                    text += &format!("\n{}", fault.text(lang));
+                }
+                if let Some(rest) = count.checked_sub(first.len()).filter(|rest| *rest > 0) {
+                    text += &lang.pick(format!("\nほかに{rest}件あります。"), format!("\n… and {rest} more."));
+                }
+                text
+            }
+            Self::File { file, error } => {
+                lang.pick(format!("{file} を読めません: {error}"), format!("{file} cannot be read: {error}"))
+            }
+            Self::Frame(error) => {
+                lang.pick(format!("読み込みに失敗しました: {error}"), format!("reading failed: {error}"))
+            }
+        }
+    }
 }
 
 /// Reads `suppliers.csv` and, where they exist, the other tables; `on_bytes` is called from several threads.

@@ -15,8 +15,9 @@ use tokio::time::timeout;
 
 use super::refused::problem_at;
 use crate::base::machine::{FileId, file_id, free_bytes, try_writing};
-use crate::base::problem::{Problem, ProblemKind, Text};
-use crate::cli::failed_step;
+use crate::base::problem::{Problem, ProblemKind};
+use crate::base::store::in_both;
+use crate::base::text::Text;
 use crate::http::edge::SECURITY;
 use crate::http::extract::language;
 use crate::http::gauges::Gauges;
@@ -76,7 +77,7 @@ impl Probe {
             tenants::list(conn)?;
             schema::expect_schema(conn)
         });
-        read.map_err(|error| failed_step(&error))?;
+        read.map_err(|error| in_both(&error))?;
         let Some((path, id)) = &self.database else { return Ok(()) };
         if !self.can_write {
             return Err(Text::new(

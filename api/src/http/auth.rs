@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{self, Data};
-use actix_web::{FromRequest, HttpMessage, HttpRequest, get};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono_tz::Tz;
 use schema::tokens::{self, TokenRow};
 use schema::{Clock, Name, Role, SupplierId, TenantId, TokenId, Version};
@@ -177,7 +177,7 @@ macro_rules! roles {
             type Future = std::future::Ready<Result<Self, ApiError>>;
 
             fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-                done(with_role(request, Self::ROLES).map(Self))
+                ready(with_role(request, Self::ROLES).map(Self))
             }
         }
     )*};
@@ -207,61 +207,4 @@ fn too_low(allowed: &[Role]) -> ApiError {
             format!("a token with one of these roles is needed: {keys}"),
         )
         .into()
-}
-
-/// The schema of the public keys.
-struct KeySet;
-
-impl utoipa::PartialSchema for KeySet {
-    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        use crate::http::openapi::{object, text_schema};
-        let kid = text_schema("Its id, as headers of tokens name it.", "01999999-9999-7999-8999-999999999999");
-        let key = object("A public key.")
-            .property("kty", text_schema("The family.", "EC"), true)
-            .property("crv", text_schema("The curve.", "P-256"), true)
-            .property("alg", text_schema("The algorithm.", "ES256"), true)
-            .property("use", text_schema("What it is for.", "sig"), true)
-            .property("kid", kid, true)
-            .property(
-                "x",
-                text_schema("The point's x, base64url.", "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"),
-                true,
-            )
-            .property(
-                "y",
-                text_schema("The point's y, base64url.", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"),
-                true,
-            );
-        let keys = utoipa::openapi::ArrayBuilder::new()
-            .items(utoipa::openapi::RefOr::from(key))
-            .description(Some("The keys, those that sign no more included."))
-            .build();
-        object("A JSON Web Key Set.")
-            .property("keys", utoipa::openapi::RefOr::T(utoipa::openapi::Schema::Array(keys)), true)
-            .into()
-    }
-}
-
-impl utoipa::ToSchema for KeySet {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "KeySet".into()
-    }
-}
-
-/// The keys that tokens are verified with.
-#[utoipa::path(
-    tag = "tokens",
-    summary = "Get the public keys",
-    description = "The public keys of the built-in issuer (ES256), as a JSON Web Key Set (RFC 7517). Needs no token.",
-    security(()),
-    responses((status = 200, body = KeySet, description = "The key set.", content_type = "application/jwk-set+json"))
-)]
-#[get("/.well-known/jwks.json")]
-pub(crate) async fn get_public_keys(state: Data<State>) -> actix_web::HttpResponse {
-    actix_web::HttpResponse::Ok().content_type("application/jwk-set+json").body(state.keys.public_set())
-}
-
-/// A future that is done: for extractors that need not wait.
-pub(crate) fn done<T>(value: Result<T, ApiError>) -> std::future::Ready<Result<T, ApiError>> {
-    ready(value)
 }

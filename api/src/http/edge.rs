@@ -85,7 +85,7 @@ pub(crate) async fn edge(
     let id = Clock::system().uuid().to_string();
     let lang = language(request.headers());
     let (method, path) = (request.method().clone(), request.path().to_owned());
-    let (in_flight, traced) = (InFlight::begin(), Traced::request(request.headers()));
+    let (in_flight, traced) = (InFlight::begin(), Traced::request(traceparent(request.headers())));
     let span = info_span!(
         "request",
         request_id = %id, trace_id = %traced.trace_id(), method = %method, path = %path, token_id = Empty, role = Empty,
@@ -122,8 +122,8 @@ pub(crate) async fn edge(
     let _entered = span.entered();
     complete(response.headers_mut(), &id, was_encrypted);
     let status = response.status().as_u16();
-    note(metrics::method_label(&method), route, status, start.elapsed());
-    traced.answered(&id, metrics::method_label(&method), route, status);
+    note(method_label(&method), route, status, start.elapsed());
+    traced.answered(&id, method_label(&method), route, status);
     Ok(response.map_body(|_, body| Outgoing { body, piece: Bytes::new(), _visit: visit, _in_flight: in_flight }))
 }
 
@@ -238,6 +238,26 @@ impl MessageBody for Outgoing {
     }
 }
 
+/// A request's method as a label: clients may send any other.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET | Method::HEAD => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+/// The trace that a request belongs to, by its header.
+fn traceparent(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all("traceparent");
+    let value = values.next()?;
+    // With two it is not known which one to follow.
+    if values.next().is_none() { Some(value.to_str().ok()?.trim()) } else { None }
+}
+
 fn note(method: &'static str, route: &str, status: u16, took: Duration) {
     metrics::request_answered(method, route, status, took);
     let duration_ms = took.as_micros() as f64 / 1e3;
@@ -250,5 +270,5 @@ fn with_causes(api_error: Option<&ApiError>, error: &Error) -> String {
         Some(ApiError::Busy(cause) | ApiError::Disk(cause)) => Some(cause),
         _ => None,
     };
-    cause.map_or_else(|| error.to_string(), crate::cli::with_causes)
+    cause.map_or_else(|| error.to_string(), crate::base::text::with_causes)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
@@ -23,8 +24,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::base::config::Pace;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Fields, MOST_MEMBERS, Suppliers};
-use crate::base::problem::{ApiError, Problem, ProblemKind, Text};
-use crate::http::auth::done;
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::text::Text;
 use crate::http::state::State;
 
 /// The language of the answer: Japanese, unless English is asked for more.
@@ -49,11 +50,11 @@ pub(crate) struct IdPath<R>(pub(crate) Id<R>);
 
 impl<R> FromRequest for IdPath<R> {
     type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
+    type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = request.match_info().get("id").and_then(|id| id.parse().ok());
-        done(id.map(Self).ok_or_else(|| ProblemKind::NotFound.into()))
+        ready(id.map(Self).ok_or_else(|| ProblemKind::NotFound.into()))
     }
 }
 
@@ -71,13 +72,13 @@ pub(crate) struct Query(pub(crate) Vec<(String, String)>);
 
 impl FromRequest for Query {
     type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
+    type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let pairs = form_urlencoded::parse(request.query_string().as_bytes());
         let pairs = pairs.map(|(name, value)| (name.into_owned(), value.into_owned()));
         // One more than are taken tells that there are too many.
-        done(Ok(Self::of(pairs.take(MOST_MEMBERS + 1))))
+        ready(Ok(Self::of(pairs.take(MOST_MEMBERS + 1))))
     }
 }
 
@@ -128,14 +129,14 @@ pub(crate) struct Preconditions {
 
 impl FromRequest for Preconditions {
     type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
+    type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let text = |name: HeaderName| {
             let values = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
             values.map(str::to_owned).reduce(|all, value| format!("{all},{value}"))
         };
-        done(Ok(Self { if_match: text(header::IF_MATCH), if_none_match: text(header::IF_NONE_MATCH) }))
+        ready(Ok(Self { if_match: text(header::IF_MATCH), if_none_match: text(header::IF_NONE_MATCH) }))
     }
 }
 

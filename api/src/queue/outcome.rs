@@ -2,11 +2,12 @@
 
 use std::io;
 
-use schema::JobKind;
+use schema::{Choice, JobKind, JobState};
 use scoring::Lang;
 use serde_json::json;
 
-use crate::base::problem::{ApiError, ProblemKind, Text};
+use crate::base::problem::{ApiError, ProblemKind};
+use crate::base::text::Text;
 use crate::resources::imports;
 
 /// After how many attempts in a row that got no further than the one before a job is given up.
@@ -78,8 +79,22 @@ impl Interrupted {
                 lang.pick("内部の誤りです", "an internal fault").to_owned()
             }
             Self::Refused(_, text) => text.pick(lang).to_owned(),
-            Self::Unavailable(error) | Self::Failed(error) => crate::cli::with_causes(&**error),
+            Self::Unavailable(error) | Self::Failed(error) => crate::base::text::with_causes(&**error),
         }
+    }
+}
+
+/// What became of an attempt at a job, as the metrics label it: one of [`metrics::OUTCOMES`]. `is_stopping` says whether the process was told to end.
+pub(crate) fn label(outcome: &Result<JobState, Interrupted>, is_stopping: bool) -> &'static str {
+    match outcome {
+        // A file or data that cannot be taken is the matter of whoever sent it.
+        Ok(JobState::Failed) | Err(Interrupted::Refused(..)) => "refused",
+        Ok(state) => state.key(),
+        Err(Interrupted::Unavailable(_)) => "interrupted",
+        Err(Interrupted::Cancelled) if is_stopping => "interrupted",
+        Err(Interrupted::Cancelled) => "cancelled",
+        Err(Interrupted::TakenOver) => "taken_over",
+        Err(Interrupted::GivenUp | Interrupted::Panicked | Interrupted::Failed(_)) => "failed",
     }
 }
 

@@ -2,13 +2,13 @@
 //! share a server each takes the next job that waits.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant as Clock};
+use std::{fs, io};
 
 use chrono::TimeDelta;
 use schema::jobs::{self, Claimed, JobRow};
@@ -16,13 +16,24 @@ use schema::{Conn, ConnRole, Database, Instant, JobId, JobKind, JobState, RepoEr
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, info_span, warn};
 
-use super::outcome::MOST_STALLED;
+use super::outcome::{self, MOST_STALLED};
 use super::outcome::{Interrupted, interrupted_result};
-use crate::app::ServeError;
 use crate::base::config::Limits;
+use crate::base::machine::PROGRESS_FILE;
 use crate::base::telemetry::{Traced, metrics};
 use crate::resources::score_runs::{self, Schedule};
 use crate::resources::{exports, imports};
+
+/// Why jobs cannot run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// What an ended process has left could not be looked at.
+    #[error(transparent)]
+    Database(#[from] RepoError),
+    /// There is no thread for them.
+    #[error(transparent)]
+    Thread(#[from] io::Error),
+}
 
 /// How far a job is, told to whoever asks while it runs.
 #[derive(Debug, Default)]
@@ -63,8 +74,6 @@ impl Progress {
 const RENEW: Duration = Duration::from_secs(2);
 /// How often the one process of an embedded database notes how far its job is, for itself after a restart.
 const NOTE: Duration = Duration::from_millis(100);
-/// The file in the data folder where it does so: an import holds the database's writer for as long as it takes.
-pub(crate) const PROGRESS_FILE: &str = "job-progress.json";
 /// Parts of uploads that are older than this and belong to no job are of a process that has ended.
 const LONGEST_UPLOAD: TimeDelta = TimeDelta::days(1);
 /// How long a job waits for another writer of its buyer.
@@ -195,13 +204,13 @@ impl Runner {
     }
 
     /// Starts the thread. What an ended process has left is put back into the queue.
-    pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, ServeError> {
+    pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, StartError> {
         let database = database.with_patience(PATIENCE).without_replica();
         let progress_file = tools.folder.join(PROGRESS_FILE);
         match self.clean_up(&database, &progress_file) {
             // What there is can be read all the same.
             Err(error) if error.is_of_disk() => {
-                warn!(error = %crate::cli::with_causes(&error), "what an ended process has left stays for now");
+                warn!(error = %crate::base::text::with_causes(&error), "what an ended process has left stays for now");
             }
             done => done?,
         }
@@ -220,7 +229,7 @@ impl Runner {
                     Ok(true) => {}
                     Ok(false) => runner.wait(),
                     Err(error) => {
-                        warn!(error = %crate::cli::with_causes(&error), "the queue of jobs could not be read");
+                        warn!(error = %crate::base::text::with_causes(&error), "the queue of jobs could not be read");
                         runner.wait();
                     }
                 }
@@ -283,7 +292,7 @@ impl Runner {
                     // It has ended meanwhile, or another process has begun it anew: what this one does would be undone.
                     Ok(true) | Err(RepoError::TakenOver) => progress.cancel(),
                     Err(error) => {
-                        warn!(error = %crate::cli::with_causes(&error), job_id = %job.id, "a lease could not be renewed");
+                        warn!(error = %crate::base::text::with_causes(&error), job_id = %job.id, "a lease could not be renewed");
                     }
                 }
             }
@@ -353,7 +362,7 @@ impl Runner {
         locked(&self.0.running).remove(&job.id);
         // What was unavailable a moment ago is so still: whoever has to try again waits first.
         let may_go_on = !matches!(outcome, Err(Interrupted::Unavailable(_)));
-        let became = metrics::job_outcome(&outcome, self.is_stopping());
+        let became = outcome::label(&outcome, self.is_stopping());
         let ended = Ended { kind, attempt, process, duration: began.elapsed() };
         self.conclude(database, tenant, &job, outcome, &ended);
         metrics::job_ended(job.kind, became, began.elapsed());
@@ -361,7 +370,7 @@ impl Runner {
         locked(&self.0.cancelled).remove(&job.id);
         // What a job has done is done, whether this succeeds or not.
         if let Err(error) = database.tidy() {
-            warn!(error = %crate::cli::with_causes(&error), "the database could not be tidied");
+            warn!(error = %crate::base::text::with_causes(&error), "the database could not be tidied");
         }
         Ok(may_go_on)
     }
@@ -372,7 +381,7 @@ impl Runner {
         loop {
             match write() {
                 Err(error) if (error.is_of_disk() || matches!(error, RepoError::Busy(_))) && !self.is_stopping() => {
-                    warn!(error = %crate::cli::with_causes(&error), "what became of a job cannot be recorded yet");
+                    warn!(error = %crate::base::text::with_causes(&error), "what became of a job cannot be recorded yet");
                     self.rest(LOOK_AGAIN);
                 }
                 done => return done,
@@ -395,7 +404,7 @@ impl Runner {
         let begins_again = match &interrupted {
             Interrupted::TakenOver => return warn!("another process has taken the job over"),
             Interrupted::Unavailable(cause) => {
-                warn!(error = %crate::cli::with_causes(&**cause), "the database was busy or away; the job begins again");
+                warn!(error = %crate::base::text::with_causes(&**cause), "the database was busy or away; the job begins again");
                 true
             }
             Interrupted::Cancelled => self.is_stopping(),
@@ -416,7 +425,7 @@ impl Runner {
             _ => JobState::Failed,
         };
         if let Interrupted::Failed(cause) = &interrupted {
-            error!(error = %crate::cli::with_causes(&**cause), "job failed");
+            error!(error = %crate::base::text::with_causes(&**cause), "job failed");
         }
         if matches!(interrupted, Interrupted::GivenUp) {
             error!(attempt_count = job.attempt_count, "job given up: its process ended in it again and again");
@@ -427,12 +436,12 @@ impl Runner {
             Ok(()) => ended.log(state),
             Err(RepoError::TakenOver) => warn!("another process has taken the job over"),
             Err(error) => {
-                error!(error = %crate::cli::with_causes(&error), "the end of a job could not be recorded");
+                error!(error = %crate::base::text::with_causes(&error), "the end of a job could not be recorded");
             }
         }
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, ServeError> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(ServeError::Jobs)
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
 }

@@ -22,7 +22,8 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::base::problem::{ApiError, Problem, ProblemKind, Text};
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::text::Text;
 use crate::http::auth::Viewer;
 use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{FileBody, TextBody};

@@ -25,7 +25,6 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(crate) use engine::TableReport;
 pub(crate) use report::Group as FindingGroup;
 pub(crate) use run::{
     Format, ImportRequest, Outcome, failure_detail, import_folder, interrupted_result, result_view, run,
@@ -34,7 +33,8 @@ pub(crate) use upload::Upload;
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Fields;
-use crate::base::problem::{ApiError, Problem, ProblemKind, Text};
+use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::text::Text;
 use crate::http::auth::{Caller, Integrator, Viewer};
 use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{self, Shape, choice_schema, flag_schema, object, text_schema, whole_schema};

@@ -1,5 +1,6 @@
 //! Score runs: the whole portfolio scored as of a day, kept as it was.
 
+pub(crate) mod overview;
 mod retention;
 mod run;
 mod schedule;
@@ -362,7 +363,7 @@ mod tests {
     #[test]
     fn a_past_day_is_scored_as_known_at_its_end_unless_nothing_was_known_by_then() {
         let folder = tempfile::tempdir().unwrap();
-        let store = crate::app::Store::embedded(folder.path());
+        let store = crate::base::store::Store::embedded(folder.path());
         let tenant = store.first_tenant();
         let known = |day: &str| {
             let day = day.parse().unwrap();

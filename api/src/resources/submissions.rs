@@ -14,9 +14,6 @@ use schema::enrollments::Enrollment;
 use schema::incidents::Incident;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(crate) use sender::{is_of_provider, own_versions};
-pub(crate) use view::NUMBER;
-
 use crate::base::problem::ApiError;
 use crate::http::auth::Provider;
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query};

@@ -112,6 +112,14 @@ impl Source {
     pub fn manual() -> Self {
         Self("manual".to_owned())
     }
+
+    /// What the sources of providers begin with, and no other source does.
+    pub const PROVIDER: &str = "provider:";
+
+    /// Whether it is that of a provider, or looks like one.
+    pub fn is_of_provider(&self) -> bool {
+        self.as_str().to_lowercase().starts_with(Self::PROVIDER)
+    }
 }
 
 /// Characters that are not seen, or turn the text around them: they make a name look like another.

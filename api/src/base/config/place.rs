@@ -9,7 +9,7 @@ use scoring::Lang;
 
 use super::DatabaseOptions;
 use crate::base::machine::private_file;
-use crate::base::problem::Text;
+use crate::base::text::Text;
 
 /// The file in a data folder that says that the database is on a server: its URL without the password.
 ///

@@ -1,15 +1,11 @@
-//! The metrics: what each means, and what is counted as it happens. What has to be asked for is in `service::gauges`.
+//! The metrics: what each means, and what is counted as it happens. What has to be asked for is in `http::gauges`.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use actix_web::http::Method;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use schema::{Choice, JobKind, JobState, RecordKind};
-
-use crate::queue::outcome::Interrupted;
-use crate::resources::imports::TableReport;
+use schema::{Choice, JobKind, RecordKind};
 
 /// How a metric behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,18 +135,6 @@ impl Drop for InFlight {
     }
 }
 
-/// A request's method as a label: clients may send any other.
-pub(crate) fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET | Method::HEAD => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        _ => "other",
-    }
-}
-
 /// The label of all paths that are no route, so that a scanner cannot add a series with each guess.
 pub(crate) const NO_ROUTE: &str = "unmatched";
 
@@ -163,22 +147,8 @@ pub(crate) fn request_answered(method: &'static str, route: &str, status: u16, t
 }
 
 /// What may become of an attempt at a job.
-const OUTCOMES: [&str; 7] =
+pub(crate) const OUTCOMES: [&str; 7] =
     ["succeeded", "partially_succeeded", "refused", "cancelled", "failed", "interrupted", "taken_over"];
-
-/// What became of an attempt at a job, as a label. `is_stopping` says whether the process was told to end.
-pub(crate) fn job_outcome(outcome: &Result<JobState, Interrupted>, is_stopping: bool) -> &'static str {
-    match outcome {
-        // A file or data that cannot be taken is the matter of whoever sent it.
-        Ok(JobState::Failed) | Err(Interrupted::Refused(..)) => "refused",
-        Ok(state) => state.key(),
-        Err(Interrupted::Unavailable(_)) => "interrupted",
-        Err(Interrupted::Cancelled) if is_stopping => "interrupted",
-        Err(Interrupted::Cancelled) => "cancelled",
-        Err(Interrupted::TakenOver) => "taken_over",
-        Err(Interrupted::GivenUp | Interrupted::Panicked | Interrupted::Failed(_)) => "failed",
-    }
-}
 
 /// Counts an attempt at a job that has ended.
 pub(crate) fn job_ended(kind: JobKind, outcome: &'static str, took: Duration) {
@@ -194,15 +164,10 @@ pub(crate) fn job_taken_over(kind: JobKind) {
 /// What may become of a row of an import.
 const ROW_OUTCOMES: [&str; 5] = ["created", "updated", "unchanged", "rejected", "ended"];
 
-/// Counts the rows of an import that was more than a trial. Of one that was undone only the rejected rows count.
-pub(crate) fn rows_imported(tables: &[TableReport], is_kept: bool) {
-    for table in tables {
-        let kept = |count: u64| if is_kept { count } else { 0 };
-        let counts =
-            [kept(table.created), kept(table.updated), kept(table.unchanged), table.rejected, kept(table.ended)];
-        for (outcome, count) in ROW_OUTCOMES.into_iter().zip(counts) {
-            counter!("sonae_import_rows_total", "table" => table.kind, "outcome" => outcome).increment(count);
-        }
+/// Counts rows of an import, in the order of [`ROW_OUTCOMES`].
+pub(crate) fn rows_imported(table: &'static str, counts: [u64; 5]) {
+    for (outcome, count) in ROW_OUTCOMES.into_iter().zip(counts) {
+        counter!("sonae_import_rows_total", "table" => table, "outcome" => outcome).increment(count);
     }
 }
 

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use ureq::Agent;
 
 use super::trace::{TraceContext, Work};
-use crate::base::problem::Text;
+use crate::base::text::Text;
 
 pub(super) use opentelemetry_sdk::trace::Span;
 

@@ -4,14 +4,11 @@
 
 use std::fmt;
 
-use actix_web::http::header::{HeaderMap, HeaderName};
 use schema::Clock;
 
 #[cfg(feature = "otel")]
 use super::otel;
-use crate::base::problem::Text;
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+use crate::base::text::Text;
 
 /// A place in a trace: that of the request or job in hand, or of what it was asked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +33,6 @@ impl TraceContext {
         let is_known = version < 0xff && (version > 0 || parts.next().is_none());
         let span_id = u64::try_from(span_id).ok()?;
         (is_known && trace_id != 0 && span_id != 0).then_some(Self { trace_id, span_id, is_sampled: flags & 1 == 1 })
-    }
-
-    /// The context that a request comes with.
-    fn of_request(headers: &HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all(TRACEPARENT);
-        let value = values.next()?;
-        // With two it is not known which one to follow.
-        if values.next().is_none() { Self::parse(value.to_str().ok()?.trim()) } else { None }
     }
 
     /// A context for work that begins within another one, or by itself.
@@ -80,9 +69,9 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    /// Begins with a request.
-    pub(crate) fn request(headers: &HeaderMap) -> Self {
-        Self::begin(Work::Request, TraceContext::of_request(headers))
+    /// Begins with a request, within the trace that its header `traceparent` names.
+    pub(crate) fn request(traceparent: Option<&str>) -> Self {
+        Self::begin(Work::Request, traceparent.and_then(TraceContext::parse))
     }
 
     /// Begins with a job, within the trace of the request that asked for it.

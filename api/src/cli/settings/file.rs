@@ -9,7 +9,7 @@ use clap::Arg;
 use toml::de::{DeTable, DeValue};
 
 use super::{Kind, check, key, kind};
-use crate::base::problem::Text;
+use crate::base::text::Text;
 use crate::cli::usage;
 
 /// What the file says of a setting.

@@ -12,7 +12,7 @@ use super::report::{Place, Refusal};
 use super::table::{Columns, Header, LONGEST_TEXT, MAX_COLUMNS, text_cell};
 use super::text;
 use crate::base::fault::{Fault, Reason};
-use crate::base::problem::Text;
+use crate::base::text::Text;
 use crate::files::guard::unguarded;
 use crate::files::records::{RecordLimits, RecordWatch, TooLarge};
 

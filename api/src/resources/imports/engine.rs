@@ -19,10 +19,10 @@ use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Fields, Suppliers};
 use crate::base::problem::ApiError;
 use crate::base::today::Today;
+use crate::providers::assigned::Assigned;
+use crate::providers::sources::own_versions;
 use crate::queue::runner::Progress;
 use crate::records::{Key, Resource, of_kind};
-use crate::resources::provider_assignments::Assigned;
-use crate::resources::submissions::own_versions;
 
 /// What an import does, whatever its files hold.
 pub(crate) struct Order {
@@ -441,7 +441,7 @@ impl<'a, R: Resource> Import<'a, R> {
             Key::Fixed(key) => {
                 if let Some(first) = self.first_rows.earlier(&key, row) {
                     let (field, reason) = (R::KEY_FIELD.to_owned(), Reason::RepeatedKey(first));
-                    let value = key.rsplit('\u{1f}').next().map(crate::files::printable);
+                    let value = key.rsplit('\u{1f}').next().map(crate::base::text::printable);
                     return Err(vec![Fault { field, value, reason }]);
                 }
                 key

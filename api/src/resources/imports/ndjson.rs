@@ -10,7 +10,7 @@ use super::report::{Place, Refusal};
 use super::table::Columns;
 use super::text;
 use crate::base::fault::{Fault, Reason};
-use crate::base::problem::Text;
+use crate::base::text::Text;
 use crate::http::extract::Members;
 
 /// An NDJSON file.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schema::jobs::Finding;
 
 use crate::base::fault::Fault;
-use crate::base::problem::Text;
+use crate::base::text::Text;
 
 /// Where in a file.
 #[derive(Debug, Clone, Default)]

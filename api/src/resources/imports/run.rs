@@ -22,9 +22,9 @@ use super::table::{kind_of_name, words_of};
 use super::xlsx;
 use crate::base::config::Limits;
 use crate::base::fault::{Fault, Reason};
-use crate::base::problem::Text;
+use crate::base::telemetry::metrics;
+use crate::base::text::Text;
 use crate::base::today::Today;
-use crate::cli::COMMAND_LINE;
 use crate::files::spill::has_room;
 use crate::queue::outcome::Interrupted;
 use crate::queue::runner::Progress;
@@ -266,7 +266,13 @@ pub(crate) fn run(
         Ok::<_, Interrupted>(outcome)
     })?;
     if !request.dry_run {
-        crate::base::telemetry::metrics::rows_imported(&outcome.tables, outcome.is_kept);
+        // Of an import that was undone only the rejected rows count.
+        let kept = |count: u64| if outcome.is_kept { count } else { 0 };
+        for table in &outcome.tables {
+            let counts =
+                [kept(table.created), kept(table.updated), kept(table.unchanged), table.rejected, kept(table.ended)];
+            metrics::rows_imported(table.kind, counts);
+        }
     }
     Ok(outcome.state)
 }
@@ -432,14 +438,15 @@ pub(crate) fn import_folder(
     request: &ImportRequest,
     limits: &Limits,
     progress: &Progress,
+    by: &str,
 ) -> Result<Option<Outcome>, Interrupted> {
     let (files, skipped) = files_of(folder)?;
     if files.is_empty() {
         return Ok(None);
     }
     let (id, now) = (database.clock().id(), database.clock().now());
-    let by = Version { recorded_at: now, recorded_by: COMMAND_LINE.to_owned(), import_id: Some(id) };
-    let order = request.order(by);
+    let version = Version { recorded_at: now, recorded_by: by.to_owned(), import_id: Some(id) };
+    let order = request.order(version);
     let tables = open(files, limits, progress);
     database.run(ConnRole::Writer, tenant, |conn| {
         let mut outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
@@ -451,7 +458,7 @@ pub(crate) fn import_folder(
             request: serde_json::to_string(request).map_err(|error| Interrupted::Failed(error.into()))?,
             result: Some(outcome.json()),
             created_at: now,
-            created_by: COMMAND_LINE.to_owned(),
+            created_by: by.to_owned(),
             started_at: Some(now),
             finished_at: Some(Instant::now()),
             attempt_count: 1,

@@ -7,7 +7,7 @@ use memchr::memmem;
 
 use super::run::Format;
 use crate::base::fault::Reason;
-use crate::base::problem::Text;
+use crate::base::text::Text;
 
 /// As many bytes decide for nearly every file.
 pub(super) const HEAD: usize = 8 << 10;

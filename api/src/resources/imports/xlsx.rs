@@ -35,7 +35,8 @@ use super::report::{Place, Refusal};
 use super::table::{Columns, Header, MAX_COLUMNS, kind_of_name};
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Cell;
-use crate::base::problem::{ApiError, Text};
+use crate::base::problem::ApiError;
+use crate::base::text::Text;
 use crate::files::spill::has_room;
 use crate::queue::runner::Progress;
 
@@ -147,7 +148,7 @@ fn choose(sheets: &[Sheet], kind: Option<RecordKind>) -> Result<(Chosen, Vec<Fau
 
 fn damaged(error: &dyn Error) -> Ended {
     // What libraries say is of use to programmers at most, and English.
-    let text = crate::files::printable(&crate::cli::with_causes(error));
+    let text = crate::base::text::printable(&crate::base::text::with_causes(error));
     damage("ブックが壊れているか、途中で切れています", format!("the workbook is damaged or cut off: {text}"))
 }
 

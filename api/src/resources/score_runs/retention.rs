@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn pruning_drops_old_automatic_runs_with_their_inputs_and_leaves_what_people_asked_for() {
         let folder = tempfile::tempdir().unwrap();
-        let store = crate::app::Store::embedded(folder.path());
+        let store = crate::base::store::Store::embedded(folder.path());
         let today = NaiveDate::from_ymd_opt(2026, 9, 30).unwrap();
         let tenant = store.first_tenant();
         let kept = store

@@ -17,11 +17,11 @@ use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::{self, Snapshot};
-use crate::base::problem::Text;
+use crate::base::text::Text;
 use crate::frames::{FrameError, Results};
 use crate::queue::outcome::Interrupted;
 use crate::queue::runner::Progress;
-use crate::resources::portfolio::overview::{Beside, Overview};
+use crate::resources::score_runs::overview::{Beside, Overview};
 
 /// What was asked for, as its job keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use schema::portfolio::{
     self, CertificationRow, EnrollmentRow, IncidentRow, RelationshipRow, SupplierRow, contacts_verified,
 };
 use schema::{Choice, Conn, Instant, Name, SupplierId, TenantId};
-use scoring::{Portfolio, Table};
+use scoring::{Lang, Portfolio, Table};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use zip::write::SimpleFileOptions;
@@ -186,7 +186,7 @@ pub(super) fn unpack(archive: File, buyer_breach_loss_jpy: Option<i64>) -> Resul
 fn read(folder: &Path, buyer_breach_loss_jpy: Option<i64>) -> Result<Portfolio, Interrupted> {
     let read = folder::read(folder, &|_| {}).map_err(|error| {
         // Everything was checked when it was registered: this is a fault of ours.
-        let text = crate::cli::folder_faults(folder, &error);
+        let text = error.text(folder, Lang::En);
         Interrupted::Failed(text.into())
     })?;
     Ok(read.portfolio.with_buyer_breach_loss(buyer_breach_loss_jpy.map(|yen| yen as f64)))

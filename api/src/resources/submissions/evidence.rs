@@ -5,15 +5,16 @@ use actix_web::{HttpRequest, HttpResponse};
 use schema::{Conn, ExternalId, Stored, TenantId};
 
 use super::Submitted;
-use super::sender::{Sender, own_versions};
+use super::sender::Sender;
 use super::view::{show, show_one};
 use crate::base::fields::{CORPORATE_NUMBER, Fields};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::Provider;
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query, language};
 use crate::http::state::State;
+use crate::providers::assigned::Assigned;
+use crate::providers::sources::own_versions;
 use crate::records::{self, Shown, StoredSuppliers, etag};
-use crate::resources::provider_assignments::Assigned;
 
 /// Reads a body, whose supplier has to be assigned to the sender.
 fn read<R: Submitted, T>(

@@ -14,7 +14,7 @@ use zip::result::ZipError;
 use super::xml::Part;
 use super::{Ended, damaged, limit};
 use crate::base::fault::{Fault, Reason};
-use crate::base::problem::Text;
+use crate::base::text::Text;
 use crate::queue::runner::Progress;
 
 /// The most parts of a workbook.

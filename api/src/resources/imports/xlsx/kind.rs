@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek};
 use super::archive::Archive;
 use super::{Ended, damaged};
 use crate::base::fault::{Fault, Reason};
-use crate::base::problem::Text;
+use crate::base::text::Text;
 use crate::resources::imports::run::Format;
 use crate::resources::imports::sniff::{LONGEST_HEAD, Sniffed, sniff};
 

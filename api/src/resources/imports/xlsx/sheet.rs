@@ -268,7 +268,7 @@ fn start(tag: &Tag<'_>) -> Result<(Cell, Option<(u32, u32)>), Ended> {
                 "e" => Kind::Error,
                 "d" => Kind::Date,
                 other => {
-                    unknown = Some(crate::files::printable(other));
+                    unknown = Some(crate::base::text::printable(other));
                     Kind::Number
                 }
             };
@@ -337,7 +337,7 @@ fn moment(text: &str) -> Option<NaiveDateTime> {
 }
 
 fn bad_place(place: &str) -> Ended {
-    let place = crate::files::printable(place);
+    let place = crate::base::text::printable(place);
     damage(format!("セルの位置 {place} が正しくありません"), format!("{place} is no place of a cell"))
 }
 

@@ -1,0 +1,257 @@
+//! The database of an installation with the keys beside it, as the service and the commands open them.
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use schema::tenants::{self, TenantRow};
+use schema::{Bilingual, Clock, ConnRole, Database, Name, Notice, Pending, Place, RepoError, SchemaState, Scope};
+use scoring::Lang;
+use tracing::warn;
+
+use crate::base::config::{PlaceError, note_server};
+use crate::base::keys::{Keys, private_folder};
+use crate::base::machine::{self, OTHER_OWNER, naming};
+use crate::base::text::{Text, with_causes};
+
+/// Why the data of an installation cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The data folder cannot be used.
+    #[error("the data folder cannot be used")]
+    Data(#[source] io::Error),
+    /// The database cannot be used.
+    #[error("the database cannot be used")]
+    Database(#[from] RepoError),
+}
+
+impl StoreError {
+    /// Whether the disk is at fault, by being full or by taking no writes.
+    pub(crate) fn is_of_disk(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        match self {
+            Self::Data(error) => matches!(error.kind(), QuotaExceeded | ReadOnlyFilesystem | StorageFull),
+            Self::Database(error) => error.is_of_disk(),
+        }
+    }
+}
+
+/// A database with a first buyer, opened, and the keys of the data folder.
+pub(crate) struct Store {
+    pub(crate) database: Database,
+    pub(crate) keys: Keys,
+}
+
+/// The buyer of an empty database.
+const FIRST_TENANT: &str = "default";
+/// In which a buyer's days begin, unless set otherwise.
+pub(crate) const USUAL_ZONE: &str = "Asia/Tokyo";
+
+impl Store {
+    pub(crate) fn open(
+        folder: &Path,
+        place: &Place,
+        connection_count: u32,
+        patience: Duration,
+        pending: Pending<'_>,
+        clock: &Clock,
+    ) -> Result<Self, StoreError> {
+        make_data_folder(folder)?;
+        machine::hide(folder).map_err(StoreError::Data)?;
+        let keys = Keys::open(folder, clock).map_err(StoreError::Data)?;
+        let database = open_database(place, connection_count, patience, pending, clock)?;
+        if let Place::Server { url, .. } = place {
+            note_server(folder, url);
+        }
+        let is_empty = database
+            .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
+        if is_empty {
+            database.run(ConnRole::Writer, Scope::Installation, |conn| {
+                // Asked again: another process may have been quicker.
+                if tenants::list(conn)?.is_empty() { tenants::insert(conn, &first_tenant(clock)?) } else { Ok(()) }
+            })?;
+        }
+        Ok(Self { database, keys })
+    }
+
+    /// Opens what is there for reading, on a disk that takes no writes.
+    pub(crate) fn open_read_only(
+        folder: &Path,
+        connection_count: u32,
+        patience: Duration,
+        clock: &Clock,
+    ) -> Result<Self, StoreError> {
+        let keys = Keys::read(folder, clock).map_err(StoreError::Data)?;
+        Ok(Self { database: Database::open_read_only(folder, connection_count, patience, clock)?, keys })
+    }
+
+    /// A buyer that commands have to name: none where the one that they take if none is named is there.
+    pub(crate) fn first_buyer(&self) -> Result<Option<Name>, StoreError> {
+        let buyers = self.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+        let has_default = buyers.iter().any(|buyer| buyer.name.as_str() == FIRST_TENANT);
+        Ok(buyers.into_iter().next().filter(|_| !has_default).map(|buyer| buyer.name))
+    }
+}
+
+/// Makes a data folder that is its owner's alone.
+pub(crate) fn make_data_folder(folder: &Path) -> Result<(), StoreError> {
+    private_folder(folder).map_err(naming(folder)).map_err(StoreError::Data)
+}
+
+/// Opens a database, without the keys.
+pub(crate) fn open_database(
+    place: &Place,
+    connection_count: u32,
+    patience: Duration,
+    mut pending: Pending<'_>,
+    clock: &Clock,
+) -> Result<Database, StoreError> {
+    let Place::Folder(folder) = place else {
+        return Ok(Database::open(place, connection_count, patience, pending, clock)?);
+    };
+    if matches!(pending, Pending::Refuse) {
+        // Before a file is made.
+        SchemaState::of(place, patience)?.refuse_older()?;
+    }
+    machine::make_database_file(folder).map_err(StoreError::Data)?;
+    let mut open = || Database::open(place, connection_count, patience, pending.reborrow(), clock);
+    match open() {
+        Ok(database) => {
+            machine::keep_reserve(folder);
+            Ok(database)
+        }
+        Err(error) if error.is_of_disk() && machine::give_up_reserve(folder) => {
+            warn!(error = %with_causes(&error), "the database cannot be opened for writing; the room that is kept for a full disk is used");
+            Ok(open()?)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// An embedded database, for tests of what a clock decides.
+    pub(crate) fn embedded(folder: &Path) -> Self {
+        let pending = Pending::Run(&mut |_| ());
+        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5), pending, &Clock::system())
+            .unwrap()
+    }
+
+    pub(crate) fn first_tenant(&self) -> schema::TenantId {
+        self.database.run(ConnRole::Reader, Scope::Installation, tenants::list).unwrap()[0].id
+    }
+}
+
+fn first_tenant(clock: &Clock) -> Result<TenantRow, RepoError> {
+    Ok(TenantRow {
+        id: clock.id(),
+        name: Name::parse(FIRST_TENANT).map_err(|error| RepoError::Failed(error.into()))?,
+        time_zone: USUAL_ZONE.to_owned(),
+        created_at: clock.now(),
+        suspended_at: None,
+    })
+}
+
+/// A notice in words.
+pub(crate) fn described(notice: &Notice) -> Bilingual {
+    match notice {
+        Notice::Migrating { is_new: true, .. } => Bilingual {
+            en: "the tables are being made".to_owned(),
+            ja: "データベースの表を作成しています".to_owned(),
+        },
+        Notice::Migrating { names, is_compatible, .. } => Bilingual {
+            en: format!(
+                "the tables are being brought up to date: {}; {}",
+                names.join(", "),
+                older(*is_compatible, Lang::En)
+            ),
+            ja: format!("データベースの表を更新しています: {}。{}", names.join("、"), older(*is_compatible, Lang::Ja)),
+        },
+        Notice::Waiting => Bilingual {
+            en: "another process or a long transaction, such as an import, uses the tables: waiting for it".to_owned(),
+            ja: "他のプロセス、またはインポートなどの長いトランザクションが表を使用しているため、終了を待っています"
+                .to_owned(),
+        },
+        Notice::Migrated { duration, .. } => {
+            let seconds = duration.as_secs_f64();
+            Bilingual {
+                en: format!("the migrations have run, in {seconds:.1} seconds"),
+                ja: format!("マイグレーションを適用しました（{seconds:.1}秒）"),
+            }
+        }
+        Notice::Secured { what } => Bilingual {
+            en: format!("row-level security was incomplete and has been completed ({})", what.en),
+            ja: format!("行レベルセキュリティの不備を修正しました（{}）", what.ja),
+        },
+        Notice::Newer { versions } => Bilingual {
+            en: format!(
+                "a newer release has changed the tables, in ways that this one can work with (migrations {})",
+                versions.join(", ")
+            ),
+            ja: format!(
+                "より新しいリリースが表を更新していますが、このリリースでも利用できます（マイグレーション {}）",
+                versions.join("、")
+            ),
+        },
+    }
+}
+
+/// Whether processes of the release before may go on while the tables change.
+pub(crate) fn older(can_go_on: bool, lang: Lang) -> &'static str {
+    match can_go_on {
+        true => lang.pick(
+            "旧リリースのプロセスは稼働したままで構いません",
+            "processes of the release before can go on meanwhile, and be started again",
+        ),
+        false => lang.pick(
+            "旧リリースのプロセスは先に停止してください",
+            "processes of the release before cannot work with the new tables: stop them first",
+        ),
+    }
+}
+
+/// An error and its causes. Ours are in the language that is asked for; those beneath are the database's and the operating
+/// system's.
+pub(crate) fn in_words(error: &(dyn Error + 'static), lang: Lang) -> String {
+    let own = match lang {
+        Lang::Ja => in_japanese(error),
+        Lang::En => None,
+    };
+    let text = match (own, error.source()) {
+        (None, _) => with_causes(error),
+        (Some(own), Some(cause)) => format!("{own}: {}", in_words(cause, lang)),
+        (Some(own), None) => own,
+    };
+    match error.downcast_ref::<StoreError>() {
+        Some(StoreError::Data(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let (ja, en) = OTHER_OWNER;
+            text + lang.pick(ja, en)
+        }
+        _ => text,
+    }
+}
+
+/// An error and its causes in both languages.
+pub(crate) fn in_both(error: &(dyn Error + 'static)) -> Text {
+    Text::new(in_words(error, Lang::Ja), in_words(error, Lang::En))
+}
+
+/// What an error of ours says itself, where its English text is fixed.
+fn in_japanese(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<PlaceError>() {
+        return Some(error.text(Lang::Ja));
+    }
+    let text = match (error.downcast_ref::<StoreError>(), error.downcast_ref::<RepoError>()) {
+        (Some(StoreError::Data(_)), _) => "データフォルダーを使えません",
+        (Some(StoreError::Database(_)), _) => "データベースを使えません",
+        (_, Some(RepoError::Duplicate(_))) => "このキーの行は既にあります",
+        (_, Some(RepoError::Busy(_))) => "データベースが使用中か、応答しません",
+        (_, Some(RepoError::Full(_))) => "ディスクに空きがありません",
+        (_, Some(RepoError::Unwritable(_))) => "データベースは読み取りだけできます",
+        (_, Some(RepoError::Unfit(text))) => return Some(text.ja.clone()),
+        (_, Some(RepoError::Failed(_))) => "データベースの処理に失敗しました",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}

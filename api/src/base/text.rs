@@ -1,0 +1,64 @@
+//! Texts for people: in both languages, of errors, and of what files hold; and dates as texts.
+
+use std::error::Error;
+
+use chrono::NaiveDate;
+use scoring::Lang;
+
+/// A text in both languages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) ja: String,
+    pub(crate) en: String,
+}
+
+impl Text {
+    pub(crate) fn new(ja: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { ja: ja.into(), en: en.into() }
+    }
+
+    pub(crate) fn pick(&self, lang: Lang) -> &str {
+        lang.pick(&self.ja, &self.en)
+    }
+}
+
+/// A text from a file as a terminal may show it: characters that are not seen escaped, cut where it is long.
+pub(crate) fn printable(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut shown: String = text
+        .chars()
+        .take(SHOWN)
+        .flat_map(|character| {
+            let (plain, escaped) = match character.is_control() || schema::is_ignorable(character) {
+                true => (None, Some(character.escape_default())),
+                false => (Some(character), None),
+            };
+            plain.into_iter().chain(escaped.into_iter().flatten())
+        })
+        .collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// An error and its causes, on one line.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// A calendar date as `YYYY-MM-DD`, from the year 1 on.
+pub(crate) fn date(text: &str) -> Option<NaiveDate> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return None };
+    let digits = |bytes: &[&u8]| {
+        bytes.iter().try_fold(0u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(**byte - b'0')))
+    };
+    let year = digits(&[y1, y2, y3, y4]).filter(|year| *year > 0)?;
+    NaiveDate::from_ymd_opt(year as i32, digits(&[m1, m2])?, digits(&[d1, d2])?)
+}

@@ -1,0 +1,179 @@
+//! The suppliers that a provider may send evidence for.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+
+use schema::provider_assignments::{ProviderAssignment, ProviderAssignmentFilter};
+use schema::supplier_codes::{SupplierCode as GivenCode, SupplierCodeFilter};
+use schema::suppliers::{self, Supplier, SupplierFilter};
+use schema::{
+    Common, Conn, CorporateNumber, Listed, Name, Page, Record, RepoError, Source, Stored, SupplierCode, SupplierId,
+    SystemName, TenantId,
+};
+
+use crate::base::fields::{CORPORATE_NUMBER, Field, Suppliers};
+
+/// The 法人番号 that a provider may name a supplier by.
+pub(crate) const CORPORATE_NUMBER_FIELD: Field = Field::of::<Supplier, _>(
+    |row| &row.corporate_number,
+    CORPORATE_NUMBER,
+    (
+        "法人番号",
+        "取引先の13桁の法人番号。取引先コードがないときに書く",
+        "The 法人番号 of the supplier: 13 digits; where there is no code",
+        "7010401022916",
+    ),
+);
+
+/// The suppliers that a provider may send evidence for, as its assignments in force have it: by the buyer's own codes, by
+/// those that the buyer gave the provider (further codes whose system is the provider's name), and by 法人番号.
+///
+/// Each is the one that stands for its firm: an assignment of a merged supplier holds for the other one, and the codes
+/// of what was merged away or archived lead nowhere. What leads to several leads nowhere too.
+#[derive(Debug, Default)]
+pub(crate) struct Assigned {
+    ids: HashSet<SupplierId>,
+    codes: HashMap<SupplierCode, Option<SupplierId>>,
+    numbers: HashMap<CorporateNumber, Option<SupplierId>>,
+}
+
+impl Assigned {
+    /// All of a provider's.
+    pub(crate) fn all(conn: &mut Conn, tenant: TenantId, provider: &Name) -> Result<Self, RepoError> {
+        Self::load(conn, tenant, provider, None)
+    }
+
+    /// Those of a provider's that a code may lead to.
+    pub(crate) fn with_code(
+        conn: &mut Conn,
+        tenant: TenantId,
+        provider: &Name,
+        code: &SupplierCode,
+    ) -> Result<Self, RepoError> {
+        let nowhere = Source::manual();
+        let own = Supplier::with_keys(conn, tenant, &nowhere, &[code.to_string()], None)?;
+        let mut ids: Vec<SupplierId> = own.into_iter().map(|own| own.meta.id).collect();
+        if let Some(system) = system_of(provider) {
+            let given = GivenCode::with_keys(conn, tenant, &nowhere, &[GivenCode::key(&system, None, code)], None)?;
+            ids.extend(given.into_iter().map(|given| given.attributes.supplier_id));
+        }
+        Self::among(conn, tenant, provider, ids)
+    }
+
+    /// Those of a provider's that a 法人番号 may lead to.
+    pub(crate) fn with_number(
+        conn: &mut Conn,
+        tenant: TenantId,
+        provider: &Name,
+        number: &CorporateNumber,
+    ) -> Result<Self, RepoError> {
+        let filter = SupplierFilter { corporate_number: Some(number.clone()), ..SupplierFilter::default() };
+        let known = list_all::<Supplier>(conn, tenant, None, filter)?;
+        Self::among(conn, tenant, provider, known.into_iter().map(|known| known.meta.id))
+    }
+
+    /// Those of a provider's that are the same firms as these suppliers.
+    pub(crate) fn among(
+        conn: &mut Conn,
+        tenant: TenantId,
+        provider: &Name,
+        ids: impl IntoIterator<Item = SupplierId>,
+    ) -> Result<Self, RepoError> {
+        let standing: HashSet<_> =
+            suppliers::references(conn, tenant, ids, None)?.into_values().map(|known| known.id).collect();
+        let mut family = Vec::new();
+        for id in standing {
+            family.extend(suppliers::merged_into(conn, tenant, id, None)?);
+            family.push(id);
+        }
+        Self::load(conn, tenant, provider, Some(family))
+    }
+
+    fn load(
+        conn: &mut Conn,
+        tenant: TenantId,
+        provider: &Name,
+        among: Option<Vec<SupplierId>>,
+    ) -> Result<Self, RepoError> {
+        let filter = ProviderAssignmentFilter { provider_name: Some(provider.clone()) };
+        let assignments = list_all::<ProviderAssignment>(conn, tenant, among.clone(), filter)?;
+        let ids = assignments.iter().map(|assignment| assignment.attributes.supplier_id);
+        let mut assigned = Self::default();
+        for (_, known) in suppliers::references(conn, tenant, ids, None)? {
+            if known.is_archived {
+                continue;
+            }
+            assigned.ids.insert(known.id);
+            lead(&mut assigned.codes, known.code, known.id);
+            if let Some(number) = known.corporate_number {
+                lead(&mut assigned.numbers, number, known.id);
+            }
+        }
+        let Some(system) = system_of(provider) else { return Ok(assigned) };
+        let filter = SupplierCodeFilter { system: Some(system), ..SupplierCodeFilter::default() };
+        let given: Vec<_> = list_all::<GivenCode>(conn, tenant, among, filter)?
+            .into_iter()
+            .filter(|given| given.attributes.company.is_none())
+            .collect();
+        let ids = given.iter().map(|given| given.attributes.supplier_id);
+        let standing = suppliers::references(conn, tenant, ids, None)?;
+        for given in &given {
+            let known = standing.get(&given.attributes.supplier_id).map(|known| known.id);
+            if let Some(id) = known.filter(|id| assigned.ids.contains(id)) {
+                lead(&mut assigned.codes, given.attributes.code.clone(), id);
+            }
+        }
+        Ok(assigned)
+    }
+
+    /// Whether there is any.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+}
+
+impl Suppliers for Assigned {
+    fn by_code(&mut self, code: &SupplierCode) -> Option<SupplierId> {
+        self.codes.get(code).copied().flatten()
+    }
+
+    fn family(&mut self, id: SupplierId) -> Vec<SupplierId> {
+        vec![id]
+    }
+
+    fn are_assigned(&self) -> bool {
+        true
+    }
+
+    fn by_number(&mut self, number: &CorporateNumber) -> Option<SupplierId> {
+        self.numbers.get(number).copied().flatten()
+    }
+
+    fn holds(&self, id: SupplierId) -> bool {
+        self.ids.contains(&id)
+    }
+}
+
+/// Notes where a name leads; nowhere if it leads elsewhere too.
+fn lead<N: Eq + Hash>(names: &mut HashMap<N, Option<SupplierId>>, name: N, id: SupplierId) {
+    let known = names.entry(name).or_insert(Some(id));
+    if *known != Some(id) {
+        *known = None;
+    }
+}
+
+/// The system of the codes that the buyer gave a provider: its name, where a system can be called so.
+fn system_of(provider: &Name) -> Option<SystemName> {
+    SystemName::parse(provider.as_str()).ok()
+}
+
+/// What is in force, of some suppliers or of all.
+fn list_all<R: Record>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    suppliers: Option<Vec<SupplierId>>,
+    filter: R::Filter,
+) -> Result<Vec<Stored<R>>, RepoError> {
+    let page = Page { sort: None, is_descending: false, after: None, limit: i64::MAX };
+    R::list(conn, tenant, &Listed { common: Common { suppliers, ..Common::default() }, filter, page })
+}

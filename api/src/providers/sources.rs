@@ -1,0 +1,69 @@
+//! What a provider sends: the source that stands for it, and which versions of a record are its own.
+
+use std::collections::HashMap;
+
+use schema::{Conn, Id, Name, Record, RepoError, Source, Stored, TenantId, ValueError, tokens};
+use sha2::{Digest, Sha256};
+use unicode_normalization::{UnicodeNormalization, is_nfkc};
+
+/// How many bytes of a hash tell two names apart that a source cannot hold as they are.
+const HASHED: usize = 8;
+
+/// The source of what a provider sends: another for each name.
+///
+/// `provider:` and the name. A source has 64 characters and one width: of a name that does not fit, the beginning and a
+/// hash stand there, after a `#`, which no name that fits has.
+pub(crate) fn source_of(provider: &Name) -> Result<Source, ValueError> {
+    let name = provider.as_str();
+    let plain = format!("{}{name}", Source::PROVIDER);
+    let fits = is_nfkc(&plain) && !name.contains('#') && plain.chars().count() <= Source::MAX_LENGTH;
+    if fits {
+        return Source::parse(&plain);
+    }
+    let hash: String = Sha256::digest(name.as_bytes()).iter().take(HASHED).map(|byte| format!("{byte:02x}")).collect();
+    let room = Source::MAX_LENGTH - Source::PROVIDER.len() - 1 - hash.len();
+    let beginning: String = name.nfkc().take(room).collect();
+    Source::parse(&format!("{}{beginning}#{hash}", Source::PROVIDER))
+}
+
+/// The versions of records that a provider knows: the latest that one of its own tokens recorded. What the buyer has
+/// mended since is the buyer's.
+pub(crate) fn own_versions<R: Record>(
+    conn: &mut Conn,
+    tenant: TenantId,
+    provider: &Name,
+    rows: Vec<Stored<R>>,
+) -> Result<Vec<Stored<R>>, RepoError> {
+    let names = tokens::names_of_provider(conn, tenant, provider)?;
+    let is_own = |version: &Stored<R>| names.contains(&version.meta.recorded_by);
+    let changed: Vec<Id<R>> = rows.iter().filter(|row| !is_own(row)).map(|row| row.meta.id).collect();
+    let mut latest_own = HashMap::new();
+    for version in R::versions(conn, tenant, &changed)?.into_iter().filter(is_own) {
+        latest_own.entry(version.meta.id).or_insert(version);
+    }
+    let own = rows.into_iter().filter_map(|row| if is_own(&row) { Some(row) } else { latest_own.remove(&row.meta.id) });
+    Ok(own.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_provider_has_a_source_of_its_own() {
+        let long = "あ".repeat(56);
+        let sources: Vec<Source> = ["事業者01", "事業者０１", "a#b", "a", &long, &format!("{long}い"), "\u{a8}", "㈱#"]
+            .iter()
+            .map(|name| source_of(&Name::parse(name).unwrap()).unwrap())
+            .collect();
+
+        assert_eq!(sources[0].as_str(), "provider:事業者01");
+        assert_eq!(sources[1].as_str().split('#').next(), Some("provider:事業者01"));
+        for (place, source) in sources.iter().enumerate() {
+            assert!(source.is_of_provider() && !sources[..place].contains(source), "{source}");
+            assert_eq!(Source::parse(source.as_str()).as_ref(), Ok(source), "it can be asked for");
+        }
+        assert!(Source::parse("Ｐrovider：x").unwrap().is_of_provider());
+        assert!(!Source::manual().is_of_provider());
+    }
+}
