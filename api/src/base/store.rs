@@ -129,20 +129,6 @@ pub(crate) fn open_database(
     }
 }
 
-#[cfg(test)]
-impl Store {
-    /// An embedded database, for tests of what a clock decides.
-    pub(crate) fn embedded(folder: &Path) -> Self {
-        let pending = Pending::Run(&mut |_| ());
-        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5), pending, &Clock::system())
-            .unwrap()
-    }
-
-    pub(crate) fn first_tenant(&self) -> schema::TenantId {
-        self.database.run(ConnRole::Reader, Scope::Installation, tenants::list).unwrap()[0].id
-    }
-}
-
 fn first_tenant(clock: &Clock) -> Result<TenantRow, RepoError> {
     Ok(TenantRow {
         id: clock.id(),

@@ -353,31 +353,3 @@ pub(crate) fn drop_runs(conn: &mut Conn, tenant: TenantId, runs: &[RunId]) -> Re
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(start_score_run).service(list_score_runs).service(get_score_run);
 }
-
-#[cfg(test)]
-mod tests {
-    use schema::{ConnRole, SupplierId, suppliers};
-
-    use super::*;
-
-    #[test]
-    fn a_past_day_is_scored_as_known_at_its_end_unless_nothing_was_known_by_then() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = crate::base::store::Store::embedded(folder.path());
-        let tenant = store.first_tenant();
-        let known = |day: &str| {
-            let day = day.parse().unwrap();
-            let then = |conn: &mut Conn| known_then(conn, tenant, day, chrono_tz::Asia::Tokyo);
-            let then = store.database.run(ConnRole::Reader, tenant, then);
-            then.unwrap().map(|moment| moment.to_string())
-        };
-        assert_eq!(known("2026-03-31"), None, "nothing was ever known");
-        let first = Instant::parse("2026-03-31T23:00:00+09:00").unwrap();
-        let register = |conn: &mut Conn| suppliers::register(conn, tenant, &[SupplierId::new()], first);
-        store.database.run(ConnRole::Writer, tenant, register).unwrap();
-
-        assert_eq!(known("2026-03-30"), None);
-        assert_eq!(known("2026-03-31").as_deref(), Some("2026-03-31T14:59:59.999Z"));
-        assert_eq!(known("2026-06-30").as_deref(), Some("2026-06-30T14:59:59.999Z"));
-    }
-}

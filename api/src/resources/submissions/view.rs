@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use schema::suppliers::{self, Supplier};
+use schema::suppliers;
 use schema::{Conn, Stored, TenantId};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
