@@ -1,4 +1,9 @@
-//! The service: two listeners over one data folder.
+//! The service, put together: the settings are checked, the data folder is locked, the store opened, jobs and two
+//! listeners started.
+//!
+//! How it ends is as much a part of it: a signal stops new requests and lets those in hand be answered, and a job in
+//! hand is undone, or handed over to another process. Whatever then still hangs is left to the end of the process:
+//! nothing of it was committed.
 
 mod notify;
 

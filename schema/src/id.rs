@@ -56,12 +56,6 @@ pub type SupplierId = Id<crate::suppliers::Supplier>;
 pub struct NotAnId;
 
 impl<T> Id<T> {
-    #[expect(clippy::new_without_default, reason = "every id is another: none is a default")]
-    /// A new id, later in order than all that this process made before.
-    pub fn new() -> Self {
-        Self::from(Uuid::now_v7())
-    }
-
     /// Before all ids that are made at a moment or later.
     pub fn earliest_at(moment: Instant) -> Self {
         let milliseconds = u64::try_from(moment.unix_milliseconds()).unwrap_or_default();

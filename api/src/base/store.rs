@@ -6,10 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use schema::tenants::{self, TenantRow};
-use schema::{Bilingual, Clock, ConnRole, Database, Name, Notice, Pending, Place, RepoError, SchemaState, Scope};
+use schema::{Bilingual, Clock, Database, Name, Notice, OperatorTx, Pending, Place, RepoError, SchemaState};
 use scoring::Lang;
 use tracing::warn;
 
+use crate::base::actors::operator;
 use crate::base::config::{PlaceError, note_server};
 use crate::base::keys::{Keys, private_folder};
 use crate::base::machine::{self, OTHER_OWNER, naming};
@@ -64,12 +65,12 @@ impl Store {
         if let Place::Server { url, .. } = place {
             note_server(folder, url);
         }
-        let is_empty = database
-            .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
+        let operator = operator(&database, "open");
+        let is_empty = operator.read(|tx| tenants::list(tx).map(|all| all.is_empty()))?;
         if is_empty {
-            database.run(ConnRole::Writer, Scope::Installation, |conn| {
+            operator.write(|tx| {
                 // Asked again: another process may have been quicker.
-                if tenants::list(conn)?.is_empty() { tenants::insert(conn, &first_tenant(clock)?) } else { Ok(()) }
+                if tenants::list(tx)?.is_empty() { tenants::insert(tx, &first_tenant(tx)?) } else { Ok(()) }
             })?;
         }
         Ok(Self { database, keys })
@@ -88,7 +89,7 @@ impl Store {
 
     /// A buyer that commands have to name: none where the one that they take if none is named is there.
     pub(crate) fn first_buyer(&self) -> Result<Option<Name>, StoreError> {
-        let buyers = self.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+        let buyers = operator(&self.database, "serve").read(tenants::list)?;
         let has_default = buyers.iter().any(|buyer| buyer.name.as_str() == FIRST_TENANT);
         Ok(buyers.into_iter().next().filter(|_| !has_default).map(|buyer| buyer.name))
     }
@@ -129,12 +130,12 @@ pub(crate) fn open_database(
     }
 }
 
-fn first_tenant(clock: &Clock) -> Result<TenantRow, RepoError> {
+fn first_tenant(tx: &OperatorTx) -> Result<TenantRow, RepoError> {
     Ok(TenantRow {
-        id: clock.id(),
+        id: tx.clock().id(),
         name: Name::parse(FIRST_TENANT).map_err(|error| RepoError::Failed(error.into()))?,
         time_zone: USUAL_ZONE.to_owned(),
-        created_at: clock.now(),
+        created_at: tx.moment(),
         suspended_at: None,
     })
 }

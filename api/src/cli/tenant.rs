@@ -3,10 +3,10 @@
 use chrono_tz::Tz;
 use clap::Subcommand;
 use schema::tenants::{self, TenantRow};
-use schema::{ConnRole, Name, RepoError, Scope};
+use schema::{Installation, Name, RepoError};
 use scoring::Lang;
 
-use super::{DataFolder, Failure, faults, find_tenant};
+use super::{DataFolder, Failure, access, faults, find_tenant};
 use crate::base::store::USUAL_ZONE;
 
 /// Create, list, suspend and delete buyers
@@ -72,14 +72,15 @@ fn create(name: &str, time_zone: &str, data: &DataFolder, lang: Lang) -> Result<
         )));
     }
     let store = data.open(lang)?;
+    let access = access(&store, Installation, "sonae tenant create");
     let row = TenantRow {
-        id: store.database.clock().id(),
+        id: access.clock().id(),
         name,
         time_zone: time_zone.to_owned(),
-        created_at: store.database.clock().now(),
+        created_at: access.clock().now(),
         suspended_at: None,
     };
-    let inserted = store.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::insert(conn, &row));
+    let inserted = access.write(|tx| tenants::insert(tx, &row));
     match inserted {
         Ok(()) => super::print(&format!("{}\n", row.id)),
         Err(RepoError::Duplicate(_)) => Err(Failure::Usage(lang.pick(
@@ -91,7 +92,7 @@ fn create(name: &str, time_zone: &str, data: &DataFolder, lang: Lang) -> Result<
 }
 
 fn list(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
-    let all = data.open(lang)?.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+    let all = access(&data.open(lang)?, Installation, "sonae tenant list").read(tenants::list)?;
     let line = |tenant: &TenantRow| {
         let state = match tenant.suspended_at {
             None => lang.pick("有効", "active").to_owned(),
@@ -105,15 +106,16 @@ fn list(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
 fn suspend(wanted: &str, data: &DataFolder, is_suspended: bool, lang: Lang) -> Result<(), Failure> {
     let store = data.open(lang)?;
     let tenant = find_tenant(&store, wanted, lang)?;
-    let since = is_suspended.then(|| store.database.clock().now());
-    store.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::set_suspended(conn, tenant.id, since))?;
+    let command = if is_suspended { "sonae tenant suspend" } else { "sonae tenant resume" };
+    access(&store, Installation, command)
+        .write(|tx| tenants::set_suspended(tx, tenant.id, is_suspended.then(|| tx.moment())))?;
     let name = &tenant.name;
-    super::print(&match since {
-        Some(_) => lang.pick(
+    super::print(&match is_suspended {
+        true => lang.pick(
             format!("{name} を停止しました。今後、そのトークンは使えません\n"),
             format!("{name} is suspended: its tokens are refused from now on\n"),
         ),
-        None => lang.pick(format!("{name} を有効にしました\n"), format!("{name} is active\n")),
+        false => lang.pick(format!("{name} を有効にしました\n"), format!("{name} is active\n")),
     })
 }
 
@@ -127,7 +129,7 @@ fn delete(wanted: &str, confirm: &str, data: &DataFolder, lang: Lang) -> Result<
             format!("--confirm {confirm}: the buyer is called {name}"),
         )));
     }
-    store.database.run(ConnRole::Writer, tenant.id, |conn| tenants::delete(conn, tenant.id))?;
+    access(&store, tenant.id, "sonae tenant delete").write(tenants::delete)?;
     store.database.fold_log()?;
     super::print(&lang.pick(format!("{name} を削除しました\n"), format!("{name} is deleted\n")))
 }

@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use schema::{Choice, Common, Conn, Instant, Listed, Page, Stored, TenantId, Whole, suppliers};
+use schema::{Choice, Common, Instant, Listed, Page, Stored, Tx, Whole, suppliers};
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -72,17 +72,17 @@ pub(crate) async fn list<R: Resource>(
     let cursor_query = query.clone();
     let (rows, next, chosen, count) = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
-            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &cursor_query);
-            let mut stored = StoredSuppliers::new(conn, tenant);
+        .read(&caller, move |tx| {
+            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &cursor_query);
+            let mut stored = StoredSuppliers::new(tx);
             let asked = read_list::<R>(&cursor_query, &mut stored, &cursors);
             let mut asked = stored.finish(asked)??;
-            let (rows, next) = read_rows(conn, tenant, &mut asked.listed, &cursors)?;
+            let (rows, next) = read_rows(tx, &mut asked.listed, &cursors)?;
             let count = match asked.with_count {
-                true => Some(R::count(conn, tenant, &asked.listed.common, &asked.listed.filter)?),
+                true => Some(R::count(tx, &asked.listed.common, &asked.listed.filter)?),
                 false => None,
             };
-            let rows = show_all(conn, tenant, &rows, asked.listed.common.known_at)?;
+            let rows = show_all(tx, &rows, asked.listed.common.known_at)?;
             Ok((rows, next, asked.chosen, count))
         })
         .await?;
@@ -92,14 +92,13 @@ pub(crate) async fn list<R: Resource>(
 
 /// Reads a page of a list, and the cursor of the one that follows it.
 fn read_rows<R: Resource>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     listed: &mut Listed<R>,
     cursors: &Cursors,
 ) -> Result<(Vec<Stored<R>>, Option<String>), ApiError> {
     let limit = listed.page.limit;
     listed.page.limit += 1;
-    let mut rows = R::list(conn, tenant, listed)?;
+    let mut rows = R::list(tx, listed)?;
     let is_more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
     let last = rows.last().filter(|_| is_more);
@@ -138,18 +137,18 @@ pub(crate) async fn list_some<R: Resource>(
     request: HttpRequest,
     query: Query,
     common: Common,
-    show: impl FnOnce(&mut Conn, TenantId, Vec<Stored<R>>) -> Result<Vec<Shown>, ApiError> + Send + 'static,
+    show: impl FnOnce(&mut Tx, Vec<Stored<R>>) -> Result<Vec<Shown>, ApiError> + Send + 'static,
 ) -> Result<HttpResponse, ApiError> {
     let lang = language(request.headers());
     let (path, asked, shared) = (request.path().to_owned(), query.clone(), state.clone());
     let (rows, next) = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
-            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &asked);
+        .read(&caller, move |tx| {
+            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &asked);
             let page = asked.read(&["limit", "cursor"], |fields| read_page::<R>(fields, &cursors))?;
             let mut listed = Listed { common, filter: R::Filter::default(), page };
-            let (rows, next) = read_rows(conn, tenant, &mut listed, &cursors)?;
-            Ok((show(conn, tenant, rows)?, next))
+            let (rows, next) = read_rows(tx, &mut listed, &cursors)?;
+            Ok((show(tx, rows)?, next))
         })
         .await?;
     let items = rows.into_iter().map(|row| row.pick(None, lang, false)).collect();
@@ -157,13 +156,12 @@ pub(crate) async fn list_some<R: Resource>(
 }
 
 pub(crate) fn show_all<R: Resource>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     rows: &[Stored<R>],
     known_at: Option<Instant>,
 ) -> Result<Vec<Shown>, ApiError> {
     let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
-    let references = References(suppliers::references(conn, tenant, ids, known_at)?);
+    let references = References(suppliers::references(tx, ids, known_at)?);
     Ok(rows.iter().map(|row| Shown::new(row, &references, None)).collect())
 }
 
@@ -278,9 +276,9 @@ pub(crate) async fn find<R: Resource>(
     })?;
     let shown = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
-            let stored = R::find(conn, tenant, id.0, known_at)?.ok_or(ProblemKind::NotFound)?;
-            show(conn, tenant, &stored, known_at)
+        .read(&caller, move |tx| {
+            let stored = R::find(tx, id.0, known_at)?.ok_or(ProblemKind::NotFound)?;
+            show(tx, &stored, known_at)
         })
         .await?;
     Ok(answer_read(&request, shown, chosen.as_deref(), &preconditions))
@@ -310,12 +308,12 @@ pub(crate) async fn versions<R: Resource>(
     let lang = language(request.headers());
     let rows = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
-            let rows = R::versions(conn, tenant, &[id.0])?;
+        .read(&caller, move |tx| {
+            let rows = R::versions(tx, &[id.0])?;
             if rows.is_empty() {
                 return Err(ProblemKind::NotFound.into());
             }
-            show_all(conn, tenant, &rows, None)
+            show_all(tx, &rows, None)
         })
         .await?;
     let items: Vec<_> = rows.into_iter().map(|row| row.pick(None, lang, false)).collect();

@@ -1,4 +1,19 @@
 //! Imports: files in, records and a report of every row out.
+//!
+//! The way of a file: `upload` stores its bytes as they come, and `sniff` and `text` tell what it is before it is
+//! taken; a job is queued. `run` copies the bytes to a file without a name and opens it as tables: `csv`, `ndjson`, or
+//! `xlsx`, which unpacks each sheet into rows. `table` matches headings with the fields of a kind, `engine` reads,
+//! compares and writes batches of rows, `report` keeps what is said of each.
+//!
+//! What must hold:
+//!
+//! - **All or nothing**, unless the file's sender asks that valid rows be taken: rows, findings and the end of the job
+//!   are one transaction.
+//! - **Nothing is changed silently.** A cell that a spreadsheet has made something else of is a fault; a column that is
+//!   not read is named.
+//! - **A trial (`dry_run`) says what the import would do**, row by row, and keeps nothing.
+//! - Memory, disk and time are bounded by the limits of [`crate::base::config::Limits`], however a workbook is packed.
+//! - A row is counted and located as its sender sees it: the sheet and the line of the file.
 
 mod csv;
 mod engine;
@@ -17,7 +32,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use bytes::Bytes;
 use schema::jobs::{self, JobRow};
-use schema::{Choice, Job, JobId, JobKind, RecordKind, Source, TenantId, Whole};
+use schema::{Choice, Job, JobId, JobKind, RecordKind, Source, Whole};
 use scoring::Lang;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -221,10 +236,9 @@ pub(crate) async fn accept(
     (mut query, body): (Query, Upload),
     read: impl Fn(&Query, Option<Format>, Option<RecordKind>) -> Result<ImportRequest, ApiError>,
 ) -> Result<JobRow, ApiError> {
-    let tenant = caller.tenant;
     // What is wrong with them is told before any byte of the body is asked for.
     read(&query, None, None)?;
-    crate::resources::jobs::refuse_too_many(state, tenant).await?;
+    crate::resources::jobs::refuse_too_many(state, caller).await?;
     state.expect_room(request)?;
     let mut file = Incoming::open(request, body, state.limits).await?;
     let (before, by_name) = (file.parameters().len(), file.kind_by_name());
@@ -237,7 +251,7 @@ pub(crate) async fn accept(
     }
     let id = state.clock().id();
     let stored = async {
-        let bytes = store(state, tenant, id, &mut file).await?;
+        let bytes = store(state, caller, id, &mut file).await?;
         file.finish().await?;
         query.0.extend(file.parameters().iter().skip(before).cloned());
         let order = read(&query, Some(format), by_name)?;
@@ -252,12 +266,12 @@ pub(crate) async fn accept(
     let order = match stored.await {
         Ok(order) => order,
         Err(error) => {
-            state.db.write_jobs(tenant, move |conn, tenant| Ok(jobs::delete_chunks(conn, tenant, id)?)).await?;
+            state.db.write_jobs(caller, move |tx| Ok(jobs::delete_chunks(tx, id)?)).await?;
             return Err(error);
         }
     };
-    let job = JobRow { id, ..crate::resources::jobs::queued(state.clock(), JobKind::Import, &order, &caller.name)? };
-    crate::resources::jobs::store(state, tenant, &job).await?;
+    let job = JobRow { id, ..crate::resources::jobs::queued(state.clock(), JobKind::Import, &order, caller.name())? };
+    crate::resources::jobs::store(state, caller, &job).await?;
     Ok(job)
 }
 
@@ -329,7 +343,7 @@ pub(crate) fn read_manner(
 const CHUNK: usize = 1 << 20;
 
 /// Stores an upload part by part: a job that begins again after a restart finds it.
-async fn store(state: &State, tenant: TenantId, id: JobId, file: &mut Incoming) -> Result<u64, ApiError> {
+async fn store(state: &State, caller: &Caller, id: JobId, file: &mut Incoming) -> Result<u64, ApiError> {
     let (mut seq, mut bytes) = (0, 0);
     let mut chunk = Vec::with_capacity(CHUNK);
     loop {
@@ -341,10 +355,7 @@ async fn store(state: &State, tenant: TenantId, id: JobId, file: &mut Incoming) 
         }
         if chunk.len() >= CHUNK || (is_end && !chunk.is_empty()) {
             let full = Bytes::from(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
-            state
-                .db
-                .write_jobs(tenant, move |conn, tenant| Ok(jobs::insert_chunk(conn, tenant, id, seq, &full)?))
-                .await?;
+            state.db.write_jobs(caller, move |tx| Ok(jobs::insert_chunk(tx, id, seq, &full)?)).await?;
             seq += 1;
         }
         if is_end {
@@ -411,7 +422,7 @@ async fn list_import_findings(
     id: IdPath<Job>,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let job = state.db.read(viewer.0.tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
+    let job = state.db.read(&viewer.0, move |tx| Ok(jobs::find(tx, id.0)?)).await?;
     let job = job.ok_or(ProblemKind::NotFound)?;
     list_findings(viewer.0, &state, &request, &query, job.id).await
 }
@@ -430,10 +441,7 @@ pub(crate) async fn list_findings(
         let from = fields.value::<Option<Whole<0, { i32::MAX as i64 }>>>("cursor", None);
         Some((limit?.map_or(USUAL_LIMIT, Whole::get), from?.map_or(0, |from| from.get() as i32)))
     })?;
-    let rows = state
-        .db
-        .read(caller.tenant, move |conn, tenant| Ok(jobs::list_findings(conn, tenant, id, from, limit + 1)?))
-        .await?;
+    let rows = state.db.read(&caller, move |tx| Ok(jobs::list_findings(tx, id, from, limit + 1)?)).await?;
     let next = rows.get(limit as usize).map(|row| row.seq.to_string());
     let items = rows.iter().take(limit as usize).map(|row| {
         json!({

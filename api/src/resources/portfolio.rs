@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreRow};
-use schema::{Conn, RunId, TenantId};
+use schema::{RunId, Tx};
 use scoring::{GRADES, Lang};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -255,23 +255,16 @@ async fn get_portfolio(
 ) -> Result<HttpResponse, ApiError> {
     let (lang, present) = (language(request.headers()), Present::of(&state, &viewer.0));
     let run = query.read(&["score_run_id"], |fields| fields.value::<Option<RunId>>("score_run_id", None))?;
-    let answer =
-        state.db.read(viewer.0.tenant, move |conn, tenant| portfolio(conn, tenant, run, &present, lang)).await?;
+    let answer = state.db.read(&viewer.0, move |tx| portfolio(tx, run, &present, lang)).await?;
     Ok(answer_unless_known(&answer, &preconditions))
 }
 
-fn portfolio(
-    conn: &mut Conn,
-    tenant: TenantId,
-    run: Option<RunId>,
-    present: &Present,
-    lang: Lang,
-) -> Result<Value, ApiError> {
-    let basis = Basis::find(conn, tenant, run, present)?;
+fn portfolio(tx: &mut Tx, run: Option<RunId>, present: &Present, lang: Lang) -> Result<Value, ApiError> {
+    let basis = Basis::find(tx, run, present)?;
     let overview = read_overview(&basis.run)?;
     let mut out = numbers(&overview);
-    out.insert("most_loss".to_owned(), most_loss(conn, tenant, &basis, &overview, lang)?);
-    out.insert("stops_tier_1".to_owned(), stops_tier_1(conn, tenant, &basis, &overview)?);
+    out.insert("most_loss".to_owned(), most_loss(tx, &basis, &overview, lang)?);
+    out.insert("stops_tier_1".to_owned(), stops_tier_1(tx, &basis, &overview)?);
     let mut answer = Value::Object(out);
     basis.write(&mut answer);
     Ok(answer)
@@ -286,17 +279,11 @@ fn named(row: &ScoreRow) -> Map<String, Value> {
     out
 }
 
-fn most_loss(
-    conn: &mut Conn,
-    tenant: TenantId,
-    basis: &Basis,
-    overview: &Overview,
-    lang: Lang,
-) -> Result<Value, ApiError> {
+fn most_loss(tx: &mut Tx, basis: &Basis, overview: &Overview, lang: Lang) -> Result<Value, ApiError> {
     let mut items = Vec::new();
     for (code, caused) in &overview.most_loss {
-        let Some(row) = scores::of_code(conn, tenant, basis.run.id, code)? else { continue };
-        let facts = scores::facts(conn, tenant, basis.run.id, &[row.supplier_id])?;
+        let Some(row) = scores::of_code(tx, basis.run.id, code)? else { continue };
+        let facts = scores::facts(tx, basis.run.id, &[row.supplier_id])?;
         let facts = read_facts(facts.get(&row.supplier_id).map_or("", String::as_str))?;
         let explanation = explanation(&row, &facts);
         let total = overview.expected_annual_loss_jpy;
@@ -312,10 +299,10 @@ fn most_loss(
     Ok(items.into())
 }
 
-fn stops_tier_1(conn: &mut Conn, tenant: TenantId, basis: &Basis, overview: &Overview) -> Result<Value, ApiError> {
+fn stops_tier_1(tx: &mut Tx, basis: &Basis, overview: &Overview) -> Result<Value, ApiError> {
     let mut items = Vec::new();
     for (code, count) in &overview.stops_tier_1 {
-        let Some(row) = scores::of_code(conn, tenant, basis.run.id, code)? else { continue };
+        let Some(row) = scores::of_code(tx, basis.run.id, code)? else { continue };
         let mut item = named(&row);
         item.insert("tier_1_supplier_count".to_owned(), json!(count));
         let share = Part { count: *count, of: overview.tier_1_count }.share();
@@ -344,11 +331,11 @@ async fn get_portfolio_history(
     let (path, shared) = (request.path().to_owned(), state.clone());
     let answer = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &query);
+        .read(&viewer.0, move |tx| {
+            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &query);
             let mut asked = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
-            let basis = Basis::find(conn, tenant, None, &present)?;
-            let (runs, next) = page_of_runs(conn, tenant, &mut asked, &cursors)?;
+            let basis = Basis::find(tx, None, &present)?;
+            let (runs, next) = page_of_runs(tx, &mut asked, &cursors)?;
             let items = runs.iter().map(|run| {
                 let mut item = numbers(&read_overview(run)?);
                 write_run(run, &mut item);

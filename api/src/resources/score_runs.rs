@@ -1,4 +1,21 @@
-//! Score runs: the whole portfolio scored as of a day, kept as it was.
+//! Score runs: the whole portfolio scored as of a day, once asked for or automatically.
+//!
+//! How a run is made: in one transaction of a reader everything that counts is read, as known at a moment, and written
+//! as the CSV files that `sonae score` reads (`snapshot`); those files are scored by the model of the service; the
+//! results, the files and the model are stored in one transaction of a writer together with the end of the job (`run`).
+//!
+//! What must hold:
+//!
+//! - **A run is reproducible to the bit.** What it scored is kept once for all runs with the same content, named by its
+//!   SHA-256, and so is the model: scored again, they give the same numbers. `sonae score-run reproduce` does it.
+//! - `as_of` is the day that the scores are for, `known_at` the moment whose knowledge they rest on. Both are part of a
+//!   run, with the hashes of its input and its model.
+//! - A score is that of the latest run that is no trial. A run is **stale** when the data, the model or the day has
+//!   changed since it read.
+//! - An automatic run replaces those of the same day, and older ones are thinned out (`retention`); what a person has
+//!   asked for stays.
+//! - `schedule` asks for automatic runs: once data has rested after a change, when a day begins, and again after a run
+//!   that failed.
 
 pub(crate) mod overview;
 mod retention;
@@ -10,7 +27,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunList, RunRow};
-use schema::{Conn, Instant, JobKind, RepoError, RunId, ScoreRun, TenantId, Whole, data_states, jobs, portfolio};
+use schema::{Instant, JobKind, RepoError, RunId, ScoreRun, Tx, Whole, data_states, jobs, portfolio};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
@@ -19,7 +36,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use retention::{EXPORT_DAYS, prune, to_prune};
 pub(crate) use run::{RunRequest, end_of_day, reproduce, run, run_now};
-pub(crate) use schedule::{AUTOMATIC, Schedule};
+pub(crate) use schedule::Schedule;
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Fields;
@@ -160,32 +177,27 @@ async fn start_score_run(
     let caller = analyst.0;
     let today = caller.today();
     let (as_of, known_at) = read_start(&body, today)?;
-    crate::resources::jobs::refuse_too_many(&state, caller.tenant).await?;
+    crate::resources::jobs::refuse_too_many(&state, &caller).await?;
     let zone = caller.time_zone;
     let run = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
+        .read(&caller, move |tx| {
             let is_trial = known_at.is_some();
             let known_at = match known_at {
-                None if as_of < today.day => known_then(conn, tenant, as_of, zone)?,
+                None if as_of < today.day => known_then(tx, as_of, zone)?,
                 given => given,
             };
             Ok(RunRequest { as_of, known_at: known_at.map(|moment| moment.to_string()), is_automatic: false, is_trial })
         })
         .await?;
-    let job = crate::resources::jobs::queued(state.clock(), JobKind::ScoreRun, &run, &caller.name)?;
-    crate::resources::jobs::store(&state, caller.tenant, &job).await?;
+    let job = crate::resources::jobs::queued(state.clock(), JobKind::ScoreRun, &run, caller.name())?;
+    crate::resources::jobs::store(&state, &caller, &job).await?;
     Ok(crate::resources::jobs::accepted(&state, &request, &job))
 }
 
 /// The end of a past day; none where nothing was known by then: a portfolio that was registered later is scored as it is.
-pub(crate) fn known_then(
-    conn: &mut Conn,
-    tenant: TenantId,
-    as_of: NaiveDate,
-    zone: chrono_tz::Tz,
-) -> Result<Option<Instant>, RepoError> {
-    let first = portfolio::first_known_at(conn, tenant)?;
+pub(crate) fn known_then(tx: &mut Tx, as_of: NaiveDate, zone: chrono_tz::Tz) -> Result<Option<Instant>, RepoError> {
+    let first = portfolio::first_known_at(tx)?;
     let end = end_of_day(as_of, zone);
     Ok(end.filter(|end| first.is_some_and(|first| first <= *end)))
 }
@@ -276,16 +288,16 @@ async fn list_score_runs(
     let (path, shared) = (request.path().to_owned(), state.clone());
     let (items, next) = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &query);
+        .read(&viewer.0, move |tx| {
+            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &query);
             let mut asked = query.read(&["limit", "cursor", "as_of_gte", "as_of_lte", "is_automatic"], |fields| {
                 let mut asked = read_runs(fields, &cursors)?;
                 asked.is_automatic = fields.value("is_automatic", None)?;
                 asked.with_trials = true;
                 Some(asked)
             })?;
-            let (runs, next) = page_of_runs(conn, tenant, &mut asked, &cursors)?;
-            let data_version = data_states::version(conn, tenant)?;
+            let (runs, next) = page_of_runs(tx, &mut asked, &cursors)?;
+            let data_version = data_states::version(tx)?;
             let stale = |run: &RunRow| is_stale(run, data_version, shared.model.hash(), today);
             Ok((runs.iter().map(|run| view(run, stale(run))).collect::<Vec<_>>(), next))
         })
@@ -311,14 +323,13 @@ pub(crate) fn read_runs(fields: &mut Fields<'_>, cursors: &Cursors) -> Option<Ru
 
 /// A page of runs, and the cursor of the next one.
 pub(crate) fn page_of_runs(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     asked: &mut RunList,
     cursors: &Cursors,
 ) -> Result<(Vec<RunRow>, Option<String>), RepoError> {
     let limit = asked.limit;
     asked.limit += 1;
-    let mut runs = score_runs::list(conn, tenant, asked)?;
+    let mut runs = score_runs::list(tx, asked)?;
     let is_more = runs.len() as i64 > limit;
     runs.truncate(limit as usize);
     let next = runs.last().filter(|_| is_more).map(|last| cursors.make(&last.as_of.to_string(), last.id.as_str()));
@@ -334,9 +345,9 @@ async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>)
     let (today, shared) = (viewer.0.today().day, state.clone());
     let run = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let run = score_runs::find(conn, tenant, id.0)?.ok_or(ProblemKind::NotFound)?;
-            let stale = is_stale(&run, data_states::version(conn, tenant)?, shared.model.hash(), today);
+        .read(&viewer.0, move |tx| {
+            let run = score_runs::find(tx, id.0)?.ok_or(ProblemKind::NotFound)?;
+            let stale = is_stale(&run, data_states::version(tx)?, shared.model.hash(), today);
             Ok(view(&run, stale))
         })
         .await?;
@@ -344,9 +355,9 @@ async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>)
 }
 
 /// Deletes runs, and the jobs that made them; gives how many inputs went with them.
-pub(crate) fn drop_runs(conn: &mut Conn, tenant: TenantId, runs: &[RunId]) -> Result<usize, RepoError> {
-    let inputs = score_runs::delete(conn, tenant, runs)?;
-    jobs::delete(conn, tenant, &runs.iter().map(|run| run.of()).collect::<Vec<_>>())?;
+pub(crate) fn drop_runs(tx: &mut Tx, runs: &[RunId]) -> Result<usize, RepoError> {
+    let inputs = score_runs::delete(tx, runs)?;
+    jobs::delete(tx, &runs.iter().map(|run| run.of()).collect::<Vec<_>>())?;
     Ok(inputs)
 }
 

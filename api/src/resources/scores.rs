@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunRow};
 use schema::scores::{self, ScoreFilter, ScorePage, ScoreRow, ScoreSort};
-use schema::{Conn, RunId, SupplierId, TenantId, UpTo, Whole, Yen, data_states};
+use schema::{RunId, SupplierId, Tx, UpTo, Whole, Yen, data_states};
 use scoring::GRADES;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -53,17 +53,12 @@ pub(crate) struct Basis {
 
 impl Basis {
     /// The run asked for, or the latest one.
-    pub(crate) fn find(
-        conn: &mut Conn,
-        tenant: TenantId,
-        wanted: Option<RunId>,
-        present: &Present,
-    ) -> Result<Self, ApiError> {
+    pub(crate) fn find(tx: &mut Tx, wanted: Option<RunId>, present: &Present) -> Result<Self, ApiError> {
         let run = match wanted {
-            Some(id) => score_runs::find(conn, tenant, id)?.ok_or(ProblemKind::NotFound)?,
-            None => score_runs::latest(conn, tenant)?.ok_or(ProblemKind::NotScored)?,
+            Some(id) => score_runs::find(tx, id)?.ok_or(ProblemKind::NotFound)?,
+            None => score_runs::latest(tx)?.ok_or(ProblemKind::NotScored)?,
         };
-        let stale = is_stale(&run, data_states::version(conn, tenant)?, &present.model_hash, present.today);
+        let stale = is_stale(&run, data_states::version(tx)?, &present.model_hash, present.today);
         Ok(Self { run, stale })
     }
 
@@ -235,10 +230,10 @@ async fn list_scores(
     let (path, shared, asked_query) = (request.path().to_owned(), state.clone(), query.clone());
     let (answer, next) = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &asked_query);
+        .read(&viewer.0, move |tx| {
+            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &asked_query);
             let (asked, page, with_count) = read_list(&asked_query, &cursors)?;
-            list(conn, tenant, asked, page, with_count, &present, &cursors)
+            list(tx, asked, page, with_count, &present, &cursors)
         })
         .await?;
     let mut response = HttpResponse::Ok();
@@ -275,8 +270,7 @@ fn read_list(query: &Query, cursors: &Cursors) -> Result<AskedList, ApiError> {
 }
 
 fn list(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     asked: Asked,
     (mut page, begun): (ScorePage, Option<RunId>),
     with_count: bool,
@@ -285,21 +279,21 @@ fn list(
 ) -> Result<(Value, Option<String>), ApiError> {
     // In another run the place of the cursor would be another: suppliers would be left out, or come twice.
     if let Some(run) = begun
-        && score_runs::find(conn, tenant, run)?.is_none()
+        && score_runs::find(tx, run)?.is_none()
     {
         return Err(Problem::parameters(vec![Fault::new("cursor", Reason::ScoresReplaced)]).into());
     }
-    let basis = Basis::find(conn, tenant, begun.or(asked.run), present)?;
+    let basis = Basis::find(tx, begun.or(asked.run), present)?;
     let (run, limit) = (basis.run.id, page.limit);
     page.limit += 1;
-    let mut rows = scores::list(conn, tenant, run, &asked.filter, &page)?;
+    let mut rows = scores::list(tx, run, &asked.filter, &page)?;
     let is_more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
     let sort = page.sort.unwrap_or(ScoreSort::SupplierCode);
     let place = |row: &ScoreRow| cursors.make(&format!("{run}{}", sort.key(row)), row.supplier_id.as_str());
     let next = rows.last().filter(|_| is_more).map(place);
     let count = match with_count {
-        true => Some(scores::count(conn, tenant, run, &asked.filter)?),
+        true => Some(scores::count(tx, run, &asked.filter)?),
         false => None,
     };
     let items: Vec<Value> = rows.iter().map(score_json).collect();

@@ -75,8 +75,7 @@ async fn list_services(viewer: Viewer, state: Data<State>, query: Query) -> Resu
         let class = fields.value::<Option<ServiceClass>>("service_class", None);
         Some((limit?.map_or(USUAL_LIMIT, Whole::get), after?, class?))
     })?;
-    let mut rows =
-        state.db.read(viewer.0.tenant, move |conn, _| Ok(services::list(conn, class, after, limit + 1)?)).await?;
+    let mut rows = state.db.read(&viewer.0, move |tx| Ok(services::list(tx, class, after, limit + 1)?)).await?;
     let is_more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
     let next = rows.last().filter(|_| is_more).map(|last| last.id);

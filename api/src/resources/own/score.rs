@@ -67,9 +67,9 @@ pub(super) async fn get_own_score(
     let (lang, present, id) = (language(request.headers()), Present::of(&state, &supplier.caller), supplier.id);
     let answer = state
         .db
-        .read(supplier.caller.tenant, move |conn, tenant| {
-            let basis = Basis::find(conn, tenant, None, &present)?;
-            detail(conn, tenant, &basis, [id, id], Redaction::Others, lang)
+        .read(&supplier.caller, move |tx| {
+            let basis = Basis::find(tx, None, &present)?;
+            detail(tx, &basis, [id, id], Redaction::Others, lang)
         })
         .await?;
     Ok(answer_unless_known(&answer, &preconditions))
@@ -94,10 +94,10 @@ pub(super) async fn get_own_score_history(
     let (path, shared) = (request.path().to_owned(), state.clone());
     let answer = state
         .db
-        .read(supplier.caller.tenant, move |conn, tenant| {
-            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &query);
+        .read(&supplier.caller, move |tx| {
+            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &query);
             let runs = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
-            history_of(conn, tenant, id, runs, Redaction::Others, &cursors, &present)
+            history_of(tx, id, runs, Redaction::Others, &cursors, &present)
         })
         .await?;
     Ok(HttpResponse::Ok().json(answer))

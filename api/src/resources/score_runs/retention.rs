@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{Datelike, Days, Months, NaiveDate, TimeDelta};
 use schema::score_runs::{self, RunAge};
 use schema::settings::{self, Settings};
-use schema::{Conn, Instant, RepoError, RunId, TenantId, jobs};
+use schema::{RepoError, RunId, Tx, jobs};
 
 /// For how many days files of export jobs are kept.
 pub(crate) const EXPORT_DAYS: i64 = 7;
@@ -22,18 +22,18 @@ pub(crate) struct Pruned {
 }
 
 /// The automatic runs that need not be kept any more, those of the latest day first.
-pub(crate) fn to_prune(conn: &mut Conn, tenant: TenantId, today: NaiveDate) -> Result<Vec<RunAge>, RepoError> {
-    let settings = settings::find(conn, tenant)?.settings;
-    Ok(dropped(&score_runs::automatic(conn, tenant)?, &settings, today))
+pub(crate) fn to_prune(tx: &mut Tx, today: NaiveDate) -> Result<Vec<RunAge>, RepoError> {
+    let settings = settings::find(tx)?.settings;
+    Ok(dropped(&score_runs::automatic(tx)?, &settings, today))
 }
 
 /// Drops what need not be kept any more, in the caller's transaction.
-pub(crate) fn prune(conn: &mut Conn, tenant: TenantId, today: NaiveDate) -> Result<Pruned, RepoError> {
-    let runs = to_prune(conn, tenant, today)?;
+pub(crate) fn prune(tx: &mut Tx, today: NaiveDate) -> Result<Pruned, RepoError> {
+    let runs = to_prune(tx, today)?;
     let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
-    let input_count = super::drop_runs(conn, tenant, &ids)?;
-    let old = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
-    Ok(Pruned { runs, input_count, file_part_count: jobs::delete_export_chunks(conn, tenant, old)? })
+    let input_count = super::drop_runs(tx, &ids)?;
+    let old = tx.moment().after(TimeDelta::days(-EXPORT_DAYS));
+    Ok(Pruned { runs, input_count, file_part_count: jobs::delete_export_chunks(tx, old)? })
 }
 
 /// The runs, of those of the latest day first, that are the last of no day or month that is kept.
@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn run(as_of: NaiveDate) -> score_runs::RunRow {
-        let now = Instant::parse("2026-09-30T00:00:00Z").unwrap();
+        let now = schema::Instant::parse("2026-09-30T00:00:00Z").unwrap();
         score_runs::RunRow {
             id: Clock::system().id(),
             as_of,
