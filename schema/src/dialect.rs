@@ -1,13 +1,17 @@
 //! What each database is told in words of its own, side by side: where its own way is much faster, or the only one.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use crate::conn::Conn;
 use crate::error::RepoError;
 use crate::scope::Scope;
-use crate::{Instant, JobId, TenantId, postgres};
+use crate::tables::job_queue;
+use crate::{Instant, JobId, JobState, TenantId, postgres};
 
 /// A job that was taken from the queue.
 #[derive(QueryableByName)]
@@ -23,23 +27,49 @@ pub(crate) struct Taken {
     pub(crate) taken_from: Option<String>,
 }
 
-/// Takes the job that has waited longest. On a server also one whose process has not renewed its lease, by the server's
-/// clock; jobs that others take at this moment are passed over.
-pub(crate) fn take_job(conn: &mut Conn, process: &str) -> Result<Option<Taken>, RepoError> {
+/// Takes the job that has waited longest. On a server also one whose process has not renewed its lease; jobs that others
+/// take at this moment are passed over.
+///
+/// Leases go by the server's clock, which is the same for all processes, and `ahead` of it as far as a test has moved that
+/// of the process.
+pub(crate) fn take_job(conn: &mut Conn, process: &str, ahead: Duration) -> Result<Option<Taken>, RepoError> {
     let sqlite = "UPDATE job_queue SET state = 'running', process = ? \
                   WHERE rowid = (SELECT rowid FROM job_queue WHERE state = 'queued' ORDER BY id LIMIT 1) \
                   RETURNING tenant_id, id, false AS is_taken_over, NULL AS taken_from";
     let postgres = "WITH next AS (SELECT tenant_id, id, state, process FROM job_queue \
-                    WHERE state = 'queued' OR leased_until < now() ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
-                    UPDATE job_queue SET state = 'running', process = $1, leased_until = now() + interval '15 seconds' \
+                    WHERE state = 'queued' OR leased_until < now() + $2 * interval '1 millisecond' \
+                    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
+                    UPDATE job_queue SET state = 'running', process = $1, \
+                    leased_until = now() + $2 * interval '1 millisecond' + interval '15 seconds' \
                     FROM next WHERE (job_queue.tenant_id, job_queue.id) = (next.tenant_id, next.id) \
                     RETURNING job_queue.tenant_id, job_queue.id, next.state = 'running' AS is_taken_over, \
                     next.process AS taken_from";
     Ok(match conn {
         Conn::Sqlite(c) => diesel::sql_query(sqlite).bind::<Text, _>(process).get_result(c),
-        Conn::Postgres(c, _) => diesel::sql_query(postgres).bind::<Text, _>(process).get_result(c),
+        Conn::Postgres(c, _) => {
+            diesel::sql_query(postgres).bind::<Text, _>(process).bind::<BigInt, _>(ms(ahead)).get_result(c)
+        }
     }
     .optional()?)
+}
+
+/// The other processes that have not renewed the lease of a job in time, with when it ran out.
+pub(crate) fn late_processes(
+    conn: &mut Conn,
+    own_process: &str,
+    ahead: Duration,
+) -> Result<Vec<(Option<String>, Option<Instant>)>, RepoError> {
+    // An embedded database has no other.
+    let Conn::Postgres(c, _) = conn else { return Ok(Vec::new()) };
+    let is_late =
+        sql::<Bool>("leased_until < now() + ").bind::<BigInt, _>(ms(ahead)).sql(" * interval '1 millisecond'");
+    Ok(job_queue::table
+        .filter(job_queue::state.eq(JobState::Running))
+        .filter(is_late)
+        .filter(job_queue::process.ne(own_process))
+        .order(job_queue::id)
+        .select((job_queue::process, job_queue::leased_until))
+        .load(c)?)
 }
 
 /// Ends the sessions of a process that hangs, as far as they are in transactions of before a moment; gives how many.
@@ -58,12 +88,14 @@ pub(crate) fn end_sessions(conn: &mut Conn, process: &str, before: Instant) -> R
 }
 
 /// Has a job to itself for some time more. One process alone has an embedded database, and all its jobs.
-pub(crate) fn renew_lease(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<(), RepoError> {
-    let postgres = "UPDATE job_queue SET leased_until = now() + interval '15 seconds' WHERE tenant_id = $1 AND id = $2";
+pub(crate) fn renew_lease(conn: &mut Conn, tenant: TenantId, id: JobId, ahead: Duration) -> Result<(), RepoError> {
+    let postgres = "UPDATE job_queue SET leased_until = now() + $3 * interval '1 millisecond' + interval '15 seconds' \
+                    WHERE tenant_id = $1 AND id = $2";
     match conn {
         Conn::Sqlite(_) => Ok(()),
         Conn::Postgres(c, _) => {
-            diesel::sql_query(postgres).bind::<Text, _>(tenant).bind::<Text, _>(id).execute(c)?;
+            let renewal = diesel::sql_query(postgres).bind::<Text, _>(tenant).bind::<Text, _>(id);
+            renewal.bind::<BigInt, _>(ms(ahead)).execute(c)?;
             Ok(())
         }
     }
@@ -83,6 +115,10 @@ pub(crate) fn tidy(conn: &mut Conn) -> Result<(), RepoError> {
 /// Makes what was erased stand in no file any more: a server's log keeps it for as long as that is kept.
 pub(crate) fn fold_log(conn: &mut Conn) -> Result<(), RepoError> {
     execute(conn, "PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM incident_contacts")
+}
+
+fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn execute(conn: &mut Conn, sqlite: &str, postgres: &str) -> Result<(), RepoError> {

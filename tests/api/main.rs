@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod backup;
+mod clock;
 mod connections;
 mod contract;
 mod disk;

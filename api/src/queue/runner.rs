@@ -12,9 +12,7 @@ use std::{fs, io};
 
 use chrono::TimeDelta;
 use schema::jobs::{self, Claimed, JobRow};
-use schema::{
-    Access, Context, Database, Instant, JobId, JobKind, JobState, OperatorTx, RepoError, TenantId, Tx, tenants,
-};
+use schema::{Access, Context, Database, JobId, JobKind, JobState, OperatorTx, RepoError, TenantId, Tx, tenants};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, info_span, warn};
 
@@ -246,7 +244,7 @@ impl Runner {
 
     fn clean_up(&self, database: &Database, progress_file: &Path) -> Result<(), RepoError> {
         let operator = operator(database, QUEUE);
-        let mut before = Instant::now();
+        let mut before = database.clock().now();
         if self.0.is_shared {
             before = before.after(-LONGEST_UPLOAD);
         } else {

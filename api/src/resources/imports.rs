@@ -249,7 +249,7 @@ pub(crate) async fn accept(
     if !file.is_form() {
         read(&query, Some(format), by_name)?;
     }
-    let id = JobId::new();
+    let id = state.clock().id();
     let stored = async {
         let bytes = store(state, caller, id, &mut file).await?;
         file.finish().await?;
@@ -261,7 +261,7 @@ pub(crate) async fn accept(
                 Problem::parameters(vec![Fault::new("format", Reason::File { code: "format-differs", text })]).into()
             );
         }
-        Ok::<_, ApiError>(ImportRequest { bytes, today: caller.today(), ..order })
+        Ok::<_, ApiError>(ImportRequest { bytes, today: caller.today().day, ..order })
     };
     let order = match stored.await {
         Ok(order) => order,
@@ -270,7 +270,7 @@ pub(crate) async fn accept(
             return Err(error);
         }
     };
-    let job = crate::resources::jobs::queued(id, JobKind::Import, &order, caller.name())?;
+    let job = JobRow { id, ..crate::resources::jobs::queued(state.clock(), JobKind::Import, &order, caller.name())? };
     crate::resources::jobs::store(state, caller, &job).await?;
     Ok(job)
 }

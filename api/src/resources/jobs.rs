@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use schema::jobs::{self, JobRow};
-use schema::{Instant, Job, JobId, JobKind, JobState, Whole};
+use schema::{Clock, Job, JobId, JobKind, JobState, Whole};
 use scoring::Lang;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -124,14 +124,14 @@ pub(crate) fn view(job: &JobRow, progress: Option<&Progress>, lang: Lang) -> Val
 }
 
 /// A new job that waits for its turn.
-pub(crate) fn queued(id: JobId, kind: JobKind, request: &impl Serialize, by: &str) -> Result<JobRow, ApiError> {
+pub(crate) fn queued(clock: &Clock, kind: JobKind, request: &impl Serialize, by: &str) -> Result<JobRow, ApiError> {
     Ok(JobRow {
-        id,
+        id: clock.id(),
         kind,
         state: JobState::Queued,
         request: serde_json::to_string(request).map_err(ApiError::internal)?,
         result: None,
-        created_at: Instant::now(),
+        created_at: clock.now(),
         created_by: by.to_owned(),
         started_at: None,
         finished_at: None,

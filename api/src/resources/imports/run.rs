@@ -21,6 +21,7 @@ use crate::base::config::Limits;
 use crate::base::fault::{Fault, Reason};
 use crate::base::telemetry::metrics;
 use crate::base::text::Text;
+use crate::base::today::Today;
 use crate::files::spill::has_room;
 use crate::queue::outcome::Interrupted;
 use crate::queue::runner::Progress;
@@ -109,7 +110,7 @@ impl ImportRequest {
             mode: self.mode,
             confirm: self.confirm,
             takes_unread: self.accept_unread_columns,
-            today: self.today,
+            today: Today { day: self.today, moment: by.recorded_at },
             by,
             provider: self.provider_name.clone(),
         }
@@ -434,7 +435,7 @@ pub(crate) fn import_folder(
     if files.is_empty() {
         return Ok(None);
     }
-    let id = JobId::new();
+    let id = access.clock().id();
     let tables = open(files, limits, progress);
     access.write(|tx| {
         let (order, now) = (request.order(tx.version(Some(id))), tx.moment());
@@ -449,7 +450,7 @@ pub(crate) fn import_folder(
             created_at: now,
             created_by: tx.actor().subject.to_string(),
             started_at: Some(now),
-            finished_at: Some(access.database().clock().now()),
+            finished_at: Some(tx.clock().now()),
             attempt_count: 1,
             is_cancel_requested: false,
             progress_done: None,
