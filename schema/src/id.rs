@@ -12,7 +12,7 @@ use diesel::deserialize::{self, FromSql};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
 use crate::Instant;
@@ -78,14 +78,23 @@ impl<T> Id<T> {
         SystemTime::now().duration_since(UNIX_EPOCH + made).unwrap_or_default()
     }
 
-    /// The same id, of another thing that goes with it one to one.
-    pub fn of<U>(self) -> Id<U> {
-        Id { text: self.text, of: PhantomData }
-    }
-
     /// The id as text.
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.text).unwrap_or_default()
+    }
+}
+
+impl RunId {
+    /// The id of the run that a job makes: the same one.
+    pub fn of_job(job: JobId) -> Self {
+        Self { text: job.text, of: PhantomData }
+    }
+}
+
+impl JobId {
+    /// The id of the job that made a run: the same one.
+    pub fn of_run(run: RunId) -> Self {
+        Self { text: run.text, of: PhantomData }
     }
 }
 
@@ -154,6 +163,12 @@ impl<T> fmt::Debug for Id<T> {
 impl<T> Serialize for Id<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de, T> Deserialize<'de> for Id<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -52,7 +52,7 @@ impl Caller {
 
     /// Finds out who sends a request, by its token.
     async fn find(request: &ServiceRequest) -> Result<Self, ApiError> {
-        let state = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?;
+        let state = State::of(request.request())?;
         let token = bearer(request.headers())?;
         let mut claims = state.keys.verify(token);
         if claims.is_err() && state.keys.should_refresh_for(token) && refresh_keys(state.clone()).await {

@@ -10,7 +10,6 @@ use std::time::Duration;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -367,7 +366,7 @@ async fn read_json(request: &HttpRequest, payload: &mut Payload) -> Result<Membe
             .detail("Content-Type: application/json で送ってください", "send it as Content-Type: application/json")
             .into());
     }
-    let limits = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?.limits;
+    let limits = State::of(request)?.limits;
     let mut body = PacedBody::new(request, payload, limits.json_bytes, limits.json_pace())?;
     let mut text = BytesMut::new();
     while let Some(piece) = body.next().await? {

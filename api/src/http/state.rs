@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::error::BlockingError;
 use actix_web::http::header;
+use actix_web::web::Data;
 use actix_web::{HttpRequest, web};
 use schema::{Conn, ConnRole, Database, RepoError, TenantId, Watch};
 use tokio::time::timeout;
@@ -33,6 +34,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// The state that a request is handled with.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Data<Self>, ApiError> {
+        request.app_data().ok_or_else(|| ApiError::internal("no state"))
+    }
+
     /// Refuses an upload that the disk has no room for, before any of it is stored.
     pub(crate) fn expect_room(&self, request: &HttpRequest) -> Result<(), ApiError> {
         let free = self.uploads.as_deref().and_then(crate::base::machine::free_bytes);

@@ -41,10 +41,10 @@ impl FromRequest for SupplierSelf {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let supplier = auth::Supplier::from_request(request, payload);
-        let state = request.app_data::<Data<State>>().cloned();
+        let state = State::of(request).cloned();
         Box::pin(async move {
             let caller = supplier.await?.0;
-            let state = state.ok_or_else(|| ApiError::internal("no state"))?;
+            let state = state?;
             let own =
                 caller.supplier_id.ok_or_else(|| ApiError::internal("a supplier's token without the supplier"))?;
             let read = move |conn: &mut Conn, tenant| {

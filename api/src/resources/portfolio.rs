@@ -3,12 +3,13 @@
 pub(crate) mod overview;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreRow};
-use schema::{Conn, RunId, TenantId};
+use schema::{Conn, RunId, SupplierId, TenantId};
 use scoring::{GRADES, Lang};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -19,7 +20,7 @@ use crate::base::problem::ApiError;
 use crate::http::auth::Viewer;
 use crate::http::extract::{Preconditions, Query, answer_unless_known, language};
 use crate::http::openapi::{Shape, array, choice_schema, id_schema, number_schema, object, text_schema, whole_schema};
-use crate::http::page::Cursors;
+use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::resources::portfolio::overview::{Overview, Part};
 use crate::resources::score_runs::{
@@ -272,11 +273,31 @@ fn portfolio(
     let basis = Basis::find(conn, tenant, run, present)?;
     let overview = read_overview(&basis.run)?;
     let mut out = numbers(&overview);
-    out.insert("most_loss".to_owned(), most_loss(conn, tenant, &basis, &overview, lang)?);
-    out.insert("stops_tier_1".to_owned(), stops_tier_1(conn, tenant, &basis, &overview)?);
+    let named = Named::find(conn, tenant, basis.run.id, &overview)?;
+    out.insert("most_loss".to_owned(), most_loss(&named, &overview, lang)?);
+    out.insert("stops_tier_1".to_owned(), stops_tier_1(&named, &overview));
     let mut answer = Value::Object(out);
     basis.write(&mut answer);
     Ok(answer)
+}
+
+/// The scores of the suppliers that an overview names, and what explains them.
+struct Named {
+    rows: HashMap<String, ScoreRow>,
+    facts: HashMap<SupplierId, String>,
+}
+
+impl Named {
+    fn find(conn: &mut Conn, tenant: TenantId, run: RunId, overview: &Overview) -> Result<Self, ApiError> {
+        let losses = overview.most_loss.iter().map(|(code, _)| code.as_str());
+        let codes: Vec<&str> = losses.chain(overview.stops_tier_1.iter().map(|(code, _)| code.as_str())).collect();
+        let rows = scores::of_codes(conn, tenant, run, &codes)?;
+        let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.supplier_code.clone(), row)).collect();
+        let explained: Vec<_> =
+            overview.most_loss.iter().filter_map(|(code, _)| Some(rows.get(code)?.supplier_id)).collect();
+        let facts = scores::facts(conn, tenant, run, &explained)?;
+        Ok(Self { rows, facts })
+    }
 }
 
 fn named(row: &ScoreRow) -> Map<String, Value> {
@@ -288,21 +309,14 @@ fn named(row: &ScoreRow) -> Map<String, Value> {
     out
 }
 
-fn most_loss(
-    conn: &mut Conn,
-    tenant: TenantId,
-    basis: &Basis,
-    overview: &Overview,
-    lang: Lang,
-) -> Result<Value, ApiError> {
+fn most_loss(suppliers: &Named, overview: &Overview, lang: Lang) -> Result<Value, ApiError> {
     let mut items = Vec::new();
     for (code, caused) in &overview.most_loss {
-        let Some(row) = scores::of_code(conn, tenant, basis.run.id, code)? else { continue };
-        let facts = scores::facts(conn, tenant, basis.run.id, &[row.supplier_id])?;
-        let facts = read_facts(facts.get(&row.supplier_id).map_or("", String::as_str))?;
-        let explanation = explanation(&row, &facts);
+        let Some(row) = suppliers.rows.get(code) else { continue };
+        let facts = read_facts(suppliers.facts.get(&row.supplier_id).map_or("", String::as_str))?;
+        let explanation = explanation(row, &facts);
         let total = overview.expected_annual_loss_jpy;
-        let mut item = named(&row);
+        let mut item = named(row);
         item.insert("expected_annual_loss_caused_jpy".to_owned(), json!(caused));
         item.insert("share".to_owned(), json!((total > 0.0).then(|| caused / total)));
         let reason = explanation.main_loss().map(|loss| loss.reason(lang));
@@ -314,17 +328,15 @@ fn most_loss(
     Ok(items.into())
 }
 
-fn stops_tier_1(conn: &mut Conn, tenant: TenantId, basis: &Basis, overview: &Overview) -> Result<Value, ApiError> {
-    let mut items = Vec::new();
-    for (code, count) in &overview.stops_tier_1 {
-        let Some(row) = scores::of_code(conn, tenant, basis.run.id, code)? else { continue };
-        let mut item = named(&row);
+fn stops_tier_1(suppliers: &Named, overview: &Overview) -> Value {
+    let items = overview.stops_tier_1.iter().filter_map(|(code, count)| {
+        let mut item = named(suppliers.rows.get(code)?);
         item.insert("tier_1_supplier_count".to_owned(), json!(count));
         let share = Part { count: *count, of: overview.tier_1_count }.share();
         item.insert("share".to_owned(), json!(share));
-        items.push(Value::Object(item));
-    }
-    Ok(items.into())
+        Some(Value::Object(item))
+    });
+    items.collect()
 }
 
 /// Get the portfolio over time
@@ -343,26 +355,25 @@ async fn get_portfolio_history(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let present = Present::of(&state, &viewer.0);
-    let (path, shared) = (request.path().to_owned(), state.clone());
-    let answer = state
+    let paging = Paging::new(&state, &viewer.0, &request, query);
+    let asked = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
+    let (page, basis) = state
         .db
         .read(viewer.0.tenant, move |conn, tenant| {
-            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &query);
-            let mut asked = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
             let basis = Basis::find(conn, tenant, None, &present)?;
-            let (runs, next) = page_of_runs(conn, tenant, &mut asked, &cursors)?;
-            let items = runs.iter().map(|run| {
+            let page = page_of_runs(conn, tenant, &asked, &paging)?;
+            let items = page.items.iter().map(|run| {
                 let mut item = numbers(&read_overview(run)?);
                 write_run(run, &mut item);
                 Ok(Value::Object(item))
             });
             let items: Vec<Value> = items.collect::<Result<_, ApiError>>()?;
-            let mut answer = json!({ "items": items, "next_cursor": next });
+            let mut answer = json!({});
             basis.write(&mut answer);
-            Ok(answer)
+            Ok((page.with_items(items), answer))
         })
         .await?;
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(page.answer_with(basis))
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {

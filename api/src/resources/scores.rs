@@ -4,13 +4,12 @@ mod lookup;
 mod one;
 mod view;
 
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunRow};
 use schema::scores::{self, ScoreFilter, ScorePage, ScoreRow, ScoreSort};
-use schema::{Conn, RunId, SupplierId, TenantId, UpTo, Whole, Yen, data_states};
+use schema::{Conn, RunId, SupplierId, TenantId, UpTo, Yen, data_states};
 use scoring::GRADES;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -28,7 +27,7 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::{Caller, Viewer};
 use crate::http::extract::Query;
 use crate::http::openapi::{self, choice_schema, id_schema, number_schema, text_schema};
-use crate::http::page::{Cursors, MAX_LIMIT, USUAL_LIMIT, links, read_cursor};
+use crate::http::page::{Page, Paging, read_limit};
 use crate::http::state::State;
 use crate::records::{read_sort, read_word, sorts};
 use crate::resources::score_runs::{is_stale, write_run};
@@ -232,44 +231,36 @@ async fn list_scores(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let present = Present::of(&state, &viewer.0);
-    let (path, shared, asked_query) = (request.path().to_owned(), state.clone(), query.clone());
-    let (answer, next) = state
+    let paging = Paging::new(&state, &viewer.0, &request, query);
+    let (asked, page, with_count) = read_list(&paging)?;
+    let (page, basis) = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &asked_query);
-            let (asked, page, with_count) = read_list(&asked_query, &cursors)?;
-            list(conn, tenant, asked, page, with_count, &present, &cursors)
-        })
+        .read(viewer.0.tenant, move |conn, tenant| list(conn, tenant, asked, page, with_count, &present, &paging))
         .await?;
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::LINK, links(&request, &query, next.as_deref())));
-    Ok(response.json(answer))
+    Ok(page.answer_with(basis))
 }
 
-/// A page as its cursor has it: the run that it goes on in, and the place.
-type Place = Option<(RunId, String, SupplierId)>;
+/// The position of a row in the list: the run that the list began with, the sort key and the supplier.
+type Position = (RunId, String, SupplierId);
 
 /// A list as asked for: which scores, which part of them and in which run that began, and whether to count.
 type AskedList = (Asked, (ScorePage, Option<RunId>), bool);
 
-fn read_list(query: &Query, cursors: &Cursors) -> Result<AskedList, ApiError> {
+fn read_list(paging: &Paging) -> Result<AskedList, ApiError> {
     let known: Vec<_> = ["limit", "cursor", "sort", "count"].into_iter().chain(FILTERS).collect();
-    query.read(&known, |fields| {
+    paging.query.read(&known, |fields| {
         let asked = read_filter(fields);
-        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+        let limit = read_limit(fields);
         let sort = read_sort::<ScoreSort>(fields);
         let with_count = read_word(fields, "count", &["exact"]);
-        let after: Option<Place> = read_cursor(fields, cursors, |key, id| {
-            let (run, key) = key.split_at_checked(36)?;
-            Some((run.parse().ok()?, key.to_owned(), id.parse().ok()?))
-        });
+        let after = paging.read_cursor::<Position>(fields);
         let (sort, is_descending) = sort?;
         let (run, after) = match after? {
             Some((run, key, id)) => (Some(run), Some((key, id))),
             None => (None, None),
         };
-        let limit = limit?.map_or(USUAL_LIMIT, Whole::get);
-        let page = ScorePage { sort: Some(sort.unwrap_or(ScoreSort::SupplierCode)), is_descending, after, limit };
+        let sort = Some(sort.unwrap_or(ScoreSort::SupplierCode));
+        let page = ScorePage { sort, is_descending, after, limit: limit? };
         Some((asked?, (page, run), with_count))
     })
 }
@@ -278,11 +269,11 @@ fn list(
     conn: &mut Conn,
     tenant: TenantId,
     asked: Asked,
-    (mut page, begun): (ScorePage, Option<RunId>),
+    (page, begun): (ScorePage, Option<RunId>),
     with_count: bool,
     present: &Present,
-    cursors: &Cursors,
-) -> Result<(Value, Option<String>), ApiError> {
+    paging: &Paging,
+) -> Result<(Page<Value>, Value), ApiError> {
     // In another run the place of the cursor would be another: suppliers would be left out, or come twice.
     if let Some(run) = begun
         && score_runs::find(conn, tenant, run)?.is_none()
@@ -290,22 +281,18 @@ fn list(
         return Err(Problem::parameters(vec![Fault::new("cursor", Reason::ScoresReplaced)]).into());
     }
     let basis = Basis::find(conn, tenant, begun.or(asked.run), present)?;
-    let (run, limit) = (basis.run.id, page.limit);
-    page.limit += 1;
-    let mut rows = scores::list(conn, tenant, run, &asked.filter, &page)?;
-    let is_more = rows.len() as i64 > limit;
-    rows.truncate(limit as usize);
+    let run = basis.run.id;
+    let rows = scores::list(conn, tenant, run, &asked.filter, &page)?;
     let sort = page.sort.unwrap_or(ScoreSort::SupplierCode);
-    let place = |row: &ScoreRow| cursors.make(&format!("{run}{}", sort.key(row)), row.supplier_id.as_str());
-    let next = rows.last().filter(|_| is_more).map(place);
+    let position = |row: &ScoreRow| -> Position { (run, sort.key(row), row.supplier_id) };
+    let scores = paging.page(rows, page.limit, position).map(|row| score_json(&row));
     let count = match with_count {
         true => Some(scores::count(conn, tenant, run, &asked.filter)?),
         false => None,
     };
-    let items: Vec<Value> = rows.iter().map(score_json).collect();
-    let mut answer = json!({ "items": items, "next_cursor": next, "count": count });
+    let mut answer = json!({ "count": count });
     basis.write(&mut answer);
-    Ok((answer, next))
+    Ok((scores, answer))
 }
 
 /// Says that a supplier is not among those that a run has scored.

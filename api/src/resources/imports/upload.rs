@@ -337,7 +337,7 @@ const FILE: &str = "file";
 
 impl Form {
     const MOST_PARAMETERS: usize = 20;
-    const LONGEST_PARAMETER: usize = 8 << 10;
+    const MAX_PARAMETER_BYTES: usize = 8 << 10;
 
     async fn open(request: &HttpRequest, body: PacedBody) -> Result<Self, ApiError> {
         let failure = Failure::default();
@@ -418,11 +418,11 @@ async fn read_parameter(
     failure: &Failure,
 ) -> Result<(), ApiError> {
     let name = part.name().unwrap_or_default().to_owned();
-    let value = part.bytes(Form::LONGEST_PARAMETER).await;
+    let value = part.bytes(Form::MAX_PARAMETER_BYTES).await;
     let value = match value {
         Ok(value) => value.map_err(|error| unreadable(&error, failure))?,
         Err(_) => {
-            let reason = Reason::Value(schema::ValueError::TooLong { max: Form::LONGEST_PARAMETER });
+            let reason = Reason::Value(schema::ValueError::TooLong { max: Form::MAX_PARAMETER_BYTES });
             return Err(Problem::parameters(vec![Fault::new(name, reason)]).into());
         }
     };

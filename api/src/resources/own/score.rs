@@ -10,7 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::SupplierSelf;
 use crate::base::problem::ApiError;
 use crate::http::extract::{Preconditions, Query, answer_unless_known, language};
-use crate::http::page::Cursors;
+use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::records::IfNoneMatch;
 use crate::resources::score_runs::{HISTORY, HistoryQuery, read_runs};
@@ -91,14 +91,13 @@ pub(super) async fn get_own_score_history(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let (present, id) = (Present::of(&state, &supplier.caller), supplier.id);
-    let (path, shared) = (request.path().to_owned(), state.clone());
-    let answer = state
+    let paging = Paging::new(&state, &supplier.caller, &request, query);
+    let runs = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
+    let (page, basis) = state
         .db
         .read(supplier.caller.tenant, move |conn, tenant| {
-            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &query);
-            let runs = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
-            history_of(conn, tenant, id, runs, Redaction::Others, &cursors, &present)
+            history_of(conn, tenant, id, &runs, Redaction::Others, &paging, &present)
         })
         .await?;
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(page.answer_with(basis))
 }

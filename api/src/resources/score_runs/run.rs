@@ -71,7 +71,7 @@ pub(crate) fn run(
 ) -> Result<JobState, Interrupted> {
     let request: RunRequest = serde_json::from_str(&job.request).map_err(|error| Interrupted::Failed(error.into()))?;
     progress.set_total(STEPS);
-    let scored = Scored::new(database, tenant, &request, (job.id.of(), &job.created_by), model, progress)?;
+    let scored = Scored::new(database, tenant, &request, (RunId::of_job(job.id), &job.created_by), model, progress)?;
     database.run(ConnRole::Writer, tenant, |conn| {
         scored.store(conn, tenant, model, progress)?;
         jobs::finish(conn, tenant, job, JobState::Succeeded, "{}", Instant::now())?;
@@ -94,7 +94,7 @@ pub(crate) fn run_now(
 ) -> Result<RunRow, Interrupted> {
     let mut job = crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, request, by)?;
     let progress = Progress::default();
-    let scored = Scored::new(database, tenant, request, (job.id.of(), by), model, &progress)?;
+    let scored = Scored::new(database, tenant, request, (RunId::of_job(job.id), by), model, &progress)?;
     database.run(ConnRole::Writer, tenant, |conn| {
         scored.store(conn, tenant, model, &progress)?;
         (job.state, job.result, job.attempt_count) = (JobState::Succeeded, Some("{}".to_owned()), 1);

@@ -14,7 +14,7 @@ use super::{Basis, HistoryView, Present, ScoreDetailView, not_in_run, score_json
 use crate::base::problem::ApiError;
 use crate::http::auth::Viewer;
 use crate::http::extract::{IdPath, Preconditions, Query, answer_unless_known, language};
-use crate::http::page::Cursors;
+use crate::http::page::{Page, Paging};
 use crate::http::state::State;
 use crate::resources::score_runs::{HISTORY, HistoryQuery, RunQuery, page_of_runs, read_runs, write_run};
 
@@ -276,42 +276,42 @@ pub(super) async fn get_score_history(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let present = Present::of(&state, &viewer.0);
-    let (path, shared) = (request.path().to_owned(), state.clone());
-    let answer = state
+    let paging = Paging::new(&state, &viewer.0, &request, query);
+    let runs = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
+    let (page, basis) = state
         .db
         .read(viewer.0.tenant, move |conn, tenant| {
-            let cursors = Cursors::new(shared.keys.cursor(), tenant, &path, &query);
-            let runs = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
             let supplier = known(conn, tenant, id.0)?;
-            history_of(conn, tenant, supplier, runs, Redaction::None, &cursors, &present)
+            history_of(conn, tenant, supplier, &runs, Redaction::None, &paging, &present)
         })
         .await?;
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(page.answer_with(basis))
 }
 
-/// A page of a supplier's scores over time.
+/// A page of a supplier's scores over time, and what the answer says of the latest run.
 pub(crate) fn history_of(
     conn: &mut Conn,
     tenant: TenantId,
     supplier: SupplierId,
-    mut runs: RunList,
+    runs: &RunList,
     redaction: Redaction,
-    cursors: &Cursors,
+    paging: &Paging,
     present: &Present,
-) -> Result<Value, ApiError> {
+) -> Result<(Page<Value>, Value), ApiError> {
     let basis = Basis::find(conn, tenant, None, present)?;
-    let (runs, next) = page_of_runs(conn, tenant, &mut runs, cursors)?;
-    let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
+    let page = page_of_runs(conn, tenant, runs, paging)?;
+    let ids: Vec<_> = page.items.iter().map(|run| run.id).collect();
     let rows = scores::in_runs(conn, tenant, &ids, supplier)?;
     let items = rows.iter().filter_map(|(id, row)| {
-        let run = runs.iter().find(|run| run.id == *id)?;
+        let run = page.items.iter().find(|run| run.id == *id)?;
         let mut item = score_json(row);
         let out = item.as_object_mut()?;
         redaction.apply(out);
         write_run(run, out);
         Some(item)
     });
-    let mut answer = json!({ "items": items.collect::<Value>(), "next_cursor": next });
+    let items = items.collect();
+    let mut answer = json!({});
     basis.write(&mut answer);
-    Ok(answer)
+    Ok((page.with_items(items), answer))
 }

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, get, post};
 use schema::supplier_codes::SupplierCode;
 use schema::suppliers::{self, Supplier};
 use schema::{Instant, Record, Stored, SupplierId, SystemName};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -17,6 +17,7 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query, language};
 use crate::http::openapi;
+use crate::http::page::answer_all;
 use crate::http::state::State;
 use crate::records::{self, IfMatch, ReadQuery, References, Resource, Shown};
 
@@ -249,11 +250,10 @@ pub(super) async fn list_merged_suppliers(
         .read(viewer.0.tenant, move |conn, tenant| {
             records::current::<Supplier>(conn, tenant, id.0)?;
             let ids = suppliers::merged_into(conn, tenant, id.0, None)?;
-            let rows: Result<Vec<_>, ApiError> =
-                ids.into_iter().map(|id| records::current::<Supplier>(conn, tenant, id)).collect();
-            Ok(rows?.iter().map(|row| Shown::new(row, &References::default(), None)).collect::<Vec<_>>())
+            let mut rows = Supplier::with_ids(conn, tenant, &ids)?;
+            rows.sort_by_key(|row| row.meta.id);
+            Ok(rows.iter().map(|row| Shown::new(row, &References::default(), None)).collect::<Vec<_>>())
         })
         .await?;
-    let items: Vec<_> = rows.into_iter().map(|row| row.pick(None, lang, false)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": Value::Null, "count": items.len() })))
+    Ok(answer_all(&request, rows.into_iter().map(|row| row.pick(None, lang, false)).collect()))
 }
