@@ -1,5 +1,11 @@
-//! The service: two listeners over one data folder.
+//! The service, put together: the settings are checked, the data folder is locked, the store opened, jobs and two
+//! listeners started.
+//!
+//! How it ends is as much a part of it: a signal stops new requests and lets those in hand be answered, and a job in
+//! hand is undone, or handed over to another process. Whatever then still hangs is left to the end of the process:
+//! nothing of it was committed.
 
+mod listeners;
 mod notify;
 
 use std::fs::{self, File};
@@ -14,15 +20,12 @@ use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::{self, Duration};
 
-use actix_server::{Server, ServerHandle};
-use actix_web::App;
-use actix_web::middleware::from_fn;
+use actix_server::ServerHandle;
 use actix_web::web::Data;
-use rustls::ServerConfig;
 use schema::{ConnectionNeeds, Database, Name, Notice, Place};
 use tracing::{error, info, warn};
-use utoipa_actix_web::AppExt;
 
+use self::listeners::{Parts, affordable_connections, servers};
 use self::notify::Pulses;
 use crate::base::config::{Config, PlaceError, other_server};
 use crate::base::machine::{self, naming};
@@ -31,15 +34,11 @@ use crate::base::problem::ApiError;
 use crate::base::store::{Store, StoreError, described, make_data_folder};
 use crate::base::telemetry;
 use crate::base::text::with_causes;
-use crate::http::admin;
 use crate::http::admin::Probe;
 use crate::http::auth::keep_keys_current;
-use crate::http::compress::compress;
-use crate::http::connection::Paces;
 use crate::http::docs::{self, Docs};
-use crate::http::edge::{Edge, edge};
+use crate::http::edge::Edge;
 use crate::http::gauges::Gauges;
-use crate::http::listen::{Rules, bind, listen};
 use crate::http::operations::Allowed;
 use crate::http::peers::Peers;
 use crate::http::state::{Db, State};
@@ -47,7 +46,6 @@ use crate::http::tls::{self, TlsFault};
 use crate::queue::runner::StartError;
 use crate::queue::runner::{Runner, Tools};
 use crate::routes::document;
-use crate::routes::routes;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -454,109 +452,6 @@ fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
         Err(fs::TryLockError::WouldBlock) => Err(ServeError::InUse),
         Err(fs::TryLockError::Error(error)) => Err(StoreError::Data(naming(&path)(error)).into()),
     }
-}
-
-/// Files that are open beside connections: of the process, of each thread that serves, and of each connection to the
-/// database, with those of the jobs.
-const FILES: [u64; 3] = [24, 6, 3];
-/// How many connections to the other listener there may be, of those files.
-const ADMIN_CONNECTIONS: u32 = 16;
-/// With fewer connections nobody is served.
-const FEWEST_CONNECTIONS: u64 = 16;
-
-/// How many connections there may be: as many as wanted, or as files may be open.
-fn affordable_connections(config: &Config) -> Result<usize, ServeError> {
-    let may_be_open = machine::raise_open_files();
-    let [own, of_thread, of_database] = FILES;
-    let kept = own
-        + u64::from(ADMIN_CONNECTIONS)
-        + of_thread * (config.workers as u64 + 1)
-        + of_database * (u64::from(config.connections()) + 1);
-    let affordable = may_be_open.saturating_sub(kept);
-    if affordable < FEWEST_CONNECTIONS {
-        return Err(ServeError::OpenFiles { may_be_open, needed: kept + FEWEST_CONNECTIONS });
-    }
-    let wanted = u64::from(config.connection_limits.max_connections);
-    if affordable < wanted {
-        warn!(may_be_open, wanted, affordable, "few files may be open, so fewer connections than wanted are taken");
-    }
-    Ok(usize::try_from(wanted.min(affordable)).unwrap_or(usize::MAX))
-}
-
-type Servers = (Server, Server, [SocketAddr; 2]);
-
-/// What the two listeners serve.
-struct Parts {
-    state: Data<State>,
-    docs: Docs,
-    allowed: Allowed,
-    probe: Probe,
-    gauges: Gauges,
-    tls: Option<ServerConfig>,
-    metrics: metrics_exporter_prometheus::PrometheusHandle,
-    connection_count: usize,
-    pulses: Option<Pulses>,
-}
-
-fn servers(config: &Config, parts: Parts) -> Result<Servers, ServeError> {
-    let Parts { state, docs, allowed, probe, gauges, tls, metrics, connection_count, pulses } = parts;
-    let failed = |address: SocketAddr| move |error| ServeError::Listen(address.to_string(), error);
-    let listening = |address: SocketAddr| {
-        let bound = bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
-        bound.map_err(failed(address))
-    };
-    let ((address, listener), (admin_address, admin_listener)) =
-        (listening(config.listen)?, listening(config.admin_listen)?);
-    let addresses = [address, admin_address];
-    let per_address = config.connection_limits.max_connections_per_address;
-    // One address never has all of them.
-    let per_address = per_address.min(u32::try_from(connection_count / 2).unwrap_or(u32::MAX)).max(1);
-    let rules = Rules {
-        peers: (!config.behind_proxy).then(|| Peers::new(per_address, "connections")),
-        keep_alive: config.keep_alive(),
-        paces: Paces {
-            head: Duration::from_secs(config.connection_limits.head_seconds),
-            answer: Duration::from_secs(config.connection_limits.answer_seconds),
-            min_bytes_per_second: config.limits.min_bytes_per_second,
-        },
-    };
-
-    let main = Server::build()
-        .workers(config.workers)
-        .max_concurrent_connections(connection_count.div_ceil(config.workers))
-        .shutdown_timeout(30)
-        .disable_signals();
-    let (shared, docs, allowed) = (state.clone(), Data::new(docs), Data::new(allowed));
-    let main = listen(main, listener, tls.map(Into::into), rules.clone(), move || {
-        if let Some(pulses) = &pulses {
-            pulses.beat();
-        }
-        App::new()
-            .into_utoipa_app()
-            .app_data(state.clone())
-            .app_data(allowed.clone())
-            .configure(routes)
-            .into_app()
-            .app_data(docs.clone())
-            .configure(docs::routes)
-            .wrap(from_fn(compress))
-            .wrap(from_fn(edge))
-    })
-    .map_err(failed(config.listen))?;
-    let (probe, metrics, gauges) = (Data::new(probe), Data::new(metrics), Data::new(gauges));
-    let admin = Server::build().workers(1).disable_signals();
-    let rules = Rules { peers: Some(Peers::new(ADMIN_CONNECTIONS, "connections to the admin listener")), ..rules };
-    let admin = listen(admin, admin_listener, None, rules, move || {
-        App::new()
-            .app_data(shared.clone())
-            .app_data(metrics.clone())
-            .app_data(gauges.clone())
-            .app_data(probe.clone())
-            .configure(admin::routes)
-            .wrap(admin::headers())
-    })
-    .map_err(failed(config.admin_listen))?;
-    Ok((main.run(), admin.run(), addresses))
 }
 
 impl From<StartError> for ServeError {

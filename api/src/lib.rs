@@ -1,4 +1,23 @@
 //! The command `sonae` and the service: the only crate that knows HTTP, tokens and status codes.
+//!
+//! The rooms, from top to bottom. A room imports itself and those below it, never one above; `.ci/rooms` checks it.
+//!
+//! | room | what lives there |
+//! | --- | --- |
+//! | `cli`, `demo` | the terminal: one file a verb, and the made-up portfolio |
+//! | `app` | puts everything together: settings, store, jobs, two listeners; how the process ends |
+//! | `routes` | the contents page: one line a resource, and the document made of them |
+//! | `resources` | one noun, one place: its routes, its views, and the work that it starts |
+//! | `records` | what versioned records share: create, read, list, change, retract |
+//! | `http` | what every request passes: connections, the edge, who asks, extractors, paging, the document |
+//! | `queue` | runs jobs; knows no noun |
+//! | `providers` | what an お助け隊 operator may see and send |
+//! | `files` | what people keep in spreadsheets, read and written |
+//! | `frames` | rows and files to data frames and back: the one place that knows polars |
+//! | `base` | texts, faults, fields, problems, keys, settings, the store: imported by all |
+//!
+//! A feature is found by its noun: `suppliers` is `resources/suppliers.rs` here, `suppliers.rs` in `schema`,
+//! `tests/api/suppliers.rs`, and the tag in the document.
 
 mod app;
 mod base;

@@ -1,7 +1,21 @@
-//! What suppliers, relationships and evidence have in common: one way to create, read, list, change and take back.
+//! What suppliers, relationships and evidence have in common: one way to create, read, list, change and retract.
 //!
-//! A kind says what its fields are with [`resource!`], and how they are checked by [`Resource`]; the handlers of its
-//! own file call the functions here.
+//! A kind says what its fields are with [`resource!`], and how they are checked by [`Resource`]; `routes` makes its
+//! operations; the functions here do the work, for a request as for an import. Adding an attribute is a line in the
+//! noun's file.
+//!
+//! What must hold:
+//!
+//! - **Nothing is overwritten.** A change adds a version and closes the one before it (`superseded_at`). A supplier
+//!   that is archived and a row that its source has dropped have ended (`ended_on`); a row that never held is
+//!   retracted, with a reason.
+//! - **`known_at` asks for the past.** The versions that were current at that moment are read, with the supplier codes
+//!   as they were then. It is about what was known; `as_of`, of scores, is about the day that they are for. A
+//!   correction today of what happened last year changes what is known now of that day, and not what was known then.
+//! - **A change names the version that it changes** (`If-Match`), and is refused if there is a newer one. The same body
+//!   sent twice makes one version.
+//! - **Every fault of a body is answered at once**, and what is odd but taken is answered as a warning.
+//! - A record belongs to its source. An import finds a record again by its key within that source.
 
 mod change;
 mod list;

@@ -1,4 +1,4 @@
-//! The contents page: one line a resource, and the document that is made of them.
+//! The contents page: one line a resource, and the API document that is made of them.
 
 use actix_web::App;
 use utoipa::{Modify, OpenApi};

@@ -27,8 +27,8 @@ use crate::queue::outcome::Interrupted;
 use crate::queue::runner::Progress;
 use crate::resources::exports::file::provenance;
 use crate::resources::imports::{Format, ImportRequest, import_folder};
-use crate::resources::portfolio::overview::Overview;
 use crate::resources::portfolio::read_overview;
+use crate::resources::score_runs::overview::Overview;
 use crate::resources::score_runs::{RunRequest, run_now};
 use crate::resources::scores::{explanation, read_facts};
 

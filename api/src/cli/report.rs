@@ -7,7 +7,7 @@ use scoring::{CAVEATS, Explainer, Explanation, Lang, Scores, Summary, Yen, name,
 
 use crate::base::text::printable;
 use crate::frames::{FrameResult, Provenance, Results};
-use crate::resources::portfolio::overview::{self, Overview, share};
+use crate::resources::score_runs::overview::{self, Overview, share};
 
 /// How many suppliers each table of the report shows.
 const SHOWN: usize = 10;

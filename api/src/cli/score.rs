@@ -14,7 +14,7 @@ use crate::base::text::{self, with_causes};
 use crate::files::folder;
 use crate::frames::{self, Provenance, Results};
 use crate::resources::exports::xlsx;
-use crate::resources::portfolio::overview::Overview;
+use crate::resources::score_runs::overview::Overview;
 
 /// Score a folder of CSV files
 ///

@@ -11,7 +11,19 @@ use schema::{
     SystemName, TenantId,
 };
 
-use crate::base::fields::Suppliers;
+use crate::base::fields::{CORPORATE_NUMBER, Field, Suppliers};
+
+/// The 法人番号 that a provider may name a supplier by.
+pub(crate) const CORPORATE_NUMBER_FIELD: Field = Field::of::<Supplier, _>(
+    |row| &row.corporate_number,
+    CORPORATE_NUMBER,
+    (
+        "法人番号",
+        "取引先の13桁の法人番号。取引先コードがないときに書く",
+        "The 法人番号 of the supplier: 13 digits; where there is no code",
+        "7010401022916",
+    ),
+);
 
 /// The suppliers that a provider may send evidence for, as its assignments in force have it: by the buyer's own codes, by
 /// those that the buyer gave the provider (further codes whose system is the provider's name), and by 法人番号.

@@ -1,4 +1,19 @@
 //! Imports: files in, records and a report of every row out.
+//!
+//! The way of a file: `upload` stores its bytes as they come, and `sniff` and `text` tell what it is before it is
+//! taken; a job is queued. `run` copies the bytes to a file without a name and opens it as tables: `csv`, `ndjson`, or
+//! `xlsx`, which unpacks each sheet into rows. `table` matches headings with the fields of a kind, `engine` reads,
+//! compares and writes batches of rows, `report` keeps what is said of each.
+//!
+//! What must hold:
+//!
+//! - **All or nothing**, unless the file's sender asks that valid rows be taken: rows, findings and the end of the job
+//!   are one transaction.
+//! - **Nothing is changed silently.** A cell that a spreadsheet has made something else of is a fault; a column that is
+//!   not read is named.
+//! - **A trial (`dry_run`) says what the import would do**, row by row, and keeps nothing.
+//! - Memory, disk and time are bounded by the limits of [`crate::base::config::Limits`], however a workbook is packed.
+//! - A row is counted and located as its sender sees it: the sheet and the line of the file.
 
 mod csv;
 mod engine;

@@ -1,7 +1,5 @@
 //! The portfolio at a glance: grades, losses and SC3's indicators, now and over time.
 
-pub(crate) mod overview;
-
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -22,7 +20,7 @@ use crate::http::extract::{Preconditions, Query, answer_unless_known, language};
 use crate::http::openapi::{Shape, array, choice_schema, id_schema, number_schema, object, text_schema, whole_schema};
 use crate::http::page::Paging;
 use crate::http::state::State;
-use crate::resources::portfolio::overview::{Overview, Part};
+use crate::resources::score_runs::overview::{Overview, Part};
 use crate::resources::score_runs::{
     HISTORY, HistoryQuery, RunQuery, page_of_runs, read_runs, run_properties, write_run,
 };

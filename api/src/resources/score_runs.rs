@@ -1,5 +1,23 @@
-//! Score runs: the whole portfolio scored as of a day, kept as it was.
+//! Score runs: the whole portfolio scored as of a day, once asked for or automatically.
+//!
+//! How a run is made: in one transaction of a reader everything that counts is read, as known at a moment, and written
+//! as the CSV files that `sonae score` reads (`snapshot`); those files are scored by the model of the service; the
+//! results, the files and the model are stored in one transaction of a writer together with the end of the job (`run`).
+//!
+//! What must hold:
+//!
+//! - **A run is reproducible to the bit.** What it scored is kept once for all runs with the same content, named by its
+//!   SHA-256, and so is the model: scored again, they give the same numbers. `sonae score-run reproduce` does it.
+//! - `as_of` is the day that the scores are for, `known_at` the moment whose knowledge they rest on. Both are part of a
+//!   run, with the hashes of its input and its model.
+//! - A score is that of the latest run that is no trial. A run is **stale** when the data, the model or the day has
+//!   changed since it read.
+//! - An automatic run replaces those of the same day, and older ones are thinned out (`retention`); what a person has
+//!   asked for stays.
+//! - `schedule` asks for automatic runs: once data has rested after a change, when a day begins, and again after a run
+//!   that failed.
 
+pub(crate) mod overview;
 mod retention;
 mod run;
 mod schedule;

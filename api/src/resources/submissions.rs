@@ -14,8 +14,6 @@ use schema::enrollments::Enrollment;
 use schema::incidents::Incident;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(crate) use view::NUMBER;
-
 use crate::base::problem::ApiError;
 use crate::http::auth::Provider;
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query};

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::xlsx::{self, Conditions};
 use crate::files::guard::guarded;
 use crate::frames::{Cell, FrameError, Provenance, ScoreParquet};
-use crate::resources::portfolio::overview::Overview;
+use crate::resources::score_runs::overview::Overview;
 use crate::resources::scores::score_json;
 
 /// A format of scores.

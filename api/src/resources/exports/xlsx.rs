@@ -10,7 +10,7 @@ use scoring::{Explanation, Lang};
 
 use crate::base::text::Text;
 use crate::frames::{Cell, Provenance};
-use crate::resources::portfolio::overview::Overview;
+use crate::resources::score_runs::overview::Overview;
 use sheets::{Book, FIRST_ROW};
 
 /// A sheet holds 1,048,576 rows; two are headings.

@@ -8,8 +8,8 @@ use super::text;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Field, Kind};
 use crate::base::text::Text;
+use crate::providers::assigned::CORPORATE_NUMBER_FIELD;
 use crate::records::{Resource, of_kind};
-use crate::resources::submissions::NUMBER;
 
 /// The most columns of a table.
 pub(crate) const MAX_COLUMNS: usize = 256;
@@ -38,7 +38,7 @@ pub(crate) fn columns(kind: RecordKind) -> impl Iterator<Item = Field> {
 pub(crate) fn submitted_columns(kind: RecordKind) -> impl Iterator<Item = Field> {
     let is_optional =
         |column: Field| Field { is_required: column.is_required && column.name != "supplier_code", ..column };
-    columns(kind).map(is_optional).chain([NUMBER])
+    columns(kind).map(is_optional).chain([CORPORATE_NUMBER_FIELD])
 }
 
 /// The kind of the table that a sheet or file of this name holds.

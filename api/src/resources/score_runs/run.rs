@@ -22,7 +22,7 @@ use crate::base::text::Text;
 use crate::frames::{FrameError, Results};
 use crate::queue::outcome::Interrupted;
 use crate::queue::runner::Progress;
-use crate::resources::portfolio::overview::{Beside, Overview};
+use crate::resources::score_runs::overview::{Beside, Overview};
 
 /// What was asked for, as its job keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use schema::suppliers::{self, Supplier};
+use schema::suppliers;
 use schema::{Conn, Stored, TenantId};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
@@ -10,23 +10,12 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::Submitted;
 use crate::base::fault::Fault;
-use crate::base::fields::{CORPORATE_NUMBER, Field};
+use crate::base::fields::CORPORATE_NUMBER;
 use crate::base::problem::ApiError;
 use crate::http::extract::Documented;
 use crate::http::openapi::{self, Shape, field_schema, text_schema};
+use crate::providers::assigned::CORPORATE_NUMBER_FIELD;
 use crate::records::{CreateBody, References, Shown, View};
-
-/// The 法人番号 that a provider may name a supplier by.
-pub(crate) const NUMBER: Field = Field::of::<Supplier, _>(
-    |row| &row.corporate_number,
-    CORPORATE_NUMBER,
-    (
-        "法人番号",
-        "取引先の13桁の法人番号。取引先コードがないときに書く",
-        "The 法人番号 of the supplier: 13 digits; where there is no code",
-        "7010401022916",
-    ),
-);
 
 /// What of a record is the buyer's business.
 const HIDDEN: [&str; 3] = ["supplier_id", "superseded_at", "recorded_by"];
@@ -64,7 +53,7 @@ impl<R: Submitted> PartialSchema for SubmittedView<R> {
         View::<R>::shape()
             .without(&HIDDEN)
             .described("A record as the provider sent it last.")
-            .property(CORPORATE_NUMBER, field_schema(&NUMBER).or_null(), true)
+            .property(CORPORATE_NUMBER, field_schema(&CORPORATE_NUMBER_FIELD).or_null(), true)
             .into()
     }
 }
@@ -96,14 +85,14 @@ impl<R: Submitted> ToSchema for SubmittedList<R> {
 
 /// The body of a submission, without who sends it: that follows from the token.
 fn body<R: Submitted>() -> Shape {
-    let code = R::FIELDS.iter().find(|field| field.name == "supplier_code").unwrap_or(&NUMBER);
+    let code = R::FIELDS.iter().find(|field| field.name == "supplier_code").unwrap_or(&CORPORATE_NUMBER_FIELD);
     let text = "What is sent of a supplier: `supplier_code` or `corporate_number` names it. Fields left out are unknown; \
                 `provider_name` is always that of the token.";
     CreateBody::<R>::shape()
         .without(&["source", "supplier_code"])
         .described(text)
         .property("supplier_code", field_schema(code).or_null(), false)
-        .property(CORPORATE_NUMBER, field_schema(&NUMBER).or_null(), false)
+        .property(CORPORATE_NUMBER, field_schema(&CORPORATE_NUMBER_FIELD).or_null(), false)
 }
 
 /// The schema of the body that sends a record.

@@ -8,7 +8,7 @@ use scoring::{CAVEATS, CONTRIBUTIONS, Explanation, LOSSES, Lang, RESULTS, Result
 use super::formats::Formats;
 use super::{Conditions, Line, excel_date};
 use crate::frames::Cell;
-use crate::resources::portfolio::overview::{self, Overview, Value};
+use crate::resources::score_runs::overview::{self, Overview, Value};
 
 /// The first row below the two of headings.
 pub(super) const FIRST_ROW: RowNum = 2;
