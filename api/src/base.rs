@@ -11,6 +11,7 @@
 //! - `telemetry`: metrics and traces. A label never holds what a client chose, or a scanner could add a series with
 //!   each guess.
 
+pub(crate) mod actors;
 pub(crate) mod config;
 pub(crate) mod fault;
 pub(crate) mod fields;

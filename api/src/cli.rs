@@ -36,9 +36,10 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use schema::tenants::{self, TenantRow};
-use schema::{Clock, ConnRole, Notice, Place, Scope};
+use schema::{Access, Clock, Context, Installation, Notice, Place};
 use scoring::Lang;
 
+use crate::base::actors::COMMAND_LINE;
 use crate::base::config::{DatabaseOptions, other_server};
 use crate::base::machine::hide_new_files;
 use crate::base::store::Store;
@@ -194,9 +195,6 @@ struct DataFolder {
     database: DatabaseOptions,
 }
 
-/// Who records what comes from the command line.
-pub(crate) const COMMAND_LINE: &str = "command line";
-
 /// How long a command waits for a service that imports a large file.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How many connections a command has.
@@ -263,7 +261,7 @@ struct TenantArg {
 
 /// Finds a buyer by its name or id.
 fn find_tenant(store: &Store, wanted: &str, lang: Lang) -> Result<TenantRow, Failure> {
-    let all = store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+    let all = access(store, Installation, "sonae").read(tenants::list)?;
     let found = all.into_iter().find(|tenant| tenant.name.as_str() == wanted || tenant.id.as_str() == wanted);
     found.ok_or_else(|| {
         Failure::Usage(lang.pick(
@@ -271,6 +269,11 @@ fn find_tenant(store: &Store, wanted: &str, lang: Lang) -> Result<TenantRow, Fai
             format!("there is no buyer {wanted}; `sonae tenant list` lists them"),
         ))
     })
+}
+
+/// The rows of a buyer, or those of the installation, for a command.
+fn access<T>(store: &Store, tenant: T, command: &str) -> Access<T> {
+    store.database.access(tenant, &Context::new(COMMAND_LINE, command))
 }
 
 /// Prints what a verb says, unless nobody reads any more.

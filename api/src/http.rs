@@ -20,6 +20,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod auth;
+pub(crate) mod caller;
 pub(crate) mod compress;
 pub(crate) mod connection;
 pub(crate) mod docs;

@@ -25,8 +25,8 @@ mod view;
 
 use chrono::NaiveDate;
 use schema::{
-    Conn, CorporateNumber, ExternalId, Id, Instant, Name, Record, RecordKind, RepoError, Source, Stored, SupplierCode,
-    SupplierId, TenantId, suppliers,
+    CorporateNumber, ExternalId, Id, Instant, Name, Record, RecordKind, RepoError, Source, Stored, SupplierCode,
+    SupplierId, Tx, suppliers,
 };
 
 pub(crate) use change::{
@@ -91,7 +91,7 @@ pub(crate) trait Resource: Record {
     fn sent_by(&mut self, _provider: &Name) {}
 
     /// Makes the ids of first versions known, where others refer to them.
-    fn register(_conn: &mut Conn, _tenant: TenantId, _rows: &[Stored<Self>]) -> Result<(), RepoError> {
+    fn register(_tx: &mut Tx, _rows: &[Stored<Self>]) -> Result<(), RepoError> {
         Ok(())
     }
 
@@ -112,35 +112,30 @@ pub(crate) trait Resource: Record {
     fn references(&self) -> Vec<(&'static str, SupplierId)>;
 
     /// Says of each of some records what is odd and taken all the same: with as few queries for many as for one.
-    fn warnings(_conn: &mut Conn, _tenant: TenantId, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
+    fn warnings(_tx: &mut Tx, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
         Ok(vec![Vec::new(); rows.len()])
     }
 
     /// Says the same of what a write has changed: of each record with what it was before, once it is written.
-    fn changes(
-        _conn: &mut Conn,
-        _tenant: TenantId,
-        rows: &[(Option<&Self>, &Stored<Self>)],
-    ) -> Result<Vec<Vec<Fault>>, RepoError> {
+    fn changes(_tx: &mut Tx, rows: &[(Option<&Self>, &Stored<Self>)]) -> Result<Vec<Vec<Fault>>, RepoError> {
         Ok(vec![Vec::new(); rows.len()])
     }
 }
 
 /// Finds suppliers of a buyer in the database: all, or those that are assigned to a provider.
 pub(crate) struct StoredSuppliers<'a> {
-    conn: &'a mut Conn,
-    tenant: TenantId,
+    tx: &'a mut Tx,
     provider: Option<&'a Name>,
     failed: Option<RepoError>,
 }
 
 impl<'a> StoredSuppliers<'a> {
-    pub(crate) fn new(conn: &'a mut Conn, tenant: TenantId) -> Self {
-        Self { conn, tenant, provider: None, failed: None }
+    pub(crate) fn new(tx: &'a mut Tx) -> Self {
+        Self { tx, provider: None, failed: None }
     }
 
-    pub(crate) fn assigned_to(conn: &'a mut Conn, tenant: TenantId, provider: &'a Name) -> Self {
-        Self { conn, tenant, provider: Some(provider), failed: None }
+    pub(crate) fn assigned_to(tx: &'a mut Tx, provider: &'a Name) -> Self {
+        Self { tx, provider: Some(provider), failed: None }
     }
 
     /// Gives what was read, unless the database failed meanwhile.
@@ -159,16 +154,14 @@ impl<'a> StoredSuppliers<'a> {
 impl Suppliers for StoredSuppliers<'_> {
     fn by_code(&mut self, code: &SupplierCode) -> Option<SupplierId> {
         let found = match self.provider {
-            None => suppliers::id_of_code(self.conn, self.tenant, code.as_str(), None),
-            Some(provider) => {
-                Assigned::with_code(self.conn, self.tenant, provider, code).map(|mut assigned| assigned.by_code(code))
-            }
+            None => suppliers::id_of_code(self.tx, code.as_str(), None),
+            Some(provider) => Assigned::with_code(self.tx, provider, code).map(|mut assigned| assigned.by_code(code)),
         };
         self.keep(found)
     }
 
     fn family(&mut self, id: SupplierId) -> Vec<SupplierId> {
-        let merged = suppliers::merged_into(self.conn, self.tenant, id, None);
+        let merged = suppliers::merged_into(self.tx, id, None);
         let mut family = self.keep(merged);
         family.push(id);
         family
@@ -180,8 +173,7 @@ impl Suppliers for StoredSuppliers<'_> {
 
     fn by_number(&mut self, number: &CorporateNumber) -> Option<SupplierId> {
         let provider = self.provider?;
-        let found = Assigned::with_number(self.conn, self.tenant, provider, number)
-            .map(|mut assigned| assigned.by_number(number));
+        let found = Assigned::with_number(self.tx, provider, number).map(|mut assigned| assigned.by_number(number));
         self.keep(found)
     }
 }
@@ -194,14 +186,9 @@ pub(crate) fn read_origin<R: Resource>(fields: &mut Fields<'_>) -> Option<(Sourc
 }
 
 /// A record with the supplier codes that it refers to, as they are or were at a moment, ready to be shown.
-pub(crate) fn show<R: Resource>(
-    conn: &mut Conn,
-    tenant: TenantId,
-    stored: &Stored<R>,
-    known_at: Option<Instant>,
-) -> Result<Shown, ApiError> {
-    let mut warnings = R::warnings(conn, tenant, &[stored])?.into_iter().flatten().collect::<Vec<_>>();
-    let references = suppliers::references(conn, tenant, stored.attributes.suppliers(), known_at)?;
+pub(crate) fn show<R: Resource>(tx: &mut Tx, stored: &Stored<R>, known_at: Option<Instant>) -> Result<Shown, ApiError> {
+    let mut warnings = R::warnings(tx, &[stored])?.into_iter().flatten().collect::<Vec<_>>();
+    let references = suppliers::references(tx, stored.attributes.suppliers(), known_at)?;
     let is_archived = |id: &SupplierId| references.get(id).is_some_and(|known| known.is_archived);
     let archived = stored.attributes.references().into_iter().filter(|(_, id)| is_archived(id));
     warnings.extend(archived.map(|(name, _)| Fault::new(name, Reason::SupplierArchived)));
@@ -210,18 +197,17 @@ pub(crate) fn show<R: Resource>(
 
 /// The same of a record that was just written, with what the change makes odd.
 pub(crate) fn show_written<R: Resource>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     before: Option<&R>,
     stored: &Stored<R>,
 ) -> Result<Shown, ApiError> {
-    let changes = R::changes(conn, tenant, &[(before, stored)])?.into_iter().flatten();
-    Ok(show(conn, tenant, stored, None)?.with(changes))
+    let changes = R::changes(tx, &[(before, stored)])?.into_iter().flatten();
+    Ok(show(tx, stored, None)?.with(changes))
 }
 
 /// Finds the current version, or says that there is none.
-pub(crate) fn current<R: Resource>(conn: &mut Conn, tenant: TenantId, id: Id<R>) -> Result<Stored<R>, ApiError> {
-    R::find(conn, tenant, id, None)?.ok_or_else(|| crate::base::problem::ProblemKind::NotFound.into())
+pub(crate) fn current<R: Resource>(tx: &mut Tx, id: Id<R>) -> Result<Stored<R>, ApiError> {
+    R::find(tx, id, None)?.ok_or_else(|| crate::base::problem::ProblemKind::NotFound.into())
 }
 
 /// Says what the fields of a kind are, and how they are read and written.

@@ -1,15 +1,14 @@
-//! A connection, and the transactions over it.
+//! A connection, and how a transaction on it begins and ends.
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 
-use crate::TenantId;
 use crate::error::RepoError;
 use crate::postgres::{self, Turn, TurnRow};
+use crate::scope::Scope;
 
 /// A connection to one of the databases that Sonae runs on.
-#[expect(missing_debug_implementations, reason = "diesel's connections have none")]
-pub enum Conn {
+pub(crate) enum Conn {
     /// The embedded database.
     Sqlite(SqliteConnection),
     /// A server, with what is known of the transaction.
@@ -19,7 +18,7 @@ pub enum Conn {
 /// Writes a query once for every database: expands it in each arm.
 macro_rules! each_backend {
     ($conn:expr, $c:ident => $query:expr) => {
-        match $conn {
+        match &mut *$conn {
             $crate::conn::Conn::Sqlite($c) => $query,
             $crate::conn::Conn::Postgres($c, _) => $query,
         }
@@ -30,7 +29,7 @@ pub(crate) use each_backend;
 /// Gives each row of a query to `with`, as they come: no database hands all of them over first.
 macro_rules! each_row {
     ($conn:expr, $query:expr, $with:expr) => {
-        match $conn {
+        match &mut *$conn {
             $crate::conn::Conn::Sqlite(c) => {
                 let rows = $query.load_iter::<_, diesel::connection::DefaultLoadingMode>(c);
                 for row in rows.map_err($crate::RepoError::from)? {
@@ -48,38 +47,12 @@ macro_rules! each_row {
 }
 pub(crate) use each_row;
 
-/// What a transaction is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Reads, all from one state of the database.
-    Reader,
-    /// Writes, with no other writer of the same buyer beside it: what it has read does not change before it ends.
-    Writer,
-    /// Writes jobs and what belongs to them. Where the database allows it, it does not wait for a writer that works long.
-    Queue,
-}
-
-/// Whose rows a transaction reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Those of one buyer, and what all buyers share.
-    Tenant(TenantId),
-    /// The list of buyers, the queue of jobs and what all buyers share: nothing that a buyer has registered.
-    Installation,
-}
-
 /// How many transactions have begun within each other; an error where the connection is lost.
 fn depth<C>(conn: &mut C) -> QueryResult<Option<std::num::NonZeroU32>>
 where
     C: diesel::Connection<TransactionManager = AnsiTransactionManager>,
 {
     AnsiTransactionManager::transaction_manager_status_mut(conn).transaction_depth()
-}
-
-impl From<TenantId> for Scope {
-    fn from(tenant: TenantId) -> Self {
-        Self::Tenant(tenant)
-    }
 }
 
 impl Conn {
@@ -115,11 +88,6 @@ impl Conn {
         }
     }
 
-    /// Ends a transaction that has done nothing. Where that fails, the pool throws the connection away.
-    pub(crate) fn abandon(&mut self) {
-        each_backend!(self, c => drop(AnsiTransactionManager::rollback_transaction(c)));
-    }
-
     /// Asks whether the connection leads to the session that it prepared, for statements outside of any transaction.
     pub(crate) fn expect_own_session(&mut self) -> Result<(), RepoError> {
         match self {
@@ -146,57 +114,48 @@ impl Conn {
         each_backend!(self, c => depth(c).is_ok_and(|depth| depth.is_some()))
     }
 
-    /// Runs `work` in the transaction that was begun, which is kept if it succeeds and undone if it does not.
-    pub(crate) fn finish<T, E: From<RepoError>>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let outcome = work(self);
-        match &outcome {
-            Ok(_) => {
-                each_backend!(self, c => AnsiTransactionManager::commit_transaction(c)).map_err(RepoError::from)?;
-            }
-            // Where undoing fails the connection is lost, and with it what was not kept; the cause is what matters.
-            Err(_) => each_backend!(self, c => drop(AnsiTransactionManager::rollback_transaction(c))),
-        }
-        outcome
+    /// Ends the transaction, and keeps what it has written.
+    pub(crate) fn commit(&mut self) -> Result<(), RepoError> {
+        Ok(each_backend!(self, c => AnsiTransactionManager::commit_transaction(c))?)
     }
 
-    /// Undoes what `work` has written, whatever it gives.
-    ///
-    /// # Errors
-    /// Those of `work` and of the database.
-    pub fn rehearse<T, E: From<RepoError>>(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<(T, bool), E>,
-    ) -> Result<T, E> {
-        each_backend!(self, c => AnsiTransactionManager::begin_transaction(c)).map_err(RepoError::from)?;
-        let outcome = work(self);
-        let keep = matches!(outcome, Ok((_, true)));
-        let ended = each_backend!(self, c => if keep {
+    /// Ends the transaction, and undoes what it has written. Where that fails the connection is lost, and with it what was
+    /// not committed; the pool throws it away.
+    pub(crate) fn roll_back(&mut self) {
+        each_backend!(self, c => drop(AnsiTransactionManager::rollback_transaction(c)));
+    }
+
+    /// Begins a savepoint within the transaction.
+    pub(crate) fn set_savepoint(&mut self) -> Result<(), RepoError> {
+        Ok(each_backend!(self, c => AnsiTransactionManager::begin_transaction(c))?)
+    }
+
+    /// Ends the savepoint, and keeps or undoes what was written since.
+    pub(crate) fn end_savepoint(&mut self, is_kept: bool) -> Result<(), RepoError> {
+        Ok(each_backend!(self, c => if is_kept {
             AnsiTransactionManager::commit_transaction(c)
         } else {
             AnsiTransactionManager::rollback_transaction(c)
-        });
-        let (value, _) = outcome?;
-        ended.map_err(RepoError::from)?;
-        Ok(value)
+        })?)
     }
 
     /// Turns to the rows of another scope, within the transaction.
     pub(crate) fn turn_to(&mut self, scope: impl Into<Scope>) -> Result<(), RepoError> {
         match self {
-            // The embedded database has one wall, the filters of the queries.
+            // The embedded database has the filters of the queries alone.
             Self::Sqlite(_) => Ok(()),
             Self::Postgres(c, session) => Ok(c.batch_execute(&session.turn_to(scope.into()))?),
         }
     }
 
-    /// Notes that the transaction has added rows to a table.
-    pub(crate) fn has_grown(&mut self, table: &'static str, rows: usize) -> Result<(), RepoError> {
+    /// Notes that the transaction has added rows to a table, and has a server analyze the table where its figures are far
+    /// from that.
+    pub(crate) fn analyze_grown(&mut self, table: &'static str, rows: usize) -> Result<(), RepoError> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(c, session) => session.grow(table, rows).map_or(Ok(()), |sql| Ok(c.batch_execute(&sql)?)),
+            Self::Postgres(c, session) => {
+                session.note_growth(table, rows).map_or(Ok(()), |sql| Ok(c.batch_execute(&sql)?))
+            }
         }
     }
 }

@@ -3,25 +3,25 @@
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend};
+use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::{data_states, settings};
-use crate::{Instant, TenantId};
+use crate::{Instant, TenantId, Tx};
 
 /// Notes that what scores rest on has changed, in the transaction that changes it.
 ///
 /// # Errors
 /// Those of the database, as for all that follow.
-pub(crate) fn touch(conn: &mut Conn, tenant: TenantId, at: Instant) -> Result<(), RepoError> {
+pub(crate) fn touch(tx: &mut Tx, at: Instant) -> Result<(), RepoError> {
     let first = (
-        data_states::tenant_id.eq(tenant),
+        data_states::tenant_id.eq(tx.tenant),
         data_states::data_version.eq(1),
         data_states::changed_at.eq(at),
         data_states::asked_version.eq(None::<i64>),
         data_states::asked_for_on.eq(None::<NaiveDate>),
     );
     let next = (data_states::data_version.eq(data_states::data_version + 1), data_states::changed_at.eq(at));
-    each_backend!(conn, c => diesel::insert_into(data_states::table)
+    each_backend!(tx.conn, c => diesel::insert_into(data_states::table)
         .values(first)
         .on_conflict(data_states::tenant_id)
         .do_update()
@@ -34,9 +34,9 @@ pub(crate) fn touch(conn: &mut Conn, tenant: TenantId, at: Instant) -> Result<()
 ///
 /// # Errors
 /// Those of the database.
-pub fn version(conn: &mut Conn, tenant: TenantId) -> Result<i64, RepoError> {
-    let found: Option<i64> = each_backend!(conn, c => data_states::table
-        .find(tenant)
+pub fn version(tx: &mut Tx) -> Result<i64, RepoError> {
+    let found: Option<i64> = each_backend!(tx.conn, c => data_states::table
+        .find(tx.tenant)
         .select(data_states::data_version)
         .first(c)
         .optional())?;
@@ -62,10 +62,10 @@ pub struct DataState {
 ///
 /// # Errors
 /// Those of the database.
-pub fn scored_automatically(conn: &mut Conn, tenant: TenantId) -> Result<Option<DataState>, RepoError> {
-    Ok(each_backend!(conn, c => data_states::table
+pub fn scored_automatically(tx: &mut Tx) -> Result<Option<DataState>, RepoError> {
+    Ok(each_backend!(tx.conn, c => data_states::table
         .left_join(settings::table.on(settings::tenant_id.eq(data_states::tenant_id)))
-        .filter(data_states::tenant_id.eq(tenant))
+        .filter(data_states::tenant_id.eq(tx.tenant))
         .filter(settings::scores_automatically.nullable().eq(true).or(settings::tenant_id.nullable().is_null()))
         .select((
             data_states::tenant_id,
@@ -82,8 +82,8 @@ pub fn scored_automatically(conn: &mut Conn, tenant: TenantId) -> Result<Option<
 ///
 /// # Errors
 /// Those of the database.
-pub fn note_asked(conn: &mut Conn, tenant: TenantId, version: i64, day: NaiveDate) -> Result<(), RepoError> {
+pub fn note_asked(tx: &mut Tx, version: i64, day: NaiveDate) -> Result<(), RepoError> {
     let asked = (data_states::asked_version.eq(version), data_states::asked_for_on.eq(day));
-    each_backend!(conn, c => diesel::update(data_states::table.find(tenant)).set(asked).execute(c))?;
+    each_backend!(tx.conn, c => diesel::update(data_states::table.find(tx.tenant)).set(asked).execute(c))?;
     Ok(())
 }

@@ -12,13 +12,15 @@ use diesel::r2d2::event::{CheckinEvent, CheckoutEvent, TimeoutEvent};
 use diesel::r2d2::{HandleEvent, ManageConnection, Pool, PooledConnection};
 use tracing::error;
 
-use crate::conn::{Conn, Role, Scope, each_backend};
+use crate::conn::{Conn, each_backend};
 use crate::error::{RepoError, with_causes};
 use crate::migrate::Pending;
 use crate::postgres::{Beginning, ConnectionNeeds, Process, Session, Turn, TurnRow};
 use crate::replica::{Lent, PlaceOnReplica, Replica};
+use crate::scope::{Scope, TxRole};
 use crate::server_url::ServerUrl;
 use crate::turns::{self, Turns};
+use crate::tx::{Access, Context};
 use crate::waits::{self, Waits};
 use crate::{Clock, TenantId, dialect, migrate, postgres, sqlite};
 
@@ -109,14 +111,16 @@ impl HandleEvent for Moves {
 type Pooled = PooledConnection<Manager>;
 
 /// A transaction that has begun, with all that is given back when it is over.
-struct Begun {
-    // Dropped in this order: whoever has the next turn finds the transaction ended.
-    conn: Held,
-    _turn: Option<turns::Held>,
+pub(crate) struct Begun {
+    pub(crate) conn: Held,
+    pub(crate) turn: Option<turns::Held>,
 }
 
+/// A connection that goes back to where it came from.
+pub(crate) struct Held(Source);
+
 /// A connection to a replica, or one of a pool.
-enum Held {
+enum Source {
     Pool(Pooled),
     Replica(Lent),
 }
@@ -125,18 +129,18 @@ impl Deref for Held {
     type Target = Conn;
 
     fn deref(&self) -> &Conn {
-        match self {
-            Self::Pool(conn) => conn,
-            Self::Replica(conn) => conn,
+        match &self.0 {
+            Source::Pool(conn) => conn,
+            Source::Replica(conn) => conn,
         }
     }
 }
 
 impl DerefMut for Held {
     fn deref_mut(&mut self) -> &mut Conn {
-        match self {
-            Self::Pool(conn) => conn,
-            Self::Replica(conn) => conn,
+        match &mut self.0 {
+            Source::Pool(conn) => conn,
+            Source::Replica(conn) => conn,
         }
     }
 }
@@ -225,14 +229,17 @@ impl Database {
         let backend = match place {
             Place::Folder(folder) => {
                 let path = folder.join("sonae.db");
-                let mut first = sqlite::connect(&path, Role::Writer, patience)?;
+                let mut first = sqlite::connect(&path, TxRole::Writer, patience)?;
                 sqlite::refuse_old(&mut first)?;
                 migrate::sqlite(&mut first, pending)?;
                 let pool = |role, size| {
                     let manager = Manager::Sqlite { path: path.clone(), role, patience };
                     pool(size, patience + CHECKOUT_MARGIN).build(manager).map_err(RepoError::from)
                 };
-                Backend::Sqlite { writer: Some(pool(Role::Writer, 1)?), readers: pool(Role::Reader, connection_count)? }
+                Backend::Sqlite {
+                    writer: Some(pool(TxRole::Writer, 1)?),
+                    readers: pool(TxRole::Reader, connection_count)?,
+                }
             }
             Place::Server { url, replica } => {
                 // Tried against each other before anything else is said.
@@ -382,49 +389,31 @@ impl Database {
         }
     }
 
-    /// Runs `work` in a transaction that is kept if it succeeds and undone if it does not.
-    ///
-    /// # Errors
-    /// Those of `work`, and [`RepoError`] where there is no connection.
-    pub fn run<T, E: From<RepoError>>(
-        &self,
-        role: Role,
-        scope: impl Into<Scope>,
-        work: impl FnOnce(&mut Conn) -> Result<T, E>,
-    ) -> Result<T, E> {
-        self.run_watched(&Watch::default(), role, scope, work)
+    /// The rows of a buyer, or those of the installation, for whoever acts.
+    pub fn access<T>(&self, tenant: T, context: &Context) -> Access<T> {
+        Access::new(self.clone(), tenant, context.clone())
     }
 
-    /// The same, for whoever waits on another thread and asks the watch meanwhile.
-    ///
-    /// # Errors
-    /// The same.
-    pub fn run_watched<T, E: From<RepoError>>(
-        &self,
-        watch: &Watch,
-        role: Role,
-        scope: impl Into<Scope>,
-        work: impl FnOnce(&mut Conn) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let mut begun = self.begin(role, scope.into())?;
-        if let Held::Replica(lent) = &begun.conn {
+    pub(crate) fn begin(&self, role: TxRole, scope: Scope, watch: &Watch) -> Result<Begun, RepoError> {
+        let begun = self.begin_unwatched(role, scope)?;
+        if let Source::Replica(lent) = &begun.conn.0 {
             // A watch watches over one transaction.
             let _ = watch.0.set(lent.place());
         }
-        begun.conn.finish(work)
+        Ok(begun)
     }
 
-    fn begin(&self, role: Role, scope: Scope) -> Result<Begun, RepoError> {
+    fn begin_unwatched(&self, role: TxRole, scope: Scope) -> Result<Begun, RepoError> {
         match &self.backend {
             Backend::Sqlite { readers, writer } => {
-                let pool = if role == Role::Reader { readers } else { written(writer)? };
+                let pool = if role == TxRole::Reader { readers } else { written(writer)? };
                 let mut conn = pool.get()?;
                 conn.begin(scope, &sqlite::begin(role)).inspect_err(|error| {
                     if matches!(error, RepoError::Busy(_)) {
                         Waits::note_busy();
                     }
                 })?;
-                Ok(Begun { conn: Held::Pool(conn), _turn: None })
+                Ok(Begun { conn: Held(Source::Pool(conn)), turn: None })
             }
             Backend::Postgres { primary, replica, roles, turns } => {
                 let beginning = postgres::begin(role, scope, roles, self.limits);
@@ -432,12 +421,12 @@ impl Database {
                     return primary.begin_in_turn((role, scope), row, &beginning, turns, self.limits.patience);
                 }
                 let conn = match (replica, role, scope) {
-                    (Some(replica), Role::Reader, Scope::Tenant(tenant)) => {
+                    (Some(replica), TxRole::Reader, Scope::Tenant(tenant)) => {
                         primary.begin_or_on_replica(replica, &beginning, tenant)?
                     }
-                    _ => Held::Pool(primary.begin(scope, &beginning)?),
+                    _ => Held(Source::Pool(primary.begin(scope, &beginning)?)),
                 };
-                Ok(Begun { conn, _turn: None })
+                Ok(Begun { conn, turn: None })
             }
         }
     }
@@ -475,7 +464,7 @@ impl Server {
     /// Begins a transaction of a writer, after those that came before.
     fn begin_in_turn(
         &self,
-        (role, scope): (Role, Scope),
+        (role, scope): (TxRole, Scope),
         row: TurnRow,
         beginning: &Beginning,
         turns: &Turns,
@@ -488,10 +477,13 @@ impl Server {
         loop {
             let mut conn = self.begin(scope, beginning)?;
             match conn.take_turn(row)? {
-                Turn::Taken => return Ok(Begun { conn: Held::Pool(conn), _turn: Some(turn) }),
-                Turn::Missing => conn.finish(|conn| conn.make_turn(row))?,
+                Turn::Taken => return Ok(Begun { conn: Held(Source::Pool(conn)), turn: Some(turn) }),
+                Turn::Missing => {
+                    conn.make_turn(row).inspect_err(|_| conn.roll_back())?;
+                    conn.commit()?;
+                }
                 Turn::Held => {
-                    conn.abandon();
+                    conn.roll_back();
                     drop(conn);
                     if Instant::now() + pause >= until {
                         return Err(late());
@@ -549,17 +541,17 @@ impl Server {
         let begun = replica.begin(beginning, tenant);
         // Later than the one there: it sees all that was written before anybody asked for a transaction.
         let mut primary = self.begin(tenant.into(), beginning)?;
-        let Some((lent, there)) = begun else { return Ok(Held::Pool(primary)) };
+        let Some((lent, there)) = begun else { return Ok(Held(Source::Pool(primary))) };
         let here = write_counts(&mut primary, tenant);
         let is_current = here.is_ok_and(|here| there.iter().zip(here).all(|(there, here)| *there >= here));
         replica.count(is_current);
         if !is_current {
             lent.give_back();
-            return Ok(Held::Pool(primary));
+            return Ok(Held(Source::Pool(primary)));
         }
         // It has read nothing that matters; where ending it fails, the pool throws the connection away.
-        drop(primary.finish(|_| Ok::<_, RepoError>(())));
-        Ok(Held::Replica(lent))
+        drop(primary.commit());
+        Ok(Held(Source::Replica(lent)))
     }
 }
 
@@ -592,7 +584,7 @@ fn pool(size: u32, timeout: Duration) -> diesel::r2d2::Builder<Manager> {
 /// Makes connections for a pool.
 #[derive(Debug)]
 enum Manager {
-    Sqlite { path: PathBuf, role: Role, patience: Duration },
+    Sqlite { path: PathBuf, role: TxRole, patience: Duration },
     ReadOnly { path: PathBuf, patience: Duration },
     Postgres { url: ServerUrl, process: Process, roles: postgres::Roles, health: Arc<Health> },
 }

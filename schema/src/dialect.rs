@@ -4,8 +4,9 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Nullable, Text};
 
-use crate::conn::{Conn, Scope};
+use crate::conn::Conn;
 use crate::error::RepoError;
+use crate::scope::Scope;
 use crate::{Instant, JobId, TenantId, postgres};
 
 /// A job that was taken from the queue.

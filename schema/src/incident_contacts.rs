@@ -3,10 +3,10 @@
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend};
+use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::incident_contacts;
-use crate::{Instant, MailAddress, Name, PhoneNumber, SupplierId, TenantId};
+use crate::{Instant, MailAddress, Name, PhoneNumber, SupplierId, Tx};
 
 /// The incident contact of a supplier.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -26,9 +26,9 @@ pub struct IncidentContact {
 ///
 /// # Errors
 /// Those of the database.
-pub fn find(conn: &mut Conn, tenant: TenantId, supplier: SupplierId) -> Result<Option<IncidentContact>, RepoError> {
-    Ok(each_backend!(conn, c => incident_contacts::table
-        .find((tenant, supplier))
+pub fn find(tx: &mut Tx, supplier: SupplierId) -> Result<Option<IncidentContact>, RepoError> {
+    Ok(each_backend!(tx.conn, c => incident_contacts::table
+        .find((tx.tenant, supplier))
         .select(IncidentContact::as_select())
         .first(c)
         .optional())?)
@@ -38,14 +38,9 @@ pub fn find(conn: &mut Conn, tenant: TenantId, supplier: SupplierId) -> Result<O
 ///
 /// # Errors
 /// Those of the database.
-pub fn put(
-    conn: &mut Conn,
-    tenant: TenantId,
-    supplier: SupplierId,
-    contact: &IncidentContact,
-) -> Result<(), RepoError> {
-    let key = (incident_contacts::tenant_id.eq(tenant), incident_contacts::supplier_id.eq(supplier));
-    each_backend!(conn, c => diesel::insert_into(incident_contacts::table)
+pub fn put(tx: &mut Tx, supplier: SupplierId, contact: &IncidentContact) -> Result<(), RepoError> {
+    let key = (incident_contacts::tenant_id.eq(tx.tenant), incident_contacts::supplier_id.eq(supplier));
+    each_backend!(tx.conn, c => diesel::insert_into(incident_contacts::table)
         .values((key, contact))
         .on_conflict((incident_contacts::tenant_id, incident_contacts::supplier_id))
         .do_update()
@@ -58,7 +53,7 @@ pub fn put(
 ///
 /// # Errors
 /// Those of the database.
-pub fn erase(conn: &mut Conn, tenant: TenantId, supplier: SupplierId) -> Result<bool, RepoError> {
-    let contact = incident_contacts::table.find((tenant, supplier));
-    Ok(each_backend!(conn, c => diesel::delete(contact).execute(c))? > 0)
+pub fn erase(tx: &mut Tx, supplier: SupplierId) -> Result<bool, RepoError> {
+    let contact = incident_contacts::table.find((tx.tenant, supplier));
+    Ok(each_backend!(tx.conn, c => diesel::delete(contact).execute(c))? > 0)
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend};
+use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::record::BATCH;
 use crate::tables::{export_chunks, import_findings, job_queue, jobs, upload_chunks};
-use crate::{Instant, JobId, JobKind, JobState, TenantId, dialect, migrate};
+use crate::{Instant, JobId, JobKind, JobState, OperatorTx, TenantId, Tx, dialect, migrate};
 
 /// A job.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -85,17 +85,17 @@ pub struct Finding {
 ///
 /// # Errors
 /// Those of the database.
-pub fn insert(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), RepoError> {
-    let values = (jobs::tenant_id.eq(tenant), job);
-    each_backend!(&mut *conn, c => diesel::insert_into(jobs::table).values(values).execute(c))?;
+pub fn insert(tx: &mut Tx, job: &JobRow) -> Result<(), RepoError> {
+    let values = (jobs::tenant_id.eq(tx.tenant), job);
+    each_backend!(tx.conn, c => diesel::insert_into(jobs::table).values(values).execute(c))?;
     if job.state == JobState::Queued {
         let place = (
-            job_queue::tenant_id.eq(tenant),
+            job_queue::tenant_id.eq(tx.tenant),
             job_queue::id.eq(job.id),
             job_queue::state.eq(JobState::Queued),
             job_queue::kind.eq(job.kind),
         );
-        each_backend!(conn, c => diesel::insert_into(job_queue::table).values(place).execute(c))?;
+        each_backend!(tx.conn, c => diesel::insert_into(job_queue::table).values(place).execute(c))?;
     }
     Ok(())
 }
@@ -104,23 +104,17 @@ pub fn insert(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), Rep
 ///
 /// # Errors
 /// Those of the database.
-pub fn find(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<Option<JobRow>, RepoError> {
-    Ok(each_backend!(conn, c => jobs::table.find((tenant, id)).select(JobRow::as_select()).first(c).optional())?)
+pub fn find(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => jobs::table.find((tx.tenant, id)).select(JobRow::as_select()).first(c).optional())?)
 }
 
 /// Lists jobs, latest first, before one.
 ///
 /// # Errors
 /// Those of the database.
-pub fn list(
-    conn: &mut Conn,
-    tenant: TenantId,
-    state: Option<JobState>,
-    before: Option<JobId>,
-    limit: i64,
-) -> Result<Vec<JobRow>, RepoError> {
-    Ok(each_backend!(conn, c => {
-        let mut query = jobs::table.filter(jobs::tenant_id.eq(tenant)).into_boxed();
+pub fn list(tx: &mut Tx, state: Option<JobState>, before: Option<JobId>, limit: i64) -> Result<Vec<JobRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => {
+        let mut query = jobs::table.filter(jobs::tenant_id.eq(tx.tenant)).into_boxed();
         if let Some(state) = state {
             query = query.filter(jobs::state.eq(state));
         }
@@ -135,9 +129,9 @@ pub fn list(
 ///
 /// # Errors
 /// Those of the database.
-pub fn count_open(conn: &mut Conn, tenant: TenantId) -> Result<i64, RepoError> {
-    let open = job_queue::table.filter(job_queue::tenant_id.eq(tenant));
-    Ok(each_backend!(conn, c => open.count().get_result(c))?)
+pub fn count_open(tx: &mut Tx) -> Result<i64, RepoError> {
+    let open = job_queue::table.filter(job_queue::tenant_id.eq(tx.tenant));
+    Ok(each_backend!(tx.conn, c => open.count().get_result(c))?)
 }
 
 /// Jobs of one kind and state.
@@ -153,13 +147,13 @@ pub struct Figures {
     pub oldest_age: Duration,
 }
 
-/// Counts the jobs of all buyers that have not ended; in a transaction of the installation.
+/// Counts the jobs of all buyers that have not ended.
 ///
 /// # Errors
 /// Those of the database.
-pub fn figures(conn: &mut Conn) -> Result<Vec<Figures>, RepoError> {
+pub fn figures(tx: &mut OperatorTx) -> Result<Vec<Figures>, RepoError> {
     use diesel::dsl::{count_star, min};
-    let rows: Vec<(Option<JobKind>, JobState, i64, Option<JobId>)> = each_backend!(conn, c => job_queue::table
+    let rows: Vec<(Option<JobKind>, JobState, i64, Option<JobId>)> = each_backend!(tx.conn, c => job_queue::table
         .group_by((job_queue::kind, job_queue::state))
         .select((job_queue::kind, job_queue::state, count_star(), min(job_queue::id)))
         .load(c))?;
@@ -175,11 +169,11 @@ pub fn figures(conn: &mut Conn) -> Result<Vec<Figures>, RepoError> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn has_open(conn: &mut Conn, tenant: TenantId, kind: JobKind) -> Result<bool, RepoError> {
+pub fn has_open(tx: &mut Tx, kind: JobKind) -> Result<bool, RepoError> {
     let open = job_queue::table
         .inner_join(jobs::table.on(jobs::tenant_id.eq(job_queue::tenant_id).and(jobs::id.eq(job_queue::id))))
-        .filter(job_queue::tenant_id.eq(tenant).and(jobs::kind.eq(kind)));
-    Ok(each_backend!(conn, c => diesel::select(diesel::dsl::exists(open)).get_result(c))?)
+        .filter(job_queue::tenant_id.eq(tx.tenant).and(jobs::kind.eq(kind)));
+    Ok(each_backend!(tx.conn, c => diesel::select(diesel::dsl::exists(open)).get_result(c))?)
 }
 
 /// A process that has not renewed the lease of a job in time.
@@ -192,12 +186,12 @@ pub struct Hung {
 }
 
 /// Ends what other processes hold on the server that have not renewed the lease of a job in time: they hang, and their
-/// jobs can be taken over only then. In a transaction of the installation.
+/// jobs can be taken over only then.
 ///
 /// # Errors
 /// Those of the database.
-pub fn end_hung_processes(conn: &mut Conn, own_process: &str) -> Result<Vec<Hung>, RepoError> {
-    let late: Vec<(Option<String>, Option<Instant>)> = each_backend!(&mut *conn, c => job_queue::table
+pub fn end_hung_processes(tx: &mut OperatorTx, own_process: &str) -> Result<Vec<Hung>, RepoError> {
+    let late: Vec<(Option<String>, Option<Instant>)> = each_backend!(tx.conn, c => job_queue::table
         .filter(job_queue::state.eq(JobState::Running).and(job_queue::leased_until.lt(diesel::dsl::now)))
         .filter(job_queue::process.ne(own_process))
         .order(job_queue::id)
@@ -206,7 +200,7 @@ pub fn end_hung_processes(conn: &mut Conn, own_process: &str) -> Result<Vec<Hung
     let mut hung = Vec::new();
     for (process, until) in late {
         if let (Some(process), Some(until)) = (process, until) {
-            let ended_sessions = dialect::end_sessions(conn, &process, until)?;
+            let ended_sessions = dialect::end_sessions(&mut tx.conn, &process, until)?;
             hung.push(Hung { process, ended_sessions });
         }
     }
@@ -224,17 +218,19 @@ pub struct Claimed {
     pub taken_from: Option<Option<String>>,
 }
 
-/// Takes the job that has waited longest, of any buyer, and marks it as running in a process; in a transaction of the
-/// installation.
+/// Takes the job that has waited longest, of any buyer, and marks it as running in a process.
 ///
 /// # Errors
 /// Those of the database.
-pub fn claim(conn: &mut Conn, process: &str, now: Instant) -> Result<Option<Claimed>, RepoError> {
-    let Some(taken) = dialect::take_job(conn, process)? else { return Ok(None) };
+pub fn claim(tx: &mut OperatorTx, process: &str, now: Instant) -> Result<Option<Claimed>, RepoError> {
+    let Some(taken) = dialect::take_job(&mut tx.conn, process)? else { return Ok(None) };
     // It stays in the queue for a process whose release works with the tables.
-    migrate::expect_schema(conn)?;
-    conn.turn_to(taken.tenant_id)?;
-    let before = find(conn, taken.tenant_id, taken.id)?.ok_or(RepoError::TakenOver)?;
+    migrate::expect_schema(tx)?;
+    tx.conn.turn_to(taken.tenant_id)?;
+    let key = (taken.tenant_id, taken.id);
+    let before: Option<JobRow> =
+        each_backend!(tx.conn, c => jobs::table.find(key).select(JobRow::as_select()).first(c).optional())?;
+    let before = before.ok_or(RepoError::TakenOver)?;
     let stalled_count = if before.has_advanced() { 1 } else { before.stalled_count.saturating_add(1) };
     let change = (
         jobs::state.eq(JobState::Running),
@@ -245,8 +241,8 @@ pub fn claim(conn: &mut Conn, process: &str, now: Instant) -> Result<Option<Clai
         jobs::stalled_count.eq(stalled_count),
         jobs::last_done.eq(before.progress_done),
     );
-    let job = diesel::update(jobs::table.find((taken.tenant_id, taken.id))).set(change);
-    let job = each_backend!(conn, c => job.returning(JobRow::as_returning()).get_result(c))?;
+    let job = diesel::update(jobs::table.find(key)).set(change);
+    let job = each_backend!(tx.conn, c => job.returning(JobRow::as_returning()).get_result(c))?;
     let taken_from = taken.is_taken_over.then_some(taken.taken_from);
     Ok(Some(Claimed { tenant: taken.tenant_id, job, taken_from }))
 }
@@ -264,16 +260,11 @@ macro_rules! own {
 ///
 /// # Errors
 /// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
-pub fn renew(
-    conn: &mut Conn,
-    tenant: TenantId,
-    job: &JobRow,
-    (done, total): (i64, Option<i64>),
-) -> Result<bool, RepoError> {
+pub fn renew(tx: &mut Tx, job: &JobRow, (done, total): (i64, Option<i64>)) -> Result<bool, RepoError> {
     let change = (jobs::progress_done.eq(done), jobs::progress_total.eq(total));
-    let own = diesel::update(own!(tenant, job)).set(change).returning(jobs::is_cancel_requested);
-    let is_cancel_requested = each_backend!(&mut *conn, c => own.get_result(c).optional())?;
-    dialect::renew_lease(conn, tenant, job.id)?;
+    let own = diesel::update(own!(tx.tenant, job)).set(change).returning(jobs::is_cancel_requested);
+    let is_cancel_requested = each_backend!(tx.conn, c => own.get_result(c).optional())?;
+    dialect::renew_lease(&mut tx.conn, tx.tenant, job.id)?;
     is_cancel_requested.ok_or(RepoError::TakenOver)
 }
 
@@ -281,9 +272,9 @@ pub fn renew(
 ///
 /// # Errors
 /// Those of the database.
-pub fn note_progress(conn: &mut Conn, tenant: TenantId, id: JobId, done: i64) -> Result<(), RepoError> {
-    let job = diesel::update(jobs::table.find((tenant, id))).set(jobs::progress_done.eq(done));
-    each_backend!(conn, c => job.execute(c))?;
+pub fn note_progress(tx: &mut Tx, id: JobId, done: i64) -> Result<(), RepoError> {
+    let job = diesel::update(jobs::table.find((tx.tenant, id))).set(jobs::progress_done.eq(done));
+    each_backend!(tx.conn, c => job.execute(c))?;
     Ok(())
 }
 
@@ -292,23 +283,23 @@ pub fn note_progress(conn: &mut Conn, tenant: TenantId, id: JobId, done: i64) ->
 ///
 /// # Errors
 /// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
-pub fn release(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), RepoError> {
+pub fn release(tx: &mut Tx, job: &JobRow) -> Result<(), RepoError> {
     let change = (
         jobs::state.eq(JobState::Queued),
         jobs::stalled_count.eq(job.stalled_count.saturating_sub(1)),
         jobs::progress_done.eq(job.last_done),
     );
-    let own = diesel::update(own!(tenant, job)).set(change);
-    if each_backend!(&mut *conn, c => own.execute(c))? == 0 {
+    let own = diesel::update(own!(tx.tenant, job)).set(change);
+    if each_backend!(tx.conn, c => own.execute(c))? == 0 {
         return Err(RepoError::TakenOver);
     }
-    let place = diesel::update(job_queue::table.find((tenant, job.id)));
+    let place = diesel::update(job_queue::table.find((tx.tenant, job.id)));
     let change = (
         job_queue::state.eq(JobState::Queued),
         job_queue::leased_until.eq(None::<Instant>),
         job_queue::process.eq(None::<String>),
     );
-    each_backend!(conn, c => place.set(change).execute(c))?;
+    each_backend!(tx.conn, c => place.set(change).execute(c))?;
     Ok(())
 }
 
@@ -317,40 +308,33 @@ pub fn release(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), Re
 ///
 /// # Errors
 /// Those of the database.
-pub fn requeue_interrupted(conn: &mut Conn) -> Result<usize, RepoError> {
+pub fn requeue_interrupted(tx: &mut OperatorTx) -> Result<usize, RepoError> {
     let interrupted = job_queue::table.filter(job_queue::state.eq(JobState::Running));
     let change = (job_queue::state.eq(JobState::Queued), job_queue::process.eq(None::<String>));
-    Ok(each_backend!(conn, c => diesel::update(interrupted).set(change).execute(c))?)
+    Ok(each_backend!(tx.conn, c => diesel::update(interrupted).set(change).execute(c))?)
 }
 
 /// Ends a job, and drops the bytes that it read.
 ///
 /// # Errors
 /// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
-pub fn finish(
-    conn: &mut Conn,
-    tenant: TenantId,
-    job: &JobRow,
-    state: JobState,
-    result: &str,
-    at: Instant,
-) -> Result<(), RepoError> {
+pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str, at: Instant) -> Result<(), RepoError> {
     let change = (jobs::state.eq(state), jobs::result.eq(result), jobs::finished_at.eq(at));
-    let own = diesel::update(own!(tenant, job)).set(change);
-    if each_backend!(&mut *conn, c => own.execute(c))? == 0 {
+    let own = diesel::update(own!(tx.tenant, job)).set(change);
+    if each_backend!(tx.conn, c => own.execute(c))? == 0 {
         return Err(RepoError::TakenOver);
     }
-    each_backend!(&mut *conn, c => diesel::delete(job_queue::table.find((tenant, job.id))).execute(c))?;
-    delete_chunks(conn, tenant, job.id)
+    each_backend!(tx.conn, c => diesel::delete(job_queue::table.find((tx.tenant, job.id))).execute(c))?;
+    delete_chunks(tx, job.id)
 }
 
 /// Asks for the end of a job.
 ///
 /// # Errors
 /// Those of the database.
-pub fn request_cancel(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<(), RepoError> {
-    let job = diesel::update(jobs::table.find((tenant, id))).set(jobs::is_cancel_requested.eq(true));
-    each_backend!(conn, c => job.execute(c))?;
+pub fn request_cancel(tx: &mut Tx, id: JobId) -> Result<(), RepoError> {
+    let job = diesel::update(jobs::table.find((tx.tenant, id))).set(jobs::is_cancel_requested.eq(true));
+    each_backend!(tx.conn, c => job.execute(c))?;
     Ok(())
 }
 
@@ -358,10 +342,10 @@ pub fn request_cancel(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<()
 ///
 /// # Errors
 /// [`RepoError::Reference`] where one has findings or a file, and those of the database.
-pub fn delete(conn: &mut Conn, tenant: TenantId, ids: &[JobId]) -> Result<(), RepoError> {
+pub fn delete(tx: &mut Tx, ids: &[JobId]) -> Result<(), RepoError> {
     for ids in ids.chunks(BATCH) {
-        let rows = jobs::table.filter(jobs::tenant_id.eq(tenant)).filter(jobs::id.eq_any(ids));
-        each_backend!(&mut *conn, c => diesel::delete(rows).execute(c))?;
+        let rows = jobs::table.filter(jobs::tenant_id.eq(tx.tenant)).filter(jobs::id.eq_any(ids));
+        each_backend!(tx.conn, c => diesel::delete(rows).execute(c))?;
     }
     Ok(())
 }
@@ -370,14 +354,14 @@ pub fn delete(conn: &mut Conn, tenant: TenantId, ids: &[JobId]) -> Result<(), Re
 ///
 /// # Errors
 /// Those of the database.
-pub fn insert_chunk(conn: &mut Conn, tenant: TenantId, id: JobId, seq: i32, bytes: &[u8]) -> Result<(), RepoError> {
+pub fn insert_chunk(tx: &mut Tx, id: JobId, seq: i32, bytes: &[u8]) -> Result<(), RepoError> {
     let values = (
-        upload_chunks::tenant_id.eq(tenant),
+        upload_chunks::tenant_id.eq(tx.tenant),
         upload_chunks::job_id.eq(id),
         upload_chunks::seq.eq(seq),
         upload_chunks::bytes.eq(bytes),
     );
-    each_backend!(conn, c => diesel::insert_into(upload_chunks::table).values(values).execute(c))?;
+    each_backend!(tx.conn, c => diesel::insert_into(upload_chunks::table).values(values).execute(c))?;
     Ok(())
 }
 
@@ -385,9 +369,9 @@ pub fn insert_chunk(conn: &mut Conn, tenant: TenantId, id: JobId, seq: i32, byte
 ///
 /// # Errors
 /// Those of the database.
-pub fn find_chunk(conn: &mut Conn, tenant: TenantId, id: JobId, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
-    Ok(each_backend!(conn, c => upload_chunks::table
-        .find((tenant, id, seq))
+pub fn find_chunk(tx: &mut Tx, id: JobId, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
+    Ok(each_backend!(tx.conn, c => upload_chunks::table
+        .find((tx.tenant, id, seq))
         .select(upload_chunks::bytes)
         .first(c)
         .optional())?)
@@ -397,20 +381,14 @@ pub fn find_chunk(conn: &mut Conn, tenant: TenantId, id: JobId, seq: i32) -> Res
 ///
 /// # Errors
 /// Those of the database.
-pub fn insert_export_chunk(
-    conn: &mut Conn,
-    tenant: TenantId,
-    id: JobId,
-    seq: i32,
-    bytes: &[u8],
-) -> Result<(), RepoError> {
+pub fn insert_export_chunk(tx: &mut Tx, id: JobId, seq: i32, bytes: &[u8]) -> Result<(), RepoError> {
     let values = (
-        export_chunks::tenant_id.eq(tenant),
+        export_chunks::tenant_id.eq(tx.tenant),
         export_chunks::job_id.eq(id),
         export_chunks::seq.eq(seq),
         export_chunks::bytes.eq(bytes),
     );
-    each_backend!(conn, c => diesel::insert_into(export_chunks::table).values(values).execute(c))?;
+    each_backend!(tx.conn, c => diesel::insert_into(export_chunks::table).values(values).execute(c))?;
     Ok(())
 }
 
@@ -418,9 +396,9 @@ pub fn insert_export_chunk(
 ///
 /// # Errors
 /// Those of the database.
-pub fn find_export_chunk(conn: &mut Conn, tenant: TenantId, id: JobId, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
-    Ok(each_backend!(conn, c => export_chunks::table
-        .find((tenant, id, seq))
+pub fn find_export_chunk(tx: &mut Tx, id: JobId, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
+    Ok(each_backend!(tx.conn, c => export_chunks::table
+        .find((tx.tenant, id, seq))
         .select(export_chunks::bytes)
         .first(c)
         .optional())?)
@@ -430,24 +408,24 @@ pub fn find_export_chunk(conn: &mut Conn, tenant: TenantId, id: JobId, seq: i32)
 ///
 /// # Errors
 /// Those of the database.
-pub fn delete_export_chunks(conn: &mut Conn, tenant: TenantId, before: Instant) -> Result<usize, RepoError> {
+pub fn delete_export_chunks(tx: &mut Tx, before: Instant) -> Result<usize, RepoError> {
     let old = jobs::table
-        .filter(jobs::tenant_id.eq(tenant))
+        .filter(jobs::tenant_id.eq(tx.tenant))
         .filter(jobs::kind.eq(JobKind::Export))
         .filter(jobs::finished_at.lt(before))
         .select(jobs::id);
     let chunks =
-        export_chunks::table.filter(export_chunks::tenant_id.eq(tenant)).filter(export_chunks::job_id.eq_any(old));
-    Ok(each_backend!(conn, c => diesel::delete(chunks).execute(c))?)
+        export_chunks::table.filter(export_chunks::tenant_id.eq(tx.tenant)).filter(export_chunks::job_id.eq_any(old));
+    Ok(each_backend!(tx.conn, c => diesel::delete(chunks).execute(c))?)
 }
 
 /// The latest jobs of a kind, latest first.
 ///
 /// # Errors
 /// Those of the database.
-pub fn latest_of_kind(conn: &mut Conn, tenant: TenantId, kind: JobKind, limit: i64) -> Result<Vec<JobRow>, RepoError> {
-    Ok(each_backend!(conn, c => jobs::table
-        .filter(jobs::tenant_id.eq(tenant).and(jobs::kind.eq(kind)))
+pub fn latest_of_kind(tx: &mut Tx, kind: JobKind, limit: i64) -> Result<Vec<JobRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => jobs::table
+        .filter(jobs::tenant_id.eq(tx.tenant).and(jobs::kind.eq(kind)))
         .order(jobs::id.desc())
         .limit(limit)
         .select(JobRow::as_select())
@@ -458,9 +436,10 @@ pub fn latest_of_kind(conn: &mut Conn, tenant: TenantId, kind: JobKind, limit: i
 ///
 /// # Errors
 /// Those of the database.
-pub fn delete_chunks(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<(), RepoError> {
-    let chunks = upload_chunks::table.filter(upload_chunks::tenant_id.eq(tenant)).filter(upload_chunks::job_id.eq(id));
-    each_backend!(conn, c => diesel::delete(chunks).execute(c))?;
+pub fn delete_chunks(tx: &mut Tx, id: JobId) -> Result<(), RepoError> {
+    let chunks =
+        upload_chunks::table.filter(upload_chunks::tenant_id.eq(tx.tenant)).filter(upload_chunks::job_id.eq(id));
+    each_backend!(tx.conn, c => diesel::delete(chunks).execute(c))?;
     Ok(())
 }
 
@@ -468,23 +447,23 @@ pub fn delete_chunks(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<(),
 ///
 /// # Errors
 /// Those of the database.
-pub fn delete_orphan_chunks(conn: &mut Conn, tenant: TenantId, before: Instant) -> Result<usize, RepoError> {
-    let known = jobs::table.filter(jobs::tenant_id.eq(tenant)).select(jobs::id);
+pub fn delete_orphan_chunks(tx: &mut Tx, before: Instant) -> Result<usize, RepoError> {
+    let known = jobs::table.filter(jobs::tenant_id.eq(tx.tenant)).select(jobs::id);
     let orphans = upload_chunks::table
-        .filter(upload_chunks::tenant_id.eq(tenant).and(upload_chunks::job_id.lt(JobId::earliest_at(before))))
+        .filter(upload_chunks::tenant_id.eq(tx.tenant).and(upload_chunks::job_id.lt(JobId::earliest_at(before))))
         .filter(diesel::dsl::not(upload_chunks::job_id.eq_any(known)));
-    Ok(each_backend!(conn, c => diesel::delete(orphans).execute(c))?)
+    Ok(each_backend!(tx.conn, c => diesel::delete(orphans).execute(c))?)
 }
 
 /// Adds what an import says of rows.
 ///
 /// # Errors
 /// Those of the database.
-pub fn insert_findings(conn: &mut Conn, tenant: TenantId, id: JobId, findings: &[Finding]) -> Result<(), RepoError> {
+pub fn insert_findings(tx: &mut Tx, id: JobId, findings: &[Finding]) -> Result<(), RepoError> {
     for findings in findings.chunks(BATCH) {
-        let key = (import_findings::tenant_id.eq(tenant), import_findings::job_id.eq(id));
+        let key = (import_findings::tenant_id.eq(tx.tenant), import_findings::job_id.eq(id));
         let values: Vec<_> = findings.iter().map(|finding| (key, finding)).collect();
-        each_backend!(&mut *conn, c => diesel::insert_into(import_findings::table).values(values).execute(c))?;
+        each_backend!(tx.conn, c => diesel::insert_into(import_findings::table).values(values).execute(c))?;
     }
     Ok(())
 }
@@ -493,15 +472,9 @@ pub fn insert_findings(conn: &mut Conn, tenant: TenantId, id: JobId, findings: &
 ///
 /// # Errors
 /// Those of the database.
-pub fn list_findings(
-    conn: &mut Conn,
-    tenant: TenantId,
-    id: JobId,
-    from: i32,
-    limit: i64,
-) -> Result<Vec<Finding>, RepoError> {
-    Ok(each_backend!(conn, c => import_findings::table
-        .filter(import_findings::tenant_id.eq(tenant).and(import_findings::job_id.eq(id)))
+pub fn list_findings(tx: &mut Tx, id: JobId, from: i32, limit: i64) -> Result<Vec<Finding>, RepoError> {
+    Ok(each_backend!(tx.conn, c => import_findings::table
+        .filter(import_findings::tenant_id.eq(tx.tenant).and(import_findings::job_id.eq(id)))
         .filter(import_findings::seq.ge(from))
         .order(import_findings::seq.asc())
         .limit(limit)

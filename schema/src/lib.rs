@@ -1,6 +1,6 @@
 //! Tables, migrations and queries: the only crate that knows the database.
 //!
-//! Every function that touches a buyer's rows takes the [`TenantId`] as its second argument.
+//! Every function that touches rows takes the transaction that it happens in, a [`Tx`], which knows the buyer.
 //!
 //! What a buyer registers is kept in versions (see [`Record`]): a change adds a row and closes the one before it, so
 //! that everything can be read as it was known at any past moment.
@@ -17,11 +17,13 @@ mod postgres;
 mod record;
 mod replica;
 mod row_level_security;
+mod scope;
 mod search;
 mod server_url;
 mod sqlite;
 mod tables;
 mod turns;
+mod tx;
 mod values;
 mod waits;
 
@@ -44,7 +46,6 @@ pub mod tenants;
 pub mod tokens;
 
 pub use clock::{Clock, ClockMover};
-pub use conn::{Conn, Role as ConnRole, Scope};
 pub use database::{Database, Figures, Place, ReplicaFigures, Watch};
 pub use error::{Bilingual, RepoError};
 pub use id::{Id, Job, JobId, NotAnId, RunId, ScoreRun, SupplierId, TenantId, TokenId};
@@ -52,8 +53,10 @@ pub use instant::Instant;
 pub use migrate::{Notice, Pending, SchemaState, expect_schema};
 pub use postgres::ConnectionNeeds;
 pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
+pub use scope::{Installation, Scope, TxRole};
 pub use search::search_text;
 pub use server_url::{SSL_MODES, ServerUrl, UrlError};
 pub use sqlite::copy_embedded;
+pub use tx::{Access, Actor, Context, OperatorTx, Tx};
 pub use values::*;
 pub use waits::Waits;

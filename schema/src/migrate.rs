@@ -14,6 +14,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use crate::conn::Conn;
 use crate::database::Place;
 use crate::error::{Bilingual, RepoError};
+use crate::tx::OperatorTx;
 use crate::{postgres as server, row_level_security, sqlite as embedded};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -229,8 +230,8 @@ impl SchemaState {
 ///
 /// # Errors
 /// [`RepoError::Unfit`] if it cannot, and those of the database.
-pub fn expect_schema(conn: &mut Conn) -> Result<(), RepoError> {
-    let state = match conn {
+pub fn expect_schema(tx: &mut OperatorTx) -> Result<(), RepoError> {
+    let state = match &mut *tx.conn {
         Conn::Sqlite(conn) => SchemaState::of_sqlite(conn)?,
         Conn::Postgres(conn, _) => SchemaState::of_postgres(conn)?,
     };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend, each_row};
+use crate::conn::{each_backend, each_row};
 use crate::error::RepoError;
 use crate::record::current;
 use crate::tables::{
@@ -13,7 +13,7 @@ use crate::tables::{
 };
 use crate::{
     Count, Criticality, DataAccess, Days, Instant, JsicDivision, Name, NetworkAccess, Outcome, PositiveCount, Scheme,
-    ServiceClass, Share, Substitutability, SupplierCode, SupplierId, TenantId, Yen,
+    ServiceClass, Share, Substitutability, SupplierCode, SupplierId, Tx, Yen,
 };
 
 /// Writes the readers of tables: the rows that were current at a moment and never taken back, in order of id.
@@ -30,14 +30,13 @@ macro_rules! readers {
         /// # Errors
         /// Those of `with` and of the database.
         pub fn $reader<E: From<RepoError>>(
-            conn: &mut Conn,
-            tenant: TenantId,
+            tx: &mut Tx,
             known_at: Option<Instant>,
             mut with: impl FnMut($row) -> Result<(), E>,
         ) -> Result<(), E> {
             each_row!(
-                conn,
-                current!($table, tenant, known_at)
+                tx.conn,
+                current!($table, tx.tenant, known_at)
                     .filter($table::retraction_reason.is_null())
                     .order($table::id.asc())
                     .select($row::as_select()),
@@ -109,18 +108,18 @@ readers! {
 ///
 /// # Errors
 /// Those of the database.
-pub fn first_known_at(conn: &mut Conn, tenant: TenantId) -> Result<Option<Instant>, RepoError> {
-    let all = suppliers::table.filter(suppliers::tenant_id.eq(tenant));
-    Ok(each_backend!(conn, c => all.select(diesel::dsl::min(suppliers::created_at)).first(c))?)
+pub fn first_known_at(tx: &mut Tx) -> Result<Option<Instant>, RepoError> {
+    let all = suppliers::table.filter(suppliers::tenant_id.eq(tx.tenant));
+    Ok(each_backend!(tx.conn, c => all.select(diesel::dsl::min(suppliers::created_at)).first(c))?)
 }
 
 /// The ids of all suppliers of a buyer.
 ///
 /// # Errors
 /// Those of the database.
-pub fn supplier_ids(conn: &mut Conn, tenant: TenantId) -> Result<HashSet<SupplierId>, RepoError> {
-    let all = suppliers::table.filter(suppliers::tenant_id.eq(tenant)).select(suppliers::id);
-    let ids: Vec<SupplierId> = each_backend!(conn, c => all.load(c))?;
+pub fn supplier_ids(tx: &mut Tx) -> Result<HashSet<SupplierId>, RepoError> {
+    let all = suppliers::table.filter(suppliers::tenant_id.eq(tx.tenant)).select(suppliers::id);
+    let ids: Vec<SupplierId> = each_backend!(tx.conn, c => all.load(c))?;
     Ok(ids.into_iter().collect())
 }
 
@@ -128,14 +127,9 @@ pub fn supplier_ids(conn: &mut Conn, tenant: TenantId) -> Result<HashSet<Supplie
 ///
 /// # Errors
 /// Those of the database.
-pub fn contacts_verified(
-    conn: &mut Conn,
-    tenant: TenantId,
-    after: NaiveDate,
-    until: NaiveDate,
-) -> Result<Vec<SupplierId>, RepoError> {
-    Ok(each_backend!(conn, c => incident_contacts::table
-        .filter(incident_contacts::tenant_id.eq(tenant))
+pub fn contacts_verified(tx: &mut Tx, after: NaiveDate, until: NaiveDate) -> Result<Vec<SupplierId>, RepoError> {
+    Ok(each_backend!(tx.conn, c => incident_contacts::table
+        .filter(incident_contacts::tenant_id.eq(tx.tenant))
         .filter(incident_contacts::verified_on.gt(after).and(incident_contacts::verified_on.le(until)))
         .select(incident_contacts::supplier_id)
         .order(incident_contacts::supplier_id.asc())

@@ -12,8 +12,8 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Integer, Text};
 use uuid::Uuid;
 
-use crate::conn::{Role, Scope};
 use crate::error::{ConnectionFault, RepoError};
+use crate::scope::{Scope, TxRole};
 use crate::server_url::ServerUrl;
 use crate::tables::tenant_writes;
 use crate::{Instant, TenantId};
@@ -74,7 +74,7 @@ impl Process {
 
 /// What is known of a session and its transaction.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// The value that `sonae.session` has in it, and in no other session.
     mark: String,
     /// Whether the connection led to the session of somebody else.
@@ -124,7 +124,7 @@ impl Session {
     }
 
     /// Notes added rows; gives statements for when the server is to look at the table, as its owner.
-    pub(crate) fn grow(&mut self, table: &'static str, rows: usize) -> Option<String> {
+    pub(crate) fn note_growth(&mut self, table: &'static str, rows: usize) -> Option<String> {
         let count = self.grown.entry(table).or_default();
         let before = *count;
         *count += rows;
@@ -171,11 +171,11 @@ pub(crate) struct Beginning {
 }
 
 /// The beginning of a transaction.
-pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> Beginning {
+pub(crate) fn begin(role: TxRole, scope: Scope, roles: &Roles, limits: Limits) -> Beginning {
     let begin = match role {
-        Role::Reader => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        TxRole::Reader => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
         // Each statement sees what was committed before it: also what the writer before this one wrote.
-        Role::Writer | Role::Queue => "BEGIN",
+        TxRole::Writer | TxRole::Queue => "BEGIN",
     };
     let mut settings = roles.take(scope);
     // Writing to a string does not fail.
@@ -183,10 +183,10 @@ pub(crate) fn begin(role: Role, scope: Scope, roles: &Roles, limits: Limits) -> 
     if let Some(limit) = limits.statement {
         let _ = write!(settings, "; SET LOCAL statement_timeout = {}", limit.as_millis());
     }
-    if role != Role::Reader {
+    if role != TxRole::Reader {
         let _ = write!(settings, "; SET LOCAL idle_in_transaction_session_timeout = '{SILENCE}'");
     }
-    if role == Role::Writer {
+    if role == TxRole::Writer {
         // Planned by how many values a column has and not by which: the server does not know a buyer or source whose first
         // rows come with this transaction, and would read all of them for each batch.
         settings += "; SET LOCAL plan_cache_mode = force_generic_plan";
@@ -206,13 +206,13 @@ pub(crate) enum TurnRow {
 
 impl TurnRow {
     /// The row that a transaction needs, if it needs one.
-    pub(crate) fn of(role: Role, scope: Scope) -> Option<Self> {
+    pub(crate) fn of(role: TxRole, scope: Scope) -> Option<Self> {
         match (role, scope) {
-            (Role::Writer, Scope::Tenant(tenant)) => Some(Self::Tenant(tenant, "writer")),
-            (Role::Queue, Scope::Tenant(tenant)) => Some(Self::Tenant(tenant, "queue")),
+            (TxRole::Writer, Scope::Tenant(tenant)) => Some(Self::Tenant(tenant, "writer")),
+            (TxRole::Queue, Scope::Tenant(tenant)) => Some(Self::Tenant(tenant, "queue")),
             // Nobody else may add or rename buyers meanwhile.
-            (Role::Writer, Scope::Installation) => Some(Self::Installation),
-            (Role::Reader, _) | (Role::Queue, Scope::Installation) => None,
+            (TxRole::Writer, Scope::Installation) => Some(Self::Installation),
+            (TxRole::Reader, _) | (TxRole::Queue, Scope::Installation) => None,
         }
     }
 

@@ -8,9 +8,8 @@ use std::fmt::Debug;
 use chrono::NaiveDate;
 use diesel::Queryable;
 
-use crate::conn::Conn;
 use crate::error::RepoError;
-use crate::{ExternalId, Id, Instant, JobId, Remark, Source, SupplierId, TenantId};
+use crate::{ExternalId, Id, Instant, JobId, Remark, Source, SupplierId, Tx};
 
 /// What every version has beside the attributes of its kind.
 #[derive(Debug, Queryable)]
@@ -170,52 +169,46 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
     ///
     /// # Errors
     /// Those of the database, as for all that follow.
-    fn find(
-        conn: &mut Conn,
-        tenant: TenantId,
-        id: Id<Self>,
-        known_at: Option<Instant>,
-    ) -> Result<Option<Stored<Self>>, RepoError>;
+    fn find(tx: &mut Tx, id: Id<Self>, known_at: Option<Instant>) -> Result<Option<Stored<Self>>, RepoError>;
 
     /// Lists the current versions of these records, in no order.
-    fn with_ids(conn: &mut Conn, tenant: TenantId, ids: &[Id<Self>]) -> Result<Vec<Stored<Self>>, RepoError>;
+    fn with_ids(tx: &mut Tx, ids: &[Id<Self>]) -> Result<Vec<Stored<Self>>, RepoError>;
 
     /// Lists the current versions, or those at a moment.
-    fn list(conn: &mut Conn, tenant: TenantId, listed: &Listed<Self>) -> Result<Vec<Stored<Self>>, RepoError>;
+    fn list(tx: &mut Tx, listed: &Listed<Self>) -> Result<Vec<Stored<Self>>, RepoError>;
 
     /// Counts what the filters let through.
-    fn count(conn: &mut Conn, tenant: TenantId, common: &Common, filter: &Self::Filter) -> Result<i64, RepoError>;
+    fn count(tx: &mut Tx, common: &Common, filter: &Self::Filter) -> Result<i64, RepoError>;
 
     /// Lists all versions of these records, those of one record together and its latest first.
-    fn versions(conn: &mut Conn, tenant: TenantId, ids: &[Id<Self>]) -> Result<Vec<Stored<Self>>, RepoError>;
+    fn versions(tx: &mut Tx, ids: &[Id<Self>]) -> Result<Vec<Stored<Self>>, RepoError>;
 
     /// Lists the versions with these keys that are current, or were at a moment, those taken back included.
     fn with_keys(
-        conn: &mut Conn,
-        tenant: TenantId,
+        tx: &mut Tx,
         source: &Source,
         keys: &[String],
         known_at: Option<Instant>,
     ) -> Result<Vec<Stored<Self>>, RepoError>;
 
     /// Lists the ids of what a source has delivered and still holds.
-    fn ids_of_source(conn: &mut Conn, tenant: TenantId, source: &Source) -> Result<Vec<Id<Self>>, RepoError>;
+    fn ids_of_source(tx: &mut Tx, source: &Source) -> Result<Vec<Id<Self>>, RepoError>;
 
     /// Closes the current versions of these records at a moment; gives how many there were.
-    fn close(conn: &mut Conn, tenant: TenantId, ids: &[Id<Self>], at: Instant) -> Result<usize, RepoError>;
+    fn close(tx: &mut Tx, ids: &[Id<Self>], at: Instant) -> Result<usize, RepoError>;
 
     /// Adds versions.
-    fn insert(conn: &mut Conn, tenant: TenantId, rows: &[Stored<Self>]) -> Result<(), RepoError>;
+    fn insert(tx: &mut Tx, rows: &[Stored<Self>]) -> Result<(), RepoError>;
 
     /// Replaces the current version of records, in the caller's transaction.
-    fn replace(conn: &mut Conn, tenant: TenantId, rows: &[Stored<Self>]) -> Result<(), RepoError> {
+    fn replace(tx: &mut Tx, rows: &[Stored<Self>]) -> Result<(), RepoError> {
         // One moment, unless a clock was set back.
         for same in rows.chunk_by(|a, b| a.meta.recorded_at == b.meta.recorded_at) {
             let ids: Vec<_> = same.iter().map(|row| row.meta.id).collect();
             let at = same.first().map_or_else(Instant::now, |row| row.meta.recorded_at);
-            Self::close(conn, tenant, &ids, at)?;
+            Self::close(tx, &ids, at)?;
         }
-        Self::insert(conn, tenant, rows)
+        Self::insert(tx, rows)
     }
 }
 
@@ -431,12 +424,11 @@ macro_rules! record {
             }
 
             fn find(
-                conn: &mut $crate::Conn,
-                tenant: $crate::TenantId,
+                tx: &mut $crate::Tx,
                 id: $crate::Id<Self>,
                 known_at: Option<$crate::Instant>,
             ) -> Result<Option<$crate::Stored<Self>>, $crate::RepoError> {
-                let row = $crate::conn::each_backend!(conn, c => $crate::record::current!($table, tenant, known_at)
+                let row = $crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, known_at)
                     .filter($table::id.eq(id))
                     .select(($crate::record::meta_columns!($table), Self::as_select()))
                     .first(c)
@@ -445,12 +437,11 @@ macro_rules! record {
             }
 
             fn list(
-                conn: &mut $crate::Conn,
-                tenant: $crate::TenantId,
+                tx: &mut $crate::Tx,
                 listed: &$crate::Listed<Self>,
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
-                let rows = $crate::conn::each_backend!(conn, c => {
-                    let mut query = $crate::record::filtered!($table, tenant, &listed.common, $supplier, &listed.filter, |$query, $given| $add);
+                let rows = $crate::conn::each_backend!(tx.conn, c => {
+                    let mut query = $crate::record::filtered!($table, tx.tenant, &listed.common, $supplier, &listed.filter, |$query, $given| $add);
                     query = $crate::record::sorted!(query, $table by id, listed.page, $($sort::$variant => $column as $ty),*);
                     query
                         .limit(listed.page.limit)
@@ -461,23 +452,21 @@ macro_rules! record {
             }
 
             fn count(
-                conn: &mut $crate::Conn,
-                tenant: $crate::TenantId,
+                tx: &mut $crate::Tx,
                 common: &$crate::Common,
                 filter: &$filter,
             ) -> Result<i64, $crate::RepoError> {
-                Ok($crate::conn::each_backend!(conn, c => $crate::record::filtered!($table, tenant, common, $supplier, filter, |$query, $given| $add)
+                Ok($crate::conn::each_backend!(tx.conn, c => $crate::record::filtered!($table, tx.tenant, common, $supplier, filter, |$query, $given| $add)
                     .count().get_result(c))?)
             }
 
             fn with_ids(
-                conn: &mut $crate::Conn,
-                tenant: $crate::TenantId,
+                tx: &mut $crate::Tx,
                 ids: &[$crate::Id<Self>],
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
                 let mut found = Vec::with_capacity(ids.len());
                 for ids in ids.chunks($crate::record::BATCH) {
-                    let rows = $crate::conn::each_backend!(conn, c => $crate::record::current!($table, tenant, None::<$crate::Instant>)
+                    let rows = $crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<$crate::Instant>)
                         .filter($table::id.eq_any(ids))
                         .select(($crate::record::meta_columns!($table), Self::as_select()))
                         .load(c))?;
@@ -487,14 +476,13 @@ macro_rules! record {
             }
 
             fn versions(
-                conn: &mut $crate::Conn,
-                tenant: $crate::TenantId,
+                tx: &mut $crate::Tx,
                 ids: &[$crate::Id<Self>],
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
                 let mut found = Vec::with_capacity(ids.len());
                 for ids in ids.chunks($crate::record::BATCH) {
-                    let rows = $crate::conn::each_backend!(conn, c => $table::table
-                        .filter($table::tenant_id.eq(tenant).and($table::id.eq_any(ids)))
+                    let rows = $crate::conn::each_backend!(tx.conn, c => $table::table
+                        .filter($table::tenant_id.eq(tx.tenant).and($table::id.eq_any(ids)))
                         .order(($table::id.asc(), $table::version.desc()))
                         .select(($crate::record::meta_columns!($table), Self::as_select()))
                         .load(c))?;
@@ -504,16 +492,15 @@ macro_rules! record {
             }
 
             fn with_keys(
-                conn: &mut $crate::Conn,
-                tenant: $crate::TenantId,
+                tx: &mut $crate::Tx,
                 source: &$crate::Source,
                 keys: &[String],
                 known_at: Option<$crate::Instant>,
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
                 let mut found = Vec::with_capacity(keys.len());
                 for keys in keys.chunks($crate::record::BATCH) {
-                    let rows = $crate::conn::each_backend!(conn, c => {
-                        let mut query = $crate::record::current!($table, tenant, known_at);
+                    let rows = $crate::conn::each_backend!(tx.conn, c => {
+                        let mut query = $crate::record::current!($table, tx.tenant, known_at);
                         if $by_source {
                             query = query.filter($table::source.eq(source));
                         }
@@ -528,11 +515,10 @@ macro_rules! record {
             }
 
             fn ids_of_source(
-                conn: &mut $crate::Conn,
-                tenant: $crate::TenantId,
+                tx: &mut $crate::Tx,
                 source: &$crate::Source,
             ) -> Result<Vec<$crate::Id<Self>>, $crate::RepoError> {
-                Ok($crate::conn::each_backend!(conn, c => $crate::record::current!($table, tenant, None::<$crate::Instant>)
+                Ok($crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<$crate::Instant>)
                     .filter($table::source.eq(source))
                     .filter($table::retraction_reason.is_null())
                     .filter($table::ended_on.is_null())
@@ -542,39 +528,37 @@ macro_rules! record {
             }
 
             fn close(
-                conn: &mut $crate::Conn,
-                tenant: $crate::TenantId,
+                tx: &mut $crate::Tx,
                 ids: &[$crate::Id<Self>],
                 at: $crate::Instant,
             ) -> Result<usize, $crate::RepoError> {
                 let mut count = 0;
                 for ids in ids.chunks($crate::record::BATCH) {
                     let rows = $table::table
-                        .filter($table::tenant_id.eq(tenant))
+                        .filter($table::tenant_id.eq(tx.tenant))
                         .filter($table::id.eq_any(ids))
                         .filter($table::superseded_at.is_null());
-                    count += $crate::conn::each_backend!(conn, c => diesel::update(rows)
+                    count += $crate::conn::each_backend!(tx.conn, c => diesel::update(rows)
                         .set($table::superseded_at.eq(at))
                         .execute(c))?;
                 }
                 if $is_scored && count > 0 {
-                    $crate::data_states::touch(conn, tenant, at)?;
+                    $crate::data_states::touch(tx, at)?;
                 }
                 Ok(count)
             }
 
             fn insert(
-                conn: &mut $crate::Conn,
-                tenant: $crate::TenantId,
+                tx: &mut $crate::Tx,
                 rows: &[$crate::Stored<Self>],
             ) -> Result<(), $crate::RepoError> {
                 for rows in rows.chunks($crate::record::BATCH) {
-                    let values: Vec<_> = rows.iter().map(|row| $crate::record::values!($table, tenant, row)).collect();
-                    $crate::conn::each_backend!(&mut *conn, c => diesel::insert_into($table::table).values(values).execute(c))?;
-                    conn.has_grown(stringify!($table), rows.len())?;
+                    let values: Vec<_> = rows.iter().map(|row| $crate::record::values!($table, tx.tenant, row)).collect();
+                    $crate::conn::each_backend!(tx.conn, c => diesel::insert_into($table::table).values(values).execute(c))?;
+                    tx.conn.analyze_grown(stringify!($table), rows.len())?;
                 }
                 match rows.last() {
-                    Some(last) if $is_scored => $crate::data_states::touch(conn, tenant, last.meta.recorded_at),
+                    Some(last) if $is_scored => $crate::data_states::touch(tx, last.meta.recorded_at),
                     _ => Ok(()),
                 }
             }

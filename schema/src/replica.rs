@@ -296,7 +296,7 @@ impl Lent {
     /// Ends a transaction that is not needed. Its server may have stopped answering meanwhile: nobody waits for that.
     pub(crate) fn give_back(mut self) {
         // Without a thread for it, the connection is closed.
-        drop(spawn(move || self.abandon()));
+        drop(spawn(move || self.roll_back()));
     }
 
     fn is_lost(&mut self) -> bool {

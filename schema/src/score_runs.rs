@@ -4,10 +4,10 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Timestamp};
 
-use crate::conn::{Conn, each_backend};
+use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::{models, score_facts, score_inputs, score_runs, scores};
-use crate::{Instant, RunId, TenantId};
+use crate::{Instant, RunId, Tx};
 
 /// A score run.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -62,9 +62,9 @@ pub struct RunRow {
 ///
 /// # Errors
 /// Those of the database, as for all that follow.
-pub fn insert(conn: &mut Conn, tenant: TenantId, run: &RunRow) -> Result<(), RepoError> {
-    let values = (score_runs::tenant_id.eq(tenant), run);
-    each_backend!(conn, c => diesel::insert_into(score_runs::table).values(values).execute(c))?;
+pub fn insert(tx: &mut Tx, run: &RunRow) -> Result<(), RepoError> {
+    let values = (score_runs::tenant_id.eq(tx.tenant), run);
+    each_backend!(tx.conn, c => diesel::insert_into(score_runs::table).values(values).execute(c))?;
     Ok(())
 }
 
@@ -72,8 +72,10 @@ pub fn insert(conn: &mut Conn, tenant: TenantId, run: &RunRow) -> Result<(), Rep
 ///
 /// # Errors
 /// Those of the database.
-pub fn find(conn: &mut Conn, tenant: TenantId, id: RunId) -> Result<Option<RunRow>, RepoError> {
-    Ok(each_backend!(conn, c => score_runs::table.find((tenant, id)).select(RunRow::as_select()).first(c).optional())?)
+pub fn find(tx: &mut Tx, id: RunId) -> Result<Option<RunRow>, RepoError> {
+    Ok(
+        each_backend!(tx.conn, c => score_runs::table.find((tx.tenant, id)).select(RunRow::as_select()).first(c).optional())?,
+    )
 }
 
 /// The run whose scores are those of today: of the latest day, of several the latest. A trial is none of them, while
@@ -81,9 +83,9 @@ pub fn find(conn: &mut Conn, tenant: TenantId, id: RunId) -> Result<Option<RunRo
 ///
 /// # Errors
 /// Those of the database.
-pub fn latest(conn: &mut Conn, tenant: TenantId) -> Result<Option<RunRow>, RepoError> {
-    Ok(each_backend!(conn, c => score_runs::table
-        .filter(score_runs::tenant_id.eq(tenant))
+pub fn latest(tx: &mut Tx) -> Result<Option<RunRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => score_runs::table
+        .filter(score_runs::tenant_id.eq(tx.tenant))
         .order((score_runs::is_trial.asc(), score_runs::as_of.desc(), score_runs::scored_at.desc(), score_runs::id.desc()))
         .select(RunRow::as_select())
         .first(c)
@@ -94,10 +96,10 @@ pub fn latest(conn: &mut Conn, tenant: TenantId) -> Result<Option<RunRow>, RepoE
 ///
 /// # Errors
 /// Those of the database.
-pub fn before(conn: &mut Conn, tenant: TenantId, run: &RunRow) -> Result<Option<RunRow>, RepoError> {
+pub fn before(tx: &mut Tx, run: &RunRow) -> Result<Option<RunRow>, RepoError> {
     let same_day = score_runs::as_of.eq(run.as_of).and(score_runs::scored_at.lt(run.scored_at));
-    Ok(each_backend!(conn, c => score_runs::table
-        .filter(score_runs::tenant_id.eq(tenant))
+    Ok(each_backend!(tx.conn, c => score_runs::table
+        .filter(score_runs::tenant_id.eq(tx.tenant))
         .filter(score_runs::is_trial.eq(false).and(score_runs::model_hash.eq(&run.model_hash)))
         .filter(score_runs::as_of.lt(run.as_of).or(same_day))
         .order((score_runs::as_of.desc(), score_runs::scored_at.desc(), score_runs::id.desc()))
@@ -127,9 +129,9 @@ pub struct RunList {
 ///
 /// # Errors
 /// Those of the database.
-pub fn list(conn: &mut Conn, tenant: TenantId, list: &RunList) -> Result<Vec<RunRow>, RepoError> {
-    Ok(each_backend!(conn, c => {
-        let mut query = score_runs::table.filter(score_runs::tenant_id.eq(tenant)).into_boxed();
+pub fn list(tx: &mut Tx, list: &RunList) -> Result<Vec<RunRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => {
+        let mut query = score_runs::table.filter(score_runs::tenant_id.eq(tx.tenant)).into_boxed();
         if let Some(day) = list.as_of_gte {
             query = query.filter(score_runs::as_of.ge(day));
         }
@@ -157,11 +159,11 @@ pub fn list(conn: &mut Conn, tenant: TenantId, list: &RunList) -> Result<Vec<Run
 ///
 /// # Errors
 /// Those of the database.
-pub fn note_exported(conn: &mut Conn, tenant: TenantId, id: RunId, at: Instant) -> Result<bool, RepoError> {
+pub fn note_exported(tx: &mut Tx, id: RunId, at: Instant) -> Result<bool, RepoError> {
     let first = diesel::dsl::case_when(score_runs::exported_at.is_null(), Some(at).into_sql::<Nullable<Timestamp>>())
         .otherwise(score_runs::exported_at);
-    let run = score_runs::table.find((tenant, id));
-    let count = each_backend!(conn, c => diesel::update(run).set(score_runs::exported_at.eq(first)).execute(c))?;
+    let run = score_runs::table.find((tx.tenant, id));
+    let count = each_backend!(tx.conn, c => diesel::update(run).set(score_runs::exported_at.eq(first)).execute(c))?;
     Ok(count > 0)
 }
 
@@ -180,9 +182,9 @@ pub struct RunAge {
 ///
 /// # Errors
 /// Those of the database.
-pub fn automatic(conn: &mut Conn, tenant: TenantId) -> Result<Vec<RunAge>, RepoError> {
-    Ok(each_backend!(conn, c => score_runs::table
-        .filter(score_runs::tenant_id.eq(tenant))
+pub fn automatic(tx: &mut Tx) -> Result<Vec<RunAge>, RepoError> {
+    Ok(each_backend!(tx.conn, c => score_runs::table
+        .filter(score_runs::tenant_id.eq(tx.tenant))
         .filter(score_runs::is_automatic.eq(true).and(score_runs::exported_at.is_null()))
         .order((score_runs::as_of.desc(), score_runs::id.desc()))
         .select((score_runs::id, score_runs::as_of, score_runs::supplier_count))
@@ -193,21 +195,21 @@ pub fn automatic(conn: &mut Conn, tenant: TenantId) -> Result<Vec<RunAge>, RepoE
 ///
 /// # Errors
 /// Those of the database.
-pub fn delete(conn: &mut Conn, tenant: TenantId, ids: &[RunId]) -> Result<usize, RepoError> {
+pub fn delete(tx: &mut Tx, ids: &[RunId]) -> Result<usize, RepoError> {
     for id in ids {
-        let facts = score_facts::table.filter(score_facts::tenant_id.eq(tenant)).filter(score_facts::run_id.eq(id));
-        let rows = scores::table.filter(scores::tenant_id.eq(tenant)).filter(scores::run_id.eq(id));
-        let run = score_runs::table.find((tenant, id));
-        each_backend!(&mut *conn, c => diesel::delete(facts).execute(c))?;
-        each_backend!(&mut *conn, c => diesel::delete(rows).execute(c))?;
-        each_backend!(&mut *conn, c => diesel::delete(run).execute(c))?;
+        let facts = score_facts::table.filter(score_facts::tenant_id.eq(tx.tenant)).filter(score_facts::run_id.eq(id));
+        let rows = scores::table.filter(scores::tenant_id.eq(tx.tenant)).filter(scores::run_id.eq(id));
+        let run = score_runs::table.find((tx.tenant, id));
+        each_backend!(tx.conn, c => diesel::delete(facts).execute(c))?;
+        each_backend!(tx.conn, c => diesel::delete(rows).execute(c))?;
+        each_backend!(tx.conn, c => diesel::delete(run).execute(c))?;
     }
-    let needed = score_runs::table.filter(score_runs::tenant_id.eq(tenant)).select(score_runs::input_hash);
+    let needed = score_runs::table.filter(score_runs::tenant_id.eq(tx.tenant)).select(score_runs::input_hash);
     let unneeded = score_inputs::table
-        .filter(score_inputs::tenant_id.eq(tenant))
+        .filter(score_inputs::tenant_id.eq(tx.tenant))
         .filter(diesel::dsl::not(score_inputs::input_hash.eq_any(needed)));
-    let count: i64 = each_backend!(&mut *conn, c => unneeded.filter(score_inputs::seq.eq(0)).count().get_result(c))?;
-    each_backend!(conn, c => diesel::delete(unneeded).execute(c))?;
+    let count: i64 = each_backend!(tx.conn, c => unneeded.filter(score_inputs::seq.eq(0)).count().get_result(c))?;
+    each_backend!(tx.conn, c => diesel::delete(unneeded).execute(c))?;
     Ok(count as usize)
 }
 
@@ -215,28 +217,22 @@ pub fn delete(conn: &mut Conn, tenant: TenantId, ids: &[RunId]) -> Result<usize,
 ///
 /// # Errors
 /// Those of the database.
-pub fn has_input(conn: &mut Conn, tenant: TenantId, hash: &str) -> Result<bool, RepoError> {
-    Ok(find_input_chunk(conn, tenant, hash, 0)?.is_some())
+pub fn has_input(tx: &mut Tx, hash: &str) -> Result<bool, RepoError> {
+    Ok(find_input_chunk(tx, hash, 0)?.is_some())
 }
 
 /// Adds a part of what was scored.
 ///
 /// # Errors
 /// Those of the database.
-pub fn insert_input_chunk(
-    conn: &mut Conn,
-    tenant: TenantId,
-    hash: &str,
-    seq: i32,
-    bytes: &[u8],
-) -> Result<(), RepoError> {
+pub fn insert_input_chunk(tx: &mut Tx, hash: &str, seq: i32, bytes: &[u8]) -> Result<(), RepoError> {
     let values = (
-        score_inputs::tenant_id.eq(tenant),
+        score_inputs::tenant_id.eq(tx.tenant),
         score_inputs::input_hash.eq(hash),
         score_inputs::seq.eq(seq),
         score_inputs::bytes.eq(bytes),
     );
-    each_backend!(conn, c => diesel::insert_into(score_inputs::table).values(values).execute(c))?;
+    each_backend!(tx.conn, c => diesel::insert_into(score_inputs::table).values(values).execute(c))?;
     Ok(())
 }
 
@@ -244,9 +240,9 @@ pub fn insert_input_chunk(
 ///
 /// # Errors
 /// Those of the database.
-pub fn find_input_chunk(conn: &mut Conn, tenant: TenantId, hash: &str, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
-    Ok(each_backend!(conn, c => score_inputs::table
-        .find((tenant, hash, seq))
+pub fn find_input_chunk(tx: &mut Tx, hash: &str, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
+    Ok(each_backend!(tx.conn, c => score_inputs::table
+        .find((tx.tenant, hash, seq))
         .select(score_inputs::bytes)
         .first(c)
         .optional())?)
@@ -256,10 +252,10 @@ pub fn find_input_chunk(conn: &mut Conn, tenant: TenantId, hash: &str, seq: i32)
 ///
 /// # Errors
 /// Those of the database.
-pub fn keep_model(conn: &mut Conn, hash: &str, version: &str, text: &str, at: Instant) -> Result<(), RepoError> {
+pub fn keep_model(tx: &mut Tx, hash: &str, version: &str, text: &str, at: Instant) -> Result<(), RepoError> {
     let values =
         (models::hash.eq(hash), models::version.eq(version), models::text.eq(text), models::recorded_at.eq(at));
-    each_backend!(conn, c => diesel::insert_into(models::table)
+    each_backend!(tx.conn, c => diesel::insert_into(models::table)
         .values(values)
         .on_conflict(models::hash)
         .do_nothing()
@@ -271,6 +267,6 @@ pub fn keep_model(conn: &mut Conn, hash: &str, version: &str, text: &str, at: In
 ///
 /// # Errors
 /// Those of the database.
-pub fn find_model(conn: &mut Conn, hash: &str) -> Result<Option<String>, RepoError> {
-    Ok(each_backend!(conn, c => models::table.find(hash).select(models::text).first(c).optional())?)
+pub fn find_model(tx: &mut Tx, hash: &str) -> Result<Option<String>, RepoError> {
+    Ok(each_backend!(tx.conn, c => models::table.find(hash).select(models::text).first(c).optional())?)
 }

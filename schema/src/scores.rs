@@ -2,12 +2,12 @@
 
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend};
+use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::record::{BATCH, SortKey, sorted};
 use crate::suppliers::Supplier;
 use crate::tables::{score_facts, score_runs, scores};
-use crate::{Page, RunId, SupplierId, TenantId};
+use crate::{Page, RunId, SupplierId, Tx};
 
 /// Writes the row of a score: what names the supplier, and the model's numbers by their names.
 macro_rules! score_row {
@@ -203,23 +203,23 @@ macro_rules! filtered {
 ///
 /// # Errors
 /// Those of the database, as for all that follow.
-pub fn insert(conn: &mut Conn, tenant: TenantId, run: RunId, rows: &[(ScoreRow, String)]) -> Result<(), RepoError> {
+pub fn insert(tx: &mut Tx, run: RunId, rows: &[(ScoreRow, String)]) -> Result<(), RepoError> {
     for rows in rows.chunks(BATCH) {
-        let key = (scores::tenant_id.eq(tenant), scores::run_id.eq(run));
+        let key = (scores::tenant_id.eq(tx.tenant), scores::run_id.eq(run));
         let values: Vec<_> = rows.iter().map(|(row, _)| (key, row)).collect();
-        each_backend!(&mut *conn, c => diesel::insert_into(scores::table).values(values).execute(c))?;
+        each_backend!(tx.conn, c => diesel::insert_into(scores::table).values(values).execute(c))?;
         let facts = rows.iter().map(|(row, facts)| {
             (
-                score_facts::tenant_id.eq(tenant),
+                score_facts::tenant_id.eq(tx.tenant),
                 score_facts::run_id.eq(run),
                 score_facts::supplier_id.eq(row.supplier_id),
                 score_facts::facts.eq(facts),
             )
         });
         let facts: Vec<_> = facts.collect();
-        each_backend!(&mut *conn, c => diesel::insert_into(score_facts::table).values(facts).execute(c))?;
-        conn.has_grown("scores", rows.len())?;
-        conn.has_grown("score_facts", rows.len())?;
+        each_backend!(tx.conn, c => diesel::insert_into(score_facts::table).values(facts).execute(c))?;
+        tx.conn.analyze_grown("scores", rows.len())?;
+        tx.conn.analyze_grown("score_facts", rows.len())?;
     }
     Ok(())
 }
@@ -231,15 +231,9 @@ pub type ScorePage = Page<Supplier, ScoreSort>;
 ///
 /// # Errors
 /// Those of the database.
-pub fn list(
-    conn: &mut Conn,
-    tenant: TenantId,
-    run: RunId,
-    filter: &ScoreFilter,
-    page: &ScorePage,
-) -> Result<Vec<ScoreRow>, RepoError> {
-    Ok(each_backend!(conn, c => {
-        let mut query = filtered!(tenant, run, filter);
+pub fn list(tx: &mut Tx, run: RunId, filter: &ScoreFilter, page: &ScorePage) -> Result<Vec<ScoreRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => {
+        let mut query = filtered!(tx.tenant, run, filter);
         query = sorted!(query, scores by supplier_id, page,
             ScoreSort::SupplierCode => supplier_code as String,
             ScoreSort::RiskScore => risk_score as f64,
@@ -254,8 +248,8 @@ pub fn list(
 ///
 /// # Errors
 /// Those of the database.
-pub fn count(conn: &mut Conn, tenant: TenantId, run: RunId, filter: &ScoreFilter) -> Result<i64, RepoError> {
-    Ok(each_backend!(conn, c => filtered!(tenant, run, filter).count().get_result(c))?)
+pub fn count(tx: &mut Tx, run: RunId, filter: &ScoreFilter) -> Result<i64, RepoError> {
+    Ok(each_backend!(tx.conn, c => filtered!(tx.tenant, run, filter).count().get_result(c))?)
 }
 
 /// Gives each score of a run that a filter lets through to `with`, in order of code, with what explains it.
@@ -263,8 +257,7 @@ pub fn count(conn: &mut Conn, tenant: TenantId, run: RunId, filter: &ScoreFilter
 /// # Errors
 /// Those of `with` and of the database.
 pub fn each<E: From<RepoError>>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     run: RunId,
     filter: &ScoreFilter,
     mut with: impl FnMut(ScoreRow, String) -> Result<(), E>,
@@ -273,9 +266,9 @@ pub fn each<E: From<RepoError>>(
     const STEP: i64 = 1000;
     let mut page = ScorePage { sort: Some(ScoreSort::SupplierCode), is_descending: false, after: None, limit: STEP };
     loop {
-        let rows = list(conn, tenant, run, filter, &page)?;
+        let rows = list(tx, run, filter, &page)?;
         let ids: Vec<_> = rows.iter().map(|row| row.supplier_id).collect();
-        let mut facts = self::facts(conn, tenant, run, &ids)?;
+        let mut facts = self::facts(tx, run, &ids)?;
         let is_last = rows.len() < STEP as usize;
         page.after = rows.last().map(|last| (ScoreSort::SupplierCode.key(last), last.supplier_id));
         for row in rows {
@@ -292,16 +285,11 @@ pub fn each<E: From<RepoError>>(
 ///
 /// # Errors
 /// Those of the database.
-pub fn of_suppliers(
-    conn: &mut Conn,
-    tenant: TenantId,
-    run: RunId,
-    suppliers: &[SupplierId],
-) -> Result<Vec<ScoreRow>, RepoError> {
+pub fn of_suppliers(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result<Vec<ScoreRow>, RepoError> {
     let mut found = Vec::with_capacity(suppliers.len());
     for suppliers in suppliers.chunks(BATCH) {
-        let rows: Vec<ScoreRow> = each_backend!(conn, c => scores::table
-            .filter(scores::tenant_id.eq(tenant))
+        let rows: Vec<ScoreRow> = each_backend!(tx.conn, c => scores::table
+            .filter(scores::tenant_id.eq(tx.tenant))
             .filter(scores::run_id.eq(run))
             .filter(scores::supplier_id.eq_any(suppliers))
             .select(ScoreRow::as_select())
@@ -315,9 +303,9 @@ pub fn of_suppliers(
 ///
 /// # Errors
 /// Those of the database.
-pub fn of_codes(conn: &mut Conn, tenant: TenantId, run: RunId, codes: &[&str]) -> Result<Vec<ScoreRow>, RepoError> {
-    Ok(each_backend!(conn, c => scores::table
-        .filter(scores::tenant_id.eq(tenant))
+pub fn of_codes(tx: &mut Tx, run: RunId, codes: &[&str]) -> Result<Vec<ScoreRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => scores::table
+        .filter(scores::tenant_id.eq(tx.tenant))
         .filter(scores::run_id.eq(run))
         .filter(scores::supplier_code.eq_any(codes))
         .select(ScoreRow::as_select())
@@ -329,15 +317,14 @@ pub fn of_codes(conn: &mut Conn, tenant: TenantId, run: RunId, codes: &[&str]) -
 /// # Errors
 /// Those of the database.
 pub fn facts(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     run: RunId,
     suppliers: &[SupplierId],
 ) -> Result<std::collections::HashMap<SupplierId, String>, RepoError> {
     let mut found = std::collections::HashMap::with_capacity(suppliers.len());
     for suppliers in suppliers.chunks(BATCH) {
-        let rows: Vec<(SupplierId, String)> = each_backend!(conn, c => score_facts::table
-            .filter(score_facts::tenant_id.eq(tenant))
+        let rows: Vec<(SupplierId, String)> = each_backend!(tx.conn, c => score_facts::table
+            .filter(score_facts::tenant_id.eq(tx.tenant))
             .filter(score_facts::run_id.eq(run))
             .filter(score_facts::supplier_id.eq_any(suppliers))
             .select((score_facts::supplier_id, score_facts::facts))
@@ -351,16 +338,11 @@ pub fn facts(
 ///
 /// # Errors
 /// Those of the database.
-pub fn in_runs(
-    conn: &mut Conn,
-    tenant: TenantId,
-    runs: &[RunId],
-    supplier: SupplierId,
-) -> Result<Vec<(RunId, ScoreRow)>, RepoError> {
+pub fn in_runs(tx: &mut Tx, runs: &[RunId], supplier: SupplierId) -> Result<Vec<(RunId, ScoreRow)>, RepoError> {
     let mut found = Vec::new();
     for run in runs {
         // By the whole key, one after another: a list of runs would have the planner walk each of them.
-        found.extend(of_suppliers(conn, tenant, *run, &[supplier])?.into_iter().map(|row| (*run, row)));
+        found.extend(of_suppliers(tx, *run, &[supplier])?.into_iter().map(|row| (*run, row)));
     }
     Ok(found)
 }
@@ -369,12 +351,12 @@ pub fn in_runs(
 ///
 /// # Errors
 /// Those of the database.
-pub fn is_scored(conn: &mut Conn, tenant: TenantId, supplier: SupplierId) -> Result<bool, RepoError> {
+pub fn is_scored(tx: &mut Tx, supplier: SupplierId) -> Result<bool, RepoError> {
     // By the whole key of each run.
-    let runs = score_runs::table.filter(score_runs::tenant_id.eq(tenant)).select(score_runs::id);
+    let runs = score_runs::table.filter(score_runs::tenant_id.eq(tx.tenant)).select(score_runs::id);
     let found = scores::table
-        .filter(scores::tenant_id.eq(tenant))
+        .filter(scores::tenant_id.eq(tx.tenant))
         .filter(scores::run_id.eq_any(runs))
         .filter(scores::supplier_id.eq(supplier));
-    Ok(each_backend!(conn, c => diesel::select(diesel::dsl::exists(found)).get_result(c))?)
+    Ok(each_backend!(tx.conn, c => diesel::select(diesel::dsl::exists(found)).get_result(c))?)
 }

@@ -9,7 +9,7 @@ use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
 use crate::record::BATCH;
 use crate::tables::services;
-use crate::{ExternalId, Id, Instant, Monitoring, Name, ServiceClass};
+use crate::{ExternalId, Id, Instant, Monitoring, Name, OperatorTx, ServiceClass, Tx};
 
 /// A registered service.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -35,13 +35,13 @@ pub struct Service {
 ///
 /// # Errors
 /// Those of the database.
-pub fn list(
-    conn: &mut Conn,
+pub fn list<T>(
+    tx: &mut Tx<T>,
     class: Option<ServiceClass>,
     after: Option<Id<Service>>,
     limit: i64,
 ) -> Result<Vec<Service>, RepoError> {
-    Ok(each_backend!(conn, c => {
+    Ok(each_backend!(tx.conn, c => {
         let mut query = services::table.into_boxed();
         if let Some(class) = class {
             query = query.filter(services::service_class.eq(class));
@@ -57,14 +57,11 @@ pub fn list(
 ///
 /// # Errors
 /// Those of the database.
-pub fn classes(
-    conn: &mut Conn,
-    keys: &HashSet<(&Name, &Name)>,
-) -> Result<HashMap<(Name, Name), ServiceClass>, RepoError> {
+pub fn classes(tx: &mut Tx, keys: &HashSet<(&Name, &Name)>) -> Result<HashMap<(Name, Name), ServiceClass>, RepoError> {
     let mut found = HashMap::new();
     for keys in keys.iter().collect::<Vec<_>>().chunks(BATCH) {
         let (providers, names) = keys.iter().copied().copied().unzip::<_, _, Vec<_>, Vec<_>>();
-        let rows: Vec<(Name, Name, ServiceClass)> = each_backend!(conn, c => services::table
+        let rows: Vec<(Name, Name, ServiceClass)> = each_backend!(tx.conn, c => services::table
             .filter(services::provider_name.eq_any(&providers).and(services::service_name.eq_any(&names)))
             .select((services::provider_name, services::service_name, services::service_class))
             .load(c))?;
@@ -77,7 +74,7 @@ pub fn classes(
 ///
 /// # Errors
 /// Those of the database.
-pub fn put(conn: &mut Conn, rows: &[Service]) -> Result<(), RepoError> {
+pub fn put(tx: &mut OperatorTx, rows: &[Service]) -> Result<(), RepoError> {
     macro_rules! put {
         ($c:expr, $values:expr) => {
             diesel::insert_into(services::table)
@@ -93,7 +90,7 @@ pub fn put(conn: &mut Conn, rows: &[Service]) -> Result<(), RepoError> {
                 .execute($c)?
         };
     }
-    match conn {
+    match &mut *tx.conn {
         // diesel has no such statement of many rows for it, and none of them has a network to cross.
         Conn::Sqlite(c) => rows.iter().try_for_each(|row| {
             put!(c, row);

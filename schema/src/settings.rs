@@ -2,10 +2,10 @@
 
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend};
+use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::settings;
-use crate::{Instant, TenantId, Whole, Yen, data_states};
+use crate::{Instant, Tx, Whole, Yen, data_states};
 
 /// What a buyer has set.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -50,9 +50,9 @@ impl Default for Settings {
 ///
 /// # Errors
 /// Those of the database, as for all that follow.
-pub fn find(conn: &mut Conn, tenant: TenantId) -> Result<StoredSettings, RepoError> {
-    let found: Option<(Settings, i32, Instant, String)> = each_backend!(conn, c => settings::table
-        .find(tenant)
+pub fn find(tx: &mut Tx) -> Result<StoredSettings, RepoError> {
+    let found: Option<(Settings, i32, Instant, String)> = each_backend!(tx.conn, c => settings::table
+        .find(tx.tenant)
         .select((Settings::as_select(), settings::version, settings::recorded_at, settings::recorded_by))
         .first(c)
         .optional())?;
@@ -68,18 +68,11 @@ pub fn find(conn: &mut Conn, tenant: TenantId) -> Result<StoredSettings, RepoErr
 ///
 /// # Errors
 /// Those of the database.
-pub fn put(
-    conn: &mut Conn,
-    tenant: TenantId,
-    now: &StoredSettings,
-    change: &Settings,
-    by: &str,
-    at: Instant,
-) -> Result<(), RepoError> {
+pub fn put(tx: &mut Tx, now: &StoredSettings, change: &Settings, by: &str, at: Instant) -> Result<(), RepoError> {
     let meta =
         (settings::version.eq(now.version + 1), settings::recorded_at.eq(at), settings::recorded_by.eq(by.to_owned()));
-    let all = (settings::tenant_id.eq(tenant), change, meta.clone());
-    each_backend!(&mut *conn, c => diesel::insert_into(settings::table)
+    let all = (settings::tenant_id.eq(tx.tenant), change, meta.clone());
+    each_backend!(tx.conn, c => diesel::insert_into(settings::table)
         .values(all)
         .on_conflict(settings::tenant_id)
         .do_update()
@@ -88,5 +81,5 @@ pub fn put(
     if change.buyer_breach_loss_jpy == now.settings.buyer_breach_loss_jpy {
         return Ok(());
     }
-    data_states::touch(conn, tenant, at)
+    data_states::touch(tx, at)
 }

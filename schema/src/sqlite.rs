@@ -7,15 +7,15 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use crate::conn::Role;
 use crate::error::RepoError;
 use crate::postgres::Beginning;
+use crate::scope::TxRole;
 
 /// The first release without the race that could lose committed writes in WAL mode (3.7.0 to 3.51.2).
 const OLDEST: [u32; 3] = [3, 51, 3];
 
 /// Opens the file for readers or for writers, who wait so long for one in another process.
-pub(crate) fn connect(path: &Path, role: Role, patience: Duration) -> Result<SqliteConnection, RepoError> {
+pub(crate) fn connect(path: &Path, role: TxRole, patience: Duration) -> Result<SqliteConnection, RepoError> {
     let path = path.to_str().ok_or_else(|| RepoError::Unusable("the data folder's name is no text".into()))?;
     let mut conn = open(path, path)?;
     // The time limit first, so that the next lines wait too. Deleted rows are overwritten: contacts can be erased.
@@ -24,10 +24,10 @@ pub(crate) fn connect(path: &Path, role: Role, patience: Duration) -> Result<Sql
          PRAGMA secure_delete = ON; PRAGMA cache_size = {}; PRAGMA temp_store = {}; {}",
         patience.as_millis(),
         // Readers are many, and what they read stays with the operating system.
-        if role == Role::Reader { -8192 } else { -16384 },
+        if role == TxRole::Reader { -8192 } else { -16384 },
         // What a statement of a writer would need to undo itself may be large: all parts of an upload that it deletes.
-        if role == Role::Reader { "MEMORY" } else { "FILE" },
-        if role == Role::Reader { "PRAGMA query_only = ON;" } else { "" },
+        if role == TxRole::Reader { "MEMORY" } else { "FILE" },
+        if role == TxRole::Reader { "PRAGMA query_only = ON;" } else { "" },
     );
     set(&mut conn, path, &settings)?;
     Ok(conn)
@@ -60,7 +60,7 @@ pub(crate) fn connect_read_only(path: &Path, patience: Duration) -> Result<Sqlit
 pub fn copy_embedded(folder: &Path, to: &Path, patience: Duration) -> Result<(), RepoError> {
     let to_name = to.to_str().ok_or_else(|| RepoError::Unusable("the name of the copy is no text".into()))?;
     let from = folder.join("sonae.db");
-    let mut conn = connect(&from, Role::Writer, patience)?;
+    let mut conn = connect(&from, TxRole::Writer, patience)?;
     refuse_old(&mut conn)?;
     // Not a copy of the file: that would lack what stands in the log, and tear what is written meanwhile.
     diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(to_name).execute(&mut conn)?;
@@ -96,11 +96,12 @@ fn set(conn: &mut SqliteConnection, shown: &str, settings: &str) -> Result<(), R
 }
 
 /// How a transaction begins.
-pub(crate) fn begin(role: Role) -> Beginning {
+pub(crate) fn begin(role: TxRole) -> Beginning {
     let begin = match role {
-        Role::Reader => "BEGIN",
+        // Its state of the database is the one at the first statement that reads: here, before its moment is taken.
+        TxRole::Reader => "BEGIN; SELECT count(*) FROM sqlite_schema WHERE rowid = 1",
         // A writer that began by reading could not become one while another process writes.
-        Role::Writer | Role::Queue => "BEGIN IMMEDIATE",
+        TxRole::Writer | TxRole::Queue => "BEGIN IMMEDIATE",
     };
     Beginning { begin, settings: String::new() }
 }

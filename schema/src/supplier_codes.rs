@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 
 use crate::SupplierCode as Code;
-use crate::conn::{Conn, each_backend};
+use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::record::{BATCH, record};
 use crate::tables::supplier_codes;
-use crate::{Instant, SupplierId, SystemName, TenantId};
+use crate::{Instant, SupplierId, SystemName, Tx};
 
 /// A code by which a purchasing system, or a company in it, knows a supplier.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -68,15 +68,11 @@ record! {
 ///
 /// # Errors
 /// Those of the database.
-pub fn former_suppliers(
-    conn: &mut Conn,
-    tenant: TenantId,
-    keys: &[String],
-) -> Result<HashMap<String, SupplierId>, RepoError> {
+pub fn former_suppliers(tx: &mut Tx, keys: &[String]) -> Result<HashMap<String, SupplierId>, RepoError> {
     let mut former = HashMap::new();
     for keys in keys.chunks(BATCH) {
-        let rows: Vec<(String, SupplierId)> = each_backend!(&mut *conn, c => supplier_codes::table
-            .filter(supplier_codes::tenant_id.eq(tenant))
+        let rows: Vec<(String, SupplierId)> = each_backend!(tx.conn, c => supplier_codes::table
+            .filter(supplier_codes::tenant_id.eq(tx.tenant))
             .filter(supplier_codes::superseded_at.is_not_null())
             .filter(supplier_codes::record_key.eq_any(keys))
             .order((supplier_codes::superseded_at.asc(), supplier_codes::version.asc()))

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend, each_row};
+use crate::conn::{each_backend, each_row};
 use crate::data_states;
 use crate::error::RepoError;
 use crate::record::{BATCH, Stored, record};
@@ -13,7 +13,7 @@ use crate::search::{anywhere, search_text, without_form};
 use crate::tables::{supplier_versions, suppliers};
 use crate::{
     CorporateNumber, Count, DataAccess, Instant, JsicDivision, Name, NetworkAccess, PositiveCount, PrefectureCode,
-    SupplierCode, SupplierId, TenantId, Yen,
+    SupplierCode, SupplierId, Tx, Yen,
 };
 
 /// A firm that supplies the buyer, or supplies its suppliers.
@@ -106,13 +106,14 @@ record! {
 ///
 /// # Errors
 /// Those of the database.
-pub fn register(conn: &mut Conn, tenant: TenantId, ids: &[SupplierId], at: Instant) -> Result<(), RepoError> {
+pub fn register(tx: &mut Tx, ids: &[SupplierId], at: Instant) -> Result<(), RepoError> {
     for ids in ids.chunks(BATCH) {
-        let rows =
-            ids.iter().map(|id| (suppliers::tenant_id.eq(tenant), suppliers::id.eq(*id), suppliers::created_at.eq(at)));
+        let rows = ids
+            .iter()
+            .map(|id| (suppliers::tenant_id.eq(tx.tenant), suppliers::id.eq(*id), suppliers::created_at.eq(at)));
         let rows: Vec<_> = rows.collect();
-        each_backend!(&mut *conn, c => diesel::insert_into(suppliers::table).values(rows).execute(c))?;
-        conn.has_grown("suppliers", ids.len())?;
+        each_backend!(tx.conn, c => diesel::insert_into(suppliers::table).values(rows).execute(c))?;
+        tx.conn.analyze_grown("suppliers", ids.len())?;
     }
     Ok(())
 }
@@ -121,13 +122,14 @@ pub fn register(conn: &mut Conn, tenant: TenantId, ids: &[SupplierId], at: Insta
 ///
 /// # Errors
 /// [`RepoError::Reference`] while anything refers to it, and those of the database.
-pub fn delete(conn: &mut Conn, tenant: TenantId, id: SupplierId) -> Result<(), RepoError> {
-    let versions =
-        supplier_versions::table.filter(supplier_versions::tenant_id.eq(tenant)).filter(supplier_versions::id.eq(id));
-    let supplier = suppliers::table.filter(suppliers::tenant_id.eq(tenant)).filter(suppliers::id.eq(id));
-    each_backend!(&mut *conn, c => diesel::delete(versions).execute(c))?;
-    each_backend!(&mut *conn, c => diesel::delete(supplier).execute(c))?;
-    data_states::touch(conn, tenant, Instant::now())
+pub fn delete(tx: &mut Tx, id: SupplierId) -> Result<(), RepoError> {
+    let versions = supplier_versions::table
+        .filter(supplier_versions::tenant_id.eq(tx.tenant))
+        .filter(supplier_versions::id.eq(id));
+    let supplier = suppliers::table.filter(suppliers::tenant_id.eq(tx.tenant)).filter(suppliers::id.eq(id));
+    each_backend!(tx.conn, c => diesel::delete(versions).execute(c))?;
+    each_backend!(tx.conn, c => diesel::delete(supplier).execute(c))?;
+    data_states::touch(tx, Instant::now())
 }
 
 /// A supplier as others refer to it: where a merged one leads, and the code there.
@@ -148,17 +150,16 @@ pub struct Reference {
 /// # Errors
 /// Those of the database.
 pub fn references(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     ids: impl IntoIterator<Item = SupplierId>,
     known_at: Option<Instant>,
 ) -> Result<HashMap<SupplierId, Reference>, RepoError> {
     let mut ids: Vec<SupplierId> = ids.into_iter().collect();
     ids.sort_unstable();
     ids.dedup();
-    let rows = reference_rows(conn, tenant, &ids, known_at)?;
+    let rows = reference_rows(tx, &ids, known_at)?;
     let targets: Vec<SupplierId> = rows.iter().filter_map(|(_, merged_into)| *merged_into).collect();
-    let targets = reference_rows(conn, tenant, &targets, known_at)?.into_iter();
+    let targets = reference_rows(tx, &targets, known_at)?.into_iter();
     let targets: HashMap<_, _> = targets.map(|(target, _)| (target.id, target)).collect();
     let lead = |(own, merged_into): (Reference, Option<SupplierId>)| {
         let target = merged_into.and_then(|target| targets.get(&target)).cloned();
@@ -171,8 +172,7 @@ type ReferenceRow = (SupplierId, SupplierCode, Option<CorporateNumber>, Option<N
 
 /// These suppliers by themselves, each with the one that it was merged into.
 fn reference_rows(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     ids: &[SupplierId],
     known_at: Option<Instant>,
 ) -> Result<Vec<(Reference, Option<SupplierId>)>, RepoError> {
@@ -185,7 +185,7 @@ fn reference_rows(
             supplier_versions::ended_on,
             supplier_versions::merged_into_id,
         );
-        let rows: Vec<ReferenceRow> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, known_at)
+        let rows: Vec<ReferenceRow> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, known_at)
             .filter(supplier_versions::id.eq_any(ids))
             .select(columns)
             .load(c))?;
@@ -200,13 +200,8 @@ fn reference_rows(
 ///
 /// # Errors
 /// Those of the database.
-pub fn id_of_code(
-    conn: &mut Conn,
-    tenant: TenantId,
-    code: &str,
-    known_at: Option<Instant>,
-) -> Result<Option<SupplierId>, RepoError> {
-    let found: Option<(SupplierId, Option<SupplierId>)> = each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, known_at)
+pub fn id_of_code(tx: &mut Tx, code: &str, known_at: Option<Instant>) -> Result<Option<SupplierId>, RepoError> {
+    let found: Option<(SupplierId, Option<SupplierId>)> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, known_at)
             .filter(supplier_versions::record_key.eq(code))
             .select((supplier_versions::id, supplier_versions::merged_into_id))
             .first(c)
@@ -227,7 +222,7 @@ pub struct Codes {
 ///
 /// # Errors
 /// Those of the database.
-pub fn codes(conn: &mut Conn, tenant: TenantId) -> Result<Codes, RepoError> {
+pub fn codes(tx: &mut Tx) -> Result<Codes, RepoError> {
     type Row = (String, SupplierId, Option<SupplierId>, Option<NaiveDate>);
     let mut codes = Codes::default();
     let mut add = |(code, id, merged_into, ended_on): Row| {
@@ -238,8 +233,8 @@ pub fn codes(conn: &mut Conn, tenant: TenantId) -> Result<Codes, RepoError> {
         Ok::<_, RepoError>(())
     };
     each_row!(
-        conn,
-        crate::record::current!(supplier_versions, tenant, None::<Instant>).select((
+        tx.conn,
+        crate::record::current!(supplier_versions, tx.tenant, None::<Instant>).select((
             supplier_versions::record_key,
             supplier_versions::id,
             supplier_versions::merged_into_id,
@@ -254,13 +249,8 @@ pub fn codes(conn: &mut Conn, tenant: TenantId) -> Result<Codes, RepoError> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn merged_into(
-    conn: &mut Conn,
-    tenant: TenantId,
-    id: SupplierId,
-    known_at: Option<Instant>,
-) -> Result<Vec<SupplierId>, RepoError> {
-    Ok(each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, known_at)
+pub fn merged_into(tx: &mut Tx, id: SupplierId, known_at: Option<Instant>) -> Result<Vec<SupplierId>, RepoError> {
+    Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, known_at)
         .filter(supplier_versions::merged_into_id.eq(id))
         .order(supplier_versions::id.asc())
         .select(supplier_versions::id)
@@ -287,10 +277,10 @@ const MOST_HOLDERS: usize = 11;
 ///
 /// # Errors
 /// Those of the database.
-pub fn doubles(conn: &mut Conn, tenant: TenantId, suppliers: &[&Stored<Supplier>]) -> Result<Vec<Doubles>, RepoError> {
+pub fn doubles(tx: &mut Tx, suppliers: &[&Stored<Supplier>]) -> Result<Vec<Doubles>, RepoError> {
     macro_rules! holders_by {
         ($column:ident, $known:expr) => {
-            |conn: &mut Conn, keys: &[String], limit: i64| {
+            |tx: &mut Tx, keys: &[String], limit: i64| {
                 let columns = (
                     $known,
                     (
@@ -301,7 +291,7 @@ pub fn doubles(conn: &mut Conn, tenant: TenantId, suppliers: &[&Stored<Supplier>
                     ),
                 );
                 // Not sorted: SQLite would walk all suppliers in order of code in place of the few that are asked for.
-                Ok(each_backend!(conn, c => crate::record::current!(supplier_versions, tenant, None::<Instant>)
+                Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, None::<Instant>)
                     .filter(supplier_versions::$column.eq_any(keys))
                     .filter(supplier_versions::merged_into_id.is_null())
                     .filter(supplier_versions::ended_on.is_null())
@@ -318,9 +308,9 @@ pub fn doubles(conn: &mut Conn, tenant: TenantId, suppliers: &[&Stored<Supplier>
     };
     let numbers = suppliers.iter().filter_map(|supplier| number(supplier));
     let by_number =
-        holders(conn, numbers, holders_by!(corporate_number, supplier_versions::corporate_number.assume_not_null()))?;
+        holders(tx, numbers, holders_by!(corporate_number, supplier_versions::corporate_number.assume_not_null()))?;
     let names = suppliers.iter().filter_map(|supplier| name(supplier)).filter(|name| !name.is_empty());
-    let by_name = holders(conn, names, holders_by!(name_key, supplier_versions::name_key))?;
+    let by_name = holders(tx, names, holders_by!(name_key, supplier_versions::name_key))?;
     let codes = |found: Option<&Vec<Holder>>, own: &Stored<Supplier>, is_same: &dyn Fn(&Holder) -> bool| {
         let others = found.into_iter().flatten().filter(|holder| holder.0 != own.meta.id && is_same(holder));
         let mut codes: Vec<_> = others.map(|holder| holder.1.clone()).collect();
@@ -344,15 +334,15 @@ pub fn doubles(conn: &mut Conn, tenant: TenantId, suppliers: &[&Stored<Supplier>
 
 /// Who holds each of these keys: some of them where very many do.
 fn holders(
-    conn: &mut Conn,
+    tx: &mut Tx,
     keys: impl Iterator<Item = String>,
-    query: impl Fn(&mut Conn, &[String], i64) -> Result<Vec<(String, Holder)>, RepoError>,
+    query: impl Fn(&mut Tx, &[String], i64) -> Result<Vec<(String, Holder)>, RepoError>,
 ) -> Result<HashMap<String, Vec<Holder>>, RepoError> {
     let mut keys: Vec<String> = keys.collect::<HashSet<_>>().into_iter().collect();
     let mut found: HashMap<String, Vec<Holder>> = HashMap::new();
     while !keys.is_empty() {
         let most = (MOST_HOLDERS + 1) * keys.len();
-        let rows = query(conn, &keys, most as i64)?;
+        let rows = query(tx, &keys, most as i64)?;
         let is_whole = rows.len() < most;
         let mut groups: HashMap<String, Vec<Holder>> = HashMap::new();
         for (key, holder) in rows {

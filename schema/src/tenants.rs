@@ -2,10 +2,10 @@
 
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend};
+use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::{self, tenants};
-use crate::{Instant, Name, Scope, TenantId};
+use crate::{Instant, Name, OperatorTx, Scope, TenantId, Tx};
 
 /// A buyer.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -27,8 +27,8 @@ pub struct TenantRow {
 ///
 /// # Errors
 /// [`RepoError::Duplicate`] where the name is taken, and those of the database.
-pub fn insert(conn: &mut Conn, tenant: &TenantRow) -> Result<(), RepoError> {
-    each_backend!(conn, c => diesel::insert_into(tenants::table).values(tenant).execute(c))?;
+pub fn insert(tx: &mut OperatorTx, tenant: &TenantRow) -> Result<(), RepoError> {
+    each_backend!(tx.conn, c => diesel::insert_into(tenants::table).values(tenant).execute(c))?;
     Ok(())
 }
 
@@ -36,38 +36,38 @@ pub fn insert(conn: &mut Conn, tenant: &TenantRow) -> Result<(), RepoError> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn list(conn: &mut Conn) -> Result<Vec<TenantRow>, RepoError> {
-    Ok(each_backend!(conn, c => tenants::table.order(tenants::name.asc()).select(TenantRow::as_select()).load(c))?)
+pub fn list(tx: &mut OperatorTx) -> Result<Vec<TenantRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => tenants::table.order(tenants::name.asc()).select(TenantRow::as_select()).load(c))?)
 }
 
-/// Finds a buyer.
+/// Finds the buyer whose transaction it is.
 ///
 /// # Errors
 /// Those of the database.
-pub fn find(conn: &mut Conn, tenant: TenantId) -> Result<Option<TenantRow>, RepoError> {
-    Ok(each_backend!(conn, c => tenants::table.find(tenant).select(TenantRow::as_select()).first(c).optional())?)
+pub fn find(tx: &mut Tx) -> Result<Option<TenantRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => tenants::table.find(tx.tenant).select(TenantRow::as_select()).first(c).optional())?)
 }
 
 /// Suspends a buyer, or takes it back.
 ///
 /// # Errors
 /// Those of the database.
-pub fn set_suspended(conn: &mut Conn, tenant: TenantId, since: Option<Instant>) -> Result<(), RepoError> {
+pub fn set_suspended(tx: &mut OperatorTx, tenant: TenantId, since: Option<Instant>) -> Result<(), RepoError> {
     let change = diesel::update(tenants::table.find(tenant)).set(tenants::suspended_at.eq(since));
-    each_backend!(conn, c => change.execute(c))?;
+    each_backend!(tx.conn, c => change.execute(c))?;
     Ok(())
 }
 
-/// Deletes a buyer and everything that it has, in a transaction of its own rows.
+/// Deletes the buyer whose transaction it is, and everything that it has.
 ///
 /// # Errors
 /// Those of the database.
-pub fn delete(conn: &mut Conn, tenant: TenantId) -> Result<(), RepoError> {
+pub fn delete(tx: &mut Tx) -> Result<(), RepoError> {
     // Rows that refer to others before those.
     macro_rules! delete_all {
         ($($table:ident),*) => {$(
-            let rows = tables::$table::table.filter(tables::$table::tenant_id.eq(tenant));
-            each_backend!(&mut *conn, c => diesel::delete(rows).execute(c))?;
+            let rows = tables::$table::table.filter(tables::$table::tenant_id.eq(tx.tenant));
+            each_backend!(tx.conn, c => diesel::delete(rows).execute(c))?;
         )*};
     }
     delete_all!(
@@ -94,7 +94,7 @@ pub fn delete(conn: &mut Conn, tenant: TenantId) -> Result<(), RepoError> {
         tokens,
         tenant_writes
     );
-    conn.turn_to(Scope::Installation)?;
-    each_backend!(conn, c => diesel::delete(tenants::table.find(tenant)).execute(c))?;
+    tx.conn.turn_to(Scope::Installation)?;
+    each_backend!(tx.conn, c => diesel::delete(tenants::table.find(tx.tenant)).execute(c))?;
     Ok(())
 }

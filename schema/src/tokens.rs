@@ -2,10 +2,10 @@
 
 use diesel::prelude::*;
 
-use crate::conn::{Conn, each_backend};
+use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::{tenants, tokens};
-use crate::{Instant, Name, Role, SupplierId, TenantId, TokenId};
+use crate::{Instant, Name, Role, SupplierId, TokenId, Tx};
 
 /// A token that was issued; never the token itself.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -33,9 +33,9 @@ pub struct TokenRow {
 ///
 /// # Errors
 /// [`RepoError::Duplicate`] where the name is taken, and those of the database.
-pub fn insert(conn: &mut Conn, tenant: TenantId, token: &TokenRow) -> Result<(), RepoError> {
-    let values = (tokens::tenant_id.eq(tenant), token);
-    each_backend!(conn, c => diesel::insert_into(tokens::table).values(values).execute(c))?;
+pub fn insert(tx: &mut Tx, token: &TokenRow) -> Result<(), RepoError> {
+    let values = (tokens::tenant_id.eq(tx.tenant), token);
+    each_backend!(tx.conn, c => diesel::insert_into(tokens::table).values(values).execute(c))?;
     Ok(())
 }
 
@@ -43,9 +43,9 @@ pub fn insert(conn: &mut Conn, tenant: TenantId, token: &TokenRow) -> Result<(),
 ///
 /// # Errors
 /// Those of the database.
-pub fn list(conn: &mut Conn, tenant: TenantId) -> Result<Vec<TokenRow>, RepoError> {
-    Ok(each_backend!(conn, c => tokens::table
-        .filter(tokens::tenant_id.eq(tenant))
+pub fn list(tx: &mut Tx) -> Result<Vec<TokenRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => tokens::table
+        .filter(tokens::tenant_id.eq(tx.tenant))
         .order(tokens::id.asc())
         .select(TokenRow::as_select())
         .load(c))?)
@@ -55,9 +55,9 @@ pub fn list(conn: &mut Conn, tenant: TenantId) -> Result<Vec<TokenRow>, RepoErro
 ///
 /// # Errors
 /// Those of the database.
-pub fn names_of_provider(conn: &mut Conn, tenant: TenantId, provider: &Name) -> Result<Vec<String>, RepoError> {
-    Ok(each_backend!(conn, c => tokens::table
-        .filter(tokens::tenant_id.eq(tenant))
+pub fn names_of_provider(tx: &mut Tx, provider: &Name) -> Result<Vec<String>, RepoError> {
+    Ok(each_backend!(tx.conn, c => tokens::table
+        .filter(tokens::tenant_id.eq(tx.tenant))
         .filter(tokens::provider_name.eq(provider))
         .order(tokens::id.asc())
         .select(tokens::name)
@@ -80,10 +80,10 @@ pub struct Presented {
 ///
 /// # Errors
 /// Those of the database.
-pub fn find_good(conn: &mut Conn, tenant: TenantId, id: TokenId) -> Result<Option<Presented>, RepoError> {
-    let found: Option<(TokenRow, String)> = each_backend!(conn, c => tokens::table
+pub fn find_good(tx: &mut Tx, id: TokenId) -> Result<Option<Presented>, RepoError> {
+    let found: Option<(TokenRow, String)> = each_backend!(tx.conn, c => tokens::table
         .inner_join(tenants::table)
-        .filter(tokens::tenant_id.eq(tenant).and(tokens::id.eq(id)))
+        .filter(tokens::tenant_id.eq(tx.tenant).and(tokens::id.eq(id)))
         .filter(tokens::revoked_at.is_null())
         .filter(tenants::suspended_at.is_null())
         .select((TokenRow::as_select(), tenants::time_zone))
@@ -96,9 +96,10 @@ pub fn find_good(conn: &mut Conn, tenant: TenantId, id: TokenId) -> Result<Optio
 ///
 /// # Errors
 /// Those of the database.
-pub fn revoke(conn: &mut Conn, tenant: TenantId, id: TokenId, at: Instant) -> Result<bool, RepoError> {
-    let token =
-        tokens::table.filter(tokens::tenant_id.eq(tenant).and(tokens::id.eq(id))).filter(tokens::revoked_at.is_null());
-    let count = each_backend!(conn, c => diesel::update(token).set(tokens::revoked_at.eq(at)).execute(c))?;
+pub fn revoke(tx: &mut Tx, id: TokenId, at: Instant) -> Result<bool, RepoError> {
+    let token = tokens::table
+        .filter(tokens::tenant_id.eq(tx.tenant).and(tokens::id.eq(id)))
+        .filter(tokens::revoked_at.is_null());
+    let count = each_backend!(tx.conn, c => diesel::update(token).set(tokens::revoked_at.eq(at)).execute(c))?;
     Ok(count > 0)
 }

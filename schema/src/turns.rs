@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-use crate::conn::{Role, Scope};
+use crate::scope::{Scope, TxRole};
 
 /// Whose writers follow each other.
-type Line = (Role, Scope);
+type Line = (TxRole, Scope);
 
 /// The writers of a process, in the order in which they came.
 #[derive(Debug, Clone, Default)]

@@ -6,13 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use schema::tenants::{self, TenantRow};
-use schema::{
-    Bilingual, Clock, ConnRole, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, Scope,
-    TenantId,
-};
+use schema::{Bilingual, Clock, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, TenantId};
 use scoring::Lang;
 use tracing::warn;
 
+use crate::base::actors::operator;
 use crate::base::config::{PlaceError, note_server};
 use crate::base::keys::{Keys, private_folder};
 use crate::base::machine::{self, OTHER_OWNER, naming};
@@ -67,12 +65,12 @@ impl Store {
         if let Place::Server { url, .. } = place {
             note_server(folder, url);
         }
-        let is_empty = database
-            .run(ConnRole::Reader, Scope::Installation, |conn| tenants::list(conn).map(|all| all.is_empty()))?;
+        let operator = operator(&database, "open");
+        let is_empty = operator.read(|tx| tenants::list(tx).map(|all| all.is_empty()))?;
         if is_empty {
-            database.run(ConnRole::Writer, Scope::Installation, |conn| {
+            operator.write(|tx| {
                 // Asked again: another process may have been quicker.
-                if tenants::list(conn)?.is_empty() { tenants::insert(conn, &first_tenant()?) } else { Ok(()) }
+                if tenants::list(tx)?.is_empty() { tenants::insert(tx, &first_tenant()?) } else { Ok(()) }
             })?;
         }
         Ok(Self { database, keys })
@@ -91,7 +89,7 @@ impl Store {
 
     /// A buyer that commands have to name: none where the one that they take if none is named is there.
     pub(crate) fn first_buyer(&self) -> Result<Option<Name>, StoreError> {
-        let buyers = self.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+        let buyers = operator(&self.database, "serve").read(tenants::list)?;
         let has_default = buyers.iter().any(|buyer| buyer.name.as_str() == FIRST_TENANT);
         Ok(buyers.into_iter().next().filter(|_| !has_default).map(|buyer| buyer.name))
     }
@@ -141,8 +139,9 @@ impl Store {
             .unwrap()
     }
 
-    pub(crate) fn first_tenant(&self) -> TenantId {
-        self.database.run(ConnRole::Reader, Scope::Installation, tenants::list).unwrap()[0].id
+    pub(crate) fn first_access(&self) -> schema::Access {
+        let tenant = operator(&self.database, "test").read(tenants::list).unwrap()[0].id;
+        self.database.access(tenant, &schema::Context::new("test", "test"))
     }
 }
 

@@ -11,11 +11,12 @@ use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreFilter, ScoreRow};
 use schema::settings::{self, Settings};
 use schema::tokens::{self, TokenRow};
-use schema::{Clock, ConnRole, Database, ImportMode, Instant, Name, Pending, Place, Role, Source, TenantId, TokenId};
+use schema::{Access, Clock, ImportMode, Instant, Name, Pending, Place, Role, Source, TokenId};
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
-use super::{COMMAND_LINE, Failure, PATIENCE, find_tenant, report, serve};
+use super::{Failure, PATIENCE, access, find_tenant, report, serve};
 use crate::app;
+use crate::base::actors::COMMAND_LINE;
 use crate::base::config::{Config, DatabaseOptions};
 use crate::base::keys::USUAL_LIFE;
 use crate::base::machine::{OWN, hide_new_files};
@@ -139,8 +140,9 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
         &Clock::system(),
     )?;
     let tenant = find_tenant(&store, "default", lang)?.id;
-    import(&store.database, tenant, files.path(), args, lang)?;
-    let run = score(&store.database, tenant, lang)?;
+    let access = access(&store, tenant, "sonae demo");
+    import(&access, files.path(), args, lang)?;
+    let run = score(&access, lang)?;
     let now = Instant::now();
     let token = TokenRow {
         id: TokenId::new(),
@@ -152,12 +154,12 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
         expires_at: now.after(USUAL_LIFE),
         revoked_at: None,
     };
-    store.database.run(ConnRole::Writer, tenant, |conn| tokens::insert(conn, tenant, &token))?;
+    access.write(|tx| tokens::insert(tx, &token))?;
     let token = store.keys.sign(tenant, &token)?;
-    Ok((shown(&store.database, tenant, &run, lang)?, token))
+    Ok((shown(&access, &run, lang)?, token))
 }
 
-fn import(database: &Database, tenant: TenantId, folder: &Path, args: &Args, lang: Lang) -> Result<(), Failure> {
+fn import(access: &Access, folder: &Path, args: &Args, lang: Lang) -> Result<(), Failure> {
     let request = ImportRequest {
         kind: None,
         source: Source::parse("demo").map_err(|error| Failure::Step(error.into()))?,
@@ -170,7 +172,7 @@ fn import(database: &Database, tenant: TenantId, folder: &Path, args: &Args, lan
         today: AS_OF,
         provider_name: None,
     };
-    let outcome = import_folder(database, tenant, folder, &request, &args.limits, &Progress::default(), COMMAND_LINE)
+    let outcome = import_folder(access, folder, &request, &args.limits, &Progress::default())
         .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
     match outcome {
         Some(outcome) if outcome.is_kept => Ok(()),
@@ -179,18 +181,18 @@ fn import(database: &Database, tenant: TenantId, folder: &Path, args: &Args, lan
 }
 
 /// Scores the ends of four quarters, so that there is a history; gives the last run.
-fn score(database: &Database, tenant: TenantId, lang: Lang) -> Result<RunRow, Failure> {
-    database.run(ConnRole::Writer, tenant, |conn| {
+fn score(access: &Access, lang: Lang) -> Result<RunRow, Failure> {
+    access.write(|tx| {
         // The scores stay those of the day that is shown.
         let change = Settings { scores_automatically: false, ..Settings::default() };
-        let now = settings::find(conn, tenant)?;
-        settings::put(conn, tenant, &now, &change, COMMAND_LINE, Instant::now())
+        let now = settings::find(tx)?;
+        settings::put(tx, &now, &change, COMMAND_LINE, Instant::now())
     })?;
     let quarter = |back: u32| AS_OF.checked_sub_months(Months::new(3 * back)).map_or(AS_OF, end_of_month);
     let mut last = None;
     for as_of in (0..4).rev().map(quarter) {
         let request = RunRequest { as_of, known_at: None, is_automatic: false, is_trial: false };
-        let run = run_now(database, tenant, &Model::default(), &request, COMMAND_LINE)
+        let run = run_now(access, &Model::default(), &request)
             .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
         last = Some(run);
     }
@@ -206,12 +208,12 @@ fn end_of_month(day: NaiveDate) -> NaiveDate {
 /// A score with what explains it.
 type Scored = (ScoreRow, Facts);
 
-fn shown(database: &Database, tenant: TenantId, run: &RunRow, lang: Lang) -> Result<String, Failure> {
+fn shown(access: &Access, run: &RunRow, lang: Lang) -> Result<String, Failure> {
     let failed = |error: ApiError| Failure::Data(Interrupted::from(error).text(lang));
     let overview = read_overview(run).map_err(failed)?;
-    let scored = database.run(ConnRole::Reader, tenant, |conn| {
+    let scored = access.read(|tx| {
         let mut scored: Vec<Scored> = Vec::new();
-        scores::each(conn, tenant, run.id, &ScoreFilter::default(), |row, facts| {
+        scores::each(tx, run.id, &ScoreFilter::default(), |row, facts| {
             scored.push((row, read_facts(&facts)?));
             Ok::<_, ApiError>(())
         })?;

@@ -9,7 +9,7 @@ use schema::{Choice, ImportMode, Instant, Source};
 use scoring::Lang;
 
 use super::usage::Reason;
-use super::{COMMAND_LINE, DataFolder, Failure, TenantArg, faults, find_tenant};
+use super::{DataFolder, Failure, TenantArg, access, faults, find_tenant};
 use crate::base::config::Limits;
 use crate::queue::runner::Progress;
 use crate::resources::imports::{FindingGroup, Format, ImportRequest, Outcome, import_folder};
@@ -59,6 +59,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     }
     let store = args.data.open(lang)?;
     let tenant = find_tenant(&store, &args.tenant.tenant, lang)?;
+    let access = access(&store, tenant.id, "sonae import");
     let zone: Tz = tenant.time_zone.parse()?;
     let unusable = |error| Failure::Usage(faults::name(&format!("--source {}", args.source), error, lang));
     let source = Source::parse(&args.source).map_err(unusable)?;
@@ -83,7 +84,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let progress = Arc::new(Progress::default());
     let spinner = super::progress::step("取り込み中", "importing", lang);
     let watched = std::io::stderr().is_terminal().then(|| watch(&progress, spinner.clone()));
-    let outcome = import_folder(&store.database, tenant.id, &args.dir, &request, &args.limits, &progress, COMMAND_LINE);
+    let outcome = import_folder(&access, &args.dir, &request, &args.limits, &progress);
     progress.cancel();
     if let Some(watched) = watched {
         let _ = watched.join();

@@ -2,10 +2,10 @@
 
 use chrono_tz::Tz;
 use schema::score_runs::RunAge;
-use schema::{ConnRole, Instant, Scope, tenants};
+use schema::{Installation, Instant, tenants};
 use scoring::Lang;
 
-use super::{DataFolder, Failure};
+use super::{DataFolder, Failure, access};
 use crate::resources::score_runs::{prune, to_prune};
 
 /// Drop automatic score runs and files of exports that need not be kept any more
@@ -24,16 +24,17 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let store = args.data.open_existing(lang)?;
     let mut text = String::new();
-    for tenant in store.database.run(ConnRole::Reader, Scope::Installation, tenants::list)? {
+    for tenant in access(&store, Installation, "sonae prune").read(tenants::list)? {
         let today = Instant::now().day_in(tenant.time_zone.parse::<Tz>()?);
         let name = &tenant.name;
+        let access = access(&store, tenant.id, "sonae prune");
         if args.dry_run {
-            let runs = store.database.run(ConnRole::Reader, tenant.id, |conn| to_prune(conn, tenant.id, today))?;
+            let runs = access.read(|tx| to_prune(tx, today))?;
             let runs = described(&runs, lang);
             text += &lang.pick(format!("{name}: 削除の対象: {runs}\n"), format!("{name}: would be dropped: {runs}\n"));
             continue;
         }
-        let pruned = store.database.run(ConnRole::Writer, tenant.id, |conn| prune(conn, tenant.id, today))?;
+        let pruned = access.write(|tx| prune(tx, today))?;
         let (inputs, parts) = (pruned.input_count, pruned.file_part_count);
         let runs = described(&pruned.runs, lang);
         text += &lang.pick(

@@ -6,11 +6,11 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::Subcommand;
 use schema::score_runs::{self, RunList, RunRow};
-use schema::{ConnRole, Instant, RunId};
+use schema::{Instant, RunId};
 use scoring::Lang;
 
 use super::usage::Reason;
-use super::{COMMAND_LINE, DataFolder, Failure, TenantArg, find_tenant, score};
+use super::{DataFolder, Failure, TenantArg, access, find_tenant, score};
 use crate::resources::score_runs::{RunRequest, known_then, reproduce, run_now};
 
 /// Score a buyer's stored data, list its score runs, or show that one can be reproduced
@@ -86,6 +86,7 @@ fn start(args: &StartArgs, lang: Lang) -> Result<(), Failure> {
     let model = score::read_model(args.model.as_deref(), lang)?;
     let store = args.data.open_existing(lang)?;
     let tenant = find_tenant(&store, &args.tenant.tenant, lang)?;
+    let access = access(&store, tenant.id, "sonae score-run start");
     let zone: Tz = tenant.time_zone.parse()?;
     let now = Instant::now();
     let today = now.day_in(zone);
@@ -101,9 +102,7 @@ fn start(args: &StartArgs, lang: Lang) -> Result<(), Failure> {
         return Err(Failure::Usage(text.to_owned()));
     }
     let known_at = match args.known_at {
-        None if as_of < today => {
-            store.database.run(ConnRole::Reader, tenant.id, |conn| known_then(conn, tenant.id, as_of, zone))?
-        }
+        None if as_of < today => access.read(|tx| known_then(tx, as_of, zone))?,
         given => given,
     };
     let request = RunRequest {
@@ -112,8 +111,7 @@ fn start(args: &StartArgs, lang: Lang) -> Result<(), Failure> {
         is_automatic: false,
         is_trial: args.model.is_some() || args.known_at.is_some(),
     };
-    let run = run_now(&store.database, tenant.id, &model, &request, COMMAND_LINE)
-        .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
+    let run = run_now(&access, &model, &request).map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
     store.database.tidy()?;
     super::print(&format!("{}\n", line(&run, lang)))
 }
@@ -136,7 +134,7 @@ fn list(tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure
     let store = data.open_existing(lang)?;
     let tenant = find_tenant(&store, &tenant.tenant, lang)?;
     let all = RunList { with_trials: true, limit: i64::MAX, ..RunList::default() };
-    let runs = store.database.run(ConnRole::Reader, tenant.id, |conn| score_runs::list(conn, tenant.id, &all))?;
+    let runs = access(&store, tenant.id, "sonae score-run list").read(|tx| score_runs::list(tx, &all))?;
     super::print(&runs.iter().map(|run| format!("{}\n", line(run, lang))).collect::<String>())
 }
 
@@ -152,7 +150,7 @@ fn show_reproduced(id: RunId, tenant: &TenantArg, data: &DataFolder, lang: Lang)
             format!("{tenant} has no run {id}; `sonae score-run list` lists them"),
         ))
     };
-    let reproduced = reproduce(&store.database, tenant.id, id)
+    let reproduced = reproduce(&access(&store, tenant.id, "sonae score-run reproduce"), id)
         .map_err(|interrupted| Failure::Data(interrupted.text(lang)))?
         .ok_or_else(unknown)?;
     let (run, compared) = (&reproduced.run, reproduced.compared);

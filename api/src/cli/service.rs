@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use schema::services::{self, Service};
-use schema::{ConnRole, Id, Instant, Scope};
+use schema::{Id, Installation, Instant};
 use scoring::Lang;
 
-use super::{DataFolder, Failure};
+use super::{DataFolder, Failure, access};
 use crate::base::fields::{Cell, Fields};
 
 /// Import and list the registered お助け隊 services
@@ -37,15 +37,13 @@ pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     match verb {
         Verb::Import { file, data } => {
             let rows = read(file, lang)?;
-            data.open(lang)?.database.run(ConnRole::Writer, Scope::Installation, |conn| services::put(conn, &rows))?;
+            access(&data.open(lang)?, Installation, "sonae service import").write(|tx| services::put(tx, &rows))?;
             let count = rows.len();
             super::print(&lang.pick(format!("お助け隊サービス: {count}件\n"), format!("services: {count}\n")))
         }
         Verb::List { data } => {
-            let rows = data
-                .open(lang)?
-                .database
-                .run(ConnRole::Reader, Scope::Installation, |conn| services::list(conn, None, None, i64::MAX))?;
+            let access = access(&data.open(lang)?, Installation, "sonae service list");
+            let rows = access.read(|tx| services::list(tx, None, None, i64::MAX))?;
             let key = schema::Choice::key;
             let line =
                 |row: &Service| format!("{}  {}  {}\n", key(row.service_class), row.provider_name, row.service_name);

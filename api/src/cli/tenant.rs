@@ -3,10 +3,10 @@
 use chrono_tz::Tz;
 use clap::Subcommand;
 use schema::tenants::{self, TenantRow};
-use schema::{ConnRole, Instant, Name, RepoError, Scope, TenantId};
+use schema::{Installation, Instant, Name, RepoError, TenantId};
 use scoring::Lang;
 
-use super::{DataFolder, Failure, faults, find_tenant};
+use super::{DataFolder, Failure, access, faults, find_tenant};
 use crate::base::store::USUAL_ZONE;
 
 /// Create, list, suspend and delete buyers
@@ -78,7 +78,7 @@ fn create(name: &str, time_zone: &str, data: &DataFolder, lang: Lang) -> Result<
         )));
     }
     let store = data.open(lang)?;
-    let inserted = store.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::insert(conn, &row));
+    let inserted = access(&store, Installation, "sonae tenant create").write(|tx| tenants::insert(tx, &row));
     match inserted {
         Ok(()) => super::print(&format!("{}\n", row.id)),
         Err(RepoError::Duplicate(_)) => Err(Failure::Usage(
@@ -89,7 +89,7 @@ fn create(name: &str, time_zone: &str, data: &DataFolder, lang: Lang) -> Result<
 }
 
 fn list(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
-    let all = data.open(lang)?.database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+    let all = access(&data.open(lang)?, Installation, "sonae tenant list").read(tenants::list)?;
     let line = |tenant: &TenantRow| {
         let state = match tenant.suspended_at {
             None => lang.pick("有効", "active").to_owned(),
@@ -103,7 +103,8 @@ fn list(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
 fn suspend(wanted: &str, data: &DataFolder, since: Option<Instant>, lang: Lang) -> Result<(), Failure> {
     let store = data.open(lang)?;
     let tenant = find_tenant(&store, wanted, lang)?;
-    store.database.run(ConnRole::Writer, Scope::Installation, |conn| tenants::set_suspended(conn, tenant.id, since))?;
+    let command = if since.is_some() { "sonae tenant suspend" } else { "sonae tenant resume" };
+    access(&store, Installation, command).write(|tx| tenants::set_suspended(tx, tenant.id, since))?;
     let name = &tenant.name;
     super::print(&match since {
         Some(_) => lang.pick(
@@ -124,7 +125,7 @@ fn delete(wanted: &str, confirm: &str, data: &DataFolder, lang: Lang) -> Result<
             format!("--confirm {confirm}: the buyer is called {name}"),
         )));
     }
-    store.database.run(ConnRole::Writer, tenant.id, |conn| tenants::delete(conn, tenant.id))?;
+    access(&store, tenant.id, "sonae tenant delete").write(tenants::delete)?;
     store.database.fold_log()?;
     super::print(&lang.pick(format!("{name} を削除しました\n"), format!("{name} is deleted\n")))
 }

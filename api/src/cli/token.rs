@@ -3,13 +3,13 @@
 use chrono::TimeDelta;
 use clap::Subcommand;
 use schema::tokens::{self, TokenRow};
-use schema::{Choice, ConnRole, Instant, Name, RepoError, Role, TokenId, suppliers};
+use schema::{Choice, Instant, Name, RepoError, Role, TokenId, suppliers};
 use scoring::Lang;
 
 use super::usage::Reason;
-use super::{COMMAND_LINE, DataFolder, Failure, TenantArg, faults, find_tenant, note};
+use super::{DataFolder, Failure, TenantArg, access, faults, find_tenant, note};
+use crate::base::actors::{AUTOMATIC, COMMAND_LINE};
 use crate::base::keys::{LONGEST_LIFE, USUAL_LIFE};
-use crate::resources::score_runs::AUTOMATIC;
 
 /// Create, list and revoke tokens
 #[derive(Debug, Subcommand)]
@@ -96,13 +96,12 @@ fn create(args: &CreateArgs, lang: Lang) -> Result<(), Failure> {
     }
     let store = args.data.open(lang)?;
     let tenant = find_tenant(&store, &args.tenant.tenant, lang)?;
+    let access = access(&store, tenant.id, "sonae token create");
     let provider_name = args.provider.as_deref().filter(|_| args.role == Role::Provider).map(name).transpose()?;
     let supplier_id = match args.supplier.as_deref().filter(|_| args.role == Role::Supplier) {
         None => None,
         Some(code) => {
-            let found = store
-                .database
-                .run(ConnRole::Reader, tenant.id, |conn| suppliers::id_of_code(conn, tenant.id, code, None))?;
+            let found = access.read(|tx| suppliers::id_of_code(tx, code, None))?;
             let unknown = || {
                 Failure::Usage(lang.pick(
                     format!("--supplier {code}: この取引先コードの取引先はありません"),
@@ -125,7 +124,7 @@ fn create(args: &CreateArgs, lang: Lang) -> Result<(), Failure> {
     };
     // A name is one token's for ever, for records say by it who made them: the next one is numbered.
     for number in 2.. {
-        match store.database.run(ConnRole::Writer, tenant.id, |conn| tokens::insert(conn, tenant.id, &token)) {
+        match access.write(|tx| tokens::insert(tx, &token)) {
             Ok(()) => break,
             Err(RepoError::Duplicate(_)) => token.name = name(&format!("{} {number}", args.name))?,
             Err(error) => return Err(error.into()),
@@ -147,7 +146,7 @@ fn create(args: &CreateArgs, lang: Lang) -> Result<(), Failure> {
 fn list(tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
     let store = data.open(lang)?;
     let tenant = find_tenant(&store, &tenant.tenant, lang)?;
-    let all = store.database.run(ConnRole::Reader, tenant.id, |conn| tokens::list(conn, tenant.id))?;
+    let all = access(&store, tenant.id, "sonae token list").read(tokens::list)?;
     let now = Instant::now();
     let line = |token: &TokenRow| {
         let state = match token.revoked_at {
@@ -169,7 +168,8 @@ fn list(tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure
 fn revoke(wanted: &str, tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
     let store = data.open(lang)?;
     let tenant = find_tenant(&store, &tenant.tenant, lang)?;
-    let all = store.database.run(ConnRole::Reader, tenant.id, |conn| tokens::list(conn, tenant.id))?;
+    let access = access(&store, tenant.id, "sonae token revoke");
+    let all = access.read(tokens::list)?;
     let found = all.into_iter().find(|token| token.name.as_str() == wanted || token.id.as_str() == wanted);
     let unknown = || {
         let tenant = &tenant.name;
@@ -180,7 +180,7 @@ fn revoke(wanted: &str, tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Re
     };
     let token = found.ok_or_else(unknown)?;
     let at = Instant::now();
-    store.database.run(ConnRole::Writer, tenant.id, |conn| tokens::revoke(conn, tenant.id, token.id, at))?;
+    access.write(|tx| tokens::revoke(tx, token.id, at))?;
     let name = &token.name;
     super::print(&lang.pick(format!("{name} は今後使えません\n"), format!("{name} is refused from now on\n")))
 }

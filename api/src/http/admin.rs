@@ -9,11 +9,12 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use metrics_exporter_prometheus::PrometheusHandle;
-use schema::{ConnRole, Database, Place, Scope, tenants};
+use schema::{Database, Place, tenants};
 use scoring::Lang;
 use tokio::time::timeout;
 
 use super::refused::problem_at;
+use crate::base::actors::operator;
 use crate::base::machine::{FileId, file_id, free_bytes, try_writing};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::store::in_both;
@@ -73,9 +74,9 @@ impl Probe {
     /// Looks whether requests can be served, and what they change be kept; says what is in the way.
     pub(crate) fn look(&self, database: &Database) -> Result<(), Text> {
         // Not through the writer: an import holds it for as long as it takes.
-        let read = database.run(ConnRole::Reader, Scope::Installation, |conn| {
-            tenants::list(conn)?;
-            schema::expect_schema(conn)
+        let read = operator(database, "readiness").read(|tx| {
+            tenants::list(tx)?;
+            schema::expect_schema(tx)
         });
         read.map_err(|error| in_both(&error))?;
         let Some((path, id)) = &self.database else { return Ok(()) };

@@ -8,89 +8,67 @@ use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use chrono::NaiveDate;
-use chrono_tz::Tz;
 use schema::tokens::{self, TokenRow};
-use schema::{Instant, Name, Role, SupplierId, TenantId, TokenId, Version};
+use schema::{Actor, Context, Instant, Role, TokenId};
 use tracing::warn;
 
+use crate::base::actors::SERVICE;
 use crate::base::keys::EXPIRED;
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::machine::OTHER_OWNER;
 use crate::base::problem::{ApiError, Problem, ProblemKind};
+pub(crate) use crate::http::caller::Caller;
 use crate::http::operations::Allowed;
 use crate::http::state::State;
 
-/// Who sent a request, by a token that is good.
-#[derive(Debug, Clone)]
-pub(crate) struct Caller {
-    pub(crate) tenant: TenantId,
-    /// The token's id, as the log keeps it.
-    token_id: TokenId,
-    /// The token's name, as records keep it.
-    pub(crate) name: String,
-    /// The provider that it is for, with that role.
-    pub(crate) provider_name: Option<Name>,
-    /// The supplier that it is for, with that role.
-    pub(crate) supplier_id: Option<SupplierId>,
-    role: Role,
-    /// In which the buyer's days begin.
-    pub(crate) time_zone: Tz,
-}
+/// The operation of a request that asks for none that there is.
+const NO_OPERATION: &str = "none";
 
-impl Caller {
-    /// The buyer's day.
-    pub(crate) fn today(&self) -> NaiveDate {
-        Instant::now().day_in(self.time_zone)
+/// Finds out who sends a request, by its token.
+async fn find(request: &ServiceRequest, request_id: &str) -> Result<Caller, ApiError> {
+    let state = State::of(request.request())?;
+    let token = bearer(request.headers())?;
+    let mut claims = state.keys.verify(token);
+    if claims.is_err() && state.keys.should_refresh_for(token) && refresh_keys(state.clone()).await {
+        claims = state.keys.verify(token);
     }
-
-    /// What the caller records now is recorded so.
-    pub(crate) fn version(&self) -> Version {
-        Version { recorded_at: Instant::now(), recorded_by: self.name.clone(), import_id: None }
+    let claims = claims.map_err(refused)?;
+    let (tenant, id) = (claims.tenant_id, claims.id);
+    let allowed = request.app_data::<Data<Allowed>>();
+    let operation = allowed.and_then(|allowed| allowed.operation_id(request.path(), request.method()));
+    let context = Context::new(SERVICE, operation.unwrap_or(NO_OPERATION)).within(request_id);
+    let found = state.db.read_as(tenant, &context, move |tx| Ok(tokens::find_good(tx, id)?)).await?;
+    let presented = found.filter(|found| found.token.role == claims.role).ok_or_else(|| {
+        refused((
+            "取り消されたトークンか、停止中の発注者のものです。新しいトークンを管理者に求めてください",
+            "the token was revoked, or its buyer is suspended; ask an administrator for a new one",
+        ))
+    })?;
+    // Whatever was signed: the database has the last word.
+    if presented.token.expires_at <= Instant::now() {
+        return Err(refused(EXPIRED));
     }
-
-    /// Finds out who sends a request, by its token.
-    async fn find(request: &ServiceRequest) -> Result<Self, ApiError> {
-        let state = State::of(request.request())?;
-        let token = bearer(request.headers())?;
-        let mut claims = state.keys.verify(token);
-        if claims.is_err() && state.keys.should_refresh_for(token) && refresh_keys(state.clone()).await {
-            claims = state.keys.verify(token);
-        }
-        let claims = claims.map_err(refused)?;
-        let (tenant, id) = (claims.tenant_id, claims.id);
-        let found = state.db.read(tenant, move |conn, tenant| Ok(tokens::find_good(conn, tenant, id)?)).await?;
-        let presented = found.filter(|found| found.token.role == claims.role).ok_or_else(|| {
-            refused((
-                "取り消されたトークンか、停止中の発注者のものです。新しいトークンを管理者に求めてください",
-                "the token was revoked, or its buyer is suspended; ask an administrator for a new one",
-            ))
-        })?;
-        // Whatever was signed: the database has the last word.
-        if presented.token.expires_at <= Instant::now() {
-            return Err(refused(EXPIRED));
-        }
-        let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
-        let TokenRow { id, name, provider_name, supplier_id, .. } = presented.token;
-        Ok(Self {
-            tenant,
-            token_id: id,
-            name: name.to_string(),
-            provider_name,
-            supplier_id,
-            role: claims.role,
-            time_zone,
-        })
-    }
+    let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
+    let TokenRow { id, name, provider_name, supplier_id, .. } = presented.token;
+    let actor = Actor { subject: name.as_str().into(), role: Some(claims.role) };
+    Ok(Caller {
+        tenant,
+        context: Context { actor, ..context },
+        token_id: id,
+        provider_name,
+        supplier_id,
+        role: claims.role,
+        time_zone,
+    })
 }
 
 /// Whoever sent a request, or why nobody can be told: found before anything else of the request is looked at.
 struct Presented(Result<Caller, ApiError>);
 
 /// Finds out who sends a request, for the handler that asks for a role, and for the log.
-pub(crate) async fn present(request: &ServiceRequest) -> Option<(TokenId, Role)> {
-    let caller = Caller::find(request).await;
+pub(crate) async fn present(request: &ServiceRequest, request_id: &str) -> Option<(TokenId, Role)> {
+    let caller = find(request, request_id).await;
     let who = caller.as_ref().ok().map(|caller| (caller.token_id, caller.role));
     request.extensions_mut().insert(Presented(caller));
     who

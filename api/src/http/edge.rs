@@ -109,7 +109,7 @@ pub(crate) async fn edge(
         Some(Stopped::Problem(problem)) => request.into_response(problem.answer(lang, &path, &id)),
         None => {
             if path.starts_with("/v1/") {
-                note_caller(&span, auth::present(&request).instrument(span.clone()).await);
+                note_caller(&span, auth::present(&request, &id).instrument(span.clone()).await);
             }
             // Errors of handlers and of what they take out of requests are answers by now.
             let response = traced.carry(next.call(request)).instrument(span.clone()).await?.map_into_boxed_body();

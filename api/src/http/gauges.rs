@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use schema::{Choice, ConnRole, Database, Figures, JobState, Place, Scope, Waits, jobs};
+use schema::{Choice, Database, Figures, JobState, Place, Waits, jobs};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::base::actors::operator;
 use crate::base::machine::{self, free_bytes};
 use crate::base::telemetry::metrics::{Kind, METRICS, job_kinds};
 use crate::http::admin::Probe;
@@ -111,10 +112,10 @@ impl Gauges {
         };
         let folders = [folder.to_owned(), std::env::temp_dir()];
         let (asked, probe) = (database.with_statement_limit(ANSWER), probe.clone());
-        let looked_at = asked.clone();
+        let (queue, looked_at) = (operator(&asked, "metrics"), asked);
         Self {
             database: database.clone(),
-            queue: Question::new(move || asked.run(ConnRole::Reader, Scope::Installation, jobs::figures).ok()),
+            queue: Question::new(move || queue.read(jobs::figures).ok()),
             disk: Question::new(move || Disk::look(&folders, file.as_ref())),
             is_ready: Question::new(move || probe.look(&looked_at).is_ok()),
             min_free_bytes,

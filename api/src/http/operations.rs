@@ -10,6 +10,8 @@ pub(crate) struct Allowed(Vec<(Vec<String>, Vec<Known>)>);
 /// An operation.
 struct Known {
     method: Method,
+    /// Its `operationId`; none of those that stand outside of the document.
+    id: Option<String>,
     /// Whether it has parameters in the query string; one without takes none at all.
     reads_query: bool,
 }
@@ -27,11 +29,15 @@ impl Allowed {
                 (Method::DELETE, &item.delete),
             ];
             let known = operations.into_iter().filter_map(|(method, operation)| {
-                operation.as_ref().map(|operation| Known { method, reads_query: reads_query(operation) })
+                operation.as_ref().map(|operation| Known {
+                    method,
+                    id: operation.operation_id.clone(),
+                    reads_query: reads_query(operation),
+                })
             });
             (split(path), known.collect())
         });
-        let read = || vec![Known { method: Method::GET, reads_query: true }];
+        let read = || vec![Known { method: Method::GET, id: None, reads_query: true }];
         Self(paths.chain(others.map(|path| (split(&path), read()))).collect())
     }
 
@@ -60,6 +66,11 @@ impl Allowed {
     pub(crate) fn has(&self, path: &str, method: &Method) -> bool {
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         self.operations(path).iter().any(|known| known.method == *method)
+    }
+
+    /// The `operationId` of what a request asks for.
+    pub(crate) fn operation_id(&self, path: &str, method: &Method) -> Option<&str> {
+        self.operations(path).iter().find(|known| known.method == *method)?.id.as_deref()
     }
 
     /// Whether an operation has no parameter in the query string, so that any is unknown.

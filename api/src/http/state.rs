@@ -10,12 +10,13 @@ use actix_web::error::BlockingError;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, web};
-use schema::{Conn, ConnRole, Database, RepoError, TenantId, Watch};
+use schema::{Access, Context, Database, RepoError, TenantId, Tx, TxRole, Watch};
 use tokio::time::timeout;
 
 use crate::base::config::Limits;
 use crate::base::keys::Keys;
 use crate::base::problem::{ApiError, ProblemKind};
+use crate::http::caller::Caller;
 use crate::http::edge::Edge;
 use crate::queue::runner::Runner;
 
@@ -72,49 +73,49 @@ impl Db {
     /// Reads rows of a buyer, all from one state of the database.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        tenant: TenantId,
-        work: impl FnOnce(&mut Conn, TenantId) -> Result<T, ApiError> + Send + 'static,
+        caller: &Caller,
+        work: impl FnOnce(&mut Tx) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.run(ConnRole::Reader, tenant, work).await
+        self.run(TxRole::Reader, caller, work).await
     }
 
     /// Writes rows of a buyer: all that `work` writes, or nothing if it fails.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        tenant: TenantId,
-        work: impl FnOnce(&mut Conn, TenantId) -> Result<T, ApiError> + Send + 'static,
+        caller: &Caller,
+        work: impl FnOnce(&mut Tx) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.run(ConnRole::Writer, tenant, work).await
+        self.run(TxRole::Writer, caller, work).await
     }
 
     /// Writes jobs of a buyer and what belongs to them, and waits for as long as a large import holds an embedded database.
     pub(crate) async fn write_jobs<T: Send + 'static>(
         &self,
-        tenant: TenantId,
-        work: impl Fn(&mut Conn, TenantId) -> Result<T, ApiError> + Clone + Send + 'static,
+        caller: &Caller,
+        work: impl Fn(&mut Tx) -> Result<T, ApiError> + Clone + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.run_patiently(ConnRole::Queue, tenant, work).await
+        self.run_patiently(TxRole::Queue, caller, work).await
     }
 
     /// Writes rows of a buyer, and waits for as long as a large import holds the writer: what has been uploaded is not
     /// to be sent again because of another upload.
     pub(crate) async fn write_patiently<T: Send + 'static>(
         &self,
-        tenant: TenantId,
-        work: impl Fn(&mut Conn, TenantId) -> Result<T, ApiError> + Clone + Send + 'static,
+        caller: &Caller,
+        work: impl Fn(&mut Tx) -> Result<T, ApiError> + Clone + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.run_patiently(ConnRole::Writer, tenant, work).await
+        self.run_patiently(TxRole::Writer, caller, work).await
     }
 
     async fn run_patiently<T: Send + 'static>(
         &self,
-        role: ConnRole,
-        tenant: TenantId,
-        work: impl Fn(&mut Conn, TenantId) -> Result<T, ApiError> + Clone + Send + 'static,
+        role: TxRole,
+        caller: &Caller,
+        work: impl Fn(&mut Tx) -> Result<T, ApiError> + Clone + Send + 'static,
     ) -> Result<T, ApiError> {
         let start = Instant::now();
         loop {
-            match self.run(role, tenant, work.clone()).await {
+            match self.run(role, caller, work.clone()).await {
                 // On a server jobs wait for no import; where it is away, whoever asks is told so.
                 Err(ApiError::Busy(_)) if !self.0.is_shared() && start.elapsed() < LONGEST_IMPORT => {}
                 done => return done,
@@ -128,18 +129,36 @@ impl Db {
         Ok(web::block(move || database.fold_log()).await.map_err(ApiError::internal)??)
     }
 
+    /// Reads rows of a buyer before it is known who asks for them.
+    pub(crate) async fn read_as<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        context: &Context,
+        work: impl FnOnce(&mut Tx) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.run_as(TxRole::Reader, self.0.access(tenant, context), work).await
+    }
+
     async fn run<T: Send + 'static>(
         &self,
-        role: ConnRole,
-        tenant: TenantId,
-        work: impl FnOnce(&mut Conn, TenantId) -> Result<T, ApiError> + Send + 'static,
+        role: TxRole,
+        caller: &Caller,
+        work: impl FnOnce(&mut Tx) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let database = self.0.clone();
+        self.run_as(role, caller.access(&self.0), work).await
+    }
+
+    async fn run_as<T: Send + 'static>(
+        &self,
+        role: TxRole,
+        access: Access,
+        work: impl FnOnce(&mut Tx) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         let waited = Arc::new(Waited::default());
         let seen = Arc::clone(&waited);
         let done = web::block(move || {
-            database.run_watched(&seen.watch, role, tenant, |conn| {
-                let value = work(conn, tenant)?;
+            access.run(role, &seen.watch, |tx| {
+                let value = work(tx)?;
                 // Whoever asked was told that it was not done.
                 if seen.is_given_up.load(Ordering::Relaxed) { Err(no_answer().into()) } else { Ok(value) }
             })

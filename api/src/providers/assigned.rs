@@ -7,8 +7,8 @@ use schema::provider_assignments::{ProviderAssignment, ProviderAssignmentFilter}
 use schema::supplier_codes::{SupplierCode as GivenCode, SupplierCodeFilter};
 use schema::suppliers::{self, Supplier, SupplierFilter};
 use schema::{
-    Common, Conn, CorporateNumber, Listed, Name, Page, Record, RepoError, Source, Stored, SupplierCode, SupplierId,
-    SystemName, TenantId,
+    Common, CorporateNumber, Listed, Name, Page, Record, RepoError, Source, Stored, SupplierCode, SupplierId,
+    SystemName, Tx,
 };
 
 use crate::base::fields::{CORPORATE_NUMBER, Field, Suppliers};
@@ -39,67 +39,50 @@ pub(crate) struct Assigned {
 
 impl Assigned {
     /// All of a provider's.
-    pub(crate) fn all(conn: &mut Conn, tenant: TenantId, provider: &Name) -> Result<Self, RepoError> {
-        Self::load(conn, tenant, provider, None)
+    pub(crate) fn all(tx: &mut Tx, provider: &Name) -> Result<Self, RepoError> {
+        Self::load(tx, provider, None)
     }
 
     /// Those of a provider's that a code may lead to.
-    pub(crate) fn with_code(
-        conn: &mut Conn,
-        tenant: TenantId,
-        provider: &Name,
-        code: &SupplierCode,
-    ) -> Result<Self, RepoError> {
+    pub(crate) fn with_code(tx: &mut Tx, provider: &Name, code: &SupplierCode) -> Result<Self, RepoError> {
         let nowhere = Source::manual();
-        let own = Supplier::with_keys(conn, tenant, &nowhere, &[code.to_string()], None)?;
+        let own = Supplier::with_keys(tx, &nowhere, &[code.to_string()], None)?;
         let mut ids: Vec<SupplierId> = own.into_iter().map(|own| own.meta.id).collect();
         if let Some(system) = system_of(provider) {
-            let given = GivenCode::with_keys(conn, tenant, &nowhere, &[GivenCode::key(&system, None, code)], None)?;
+            let given = GivenCode::with_keys(tx, &nowhere, &[GivenCode::key(&system, None, code)], None)?;
             ids.extend(given.into_iter().map(|given| given.attributes.supplier_id));
         }
-        Self::among(conn, tenant, provider, ids)
+        Self::among(tx, provider, ids)
     }
 
     /// Those of a provider's that a 法人番号 may lead to.
-    pub(crate) fn with_number(
-        conn: &mut Conn,
-        tenant: TenantId,
-        provider: &Name,
-        number: &CorporateNumber,
-    ) -> Result<Self, RepoError> {
+    pub(crate) fn with_number(tx: &mut Tx, provider: &Name, number: &CorporateNumber) -> Result<Self, RepoError> {
         let filter = SupplierFilter { corporate_number: Some(number.clone()), ..SupplierFilter::default() };
-        let known = list_all::<Supplier>(conn, tenant, None, filter)?;
-        Self::among(conn, tenant, provider, known.into_iter().map(|known| known.meta.id))
+        let known = list_all::<Supplier>(tx, None, filter)?;
+        Self::among(tx, provider, known.into_iter().map(|known| known.meta.id))
     }
 
     /// Those of a provider's that are the same firms as these suppliers.
     pub(crate) fn among(
-        conn: &mut Conn,
-        tenant: TenantId,
+        tx: &mut Tx,
         provider: &Name,
         ids: impl IntoIterator<Item = SupplierId>,
     ) -> Result<Self, RepoError> {
-        let standing: HashSet<_> =
-            suppliers::references(conn, tenant, ids, None)?.into_values().map(|known| known.id).collect();
+        let standing: HashSet<_> = suppliers::references(tx, ids, None)?.into_values().map(|known| known.id).collect();
         let mut family = Vec::new();
         for id in standing {
-            family.extend(suppliers::merged_into(conn, tenant, id, None)?);
+            family.extend(suppliers::merged_into(tx, id, None)?);
             family.push(id);
         }
-        Self::load(conn, tenant, provider, Some(family))
+        Self::load(tx, provider, Some(family))
     }
 
-    fn load(
-        conn: &mut Conn,
-        tenant: TenantId,
-        provider: &Name,
-        among: Option<Vec<SupplierId>>,
-    ) -> Result<Self, RepoError> {
+    fn load(tx: &mut Tx, provider: &Name, among: Option<Vec<SupplierId>>) -> Result<Self, RepoError> {
         let filter = ProviderAssignmentFilter { provider_name: Some(provider.clone()) };
-        let assignments = list_all::<ProviderAssignment>(conn, tenant, among.clone(), filter)?;
+        let assignments = list_all::<ProviderAssignment>(tx, among.clone(), filter)?;
         let ids = assignments.iter().map(|assignment| assignment.attributes.supplier_id);
         let mut assigned = Self::default();
-        for (_, known) in suppliers::references(conn, tenant, ids, None)? {
+        for (_, known) in suppliers::references(tx, ids, None)? {
             if known.is_archived {
                 continue;
             }
@@ -111,12 +94,12 @@ impl Assigned {
         }
         let Some(system) = system_of(provider) else { return Ok(assigned) };
         let filter = SupplierCodeFilter { system: Some(system), ..SupplierCodeFilter::default() };
-        let given: Vec<_> = list_all::<GivenCode>(conn, tenant, among, filter)?
+        let given: Vec<_> = list_all::<GivenCode>(tx, among, filter)?
             .into_iter()
             .filter(|given| given.attributes.company.is_none())
             .collect();
         let ids = given.iter().map(|given| given.attributes.supplier_id);
-        let standing = suppliers::references(conn, tenant, ids, None)?;
+        let standing = suppliers::references(tx, ids, None)?;
         for given in &given {
             let known = standing.get(&given.attributes.supplier_id).map(|known| known.id);
             if let Some(id) = known.filter(|id| assigned.ids.contains(id)) {
@@ -169,11 +152,10 @@ fn system_of(provider: &Name) -> Option<SystemName> {
 
 /// What is in force, of some suppliers or of all.
 fn list_all<R: Record>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     suppliers: Option<Vec<SupplierId>>,
     filter: R::Filter,
 ) -> Result<Vec<Stored<R>>, RepoError> {
     let page = Page { sort: None, is_descending: false, after: None, limit: i64::MAX };
-    R::list(conn, tenant, &Listed { common: Common { suppliers, ..Common::default() }, filter, page })
+    R::list(tx, &Listed { common: Common { suppliers, ..Common::default() }, filter, page })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use schema::{Conn, Id, Name, Record, RepoError, Source, Stored, TenantId, ValueError, tokens};
+use schema::{Id, Name, Record, RepoError, Source, Stored, Tx, ValueError, tokens};
 use sha2::{Digest, Sha256};
 use unicode_normalization::{UnicodeNormalization, is_nfkc};
 
@@ -29,16 +29,15 @@ pub(crate) fn source_of(provider: &Name) -> Result<Source, ValueError> {
 /// The versions of records that a provider knows: the latest that one of its own tokens recorded. What the buyer has
 /// mended since is the buyer's.
 pub(crate) fn own_versions<R: Record>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     provider: &Name,
     rows: Vec<Stored<R>>,
 ) -> Result<Vec<Stored<R>>, RepoError> {
-    let names = tokens::names_of_provider(conn, tenant, provider)?;
+    let names = tokens::names_of_provider(tx, provider)?;
     let is_own = |version: &Stored<R>| names.contains(&version.meta.recorded_by);
     let changed: Vec<Id<R>> = rows.iter().filter(|row| !is_own(row)).map(|row| row.meta.id).collect();
     let mut latest_own = HashMap::new();
-    for version in R::versions(conn, tenant, &changed)?.into_iter().filter(is_own) {
+    for version in R::versions(tx, &changed)?.into_iter().filter(is_own) {
         latest_own.entry(version.meta.id).or_insert(version);
     }
     let own = rows.into_iter().filter_map(|row| if is_own(&row) { Some(row) } else { latest_own.remove(&row.meta.id) });

@@ -12,12 +12,15 @@ use std::{fs, io};
 
 use chrono::TimeDelta;
 use schema::jobs::{self, Claimed, JobRow};
-use schema::{Conn, ConnRole, Database, Instant, JobId, JobKind, JobState, RepoError, Scope, TenantId, tenants};
+use schema::{
+    Access, Context, Database, Instant, JobId, JobKind, JobState, OperatorTx, RepoError, TenantId, Tx, tenants,
+};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, info_span, warn};
 
 use super::outcome::{self, MOST_STALLED};
 use super::outcome::{Interrupted, interrupted_result};
+use crate::base::actors::{SERVICE, operator};
 use crate::base::config::Limits;
 use crate::base::machine::PROGRESS_FILE;
 use crate::base::telemetry::{Traced, metrics};
@@ -80,6 +83,9 @@ const LONGEST_UPLOAD: TimeDelta = TimeDelta::days(1);
 const PATIENCE: Duration = Duration::from_secs(1800);
 /// How often the queue and the states of the data are looked at, beside when somebody says that there is work.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The operation of what the queue does for its own purposes.
+const QUEUE: &str = "queue";
 
 /// What jobs need beside the database.
 pub(crate) struct Tools {
@@ -239,24 +245,25 @@ impl Runner {
     }
 
     fn clean_up(&self, database: &Database, progress_file: &Path) -> Result<(), RepoError> {
+        let operator = operator(database, QUEUE);
         let mut before = Instant::now();
         if self.0.is_shared {
             before = before.after(-LONGEST_UPLOAD);
         } else {
-            database.run(ConnRole::Queue, Scope::Installation, jobs::requeue_interrupted)?;
+            operator.write_jobs(jobs::requeue_interrupted)?;
             // Without the file, or with a torn one, the attempt counts as one that got nowhere.
             let noted = fs::read(progress_file).ok().and_then(|text| serde_json::from_slice(&text).ok());
             let noted: Vec<NotedProgress> = noted.unwrap_or_default();
             for NotedProgress { tenant_id, job_id, done } in noted {
                 if let (Ok(tenant), Ok(job)) = (tenant_id.parse::<TenantId>(), job_id.parse()) {
-                    database.run(ConnRole::Queue, tenant, |conn| jobs::note_progress(conn, tenant, job, done))?;
+                    buyer(database, tenant).write_jobs(|tx| jobs::note_progress(tx, job, done))?;
                 }
             }
             drop(fs::remove_file(progress_file));
         }
-        for tenant in database.run(ConnRole::Reader, Scope::Installation, tenants::list)? {
-            let delete = |conn: &mut Conn| jobs::delete_orphan_chunks(conn, tenant.id, before);
-            database.run(ConnRole::Queue, tenant.id, delete)?;
+        for tenant in operator.read(tenants::list)? {
+            let delete = |tx: &mut Tx| jobs::delete_orphan_chunks(tx, before);
+            buyer(database, tenant.id).write_jobs(delete)?;
         }
         Ok(())
     }
@@ -287,7 +294,7 @@ impl Runner {
             for (tenant, job, progress) in self.running() {
                 let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
                 let so_far = (count(progress.done()), progress.total().map(count));
-                match database.run(ConnRole::Queue, tenant, |conn| jobs::renew(conn, tenant, &job, so_far)) {
+                match buyer(database, tenant).write_jobs(|tx| jobs::renew(tx, &job, so_far)) {
                     Ok(false) => {}
                     // It has ended meanwhile, or another process has begun it anew: what this one does would be undone.
                     Ok(true) | Err(RepoError::TakenOver) => progress.cancel(),
@@ -300,7 +307,7 @@ impl Runner {
         }
         for (tenant, job, _) in self.running() {
             // Where this fails the job's own thread does it, or the lease ends.
-            let released = database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, &job));
+            let released = buyer(database, tenant).write_jobs(|tx| jobs::release(tx, &job));
             info!(job_id = %job.id, is_released = released.is_ok(), "the process ends; another may take its job");
         }
     }
@@ -320,11 +327,11 @@ impl Runner {
     /// Runs the job that has waited longest; false if there is none, or if the database failed it for now.
     fn run_next(&self, database: &Database, tools: &Tools) -> Result<bool, RepoError> {
         let process = database.process();
-        let claim = |conn: &mut Conn| {
-            let hung = jobs::end_hung_processes(conn, process)?;
-            Ok::<_, RepoError>((hung, jobs::claim(conn, process, Instant::now())?))
+        let claim = |tx: &mut OperatorTx| {
+            let hung = jobs::end_hung_processes(tx, process)?;
+            Ok::<_, RepoError>((hung, jobs::claim(tx, process, Instant::now())?))
         };
-        let (hung, claimed) = database.run(ConnRole::Queue, Scope::Installation, claim)?;
+        let (hung, claimed) = operator(database, QUEUE).write_jobs(claim)?;
         for hung in hung.iter().filter(|hung| hung.ended_sessions > 0) {
             let (from, ended_sessions) = (&hung.process, hung.ended_sessions);
             warn!(process, from, ended_sessions, "a process hangs; what it held on the server was ended");
@@ -340,6 +347,7 @@ impl Runner {
             metrics::job_taken_over(job.kind);
         }
         info!(kind, attempt, process, "job began");
+        let access = database.access(tenant, &Context::new(&job.created_by, kind).within(job.id.as_str()));
         let began = Clock::now();
         let progress = Arc::new(Progress::default());
         let running = Running { tenant, job: job.clone(), progress: Arc::clone(&progress) };
@@ -352,9 +360,9 @@ impl Runner {
             Err(Interrupted::GivenUp)
         } else {
             let work = || match job.kind {
-                JobKind::Import => imports::run(database, tenant, &job, &tools.limits, &progress),
-                JobKind::ScoreRun => score_runs::run(database, tenant, &job, &tools.model, &progress),
-                JobKind::Export => exports::run(database, tenant, &job, &progress),
+                JobKind::Import => imports::run(&access, &job, &tools.limits, &progress),
+                JobKind::ScoreRun => score_runs::run(&access, &job, &tools.model, &progress),
+                JobKind::Export => exports::run(&access, &job, &progress),
             };
             catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Interrupted::Panicked))
         };
@@ -364,7 +372,7 @@ impl Runner {
         let may_go_on = !matches!(outcome, Err(Interrupted::Unavailable(_)));
         let became = outcome::label(&outcome, self.is_stopping());
         let ended = Ended { kind, attempt, process, duration: began.elapsed() };
-        self.conclude(database, tenant, &job, outcome, &ended);
+        self.conclude(&access, &job, outcome, &ended);
         metrics::job_ended(job.kind, became, began.elapsed());
         traced.ended(job.id.as_str(), kind, attempt, became);
         locked(&self.0.cancelled).remove(&job.id);
@@ -389,14 +397,7 @@ impl Runner {
         }
     }
 
-    fn conclude(
-        &self,
-        database: &Database,
-        tenant: TenantId,
-        job: &JobRow,
-        outcome: Result<JobState, Interrupted>,
-        ended: &Ended<'_>,
-    ) {
+    fn conclude(&self, access: &Access, job: &JobRow, outcome: Result<JobState, Interrupted>, ended: &Ended<'_>) {
         let interrupted = match outcome {
             Ok(state) => return ended.log(state),
             Err(interrupted) => interrupted,
@@ -411,8 +412,7 @@ impl Runner {
             _ => false,
         };
         if begins_again {
-            let released =
-                self.record(|| database.run(ConnRole::Queue, tenant, |conn| jobs::release(conn, tenant, job)));
+            let released = self.record(|| access.write_jobs(|tx| jobs::release(tx, job)));
             return match released {
                 // Or it was handed over when this process was told to end.
                 Err(RepoError::TakenOver) if !self.is_stopping() => warn!("another process has taken the job over"),
@@ -431,8 +431,8 @@ impl Runner {
             error!(attempt_count = job.attempt_count, "job given up: its process ended in it again and again");
         }
         let result = interrupted_result(job.kind, &interrupted);
-        let end = |conn: &mut Conn| jobs::finish(conn, tenant, job, state, &result, Instant::now());
-        match self.record(|| database.run(ConnRole::Queue, tenant, end)) {
+        let end = |tx: &mut Tx| jobs::finish(tx, job, state, &result, Instant::now());
+        match self.record(|| access.write_jobs(end)) {
             Ok(()) => ended.log(state),
             Err(RepoError::TakenOver) => warn!("another process has taken the job over"),
             Err(error) => {
@@ -440,6 +440,11 @@ impl Runner {
             }
         }
     }
+}
+
+/// The rows of a buyer, for the queue's own purposes.
+fn buyer(database: &Database, tenant: TenantId) -> Access {
+    database.access(tenant, &Context::new(SERVICE, QUEUE))
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {

@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::NaiveDate;
-use schema::{Conn, ExternalId, Remark, RepoError, Source, Stored, SupplierCode, TenantId, Version};
+use schema::{ExternalId, Remark, RepoError, Source, Stored, SupplierCode, Tx, Version};
 
 use super::view::etag;
 use super::{Resource, Shown, StoredSuppliers, answer, current, read_origin, show, show_written};
@@ -35,14 +35,14 @@ impl Key {
 }
 
 /// Adds a first version, in the caller's transaction.
-pub(crate) fn store_first<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<(), ApiError> {
+pub(crate) fn store_first<R: Resource>(tx: &mut Tx, stored: &Stored<R>) -> Result<(), ApiError> {
     let rows = std::slice::from_ref(stored);
-    R::register(conn, tenant, rows).and_then(|()| R::insert(conn, tenant, rows)).map_err(named::<R>)
+    R::register(tx, rows).and_then(|()| R::insert(tx, rows)).map_err(named::<R>)
 }
 
 /// Adds a version that follows another, in the caller's transaction.
-fn store_next<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<(), ApiError> {
-    R::replace(conn, tenant, std::slice::from_ref(stored)).map_err(named::<R>)
+fn store_next<R: Resource>(tx: &mut Tx, stored: &Stored<R>) -> Result<(), ApiError> {
+    R::replace(tx, std::slice::from_ref(stored)).map_err(named::<R>)
 }
 
 /// A key that is taken is the fault of a field.
@@ -112,17 +112,17 @@ pub(crate) async fn create<R: Resource>(
     let (version, today) = (caller.version(), caller.today());
     let shown = state
         .db
-        .write(caller.tenant, move |conn, tenant| {
+        .write(&caller, move |tx| {
             let (attributes, (source, external_id)) = read_body::<R, _>(
-                StoredSuppliers::new(conn, tenant),
+                StoredSuppliers::new(tx),
                 body.members().cells(),
                 (None, today),
                 &known::<R>(true),
                 read_origin::<R>,
             )?;
-            let stored = first(conn, tenant, (source, external_id), &version, attributes)?;
-            store_first(conn, tenant, &stored)?;
-            show_written(conn, tenant, None, &stored)
+            let stored = first(tx, (source, external_id), &version, attributes)?;
+            store_first(tx, &stored)?;
+            show_written(tx, None, &stored)
         })
         .await?;
     Ok(answer_created(R::PATH, &request, shown))
@@ -130,14 +130,13 @@ pub(crate) async fn create<R: Resource>(
 
 /// The first version of a record, with the key that imports find it by.
 pub(crate) fn first<R: Resource>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     (source, external_id): (Source, Option<ExternalId>),
     version: &Version,
     attributes: R,
 ) -> Result<Stored<R>, RepoError> {
     let mut stored = Stored::first(String::new(), source, external_id, version, attributes);
-    stored.meta.record_key = new_key(conn, tenant, &stored)?;
+    stored.meta.record_key = new_key(tx, &stored)?;
     Ok(stored)
 }
 
@@ -150,7 +149,7 @@ pub(crate) fn answer_created(path: &str, request: &HttpRequest, shown: Shown) ->
 }
 
 /// The key of a new record, or of one whose key follows from what has changed.
-fn new_key<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<String, RepoError> {
+fn new_key<R: Resource>(tx: &mut Tx, stored: &Stored<R>) -> Result<String, RepoError> {
     let meta = &stored.meta;
     match stored.attributes.key(meta.external_id.as_ref()) {
         Some(Key::Fixed(key)) => Ok(key),
@@ -162,7 +161,7 @@ fn new_key<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -
             let mut first = 1;
             loop {
                 let keys: Vec<_> = (first..first + TRIED).map(|place| format!("{prefix}{place}")).collect();
-                let taken = R::with_keys(conn, tenant, &meta.source, &keys, None)?;
+                let taken = R::with_keys(tx, &meta.source, &keys, None)?;
                 let free = keys.into_iter().find(|key| taken.iter().all(|row| row.meta.record_key != *key));
                 match free {
                     Some(key) => return Ok(key),
@@ -175,19 +174,17 @@ fn new_key<R: Resource>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -
 
 /// Adds a version that follows the current one; the current one where nothing changes.
 pub(crate) fn write_next<R: Resource>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     now: &Stored<R>,
     version: &Version,
     edit: impl FnOnce(&mut Stored<R>),
 ) -> Result<Stored<R>, ApiError> {
-    write_after(conn, tenant, (now, now), version, edit)
+    write_after(tx, (now, now), version, edit)
 }
 
 /// The same for who knows another version than the current one: nothing changes only where the two are one.
 pub(crate) fn write_after<R: Resource>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     (now, known): (&Stored<R>, &Stored<R>),
     version: &Version,
     edit: impl FnOnce(&mut Stored<R>),
@@ -201,8 +198,8 @@ pub(crate) fn write_after<R: Resource>(
     if is_same {
         return Ok(now.clone());
     }
-    next.meta.record_key = new_key(conn, tenant, &next)?;
-    store_next(conn, tenant, &next)?;
+    next.meta.record_key = new_key(tx, &next)?;
+    store_next(tx, &next)?;
     Ok(next)
 }
 
@@ -218,17 +215,15 @@ pub(crate) async fn change<R: Resource>(
     let (version, today) = (caller.version(), caller.today());
     let shown = state
         .db
-        .write(caller.tenant, move |conn, tenant| {
-            let now = current::<R>(conn, tenant, id.0)?;
+        .write(&caller, move |tx| {
+            let now = current::<R>(tx, id.0)?;
             preconditions.allow_change(&etag(now.meta.version))?;
             R::refuse_change(&now)?;
             let (known, cells) = (known::<R>(false), body.members().cells());
             let (attributes, ()) =
-                read_body(StoredSuppliers::new(conn, tenant), cells, (Some(&now.attributes), today), &known, |_| {
-                    Some(())
-                })?;
-            let next = write_next(conn, tenant, &now, &version, |next| next.attributes = attributes)?;
-            show_written(conn, tenant, Some(&now.attributes), &next)
+                read_body(StoredSuppliers::new(tx), cells, (Some(&now.attributes), today), &known, |_| Some(()))?;
+            let next = write_next(tx, &now, &version, |next| next.attributes = attributes)?;
+            show_written(tx, Some(&now.attributes), &next)
         })
         .await?;
     Ok(answer(HttpResponse::Ok(), shown, language(request.headers())))
@@ -257,11 +252,11 @@ pub(crate) async fn remove<R: Resource>(
     let version = caller.version();
     state
         .db
-        .write(caller.tenant, move |conn, tenant| {
-            let now = current::<R>(conn, tenant, id.0)?;
+        .write(&caller, move |tx| {
+            let now = current::<R>(tx, id.0)?;
             preconditions.allow_change(&etag(now.meta.version))?;
             let at = version.recorded_at.max(now.meta.recorded_at);
-            R::close(conn, tenant, &[now.meta.id], at)?;
+            R::close(tx, &[now.meta.id], at)?;
             Ok(())
         })
         .await?;
@@ -304,21 +299,21 @@ pub(crate) async fn put<R: Resource>(
     let lang = language(request.headers());
     let (shown, is_new) = state
         .db
-        .write(caller.tenant, move |conn, tenant| {
-            let attributes = read_replacement::<R>(conn, tenant, &body, &address, today)?;
+        .write(&caller, move |tx| {
+            let attributes = read_replacement::<R>(tx, &body, &address, today)?;
             let AddressKey { source, external_id, .. } = address;
-            let mut stored = first(conn, tenant, (source, external_id), &version, attributes)?;
+            let mut stored = first(tx, (source, external_id), &version, attributes)?;
             let keys = [stored.meta.record_key.clone()];
-            let Some(now) = R::with_keys(conn, tenant, &stored.meta.source, &keys, None)?.pop() else {
+            let Some(now) = R::with_keys(tx, &stored.meta.source, &keys, None)?.pop() else {
                 preconditions.allow_creation()?;
-                store_first(conn, tenant, &stored)?;
-                return Ok((show_written(conn, tenant, None, &stored)?, true));
+                store_first(tx, &stored)?;
+                return Ok((show_written(tx, None, &stored)?, true));
             };
             preconditions.allow_replacement(&etag(now.meta.version))?;
             R::refuse_change(&now)?;
             stored.attributes.keep(&now.attributes);
-            let next = write_next(conn, tenant, &now, &version, |next| next.attributes = stored.attributes)?;
-            Ok((show_written(conn, tenant, Some(&now.attributes), &next)?, false))
+            let next = write_next(tx, &now, &version, |next| next.attributes = stored.attributes)?;
+            Ok((show_written(tx, Some(&now.attributes), &next)?, false))
         })
         .await?;
     if is_new { Ok(answer_created(R::PATH, &request, shown)) } else { Ok(answer(HttpResponse::Ok(), shown, lang)) }
@@ -326,15 +321,14 @@ pub(crate) async fn put<R: Resource>(
 
 /// Reads a body whose key stands in the address; a code may be repeated in the body, not changed.
 fn read_replacement<R: Resource>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     body: &JsonBody,
     address: &AddressKey,
     today: NaiveDate,
 ) -> Result<R, ApiError> {
     let mut cells = body.members().cells();
     let known = known::<R>(false);
-    let suppliers = StoredSuppliers::new(conn, tenant);
+    let suppliers = StoredSuppliers::new(tx);
     let Some(code) = &address.supplier_code else {
         return Ok(read_body(suppliers, cells, (None, today), &known, |_| Some(()))?.0);
     };
@@ -391,11 +385,11 @@ pub(crate) async fn edit<R: Resource>(
     let version = caller.version();
     let shown = state
         .db
-        .write(caller.tenant, move |conn, tenant| {
-            let now = current::<R>(conn, tenant, id.0)?;
+        .write(&caller, move |tx| {
+            let now = current::<R>(tx, id.0)?;
             preconditions.allow_change(&etag(now.meta.version))?;
-            let next = write_next(conn, tenant, &now, &version, change)?;
-            show(conn, tenant, &next, None)
+            let next = write_next(tx, &now, &version, change)?;
+            show(tx, &next, None)
         })
         .await?;
     Ok(answer(HttpResponse::Ok(), shown, language(request.headers())))

@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use schema::{Choice, Common, Conn, Instant, Listed, Page, Stored, TenantId, suppliers};
+use schema::{Choice, Common, Instant, Listed, Page, Stored, Tx, suppliers};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
@@ -69,29 +69,24 @@ pub(crate) async fn list<R: Resource>(
     let paging = Paging::new(&state, &caller, &request, query);
     let (page, chosen, count) = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
-            let mut stored = StoredSuppliers::new(conn, tenant);
+        .read(&caller, move |tx| {
+            let mut stored = StoredSuppliers::new(tx);
             let asked = read_list::<R>(&mut stored, &paging);
             let asked = stored.finish(asked)??;
-            let page = read_rows(conn, tenant, &asked.listed, &paging)?;
+            let page = read_rows(tx, &asked.listed, &paging)?;
             let count = match asked.with_count {
-                true => Some(R::count(conn, tenant, &asked.listed.common, &asked.listed.filter)?),
+                true => Some(R::count(tx, &asked.listed.common, &asked.listed.filter)?),
                 false => None,
             };
-            let shown = show_all(conn, tenant, &page.items, asked.listed.common.known_at)?;
+            let shown = show_all(tx, &page.items, asked.listed.common.known_at)?;
             Ok((page.with_items(shown), asked.chosen, count))
         })
         .await?;
     Ok(page.map(|row| row.pick(chosen.as_deref(), lang, false)).answer(count))
 }
 
-fn read_rows<R: Resource>(
-    conn: &mut Conn,
-    tenant: TenantId,
-    listed: &Listed<R>,
-    paging: &Paging,
-) -> Result<page::Page<Stored<R>>, ApiError> {
-    let rows = R::list(conn, tenant, listed)?;
+fn read_rows<R: Resource>(tx: &mut Tx, listed: &Listed<R>, paging: &Paging) -> Result<page::Page<Stored<R>>, ApiError> {
+    let rows = R::list(tx, listed)?;
     let sort_key = |row: &Stored<R>| listed.page.sort.map(|sort| R::sort_key(row, sort)).unwrap_or_default();
     Ok(paging.page(rows, listed.page.limit, |row| (sort_key(row), row.meta.id)))
 }
@@ -112,7 +107,7 @@ pub(crate) async fn list_some<R: Resource>(
     request: HttpRequest,
     query: Query,
     common: Common,
-    show: impl FnOnce(&mut Conn, TenantId, Vec<Stored<R>>) -> Result<Vec<Shown>, ApiError> + Send + 'static,
+    show: impl FnOnce(&mut Tx, Vec<Stored<R>>) -> Result<Vec<Shown>, ApiError> + Send + 'static,
 ) -> Result<HttpResponse, ApiError> {
     let lang = language(request.headers());
     let paging = Paging::new(&state, &caller, &request, query);
@@ -120,9 +115,9 @@ pub(crate) async fn list_some<R: Resource>(
     let listed = Listed { common, filter: R::Filter::default(), page };
     let page = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
-            let mut page = read_rows(conn, tenant, &listed, &paging)?;
-            let shown = show(conn, tenant, std::mem::take(&mut page.items))?;
+        .read(&caller, move |tx| {
+            let mut page = read_rows(tx, &listed, &paging)?;
+            let shown = show(tx, std::mem::take(&mut page.items))?;
             Ok(page.with_items(shown))
         })
         .await?;
@@ -130,13 +125,12 @@ pub(crate) async fn list_some<R: Resource>(
 }
 
 pub(crate) fn show_all<R: Resource>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     rows: &[Stored<R>],
     known_at: Option<Instant>,
 ) -> Result<Vec<Shown>, ApiError> {
     let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
-    let references = References(suppliers::references(conn, tenant, ids, known_at)?);
+    let references = References(suppliers::references(tx, ids, known_at)?);
     Ok(rows.iter().map(|row| Shown::new(row, &references, None)).collect())
 }
 
@@ -247,9 +241,9 @@ pub(crate) async fn find<R: Resource>(
     })?;
     let shown = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
-            let stored = R::find(conn, tenant, id.0, known_at)?.ok_or(ProblemKind::NotFound)?;
-            show(conn, tenant, &stored, known_at)
+        .read(&caller, move |tx| {
+            let stored = R::find(tx, id.0, known_at)?.ok_or(ProblemKind::NotFound)?;
+            show(tx, &stored, known_at)
         })
         .await?;
     Ok(answer_read(&request, shown, chosen.as_deref(), &preconditions))
@@ -279,12 +273,12 @@ pub(crate) async fn versions<R: Resource>(
     let lang = language(request.headers());
     let rows = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
-            let rows = R::versions(conn, tenant, &[id.0])?;
+        .read(&caller, move |tx| {
+            let rows = R::versions(tx, &[id.0])?;
             if rows.is_empty() {
                 return Err(ProblemKind::NotFound.into());
             }
-            show_all(conn, tenant, &rows, None)
+            show_all(tx, &rows, None)
         })
         .await?;
     Ok(answer_all(&request, rows.into_iter().map(|row| row.pick(None, lang, false)).collect()))

@@ -3,7 +3,7 @@
 use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
 use schema::certifications::{Certification, CertificationFilter};
-use schema::{Conn, ExternalId, Instant, RecordKind, RepoError, Scheme, Stored, TenantId, tenants};
+use schema::{ExternalId, Instant, RecordKind, RepoError, Scheme, Stored, Tx, tenants};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
@@ -70,13 +70,13 @@ impl Resource for Certification {
         }
     }
 
-    fn warnings(conn: &mut Conn, tenant: TenantId, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
+    fn warnings(tx: &mut Tx, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
         let opens = NaiveDate::from_ymd_opt(SCS_OPENS, 1, 1).unwrap_or_default();
         let now = Instant::now();
         // What lies behind everywhere needs no look at the buyer's calendar.
         let mut today = now.day_in(Utc);
         if rows.iter().any(|stored| stored.attributes.issued_on >= today) {
-            let zone = tenants::find(conn, tenant)?.and_then(|tenant| tenant.time_zone.parse::<Tz>().ok());
+            let zone = tenants::find(tx)?.and_then(|tenant| tenant.time_zone.parse::<Tz>().ok());
             today = now.day_in(zone.unwrap_or(Tz::UTC));
         }
         let warnings = rows.iter().map(|stored| {

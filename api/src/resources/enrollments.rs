@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::NaiveDate;
 use schema::enrollments::{Enrollment, EnrollmentFilter};
-use schema::{Choice, Conn, ExternalId, Name, RecordKind, RepoError, Stored, TenantId, services};
+use schema::{Choice, ExternalId, Name, RecordKind, RepoError, Stored, Tx, services};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
@@ -77,13 +77,13 @@ impl Resource for Enrollment {
         }
     }
 
-    fn warnings(conn: &mut Conn, _: TenantId, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
+    fn warnings(tx: &mut Tx, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
         let service = |row: &&Stored<Self>| {
             let row = &row.attributes;
             row.provider_name.clone().zip(row.service_name.clone())
         };
         let asked: HashSet<_> = rows.iter().filter_map(service).collect();
-        let classes = services::classes(conn, &asked.iter().map(|(provider, name)| (provider, name)).collect())?;
+        let classes = services::classes(tx, &asked.iter().map(|(provider, name)| (provider, name)).collect())?;
         let warnings = rows.iter().map(|row| {
             let class = service(row).and_then(|service| classes.get(&service));
             let differs = class.filter(|class| **class != row.attributes.service_class);

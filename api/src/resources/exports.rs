@@ -14,7 +14,7 @@ use chrono_tz::Tz;
 use futures_util::stream;
 use schema::jobs::{self, JobRow};
 use schema::score_runs::{self, RunRow};
-use schema::{Conn, ConnRole, Database, Instant, Job, JobId, JobKind, JobState, RunId, TenantId, scores as stored};
+use schema::{Access, Instant, Job, JobId, JobKind, JobState, RunId, Tx, scores as stored};
 use scoring::{Lang, RESULTS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -118,9 +118,9 @@ async fn export(
     let time_zone = caller.time_zone.to_string();
     let found = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
-            let basis = Basis::find(conn, tenant, asked.run, &present)?;
-            let supplier_count = stored::count(conn, tenant, basis.run.id, &asked.filter)?;
+        .read(&caller, move |tx| {
+            let basis = Basis::find(tx, asked.run, &present)?;
+            let supplier_count = stored::count(tx, basis.run.id, &asked.filter)?;
             let run = basis.run.id.to_string();
             let export = ExportRequest {
                 run,
@@ -130,7 +130,7 @@ async fn export(
                 time_zone,
                 supplier_count,
             };
-            let same = if supplier_count > MOST_AT_ONCE { same_job(conn, tenant, &export)? } else { None };
+            let same = if supplier_count > MOST_AT_ONCE { same_job(tx, &export)? } else { None };
             Ok((basis.run, export, same))
         })
         .await?;
@@ -139,25 +139,25 @@ async fn export(
         return Ok(crate::resources::jobs::accepted(&state, &request, &job));
     }
     if export.supplier_count > MOST_AT_ONCE {
-        crate::resources::jobs::refuse_too_many(&state, caller.tenant).await?;
-        let job = crate::resources::jobs::queued(JobId::new(), JobKind::Export, &export, &caller.name)?;
+        crate::resources::jobs::refuse_too_many(&state, &caller).await?;
+        let job = crate::resources::jobs::queued(JobId::new(), JobKind::Export, &export, caller.name())?;
         let (row, id) = (job.clone(), run.id);
-        let insert = move |conn: &mut Conn, tenant| {
-            keep(conn, tenant, id)?;
-            Ok(jobs::insert(conn, tenant, &row)?)
+        let insert = move |tx: &mut Tx| {
+            keep(tx, id)?;
+            Ok(jobs::insert(tx, &row)?)
         };
-        state.db.write_patiently(caller.tenant, insert).await?;
+        state.db.write_patiently(&caller, insert).await?;
         state.runner.wake();
         return Ok(crate::resources::jobs::accepted(&state, &request, &job));
     }
     if run.exported_at.is_none() {
         let id = run.id;
-        state.db.write(caller.tenant, move |conn, tenant| keep(conn, tenant, id)).await?;
+        state.db.write(&caller, move |tx| keep(tx, id)).await?;
     }
-    let (tenant, database, name) = (caller.tenant, state.db.database().clone(), file_name(&run, format));
+    let (access, name) = (caller.access(state.db.database()), file_name(&run, format));
     let bytes = web::block(move || {
         let progress = Progress::default();
-        let mut file = write(&database, tenant, &export, &progress)?;
+        let mut file = write(&access, &export, &progress)?;
         let mut bytes = Vec::new();
         file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(FileError::from)?;
         Ok::<_, ApiError>(bytes)
@@ -168,8 +168,8 @@ async fn export(
 }
 
 /// Notes that a run is exported, which keeps it; newer scores may have taken its place just now.
-fn keep(conn: &mut Conn, tenant: TenantId, run: RunId) -> Result<(), ApiError> {
-    if score_runs::note_exported(conn, tenant, run, Instant::now())? {
+fn keep(tx: &mut Tx, run: RunId) -> Result<(), ApiError> {
+    if score_runs::note_exported(tx, run, Instant::now())? {
         return Ok(());
     }
     let problem = Problem::from(ProblemKind::NotScored);
@@ -193,10 +193,10 @@ fn file_answer(format: Format, name: &str) -> actix_web::HttpResponseBuilder {
 }
 
 /// The job that was asked for just this and did not fail: who asks again gets it again.
-fn same_job(conn: &mut Conn, tenant: TenantId, export: &ExportRequest) -> Result<Option<JobRow>, ApiError> {
+fn same_job(tx: &mut Tx, export: &ExportRequest) -> Result<Option<JobRow>, ApiError> {
     const LOOKED_AT: i64 = 50;
     let oldest = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
-    let latest = jobs::latest_of_kind(conn, tenant, JobKind::Export, LOOKED_AT)?;
+    let latest = jobs::latest_of_kind(tx, JobKind::Export, LOOKED_AT)?;
     Ok(latest.into_iter().find(|job| {
         !matches!(job.state, JobState::Failed | JobState::Cancelled)
             && job.created_at > oldest
@@ -205,14 +205,14 @@ fn same_job(conn: &mut Conn, tenant: TenantId, export: &ExportRequest) -> Result
 }
 
 /// Writes the file of an export, from one state of the database.
-fn write(database: &Database, tenant: TenantId, export: &ExportRequest, progress: &Progress) -> Result<File, ApiError> {
+fn write(access: &Access, export: &ExportRequest, progress: &Progress) -> Result<File, ApiError> {
     let asked = read_asked(&Query(export.filters.clone()))?;
     let run_id: RunId = export.run.parse().map_err(ApiError::internal)?;
-    database.run(ConnRole::Reader, tenant, |conn| {
-        let run = score_runs::find(conn, tenant, run_id)?.ok_or(ProblemKind::NotFound)?;
+    access.read(|tx| {
+        let run = score_runs::find(tx, run_id)?.ok_or(ProblemKind::NotFound)?;
         let mut file = ScoreFile::new(export.format, &run, export.lang())?;
         let mut count = 0;
-        stored::each(conn, tenant, run_id, &asked.filter, |row, facts| {
+        stored::each(tx, run_id, &asked.filter, |row, facts| {
             if progress.is_cancelled() {
                 return Err(ApiError::internal("cancelled"));
             }
@@ -241,16 +241,11 @@ fn conditions(run: &RunRow, export: &ExportRequest, supplier_count: usize) -> Co
 }
 
 /// Runs a job; the file and the job's end are one transaction.
-pub(crate) fn run(
-    database: &Database,
-    tenant: TenantId,
-    job: &JobRow,
-    progress: &Progress,
-) -> Result<JobState, Interrupted> {
+pub(crate) fn run(access: &Access, job: &JobRow, progress: &Progress) -> Result<JobState, Interrupted> {
     let export: ExportRequest =
         serde_json::from_str(&job.request).map_err(|error| Interrupted::Failed(error.into()))?;
     progress.set_total(u64::try_from(export.supplier_count).unwrap_or_default());
-    let mut file = match write(database, tenant, &export, progress) {
+    let mut file = match write(access, &export, progress) {
         Err(_) if progress.is_cancelled() => return Err(Interrupted::Cancelled),
         Err(ApiError::Problem(problem)) if problem.is(ProblemKind::NotFound) => {
             let detail = Text::new(
@@ -264,18 +259,18 @@ pub(crate) fn run(
     let bytes = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
     let old = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
-    database.run(ConnRole::Writer, tenant, |conn| {
-        jobs::delete_export_chunks(conn, tenant, old)?;
+    access.write(|tx| {
+        jobs::delete_export_chunks(tx, old)?;
         for seq in 0.. {
             let mut chunk = Vec::with_capacity(CHUNK);
             (&mut file).take(CHUNK as u64).read_to_end(&mut chunk)?;
             if chunk.is_empty() {
                 break;
             }
-            jobs::insert_export_chunk(conn, tenant, job.id, seq, &chunk)?;
+            jobs::insert_export_chunk(tx, job.id, seq, &chunk)?;
         }
         let result = json!({ "bytes": bytes }).to_string();
-        jobs::finish(conn, tenant, job, JobState::Succeeded, &result, Instant::now())?;
+        jobs::finish(tx, job, JobState::Succeeded, &result, Instant::now())?;
         Ok(JobState::Succeeded)
     })
 }
@@ -290,16 +285,16 @@ pub(crate) fn run(
 )]
 #[get("/exports/{id}/file")]
 async fn get_export_file(viewer: Viewer, state: Data<State>, id: IdPath<Job>) -> Result<HttpResponse, ApiError> {
-    let tenant = viewer.0.tenant;
+    let caller = viewer.0;
     let (format, as_of, bytes, first) = state
         .db
-        .read(tenant, move |conn, tenant| {
-            let job = jobs::find(conn, tenant, id.0)?.filter(|job| job.kind == JobKind::Export);
+        .read(&caller, move |tx| {
+            let job = jobs::find(tx, id.0)?.filter(|job| job.kind == JobKind::Export);
             let job = job.ok_or(ProblemKind::NotFound)?;
             let export: ExportRequest = serde_json::from_str(&job.request).map_err(ApiError::internal)?;
-            let first = jobs::find_export_chunk(conn, tenant, id.0, 0)?.ok_or_else(|| not_there(&job))?;
+            let first = jobs::find_export_chunk(tx, id.0, 0)?.ok_or_else(|| not_there(&job))?;
             let run = export.run.parse().map_err(ApiError::internal)?;
-            let as_of = score_runs::find(conn, tenant, run)?.map(|run| run.as_of);
+            let as_of = score_runs::find(tx, run)?.map(|run| run.as_of);
             let result: Value = serde_json::from_str(job.result.as_deref().unwrap_or_default()).unwrap_or_default();
             let bytes = result.get("bytes").and_then(Value::as_u64).ok_or_else(|| ApiError::internal("no size"))?;
             Ok((export.format, as_of, bytes, first))
@@ -307,19 +302,19 @@ async fn get_export_file(viewer: Viewer, state: Data<State>, id: IdPath<Job>) ->
         .await?;
     let name = format!("sonae-scores-{}.{}", as_of.unwrap_or(NaiveDate::MIN), format.ending());
     // Part by part: nobody holds a whole file in memory. The length is said, so that a break shows.
-    let begin = (state, 1, bytes.saturating_sub(first.len() as u64), Some(first));
-    let parts = stream::try_unfold(begin, move |(state, seq, left, next)| async move {
+    let begin = (state, caller, 1, bytes.saturating_sub(first.len() as u64), Some(first));
+    let parts = stream::try_unfold(begin, move |(state, caller, seq, left, next)| async move {
         let Some(part) = next else { return Ok::<_, actix_web::Error>(None) };
         let next = match left {
             0 => None,
             _ => {
-                let find = move |conn: &mut Conn, tenant| Ok(jobs::find_export_chunk(conn, tenant, id.0, seq)?);
-                let next = state.db.read(tenant, find).await?;
+                let find = move |tx: &mut Tx| Ok(jobs::find_export_chunk(tx, id.0, seq)?);
+                let next = state.db.read(&caller, find).await?;
                 Some(next.ok_or_else(|| ApiError::internal("a part of the file is gone"))?)
             }
         };
         let left = left - next.as_ref().map_or(0, |next| next.len() as u64).min(left);
-        Ok(Some((Bytes::from(part), (state, seq + 1, left, next))))
+        Ok(Some((Bytes::from(part), (state, caller, seq + 1, left, next))))
     });
     Ok(file_answer(format, &name).no_chunking(bytes).streaming(parts))
 }

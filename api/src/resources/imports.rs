@@ -32,7 +32,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use bytes::Bytes;
 use schema::jobs::{self, JobRow};
-use schema::{Choice, Job, JobId, JobKind, RecordKind, Source, TenantId};
+use schema::{Choice, Job, JobId, JobKind, RecordKind, Source};
 use scoring::Lang;
 use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -236,10 +236,9 @@ pub(crate) async fn accept(
     (mut query, body): (Query, Upload),
     read: impl Fn(&Query, Option<Format>, Option<RecordKind>) -> Result<ImportRequest, ApiError>,
 ) -> Result<JobRow, ApiError> {
-    let tenant = caller.tenant;
     // What is wrong with them is told before any byte of the body is asked for.
     read(&query, None, None)?;
-    crate::resources::jobs::refuse_too_many(state, tenant).await?;
+    crate::resources::jobs::refuse_too_many(state, caller).await?;
     state.expect_room(request)?;
     let mut file = Incoming::open(request, body, state.limits).await?;
     let (before, by_name) = (file.parameters().len(), file.kind_by_name());
@@ -252,7 +251,7 @@ pub(crate) async fn accept(
     }
     let id = JobId::new();
     let stored = async {
-        let bytes = store(state, tenant, id, &mut file).await?;
+        let bytes = store(state, caller, id, &mut file).await?;
         file.finish().await?;
         query.0.extend(file.parameters().iter().skip(before).cloned());
         let order = read(&query, Some(format), by_name)?;
@@ -267,12 +266,12 @@ pub(crate) async fn accept(
     let order = match stored.await {
         Ok(order) => order,
         Err(error) => {
-            state.db.write_jobs(tenant, move |conn, tenant| Ok(jobs::delete_chunks(conn, tenant, id)?)).await?;
+            state.db.write_jobs(caller, move |tx| Ok(jobs::delete_chunks(tx, id)?)).await?;
             return Err(error);
         }
     };
-    let job = crate::resources::jobs::queued(id, JobKind::Import, &order, &caller.name)?;
-    crate::resources::jobs::store(state, tenant, &job).await?;
+    let job = crate::resources::jobs::queued(id, JobKind::Import, &order, caller.name())?;
+    crate::resources::jobs::store(state, caller, &job).await?;
     Ok(job)
 }
 
@@ -344,7 +343,7 @@ pub(crate) fn read_manner(
 const CHUNK: usize = 1 << 20;
 
 /// Stores an upload part by part: a job that begins again after a restart finds it.
-async fn store(state: &State, tenant: TenantId, id: JobId, file: &mut Incoming) -> Result<u64, ApiError> {
+async fn store(state: &State, caller: &Caller, id: JobId, file: &mut Incoming) -> Result<u64, ApiError> {
     let (mut seq, mut bytes) = (0, 0);
     let mut chunk = Vec::with_capacity(CHUNK);
     loop {
@@ -356,10 +355,7 @@ async fn store(state: &State, tenant: TenantId, id: JobId, file: &mut Incoming) 
         }
         if chunk.len() >= CHUNK || (is_end && !chunk.is_empty()) {
             let full = Bytes::from(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
-            state
-                .db
-                .write_jobs(tenant, move |conn, tenant| Ok(jobs::insert_chunk(conn, tenant, id, seq, &full)?))
-                .await?;
+            state.db.write_jobs(caller, move |tx| Ok(jobs::insert_chunk(tx, id, seq, &full)?)).await?;
             seq += 1;
         }
         if is_end {
@@ -426,7 +422,7 @@ async fn list_import_findings(
     id: IdPath<Job>,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let job = state.db.read(viewer.0.tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
+    let job = state.db.read(&viewer.0, move |tx| Ok(jobs::find(tx, id.0)?)).await?;
     let job = job.ok_or(ProblemKind::NotFound)?;
     list_findings(viewer.0, &state, &request, query, job.id).await
 }
@@ -443,10 +439,7 @@ pub(crate) async fn list_findings(
     let paging = Paging::new(state, &caller, request, query);
     let window = paging.query.read(&["limit", "cursor"], |fields| paging.read::<i32>(fields))?;
     let (from, limit) = (window.after.map_or(0, |seq| seq + 1), window.limit);
-    let rows = state
-        .db
-        .read(caller.tenant, move |conn, tenant| Ok(jobs::list_findings(conn, tenant, id, from, limit)?))
-        .await?;
+    let rows = state.db.read(&caller, move |tx| Ok(jobs::list_findings(tx, id, from, limit)?)).await?;
     let page = paging.page(rows, limit, |row| row.seq).map(|row| {
         json!({
             "is_warning": row.is_warning, "sheet": row.sheet, "row": row.row_number, "column": row.column_name,

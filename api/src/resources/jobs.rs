@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use schema::jobs::{self, JobRow};
-use schema::{Instant, Job, JobId, JobKind, JobState, TenantId};
+use schema::{Instant, Job, JobId, JobKind, JobState};
 use scoring::Lang;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::base::problem::{ApiError, Problem, ProblemKind};
-use crate::http::auth::{Integrator, Viewer};
+use crate::http::auth::{Caller, Integrator, Viewer};
 use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{self, choice_schema, id_schema, object, text_schema, time_schema, whole_schema};
 use crate::http::page::Paging;
@@ -146,9 +146,9 @@ pub(crate) fn queued(id: JobId, kind: JobKind, request: &impl Serialize, by: &st
 }
 
 /// Stores a job for the runner.
-pub(crate) async fn store(state: &State, tenant: TenantId, job: &JobRow) -> Result<(), ApiError> {
+pub(crate) async fn store(state: &State, caller: &Caller, job: &JobRow) -> Result<(), ApiError> {
     let row = job.clone();
-    state.db.write_jobs(tenant, move |conn, tenant| Ok(jobs::insert(conn, tenant, &row)?)).await?;
+    state.db.write_jobs(caller, move |tx| Ok(jobs::insert(tx, &row)?)).await?;
     state.runner.wake();
     Ok(())
 }
@@ -161,9 +161,9 @@ pub(crate) fn accepted(state: &State, request: &HttpRequest, job: &JobRow) -> Ht
 }
 
 /// Refuses one job more than a buyer may have open.
-pub(crate) async fn refuse_too_many(state: &State, tenant: TenantId) -> Result<(), ApiError> {
+pub(crate) async fn refuse_too_many(state: &State, caller: &Caller) -> Result<(), ApiError> {
     let most = i64::from(state.limits.max_open_jobs);
-    let open = state.db.read(tenant, |conn, tenant| Ok(jobs::count_open(conn, tenant)?)).await?;
+    let open = state.db.read(caller, |tx| Ok(jobs::count_open(tx)?)).await?;
     if open < most {
         return Ok(());
     }
@@ -208,10 +208,7 @@ async fn list_jobs(
         Some((window?, wanted?))
     })?;
     let limit = window.limit;
-    let rows = state
-        .db
-        .read(viewer.0.tenant, move |conn, tenant| Ok(jobs::list(conn, tenant, wanted, window.after, limit)?))
-        .await?;
+    let rows = state.db.read(&viewer.0, move |tx| Ok(jobs::list(tx, wanted, window.after, limit)?)).await?;
     let page = paging.page(rows, limit, |job| job.id);
     Ok(page.map(|job| view(&job, state.runner.progress(job.id).as_deref(), lang)).answer(None))
 }
@@ -228,7 +225,7 @@ async fn get_job(
     request: HttpRequest,
     id: IdPath<Job>,
 ) -> Result<HttpResponse, ApiError> {
-    let found = state.db.read(viewer.0.tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
+    let found = state.db.read(&viewer.0, move |tx| Ok(jobs::find(tx, id.0)?)).await?;
     let job = found.ok_or(ProblemKind::NotFound)?;
     Ok(answer(HttpResponse::Ok(), &state, &request, &job))
 }
@@ -261,8 +258,8 @@ async fn cancel_job(
     request: HttpRequest,
     id: IdPath<Job>,
 ) -> Result<HttpResponse, ApiError> {
-    let tenant = integrator.0.tenant;
-    let found = state.db.read(tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id.0)?)).await?;
+    let caller = integrator.0;
+    let found = state.db.read(&caller, move |tx| Ok(jobs::find(tx, id.0)?)).await?;
     let job = found.ok_or(ProblemKind::NotFound)?;
     if job.finished_at.is_some() {
         return Err(Problem::from(ProblemKind::WrongState).detail("終わったジョブです", "the job has ended").into());
@@ -271,9 +268,9 @@ async fn cancel_job(
     state.runner.cancel(id.0);
     let job = state
         .db
-        .write_jobs(tenant, move |conn, tenant| {
-            jobs::request_cancel(conn, tenant, id.0)?;
-            Ok(jobs::find(conn, tenant, id.0)?)
+        .write_jobs(&caller, move |tx| {
+            jobs::request_cancel(tx, id.0)?;
+            Ok(jobs::find(tx, id.0)?)
         })
         .await?
         .ok_or(ProblemKind::NotFound)?;

@@ -13,7 +13,7 @@ use schema::certifications::Certification;
 use schema::enrollments::Enrollment;
 use schema::incidents::Incident;
 use schema::suppliers::{self, Supplier};
-use schema::{Common, Conn, Stored, SupplierId};
+use schema::{Common, Stored, SupplierId, Tx};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -47,14 +47,14 @@ impl FromRequest for SupplierSelf {
             let state = state?;
             let own =
                 caller.supplier_id.ok_or_else(|| ApiError::internal("a supplier's token without the supplier"))?;
-            let read = move |conn: &mut Conn, tenant| {
-                let mut standing = suppliers::references(conn, tenant, [own], None)?;
+            let read = move |tx: &mut Tx| {
+                let mut standing = suppliers::references(tx, [own], None)?;
                 let id = standing.remove(&own).ok_or(ProblemKind::NotFound)?.id;
-                let mut family = suppliers::merged_into(conn, tenant, id, None)?;
+                let mut family = suppliers::merged_into(tx, id, None)?;
                 family.push(id);
                 Ok((id, family))
             };
-            let (id, family) = state.db.read(caller.tenant, read).await?;
+            let (id, family) = state.db.read(&caller, read).await?;
             Ok(Self { caller, id, family })
         })
     }
@@ -129,8 +129,8 @@ async fn get_own_supplier(
 ) -> Result<HttpResponse, ApiError> {
     let shown = state
         .db
-        .read(own.caller.tenant, move |conn, tenant| {
-            let stored = records::current::<Supplier>(conn, tenant, own.id)?;
+        .read(&own.caller, move |tx| {
+            let stored = records::current::<Supplier>(tx, own.id)?;
             Ok(Shown::new(&stored, &Default::default(), None).without(&HIDDEN))
         })
         .await?;
@@ -145,8 +145,8 @@ async fn list<R: Resource>(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let common = Common { suppliers: Some(own.family), with_ended: true, ..Common::default() };
-    let show = |conn: &mut Conn, tenant, rows: Vec<Stored<R>>| {
-        let shown = records::show_all(conn, tenant, &rows, None)?;
+    let show = |tx: &mut Tx, rows: Vec<Stored<R>>| {
+        let shown = records::show_all(tx, &rows, None)?;
         Ok(shown.into_iter().map(|shown| shown.without(&HIDDEN)).collect())
     };
     records::list_some::<R>(own.caller, state, request, query, common, show).await

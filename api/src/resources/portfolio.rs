@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreRow};
-use schema::{Conn, RunId, SupplierId, TenantId};
+use schema::{RunId, SupplierId, Tx};
 use scoring::{GRADES, Lang};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -256,22 +256,15 @@ async fn get_portfolio(
 ) -> Result<HttpResponse, ApiError> {
     let (lang, present) = (language(request.headers()), Present::of(&state, &viewer.0));
     let run = query.read(&["score_run_id"], |fields| fields.value::<Option<RunId>>("score_run_id", None))?;
-    let answer =
-        state.db.read(viewer.0.tenant, move |conn, tenant| portfolio(conn, tenant, run, &present, lang)).await?;
+    let answer = state.db.read(&viewer.0, move |tx| portfolio(tx, run, &present, lang)).await?;
     Ok(answer_unless_known(&answer, &preconditions))
 }
 
-fn portfolio(
-    conn: &mut Conn,
-    tenant: TenantId,
-    run: Option<RunId>,
-    present: &Present,
-    lang: Lang,
-) -> Result<Value, ApiError> {
-    let basis = Basis::find(conn, tenant, run, present)?;
+fn portfolio(tx: &mut Tx, run: Option<RunId>, present: &Present, lang: Lang) -> Result<Value, ApiError> {
+    let basis = Basis::find(tx, run, present)?;
     let overview = read_overview(&basis.run)?;
     let mut out = numbers(&overview);
-    let named = Named::find(conn, tenant, basis.run.id, &overview)?;
+    let named = Named::find(tx, basis.run.id, &overview)?;
     out.insert("most_loss".to_owned(), most_loss(&named, &overview, lang)?);
     out.insert("stops_tier_1".to_owned(), stops_tier_1(&named, &overview));
     let mut answer = Value::Object(out);
@@ -286,14 +279,14 @@ struct Named {
 }
 
 impl Named {
-    fn find(conn: &mut Conn, tenant: TenantId, run: RunId, overview: &Overview) -> Result<Self, ApiError> {
+    fn find(tx: &mut Tx, run: RunId, overview: &Overview) -> Result<Self, ApiError> {
         let losses = overview.most_loss.iter().map(|(code, _)| code.as_str());
         let codes: Vec<&str> = losses.chain(overview.stops_tier_1.iter().map(|(code, _)| code.as_str())).collect();
-        let rows = scores::of_codes(conn, tenant, run, &codes)?;
+        let rows = scores::of_codes(tx, run, &codes)?;
         let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.supplier_code.clone(), row)).collect();
         let explained: Vec<_> =
             overview.most_loss.iter().filter_map(|(code, _)| Some(rows.get(code)?.supplier_id)).collect();
-        let facts = scores::facts(conn, tenant, run, &explained)?;
+        let facts = scores::facts(tx, run, &explained)?;
         Ok(Self { rows, facts })
     }
 }
@@ -357,9 +350,9 @@ async fn get_portfolio_history(
     let asked = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
     let (page, basis) = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let basis = Basis::find(conn, tenant, None, &present)?;
-            let page = page_of_runs(conn, tenant, &asked, &paging)?;
+        .read(&viewer.0, move |tx| {
+            let basis = Basis::find(tx, None, &present)?;
+            let page = page_of_runs(tx, &asked, &paging)?;
             let items = page.items.iter().map(|run| {
                 let mut item = numbers(&read_overview(run)?);
                 write_run(run, &mut item);

@@ -27,7 +27,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunList, RunRow};
-use schema::{Conn, Instant, JobId, JobKind, RepoError, RunId, ScoreRun, TenantId, data_states, jobs, portfolio};
+use schema::{Instant, JobId, JobKind, RepoError, RunId, ScoreRun, Tx, data_states, jobs, portfolio};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
@@ -36,7 +36,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use retention::{EXPORT_DAYS, prune, to_prune};
 pub(crate) use run::{RunRequest, end_of_day, reproduce, run, run_now};
-pub(crate) use schedule::{AUTOMATIC, Schedule};
+pub(crate) use schedule::Schedule;
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Fields;
@@ -175,32 +175,27 @@ async fn start_score_run(
 ) -> Result<HttpResponse, ApiError> {
     let caller = analyst.0;
     let (as_of, known_at) = read_start(&body, caller.today())?;
-    crate::resources::jobs::refuse_too_many(&state, caller.tenant).await?;
+    crate::resources::jobs::refuse_too_many(&state, &caller).await?;
     let (today, zone) = (caller.today(), caller.time_zone);
     let run = state
         .db
-        .read(caller.tenant, move |conn, tenant| {
+        .read(&caller, move |tx| {
             let is_trial = known_at.is_some();
             let known_at = match known_at {
-                None if as_of < today => known_then(conn, tenant, as_of, zone)?,
+                None if as_of < today => known_then(tx, as_of, zone)?,
                 given => given,
             };
             Ok(RunRequest { as_of, known_at: known_at.map(|moment| moment.to_string()), is_automatic: false, is_trial })
         })
         .await?;
-    let job = crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, &run, &caller.name)?;
-    crate::resources::jobs::store(&state, caller.tenant, &job).await?;
+    let job = crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, &run, caller.name())?;
+    crate::resources::jobs::store(&state, &caller, &job).await?;
     Ok(crate::resources::jobs::accepted(&state, &request, &job))
 }
 
 /// The end of a past day; none where nothing was known by then: a portfolio that was registered later is scored as it is.
-pub(crate) fn known_then(
-    conn: &mut Conn,
-    tenant: TenantId,
-    as_of: NaiveDate,
-    zone: chrono_tz::Tz,
-) -> Result<Option<Instant>, RepoError> {
-    let first = portfolio::first_known_at(conn, tenant)?;
+pub(crate) fn known_then(tx: &mut Tx, as_of: NaiveDate, zone: chrono_tz::Tz) -> Result<Option<Instant>, RepoError> {
+    let first = portfolio::first_known_at(tx)?;
     let end = end_of_day(as_of, zone);
     Ok(end.filter(|end| first.is_some_and(|first| first <= *end)))
 }
@@ -296,9 +291,9 @@ async fn list_score_runs(
     let shared = state.clone();
     let page = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let page = page_of_runs(conn, tenant, &asked, &paging)?;
-            let data_version = data_states::version(conn, tenant)?;
+        .read(&viewer.0, move |tx| {
+            let page = page_of_runs(tx, &asked, &paging)?;
+            let data_version = data_states::version(tx)?;
             Ok(page.map(|run| view(&run, is_stale(&run, data_version, shared.model.hash(), today))))
         })
         .await?;
@@ -322,13 +317,8 @@ pub(crate) fn read_runs(fields: &mut Fields<'_>, paging: &Paging) -> Option<RunL
 }
 
 /// Reads a page of runs.
-pub(crate) fn page_of_runs(
-    conn: &mut Conn,
-    tenant: TenantId,
-    asked: &RunList,
-    paging: &Paging,
-) -> Result<Page<RunRow>, RepoError> {
-    let runs = score_runs::list(conn, tenant, asked)?;
+pub(crate) fn page_of_runs(tx: &mut Tx, asked: &RunList, paging: &Paging) -> Result<Page<RunRow>, RepoError> {
+    let runs = score_runs::list(tx, asked)?;
     Ok(paging.page(runs, asked.limit, |run| (run.as_of, run.id)))
 }
 
@@ -341,9 +331,9 @@ async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>)
     let (today, shared) = (viewer.0.today(), state.clone());
     let run = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let run = score_runs::find(conn, tenant, id.0)?.ok_or(ProblemKind::NotFound)?;
-            let stale = is_stale(&run, data_states::version(conn, tenant)?, shared.model.hash(), today);
+        .read(&viewer.0, move |tx| {
+            let run = score_runs::find(tx, id.0)?.ok_or(ProblemKind::NotFound)?;
+            let stale = is_stale(&run, data_states::version(tx)?, shared.model.hash(), today);
             Ok(view(&run, stale))
         })
         .await?;
@@ -351,9 +341,9 @@ async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>)
 }
 
 /// Deletes runs, and the jobs that made them; gives how many inputs went with them.
-pub(crate) fn drop_runs(conn: &mut Conn, tenant: TenantId, runs: &[RunId]) -> Result<usize, RepoError> {
-    let inputs = score_runs::delete(conn, tenant, runs)?;
-    jobs::delete(conn, tenant, &runs.iter().map(|run| JobId::of_run(*run)).collect::<Vec<_>>())?;
+pub(crate) fn drop_runs(tx: &mut Tx, runs: &[RunId]) -> Result<usize, RepoError> {
+    let inputs = score_runs::delete(tx, runs)?;
+    jobs::delete(tx, &runs.iter().map(|run| JobId::of_run(*run)).collect::<Vec<_>>())?;
     Ok(inputs)
 }
 
@@ -363,7 +353,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use schema::{ConnRole, SupplierId, suppliers};
+    use schema::{SupplierId, Tx, suppliers};
 
     use super::*;
 
@@ -371,17 +361,17 @@ mod tests {
     fn a_past_day_is_scored_as_known_at_its_end_unless_nothing_was_known_by_then() {
         let folder = tempfile::tempdir().unwrap();
         let store = crate::base::store::Store::embedded(folder.path());
-        let tenant = store.first_tenant();
+        let access = store.first_access();
         let known = |day: &str| {
             let day = day.parse().unwrap();
-            let then = |conn: &mut Conn| known_then(conn, tenant, day, chrono_tz::Asia::Tokyo);
-            let then = store.database.run(ConnRole::Reader, tenant, then);
+            let then = |tx: &mut Tx| known_then(tx, day, chrono_tz::Asia::Tokyo);
+            let then = access.read(then);
             then.unwrap().map(|moment| moment.to_string())
         };
         assert_eq!(known("2026-03-31"), None, "nothing was ever known");
         let first = Instant::parse("2026-03-31T23:00:00+09:00").unwrap();
-        let register = |conn: &mut Conn| suppliers::register(conn, tenant, &[SupplierId::new()], first);
-        store.database.run(ConnRole::Writer, tenant, register).unwrap();
+        let register = |tx: &mut Tx| suppliers::register(tx, &[SupplierId::new()], first);
+        access.write(register).unwrap();
 
         assert_eq!(known("2026-03-30"), None);
         assert_eq!(known("2026-03-31").as_deref(), Some("2026-03-31T14:59:59.999Z"));

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunRow};
 use schema::scores::{self, ScoreFilter, ScorePage, ScoreRow, ScoreSort};
-use schema::{Conn, RunId, SupplierId, TenantId, UpTo, Yen, data_states};
+use schema::{RunId, SupplierId, Tx, UpTo, Yen, data_states};
 use scoring::GRADES;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -52,17 +52,12 @@ pub(crate) struct Basis {
 
 impl Basis {
     /// The run asked for, or the latest one.
-    pub(crate) fn find(
-        conn: &mut Conn,
-        tenant: TenantId,
-        wanted: Option<RunId>,
-        present: &Present,
-    ) -> Result<Self, ApiError> {
+    pub(crate) fn find(tx: &mut Tx, wanted: Option<RunId>, present: &Present) -> Result<Self, ApiError> {
         let run = match wanted {
-            Some(id) => score_runs::find(conn, tenant, id)?.ok_or(ProblemKind::NotFound)?,
-            None => score_runs::latest(conn, tenant)?.ok_or(ProblemKind::NotScored)?,
+            Some(id) => score_runs::find(tx, id)?.ok_or(ProblemKind::NotFound)?,
+            None => score_runs::latest(tx)?.ok_or(ProblemKind::NotScored)?,
         };
-        let stale = is_stale(&run, data_states::version(conn, tenant)?, &present.model_hash, present.today);
+        let stale = is_stale(&run, data_states::version(tx)?, &present.model_hash, present.today);
         Ok(Self { run, stale })
     }
 
@@ -233,10 +228,8 @@ async fn list_scores(
     let present = Present::of(&state, &viewer.0);
     let paging = Paging::new(&state, &viewer.0, &request, query);
     let (asked, page, with_count) = read_list(&paging)?;
-    let (page, basis) = state
-        .db
-        .read(viewer.0.tenant, move |conn, tenant| list(conn, tenant, asked, page, with_count, &present, &paging))
-        .await?;
+    let (page, basis) =
+        state.db.read(&viewer.0, move |tx| list(tx, asked, page, with_count, &present, &paging)).await?;
     Ok(page.answer_with(basis))
 }
 
@@ -266,8 +259,7 @@ fn read_list(paging: &Paging) -> Result<AskedList, ApiError> {
 }
 
 fn list(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     asked: Asked,
     (page, begun): (ScorePage, Option<RunId>),
     with_count: bool,
@@ -276,18 +268,18 @@ fn list(
 ) -> Result<(Page<Value>, Value), ApiError> {
     // In another run the place of the cursor would be another: suppliers would be left out, or come twice.
     if let Some(run) = begun
-        && score_runs::find(conn, tenant, run)?.is_none()
+        && score_runs::find(tx, run)?.is_none()
     {
         return Err(Problem::parameters(vec![Fault::new("cursor", Reason::ScoresReplaced)]).into());
     }
-    let basis = Basis::find(conn, tenant, begun.or(asked.run), present)?;
+    let basis = Basis::find(tx, begun.or(asked.run), present)?;
     let run = basis.run.id;
-    let rows = scores::list(conn, tenant, run, &asked.filter, &page)?;
+    let rows = scores::list(tx, run, &asked.filter, &page)?;
     let sort = page.sort.unwrap_or(ScoreSort::SupplierCode);
     let position = |row: &ScoreRow| -> Position { (run, sort.key(row), row.supplier_id) };
     let scores = paging.page(rows, page.limit, position).map(|row| score_json(&row));
     let count = match with_count {
-        true => Some(scores::count(conn, tenant, run, &asked.filter)?),
+        true => Some(scores::count(tx, run, &asked.filter)?),
         false => None,
     };
     let mut answer = json!({ "count": count });

@@ -81,8 +81,7 @@ async fn list_services(
         Some((window?, class?))
     })?;
     let limit = window.limit;
-    let rows =
-        state.db.read(viewer.0.tenant, move |conn, _| Ok(services::list(conn, class, window.after, limit)?)).await?;
+    let rows = state.db.read(&viewer.0, move |tx| Ok(services::list(tx, class, window.after, limit)?)).await?;
     Ok(paging.page(rows, limit, |row| row.id).map(|row| view(&row)).answer(None))
 }
 

@@ -130,7 +130,7 @@ async fn get_settings(
     state: Data<State>,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    let stored = state.db.read(viewer.0.tenant, |conn, tenant| Ok(settings::find(conn, tenant)?)).await?;
+    let stored = state.db.read(&viewer.0, |tx| Ok(settings::find(tx)?)).await?;
     let tag = etag(stored.version);
     if preconditions.is_known(&tag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
@@ -157,12 +157,12 @@ async fn change_settings(
     let version = admin.0.version();
     let stored = state
         .db
-        .write(admin.0.tenant, move |conn, tenant| {
-            let now = settings::find(conn, tenant)?;
+        .write(&admin.0, move |tx| {
+            let now = settings::find(tx)?;
             preconditions.allow_change(&etag(now.version))?;
             let change = read(&body, &now.settings)?;
-            settings::put(conn, tenant, &now, &change, &version.recorded_by, version.recorded_at)?;
-            Ok(settings::find(conn, tenant)?)
+            settings::put(tx, &now, &change, &version.recorded_by, version.recorded_at)?;
+            Ok(settings::find(tx)?)
         })
         .await?;
     state.runner.wake();

@@ -1,7 +1,7 @@
 //! Further codes of suppliers: which firm a code of a purchasing system means.
 
 use schema::supplier_codes::{self, SupplierCode, SupplierCodeFilter};
-use schema::{Conn, ExternalId, RecordKind, RepoError, Stored, TenantId, suppliers};
+use schema::{ExternalId, RecordKind, RepoError, Stored, Tx, suppliers};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
@@ -53,16 +53,12 @@ impl Resource for SupplierCode {
         Some(Key::Fixed(Self::key(&self.system, self.company.as_ref(), &self.code)))
     }
 
-    fn changes(
-        conn: &mut Conn,
-        tenant: TenantId,
-        rows: &[(Option<&Self>, &Stored<Self>)],
-    ) -> Result<Vec<Vec<Fault>>, RepoError> {
+    fn changes(tx: &mut Tx, rows: &[(Option<&Self>, &Stored<Self>)]) -> Result<Vec<Vec<Fault>>, RepoError> {
         let keys: Vec<String> = rows.iter().map(|(_, stored)| stored.meta.record_key.clone()).collect();
         // A code that was deleted and comes back has moved too.
-        let former = supplier_codes::former_suppliers(conn, tenant, &keys)?;
+        let former = supplier_codes::former_suppliers(tx, &keys)?;
         let ids = rows.iter().map(|(_, stored)| stored.attributes.supplier_id).chain(former.values().copied());
-        let known = suppliers::references(conn, tenant, ids, None)?;
+        let known = suppliers::references(tx, ids, None)?;
         let moved = rows.iter().map(|(_, stored)| {
             let was = former.get(&stored.meta.record_key).and_then(|id| known.get(id));
             let now = known.get(&stored.attributes.supplier_id);

@@ -10,7 +10,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, patch, post, put};
 use schema::suppliers::{self, Supplier, SupplierFilter};
-use schema::{Conn, ExternalId, Instant, Record, RecordKind, RepoError, Stored, SupplierCode, SupplierId, TenantId};
+use schema::{ExternalId, Instant, Record, RecordKind, RepoError, Stored, SupplierCode, SupplierId, Tx};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::base::fault::{Fault, Reason};
@@ -133,10 +133,10 @@ impl Resource for Supplier {
         Some(Key::Fixed(self.supplier_code.to_string()))
     }
 
-    fn register(conn: &mut Conn, tenant: TenantId, rows: &[Stored<Self>]) -> Result<(), RepoError> {
+    fn register(tx: &mut Tx, rows: &[Stored<Self>]) -> Result<(), RepoError> {
         let ids: Vec<SupplierId> = rows.iter().map(|row| row.meta.id).collect();
         let at = rows.first().map_or_else(Instant::now, |row| row.meta.recorded_at);
-        suppliers::register(conn, tenant, &ids, at)
+        suppliers::register(tx, &ids, at)
     }
 
     fn left_alone(now: &Stored<Self>) -> Option<Reason> {
@@ -160,9 +160,9 @@ impl Resource for Supplier {
         }
     }
 
-    fn warnings(conn: &mut Conn, tenant: TenantId, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
+    fn warnings(tx: &mut Tx, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
         let words = |codes: Vec<SupplierCode>| codes.iter().map(ToString::to_string).collect();
-        let doubles = suppliers::doubles(conn, tenant, rows)?.into_iter();
+        let doubles = suppliers::doubles(tx, rows)?.into_iter();
         let warnings = doubles.map(|found| {
             let mut warnings = Vec::new();
             if !found.by_number.is_empty() {
@@ -176,11 +176,7 @@ impl Resource for Supplier {
         Ok(warnings.collect())
     }
 
-    fn changes(
-        _: &mut Conn,
-        _: TenantId,
-        rows: &[(Option<&Self>, &Stored<Self>)],
-    ) -> Result<Vec<Vec<Fault>>, RepoError> {
+    fn changes(_: &mut Tx, rows: &[(Option<&Self>, &Stored<Self>)]) -> Result<Vec<Vec<Fault>>, RepoError> {
         let changed = rows.iter().map(|(before, stored)| {
             let numbers = before
                 .and_then(|before| before.corporate_number.as_ref())
@@ -257,8 +253,8 @@ async fn get_supplier(
     let supplier = id.0;
     let target = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let found = Supplier::find(conn, tenant, supplier, known_at)?;
+        .read(&viewer.0, move |tx| {
+            let found = Supplier::find(tx, supplier, known_at)?;
             Ok(found.and_then(|found| found.attributes.merged_into_id))
         })
         .await?;

@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 
 use chrono::NaiveDate;
 use schema::{
-    Choice, Conn, ExternalId, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierCode, SupplierId, TenantId,
-    Version, suppliers,
+    Choice, ExternalId, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierCode, SupplierId, Tx, Version,
+    suppliers,
 };
 use serde::Serialize;
 
@@ -113,8 +113,7 @@ pub(crate) enum Depth {
 
 /// Imports a table of some kind.
 pub(crate) fn import(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     (order, depth): (&Order, Depth),
     kind: RecordKind,
     rows: &mut dyn Rows,
@@ -122,7 +121,7 @@ pub(crate) fn import(
     progress: &Progress,
 ) -> Result<TableReport, Stop> {
     of_kind!(kind, Kind => {
-        Import::<Kind>::new(conn, tenant, (order, depth), rows.name(), findings, progress)?.run(rows)
+        Import::<Kind>::new(tx, (order, depth), rows.name(), findings, progress)?.run(rows)
     })
 }
 
@@ -228,8 +227,7 @@ impl Totals {
 }
 
 struct Import<'a, R: Resource> {
-    conn: &'a mut Conn,
-    tenant: TenantId,
+    tx: &'a mut Tx,
     order: &'a Order,
     depth: Depth,
     findings: &'a mut Findings,
@@ -249,8 +247,7 @@ struct Import<'a, R: Resource> {
 
 impl<'a, R: Resource> Import<'a, R> {
     fn new(
-        conn: &'a mut Conn,
-        tenant: TenantId,
+        tx: &'a mut Tx,
         (order, depth): (&'a Order, Depth),
         name: Option<&str>,
         findings: &'a mut Findings,
@@ -259,10 +256,10 @@ impl<'a, R: Resource> Import<'a, R> {
         // Suppliers refer to none; for all others the codes are read once, not row by row.
         let mut archived = HashSet::new();
         let suppliers: Box<dyn Suppliers> = match &order.provider {
-            Some(provider) => Box::new(Assigned::all(conn, tenant, provider)?),
+            Some(provider) => Box::new(Assigned::all(tx, provider)?),
             None if R::KIND == RecordKind::Suppliers => Box::new(()),
             None => {
-                let codes = suppliers::codes(conn, tenant)?;
+                let codes = suppliers::codes(tx)?;
                 archived = codes.archived;
                 Box::new(Codes(codes.ids))
             }
@@ -282,8 +279,7 @@ impl<'a, R: Resource> Import<'a, R> {
             ended: 0,
         };
         Ok(Self {
-            conn,
-            tenant,
+            tx,
             order,
             depth,
             findings,
@@ -465,7 +461,7 @@ impl<'a, R: Resource> Import<'a, R> {
             return Ok(());
         }
         let keys: Vec<String> = pending.iter().map(|row| row.key.clone()).collect();
-        let stored = R::with_keys(self.conn, self.tenant, &self.order.source, &keys, None)?;
+        let stored = R::with_keys(self.tx, &self.order.source, &keys, None)?;
         let mut stored: HashMap<String, Stored<R>> =
             stored.into_iter().map(|row| (row.meta.record_key.clone(), row)).collect();
         let sent = self.sent(&stored)?;
@@ -485,14 +481,14 @@ impl<'a, R: Resource> Import<'a, R> {
             before.push((row, Some(was)));
             next.push(now);
         }
-        R::register(self.conn, self.tenant, &first)?;
-        R::insert(self.conn, self.tenant, &first)?;
-        R::replace(self.conn, self.tenant, &next)?;
+        R::register(self.tx, &first)?;
+        R::insert(self.tx, &first)?;
+        R::replace(self.tx, &next)?;
         // After writing, so that two rows of one file warn of each other.
         let written: Vec<&Stored<R>> = first.iter().chain(&next).collect();
         let changed: Vec<_> = before.iter().map(|(_, was)| was.as_ref()).zip(written.iter().copied()).collect();
-        let warnings = R::warnings(self.conn, self.tenant, &written)?;
-        let changes = R::changes(self.conn, self.tenant, &changed)?;
+        let warnings = R::warnings(self.tx, &written)?;
+        let changes = R::changes(self.tx, &changed)?;
         for (((row, _), written), warnings) in before.iter().zip(&written).zip(warnings.into_iter().zip(changes)) {
             let place = self.place(*row);
             for (name, id) in written.attributes.references() {
@@ -511,14 +507,14 @@ impl<'a, R: Resource> Import<'a, R> {
     fn sent(&mut self, stored: &HashMap<String, Stored<R>>) -> Result<HashMap<Id<R>, Stored<R>>, Stop> {
         let Some(provider) = &self.order.provider else { return Ok(HashMap::new()) };
         let open = self.open(stored.values().cloned().collect())?;
-        let own = own_versions(self.conn, self.tenant, provider, open)?;
+        let own = own_versions(self.tx, provider, open)?;
         Ok(own.into_iter().map(|own| (own.meta.id, own)).collect())
     }
 
     /// Those of these records whose suppliers are open to whoever imports.
     fn open(&mut self, mut rows: Vec<Stored<R>>) -> Result<Vec<Stored<R>>, Stop> {
         let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
-        let standing = suppliers::references(self.conn, self.tenant, ids, None)?;
+        let standing = suppliers::references(self.tx, ids, None)?;
         let is_open = |id| standing.get(&id).is_some_and(|known| self.suppliers.holds(known.id));
         rows.retain(|row| row.attributes.suppliers().all(is_open));
         Ok(rows)
@@ -596,7 +592,7 @@ impl<'a, R: Resource> Import<'a, R> {
     fn open_ids(&mut self, ids: &[Id<R>]) -> Result<Vec<Id<R>>, Stop> {
         let mut open = Vec::with_capacity(ids.len());
         for ids in ids.chunks(BATCH) {
-            let rows = R::with_ids(self.conn, self.tenant, ids)?;
+            let rows = R::with_ids(self.tx, ids)?;
             open.extend(self.open(rows)?.into_iter().map(|row| row.meta.id));
         }
         Ok(open)
@@ -604,7 +600,7 @@ impl<'a, R: Resource> Import<'a, R> {
 
     /// Ends what the source has delivered before and does not deliver now.
     fn end_the_rest(&mut self) -> Result<(), Stop> {
-        let mut held = R::ids_of_source(self.conn, self.tenant, &self.order.source)?;
+        let mut held = R::ids_of_source(self.tx, &self.order.source)?;
         if self.order.provider.is_some() {
             held = self.open_ids(&held)?;
         }
@@ -615,13 +611,13 @@ impl<'a, R: Resource> Import<'a, R> {
             return Err(Stop::Refused(Refusal::new(place, Fault::new("confirm", reason))));
         }
         for ids in gone.chunks(BATCH) {
-            let ended = R::with_ids(self.conn, self.tenant, ids)?.into_iter().map(|now| {
+            let ended = R::with_ids(self.tx, ids)?.into_iter().map(|now| {
                 let mut next = now.next(&self.order.by);
                 next.meta.ended_on = Some(self.order.today);
                 next
             });
             let ended: Vec<_> = ended.collect();
-            R::replace(self.conn, self.tenant, &ended)?;
+            R::replace(self.tx, &ended)?;
             self.report.ended += ended.len() as u64;
         }
         Ok(())

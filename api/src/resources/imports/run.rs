@@ -6,10 +6,7 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use schema::jobs::{self, JobRow};
-use schema::{
-    Choice, Conn, ConnRole, Database, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source,
-    TenantId, Version,
-};
+use schema::{Access, Choice, ImportMode, Instant, JobId, JobKind, JobState, Name, RecordKind, Source, Tx, Version};
 use scoring::Lang;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -238,8 +235,7 @@ pub(crate) fn failure_detail(failure: &Value, lang: Lang) -> Value {
 
 /// Runs a job; its effects, its report and its end are one transaction.
 pub(crate) fn run(
-    database: &Database,
-    tenant: TenantId,
+    access: &Access,
     job: &JobRow,
     limits: &Limits,
     progress: &Progress,
@@ -248,19 +244,19 @@ pub(crate) fn run(
     if !has_room(request.bytes)? {
         return Err(io::Error::from(io::ErrorKind::StorageFull).into());
     }
-    let (file, lines) = fetch(database, tenant, job.id)?;
+    let (file, lines) = fetch(access, job.id)?;
     if request.format != Format::Xlsx {
         progress.set_total(lines);
     }
     let by = Version { recorded_at: Instant::now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
     let order = request.order(by);
     let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
-    let outcome = database.run(ConnRole::Writer, tenant, |conn| {
-        let outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
+    let outcome = access.write(|tx| {
+        let outcome = import_tables(tx, &order, request.dry_run, tables, limits, progress)?;
         for findings in outcome.findings.stored() {
-            jobs::insert_findings(conn, tenant, job.id, &findings)?;
+            jobs::insert_findings(tx, job.id, &findings)?;
         }
-        jobs::finish(conn, tenant, job, outcome.state, &outcome.json(), Instant::now())?;
+        jobs::finish(tx, job, outcome.state, &outcome.json(), Instant::now())?;
         Ok::<_, Interrupted>(outcome)
     })?;
     if !request.dry_run {
@@ -276,10 +272,10 @@ pub(crate) fn run(
 }
 
 /// The bytes of an upload, in a file without a name, and how many lines they are.
-fn fetch(database: &Database, tenant: TenantId, id: JobId) -> Result<(File, u64), Interrupted> {
+fn fetch(access: &Access, id: JobId) -> Result<(File, u64), Interrupted> {
     let (mut file, mut lines) = (tempfile::tempfile()?, 0);
     for seq in 0.. {
-        match database.run(ConnRole::Reader, tenant, |conn| jobs::find_chunk(conn, tenant, id, seq))? {
+        match access.read(|tx| jobs::find_chunk(tx, id, seq))? {
             Some(bytes) => {
                 lines += memchr::memchr_iter(b'\n', &bytes).count() as u64;
                 file.write_all(&bytes)?;
@@ -336,8 +332,7 @@ fn open(files: Vec<InputFile>, limits: &Limits, progress: &Progress) -> Result<V
 
 /// Imports tables, in the caller's transaction; keeps all, or nothing.
 fn import_tables(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     order: &Order,
     dry_run: bool,
     opened: Result<Vec<Table>, Stop>,
@@ -346,7 +341,7 @@ fn import_tables(
 ) -> Result<Outcome, Interrupted> {
     let mut findings = Findings::new(limits.max_findings);
     let mut tables = Vec::new();
-    let stopped = conn.rehearse(|conn| {
+    let stopped = tx.savepoint(|tx| {
         let done = opened.and_then(|opened| {
             let is_only = opened.len() == 1;
             for (kind, mut rows) in opened {
@@ -356,13 +351,13 @@ fn import_tables(
                 let depth = match order.mode {
                     ImportMode::AllOrNothing | ImportMode::Replace if can_be_read => {
                         let (order, mut none) = ((order, Depth::Read), Findings::new(0));
-                        let read = engine::import(conn, tenant, order, kind, &mut *rows, &mut none, progress)?;
+                        let read = engine::import(tx, order, kind, &mut *rows, &mut none, progress)?;
                         if read.rejected > 0 { Depth::Compare } else { Depth::Write }
                     }
                     _ => Depth::Write,
                 };
                 let order = (order, depth);
-                let report = engine::import(conn, tenant, order, kind, &mut *rows, &mut findings, progress)?;
+                let report = engine::import(tx, order, kind, &mut *rows, &mut findings, progress)?;
                 tables.push(report);
             }
             Ok(())
@@ -430,24 +425,23 @@ fn files_of(folder: &Path) -> io::Result<(Vec<InputFile>, Vec<String>)> {
 
 /// Imports the files of a folder for the command line, and records the job as one that has ended.
 pub(crate) fn import_folder(
-    database: &Database,
-    tenant: TenantId,
+    access: &Access,
     folder: &Path,
     request: &ImportRequest,
     limits: &Limits,
     progress: &Progress,
-    by: &str,
 ) -> Result<Option<Outcome>, Interrupted> {
     let (files, skipped) = files_of(folder)?;
     if files.is_empty() {
         return Ok(None);
     }
     let (id, now) = (JobId::new(), Instant::now());
-    let version = Version { recorded_at: now, recorded_by: by.to_owned(), import_id: Some(id) };
-    let order = request.order(version);
+    let who = access.context().actor.subject.to_string();
+    let by = Version { recorded_at: now, recorded_by: who.clone(), import_id: Some(id) };
+    let order = request.order(by);
     let tables = open(files, limits, progress);
-    database.run(ConnRole::Writer, tenant, |conn| {
-        let mut outcome = import_tables(conn, tenant, &order, request.dry_run, tables, limits, progress)?;
+    access.write(|tx| {
+        let mut outcome = import_tables(tx, &order, request.dry_run, tables, limits, progress)?;
         outcome.skipped = skipped;
         let job = JobRow {
             id,
@@ -456,7 +450,7 @@ pub(crate) fn import_folder(
             request: serde_json::to_string(request).map_err(|error| Interrupted::Failed(error.into()))?,
             result: Some(outcome.json()),
             created_at: now,
-            created_by: by.to_owned(),
+            created_by: who,
             started_at: Some(now),
             finished_at: Some(Instant::now()),
             attempt_count: 1,
@@ -467,9 +461,9 @@ pub(crate) fn import_folder(
             last_done: None,
             traceparent: None,
         };
-        jobs::insert(conn, tenant, &job)?;
+        jobs::insert(tx, &job)?;
         for findings in outcome.findings.stored() {
-            jobs::insert_findings(conn, tenant, id, &findings)?;
+            jobs::insert_findings(tx, id, &findings)?;
         }
         Ok(Some(outcome))
     })

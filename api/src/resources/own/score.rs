@@ -67,9 +67,9 @@ pub(super) async fn get_own_score(
     let (lang, present, id) = (language(request.headers()), Present::of(&state, &supplier.caller), supplier.id);
     let answer = state
         .db
-        .read(supplier.caller.tenant, move |conn, tenant| {
-            let basis = Basis::find(conn, tenant, None, &present)?;
-            detail(conn, tenant, &basis, [id, id], Redaction::Others, lang)
+        .read(&supplier.caller, move |tx| {
+            let basis = Basis::find(tx, None, &present)?;
+            detail(tx, &basis, [id, id], Redaction::Others, lang)
         })
         .await?;
     Ok(answer_unless_known(&answer, &preconditions))
@@ -95,9 +95,7 @@ pub(super) async fn get_own_score_history(
     let runs = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
     let (page, basis) = state
         .db
-        .read(supplier.caller.tenant, move |conn, tenant| {
-            history_of(conn, tenant, id, &runs, Redaction::Others, &paging, &present)
-        })
+        .read(&supplier.caller, move |tx| history_of(tx, id, &runs, Redaction::Others, &paging, &present))
         .await?;
     Ok(page.answer_with(basis))
 }

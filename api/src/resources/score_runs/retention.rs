@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{Datelike, Days, Months, NaiveDate, TimeDelta};
 use schema::score_runs::{self, RunAge};
 use schema::settings::{self, Settings};
-use schema::{Conn, Instant, RepoError, RunId, TenantId, jobs};
+use schema::{Instant, RepoError, RunId, Tx, jobs};
 
 /// For how many days files of export jobs are kept.
 pub(crate) const EXPORT_DAYS: i64 = 7;
@@ -22,18 +22,18 @@ pub(crate) struct Pruned {
 }
 
 /// The automatic runs that need not be kept any more, those of the latest day first.
-pub(crate) fn to_prune(conn: &mut Conn, tenant: TenantId, today: NaiveDate) -> Result<Vec<RunAge>, RepoError> {
-    let settings = settings::find(conn, tenant)?.settings;
-    Ok(dropped(&score_runs::automatic(conn, tenant)?, &settings, today))
+pub(crate) fn to_prune(tx: &mut Tx, today: NaiveDate) -> Result<Vec<RunAge>, RepoError> {
+    let settings = settings::find(tx)?.settings;
+    Ok(dropped(&score_runs::automatic(tx)?, &settings, today))
 }
 
 /// Drops what need not be kept any more, in the caller's transaction.
-pub(crate) fn prune(conn: &mut Conn, tenant: TenantId, today: NaiveDate) -> Result<Pruned, RepoError> {
-    let runs = to_prune(conn, tenant, today)?;
+pub(crate) fn prune(tx: &mut Tx, today: NaiveDate) -> Result<Pruned, RepoError> {
+    let runs = to_prune(tx, today)?;
     let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
-    let input_count = super::drop_runs(conn, tenant, &ids)?;
+    let input_count = super::drop_runs(tx, &ids)?;
     let old = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
-    Ok(Pruned { runs, input_count, file_part_count: jobs::delete_export_chunks(conn, tenant, old)? })
+    Ok(Pruned { runs, input_count, file_part_count: jobs::delete_export_chunks(tx, old)? })
 }
 
 /// The runs, of those of the latest day first, that are the last of no day or month that is kept.
@@ -91,11 +91,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = crate::base::store::Store::embedded(folder.path());
         let today = NaiveDate::from_ymd_opt(2026, 9, 30).unwrap();
-        let tenant = store.first_tenant();
-        let kept = store
-            .database
-            .run(schema::ConnRole::Writer, tenant, |conn| {
-                score_runs::keep_model(conn, "hash", "1", "", Instant::now())?;
+        let access = store.first_access();
+        let kept = access
+            .write(|tx| {
+                score_runs::keep_model(tx, "hash", "1", "", Instant::now())?;
                 let mut kept = Vec::new();
                 // Two old days in the middle of a month, and today: automatic, exported, and started by somebody.
                 for (back, is_automatic, is_exported, is_kept) in [
@@ -106,21 +105,20 @@ mod tests {
                     (185, true, false, true),
                 ] {
                     let run = run(today - Days::new(back), is_automatic, is_exported);
-                    score_runs::insert(conn, tenant, &run)?;
-                    score_runs::insert_input_chunk(conn, tenant, &run.input_hash, 0, b"x")?;
+                    score_runs::insert(tx, &run)?;
+                    score_runs::insert_input_chunk(tx, &run.input_hash, 0, b"x")?;
                     kept.extend(is_kept.then_some(run.as_of));
                 }
                 Ok::<_, RepoError>(kept)
             })
             .unwrap();
 
-        let pruned = store.database.run(schema::ConnRole::Writer, tenant, |conn| prune(conn, tenant, today)).unwrap();
+        let pruned = access.write(|tx| prune(tx, today)).unwrap();
 
         assert_eq!(pruned.runs.iter().map(|run| run.as_of).collect::<Vec<_>>(), [today - Days::new(200)]);
         assert_eq!(pruned.input_count, 1);
         let all = score_runs::RunList { limit: 100, ..Default::default() };
-        let left =
-            store.database.run(schema::ConnRole::Reader, tenant, |conn| score_runs::list(conn, tenant, &all)).unwrap();
+        let left = access.read(|tx| score_runs::list(tx, &all)).unwrap();
         let mut left: Vec<_> = left.into_iter().map(|run| run.as_of).collect();
         let mut kept = kept;
         left.sort();

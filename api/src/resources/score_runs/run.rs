@@ -10,10 +10,7 @@ use chrono_tz::Tz;
 use schema::jobs::{self, JobRow};
 use schema::score_runs::{self, RunRow};
 use schema::scores::{self, ScoreRow};
-use schema::{
-    Conn, ConnRole, Database, Instant, JobId, JobKind, JobState, RunId, SupplierId, TenantId, data_states, portfolio,
-    settings,
-};
+use schema::{Access, Instant, JobId, JobKind, JobState, RunId, SupplierId, Tx, data_states, portfolio, settings};
 use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
 use serde::{Deserialize, Serialize};
 
@@ -62,19 +59,13 @@ impl From<ScoreError> for Interrupted {
 }
 
 /// Runs a job; what it stores and its end are one transaction.
-pub(crate) fn run(
-    database: &Database,
-    tenant: TenantId,
-    job: &JobRow,
-    model: &Model,
-    progress: &Progress,
-) -> Result<JobState, Interrupted> {
+pub(crate) fn run(access: &Access, job: &JobRow, model: &Model, progress: &Progress) -> Result<JobState, Interrupted> {
     let request: RunRequest = serde_json::from_str(&job.request).map_err(|error| Interrupted::Failed(error.into()))?;
     progress.set_total(STEPS);
-    let scored = Scored::new(database, tenant, &request, (RunId::of_job(job.id), &job.created_by), model, progress)?;
-    database.run(ConnRole::Writer, tenant, |conn| {
-        scored.store(conn, tenant, model, progress)?;
-        jobs::finish(conn, tenant, job, JobState::Succeeded, "{}", Instant::now())?;
+    let scored = Scored::new(access, &request, RunId::of_job(job.id), model, progress)?;
+    access.write(|tx| {
+        scored.store(tx, model, progress)?;
+        jobs::finish(tx, job, JobState::Succeeded, "{}", Instant::now())?;
         progress.step(1);
         Ok::<_, Interrupted>(())
     })?;
@@ -85,21 +76,16 @@ pub(crate) fn run(
 
 /// Runs a score run now, for a command, and gives it. Its job is recorded as one that has ended: a service beside it
 /// never sees it at work.
-pub(crate) fn run_now(
-    database: &Database,
-    tenant: TenantId,
-    model: &Model,
-    request: &RunRequest,
-    by: &str,
-) -> Result<RunRow, Interrupted> {
-    let mut job = crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, request, by)?;
+pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> Result<RunRow, Interrupted> {
+    let mut job =
+        crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, request, &access.context().actor.subject)?;
     let progress = Progress::default();
-    let scored = Scored::new(database, tenant, request, (RunId::of_job(job.id), by), model, &progress)?;
-    database.run(ConnRole::Writer, tenant, |conn| {
-        scored.store(conn, tenant, model, &progress)?;
+    let scored = Scored::new(access, request, RunId::of_job(job.id), model, &progress)?;
+    access.write(|tx| {
+        scored.store(tx, model, &progress)?;
         (job.state, job.result, job.attempt_count) = (JobState::Succeeded, Some("{}".to_owned()), 1);
         (job.started_at, job.finished_at) = (Some(job.created_at), Some(Instant::now()));
-        jobs::insert(conn, tenant, &job)?;
+        jobs::insert(tx, &job)?;
         Ok::<_, Interrupted>(())
     })?;
     Ok(scored.run)
@@ -116,10 +102,9 @@ struct Scored {
 
 impl Scored {
     fn new(
-        database: &Database,
-        tenant: TenantId,
+        access: &Access,
         request: &RunRequest,
-        (id, by): (RunId, &str),
+        id: RunId,
         model: &Model,
         progress: &Progress,
     ) -> Result<Self, Interrupted> {
@@ -128,10 +113,10 @@ impl Scored {
             Instant::parse(text).ok_or_else(|| Interrupted::Failed(format!("{text:?} is no moment").into()))
         });
         let known_at = known_at.transpose()?;
-        let (snapshot, breach_loss, data_version, read_at) = database.run(ConnRole::Reader, tenant, |conn| {
-            let breach_loss = settings::find(conn, tenant)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
-            let (data_version, read_at) = (data_states::version(conn, tenant)?, Instant::now());
-            let snapshot = Snapshot::take(conn, tenant, known_at, request.as_of, breach_loss)?;
+        let (snapshot, breach_loss, data_version, read_at) = access.read(|tx| {
+            let breach_loss = settings::find(tx)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
+            let (data_version, read_at) = (data_states::version(tx)?, Instant::now());
+            let snapshot = Snapshot::take(tx, known_at, request.as_of, breach_loss)?;
             Ok::<_, Interrupted>((snapshot, breach_loss, data_version, read_at))
         })?;
         step(progress)?;
@@ -149,7 +134,7 @@ impl Scored {
             as_of: request.as_of,
             known_at: known_at.unwrap_or(read_at),
             scored_at: Instant::now(),
-            created_by: by.to_owned(),
+            created_by: access.context().actor.subject.to_string(),
             is_automatic: request.is_automatic,
             exported_at: None,
             model_version: model.version().to_owned(),
@@ -168,18 +153,17 @@ impl Scored {
             portfolio: serde_json::to_string(&overview).map_err(|error| Interrupted::Failed(error.into()))?,
         };
         // Packed before the writer is held, where that is needed.
-        let is_kept =
-            database.run(ConnRole::Reader, tenant, |conn| score_runs::has_input(conn, tenant, &run.input_hash))?;
+        let is_kept = access.read(|tx| score_runs::has_input(tx, &run.input_hash))?;
         let archive = if is_kept { None } else { Some(snapshot.archive()?) };
         Ok(Self { run, rows, snapshot, archive })
     }
 
     /// Stores the run, in the caller's transaction.
-    fn store(&self, conn: &mut Conn, tenant: TenantId, model: &Model, progress: &Progress) -> Result<(), Interrupted> {
+    fn store(&self, tx: &mut Tx, model: &Model, progress: &Progress) -> Result<(), Interrupted> {
         let run = &self.run;
         // Who was deleted meanwhile would have a score that leads to nobody.
-        if data_states::version(conn, tenant)? != run.data_version {
-            let there = portfolio::supplier_ids(conn, tenant)?;
+        if data_states::version(tx)? != run.data_version {
+            let there = portfolio::supplier_ids(tx)?;
             if !self.rows.iter().all(|(row, _)| there.contains(&row.supplier_id)) {
                 return Err(Interrupted::Refused(
                     "data-changed",
@@ -190,26 +174,26 @@ impl Scored {
                 ));
             }
         }
-        score_runs::keep_model(conn, model.hash(), model.version(), model.text(), run.scored_at)?;
-        if !score_runs::has_input(conn, tenant, &run.input_hash)? {
+        score_runs::keep_model(tx, model.hash(), model.version(), model.text(), run.scored_at)?;
+        if !score_runs::has_input(tx, &run.input_hash)? {
             let packed = match &self.archive {
                 Some(archive) => archive.try_clone()?,
                 None => self.snapshot.archive()?,
             };
-            keep_input(conn, tenant, &run.input_hash, packed)?;
+            keep_input(tx, &run.input_hash, packed)?;
         }
-        score_runs::insert(conn, tenant, run)?;
+        score_runs::insert(tx, run)?;
         if run.is_automatic {
-            let replaced = score_runs::automatic(conn, tenant)?.into_iter();
+            let replaced = score_runs::automatic(tx)?.into_iter();
             let replaced = replaced.filter(|old| old.as_of == run.as_of && old.id != run.id);
-            super::drop_runs(conn, tenant, &replaced.map(|old| old.id).collect::<Vec<_>>())?;
-            super::prune(conn, tenant, run.as_of)?;
+            super::drop_runs(tx, &replaced.map(|old| old.id).collect::<Vec<_>>())?;
+            super::prune(tx, run.as_of)?;
         }
         for rows in self.rows.chunks(10_000) {
             if progress.is_cancelled() {
                 return Err(Interrupted::Cancelled);
             }
-            scores::insert(conn, tenant, run.id, rows)?;
+            scores::insert(tx, run.id, rows)?;
         }
         Ok(())
     }
@@ -261,14 +245,14 @@ fn score_rows(
         .collect()
 }
 
-fn keep_input(conn: &mut Conn, tenant: TenantId, hash: &str, mut archive: File) -> Result<(), Interrupted> {
+fn keep_input(tx: &mut Tx, hash: &str, mut archive: File) -> Result<(), Interrupted> {
     for seq in 0.. {
         let mut chunk = Vec::with_capacity(CHUNK);
         (&mut archive).take(CHUNK as u64).read_to_end(&mut chunk)?;
         if chunk.is_empty() {
             break;
         }
-        score_runs::insert_input_chunk(conn, tenant, hash, seq, &chunk)?;
+        score_runs::insert_input_chunk(tx, hash, seq, &chunk)?;
     }
     Ok(())
 }
@@ -294,22 +278,18 @@ pub(crate) struct Reproduced {
 }
 
 /// Scores what a run scored again, with the model that it used, and compares every bit; none where there is no such run.
-pub(crate) fn reproduce(
-    database: &Database,
-    tenant: TenantId,
-    id: schema::RunId,
-) -> Result<Option<Reproduced>, Interrupted> {
-    let kept = database.run(ConnRole::Reader, tenant, |conn| {
-        let Some(run) = score_runs::find(conn, tenant, id)? else { return Ok(None) };
-        let model = score_runs::find_model(conn, &run.model_hash)?;
+pub(crate) fn reproduce(access: &Access, id: RunId) -> Result<Option<Reproduced>, Interrupted> {
+    let kept = access.read(|tx| {
+        let Some(run) = score_runs::find(tx, id)? else { return Ok(None) };
+        let model = score_runs::find_model(tx, &run.model_hash)?;
         let mut archive = tempfile::tempfile()?;
         for seq in 0.. {
-            let Some(chunk) = score_runs::find_input_chunk(conn, tenant, &run.input_hash, seq)? else { break };
+            let Some(chunk) = score_runs::find_input_chunk(tx, &run.input_hash, seq)? else { break };
             archive.write_all(&chunk)?;
         }
         archive.rewind()?;
         let mut rows = Vec::new();
-        scores::each(conn, tenant, id, &scores::ScoreFilter::default(), |row, facts| {
+        scores::each(tx, id, &scores::ScoreFilter::default(), |row, facts| {
             rows.push((row, facts));
             Ok::<_, Interrupted>(())
         })?;

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant as Clock};
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use schema::data_states::{self, DataState};
-use schema::{
-    Conn, ConnRole, Database, Instant, JobId, JobKind, RepoError, Scope, TenantId, jobs, score_runs, tenants,
-};
+use schema::{Access, Context, Database, Instant, JobId, JobKind, RepoError, TenantId, Tx, jobs, score_runs, tenants};
 use tracing::info;
 
 use super::{RunRequest, is_stale};
+use crate::base::actors::{AUTOMATIC, operator};
 
 /// How much longer than it should rest changing data goes unscored.
 const PATIENCE: u32 = 10;
@@ -19,8 +18,8 @@ const PATIENCE: u32 = 10;
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
 /// How long asking waits for a writer of another process.
 const MOMENT: Duration = Duration::from_millis(100);
-/// Who asks for automatic runs, as their jobs keep it.
-pub(crate) const AUTOMATIC: &str = "automatic";
+/// The operation of what the schedule does.
+const SCHEDULE: &str = "schedule";
 
 /// What is due, and since when.
 pub(crate) struct Schedule {
@@ -40,12 +39,12 @@ impl Schedule {
     /// Asks for a run of each buyer whose data has changed and rests, or whose day is a new one; says whether there was
     /// any. One run stands for all changes before it. A run that failed is asked for again after a while.
     pub(crate) fn ask(&mut self, database: &Database) -> Result<bool, RepoError> {
-        let all = database.run(ConnRole::Reader, Scope::Installation, tenants::list)?;
+        let all = operator(database, SCHEDULE).read(tenants::list)?;
         let now = Instant::now();
         let mut has_asked = false;
         for tenant in all.into_iter().filter(|tenant| tenant.suspended_at.is_none()) {
-            let scored = |conn: &mut Conn| data_states::scored_automatically(conn, tenant.id);
-            let Some(state) = database.run(ConnRole::Reader, tenant.id, scored)? else { continue };
+            let access = automatic(database, tenant.id);
+            let Some(state) = access.read(data_states::scored_automatically)? else { continue };
             // A zone that was valid when the buyer was made is known to the same table of zones.
             let today = now.day_in(tenant.time_zone.parse::<Tz>().unwrap_or(Tz::UTC));
             let is_new = state.asked_version != Some(state.data_version) || state.asked_for_on != Some(today);
@@ -55,9 +54,9 @@ impl Schedule {
                 continue;
             }
             // A run that is under way may be just this one: what it leaves is looked at once it has ended.
-            let has_open = |conn: &mut Conn| jobs::has_open(conn, state.tenant, JobKind::ScoreRun);
-            if self.is_resting(&state, now) && !database.run(ConnRole::Reader, tenant.id, has_open)? {
-                match self.ask_for(database, &state, today) {
+            let has_open = |tx: &mut Tx| jobs::has_open(tx, JobKind::ScoreRun);
+            if self.is_resting(&state, now) && !access.read(has_open)? {
+                match self.ask_for(&access, &state, today) {
                     // Another process is importing: its data does not rest yet.
                     Err(RepoError::Busy(_)) if database.is_shared() => continue,
                     asked => has_asked |= asked?,
@@ -76,32 +75,37 @@ impl Schedule {
     }
 
     /// Adds the job of a run, unless just this was scored; says whether it did.
-    fn ask_for(&self, database: &Database, state: &DataState, today: NaiveDate) -> Result<bool, RepoError> {
-        let is_needed = |conn: &mut Conn| {
-            let latest = score_runs::latest(conn, state.tenant)?;
+    fn ask_for(&self, access: &Access, state: &DataState, today: NaiveDate) -> Result<bool, RepoError> {
+        let is_needed = |tx: &mut Tx| {
+            let latest = score_runs::latest(tx)?;
             let is_scored = latest.is_some_and(|run| !is_stale(&run, state.data_version, &self.model_hash, today));
             Ok::<_, RepoError>(!is_scored)
         };
         let was_asked = state.asked_version == Some(state.data_version) && state.asked_for_on == Some(today);
         // The writer is only asked for where there is something to write.
-        if was_asked && !database.run(ConnRole::Reader, state.tenant, is_needed)? {
+        if was_asked && !access.read(is_needed)? {
             return Ok(false);
         }
         let request = RunRequest { as_of: today, known_at: None, is_automatic: true, is_trial: false };
         let job = crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, &request, AUTOMATIC)
             .map_err(|error| RepoError::Failed(error.to_string().into()))?;
         // Another process may be asking as well: of a buyer's writers one follows the other.
-        database.with_patience(MOMENT).run(ConnRole::Writer, state.tenant, |conn| {
-            if jobs::has_open(conn, state.tenant, JobKind::ScoreRun)? {
+        automatic(&access.database().with_patience(MOMENT), state.tenant).write(|tx| {
+            if jobs::has_open(tx, JobKind::ScoreRun)? {
                 return Ok(false);
             }
-            data_states::note_asked(conn, state.tenant, state.data_version, today)?;
-            if !is_needed(conn)? {
+            data_states::note_asked(tx, state.data_version, today)?;
+            if !is_needed(tx)? {
                 return Ok(false);
             }
             info!(job_id = %job.id, "the data has changed, or a day has begun: scores follow");
-            jobs::insert(conn, state.tenant, &job)?;
+            jobs::insert(tx, &job)?;
             Ok(true)
         })
     }
+}
+
+/// The rows of a buyer, for the schedule.
+fn automatic(database: &Database, tenant: TenantId) -> Access {
+    database.access(tenant, &Context::new(AUTOMATIC, SCHEDULE))
 }

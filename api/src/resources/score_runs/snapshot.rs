@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 use schema::portfolio::{
     self, CertificationRow, EnrollmentRow, IncidentRow, RelationshipRow, SupplierRow, contacts_verified,
 };
-use schema::{Choice, Conn, Instant, Name, SupplierId, TenantId};
+use schema::{Choice, Instant, Name, SupplierId, Tx};
 use scoring::{Lang, Portfolio, Table};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -99,8 +99,7 @@ impl Codes {
 impl Snapshot {
     /// Writes the data of a buyer as known at a moment, or now, for scores as of a day.
     pub(super) fn take(
-        conn: &mut Conn,
-        tenant: TenantId,
+        tx: &mut Tx,
         known_at: Option<Instant>,
         as_of: NaiveDate,
         buyer_breach_loss_jpy: Option<i64>,
@@ -109,32 +108,30 @@ impl Snapshot {
         let path = folder.path();
         let mut hash = Sha256::new();
         hash.update(format!("buyer_breach_loss_jpy\u{1f}{}\u{1e}", text(&buyer_breach_loss_jpy).unwrap_or_default()));
-        let (codes, suppliers) = write_suppliers(conn, tenant, known_at, as_of, path, &mut hash)?;
+        let (codes, suppliers) = write_suppliers(tx, known_at, as_of, path, &mut hash)?;
         let relationships = {
             let mut out = Out::new(path, Table::Relationships, &mut hash)?;
-            portfolio::each_relationship(conn, tenant, known_at, |row| relationship(&mut out, &codes, as_of, row))?;
+            portfolio::each_relationship(tx, known_at, |row| relationship(&mut out, &codes, as_of, row))?;
             out.finish()?
         };
         let mut operators = BTreeMap::new();
         let enrollments = {
             let mut out = Out::new(path, Table::Enrollments, &mut hash)?;
-            portfolio::each_enrollment(conn, tenant, known_at, |row| {
-                enrollment(&mut out, &codes, as_of, &mut operators, row)
-            })?;
+            portfolio::each_enrollment(tx, known_at, |row| enrollment(&mut out, &codes, as_of, &mut operators, row))?;
             out.finish()?
         };
         let certifications = {
             let mut out = Out::new(path, Table::Certifications, &mut hash)?;
-            portfolio::each_certification(conn, tenant, known_at, |row| certification(&mut out, &codes, row))?;
+            portfolio::each_certification(tx, known_at, |row| certification(&mut out, &codes, row))?;
             out.finish()?
         };
         let incidents = {
             let mut out = Out::new(path, Table::Incidents, &mut hash)?;
-            portfolio::each_incident(conn, tenant, known_at, |row| incident(&mut out, &codes, row))?;
+            portfolio::each_incident(tx, known_at, |row| incident(&mut out, &codes, row))?;
             out.finish()?
         };
         let year_ago = as_of.checked_sub_months(chrono::Months::new(12)).unwrap_or(as_of);
-        let verified = contacts_verified(conn, tenant, year_ago, as_of)?;
+        let verified = contacts_verified(tx, year_ago, as_of)?;
         let verified: BTreeSet<_> = verified.into_iter().filter_map(|id| codes.of(id)).collect();
         Ok(Self {
             hash: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -193,8 +190,7 @@ fn read(folder: &Path, buyer_breach_loss_jpy: Option<i64>) -> Result<Portfolio, 
 }
 
 fn write_suppliers(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     known_at: Option<Instant>,
     as_of: NaiveDate,
     folder: &Path,
@@ -202,7 +198,7 @@ fn write_suppliers(
 ) -> Result<(Codes, i64), Interrupted> {
     let mut codes = Codes::default();
     let mut out = Out::new(folder, Table::Suppliers, hash)?;
-    portfolio::each_supplier(conn, tenant, known_at, |row: SupplierRow| {
+    portfolio::each_supplier(tx, known_at, |row: SupplierRow| {
         if let Some(target) = row.merged_into_id {
             codes.merged.insert(row.id, target);
             return Ok(());

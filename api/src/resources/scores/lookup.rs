@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use schema::{Conn, Record, RunId, SupplierCode, SupplierId, SystemName, TenantId, scores, supplier_codes, suppliers};
+use schema::{Record, RunId, SupplierCode, SupplierId, SystemName, Tx, scores, supplier_codes, suppliers};
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{Ref, RefOr, Schema};
@@ -54,12 +54,7 @@ impl Book {
     }
 
     /// The suppliers that codes lead to, each with the one that stands for the firm now.
-    fn find(
-        &self,
-        conn: &mut Conn,
-        tenant: TenantId,
-        codes: &[SupplierCode],
-    ) -> Result<HashMap<String, [SupplierId; 2]>, ApiError> {
+    fn find(&self, tx: &mut Tx, codes: &[SupplierCode]) -> Result<HashMap<String, [SupplierId; 2]>, ApiError> {
         let keys: Vec<String> = match &self.system {
             None => codes.iter().map(ToString::to_string).collect(),
             Some(system) => codes
@@ -69,16 +64,16 @@ impl Book {
         };
         let source = schema::Source::manual();
         let found: Vec<(String, SupplierId)> = match &self.system {
-            None => suppliers::Supplier::with_keys(conn, tenant, &source, &keys, None)?
+            None => suppliers::Supplier::with_keys(tx, &source, &keys, None)?
                 .into_iter()
                 .map(|found| (found.meta.record_key, found.meta.id))
                 .collect(),
-            Some(_) => supplier_codes::SupplierCode::with_keys(conn, tenant, &source, &keys, None)?
+            Some(_) => supplier_codes::SupplierCode::with_keys(tx, &source, &keys, None)?
                 .into_iter()
                 .map(|found| (found.meta.record_key, found.attributes.supplier_id))
                 .collect(),
         };
-        let standing = suppliers::references(conn, tenant, found.iter().map(|(_, id)| *id), None)?;
+        let standing = suppliers::references(tx, found.iter().map(|(_, id)| *id), None)?;
         let found: HashMap<String, [SupplierId; 2]> =
             found.into_iter().filter_map(|(key, id)| Some((key, [id, standing.get(&id)?.id]))).collect();
         let of_key = |(code, key): (&SupplierCode, String)| Some((code.to_string(), *found.get(&key)?));
@@ -111,11 +106,11 @@ pub(super) async fn get_score_by_code(
     })?;
     let answer = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let found = book.find(conn, tenant, std::slice::from_ref(&code))?;
+        .read(&viewer.0, move |tx| {
+            let found = book.find(tx, std::slice::from_ref(&code))?;
             let supplier = found.into_values().next().ok_or_else(|| unknown_code(&code))?;
-            let basis = Basis::find(conn, tenant, run, &present)?;
-            detail(conn, tenant, &basis, supplier, Redaction::None, lang)
+            let basis = Basis::find(tx, run, &present)?;
+            detail(tx, &basis, supplier, Redaction::None, lang)
         })
         .await?;
     Ok(answer_unless_known(&answer, &preconditions))
@@ -190,13 +185,13 @@ pub(super) async fn look_up_scores(
     let ((codes, sent), book, run) = read_look_up(&body)?;
     let answer = state
         .db
-        .read(integrator.0.tenant, move |conn, tenant| {
-            let basis = Basis::find(conn, tenant, run, &present)?;
-            let found = book.find(conn, tenant, &codes)?;
+        .read(&integrator.0, move |tx| {
+            let basis = Basis::find(tx, run, &present)?;
+            let found = book.find(tx, &codes)?;
             let mut ids: Vec<_> = found.values().flatten().copied().collect();
             ids.sort_unstable();
             ids.dedup();
-            let rows = scores::of_suppliers(conn, tenant, basis.run.id, &ids)?;
+            let rows = scores::of_suppliers(tx, basis.run.id, &ids)?;
             let scores: HashMap<_, _> = rows.iter().map(|row| (row.supplier_id, score_json(row))).collect();
             let items = codes.iter().zip(&sent).map(|(code, sent)| {
                 let supplier = found.get(code.as_str());

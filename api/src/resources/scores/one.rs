@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use schema::score_runs::{self, RunList};
 use schema::scores::{self, ScoreRow};
 use schema::suppliers::{self, Supplier};
-use schema::{Conn, RunId, SupplierId, TenantId};
+use schema::{RunId, SupplierId, Tx};
 use scoring::{CAVEATS, Contribution, Explanation, Facts, Lang, RESULTS};
 use serde_json::{Map, Value, json};
 
@@ -114,15 +114,14 @@ fn round(value: &mut Value) {
 ///
 /// Of one that was merged since, the run has a score of its own; else that of the one that stands for it is read.
 pub(crate) fn detail(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     basis: &Basis,
     [supplier, standing]: [SupplierId; 2],
     redaction: Redaction,
     lang: Lang,
 ) -> Result<Value, ApiError> {
-    let found = match find(conn, tenant, basis.run.id, supplier, redaction)? {
-        None if standing != supplier => find(conn, tenant, basis.run.id, standing, redaction)?,
+    let found = match find(tx, basis.run.id, supplier, redaction)? {
+        None if standing != supplier => find(tx, basis.run.id, standing, redaction)?,
         found => found,
     };
     let (row, facts) = found.ok_or_else(|| not_in_run(basis))?;
@@ -132,7 +131,7 @@ pub(crate) fn detail(
         out.insert("contributions".to_owned(), contributions_json(&contributions, lang));
         out.insert("losses".to_owned(), losses_json(&losses, lang));
         out.insert("evidence".to_owned(), evidence(&row, &facts));
-        let change = change(conn, tenant, basis, (&row, &contributions), redaction, lang)?;
+        let change = change(tx, basis, (&row, &contributions), redaction, lang)?;
         out.insert("change".to_owned(), change);
         let caveats: Vec<_> = CAVEATS.iter().map(|(ja, en)| lang.pick(*ja, *en)).collect();
         out.insert("caveats".to_owned(), json!(caveats));
@@ -143,14 +142,13 @@ pub(crate) fn detail(
 }
 
 fn find(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     run: RunId,
     supplier: SupplierId,
     redaction: Redaction,
 ) -> Result<Option<(ScoreRow, Facts)>, ApiError> {
-    let Some(row) = scores::of_suppliers(conn, tenant, run, &[supplier])?.pop() else { return Ok(None) };
-    let facts = scores::facts(conn, tenant, run, &[supplier])?.remove(&supplier).unwrap_or_default();
+    let Some(row) = scores::of_suppliers(tx, run, &[supplier])?.pop() else { return Ok(None) };
+    let facts = scores::facts(tx, run, &[supplier])?.remove(&supplier).unwrap_or_default();
     let facts = read_facts(&facts)?;
     Ok(Some(match redaction {
         Redaction::None => (row, facts),
@@ -185,15 +183,14 @@ fn evidence(row: &ScoreRow, facts: &Facts) -> Value {
 
 /// What changed since the run before, by contribution; null where that did not score the supplier.
 fn change(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     basis: &Basis,
     (row, contributions): (&ScoreRow, &[Contribution]),
     redaction: Redaction,
     lang: Lang,
 ) -> Result<Value, ApiError> {
-    let Some(run) = score_runs::before(conn, tenant, &basis.run)? else { return Ok(Value::Null) };
-    let Some((before, facts)) = find(conn, tenant, run.id, row.supplier_id, redaction)? else {
+    let Some(run) = score_runs::before(tx, &basis.run)? else { return Ok(Value::Null) };
+    let Some((before, facts)) = find(tx, run.id, row.supplier_id, redaction)? else {
         return Ok(Value::Null);
     };
     let earlier = explanation(&before, &facts).contributions;
@@ -244,18 +241,18 @@ pub(super) async fn get_score(
     let run = query.read(&["score_run_id"], |fields| fields.value::<Option<RunId>>("score_run_id", None))?;
     let answer = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let supplier = known(conn, tenant, id.0)?;
-            let basis = Basis::find(conn, tenant, run, &present)?;
-            detail(conn, tenant, &basis, [id.0, supplier], Redaction::None, lang)
+        .read(&viewer.0, move |tx| {
+            let supplier = known(tx, id.0)?;
+            let basis = Basis::find(tx, run, &present)?;
+            detail(tx, &basis, [id.0, supplier], Redaction::None, lang)
         })
         .await?;
     Ok(answer_unless_known(&answer, &preconditions))
 }
 
 /// The supplier that stands for a known one, or that there is none.
-fn known(conn: &mut Conn, tenant: TenantId, id: SupplierId) -> Result<SupplierId, ApiError> {
-    let found = suppliers::references(conn, tenant, [id], None)?;
+fn known(tx: &mut Tx, id: SupplierId) -> Result<SupplierId, ApiError> {
+    let found = suppliers::references(tx, [id], None)?;
     found.get(&id).map(|found| found.id).ok_or_else(|| crate::base::problem::ProblemKind::NotFound.into())
 }
 
@@ -280,9 +277,9 @@ pub(super) async fn get_score_history(
     let runs = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
     let (page, basis) = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            let supplier = known(conn, tenant, id.0)?;
-            history_of(conn, tenant, supplier, &runs, Redaction::None, &paging, &present)
+        .read(&viewer.0, move |tx| {
+            let supplier = known(tx, id.0)?;
+            history_of(tx, supplier, &runs, Redaction::None, &paging, &present)
         })
         .await?;
     Ok(page.answer_with(basis))
@@ -290,18 +287,17 @@ pub(super) async fn get_score_history(
 
 /// A page of a supplier's scores over time, and what the answer says of the latest run.
 pub(crate) fn history_of(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     supplier: SupplierId,
     runs: &RunList,
     redaction: Redaction,
     paging: &Paging,
     present: &Present,
 ) -> Result<(Page<Value>, Value), ApiError> {
-    let basis = Basis::find(conn, tenant, None, present)?;
-    let page = page_of_runs(conn, tenant, runs, paging)?;
+    let basis = Basis::find(tx, None, present)?;
+    let page = page_of_runs(tx, runs, paging)?;
     let ids: Vec<_> = page.items.iter().map(|run| run.id).collect();
-    let rows = scores::in_runs(conn, tenant, &ids, supplier)?;
+    let rows = scores::in_runs(tx, &ids, supplier)?;
     let items = rows.iter().filter_map(|(id, row)| {
         let run = page.items.iter().find(|run| run.id == *id)?;
         let mut item = score_json(row);

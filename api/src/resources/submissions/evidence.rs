@@ -2,7 +2,7 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use schema::{Conn, ExternalId, Stored, TenantId};
+use schema::{ExternalId, Stored, Tx};
 
 use super::Submitted;
 use super::sender::Sender;
@@ -18,8 +18,7 @@ use crate::records::{self, Shown, StoredSuppliers, etag};
 
 /// Reads a body, whose supplier has to be assigned to the sender.
 fn read<R: Submitted, T>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     sender: &Sender,
     body: &JsonBody,
     other: Option<&'static str>,
@@ -28,7 +27,7 @@ fn read<R: Submitted, T>(
     let mut known = records::known::<R>(false);
     known.push(CORPORATE_NUMBER);
     known.extend(other);
-    let suppliers = StoredSuppliers::assigned_to(conn, tenant, &sender.provider);
+    let suppliers = StoredSuppliers::assigned_to(tx, &sender.provider);
     let (mut read, others) =
         records::read_body::<R, T>(suppliers, body.members().cells(), (None, sender.today), &known, others)?;
     read.sent_by(&sender.provider);
@@ -45,14 +44,13 @@ pub(super) async fn create<R: Submitted>(
     let sender = Sender::new(&provider)?;
     let shown = state
         .db
-        .write(provider.0.tenant, move |conn, tenant| {
-            let (attributes, external_id) =
-                read::<R, _>(conn, tenant, &sender, &body, Some("external_id"), |fields| {
-                    fields.value::<Option<ExternalId>>("external_id", None)
-                })?;
-            let stored = records::first(conn, tenant, (sender.source, external_id), &sender.version, attributes)?;
-            records::store_first(conn, tenant, &stored)?;
-            show_one(conn, tenant, &stored)
+        .write(&provider.0, move |tx| {
+            let (attributes, external_id) = read::<R, _>(tx, &sender, &body, Some("external_id"), |fields| {
+                fields.value::<Option<ExternalId>>("external_id", None)
+            })?;
+            let stored = records::first(tx, (sender.source, external_id), &sender.version, attributes)?;
+            records::store_first(tx, &stored)?;
+            show_one(tx, &stored)
         })
         .await?;
     Ok(records::answer_created(<R as Submitted>::PATH, &request, shown))
@@ -71,25 +69,25 @@ pub(super) async fn put<R: Submitted>(
     let external_id = query.read(&["external_id"], |fields| fields.value::<ExternalId>("external_id", None))?;
     let (shown, is_new) = state
         .db
-        .write(provider.0.tenant, move |conn, tenant| {
-            let (attributes, ()) = read::<R, ()>(conn, tenant, &sender, &body, None, |_| Some(()))?;
+        .write(&provider.0, move |tx| {
+            let (attributes, ()) = read::<R, ()>(tx, &sender, &body, None, |_| Some(()))?;
             let origin = (sender.source.clone(), Some(external_id));
-            let mut stored = records::first(conn, tenant, origin, &sender.version, attributes)?;
+            let mut stored = records::first(tx, origin, &sender.version, attributes)?;
             let keys = [stored.meta.record_key.clone()];
-            let Some(now) = R::with_keys(conn, tenant, &sender.source, &keys, None)?.pop() else {
+            let Some(now) = R::with_keys(tx, &sender.source, &keys, None)?.pop() else {
                 preconditions.allow_creation()?;
-                records::store_first(conn, tenant, &stored)?;
-                return Ok((show_one(conn, tenant, &stored)?, true));
+                records::store_first(tx, &stored)?;
+                return Ok((show_one(tx, &stored)?, true));
             };
-            let (now, own) = sender.current::<R>(conn, tenant, now.meta.id)?;
+            let (now, own) = sender.current::<R>(tx, now.meta.id)?;
             preconditions.allow_replacement(&etag(own.meta.version))?;
-            refuse_change(conn, tenant, &sender, [&now])?;
+            refuse_change(tx, &sender, [&now])?;
             stored.attributes.keep(&now.attributes);
-            let next = records::write_after(conn, tenant, (&now, &own), &sender.version, |next| {
+            let next = records::write_after(tx, (&now, &own), &sender.version, |next| {
                 next.attributes = stored.attributes;
                 next.meta.ended_on = None;
             })?;
-            Ok((show_one(conn, tenant, &next)?, false))
+            Ok((show_one(tx, &next)?, false))
         })
         .await?;
     if is_new {
@@ -110,16 +108,16 @@ pub(super) async fn retract<R: Submitted>(
     let (sender, reason) = (Sender::new(&provider)?, records::read_reason(&body)?);
     let shown = state
         .db
-        .write(provider.0.tenant, move |conn, tenant| {
-            let (now, own) = sender.current(conn, tenant, id.0)?;
+        .write(&provider.0, move |tx| {
+            let (now, own) = sender.current(tx, id.0)?;
             preconditions.allow_change(&etag(own.meta.version))?;
-            refuse_change(conn, tenant, &sender, [&now, &own])?;
-            let next = records::write_next(conn, tenant, &now, &sender.version, |next| {
+            refuse_change(tx, &sender, [&now, &own])?;
+            let next = records::write_next(tx, &now, &sender.version, |next| {
                 // What is taken back is what it has sent, as it has sent it.
                 next.attributes = own.attributes;
                 next.meta.retraction_reason = Some(reason);
             })?;
-            show_one(conn, tenant, &next)
+            show_one(tx, &next)
         })
         .await?;
     Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
@@ -128,14 +126,13 @@ pub(super) async fn retract<R: Submitted>(
 /// Lets a change through while the suppliers of these versions, the current one first, are assigned to the sender, and the
 /// record was not taken back.
 fn refuse_change<R: Submitted, const N: usize>(
-    conn: &mut Conn,
-    tenant: TenantId,
+    tx: &mut Tx,
     sender: &Sender,
     versions: [&Stored<R>; N],
 ) -> Result<(), ApiError> {
     let wrong_state = |ja: &str, en: &str| Err(Problem::from(ProblemKind::WrongState).detail(ja, en).into());
     for version in versions {
-        if Assigned::among(conn, tenant, &sender.provider, version.attributes.suppliers())?.is_empty() {
+        if Assigned::among(tx, &sender.provider, version.attributes.suppliers())?.is_empty() {
             return wrong_state(
                 "この記録の取引先は、今は担当として割り当てられていません。読めますが変更できません",
                 "the supplier of this record is not assigned to you now; it can be read, not changed",
@@ -162,9 +159,9 @@ pub(super) async fn find<R: Submitted>(
     let sender = Sender::new(&provider)?;
     let shown = state
         .db
-        .read(provider.0.tenant, move |conn, tenant| {
-            let (_, own) = sender.current(conn, tenant, id.0)?;
-            show_one(conn, tenant, &own)
+        .read(&provider.0, move |tx| {
+            let (_, own) = sender.current(tx, id.0)?;
+            show_one(tx, &own)
         })
         .await?;
     Ok(records::answer_read(&request, shown, None, &preconditions))
@@ -179,9 +176,9 @@ pub(super) async fn list<R: Submitted>(
 ) -> Result<HttpResponse, ApiError> {
     let sender = Sender::new(&provider)?;
     let common = sender.sent();
-    let show = move |conn: &mut Conn, tenant, rows: Vec<Stored<R>>| -> Result<Vec<Shown>, ApiError> {
-        let rows = own_versions(conn, tenant, &sender.provider, rows)?;
-        show(conn, tenant, &rows)
+    let show = move |tx: &mut Tx, rows: Vec<Stored<R>>| -> Result<Vec<Shown>, ApiError> {
+        let rows = own_versions(tx, &sender.provider, rows)?;
+        show(tx, &rows)
     };
     records::list_some::<R>(provider.0, state, request, query, common, show).await
 }

@@ -134,7 +134,7 @@ fn answer(
 /// Finds an import of the provider's own.
 async fn find(provider: &Provider, state: &State, id: JobId) -> Result<JobRow, ApiError> {
     let sender = Sender::new(provider)?;
-    let found = state.db.read(provider.0.tenant, move |conn, tenant| Ok(jobs::find(conn, tenant, id)?)).await?;
+    let found = state.db.read(&provider.0, move |tx| Ok(jobs::find(tx, id)?)).await?;
     // What is no import is nobody's.
     let is_own = |job: &JobRow| ImportRequest::parse(&job.request).is_ok_and(|request| sender.is_own(&request));
     Ok(found.filter(is_own).ok_or(ProblemKind::NotFound)?)

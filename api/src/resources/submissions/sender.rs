@@ -1,7 +1,7 @@
 //! Who sends: a provider, the source that stands for it, and what of the stored records is its own.
 
 use chrono::NaiveDate;
-use schema::{Common, Conn, Id, Name, Source, Stored, TenantId, Version};
+use schema::{Common, Id, Name, Source, Stored, Tx, Version};
 
 use crate::base::problem::{ApiError, ProblemKind};
 use crate::http::auth::Provider;
@@ -43,15 +43,10 @@ impl Sender {
     }
 
     /// The current version of what it has sent, and the one that it knows.
-    pub(crate) fn current<R: Resource>(
-        &self,
-        conn: &mut Conn,
-        tenant: TenantId,
-        id: Id<R>,
-    ) -> Result<(Stored<R>, Stored<R>), ApiError> {
-        let found = R::find(conn, tenant, id, None)?.filter(|found| found.meta.source == self.source);
+    pub(crate) fn current<R: Resource>(&self, tx: &mut Tx, id: Id<R>) -> Result<(Stored<R>, Stored<R>), ApiError> {
+        let found = R::find(tx, id, None)?.filter(|found| found.meta.source == self.source);
         let now = found.ok_or(ProblemKind::NotFound)?;
-        let own = own_versions(conn, tenant, &self.provider, vec![now.clone()])?.pop().ok_or(ProblemKind::NotFound)?;
+        let own = own_versions(tx, &self.provider, vec![now.clone()])?.pop().ok_or(ProblemKind::NotFound)?;
         Ok((now, own))
     }
 }

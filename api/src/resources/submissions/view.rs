@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use schema::suppliers;
-use schema::{Conn, Stored, TenantId};
+use schema::{Stored, Tx};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -21,20 +21,16 @@ use crate::records::{CreateBody, References, Shown, View};
 const HIDDEN: [&str; 3] = ["supplier_id", "superseded_at", "recorded_by"];
 
 /// Records as a provider sees them, without a look for what is odd.
-pub(super) fn show<R: Submitted>(
-    conn: &mut Conn,
-    tenant: TenantId,
-    rows: &[Stored<R>],
-) -> Result<Vec<Shown>, ApiError> {
+pub(super) fn show<R: Submitted>(tx: &mut Tx, rows: &[Stored<R>]) -> Result<Vec<Shown>, ApiError> {
     let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
-    let references = References(suppliers::references(conn, tenant, ids, None)?);
+    let references = References(suppliers::references(tx, ids, None)?);
     Ok(rows.iter().map(|row| shown(row, &references, None)).collect())
 }
 
 /// A record as a provider sees it.
-pub(super) fn show_one<R: Submitted>(conn: &mut Conn, tenant: TenantId, stored: &Stored<R>) -> Result<Shown, ApiError> {
-    let warnings = R::warnings(conn, tenant, &[stored])?.into_iter().flatten().collect::<Vec<_>>();
-    let references = References(suppliers::references(conn, tenant, stored.attributes.suppliers(), None)?);
+pub(super) fn show_one<R: Submitted>(tx: &mut Tx, stored: &Stored<R>) -> Result<Shown, ApiError> {
+    let warnings = R::warnings(tx, &[stored])?.into_iter().flatten().collect::<Vec<_>>();
+    let references = References(suppliers::references(tx, stored.attributes.suppliers(), None)?);
     Ok(shown(stored, &references, Some(&warnings)))
 }
 

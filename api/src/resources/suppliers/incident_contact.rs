@@ -115,10 +115,7 @@ pub(super) async fn get_incident_contact(
     id: IdPath<Supplier>,
 ) -> Result<HttpResponse, ApiError> {
     let supplier = id.0;
-    let found = state
-        .db
-        .read(viewer.0.tenant, move |conn, tenant| Ok(incident_contacts::find(conn, tenant, supplier)?))
-        .await?;
+    let found = state.db.read(&viewer.0, move |tx| Ok(incident_contacts::find(tx, supplier)?)).await?;
     Ok(answer(&id, &found.ok_or(ProblemKind::NotFound)?))
 }
 
@@ -143,13 +140,13 @@ pub(super) async fn put_incident_contact(
     let contact = read_contact(&body, &analyst.0)?;
     let contact = state
         .db
-        .write(analyst.0.tenant, move |conn, tenant| {
-            records::current::<Supplier>(conn, tenant, supplier)?;
-            match incident_contacts::find(conn, tenant, supplier)? {
+        .write(&analyst.0, move |tx| {
+            records::current::<Supplier>(tx, supplier)?;
+            match incident_contacts::find(tx, supplier)? {
                 Some(now) => preconditions.allow_change(&etag(&now))?,
                 None => preconditions.allow_creation()?,
             }
-            incident_contacts::put(conn, tenant, supplier, &contact)?;
+            incident_contacts::put(tx, supplier, &contact)?;
             Ok(contact)
         })
         .await?;
@@ -182,7 +179,7 @@ fn read_contact(body: &JsonBody, caller: &Caller) -> Result<IncidentContact, Api
         phone_number: phone_number.flatten(),
         verified_on: verified_on.flatten(),
         recorded_at: Instant::now(),
-        recorded_by: caller.name.clone(),
+        recorded_by: caller.name().to_owned(),
     })
 }
 
@@ -199,10 +196,10 @@ pub(super) async fn erase_incident_contact(
 ) -> Result<HttpResponse, ApiError> {
     state
         .db
-        .write(analyst.0.tenant, move |conn, tenant| {
-            let now = incident_contacts::find(conn, tenant, id.0)?.ok_or(ProblemKind::NotFound)?;
+        .write(&analyst.0, move |tx| {
+            let now = incident_contacts::find(tx, id.0)?.ok_or(ProblemKind::NotFound)?;
             preconditions.allow_change(&etag(&now))?;
-            incident_contacts::erase(conn, tenant, id.0)?;
+            incident_contacts::erase(tx, id.0)?;
             Ok(())
         })
         .await?;

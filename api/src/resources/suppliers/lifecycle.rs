@@ -72,8 +72,8 @@ pub(super) async fn delete_supplier(
 ) -> Result<HttpResponse, ApiError> {
     state
         .db
-        .write(analyst.0.tenant, move |conn, tenant| {
-            let now = records::current::<Supplier>(conn, tenant, id.0)?;
+        .write(&analyst.0, move |tx| {
+            let now = records::current::<Supplier>(tx, id.0)?;
             preconditions.allow_change(&records::etag(now.meta.version))?;
             Supplier::refuse_change(&now)?;
             let referred = || {
@@ -82,11 +82,11 @@ pub(super) async fn delete_supplier(
                     "relationships, evidence or scores refer to it, now or in the past; archive it instead",
                 )
             };
-            if scores::is_scored(conn, tenant, id.0)? {
+            if scores::is_scored(tx, id.0)? {
                 return Err(referred().into());
             }
-            incident_contacts::erase(conn, tenant, id.0)?;
-            suppliers::delete(conn, tenant, id.0).map_err(|error| match error {
+            incident_contacts::erase(tx, id.0)?;
+            suppliers::delete(tx, id.0).map_err(|error| match error {
                 RepoError::Reference(_) => referred().into(),
                 other => ApiError::from(other),
             })

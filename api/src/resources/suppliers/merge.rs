@@ -69,17 +69,17 @@ pub(super) async fn get_supplier_by_code(
     let (code, system, company, known_at, chosen) = asked;
     let shown = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
+        .read(&viewer.0, move |tx| {
             let id = match &system {
-                None => suppliers::id_of_code(conn, tenant, code.as_str(), known_at)?,
+                None => suppliers::id_of_code(tx, code.as_str(), known_at)?,
                 Some(system) => {
                     let key = SupplierCode::key(system, company.as_ref(), &code);
-                    let found = SupplierCode::with_keys(conn, tenant, &schema::Source::manual(), &[key], known_at)?;
+                    let found = SupplierCode::with_keys(tx, &schema::Source::manual(), &[key], known_at)?;
                     found.first().map(|found| found.attributes.supplier_id)
                 }
             };
-            let supplier = standing_for(conn, tenant, id.ok_or_else(|| unknown_code(&code))?, known_at)?;
-            records::show(conn, tenant, &supplier, known_at)
+            let supplier = standing_for(tx, id.ok_or_else(|| unknown_code(&code))?, known_at)?;
+            records::show(tx, &supplier, known_at)
         })
         .await?;
     let id = shown.json.0.get("id").and_then(Value::as_str).unwrap_or_default();
@@ -105,19 +105,14 @@ pub(crate) fn unknown_code(code: &schema::SupplierCode) -> ApiError {
 }
 
 /// The supplier that stands for the firm of this one.
-fn standing_for(
-    conn: &mut schema::Conn,
-    tenant: schema::TenantId,
-    id: SupplierId,
-    known_at: Option<Instant>,
-) -> Result<Stored<Supplier>, ApiError> {
-    let find = |conn: &mut schema::Conn, id| {
-        Supplier::find(conn, tenant, id, known_at)?.ok_or_else(|| ApiError::from(ProblemKind::NotFound))
+fn standing_for(tx: &mut schema::Tx, id: SupplierId, known_at: Option<Instant>) -> Result<Stored<Supplier>, ApiError> {
+    let find = |tx: &mut schema::Tx, id| {
+        Supplier::find(tx, id, known_at)?.ok_or_else(|| ApiError::from(ProblemKind::NotFound))
     };
-    let found = find(conn, id)?;
+    let found = find(tx, id)?;
     match found.attributes.merged_into_id {
         None => Ok(found),
-        Some(target) => find(conn, target),
+        Some(target) => find(tx, target),
     }
 }
 
@@ -159,8 +154,8 @@ pub(super) async fn merge_supplier(
     let version = analyst.0.version();
     let shown = state
         .db
-        .write(analyst.0.tenant, move |conn, tenant| {
-            let now = records::current::<Supplier>(conn, tenant, id.0)?;
+        .write(&analyst.0, move |tx| {
+            let now = records::current::<Supplier>(tx, id.0)?;
             preconditions.allow_change(&records::etag(now.meta.version))?;
             Supplier::refuse_change(&now)?;
             let target = read_target(&body)?;
@@ -168,19 +163,19 @@ pub(super) async fn merge_supplier(
                 return Err(wrong_state("自分自身には統合できません", "a supplier cannot be merged into itself"));
             }
             let unknown = || Problem::body(vec![Fault::new("into_id", Reason::UnknownSupplierId)]);
-            let target = Supplier::find(conn, tenant, target, None)?.ok_or_else(unknown)?;
+            let target = Supplier::find(tx, target, None)?.ok_or_else(unknown)?;
             Supplier::refuse_change(&target)?;
             // One step from any id to the firm: look-ups need no walk, and unmerge gives back just what was.
-            if !suppliers::merged_into(conn, tenant, id.0, None)?.is_empty() {
+            if !suppliers::merged_into(tx, id.0, None)?.is_empty() {
                 return Err(wrong_state(
                     "この取引先に統合された取引先があります。先に解除するか、統合の向きを逆にしてください",
                     "other suppliers were merged into this one; unmerge them first, or merge the other way round",
                 ));
             }
-            records::write_next(conn, tenant, &now, &version, |next| {
+            records::write_next(tx, &now, &version, |next| {
                 next.attributes.merged_into_id = Some(target.meta.id);
             })?;
-            records::show(conn, tenant, &target, None)
+            records::show(tx, &target, None)
         })
         .await?;
     Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
@@ -220,14 +215,14 @@ pub(super) async fn unmerge_supplier(
     let version = analyst.0.version();
     let shown = state
         .db
-        .write(analyst.0.tenant, move |conn, tenant| {
-            let now = records::current::<Supplier>(conn, tenant, id.0)?;
+        .write(&analyst.0, move |tx| {
+            let now = records::current::<Supplier>(tx, id.0)?;
             preconditions.allow_change(&records::etag(now.meta.version))?;
             if now.attributes.merged_into_id.is_none() {
                 return Err(wrong_state("統合されていません", "it is not merged"));
             }
-            let next = records::write_next(conn, tenant, &now, &version, |next| next.attributes.merged_into_id = None)?;
-            records::show(conn, tenant, &next, None)
+            let next = records::write_next(tx, &now, &version, |next| next.attributes.merged_into_id = None)?;
+            records::show(tx, &next, None)
         })
         .await?;
     Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
@@ -247,10 +242,10 @@ pub(super) async fn list_merged_suppliers(
     let lang = language(request.headers());
     let rows = state
         .db
-        .read(viewer.0.tenant, move |conn, tenant| {
-            records::current::<Supplier>(conn, tenant, id.0)?;
-            let ids = suppliers::merged_into(conn, tenant, id.0, None)?;
-            let mut rows = Supplier::with_ids(conn, tenant, &ids)?;
+        .read(&viewer.0, move |tx| {
+            records::current::<Supplier>(tx, id.0)?;
+            let ids = suppliers::merged_into(tx, id.0, None)?;
+            let mut rows = Supplier::with_ids(tx, &ids)?;
             rows.sort_by_key(|row| row.meta.id);
             Ok(rows.iter().map(|row| Shown::new(row, &References::default(), None)).collect::<Vec<_>>())
         })
