@@ -270,7 +270,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let metrics = telemetry::metrics::recorder();
     let document = document();
     let docs = Docs::new(&document).map_err(ServeError::Document)?;
-    let allowed = Allowed::of(&document, docs::paths());
+    let allowed = Allowed::new(&document, docs::paths());
     let pulses = if config.handles_signals { Pulses::wanted() } else { None };
     let parts = Parts {
         state: state.clone(),

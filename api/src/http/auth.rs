@@ -171,7 +171,7 @@ roles! {
     /// Sends evidence of the suppliers that are assigned to it, and reads what it has sent.
     Provider(Provider);
     /// Reads what the buyer has of it.
-    Supplier(Supplier);
+    SupplierCaller(Supplier);
 }
 
 fn too_low(allowed: &[Role]) -> ApiError {

@@ -54,7 +54,7 @@ impl State {
 }
 
 /// For how long an import may hold the writer before an upload gives up.
-const LONGEST_IMPORT: Duration = Duration::from_secs(1800);
+const IMPORT_WRITER_TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// The database, off the threads that serve requests.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ impl Db {
         loop {
             match self.run(role, caller, work.clone()).await {
                 // On a server jobs wait for no import; where it is away, whoever asks is told so.
-                Err(ApiError::Busy(_)) if !self.0.is_shared() && start.elapsed() < LONGEST_IMPORT => {}
+                Err(ApiError::Busy(_)) if !self.0.is_shared() && start.elapsed() < IMPORT_WRITER_TIMEOUT => {}
                 done => return done,
             }
         }
@@ -175,7 +175,7 @@ struct Waited {
 }
 
 /// How often it is looked whether the server is still there, while somebody waits for it.
-const LOOK: Duration = Duration::from_millis(500);
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Waited {
     /// Waits for the answer, but not for a server that gives none: the thread that waits for that cannot be interrupted.
@@ -188,7 +188,7 @@ impl Waited {
         let start = Instant::now();
         let mut done = pin!(done);
         loop {
-            match timeout(LOOK, &mut done).await {
+            match timeout(WATCH_INTERVAL, &mut done).await {
                 Ok(done) => return done.map_err(ApiError::internal)?,
                 Err(_) if self.watch.is_hung() || longest.is_some_and(|longest| start.elapsed() > longest) => {
                     self.is_given_up.store(true, Ordering::Relaxed);

@@ -7,10 +7,10 @@ use schema::{Choice, Common, Instant, Listed, Page, Stored, Tx, suppliers};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use super::view::{keys, names};
-use super::{References, Resource, Shown, StoredSuppliers, show};
+use super::view::{keys, member_names};
+use super::{References, Resource, ShownRecord, StoredSuppliers, show};
 use crate::base::fault::{Fault, Reason};
-use crate::base::fields::{Fields, MOST_MEMBERS};
+use crate::base::fields::{Fields, MAX_MEMBERS};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::base::text::Text;
 use crate::http::auth::Caller;
@@ -52,7 +52,7 @@ pub(crate) fn sorts<S: Choice>() -> Vec<String> {
 }
 
 /// A list as asked for.
-struct Asked<R: Resource> {
+struct ListRequest<R: Resource> {
     listed: Listed<R>,
     chosen: Option<Vec<String>>,
     with_count: bool,
@@ -107,7 +107,7 @@ pub(crate) async fn list_some<R: Resource>(
     request: HttpRequest,
     query: Query,
     common: Common,
-    show: impl FnOnce(&mut Tx, Vec<Stored<R>>) -> Result<Vec<Shown>, ApiError> + Send + 'static,
+    show: impl FnOnce(&mut Tx, Vec<Stored<R>>) -> Result<Vec<ShownRecord>, ApiError> + Send + 'static,
 ) -> Result<HttpResponse, ApiError> {
     let lang = language(request.headers());
     let paging = Paging::new(&state, &caller, &request, query);
@@ -128,13 +128,13 @@ pub(crate) fn show_all<R: Resource>(
     tx: &mut Tx,
     rows: &[Stored<R>],
     known_at: Option<Instant>,
-) -> Result<Vec<Shown>, ApiError> {
+) -> Result<Vec<ShownRecord>, ApiError> {
     let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
     let references = References(suppliers::references(tx, ids, known_at)?);
-    Ok(rows.iter().map(|row| Shown::new(row, &references, None)).collect())
+    Ok(rows.iter().map(|row| ShownRecord::new(row, &references, None)).collect())
 }
 
-fn read_list<R: Resource>(stored: &mut StoredSuppliers<'_>, paging: &Paging) -> Result<Asked<R>, ApiError> {
+fn read_list<R: Resource>(stored: &mut StoredSuppliers<'_>, paging: &Paging) -> Result<ListRequest<R>, ApiError> {
     let mut fields = paging.query.fields(stored);
     let mut known: Vec<&'static str> = R::FILTERS.iter().map(|field| field.name).collect();
     known.extend(
@@ -149,7 +149,7 @@ fn read_list<R: Resource>(stored: &mut StoredSuppliers<'_>, paging: &Paging) -> 
     let with_count = read_word(&mut fields, "count", &["exact"]);
     match (filter, common, page, fields.faults) {
         (Some(filter), Some(common), Some(page), faults) if faults.is_empty() => {
-            Ok(Asked { listed: Listed { common, filter, page }, chosen, with_count })
+            Ok(ListRequest { listed: Listed { common, filter, page }, chosen, with_count })
         }
         (.., faults) => Err(Problem::parameters(faults).into()),
     }
@@ -193,16 +193,16 @@ pub(crate) fn read_sort<S: Choice>(fields: &mut Fields<'_>) -> Option<(Option<S>
 /// Reads which members are to be shown.
 pub(crate) fn read_chosen<R: Resource>(fields: &mut Fields<'_>) -> Option<Vec<String>> {
     let text = fields.value::<Option<LongText>>("fields", None)??.0;
-    let known = names::<R>();
+    let known = member_names::<R>();
     let mut chosen: Vec<String> = Vec::new();
     for name in text.split(',').map(str::trim) {
         // Each once: every row is shown by going through them.
         if !chosen.iter().any(|known| known == name) {
             chosen.push(name.to_owned());
         }
-        if chosen.len() > MOST_MEMBERS {
+        if chosen.len() > MAX_MEMBERS {
             let what = Text::new("fields の項目の数", "names in `fields`");
-            fields.faults.push(Fault::new("fields", Reason::TooMany { what, max: MOST_MEMBERS }));
+            fields.faults.push(Fault::new("fields", Reason::TooMany { what, max: MAX_MEMBERS }));
             return None;
         }
     }
@@ -252,7 +252,7 @@ pub(crate) async fn find<R: Resource>(
 /// Answers a read of one record, briefly where the client has this version.
 pub(crate) fn answer_read(
     request: &HttpRequest,
-    shown: Shown,
+    shown: ShownRecord,
     chosen: Option<&[String]>,
     preconditions: &Preconditions,
 ) -> HttpResponse {

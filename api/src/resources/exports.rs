@@ -35,7 +35,7 @@ use crate::resources::exports::xlsx::Conditions;
 use crate::resources::portfolio::read_overview;
 use crate::resources::score_runs::EXPORT_DAYS;
 use crate::resources::scores::{
-    Asked, Basis, FILTERS, Present, explanation, filter_parameters, read_facts, read_filter,
+    FILTERS, ScoreSelection, SourceRun, StalenessCheck, explanation, filter_parameters, read_facts, read_filter,
 };
 
 /// More suppliers than these are written by a job.
@@ -100,7 +100,7 @@ impl IntoParams for ExportQuery {
     }
 }
 
-fn read_asked(query: &Query) -> Result<Asked, ApiError> {
+fn read_asked(query: &Query) -> Result<ScoreSelection, ApiError> {
     query.read(&FILTERS, read_filter)
 }
 
@@ -113,13 +113,13 @@ async fn export(
     format: Format,
 ) -> Result<HttpResponse, ApiError> {
     let caller = viewer.0;
-    let (lang, present) = (language(request.headers()), Present::of(&state, &caller));
+    let (lang, staleness) = (language(request.headers()), StalenessCheck::new(&state, &caller));
     let asked = read_asked(&query)?;
     let time_zone = caller.time_zone.to_string();
     let found = state
         .db
         .read(&caller, move |tx| {
-            let basis = Basis::find(tx, asked.run, &present)?;
+            let basis = SourceRun::find(tx, asked.run, &staleness)?;
             let supplier_count = stored::count(tx, basis.run.id, &asked.filter)?;
             let run = basis.run.id.to_string();
             let export = ExportRequest {

@@ -24,7 +24,7 @@ use crate::resources::score_runs::overview::{Overview, Part};
 use crate::resources::score_runs::{
     HISTORY, HistoryQuery, RunQuery, page_of_runs, read_runs, run_properties, write_run,
 };
-use crate::resources::scores::{Basis, Present, basis_properties, explanation, read_facts};
+use crate::resources::scores::{SourceRun, StalenessCheck, basis_properties, explanation, read_facts};
 
 /// A share: its name, where it is, and what it is of.
 type Share = (&'static str, fn(&Overview) -> Option<Part>, &'static str);
@@ -254,14 +254,14 @@ async fn get_portfolio(
     query: Query,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    let (lang, present) = (language(request.headers()), Present::of(&state, &viewer.0));
+    let (lang, staleness) = (language(request.headers()), StalenessCheck::new(&state, &viewer.0));
     let run = query.read(&["score_run_id"], |fields| fields.value::<Option<RunId>>("score_run_id", None))?;
-    let answer = state.db.read(&viewer.0, move |tx| portfolio(tx, run, &present, lang)).await?;
+    let answer = state.db.read(&viewer.0, move |tx| portfolio(tx, run, &staleness, lang)).await?;
     Ok(answer_unless_known(&answer, &preconditions))
 }
 
-fn portfolio(tx: &mut Tx, run: Option<RunId>, present: &Present, lang: Lang) -> Result<Value, ApiError> {
-    let basis = Basis::find(tx, run, present)?;
+fn portfolio(tx: &mut Tx, run: Option<RunId>, staleness: &StalenessCheck, lang: Lang) -> Result<Value, ApiError> {
+    let basis = SourceRun::find(tx, run, staleness)?;
     let overview = read_overview(&basis.run)?;
     let mut out = numbers(&overview);
     let named = Named::find(tx, basis.run.id, &overview)?;
@@ -345,13 +345,13 @@ async fn get_portfolio_history(
     request: HttpRequest,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let present = Present::of(&state, &viewer.0);
+    let staleness = StalenessCheck::new(&state, &viewer.0);
     let paging = Paging::new(&state, &viewer.0, &request, query);
     let asked = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
     let (page, basis) = state
         .db
         .read(&viewer.0, move |tx| {
-            let basis = Basis::find(tx, None, &present)?;
+            let basis = SourceRun::find(tx, None, &staleness)?;
             let page = page_of_runs(tx, &asked, &paging)?;
             let items = page.items.iter().map(|run| {
                 let mut item = numbers(&read_overview(run)?);

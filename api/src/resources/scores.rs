@@ -32,32 +32,32 @@ use crate::http::state::State;
 use crate::records::{read_sort, read_word, sorts};
 use crate::resources::score_runs::{is_stale, write_run};
 
-/// What scores are held against: the buyer's day, and the model that scores now.
-pub(crate) struct Present {
+/// Tells whether scores are stale: by the day of the buyer and the model that scores now.
+pub(crate) struct StalenessCheck {
     today: NaiveDate,
     model_hash: String,
 }
 
-impl Present {
-    pub(crate) fn of(state: &State, caller: &Caller) -> Self {
+impl StalenessCheck {
+    pub(crate) fn new(state: &State, caller: &Caller) -> Self {
         Self { today: caller.today(), model_hash: state.model.hash().to_owned() }
     }
 }
 
 /// The run that an answer draws on.
-pub(crate) struct Basis {
+pub(crate) struct SourceRun {
     pub(crate) run: RunRow,
     pub(crate) stale: bool,
 }
 
-impl Basis {
+impl SourceRun {
     /// The run asked for, or the latest one.
-    pub(crate) fn find(tx: &mut Tx, wanted: Option<RunId>, present: &Present) -> Result<Self, ApiError> {
+    pub(crate) fn find(tx: &mut Tx, wanted: Option<RunId>, staleness: &StalenessCheck) -> Result<Self, ApiError> {
         let run = match wanted {
             Some(id) => score_runs::find(tx, id)?.ok_or(ProblemKind::NotFound)?,
             None => score_runs::latest(tx)?.ok_or(ProblemKind::NotScored)?,
         };
-        let stale = is_stale(&run, data_states::version(tx)?, &present.model_hash, present.today);
+        let stale = is_stale(&run, data_states::version(tx)?, &staleness.model_hash, staleness.today);
         Ok(Self { run, stale })
     }
 
@@ -129,13 +129,13 @@ pub(crate) fn filter_parameters() -> Vec<Parameter> {
 
 /// Which scores are asked for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Asked {
+pub(crate) struct ScoreSelection {
     pub(crate) run: Option<RunId>,
     pub(crate) filter: ScoreFilter,
 }
 
 /// Reads the filters.
-pub(crate) fn read_filter(fields: &mut Fields<'_>) -> Option<Asked> {
+pub(crate) fn read_filter(fields: &mut Fields<'_>) -> Option<ScoreSelection> {
     let run = fields.value("score_run_id", None);
     let grades = several(fields, "grade", &GRADES);
     let chain_grades = several(fields, "chain_grade", &GRADES);
@@ -152,7 +152,7 @@ pub(crate) fn read_filter(fields: &mut Fields<'_>) -> Option<Asked> {
     let direct = ["gte", "lte"].map(|bound| yen(fields, &format!("expected_annual_loss_direct_jpy_{bound}")));
     let caused = ["gte", "lte"].map(|bound| yen(fields, &format!("expected_annual_loss_caused_jpy_{bound}")));
     let both = |[from, to]: [Option<Option<f64>>; 2]| Some([from?, to?]);
-    Some(Asked {
+    Some(ScoreSelection {
         run: run?,
         filter: ScoreFilter {
             grades: grades?,
@@ -225,11 +225,11 @@ async fn list_scores(
     request: HttpRequest,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let present = Present::of(&state, &viewer.0);
+    let staleness = StalenessCheck::new(&state, &viewer.0);
     let paging = Paging::new(&state, &viewer.0, &request, query);
     let (asked, page, with_count) = read_list(&paging)?;
     let (page, basis) =
-        state.db.read(&viewer.0, move |tx| list(tx, asked, page, with_count, &present, &paging)).await?;
+        state.db.read(&viewer.0, move |tx| list(tx, asked, page, with_count, &staleness, &paging)).await?;
     Ok(page.answer_with(basis))
 }
 
@@ -237,7 +237,7 @@ async fn list_scores(
 type Position = (RunId, String, SupplierId);
 
 /// A list as asked for: which scores, which part of them and in which run that began, and whether to count.
-type AskedList = (Asked, (ScorePage, Option<RunId>), bool);
+type AskedList = (ScoreSelection, (ScorePage, Option<RunId>), bool);
 
 fn read_list(paging: &Paging) -> Result<AskedList, ApiError> {
     let known: Vec<_> = ["limit", "cursor", "sort", "count"].into_iter().chain(FILTERS).collect();
@@ -260,10 +260,10 @@ fn read_list(paging: &Paging) -> Result<AskedList, ApiError> {
 
 fn list(
     tx: &mut Tx,
-    asked: Asked,
+    asked: ScoreSelection,
     (page, begun): (ScorePage, Option<RunId>),
     with_count: bool,
-    present: &Present,
+    staleness: &StalenessCheck,
     paging: &Paging,
 ) -> Result<(Page<Value>, Value), ApiError> {
     // In another run the place of the cursor would be another: suppliers would be left out, or come twice.
@@ -272,7 +272,7 @@ fn list(
     {
         return Err(Problem::parameters(vec![Fault::new("cursor", Reason::ScoresReplaced)]).into());
     }
-    let basis = Basis::find(tx, begun.or(asked.run), present)?;
+    let basis = SourceRun::find(tx, begun.or(asked.run), staleness)?;
     let run = basis.run.id;
     let rows = scores::list(tx, run, &asked.filter, &page)?;
     let sort = page.sort.unwrap_or(ScoreSort::SupplierCode);
@@ -288,7 +288,7 @@ fn list(
 }
 
 /// Says that a supplier is not among those that a run has scored.
-pub(crate) fn not_in_run(basis: &Basis) -> ApiError {
+pub(crate) fn not_in_run(basis: &SourceRun) -> ApiError {
     let (day, id) = (basis.run.as_of, basis.run.id);
     Problem::from(ProblemKind::NotScored)
         .detail(

@@ -19,7 +19,7 @@ use crate::base::text::Text;
 use crate::frames::{FrameError, Results};
 use crate::queue::outcome::Interrupted;
 use crate::queue::runner::Progress;
-use crate::resources::score_runs::overview::{Beside, Overview};
+use crate::resources::score_runs::overview::{Overview, SupplementaryCounts};
 
 /// What was asked for, as its job keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -123,8 +123,10 @@ impl Scored {
         let portfolio = snapshot.portfolio(breach_loss)?;
         let scores = scoring::score(&portfolio, model, request.as_of)?;
         let rows = rows(&portfolio, &scores, |code| snapshot.suppliers.get(code).copied())?;
-        let beside =
-            Beside { operators: snapshot.operators.clone(), verified_contact_count: snapshot.verified_contact_count };
+        let beside = SupplementaryCounts {
+            operators: snapshot.operators.clone(),
+            verified_contact_count: snapshot.verified_contact_count,
+        };
         let overview = Overview::new(&portfolio, &scores, model, Some(beside))?;
         step(progress)?;
         let [supplier_count, relationship_count, enrollment_count, certification_count, incident_count] =

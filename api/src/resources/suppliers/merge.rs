@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use schema::supplier_codes::SupplierCode;
+use schema::supplier_codes::SystemCode;
 use schema::suppliers::{self, Supplier};
 use schema::{Instant, Record, Stored, SupplierId, SystemName};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use crate::http::extract::{IdPath, JsonBody, Preconditions, Query, language};
 use crate::http::openapi;
 use crate::http::page::answer_all;
 use crate::http::state::State;
-use crate::records::{self, IfMatch, ReadQuery, References, Resource, Shown};
+use crate::records::{self, IfMatch, ReadQuery, References, Resource, ShownRecord};
 
 /// The parameters that name a supplier by a code of some system, for the API document.
 pub(crate) struct AnyCodeQuery;
@@ -73,8 +73,8 @@ pub(super) async fn get_supplier_by_code(
             let id = match &system {
                 None => suppliers::id_of_code(tx, code.as_str(), known_at)?,
                 Some(system) => {
-                    let key = SupplierCode::key(system, company.as_ref(), &code);
-                    let found = SupplierCode::with_keys(tx, &schema::Source::manual(), &[key], known_at)?;
+                    let key = SystemCode::key(system, company.as_ref(), &code);
+                    let found = SystemCode::with_keys(tx, &schema::Source::manual(), &[key], known_at)?;
                     found.first().map(|found| found.attributes.supplier_id)
                 }
             };
@@ -247,7 +247,7 @@ pub(super) async fn list_merged_suppliers(
             let ids = suppliers::merged_into(tx, id.0, None)?;
             let mut rows = Supplier::with_ids(tx, &ids)?;
             rows.sort_by_key(|row| row.meta.id);
-            Ok(rows.iter().map(|row| Shown::new(row, &References::default(), None)).collect::<Vec<_>>())
+            Ok(rows.iter().map(|row| ShownRecord::new(row, &References::default(), None)).collect::<Vec<_>>())
         })
         .await?;
     Ok(answer_all(&request, rows.into_iter().map(|row| row.pick(None, lang, false)).collect()))
