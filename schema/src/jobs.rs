@@ -222,7 +222,7 @@ pub struct Claimed {
 ///
 /// # Errors
 /// Those of the database.
-pub fn claim(tx: &mut OperatorTx, process: &str, now: Instant) -> Result<Option<Claimed>, RepoError> {
+pub fn claim(tx: &mut OperatorTx, process: &str) -> Result<Option<Claimed>, RepoError> {
     let Some(taken) = dialect::take_job(&mut tx.conn, process)? else { return Ok(None) };
     // It stays in the queue for a process whose release works with the tables.
     migrate::expect_schema(tx)?;
@@ -234,7 +234,7 @@ pub fn claim(tx: &mut OperatorTx, process: &str, now: Instant) -> Result<Option<
     let stalled_count = if before.has_advanced() { 1 } else { before.stalled_count.saturating_add(1) };
     let change = (
         jobs::state.eq(JobState::Running),
-        jobs::started_at.eq(now),
+        jobs::started_at.eq(tx.moment()),
         jobs::attempt_count.eq(jobs::attempt_count + 1),
         jobs::progress_done.eq(None::<i64>),
         jobs::progress_total.eq(None::<i64>),
@@ -318,8 +318,8 @@ pub fn requeue_interrupted(tx: &mut OperatorTx) -> Result<usize, RepoError> {
 ///
 /// # Errors
 /// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
-pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str, at: Instant) -> Result<(), RepoError> {
-    let change = (jobs::state.eq(state), jobs::result.eq(result), jobs::finished_at.eq(at));
+pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str) -> Result<(), RepoError> {
+    let change = (jobs::state.eq(state), jobs::result.eq(result), jobs::finished_at.eq(tx.clock.now()));
     let own = diesel::update(own!(tx.tenant, job)).set(change);
     if each_backend!(tx.conn, c => own.execute(c))? == 0 {
         return Err(RepoError::TakenOver);

@@ -177,6 +177,24 @@ fn a_statement_that_takes_too_long_is_given_up() {
     assert_eq!(client.count("/v1/suppliers"), 0);
 }
 
+/// Is the writer of a buyer until the transaction ends.
+fn hold_turn(sql: &mut Sql, tenant: &str) {
+    let tenant = tenant_id(sql, tenant);
+    sql.run(&format!(
+        "BEGIN; SET LOCAL sonae.tenant_id = '{tenant}'; SELECT FROM tenant_writes WHERE role = 'writer' FOR UPDATE"
+    ))
+    .unwrap();
+}
+
+/// Waits until a writer has asked for its turn in vain.
+fn await_turn_asked_for(data: &Data) {
+    let mut watch = Sql::open(&data.url().unwrap()).unwrap();
+    // It asks again and again, and each time in a transaction that is too short to be seen.
+    let asked = "SELECT sum(xact_rollback) FROM pg_stat_database WHERE datname = current_database()";
+    let before = watch.text(asked).unwrap();
+    within(5, "it waits", || watch.text(asked).unwrap() != before);
+}
+
 #[test]
 fn a_writer_that_waits_too_long_for_another_of_its_buyer_is_told_so_and_no_other_buyer_waits() {
     let data = Data::new();
@@ -185,19 +203,11 @@ fn a_writer_that_waits_too_long_for_another_of_its_buyer_is_told_so_and_no_other
     let [client, other] = ["default", "other"].map(|tenant| service.client(&admin_token(&data, tenant)));
     client.supplier("A");
     let mut sql = Sql::open(&data.url().unwrap()).unwrap();
-    let tenant = tenant_id(&mut sql, "default");
-    sql.run(&format!(
-        "BEGIN; SET LOCAL sonae.tenant_id = '{tenant}'; SELECT FROM tenant_writes WHERE role = 'writer' FOR UPDATE"
-    ))
-    .unwrap();
+    hold_turn(&mut sql, "default");
     thread::scope(|scope| {
         let held_up =
             scope.spawn(|| timed(|| client.post("/v1/suppliers", &json!({ "supplier_code": "B", "name": "B" }))));
-        let mut watch = Sql::open(&data.url().unwrap()).unwrap();
-        // It asks again and again, and each time in a transaction that is too short to be seen.
-        let asked = "SELECT sum(xact_rollback) FROM pg_stat_database WHERE datname = current_database()";
-        let before = watch.text(asked).unwrap();
-        within(5, "it waits", || watch.text(asked).unwrap() != before);
+        await_turn_asked_for(&data);
         let (_, waited) = timed(|| {
             other.supplier("A");
             assert_eq!(client.count("/v1/suppliers"), 1);
@@ -209,6 +219,27 @@ fn a_writer_that_waits_too_long_for_another_of_its_buyer_is_told_so_and_no_other
     });
     sql.run("ROLLBACK").unwrap();
     client.supplier("B");
+}
+
+#[test]
+fn a_change_is_recorded_as_of_its_turn_and_not_as_of_when_it_was_asked_for() {
+    let data = Data::new();
+    let service = Process::start(&data, &QUIET);
+    let client = service.client(&admin_token(&data, "default"));
+    client.supplier("A");
+    let mut sql = Sql::open(&data.url().unwrap()).unwrap();
+    hold_turn(&mut sql, "default");
+    let (recorded, ended) = thread::scope(|scope| {
+        let held_up = scope.spawn(|| client.post("/v1/suppliers", &json!({ "supplier_code": "B", "name": "B" })));
+        await_turn_asked_for(&data);
+        let format = r#"'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"#;
+        let ended = sql.text(&format!("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', {format})")).unwrap();
+        sql.run("COMMIT").unwrap();
+        (held_up.join().unwrap(), ended)
+    });
+    assert_eq!(recorded.status, 201, "{recorded:?}");
+    let at = recorded.json["recorded_at"].as_str().unwrap();
+    assert!(at >= ended.as_str(), "recorded at {at}, and the writer before ended after {ended}");
 }
 
 /// How often supplier rows were looked for on a server.

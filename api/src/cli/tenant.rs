@@ -57,8 +57,8 @@ pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     match verb {
         Verb::Create { name, time_zone, data } => create(name, time_zone, data, lang),
         Verb::List { data } => list(data, lang),
-        Verb::Suspend { tenant, data } => suspend(tenant, data, Some(Instant::now()), lang),
-        Verb::Resume { tenant, data } => suspend(tenant, data, None, lang),
+        Verb::Suspend { tenant, data } => suspend(tenant, data, true, lang),
+        Verb::Resume { tenant, data } => suspend(tenant, data, false, lang),
         Verb::Delete { tenant, confirm, data } => delete(tenant, confirm, data, lang),
     }
 }
@@ -100,18 +100,18 @@ fn list(data: &DataFolder, lang: Lang) -> Result<(), Failure> {
     super::print(&all.iter().map(line).collect::<String>())
 }
 
-fn suspend(wanted: &str, data: &DataFolder, since: Option<Instant>, lang: Lang) -> Result<(), Failure> {
+fn suspend(wanted: &str, data: &DataFolder, is_suspended: bool, lang: Lang) -> Result<(), Failure> {
     let store = data.open(lang)?;
     let tenant = find_tenant(&store, wanted, lang)?;
-    let command = if since.is_some() { "sonae tenant suspend" } else { "sonae tenant resume" };
-    access(&store, Installation, command).write(|tx| tenants::set_suspended(tx, tenant.id, since))?;
+    let command = if is_suspended { "sonae tenant suspend" } else { "sonae tenant resume" };
+    access(&store, Installation, command).write(|tx| tenants::set_suspended(tx, tenant.id, is_suspended))?;
     let name = &tenant.name;
-    super::print(&match since {
-        Some(_) => lang.pick(
+    super::print(&match is_suspended {
+        true => lang.pick(
             format!("{name} を停止しました。今後、そのトークンは使えません\n"),
             format!("{name} is suspended: its tokens are refused from now on\n"),
         ),
-        None => lang.pick(format!("{name} を有効にしました\n"), format!("{name} is active\n")),
+        false => lang.pick(format!("{name} を有効にしました\n"), format!("{name} is active\n")),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use schema::{Access, Context, Database, Instant, Name, Role, SupplierId, TenantId, TokenId, Version};
+use schema::{Access, Context, Database, Instant, Name, Role, SupplierId, TenantId, TokenId};
 
 /// Who sent a request, by a token that is good, and in the course of what.
 #[derive(Debug, Clone)]
@@ -35,10 +35,5 @@ impl Caller {
     /// The buyer's day.
     pub(crate) fn today(&self) -> NaiveDate {
         Instant::now().day_in(self.time_zone)
-    }
-
-    /// What the caller records now is recorded so.
-    pub(crate) fn version(&self) -> Version {
-        Version { recorded_at: Instant::now(), recorded_by: self.name().to_owned(), import_id: None }
     }
 }

@@ -329,7 +329,7 @@ impl Runner {
         let process = database.process();
         let claim = |tx: &mut OperatorTx| {
             let hung = jobs::end_hung_processes(tx, process)?;
-            Ok::<_, RepoError>((hung, jobs::claim(tx, process, Instant::now())?))
+            Ok::<_, RepoError>((hung, jobs::claim(tx, process)?))
         };
         let (hung, claimed) = operator(database, QUEUE).write_jobs(claim)?;
         for hung in hung.iter().filter(|hung| hung.ended_sessions > 0) {
@@ -431,7 +431,7 @@ impl Runner {
             error!(attempt_count = job.attempt_count, "job given up: its process ended in it again and again");
         }
         let result = interrupted_result(job.kind, &interrupted);
-        let end = |tx: &mut Tx| jobs::finish(tx, job, state, &result, Instant::now());
+        let end = |tx: &mut Tx| jobs::finish(tx, job, state, &result);
         match self.record(|| access.write_jobs(end)) {
             Ok(()) => ended.log(state),
             Err(RepoError::TakenOver) => warn!("another process has taken the job over"),

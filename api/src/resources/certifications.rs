@@ -3,7 +3,7 @@
 use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
 use schema::certifications::{Certification, CertificationFilter};
-use schema::{ExternalId, Instant, RecordKind, RepoError, Scheme, Stored, Tx, tenants};
+use schema::{ExternalId, RecordKind, RepoError, Scheme, Stored, Tx, tenants};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
@@ -72,7 +72,7 @@ impl Resource for Certification {
 
     fn warnings(tx: &mut Tx, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
         let opens = NaiveDate::from_ymd_opt(SCS_OPENS, 1, 1).unwrap_or_default();
-        let now = Instant::now();
+        let now = tx.moment();
         // What lies behind everywhere needs no look at the buyer's calendar.
         let mut today = now.day_in(Utc);
         if rows.iter().any(|stored| stored.attributes.issued_on >= today) {

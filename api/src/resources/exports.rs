@@ -169,7 +169,7 @@ async fn export(
 
 /// Notes that a run is exported, which keeps it; newer scores may have taken its place just now.
 fn keep(tx: &mut Tx, run: RunId) -> Result<(), ApiError> {
-    if score_runs::note_exported(tx, run, Instant::now())? {
+    if score_runs::note_exported(tx, run)? {
         return Ok(());
     }
     let problem = Problem::from(ProblemKind::NotScored);
@@ -195,7 +195,7 @@ fn file_answer(format: Format, name: &str) -> actix_web::HttpResponseBuilder {
 /// The job that was asked for just this and did not fail: who asks again gets it again.
 fn same_job(tx: &mut Tx, export: &ExportRequest) -> Result<Option<JobRow>, ApiError> {
     const LOOKED_AT: i64 = 50;
-    let oldest = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
+    let oldest = tx.moment().after(TimeDelta::days(-EXPORT_DAYS));
     let latest = jobs::latest_of_kind(tx, JobKind::Export, LOOKED_AT)?;
     Ok(latest.into_iter().find(|job| {
         !matches!(job.state, JobState::Failed | JobState::Cancelled)
@@ -221,18 +221,18 @@ fn write(access: &Access, export: &ExportRequest, progress: &Progress) -> Result
             progress.step(1);
             Ok(())
         })?;
-        let conditions = conditions(&run, export, count);
+        let conditions = conditions(&run, export, count, tx.moment());
         Ok(file.finish(&read_overview(&run)?, &conditions)?)
     })
 }
 
-fn conditions(run: &RunRow, export: &ExportRequest, supplier_count: usize) -> Conditions {
+fn conditions(run: &RunRow, export: &ExportRequest, supplier_count: usize, written_at: Instant) -> Conditions {
     let item = |ja: &str, en: &str, value: String| (Text::new(ja, en), value);
     let others = vec![
         item("絞り込み", "filter", export.filter_text()),
         item("計算日時", "scored at", export.clock(run.scored_at)),
         item("データの基準時点", "as known at", export.clock(run.known_at)),
-        item("書き出し日時", "written at", export.clock(Instant::now())),
+        item("書き出し日時", "written at", export.clock(written_at)),
         item("スコア計算ID", "score run", run.id.to_string()),
         item("入力のSHA-256", "input SHA-256", run.input_hash.clone()),
         item("集計の範囲", "the portfolio sheet counts", export.lang().pick("全取引先", "all suppliers").to_owned()),
@@ -258,8 +258,8 @@ pub(crate) fn run(access: &Access, job: &JobRow, progress: &Progress) -> Result<
     };
     let bytes = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
-    let old = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
     access.write(|tx| {
+        let old = tx.moment().after(TimeDelta::days(-EXPORT_DAYS));
         jobs::delete_export_chunks(tx, old)?;
         for seq in 0.. {
             let mut chunk = Vec::with_capacity(CHUNK);
@@ -270,7 +270,7 @@ pub(crate) fn run(access: &Access, job: &JobRow, progress: &Progress) -> Result<
             jobs::insert_export_chunk(tx, job.id, seq, &chunk)?;
         }
         let result = json!({ "bytes": bytes }).to_string();
-        jobs::finish(tx, job, JobState::Succeeded, &result, Instant::now())?;
+        jobs::finish(tx, job, JobState::Succeeded, &result)?;
         Ok(JobState::Succeeded)
     })
 }

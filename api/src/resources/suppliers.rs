@@ -135,7 +135,7 @@ impl Resource for Supplier {
 
     fn register(tx: &mut Tx, rows: &[Stored<Self>]) -> Result<(), RepoError> {
         let ids: Vec<SupplierId> = rows.iter().map(|row| row.meta.id).collect();
-        let at = rows.first().map_or_else(Instant::now, |row| row.meta.recorded_at);
+        let at = rows.first().map_or_else(|| tx.moment(), |row| row.meta.recorded_at);
         suppliers::register(tx, &ids, at)
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{Datelike, Days, Months, NaiveDate, TimeDelta};
 use schema::score_runs::{self, RunAge};
 use schema::settings::{self, Settings};
-use schema::{Instant, RepoError, RunId, Tx, jobs};
+use schema::{RepoError, RunId, Tx, jobs};
 
 /// For how many days files of export jobs are kept.
 pub(crate) const EXPORT_DAYS: i64 = 7;
@@ -32,7 +32,7 @@ pub(crate) fn prune(tx: &mut Tx, today: NaiveDate) -> Result<Pruned, RepoError> 
     let runs = to_prune(tx, today)?;
     let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
     let input_count = super::drop_runs(tx, &ids)?;
-    let old = Instant::now().after(TimeDelta::days(-EXPORT_DAYS));
+    let old = tx.moment().after(TimeDelta::days(-EXPORT_DAYS));
     Ok(Pruned { runs, input_count, file_part_count: jobs::delete_export_chunks(tx, old)? })
 }
 
@@ -53,6 +53,8 @@ fn dropped(automatic: &[RunAge], settings: &Settings, today: NaiveDate) -> Vec<R
 
 #[cfg(test)]
 mod tests {
+    use schema::Instant;
+
     use super::*;
 
     /// One automatic run for each of the days before a day, the latest first.
@@ -94,7 +96,7 @@ mod tests {
         let access = store.first_access();
         let kept = access
             .write(|tx| {
-                score_runs::keep_model(tx, "hash", "1", "", Instant::now())?;
+                score_runs::keep_model(tx, "hash", "1", "")?;
                 let mut kept = Vec::new();
                 // Two old days in the middle of a month, and today: automatic, exported, and started by somebody.
                 for (back, is_automatic, is_exported, is_kept) in [

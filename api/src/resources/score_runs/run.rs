@@ -65,7 +65,7 @@ pub(crate) fn run(access: &Access, job: &JobRow, model: &Model, progress: &Progr
     let scored = Scored::new(access, &request, RunId::of_job(job.id), model, progress)?;
     access.write(|tx| {
         scored.store(tx, model, progress)?;
-        jobs::finish(tx, job, JobState::Succeeded, "{}", Instant::now())?;
+        jobs::finish(tx, job, JobState::Succeeded, "{}")?;
         progress.step(1);
         Ok::<_, Interrupted>(())
     })?;
@@ -84,7 +84,7 @@ pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> R
     access.write(|tx| {
         scored.store(tx, model, &progress)?;
         (job.state, job.result, job.attempt_count) = (JobState::Succeeded, Some("{}".to_owned()), 1);
-        (job.started_at, job.finished_at) = (Some(job.created_at), Some(Instant::now()));
+        (job.started_at, job.finished_at) = (Some(job.created_at), Some(access.database().clock().now()));
         jobs::insert(tx, &job)?;
         Ok::<_, Interrupted>(())
     })?;
@@ -115,7 +115,7 @@ impl Scored {
         let known_at = known_at.transpose()?;
         let (snapshot, breach_loss, data_version, read_at) = access.read(|tx| {
             let breach_loss = settings::find(tx)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
-            let (data_version, read_at) = (data_states::version(tx)?, Instant::now());
+            let (data_version, read_at) = (data_states::version(tx)?, tx.moment());
             let snapshot = Snapshot::take(tx, known_at, request.as_of, breach_loss)?;
             Ok::<_, Interrupted>((snapshot, breach_loss, data_version, read_at))
         })?;
@@ -176,7 +176,7 @@ impl Scored {
                 ));
             }
         }
-        score_runs::keep_model(tx, model.hash(), model.version(), model.text(), run.scored_at)?;
+        score_runs::keep_model(tx, model.hash(), model.version(), model.text())?;
         if !score_runs::has_input(tx, &run.input_hash)? {
             let packed = match &self.archive {
                 Some(archive) => archive.try_clone()?,
