@@ -248,18 +248,51 @@ fn scan_count(sql: &mut Sql) -> u64 {
     sql.text(scans).unwrap().parse().unwrap()
 }
 
+/// A server with a buyer's data, and its replica. In the order in which they must go.
+struct Replicated {
+    replica: Cluster,
+    data: Data,
+    primary: Cluster,
+    token: String,
+    database: String,
+}
+
+impl Replicated {
+    fn start() -> Self {
+        let primary = Cluster::start().unwrap();
+        let data = Data::on(&primary.url("postgres"));
+        let token = admin_token(&data, "default");
+        let replica = Cluster::replica_of(&primary).unwrap();
+        let database = data.url().unwrap().rsplit('/').next().unwrap().to_owned();
+        Self { replica, data, primary, token, database }
+    }
+
+    /// Starts a service that reads from the replica.
+    fn service(&self) -> Process {
+        let replica_url = self.replica.url(&self.database);
+        Process::start(&self.data, &[&QUIET[..], &["--database-replica-url", &replica_url]].concat())
+    }
+
+    fn replica_admin(&self) -> Sql {
+        Sql::open(&self.replica.admin_url(&self.database)).unwrap()
+    }
+}
+
+/// Waits until reads of a client reach the server behind `admin`.
+fn reads_reach(admin: &mut Sql, client: &Client) {
+    let before = scan_count(admin);
+    within(30, "the replica is read", || {
+        assert_eq!(client.get("/v1/suppliers").status, 200);
+        scan_count(admin) >= before + 5
+    });
+}
+
 #[test]
 fn a_replica_serves_what_it_has_and_is_never_missed() {
-    let primary = Cluster::start().unwrap();
-    let data = Data::on(&primary.url("postgres"));
-    let token = admin_token(&data, "default");
-    let replica = Cluster::replica_of(&primary).unwrap();
-    let url = data.url().unwrap();
-    let database = url.rsplit('/').next().unwrap();
-    let replica_url = replica.url(database);
-    let arguments = [&QUIET[..], &["--database-replica-url", &replica_url]].concat();
-    let services = [Process::start(&data, &arguments), Process::start(&data, &arguments)];
-    let [first, second] = services.each_ref().map(|service| service.client(&token));
+    let servers = Replicated::start();
+    let Replicated { data, token, replica, .. } = &servers;
+    let services = [servers.service(), servers.service()];
+    let [first, second] = services.each_ref().map(|service| service.client(token));
     let written_and_read = |name: &str| {
         for (place, (writer, reader)) in [(&first, &first), (&first, &second), (&second, &first)].iter().enumerate() {
             let (made, waited) = timed(|| writer.supplier(&format!("{name}{place}")));
@@ -270,7 +303,7 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
     };
 
     // It lags.
-    let mut admin = Sql::open(&replica.admin_url(database)).unwrap();
+    let mut admin = servers.replica_admin();
     admin.run("SELECT pg_wal_replay_pause()").unwrap();
     within(10, "paused", || admin.text("SELECT pg_get_wal_replay_pause_state()").unwrap() == "paused");
     // What belongs to the installation is written before anything of this buyer, which would lead to the primary too.
@@ -299,15 +332,8 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
     }
     assert_eq!(first.get("/v1/settings").status, 200);
     // It has caught up.
-    let reads_here = |admin: &mut Sql| {
-        let before = scan_count(admin);
-        within(30, "the replica is read", || {
-            assert_eq!(first.get("/v1/suppliers").status, 200);
-            scan_count(admin) >= before + 5
-        });
-    };
     admin.run("SELECT pg_wal_replay_resume()").unwrap();
-    reads_here(&mut admin);
+    reads_reach(&mut admin, &first);
 
     // It is gone, and comes back.
     drop(admin);
@@ -316,7 +342,7 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
         written_and_read(&format!("without{round}"));
     }
     replica.start_again().unwrap();
-    reads_here(&mut Sql::open(&replica.admin_url(database)).unwrap());
+    reads_reach(&mut servers.replica_admin(), &first);
 }
 
 /// Stops processes of a server as a machine does that is paused, and lets them go on at the end.
@@ -345,35 +371,23 @@ const SESSIONS: &str = "SELECT pid FROM pg_stat_activity WHERE application_name 
 
 #[test]
 fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
-    let primary = Cluster::start().unwrap();
-    let data = Data::on(&primary.url("postgres"));
-    let token = admin_token(&data, "default");
-    let replica = Cluster::replica_of(&primary).unwrap();
-    let url = data.url().unwrap();
-    let database = url.rsplit('/').next().unwrap();
-    let replica_url = replica.url(database);
-    let service = Process::start(&data, &[&QUIET[..], &["--database-replica-url", &replica_url]].concat());
-    let client = service.client(&token);
+    let servers = Replicated::start();
+    let Replicated { primary, replica, database, .. } = &servers;
+    let service = servers.service();
+    let client = service.client(&servers.token);
     client.supplier("A");
-    let mut admin = Sql::open(&replica.admin_url(database)).unwrap();
-    let is_read = |admin: &mut Sql| {
-        let before = scan_count(admin);
-        within(30, "the replica is read", || {
-            assert_eq!(client.get("/v1/suppliers").status, 200);
-            scan_count(admin) >= before + 5
-        });
-    };
-    is_read(&mut admin);
+    let mut admin = servers.replica_admin();
+    reads_reach(&mut admin, &client);
 
     let everything = || {
         let pid = fs::read_to_string(replica.data().join("postmaster.pid")).unwrap();
         let postmaster = pid.lines().next().unwrap().to_owned();
         // The session that asks is about to end.
         let children = "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()";
-        let children = Sql::open(&replica.admin_url(database)).unwrap().texts(children);
+        let children = servers.replica_admin().texts(children);
         [vec![postmaster], children.unwrap()].concat()
     };
-    let sessions = || Sql::open(&replica.admin_url(database)).unwrap().texts(SESSIONS).unwrap();
+    let sessions = || servers.replica_admin().texts(SESSIONS).unwrap();
     let pauses: [&dyn Fn() -> Vec<String>; 2] = [&sessions, &everything];
     for (round, pids) in pauses.iter().enumerate() {
         let is_over = AtomicBool::new(false);
@@ -418,10 +432,10 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
         assert_eq!(Sql::open(&primary.admin_url(database)).unwrap().text(&held).unwrap(), "0");
         if round == 0 {
             // Its other sessions answer: new ones are made.
-            is_read(&mut admin);
+            reads_reach(&mut admin, &client);
         }
         drop(paused);
-        is_read(&mut admin);
+        reads_reach(&mut admin, &client);
     }
 }
 

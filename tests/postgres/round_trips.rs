@@ -214,7 +214,8 @@ fn lists_look_ups_runs_and_exports_ask_by_the_batch() {
         assert_eq!(done["state"], "succeeded", "{done}");
     };
     let rows = 2 * ROWS;
-    send(&logged.client, "suppliers", &table("supplier_code,name", rows, |row| format!("S{row},架空{row}")));
+    let suppliers = table("supplier_code,name,network_access", rows, |row| format!("S{row},架空{row},privileged"));
+    send(&logged.client, "suppliers", &suppliers);
     let supplies = table("external_id,upstream_code,downstream_code,criticality,substitutability", rows, |row| {
         let downstream = if row == 0 { String::new() } else { format!("S{}", row / 2) };
         format!("R{row},S{row},{downstream},routine,multiple")
