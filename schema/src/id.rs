@@ -12,10 +12,11 @@ use diesel::deserialize::{self, FromSql};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::Instant;
+use crate::values::deserialize_parsed;
 
 /// The id of a `T`: stored and shown as the usual 36 characters.
 #[derive(AsExpression, FromSqlRow)]
@@ -168,7 +169,7 @@ impl<T> Serialize for Id<T> {
 
 impl<'de, T> Deserialize<'de> for Id<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        deserialize_parsed(deserializer, str::parse)
     }
 }
 

@@ -32,7 +32,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use bytes::Bytes;
 use schema::jobs::{self, JobRow};
-use schema::{Choice, Job, JobId, JobKind, RecordKind, Source};
+use schema::{Choice, Job, JobId, RecordKind, Source};
 use scoring::Lang;
 use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -41,9 +41,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use report::Group as FindingGroup;
-pub(crate) use run::{
-    Format, ImportRequest, Outcome, failure_detail, import_folder, interrupted_result, result_view, run,
-};
+pub(crate) use run::{Format, ImportRequest, ImportWork, Outcome, import_folder};
 pub(crate) use upload::Upload;
 
 use crate::base::fault::{Fault, Reason};
@@ -55,6 +53,7 @@ use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{self, Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
 use crate::http::page::Paging;
 use crate::http::state::State;
+use crate::queue::work;
 use crate::records::{PageQuery, keys};
 use upload::Incoming;
 
@@ -270,7 +269,7 @@ pub(crate) async fn accept(
             return Err(error);
         }
     };
-    let job = crate::resources::jobs::queued(id, JobKind::Import, &order, caller.name())?;
+    let job = work::queued::<ImportWork>(id, &order, caller.name())?;
     crate::resources::jobs::store(state, caller, &job).await?;
     Ok(job)
 }
@@ -340,12 +339,12 @@ pub(crate) fn read_manner(
 }
 
 /// Bytes of one part of an upload.
-const CHUNK: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// Stores an upload part by part: a job that begins again after a restart finds it.
 async fn store(state: &State, caller: &Caller, id: JobId, file: &mut Incoming) -> Result<u64, ApiError> {
     let (mut seq, mut bytes) = (0, 0);
-    let mut chunk = Vec::with_capacity(CHUNK);
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
     loop {
         let piece = file.next().await?;
         let is_end = piece.is_none();
@@ -353,8 +352,8 @@ async fn store(state: &State, caller: &Caller, id: JobId, file: &mut Incoming) -
             bytes += piece.len() as u64;
             chunk.extend_from_slice(&piece);
         }
-        if chunk.len() >= CHUNK || (is_end && !chunk.is_empty()) {
-            let full = Bytes::from(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
+        if chunk.len() >= CHUNK_BYTES || (is_end && !chunk.is_empty()) {
+            let full = Bytes::from(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_BYTES)));
             state.db.write_jobs(caller, move |tx| Ok(jobs::insert_chunk(tx, id, seq, &full)?)).await?;
             seq += 1;
         }

@@ -9,15 +9,16 @@ use schema::data_states::{self, DataState};
 use schema::{Access, Context, Database, Instant, JobId, JobKind, RepoError, TenantId, Tx, jobs, score_runs, tenants};
 use tracing::info;
 
-use super::{RunRequest, is_stale};
+use super::{RunRequest, ScoreRunWork, is_stale};
 use crate::base::actors::{AUTOMATIC, operator};
+use crate::queue::work;
 
 /// How much longer than it should rest changing data goes unscored.
-const PATIENCE: u32 = 10;
+const MAX_REST_FACTOR: u32 = 10;
 /// After how long it is looked whether a run that was asked for has come to anything.
-const LOOK_AGAIN: Duration = Duration::from_secs(300);
+const RUN_CHECK_INTERVAL: Duration = Duration::from_secs(300);
 /// How long asking waits for a writer of another process.
-const MOMENT: Duration = Duration::from_millis(100);
+const WRITER_TIMEOUT: Duration = Duration::from_millis(100);
 /// The operation of what the schedule does.
 const SCHEDULE: &str = "schedule";
 
@@ -48,7 +49,7 @@ impl Schedule {
             // A zone that was valid when the buyer was made is known to the same table of zones.
             let today = now.day_in(tenant.time_zone.parse::<Tz>().unwrap_or(Tz::UTC));
             let is_new = state.asked_version != Some(state.data_version) || state.asked_for_on != Some(today);
-            let was_looked_at = self.looked_at.get(&state.tenant).is_some_and(|at| at.elapsed() < LOOK_AGAIN);
+            let was_looked_at = self.looked_at.get(&state.tenant).is_some_and(|at| at.elapsed() < RUN_CHECK_INTERVAL);
             if !is_new && was_looked_at {
                 self.due_since.remove(&state.tenant);
                 continue;
@@ -57,8 +58,8 @@ impl Schedule {
             let has_open = |tx: &mut Tx| jobs::has_open(tx, JobKind::ScoreRun);
             if self.is_resting(&state, now) && !access.read(has_open)? {
                 match self.ask_for(&access, &state, today) {
-                    // Another process is importing: its data does not rest yet.
-                    Err(RepoError::Busy(_)) if database.is_shared() => continue,
+                    // Somebody is importing: the data does not rest yet.
+                    Err(RepoError::Busy(_)) => continue,
                     asked => has_asked |= asked?,
                 }
                 self.due_since.remove(&state.tenant);
@@ -71,7 +72,7 @@ impl Schedule {
     fn is_resting(&mut self, state: &DataState, now: Instant) -> bool {
         let since = *self.due_since.entry(state.tenant).or_insert_with(Clock::now);
         let rest = TimeDelta::from_std(self.rest).unwrap_or(TimeDelta::MAX);
-        state.changed_at.after(rest) <= now || since.elapsed() >= self.rest * PATIENCE
+        state.changed_at.after(rest) <= now || since.elapsed() >= self.rest * MAX_REST_FACTOR
     }
 
     /// Adds the job of a run, unless just this was scored; says whether it did.
@@ -87,10 +88,10 @@ impl Schedule {
             return Ok(false);
         }
         let request = RunRequest { as_of: today, known_at: None, is_automatic: true, is_trial: false };
-        let job = crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, &request, AUTOMATIC)
+        let job = work::queued::<ScoreRunWork>(JobId::new(), &request, AUTOMATIC)
             .map_err(|error| RepoError::Failed(error.to_string().into()))?;
         // Another process may be asking as well: of a buyer's writers one follows the other.
-        automatic(&access.database().with_patience(MOMENT), state.tenant).write(|tx| {
+        automatic(&access.database().with_patience(WRITER_TIMEOUT), state.tenant).write(|tx| {
             if jobs::has_open(tx, JobKind::ScoreRun)? {
                 return Ok(false);
             }
