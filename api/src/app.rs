@@ -100,13 +100,13 @@ pub enum ServeError {
 }
 
 /// How long a request waits for a writer in another process, such as `sonae import`.
-const PATIENCE: Duration = Duration::from_secs(10);
+const WRITER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long jobs have to end after the last request, which has 30 seconds: whoever has asked the process to end kills it
 /// after 60.
 const LAST_WORK: Duration = Duration::from_secs(10);
 /// How often it is looked whether they have.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const JOBS_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often it is looked whether the database has stopped answering for good, and how often that has to be so in a row:
 /// after the process itself has slept, what was answered meanwhile is read first.
@@ -178,7 +178,7 @@ impl Running {
         let since = time::Instant::now();
         let mut left: Vec<_> = self.threads.iter().filter(|thread| !thread.is_finished()).collect();
         while !left.is_empty() && since.elapsed() < LAST_WORK {
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(JOBS_POLL_INTERVAL);
             left.retain(|thread| !thread.is_finished());
         }
         if left.is_empty() {
@@ -223,14 +223,15 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     // Before the new server is noted in the folder.
     let moved = other_server(&config.data, &place);
     let (store, can_write) =
-        match (Store::open(&config.data, &place, config.connections(), PATIENCE, pending, &config.clock), &place) {
+        match (Store::open(&config.data, &place, config.connections(), WRITER_TIMEOUT, pending, &config.clock), &place)
+        {
             (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
                 let error = with_causes(&error);
                 error!(
                     error,
                     "the disk takes no writes: only reading is possible until it does and the service is started again"
                 );
-                (Store::open_read_only(folder, config.connections(), PATIENCE, &config.clock)?, false)
+                (Store::open_read_only(folder, config.connections(), WRITER_TIMEOUT, &config.clock)?, false)
             }
             (store, _) => (store?, true),
         };
@@ -273,7 +274,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let metrics = telemetry::metrics::recorder();
     let document = document();
     let docs = Docs::new(&document).map_err(ServeError::Document)?;
-    let allowed = Allowed::of(&document, docs::paths());
+    let allowed = Allowed::new(&document, docs::paths());
     let pulses = if config.handles_signals { Pulses::wanted() } else { None };
     let parts = Parts {
         state: state.clone(),

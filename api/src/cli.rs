@@ -196,7 +196,7 @@ struct DataFolder {
 }
 
 /// How long a command waits for a service that imports a large file.
-const PATIENCE: Duration = Duration::from_secs(300);
+const WRITER_TIMEOUT: Duration = Duration::from_secs(300);
 /// How many connections a command has.
 const CONNECTIONS: u32 = 2;
 
@@ -239,7 +239,7 @@ impl DataFolder {
         // Before the new server is noted in the folder.
         let moved = other_server(&self.data, place);
         let connections = self.database.connections.unwrap_or(CONNECTIONS);
-        let store = Store::open(&self.data, place, connections, PATIENCE, pending, &Clock::system())?;
+        let store = Store::open(&self.data, place, connections, WRITER_TIMEOUT, pending, &Clock::system())?;
         if let Some(text) = moved {
             note(text.pick(lang), lang);
         }

@@ -251,7 +251,7 @@ fn frame_of(rows: &[ScoreRow]) -> FrameResult<DataFrame> {
 
 /// A cell of the results.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Cell<'a> {
+pub(crate) enum FrameCell<'a> {
     Text(&'a str),
     Number(f64),
 }
@@ -294,14 +294,14 @@ impl Results {
     }
 
     /// The cells of a row, in order of [`RESULTS`].
-    pub(crate) fn cells(&self, row: usize) -> impl Iterator<Item = (&'static ResultColumn, Cell<'_>)> {
+    pub(crate) fn cells(&self, row: usize) -> impl Iterator<Item = (&'static ResultColumn, FrameCell<'_>)> {
         self.columns.iter().map(move |(declared, values)| (*declared, values.cell(row)))
     }
 
     /// A text of a row; `column` is one of [`RESULTS`] that holds texts.
     pub(crate) fn text(&self, column: &str, row: usize) -> &str {
         match self.cell(column, row) {
-            Some(Cell::Text(text)) => text,
+            Some(FrameCell::Text(text)) => text,
             _ => unreachable!("{column} is a text of the results"),
         }
     }
@@ -309,22 +309,22 @@ impl Results {
     /// A number of a row; `column` is one of [`RESULTS`] that holds numbers.
     pub(crate) fn number(&self, column: &str, row: usize) -> f64 {
         match self.cell(column, row) {
-            Some(Cell::Number(number)) => number,
+            Some(FrameCell::Number(number)) => number,
             _ => unreachable!("{column} is a number of the results"),
         }
     }
 
-    fn cell(&self, column: &str, row: usize) -> Option<Cell<'_>> {
+    fn cell(&self, column: &str, row: usize) -> Option<FrameCell<'_>> {
         let (_, values) = self.columns.iter().find(|(declared, _)| declared.name == column)?;
         Some(values.cell(row))
     }
 }
 
 impl Values {
-    fn cell(&self, row: usize) -> Cell<'_> {
+    fn cell(&self, row: usize) -> FrameCell<'_> {
         match self {
-            Self::Text(values) => Cell::Text(values.get(row).unwrap_or_default()),
-            Self::Number(values) => Cell::Number(values.get(row).unwrap_or(f64::NAN)),
+            Self::Text(values) => FrameCell::Text(values.get(row).unwrap_or_default()),
+            Self::Number(values) => FrameCell::Number(values.get(row).unwrap_or(f64::NAN)),
         }
     }
 }

@@ -29,8 +29,8 @@ use schema::{
 };
 
 pub(crate) use change::{
-    Key, answer_created, change, create, edit, first, known, put, read_body, read_reason, refuse_retracted, remove,
-    restore, retract, store_first, write_after, write_next,
+    Key, answer_created, body_fields, change, create, edit, first, put, read_body, read_reason, refuse_retracted,
+    remove, restore, retract, store_first, write_after, write_next,
 };
 pub(crate) use list::{
     ListQuery, PageQuery, answer_read, find, list, list_some, read_chosen, read_sort, read_word, show_all, sorts,
@@ -39,7 +39,7 @@ pub(crate) use list::{
 pub(crate) use parameters::{IfMatch, IfMatchToReplace, IfNoneMatch, KeyQuery, ReadQuery, if_none_match};
 pub(crate) use routes::{common_routes, evidence_routes, link_routes};
 pub(crate) use view::{
-    ChangeBody, CreateBody, Json, ListView, References, ReplaceBody, RetractBody, Shown, View, answer, etag, keys,
+    ChangeBody, CreateBody, Json, ListView, References, ReplaceBody, RetractBody, ShownRecord, View, answer, etag, keys,
 };
 
 use crate::base::fault::{Fault, Reason};
@@ -82,10 +82,10 @@ pub(crate) trait Resource: Record {
     fn key(&self, external_id: Option<&ExternalId>) -> Option<Key>;
 
     /// Takes over what is not given.
-    fn fill(&mut self, now: &Self, given: &[&'static str]);
+    fn keep_omitted(&mut self, now: &Self, given: &[&'static str]);
 
     /// Takes over what no body sets.
-    fn keep(&mut self, now: &Self);
+    fn keep_unset(&mut self, now: &Self);
 
     /// Notes whose submission it is, where it says so.
     fn sent_by(&mut self, _provider: &Name) {}
@@ -143,7 +143,7 @@ impl<'a> StoredSuppliers<'a> {
         self.failed.map_or(Ok(read), |error| Err(error.into()))
     }
 
-    fn keep<T: Default>(&mut self, found: Result<T, RepoError>) -> T {
+    fn or_default<T: Default>(&mut self, found: Result<T, RepoError>) -> T {
         found.unwrap_or_else(|error| {
             self.failed = Some(error);
             T::default()
@@ -157,12 +157,12 @@ impl Suppliers for StoredSuppliers<'_> {
             None => suppliers::id_of_code(self.tx, code.as_str(), None),
             Some(provider) => Assigned::with_code(self.tx, provider, code).map(|mut assigned| assigned.by_code(code)),
         };
-        self.keep(found)
+        self.or_default(found)
     }
 
     fn family(&mut self, id: SupplierId) -> Vec<SupplierId> {
         let merged = suppliers::merged_into(self.tx, id, None);
-        let mut family = self.keep(merged);
+        let mut family = self.or_default(merged);
         family.push(id);
         family
     }
@@ -174,7 +174,7 @@ impl Suppliers for StoredSuppliers<'_> {
     fn by_number(&mut self, number: &CorporateNumber) -> Option<SupplierId> {
         let provider = self.provider?;
         let found = Assigned::with_number(self.tx, provider, number).map(|mut assigned| assigned.by_number(number));
-        self.keep(found)
+        self.or_default(found)
     }
 }
 
@@ -186,13 +186,17 @@ pub(crate) fn read_origin<R: Resource>(fields: &mut Fields<'_>) -> Option<(Sourc
 }
 
 /// A record with the supplier codes that it refers to, as they are or were at a moment, ready to be shown.
-pub(crate) fn show<R: Resource>(tx: &mut Tx, stored: &Stored<R>, known_at: Option<Instant>) -> Result<Shown, ApiError> {
+pub(crate) fn show<R: Resource>(
+    tx: &mut Tx,
+    stored: &Stored<R>,
+    known_at: Option<Instant>,
+) -> Result<ShownRecord, ApiError> {
     let mut warnings = R::warnings(tx, &[stored])?.into_iter().flatten().collect::<Vec<_>>();
     let references = suppliers::references(tx, stored.attributes.suppliers(), known_at)?;
     let is_archived = |id: &SupplierId| references.get(id).is_some_and(|known| known.is_archived);
     let archived = stored.attributes.references().into_iter().filter(|(_, id)| is_archived(id));
     warnings.extend(archived.map(|(name, _)| Fault::new(name, Reason::SupplierArchived)));
-    Ok(Shown::new(stored, &References(references), Some(&warnings)))
+    Ok(ShownRecord::new(stored, &References(references), Some(&warnings)))
 }
 
 /// The same of a record that was just written, with what the change makes odd.
@@ -200,7 +204,7 @@ pub(crate) fn show_written<R: Resource>(
     tx: &mut Tx,
     before: Option<&R>,
     stored: &Stored<R>,
-) -> Result<Shown, ApiError> {
+) -> Result<ShownRecord, ApiError> {
     let changes = R::changes(tx, &[(before, stored)])?.into_iter().flatten();
     Ok(show(tx, stored, None)?.with(changes))
 }
@@ -252,7 +256,7 @@ macro_rules! resource {
             let _ = references;
         }
 
-        fn fill(&mut self, now: &Self, given: &[&'static str]) {
+        fn keep_omitted(&mut self, now: &Self, given: &[&'static str]) {
             $($(if !given.contains(&$code) {
                 self.$id = now.$id;
             })*)?
@@ -261,7 +265,7 @@ macro_rules! resource {
             })*
         }
 
-        fn keep(&mut self, now: &Self) {
+        fn keep_unset(&mut self, now: &Self) {
             $($(self.$shown = now.$shown.clone();)*)?
             $($(self.$kept = now.$kept.clone();)*)?
             schema::Record::complete(self);
@@ -292,7 +296,7 @@ macro_rules! of_kind {
         }
         match $kind {
             schema::RecordKind::Suppliers => of!(schema::suppliers::Supplier),
-            schema::RecordKind::SupplierCodes => of!(schema::supplier_codes::SupplierCode),
+            schema::RecordKind::SupplierCodes => of!(schema::supplier_codes::SystemCode),
             schema::RecordKind::Relationships => of!(schema::relationships::Relationship),
             schema::RecordKind::Enrollments => of!(schema::enrollments::Enrollment),
             schema::RecordKind::Certifications => of!(schema::certifications::Certification),

@@ -74,14 +74,23 @@ impl<T> Id<T> {
         now.saturating_sub(made)
     }
 
-    /// The same id, of another thing that goes with it one to one.
-    pub fn of<U>(self) -> Id<U> {
-        Id { text: self.text, of: PhantomData }
-    }
-
     /// The id as text.
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.text).unwrap_or_default()
+    }
+}
+
+impl RunId {
+    /// The id of the run that a job makes: the same one.
+    pub fn of_job(job: JobId) -> Self {
+        Self { text: job.text, of: PhantomData }
+    }
+}
+
+impl JobId {
+    /// The id of the job that made a run: the same one.
+    pub fn of_run(run: RunId) -> Self {
+        Self { text: run.text, of: PhantomData }
     }
 }
 

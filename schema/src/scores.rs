@@ -299,18 +299,17 @@ pub fn of_suppliers(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result
     Ok(found)
 }
 
-/// Finds a score of a run by the code that the supplier had then.
+/// Finds scores of a run by the codes that the suppliers had then: no more than fit into one statement.
 ///
 /// # Errors
 /// Those of the database.
-pub fn of_code(tx: &mut Tx, run: RunId, code: &str) -> Result<Option<ScoreRow>, RepoError> {
+pub fn of_codes(tx: &mut Tx, run: RunId, codes: &[&str]) -> Result<Vec<ScoreRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => scores::table
         .filter(scores::tenant_id.eq(tx.tenant))
         .filter(scores::run_id.eq(run))
-        .filter(scores::supplier_code.eq(code))
+        .filter(scores::supplier_code.eq_any(codes))
         .select(ScoreRow::as_select())
-        .first(c)
-        .optional())?)
+        .load(c))?)
 }
 
 /// What explains the scores of suppliers in a run, as JSON.

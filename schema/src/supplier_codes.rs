@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use diesel::prelude::*;
 
-use crate::SupplierCode as Code;
+use crate::SupplierCode;
 use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::record::{BATCH, record};
@@ -15,16 +15,16 @@ use crate::{Instant, SupplierId, SystemName, Tx};
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = supplier_codes, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "each attribute is described once, where the interfaces read it")]
-pub struct SupplierCode {
+pub struct SystemCode {
     pub system: SystemName,
     pub company: Option<SystemName>,
-    pub code: Code,
+    pub code: SupplierCode,
     pub supplier_id: SupplierId,
 }
 
-impl SupplierCode {
+impl SystemCode {
     /// What it is found by: there is one supplier for a code of a company in a system.
-    pub fn key(system: &SystemName, company: Option<&SystemName>, code: &Code) -> String {
+    pub fn key(system: &SystemName, company: Option<&SystemName>, code: &SupplierCode) -> String {
         // Codes have no control characters, so that the parts stay apart.
         format!("{system}\u{1f}{}\u{1f}{code}", company.map_or("", SystemName::as_str))
     }
@@ -32,21 +32,21 @@ impl SupplierCode {
 
 /// Filters of the list of codes.
 #[derive(Debug, Clone, Default)]
-pub struct SupplierCodeFilter {
+pub struct SystemCodeFilter {
     /// Of this system.
     pub system: Option<SystemName>,
     /// Of this company.
     pub company: Option<SystemName>,
     /// This one.
-    pub code: Option<Code>,
+    pub code: Option<SupplierCode>,
 }
 
 record! {
-    impl Record for SupplierCode in supplier_codes;
+    impl Record for SystemCode in supplier_codes;
     by_source: false;
     is_scored: false;
     supplier: supplier_id;
-    filter: SupplierCodeFilter |query, given| {
+    filter: SystemCodeFilter |query, given| {
         if let Some(system) = &given.system {
             query = query.filter(supplier_codes::system.eq(system));
         }

@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use api::Limits;
 use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveTime, Utc};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::support::{App, Client, eventually, limits};
+use crate::support::{App, Client, eventually};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scoring/tests/examples");
 const MINUTE: Duration = Duration::from_secs(60);
@@ -163,7 +164,7 @@ fn an_automatic_run_that_failed_is_asked_for_again_after_five_minutes() {
     let model = std::fs::read_to_string(format!("{EXAMPLES}/other-model/model.toml")).unwrap();
     let unsettled = NamedTempFile::new().unwrap();
     std::fs::write(unsettled.path(), model.replace("max_iterations = 10000", "max_iterations = 3")).unwrap();
-    let app = App::with(limits(&[]), Some(unsettled.path().to_owned()), Duration::ZERO);
+    let app = App::with(Limits::default(), Some(unsettled.path().to_owned()), Duration::ZERO);
     app.sonae(&["tenant", "create", "other"]);
     let (buyer, other) = (client(&app, "default"), client(&app, "other"));
     for kind in ["suppliers", "relationships"] {
@@ -189,7 +190,7 @@ fn an_automatic_run_that_failed_is_asked_for_again_after_five_minutes() {
 
 #[test]
 fn data_that_never_rests_is_scored_all_the_same() {
-    let app = App::with(limits(&[]), None, HOUR);
+    let app = App::with(Limits::default(), None, HOUR);
     app.sonae(&["tenant", "create", "other"]);
     let (buyer, other) = (client(&app, "default"), client(&app, "other"));
     other.supplier("A");

@@ -5,9 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use api::ConnectionLimits;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::support::{App, Client, Data, Process, command, connection_limits};
+use crate::support::{App, Client, Data, Process, command};
 
 const READ: &[u8] = b"GET /.well-known/jwks.json HTTP/1.1\r\nhost: x\r\n\r\n";
 
@@ -32,7 +33,7 @@ fn ask(stream: &mut TcpStream) -> String {
 
 #[test]
 fn whoever_reads_nothing_is_cut_off() {
-    let app = App::with_connections(connection_limits(&["--answer-seconds", "1"]), false);
+    let app = App::with_connections(ConnectionLimits { answer_seconds: 1, ..ConnectionLimits::default() }, false);
     let mut stream = connect(app.address);
     let request = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
     for _ in 0..64 {
@@ -49,7 +50,10 @@ fn whoever_reads_nothing_is_cut_off() {
 
 #[test]
 fn an_address_has_so_many_connections_and_the_next_when_one_ends() {
-    let app = App::with_connections(connection_limits(&["--max-connections-per-address", "2"]), false);
+    let app = App::with_connections(
+        ConnectionLimits { max_connections_per_address: 2, ..ConnectionLimits::default() },
+        false,
+    );
     let mut held: Vec<_> = (0..2).map(|_| connect(app.address)).collect();
     for stream in &mut held {
         assert!(ask(stream).starts_with("HTTP/1.1 200"));
@@ -65,7 +69,7 @@ fn an_address_has_so_many_connections_and_the_next_when_one_ends() {
 
 #[test]
 fn connections_above_the_limit_in_all_wait_until_one_ends() {
-    let app = App::with_connections(connection_limits(&["--max-connections", "2"]), true);
+    let app = App::with_connections(ConnectionLimits { max_connections: 2, ..ConnectionLimits::default() }, true);
     let mut held: Vec<_> = (0..2).map(|_| connect(app.address)).collect();
     for stream in &mut held {
         assert!(ask(stream).starts_with("HTTP/1.1 200"));
@@ -78,7 +82,7 @@ fn connections_above_the_limit_in_all_wait_until_one_ends() {
 
 #[test]
 fn behind_a_proxy_requests_in_hand_are_counted_by_the_address_that_it_has_added() {
-    let limits = connection_limits(&["--max-connections-per-address", "1"]);
+    let limits = ConnectionLimits { max_connections_per_address: 1, ..ConnectionLimits::default() };
     for behind_proxy in [true, false] {
         let app = App::with_connections(limits, behind_proxy);
         let analyst = app.analyst();
@@ -108,7 +112,8 @@ fn behind_a_proxy_requests_in_hand_are_counted_by_the_address_that_it_has_added(
 
 #[test]
 fn an_idle_connection_is_kept_as_long_as_it_is_said() {
-    let app = App::with_connections(connection_limits(&["--keep-alive-seconds", "1"]), false);
+    let app =
+        App::with_connections(ConnectionLimits { keep_alive_seconds: Some(1), ..ConnectionLimits::default() }, false);
     let mut stream = connect(app.address);
     assert!(ask(&mut stream).starts_with("HTTP/1.1 200"));
     let start = Instant::now();
@@ -118,7 +123,7 @@ fn an_idle_connection_is_kept_as_long_as_it_is_said() {
 
 #[test]
 fn heads_that_do_not_arrive_end_the_connection() {
-    let app = App::with_connections(connection_limits(&["--head-seconds", "1"]), false);
+    let app = App::with_connections(ConnectionLimits { head_seconds: 1, ..ConnectionLimits::default() }, false);
     let (mut silent, mut slow, mut second) = (connect(app.address), connect(app.address), connect(app.address));
     slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").unwrap();
     assert!(ask(&mut second).starts_with("HTTP/1.1 200"));
@@ -217,7 +222,7 @@ fn over_tls_everything_is_served_and_browsers_are_told_to_stay_there() {
 #[test]
 fn a_proxy_says_whether_it_encrypts_and_nobody_else_does() {
     for (behind_proxy, expected) in [(true, Some("max-age=31536000")), (false, None)] {
-        let app = App::with_connections(connection_limits(&[]), behind_proxy);
+        let app = App::with_connections(ConnectionLimits::default(), behind_proxy);
         let answer = app.stranger().send("GET", "/openapi.json", &[("x-forwarded-proto", "https")], None);
         assert_eq!(answer.header("strict-transport-security"), expected);
         assert_eq!(app.stranger().get("/openapi.json").header("strict-transport-security"), None);

@@ -5,9 +5,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
+use api::Limits;
 use serde_json::json;
 
-use crate::support::{Answer, App, Client, Data, Process, admin_token, limits};
+use crate::support::{Answer, App, Client, Data, Process, admin_token};
 
 const CSV: [(&str, &str); 1] = [("content-type", "text/csv")];
 
@@ -31,7 +32,7 @@ fn supplier(client: &Client, code: &str) -> Answer {
 
 #[test]
 fn an_upload_that_the_disk_has_no_room_for_is_refused_before_it_is_stored() {
-    let app = App::with_limits(limits(&["--min-free-disk-bytes", "1000000000000000000"]));
+    let app = App::with_limits(Limits { min_free_disk_bytes: 1_000_000_000_000_000_000, ..Limits::default() });
     if app.data.url().is_some() {
         return eprintln!("on a server uploads are not stored in the data folder");
     }

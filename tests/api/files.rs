@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Write};
 
+use api::Limits;
 use calamine::Reader;
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use serde_json::json;
@@ -121,7 +122,7 @@ fn a_workbook_with_cells_at_its_corners_costs_nothing() {
 
 #[test]
 fn a_workbook_that_unpacks_to_too_much_is_refused() {
-    let app = App::with_limits(crate::support::limits(&["--xlsx-unpacked-bytes", "1000000"]));
+    let app = App::with_limits(Limits { xlsx_unpacked_bytes: 1_000_000, ..Limits::default() });
     let analyst = app.analyst();
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     archive.start_file("xl/workbook.xml", zip::write::SimpleFileOptions::default()).unwrap();

@@ -4,20 +4,19 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use api::Limits;
 use serde_json::json;
 
-use crate::support::{App, limits};
+use crate::support::App;
 
 #[test]
 fn a_body_over_the_limit_is_refused_whether_it_says_its_size_or_not() {
-    let app = App::with_limits(limits(&[
-        "--json-bytes",
-        "1000",
-        "--text-upload-bytes",
-        "2000",
-        "--xlsx-upload-bytes",
-        "500",
-    ]));
+    let app = App::with_limits(Limits {
+        json_bytes: 1000,
+        text_upload_bytes: 2000,
+        xlsx_upload_bytes: 500,
+        ..Limits::default()
+    });
     let analyst = app.analyst();
     let csv = |bytes: usize| {
         analyst.send("POST", "/v1/imports?kind=suppliers", &[("content-type", "text/csv")], Some(&vec![b'x'; bytes]))
@@ -74,7 +73,7 @@ fn raw(app: &App, token: &str, headers: &str, path: &str, body: &[u8]) -> String
 
 #[test]
 fn a_body_that_arrives_too_slowly_is_cut_off() {
-    let app = App::with_limits(limits(&["--grace-seconds", "1", "--json-seconds", "2"]));
+    let app = App::with_limits(Limits { grace_seconds: 1, json_seconds: 2, ..Limits::default() });
     let token = app.analyst().token.unwrap();
 
     for (path, kind) in [("/v1/suppliers", "application/json"), ("/v1/imports?kind=suppliers", "text/csv")] {
@@ -133,7 +132,7 @@ fn paths_and_methods_that_are_not_there_are_told_apart() {
 
 #[test]
 fn too_many_open_jobs_of_a_buyer_are_refused() {
-    let app = App::with_limits(limits(&["--max-open-jobs", "0"]));
+    let app = App::with_limits(Limits { max_open_jobs: 0, ..Limits::default() });
     let answer = app.analyst().send(
         "POST",
         "/v1/imports?kind=suppliers",
@@ -146,7 +145,7 @@ fn too_many_open_jobs_of_a_buyer_are_refused() {
 
 #[test]
 fn more_rows_or_findings_than_the_limit_are_not_kept() {
-    let app = App::with_limits(limits(&["--max-rows", "3", "--max-findings", "2"]));
+    let app = App::with_limits(Limits { max_rows: 3, max_findings: 2, ..Limits::default() });
     let analyst = app.analyst();
     let job = analyst.import_csv("kind=suppliers", "supplier_code\nA\nB\nC\nD\n");
     assert_eq!(

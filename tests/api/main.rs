@@ -17,6 +17,7 @@ mod identity;
 mod imports;
 mod keys;
 mod limits;
+mod lists;
 mod metrics;
 mod migrations;
 mod own;

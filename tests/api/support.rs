@@ -11,7 +11,6 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use api::{ClockMover, Config, ConnectionLimits, DatabaseOptions, Limits, Running};
-use clap::Parser;
 use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
 use tests::database::Database;
@@ -70,29 +69,9 @@ pub(crate) struct App {
     pub(crate) admin_address: SocketAddr,
 }
 
-/// The limits that the command line has where nothing is said, or others.
-pub(crate) fn limits(arguments: &[&str]) -> Limits {
-    #[derive(Parser)]
-    struct Only {
-        #[command(flatten)]
-        limits: Limits,
-    }
-    Only::parse_from([&["limits"], arguments].concat()).limits
-}
-
-/// The limits on connections that the command line has where nothing is said, or others.
-pub(crate) fn connection_limits(arguments: &[&str]) -> ConnectionLimits {
-    #[derive(Parser)]
-    struct Only {
-        #[command(flatten)]
-        limits: ConnectionLimits,
-    }
-    Only::parse_from([&["limits"], arguments].concat()).limits
-}
-
 impl App {
     pub(crate) fn start() -> Self {
-        Self::with_limits(limits(&[]))
+        Self::with_limits(Limits::default())
     }
 
     pub(crate) fn with_limits(limits: Limits) -> Self {
@@ -102,12 +81,12 @@ impl App {
 
     /// A service whose scores follow changes at once.
     pub(crate) fn rescoring() -> Self {
-        Self::with(limits(&[]), None, Duration::ZERO)
+        Self::with(Limits::default(), None, Duration::ZERO)
     }
 
     /// A service with a model of its own.
     pub(crate) fn with_model(model: &Path) -> Self {
-        Self::with(limits(&[]), Some(model.to_owned()), Duration::from_secs(86_400))
+        Self::with(Limits::default(), Some(model.to_owned()), Duration::from_secs(86_400))
     }
 
     /// A service with limits on connections, behind a proxy or not.
@@ -125,7 +104,7 @@ impl App {
 
     /// A service over data that is there, without automatic scores.
     pub(crate) fn beside(data: Data) -> Self {
-        Self::over(data, limits(&[]), None, Duration::from_secs(86_400))
+        Self::over(data, Limits::default(), None, Duration::from_secs(86_400))
     }
 
     fn over(data: Data, limits: Limits, model: Option<PathBuf>, rescore_after: Duration) -> Self {
@@ -139,7 +118,7 @@ impl App {
             admin_listen: any,
             tls: None,
             behind_proxy: false,
-            connection_limits: connection_limits(&[]),
+            connection_limits: ConnectionLimits::default(),
             workers: 1,
             limits,
             model,

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
+use api::Limits;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_xlsxwriter::Workbook;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, id, limits};
+use crate::support::{Answer, App, Client, id};
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 const CSV: &[u8] = "取引先コード,取引先名\nA,備製作所\n".as_bytes();
@@ -243,7 +244,7 @@ fn gzip_is_unpacked_by_its_coding_or_by_its_content() {
 
 #[test]
 fn gzip_that_is_damaged_or_packed_twice_or_too_large_is_refused_at_once() {
-    let app = App::with_limits(limits(&["--text-upload-bytes", "2000000"]));
+    let app = App::with_limits(Limits { text_upload_bytes: 2_000_000, ..Limits::default() });
     let integrator = app.client("integrator");
     let post = |body: &[u8]| send(&integrator, "?kind=suppliers", &[("content-encoding", "gzip")], body);
     let (packed, mut damaged) = (gzip(CSV), gzip(CSV));

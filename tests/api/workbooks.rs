@@ -2,11 +2,12 @@
 
 use std::io::{Cursor, Write};
 
+use api::Limits;
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet};
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 
-use crate::support::{App, Client, command, limits};
+use crate::support::{App, Client, command};
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
@@ -520,7 +521,7 @@ fn names_and_errors_that_are_no_names_and_errors_are_stored_short_and_clean() {
 
 #[test]
 fn limits_of_a_workbook_are_said_as_sentences() {
-    let app = App::with_limits(limits(&["--xlsx-unpacked-bytes", "6000000"]));
+    let app = App::with_limits(Limits { xlsx_unpacked_bytes: 6_000_000, ..Limits::default() });
     let mut analyst = app.analyst();
     analyst.lang = "ja";
     let numbers: String = (0..200_000).map(|number| format!("<row><c><v>{number}</v></c></row>")).collect();

@@ -214,7 +214,8 @@ fn lists_look_ups_runs_and_exports_ask_by_the_batch() {
         assert_eq!(done["state"], "succeeded", "{done}");
     };
     let rows = 2 * ROWS;
-    send(&logged.client, "suppliers", &table("supplier_code,name", rows, |row| format!("S{row},架空{row}")));
+    let suppliers = table("supplier_code,name,network_access", rows, |row| format!("S{row},架空{row},privileged"));
+    send(&logged.client, "suppliers", &suppliers);
     let supplies = table("external_id,upstream_code,downstream_code,criticality,substitutability", rows, |row| {
         let downstream = if row == 0 { String::new() } else { format!("S{}", row / 2) };
         format!("R{row},S{row},{downstream},routine,multiple")
@@ -224,15 +225,44 @@ fn lists_look_ups_runs_and_exports_ask_by_the_batch() {
     let incidents =
         table("external_id,supplier_code,occurred_on,outcome", rows, |row| format!("I{row},S{row},2026-01-01,harmful"));
     send(&logged.client, "incidents", &incidents);
+    let enrollments = table(
+        "external_id,supplier_code,provider_name,service_name,service_class,starts_on,onsite_response",
+        rows,
+        |row| format!("E{row},S{row},P,S,class_1,2026-01-01,true"),
+    );
+    send(&logged.client, "enrollments", &enrollments);
+    let certifications =
+        table("external_id,supplier_code,scheme,issued_on", rows, |row| format!("C{row},S{row},isms,2026-01-01"));
+    send(&logged.client, "certifications", &certifications);
+    let refused = logged
+        .client
+        .import_csv("kind=suppliers", &table("supplier_code,employee_count", rows, |row| format!("N{row},x")));
+    let findings = refused["result"]["findings_url"].as_str().unwrap().trim_start_matches("/v1/").to_owned();
     logged.score();
 
-    let lists = ["suppliers", "relationships", "incidents", "scores", "jobs", "supplier-codes", "provider-assignments"];
+    let lists = [
+        "suppliers",
+        "relationships",
+        "enrollments",
+        "certifications",
+        "incidents",
+        "scores",
+        "jobs",
+        "supplier-codes",
+        "provider-assignments",
+        &findings,
+    ];
     for list in lists {
         logged.asks_by_the_batch(list, |logged, rows| {
             let page = logged.client.get(&format!("/v1/{list}?limit={}", rows / 2));
             assert_eq!(page.status, 200, "{page:?}");
         });
     }
+    let asked = logged.statements(|logged| {
+        let portfolio = logged.client.get("/v1/portfolio");
+        assert_eq!(portfolio.json["most_loss"].as_array().unwrap().len(), 10, "{portfolio:?}");
+    });
+    assert!(asked.values().sum::<usize>() < 15, "{asked:?}");
     logged.asks_by_the_batch("look-up", |logged, rows| {
         let codes: Vec<_> = (0..rows / 2).map(|row| format!("S{row}")).collect();
         let found = logged.client.post("/v1/scores/lookup", &json!({ "codes": codes }));

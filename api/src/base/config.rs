@@ -19,64 +19,95 @@ pub(crate) use place::{SERVER_NOTE, note_server, other_server, url_text};
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Limits {
     /// The maximum size of a JSON body, in bytes
-    #[arg(long, env = "SONAE_JSON_BYTES", value_name = "BYTES", default_value_t = 2 << 20)]
+    #[arg(long, env = "SONAE_JSON_BYTES", value_name = "BYTES", default_value_t = Self::default().json_bytes)]
     pub json_bytes: u64,
     /// The maximum size of an upload of CSV or NDJSON, in bytes
-    #[arg(long, env = "SONAE_TEXT_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 512 << 20)]
+    #[arg(long, env = "SONAE_TEXT_UPLOAD_BYTES", value_name = "BYTES", default_value_t = Self::default().text_upload_bytes)]
     pub text_upload_bytes: u64,
     /// The maximum size of an upload of a workbook, in bytes
-    #[arg(long, env = "SONAE_XLSX_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 64 << 20)]
+    #[arg(long, env = "SONAE_XLSX_UPLOAD_BYTES", value_name = "BYTES", default_value_t = Self::default().xlsx_upload_bytes)]
     pub xlsx_upload_bytes: u64,
     /// The time-out for receiving a JSON body, in seconds
-    #[arg(long, env = "SONAE_JSON_SECONDS", value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, env = "SONAE_JSON_SECONDS", value_name = "SECONDS", default_value_t = Self::default().json_seconds)]
     pub json_seconds: u64,
     /// The time-out for receiving an upload, in seconds
-    #[arg(long, env = "SONAE_UPLOAD_SECONDS", value_name = "SECONDS", default_value_t = 3600)]
+    #[arg(long, env = "SONAE_UPLOAD_SECONDS", value_name = "SECONDS", default_value_t = Self::default().upload_seconds)]
     pub upload_seconds: u64,
     /// The minimum rate at which a body must arrive after the grace period, in bytes per second
-    #[arg(long, env = "SONAE_MIN_BYTES_PER_SECOND", value_name = "BYTES", default_value_t = 1024)]
+    #[arg(long, env = "SONAE_MIN_BYTES_PER_SECOND", value_name = "BYTES", default_value_t = Self::default().min_bytes_per_second)]
     pub min_bytes_per_second: u64,
     /// The grace period at the start of a body, in which its rate does not matter, in seconds
-    #[arg(long, env = "SONAE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, env = "SONAE_GRACE_SECONDS", value_name = "SECONDS", default_value_t = Self::default().grace_seconds)]
     pub grace_seconds: u64,
     /// The maximum number of rows of a table in a CSV or NDJSON file
-    #[arg(long, env = "SONAE_MAX_ROWS", value_name = "ROWS", default_value_t = 20_000_000)]
+    #[arg(long, env = "SONAE_MAX_ROWS", value_name = "ROWS", default_value_t = Self::default().max_rows)]
     pub max_rows: u64,
     /// The maximum size of a workbook when unpacked, in bytes
-    #[arg(long, env = "SONAE_XLSX_UNPACKED_BYTES", value_name = "BYTES", default_value_t = 512 << 20)]
+    #[arg(long, env = "SONAE_XLSX_UNPACKED_BYTES", value_name = "BYTES", default_value_t = Self::default().xlsx_unpacked_bytes)]
     pub xlsx_unpacked_bytes: u64,
     /// The maximum number of findings that an import keeps; the rest are only counted
-    #[arg(long, env = "SONAE_MAX_FINDINGS", value_name = "FINDINGS", default_value_t = 10_000)]
+    #[arg(long, env = "SONAE_MAX_FINDINGS", value_name = "FINDINGS", default_value_t = Self::default().max_findings)]
     pub max_findings: u32,
     /// The maximum number of jobs of one buyer that wait or run
-    #[arg(long, env = "SONAE_MAX_OPEN_JOBS", value_name = "JOBS", default_value_t = 20)]
+    #[arg(long, env = "SONAE_MAX_OPEN_JOBS", value_name = "JOBS", default_value_t = Self::default().max_open_jobs)]
     pub max_open_jobs: u32,
     /// The free space that an upload must leave on the disk of the data folder, in bytes; with less, /readyz answers
     /// 503
-    #[arg(long, env = "SONAE_MIN_FREE_DISK_BYTES", value_name = "BYTES", default_value_t = 16 << 20)]
+    #[arg(long, env = "SONAE_MIN_FREE_DISK_BYTES", value_name = "BYTES", default_value_t = Self::default().min_free_disk_bytes)]
     pub min_free_disk_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            json_bytes: 2 << 20,
+            text_upload_bytes: 512 << 20,
+            xlsx_upload_bytes: 64 << 20,
+            json_seconds: 30,
+            upload_seconds: 3600,
+            min_bytes_per_second: 1024,
+            grace_seconds: 10,
+            max_rows: 20_000_000,
+            xlsx_unpacked_bytes: 512 << 20,
+            max_findings: 10_000,
+            max_open_jobs: 20,
+            min_free_disk_bytes: 16 << 20,
+        }
+    }
 }
 
 /// How many connections there may be, and how long they may be idle.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct ConnectionLimits {
     /// The maximum number of connections; further ones wait. It is lower if the process may open fewer files
-    #[arg(long, env = "SONAE_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "SONAE_MAX_CONNECTIONS", value_name = "COUNT", default_value_t = Self::default().max_connections, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
     /// The maximum number of connections from one address (IPv6: one /64 network); behind a proxy, of requests in
     /// progress for the last address in X-Forwarded-For, which the proxy adds
-    #[arg(long, env = "SONAE_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "SONAE_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT", default_value_t = Self::default().max_connections_per_address, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections_per_address: u32,
     /// How long a connection may be idle between requests, in seconds; longer than a proxy in front of the service
     /// keeps it [default: 5, behind a proxy 75]
     #[arg(long, env = "SONAE_KEEP_ALIVE_SECONDS", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub keep_alive_seconds: Option<u64>,
     /// The time-out for receiving the head of a request, in seconds
-    #[arg(long, env = "SONAE_HEAD_SECONDS", value_name = "SECONDS", default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, env = "SONAE_HEAD_SECONDS", value_name = "SECONDS", default_value_t = Self::default().head_seconds, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub head_seconds: u64,
     /// The time-out for a client that reads nothing of an answer, in seconds
-    #[arg(long, env = "SONAE_ANSWER_SECONDS", value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, env = "SONAE_ANSWER_SECONDS", value_name = "SECONDS", default_value_t = Self::default().answer_seconds, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub answer_seconds: u64,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 4096,
+            max_connections_per_address: 256,
+            keep_alive_seconds: None,
+            head_seconds: 8,
+            answer_seconds: 20,
+        }
+    }
 }
 
 /// How long a statement of a request may take, unless set otherwise.

@@ -169,18 +169,7 @@ impl Reason {
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::Model(reason) => reason.code(),
-            Self::Value(error) => match error {
-                ValueError::Empty => "missing-value",
-                ValueError::TooLong { .. } => "too-long",
-                ValueError::ControlCharacter => "control-character",
-                ValueError::NotDigits { .. } => "not-digits",
-                ValueError::CheckDigit { .. } => "check-digit",
-                ValueError::OutOfRange(..) => "out-of-range",
-                ValueError::NotAnAddress => "not-an-address",
-                ValueError::NotAMailAddress => "not-a-mail-address",
-                ValueError::NotAPhoneNumber => "not-a-phone-number",
-                ValueError::UnknownChoice => "unknown-choice",
-            },
+            Self::Value(error) => value_code(error),
             Self::WrongType(_) => "wrong-type",
             Self::UnknownField(_) => "unknown-field",
             Self::RepeatedField => "repeated-field",
@@ -247,41 +236,7 @@ impl Reason {
         let (ja, en): (String, String) = match self {
             Self::Model(reason) => return both(reason),
             Self::File { text, .. } => return text.clone(),
-            Self::Value(error) => match *error {
-                ValueError::Empty => return both(&scoring::Reason::MissingValue),
-                ValueError::OutOfRange(low, high) => return both(&scoring::Reason::OutOfRange(low, high)),
-                ValueError::TooLong { max } => {
-                    (format!("{max}文字までにしてください"), format!("use {max} characters at most"))
-                }
-                ValueError::ControlCharacter => (
-                    "改行などの制御文字や、見えない文字（ソフトハイフン、幅のない空白など）は使えません。取り除いてください".into(),
-                    "characters that cannot be seen (line breaks, soft hyphens, zero-width spaces) cannot be taken; remove them"
-                        .into(),
-                ),
-                ValueError::NotDigits { count } => {
-                    (format!("数字{count}桁で書いてください"), format!("write {count} digits"))
-                }
-                ValueError::CheckDigit { expected } => (
-                    format!(
-                        "検査用数字（先頭）が合いません。ほかの12桁が正しければ {expected} です。番号を確かめてください"
-                    ),
-                    format!(
-                        "the check digit (the first) should be {expected} if the other 12 are right; check the number"
-                    ),
-                ),
-                ValueError::NotAnAddress => (
-                    "http:// か https:// で始まるアドレスにしてください".into(),
-                    "write an address that begins with http:// or https://".into(),
-                ),
-                ValueError::NotAMailAddress => {
-                    ("name@example.jp のように書いてください".into(), "write it like name@example.jp".into())
-                }
-                ValueError::NotAPhoneNumber => (
-                    "03-1234-5678 のように、数字とハイフンで書いてください".into(),
-                    "write it like 03-1234-5678: digits, spaces, +, - and parentheses".into(),
-                ),
-                ValueError::UnknownChoice => ("使えない値です".into(), "not a value of this field".into()),
-            },
+            Self::Value(error) => return value_detail(error),
             Self::WrongType(expected) => (
                 format!("JSON の型が違います。{expected} にしてください"),
                 format!("the JSON type is wrong; use {expected}"),
@@ -596,6 +551,61 @@ impl Reason {
         };
         Text { ja, en }
     }
+}
+
+const fn value_code(error: &ValueError) -> &'static str {
+    match error {
+        ValueError::Empty => "missing-value",
+        ValueError::TooLong { .. } => "too-long",
+        ValueError::ControlCharacter => "control-character",
+        ValueError::NotDigits { .. } => "not-digits",
+        ValueError::CheckDigit { .. } => "check-digit",
+        ValueError::OutOfRange(..) => "out-of-range",
+        ValueError::NotAnAddress => "not-an-address",
+        ValueError::NotAMailAddress => "not-a-mail-address",
+        ValueError::NotAPhoneNumber => "not-a-phone-number",
+        ValueError::UnknownChoice => "unknown-choice",
+    }
+}
+
+/// What is wrong with a value that its type refuses, and what to do.
+fn value_detail(error: &ValueError) -> Text {
+    let (ja, en): (String, String) = match *error {
+        ValueError::Empty => return both(&scoring::Reason::MissingValue),
+        ValueError::OutOfRange(low, high) => return both(&scoring::Reason::OutOfRange(low, high)),
+        ValueError::TooLong { max } => {
+            (format!("{max}文字までにしてください"), format!("use {max} characters at most"))
+        }
+        ValueError::ControlCharacter => (
+            "改行などの制御文字や、見えない文字（ソフトハイフン、幅のない空白など）は使えません。取り除いてください".into(),
+            "characters that cannot be seen (line breaks, soft hyphens, zero-width spaces) cannot be taken; remove them"
+                .into(),
+        ),
+        ValueError::NotDigits { count } => {
+            (format!("数字{count}桁で書いてください"), format!("write {count} digits"))
+        }
+        ValueError::CheckDigit { expected } => (
+            format!(
+                "検査用数字（先頭）が合いません。ほかの12桁が正しければ {expected} です。番号を確かめてください"
+            ),
+            format!(
+                "the check digit (the first) should be {expected} if the other 12 are right; check the number"
+            ),
+        ),
+        ValueError::NotAnAddress => (
+            "http:// か https:// で始まるアドレスにしてください".into(),
+            "write an address that begins with http:// or https://".into(),
+        ),
+        ValueError::NotAMailAddress => {
+            ("name@example.jp のように書いてください".into(), "write it like name@example.jp".into())
+        }
+        ValueError::NotAPhoneNumber => (
+            "03-1234-5678 のように、数字とハイフンで書いてください".into(),
+            "write it like 03-1234-5678: digits, spaces, +, - and parentheses".into(),
+        ),
+        ValueError::UnknownChoice => ("使えない値です".into(), "not a value of this field".into()),
+    };
+    Text { ja, en }
 }
 
 fn both(reason: &scoring::Reason) -> Text {

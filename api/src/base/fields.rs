@@ -438,7 +438,7 @@ impl Suppliers for () {
 }
 
 /// The most members of an object, and the most parameters of a query string: several times what any record has.
-pub(crate) const MOST_MEMBERS: usize = 100;
+pub(crate) const MAX_MEMBERS: usize = 100;
 
 /// What a provider may name a supplier by, in place of its code.
 pub(crate) const CORPORATE_NUMBER: &str = "corporate_number";
@@ -459,12 +459,12 @@ impl<'a> Fields<'a> {
 
     /// Notes names that are there twice, and those that are not known.
     ///
-    /// No object and no query string has more than [`MOST_MEMBERS`]: comparing each with those before it stays cheap.
+    /// No object and no query string has more than [`MAX_MEMBERS`]: comparing each with those before it stays cheap.
     pub(crate) fn expect_only(&mut self, known: &[&'static str]) {
-        if self.cells.len() > MOST_MEMBERS {
-            self.cells.truncate(MOST_MEMBERS);
+        if self.cells.len() > MAX_MEMBERS {
+            self.cells.truncate(MAX_MEMBERS);
             let what = Text::new("項目の数", "members");
-            self.faults.push(Fault::new("", Reason::TooMany { what, max: MOST_MEMBERS }));
+            self.faults.push(Fault::new("", Reason::TooMany { what, max: MAX_MEMBERS }));
         }
         for (place, (name, _)) in self.cells.iter().enumerate() {
             if self.cells.iter().take(place).any(|(earlier, _)| earlier == name) {

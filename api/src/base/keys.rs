@@ -20,14 +20,14 @@ use sha2::{Digest, Sha256};
 use crate::base::machine::{naming, private_file};
 
 /// How long a token is good where nothing else is asked for.
-pub(crate) const USUAL_LIFE: TimeDelta = TimeDelta::hours(12);
+pub(crate) const DEFAULT_LIFE: TimeDelta = TimeDelta::hours(12);
 /// The longest that a token may be good.
-pub(crate) const LONGEST_LIFE: TimeDelta = TimeDelta::days(90);
+pub(crate) const MAX_LIFE: TimeDelta = TimeDelta::days(90);
 
 const ISSUER: &str = "sonae";
 const AUDIENCE: &str = "sonae";
 const TYPE: &str = "at+jwt";
-const LONGEST_TOKEN: usize = 8 * 1024;
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// How often a token of an unknown key may cause the folder to be read.
 const BETWEEN_UNKNOWN_KEYS: Duration = Duration::from_secs(1);
@@ -147,7 +147,7 @@ impl Keys {
     /// Whether a token names a key that is unknown here, and the folder may be read for it now: somebody who makes tokens
     /// up must not keep the service busy.
     pub(crate) fn should_refresh_for(&self, token: &str) -> bool {
-        let header = (token.len() <= LONGEST_TOKEN).then(|| jsonwebtoken::decode_header(token).ok()).flatten();
+        let header = (token.len() <= MAX_TOKEN_BYTES).then(|| jsonwebtoken::decode_header(token).ok()).flatten();
         let Some(kid) = header.and_then(|header| header.kid) else { return false };
         if self.set().verifying.contains_key(&kid) {
             return false;
@@ -186,7 +186,7 @@ pub(crate) fn list_keys(folder: &Path) -> io::Result<Vec<KeyFile>> {
     let ids = key_ids(&folder.join("keys"))?;
     let made: Vec<_> = ids.iter().map(|id| made_at(id)).collect();
     // A key signs until the next one is made, and what it signed last may be good for the longest life of a token.
-    let replaced = made.iter().skip(1).map(|next| next.map(|next| next.after(LONGEST_LIFE))).chain([None]);
+    let replaced = made.iter().skip(1).map(|next| next.map(|next| next.after(MAX_LIFE))).chain([None]);
     let last = ids.len().saturating_sub(1);
     let keys = ids.iter().zip(&made).zip(replaced).enumerate();
     Ok(keys
@@ -227,7 +227,7 @@ pub(crate) fn retire_key(folder: &Path, id: &str, unused_at: Option<Instant>) ->
     }
     // Where ids tell no time, nobody knows when the next key began to sign: as if that were now.
     if let Some(now) = unused_at {
-        let unused_from = key.unused_from.unwrap_or_else(|| now.after(LONGEST_LIFE));
+        let unused_from = key.unused_from.unwrap_or_else(|| now.after(MAX_LIFE));
         if unused_from > now {
             return Err(NotRetired::InUse(unused_from));
         }
@@ -307,7 +307,7 @@ impl KeySet {
     }
 
     fn verify(&self, token: &str, now: Instant) -> Result<Claims, Refusal> {
-        if token.len() > LONGEST_TOKEN {
+        if token.len() > MAX_TOKEN_BYTES {
             return Err(NOT_GOOD);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| NOT_GOOD)?;
@@ -331,7 +331,7 @@ impl KeySet {
         }
         let life = claims.exp.saturating_sub(claims.iat);
         let is_early = claims.nbf.is_some_and(|from| from > now) || claims.iat > now.saturating_add(60);
-        if is_early || life > LONGEST_LIFE.num_seconds() {
+        if is_early || life > MAX_LIFE.num_seconds() {
             return Err(NOT_GOOD);
         }
         Ok(Claims {

@@ -47,7 +47,7 @@ pub(crate) struct Store {
 /// The buyer of an empty database.
 const FIRST_TENANT: &str = "default";
 /// In which a buyer's days begin, unless set otherwise.
-pub(crate) const USUAL_ZONE: &str = "Asia/Tokyo";
+pub(crate) const DEFAULT_TIME_ZONE: &str = "Asia/Tokyo";
 
 impl Store {
     pub(crate) fn open(
@@ -134,7 +134,7 @@ fn first_tenant(tx: &OperatorTx) -> Result<TenantRow, RepoError> {
     Ok(TenantRow {
         id: tx.clock().id(),
         name: Name::parse(FIRST_TENANT).map_err(|error| RepoError::Failed(error.into()))?,
-        time_zone: USUAL_ZONE.to_owned(),
+        time_zone: DEFAULT_TIME_ZONE.to_owned(),
         created_at: tx.moment(),
         suspended_at: None,
     })

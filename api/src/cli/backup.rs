@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use schema::{Place, copy_embedded};
 use scoring::Lang;
 
-use super::{DataFolder, Failure, PATIENCE};
+use super::{DataFolder, Failure, WRITER_TIMEOUT};
 use crate::base::keys::private_folder;
 use crate::base::machine::hide_new_files;
 
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     // The keys last: then no token that the database knows was signed by a key that is missing.
     if let Place::Folder(folder) = &place {
         let copy = unfinished.path().join("sonae.db");
-        copy_embedded(folder, &copy, PATIENCE)?;
+        copy_embedded(folder, &copy, WRITER_TIMEOUT)?;
         File::open(&copy)?.sync_all()?;
     }
     let count = copy_keys(data, unfinished.path())?;

@@ -4,7 +4,7 @@ use clap::{Arg, ValueEnum};
 use schema::ServerUrl;
 use scoring::Lang;
 
-use super::settings::{self, InForce, Kind, Origin, Setting, key, kind, variable};
+use super::settings::{self, InForce, Origin, Setting, SettingKind, key, kind, variable};
 use super::{Failure, TenantArg, serve};
 use crate::base::config::Config;
 
@@ -17,7 +17,7 @@ use crate::base::config::Config;
 pub(super) struct Args {
     /// Describe all settings and their defaults instead, as a settings file or as a table
     #[arg(long, value_name = "FORMAT", value_enum)]
-    describe: Option<Format>,
+    describe: Option<DescriptionFormat>,
     #[command(flatten)]
     serve: serve::Args,
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
+enum DescriptionFormat {
     /// A settings file in which every setting is commented out
     Toml,
     /// A table of flags, variables and keys
@@ -34,8 +34,8 @@ enum Format {
 
 pub(super) fn run(args: &Args, in_force: &InForce, lang: Lang) -> Result<(), Failure> {
     match args.describe {
-        Some(Format::Toml) => return super::print(&example_file()),
-        Some(Format::Markdown) => return super::print(&table()),
+        Some(DescriptionFormat::Toml) => return super::print(&example_file()),
+        Some(DescriptionFormat::Markdown) => return super::print(&table()),
         None => {}
     }
     let config = args.serve.config(in_force, lang);
@@ -82,9 +82,11 @@ fn without_password(arg: &Arg, value: String) -> String {
 fn as_toml(arg: &Arg, value: &str) -> String {
     match kind(arg) {
         // The environment has more words for it.
-        Kind::Boolean => ["1", "on", "t", "true", "y", "yes"].contains(&value.to_lowercase().as_str()).to_string(),
-        Kind::Integer => value.to_owned(),
-        Kind::Text => toml::Value::from(value).to_string(),
+        SettingKind::Boolean => {
+            ["1", "on", "t", "true", "y", "yes"].contains(&value.to_lowercase().as_str()).to_string()
+        }
+        SettingKind::Integer => value.to_owned(),
+        SettingKind::Text => toml::Value::from(value).to_string(),
     }
 }
 
@@ -105,7 +107,11 @@ fn meaning(arg: &Arg) -> (String, Option<String>) {
 /// The values that a setting may have, where these are few.
 fn choices(arg: &Arg) -> String {
     let values: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
-    if values.is_empty() || kind(arg) == Kind::Boolean { String::new() } else { format!(" ({})", values.join(", ")) }
+    if values.is_empty() || kind(arg) == SettingKind::Boolean {
+        String::new()
+    } else {
+        format!(" ({})", values.join(", "))
+    }
 }
 
 /// What shows which kind of value a setting without a fixed default takes.
@@ -113,8 +119,8 @@ fn placeholder(arg: &Arg) -> String {
     let choice = arg.get_possible_values().first().map(|value| value.get_name().to_owned());
     let name = || arg.get_value_names()?.first().map(ToString::to_string);
     match kind(arg) {
-        Kind::Text => as_toml(arg, &choice.or_else(name).unwrap_or_default()),
-        Kind::Boolean | Kind::Integer => String::new(),
+        SettingKind::Text => as_toml(arg, &choice.or_else(name).unwrap_or_default()),
+        SettingKind::Boolean | SettingKind::Integer => String::new(),
     }
 }
 

@@ -14,10 +14,10 @@ use schema::tokens::{self, TokenRow};
 use schema::{Access, Clock, ImportMode, Name, Pending, Place, Role, Source};
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
-use super::{Failure, PATIENCE, access, find_tenant, report, serve};
+use super::{Failure, WRITER_TIMEOUT, access, find_tenant, report, serve};
 use crate::app;
 use crate::base::config::{Config, DatabaseOptions};
-use crate::base::keys::USUAL_LIFE;
+use crate::base::keys::DEFAULT_LIFE;
 use crate::base::machine::{OWN, hide_new_files};
 use crate::base::problem::ApiError;
 use crate::base::store::Store;
@@ -134,7 +134,7 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
         &args.data,
         &Place::Folder(args.data.clone()),
         1,
-        PATIENCE,
+        WRITER_TIMEOUT,
         Pending::Run(&mut |_| ()),
         &Clock::system(),
     )?;
@@ -150,7 +150,7 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
         provider_name: None,
         supplier_id: None,
         issued_at: now,
-        expires_at: now.after(USUAL_LIFE),
+        expires_at: now.after(DEFAULT_LIFE),
         revoked_at: None,
     };
     access.write(|tx| tokens::insert(tx, &token))?;
@@ -205,13 +205,13 @@ fn end_of_month(day: NaiveDate) -> NaiveDate {
 }
 
 /// A score with what explains it.
-type Scored = (ScoreRow, Facts);
+type ExplainedScore = (ScoreRow, Facts);
 
 fn shown(access: &Access, run: &RunRow, lang: Lang) -> Result<String, Failure> {
     let failed = |error: ApiError| Failure::Data(Interrupted::from(error).text(lang));
     let overview = read_overview(run).map_err(failed)?;
     let scored = access.read(|tx| {
-        let mut scored: Vec<Scored> = Vec::new();
+        let mut scored: Vec<ExplainedScore> = Vec::new();
         scores::each(tx, run.id, &ScoreFilter::default(), |row, facts| {
             scored.push((row, read_facts(&facts)?));
             Ok::<_, ApiError>(())
@@ -253,7 +253,7 @@ fn shown(access: &Access, run: &RunRow, lang: Lang) -> Result<String, Failure> {
     Ok(parts.join("\n"))
 }
 
-fn most_loss(overview: &Overview, scored: &[Scored], lang: Lang) -> String {
+fn most_loss(overview: &Overview, scored: &[ExplainedScore], lang: Lang) -> String {
     let headings = [
         ("取引先コード", "code"),
         ("取引先名", "name"),

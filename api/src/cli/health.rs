@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 /// The longest answer that is read: a sentence with its head.
-const LONGEST: u64 = 16 << 10;
+const MAX_ANSWER_BYTES: u64 = 16 << 10;
 
 pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let address = args.admin_listen;
@@ -79,7 +79,7 @@ fn ask(address: SocketAddr, path: &str, lang: Lang, limit: Duration) -> io::Resu
     stream.write_all(format!("{}\r\n\r\n", head.join("\r\n")).as_bytes())?;
     let mut answer = Vec::new();
     let mut part = [0; 1024];
-    while (answer.len() as u64) < LONGEST {
+    while (answer.len() as u64) < MAX_ANSWER_BYTES {
         stream.set_read_timeout(Some(left()?))?;
         match stream.read(&mut part)? {
             0 => break,

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use schema::{Clock, Notice, Pending, Place, RepoError, SchemaState};
 use scoring::Lang;
 
-use super::{DataFolder, Failure, PATIENCE, faults, note};
+use super::{DataFolder, Failure, WRITER_TIMEOUT, faults, note};
 use crate::base::machine::hide_new_files;
 use crate::base::store::{described, older, open_database};
 
@@ -45,13 +45,13 @@ fn migrate(place: &Place, lang: Lang) -> Result<(), Failure> {
         let _ = writeln!(io::stdout(), "{}", lang.pick(text.ja, text.en));
     };
     // This is the command that --no-migrate leaves it to.
-    open_database(place, 1, PATIENCE, Pending::Run(&mut print), &Clock::system())?;
+    open_database(place, 1, WRITER_TIMEOUT, Pending::Run(&mut print), &Clock::system())?;
     super::print(lang.pick("データベースの表は最新です\n", "the tables are up to date\n"))
 }
 
 fn check(place: &Place, lang: Lang) -> Result<(), Failure> {
     let failed = |code| move |error: RepoError| Failure::Code(code, faults::step(&error, lang));
-    let state = SchemaState::of(place, PATIENCE).map_err(failed(UNKNOWN))?;
+    let state = SchemaState::of(place, WRITER_TIMEOUT).map_err(failed(UNKNOWN))?;
     state.refuse_newer().map_err(failed(TOO_NEW))?;
     if !state.newer.is_empty() {
         tell(&Notice::Newer { versions: state.newer.clone() }, lang);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use scoring::{Explainer, Lang, Model, Portfolio, Scores, Summary};
 
-use super::target::{Format, Target};
+use super::target::{OutputFormat, Target};
 use super::usage::Reason;
 use super::{Failure, progress, report};
 use crate::base::model_file::{self, ModelFileError};
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     spinner.finish_and_clear();
     let scores = scores.map_err(|error| Failure::Data(error.text(lang)))?;
 
-    let result = Scored { portfolio, model, scores, as_of: args.as_of, lang };
+    let result = ScoredPortfolio { portfolio, model, scores, as_of: args.as_of, lang };
     match target {
         Some(target) => result.write(target),
         None if explained.is_empty() => result.print_report(),
@@ -112,7 +112,7 @@ fn read_portfolio(dir: &Path, lang: Lang) -> Result<Portfolio, Failure> {
 }
 
 /// A scored portfolio, to be shown.
-struct Scored {
+struct ScoredPortfolio {
     portfolio: Portfolio,
     model: Model,
     scores: Scores,
@@ -120,7 +120,7 @@ struct Scored {
     lang: Lang,
 }
 
-impl Scored {
+impl ScoredPortfolio {
     fn print_report(&self) -> Result<(), Failure> {
         let summary = Summary::new(&self.portfolio, &self.scores)?;
         let explainer = Explainer::new(&self.scores)?;
@@ -162,9 +162,9 @@ impl Scored {
     fn write_into(&self, target: &Target) -> Result<(), Failure> {
         let mut out = BufWriter::with_capacity(1 << 20, target.file());
         match target.format {
-            Format::Csv => frames::write_csv(&self.scores, &mut out)?,
-            Format::Parquet => frames::write_parquet(&self.scores, &self.provenance(), &mut out)?,
-            Format::Xlsx => self.write_workbook(&mut out)?,
+            OutputFormat::Csv => frames::write_csv(&self.scores, &mut out)?,
+            OutputFormat::Parquet => frames::write_parquet(&self.scores, &self.provenance(), &mut out)?,
+            OutputFormat::Xlsx => self.write_workbook(&mut out)?,
         }
         Ok(out.flush()?)
     }

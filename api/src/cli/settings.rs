@@ -113,22 +113,22 @@ pub(super) fn variable(arg: &Arg) -> String {
 
 /// What kind of value the file has for a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum SettingKind {
     Boolean,
     Integer,
     Text,
 }
 
-pub(super) fn kind(arg: &Arg) -> Kind {
+pub(super) fn kind(arg: &Arg) -> SettingKind {
     let id = arg.get_value_parser().type_id();
     let integers =
         [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>(), TypeId::of::<i64>()];
     if id == TypeId::of::<bool>() {
-        Kind::Boolean
+        SettingKind::Boolean
     } else if integers.iter().any(|known| id == *known) {
-        Kind::Integer
+        SettingKind::Integer
     } else {
-        Kind::Text
+        SettingKind::Text
     }
 }
 

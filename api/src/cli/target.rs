@@ -11,7 +11,7 @@ use super::Failure;
 
 /// A format by the ending of a file's name.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     Csv,
     Xlsx,
     Parquet,
@@ -19,7 +19,7 @@ pub(super) enum Format {
 
 /// A file that gets its name when it is complete.
 pub(super) struct Target {
-    pub(super) format: Format,
+    pub(super) format: OutputFormat,
     /// As the user wrote it.
     pub(super) shown: PathBuf,
     /// Where a link leads.
@@ -36,9 +36,9 @@ impl Target {
         };
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
         let format = match ending.to_ascii_lowercase().as_str() {
-            "csv" => Format::Csv,
-            "xlsx" => Format::Xlsx,
-            "parquet" => Format::Parquet,
+            "csv" => OutputFormat::Csv,
+            "xlsx" => OutputFormat::Xlsx,
+            "parquet" => OutputFormat::Parquet,
             _ => {
                 return Err(usage(
                     "名前の末尾は .csv、.xlsx、.parquet のいずれかにしてください",

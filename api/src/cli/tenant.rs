@@ -7,7 +7,7 @@ use schema::{Installation, Name, RepoError};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, access, faults, find_tenant};
-use crate::base::store::USUAL_ZONE;
+use crate::base::store::DEFAULT_TIME_ZONE;
 
 /// Create, list, suspend and delete buyers
 #[derive(Debug, Subcommand)]
@@ -17,7 +17,7 @@ pub(super) enum Verb {
         /// What it is called
         name: String,
         /// In which its days begin
-        #[arg(long, value_name = "ZONE", default_value = USUAL_ZONE)]
+        #[arg(long, value_name = "ZONE", default_value = DEFAULT_TIME_ZONE)]
         time_zone: String,
         #[command(flatten)]
         data: DataFolder,

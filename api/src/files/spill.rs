@@ -9,7 +9,7 @@ const IN_MEMORY: usize = 4 << 20;
 /// After as many bytes the free space is asked for again.
 const BETWEEN: u64 = 4 << 20;
 /// The most that is left free, and which part of a small disk.
-const MOST_LEFT: u64 = 256 << 20;
+const MAX_LEFT: u64 = 256 << 20;
 const PART_LEFT: u64 = 20;
 
 /// A temporary file without a name.
@@ -29,7 +29,7 @@ impl Default for Spill {
 pub(crate) fn has_room(bytes: u64) -> io::Result<bool> {
     let disk = rustix::fs::statvfs(std::env::temp_dir())?;
     let (free, all) = (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize));
-    let left = MOST_LEFT.min(all / PART_LEFT);
+    let left = MAX_LEFT.min(all / PART_LEFT);
     Ok(bytes <= IN_MEMORY as u64 || free.saturating_sub(left) >= bytes)
 }
 

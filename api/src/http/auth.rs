@@ -27,7 +27,7 @@ const NO_OPERATION: &str = "none";
 
 /// Finds out who sends a request, by its token.
 async fn find(request: &ServiceRequest, request_id: &str) -> Result<Caller, ApiError> {
-    let state = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?;
+    let state = State::of(request.request())?;
     let token = bearer(request.headers())?;
     let mut claims = state.keys.verify(token);
     if claims.is_err() && state.keys.should_refresh_for(token) && refresh_keys(state.clone()).await {
@@ -172,7 +172,7 @@ roles! {
     /// Sends evidence of the suppliers that are assigned to it, and reads what it has sent.
     Provider(Provider);
     /// Reads what the buyer has of it.
-    Supplier(Supplier);
+    SupplierCaller(Supplier);
 }
 
 fn too_low(allowed: &[Role]) -> ApiError {

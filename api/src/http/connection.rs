@@ -21,7 +21,7 @@ const BODY: Duration = Duration::from_secs(45);
 /// Bytes that are read at a time.
 const PIECE: usize = 16 << 10;
 /// How much of what a refused peer goes on sending is read, so that it sees the answer and not a reset.
-const MOST_UNREAD: usize = 256 << 10;
+const MAX_UNREAD_BYTES: usize = 256 << 10;
 
 /// A socket whose peer is given up when it takes nothing. Encryption lies above it: there bytes count as written that
 /// only wait.
@@ -224,7 +224,7 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut unread = [0; PIECE];
-        for _ in 0..if self.is_refused { MOST_UNREAD / PIECE } else { 0 } {
+        for _ in 0..if self.is_refused { MAX_UNREAD_BYTES / PIECE } else { 0 } {
             let mut unread = ReadBuf::new(&mut unread);
             let is_read = matches!(Pin::new(&mut self.carrier).poll_read(cx, &mut unread), Poll::Ready(Ok(())));
             if !is_read || unread.filled().is_empty() {

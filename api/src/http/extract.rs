@@ -13,7 +13,6 @@ use actix_web::http::header::{
     self, AcceptLanguage, EntityTag, Header, HeaderMap, HeaderValue, IfMatch, IfNoneMatch, Preference, Quality,
     from_comma_delimited,
 };
-use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -25,7 +24,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::base::config::Pace;
 use crate::base::fault::{Fault, Reason};
-use crate::base::fields::{Cell, Fields, MOST_MEMBERS, Suppliers};
+use crate::base::fields::{Cell, Fields, MAX_MEMBERS, Suppliers};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::base::text::{Text, short_hash};
 use crate::http::state::State;
@@ -78,7 +77,7 @@ impl FromRequest for Query {
         let pairs = form_urlencoded::parse(request.query_string().as_bytes());
         let pairs = pairs.map(|(name, value)| (name.into_owned(), value.into_owned()));
         // One more than are taken tells that there are too many.
-        ready(Ok(Self::of(pairs.take(MOST_MEMBERS + 1))))
+        ready(Ok(Self::from_pairs(pairs.take(MAX_MEMBERS + 1))))
     }
 }
 
@@ -86,7 +85,7 @@ impl FromRequest for Query {
 const LISTS: [&str; 6] = ["fields", "grade", "chain_grade", "jsic_section", "size_class", "tier"];
 
 impl Query {
-    fn of(pairs: impl Iterator<Item = (String, String)>) -> Self {
+    fn from_pairs(pairs: impl Iterator<Item = (String, String)>) -> Self {
         let mut all: Vec<(String, String)> = Vec::new();
         for (name, value) in pairs {
             match all.iter_mut().find(|(known, _)| *known == name && LISTS.contains(&name.as_str())) {
@@ -299,7 +298,7 @@ fn broken_off(error: &PayloadError) -> ApiError {
 /// A body of JSON: an object, with its members as they came.
 pub(crate) struct JsonBody(Members);
 
-/// The members of an object, in order and no more than one above [`MOST_MEMBERS`]; a name may be there twice.
+/// The members of an object, in order and no more than one above [`MAX_MEMBERS`]; a name may be there twice.
 #[derive(Debug, Default)]
 pub(crate) struct Members(Vec<(String, Value)>);
 
@@ -315,7 +314,7 @@ impl<'de> Deserialize<'de> for Members {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
                 let mut members = Vec::new();
-                while members.len() <= MOST_MEMBERS
+                while members.len() <= MAX_MEMBERS
                     && let Some(member) = map.next_entry()?
                 {
                     members.push(member);
@@ -358,7 +357,7 @@ impl FromRequest for JsonBody {
 
 /// About as many values as a body of JSON may have: a hundred times what a look-up of 1,000 codes needs, and few enough to
 /// be held in memory.
-const MOST_VALUES: usize = 100_000;
+const MAX_VALUES: usize = 100_000;
 
 async fn read_json(request: &HttpRequest, payload: &mut Payload) -> Result<Members, ApiError> {
     let kind = media_type(request);
@@ -368,7 +367,7 @@ async fn read_json(request: &HttpRequest, payload: &mut Payload) -> Result<Membe
             .detail("Content-Type: application/json で送ってください", "send it as Content-Type: application/json")
             .into());
     }
-    let limits = request.app_data::<Data<State>>().ok_or_else(|| ApiError::internal("no state"))?.limits;
+    let limits = State::of(request)?.limits;
     let mut body = PacedBody::new(request, payload, limits.json_bytes, limits.json_pace())?;
     let mut text = BytesMut::new();
     while let Some(piece) = body.next().await? {
@@ -376,9 +375,9 @@ async fn read_json(request: &HttpRequest, payload: &mut Payload) -> Result<Membe
     }
     // RFC 8259 lets a reader ignore the mark that some programs put before UTF-8.
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
-    if memchr::memchr3_iter(b',', b'[', b'{', text).count() > MOST_VALUES {
+    if memchr::memchr3_iter(b',', b'[', b'{', text).count() > MAX_VALUES {
         let what = Text::new("値の数", "values");
-        return Err(Problem::body(vec![Fault::new("", Reason::TooMany { what, max: MOST_VALUES })]).into());
+        return Err(Problem::body(vec![Fault::new("", Reason::TooMany { what, max: MAX_VALUES })]).into());
     }
     Members::parse(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => Problem::body(vec![Fault::new("", Reason::WrongType("object"))]).into(),

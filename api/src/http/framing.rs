@@ -7,15 +7,15 @@ use actix_web::http::Uri;
 use httparse::{EMPTY_HEADER, Header, Request};
 
 /// The longest first line of a request, in bytes.
-const LONGEST_FIRST_LINE: usize = 16 << 10;
+const MAX_FIRST_LINE_BYTES: usize = 16 << 10;
 /// The longest head of a request, in bytes.
-const LONGEST_HEAD: usize = 64 << 10;
+const MAX_HEAD_BYTES: usize = 64 << 10;
 /// The most headers of a request: actix-http takes no more.
-const MOST_HEADERS: usize = 96;
+const MAX_HEADERS: usize = 96;
 /// The longest line that says the size of a chunk, in bytes.
-const LONGEST_SIZE_LINE: u32 = 256;
+const MAX_SIZE_LINE_BYTES: u32 = 256;
 /// The most bytes of trailers.
-const LONGEST_TRAILERS: u32 = 8 << 10;
+const MAX_TRAILER_BYTES: u32 = 8 << 10;
 
 /// Why nothing more of a connection is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ struct Head {
 
 #[derive(Debug)]
 struct Chunks {
-    place: Place,
+    place: Position,
     /// The size that is being read, or the bytes that are left.
     size: u64,
     digit_count: u32,
@@ -76,7 +76,7 @@ struct Chunks {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     Size,
     /// Blanks after the size, which only an extension may follow.
     Blank,
@@ -167,18 +167,18 @@ fn head_end(bytes: &[u8], head: &mut Head) -> Result<Option<usize>, Refusal> {
         }
     }
     head.searched = bytes.len();
-    if bytes.len() > LONGEST_HEAD { Err(head.excess()) } else { Ok(None) }
+    if bytes.len() > MAX_HEAD_BYTES { Err(head.excess()) } else { Ok(None) }
 }
 
 impl Head {
     fn is_within(&self, length: usize) -> bool {
-        length <= LONGEST_HEAD && self.first_line.is_none_or(|length| length <= LONGEST_FIRST_LINE)
+        length <= MAX_HEAD_BYTES && self.first_line.is_none_or(|length| length <= MAX_FIRST_LINE_BYTES)
     }
 
     /// What of it is too large.
     fn excess(&self) -> Refusal {
         match self.first_line {
-            Some(length) if length <= LONGEST_FIRST_LINE => Refusal::HeadTooLarge,
+            Some(length) if length <= MAX_FIRST_LINE_BYTES => Refusal::HeadTooLarge,
             _ => Refusal::AddressTooLong,
         }
     }
@@ -186,7 +186,7 @@ impl Head {
 
 /// What follows a head.
 fn body_of(head: &[u8]) -> Result<State, Refusal> {
-    let mut headers = [EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut request = Request::new(&mut headers);
     match request.parse(head) {
         Ok(status) if status.is_complete() => {}
@@ -218,7 +218,7 @@ fn body_of(head: &[u8]) -> Result<State, Refusal> {
         return Err(Refusal::Malformed);
     }
     Ok(match length {
-        _ if is_chunked => State::Chunks(Chunks { place: Place::Size, size: 0, digit_count: 0, line_bytes: 0 }),
+        _ if is_chunked => State::Chunks(Chunks { place: Position::Size, size: 0, digit_count: 0, line_bytes: 0 }),
         _ if method == "CONNECT" => State::Rest,
         Some(length) if length > 0 => State::Length(length),
         _ => State::default(),
@@ -250,18 +250,18 @@ impl Chunks {
     fn check(&mut self, bytes: &[u8]) -> Result<(usize, bool), usize> {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
-            if self.place == Place::Data {
+            if self.place == Position::Data {
                 let count = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len() - at);
                 self.size -= count as u64;
                 at += count;
                 if self.size == 0 {
-                    self.place = Place::DataReturn;
+                    self.place = Position::DataReturn;
                 }
                 continue;
             }
             self.place = self.step(*byte).ok_or(at)?;
             at += 1;
-            if self.place == Place::Over {
+            if self.place == Position::Over {
                 return Ok((at, true));
             }
         }
@@ -269,43 +269,43 @@ impl Chunks {
     }
 
     /// The place after a byte outside of a chunk's data; none where the byte breaks the rules.
-    fn step(&mut self, byte: u8) -> Option<Place> {
+    fn step(&mut self, byte: u8) -> Option<Position> {
         self.line_bytes += 1;
         let longest = match self.place {
-            Place::TrailerStart | Place::Trailer | Place::TrailerEnd | Place::LastEnd => LONGEST_TRAILERS,
-            _ => LONGEST_SIZE_LINE,
+            Position::TrailerStart | Position::Trailer | Position::TrailerEnd | Position::LastEnd => MAX_TRAILER_BYTES,
+            _ => MAX_SIZE_LINE_BYTES,
         };
         if self.line_bytes > longest {
             return None;
         }
         match (self.place, byte) {
-            (Place::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+            (Position::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = char::from(byte).to_digit(16)?;
                 self.size = self.size.checked_mul(16)?.checked_add(digit.into())?;
                 self.digit_count += 1;
-                (self.digit_count <= 16).then_some(Place::Size)
+                (self.digit_count <= 16).then_some(Position::Size)
             }
-            (Place::Size, _) if self.digit_count == 0 => None,
-            (Place::Size | Place::Blank, b' ' | b'\t') => Some(Place::Blank),
-            (Place::Size | Place::Blank, b';') => Some(Place::Extension),
-            (Place::Size | Place::Extension, b'\r') => Some(Place::SizeEnd),
-            (Place::Extension, b'\t' | 0x20..=0x7e | 0x80..) => Some(Place::Extension),
-            (Place::SizeEnd, b'\n') => {
+            (Position::Size, _) if self.digit_count == 0 => None,
+            (Position::Size | Position::Blank, b' ' | b'\t') => Some(Position::Blank),
+            (Position::Size | Position::Blank, b';') => Some(Position::Extension),
+            (Position::Size | Position::Extension, b'\r') => Some(Position::SizeEnd),
+            (Position::Extension, b'\t' | 0x20..=0x7e | 0x80..) => Some(Position::Extension),
+            (Position::SizeEnd, b'\n') => {
                 self.line_bytes = 0;
-                Some(if self.size == 0 { Place::TrailerStart } else { Place::Data })
+                Some(if self.size == 0 { Position::TrailerStart } else { Position::Data })
             }
-            (Place::DataReturn, b'\r') => Some(Place::DataEnd),
-            (Place::DataEnd, b'\n') => {
+            (Position::DataReturn, b'\r') => Some(Position::DataEnd),
+            (Position::DataEnd, b'\n') => {
                 (self.size, self.digit_count, self.line_bytes) = (0, 0, 0);
-                Some(Place::Size)
+                Some(Position::Size)
             }
-            (Place::TrailerStart, b'\r') => Some(Place::LastEnd),
+            (Position::TrailerStart, b'\r') => Some(Position::LastEnd),
             // A line that begins with a blank would continue the one before.
-            (Place::TrailerStart, 0x21..=0x7e) => Some(Place::Trailer),
-            (Place::Trailer, b'\r') => Some(Place::TrailerEnd),
-            (Place::Trailer, b'\t' | 0x20..=0x7e | 0x80..) => Some(Place::Trailer),
-            (Place::TrailerEnd, b'\n') => Some(Place::TrailerStart),
-            (Place::LastEnd, b'\n') => Some(Place::Over),
+            (Position::TrailerStart, 0x21..=0x7e) => Some(Position::Trailer),
+            (Position::Trailer, b'\r') => Some(Position::TrailerEnd),
+            (Position::Trailer, b'\t' | 0x20..=0x7e | 0x80..) => Some(Position::Trailer),
+            (Position::TrailerEnd, b'\n') => Some(Position::TrailerStart),
+            (Position::LastEnd, b'\n') => Some(Position::Over),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::base::actors::operator;
 use crate::base::machine::{self, free_bytes};
-use crate::base::telemetry::metrics::{Kind, METRICS, job_kinds};
+use crate::base::telemetry::metrics::{METRICS, MetricKind, job_kinds};
 use crate::http::admin::Probe;
 
 /// How long an answer is waited for: Prometheus gives up after 10 seconds if nothing else is said.
@@ -185,9 +185,9 @@ impl Exposition {
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         let heading = METRICS.iter().find(|(known, ..)| *known == name).map(|(_, kind, help)| {
             let kind = match kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-                Kind::Histogram => "histogram",
+                MetricKind::Counter => "counter",
+                MetricKind::Gauge => "gauge",
+                MetricKind::Histogram => "histogram",
             };
             format!("# HELP {name} {help}\n# TYPE {name} {kind}\n")
         });

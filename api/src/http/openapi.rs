@@ -17,7 +17,7 @@ use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
 
 use crate::base::fields::{Field, Kind};
 use crate::base::problem::ProblemKind;
-use crate::http::page::{MAX_LIMIT, USUAL_LIMIT};
+use crate::http::page::{DEFAULT_LIMIT, MAX_LIMIT, MAX_PARAMETER_LENGTH};
 
 /// A schema in the making.
 #[derive(Clone)]
@@ -117,9 +117,6 @@ pub(crate) fn id_schema(description: &str) -> Shape {
     schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Uuid));
     Shape(schema)
 }
-
-/// The longest value of a parameter: a cursor, or the names of many fields.
-pub(crate) const LONGEST_PARAMETER: usize = 8192;
 
 const EXAMPLE_ID: &str = "01999999-9999-7999-8999-999999999999";
 
@@ -368,7 +365,7 @@ pub(crate) fn list_parameters(sorts: &[String], has_external_id: bool) -> Vec<Pa
         "fields",
         "The members of each item, by name and with commas; all where there is none.",
         "id,version",
-        LONGEST_PARAMETER,
+        MAX_PARAMETER_LENGTH,
     ));
     let known_at = "Read as it was known at this moment (RFC 3339).";
     all.push(parameter("known_at", known_at, time_schema(known_at), false));
@@ -399,13 +396,13 @@ pub(crate) fn as_of_parameters() -> [Parameter; 2] {
 
 /// Which page of a list.
 pub(crate) fn page_parameters() -> Vec<Parameter> {
-    let mut limit = whole_schema("Rows of a page.", USUAL_LIMIT);
+    let mut limit = whole_schema("Rows of a page.", DEFAULT_LIMIT);
     (limit.0.minimum, limit.0.maximum) = (Some(number(1.0)), Some(number(MAX_LIMIT as f64)));
-    limit.0.default = Some(USUAL_LIMIT.into());
+    limit.0.default = Some(DEFAULT_LIMIT.into());
     let cursor = "`next_cursor` of the page before, with the same filters and sort.";
     vec![
         parameter("limit", "The most rows of the page.", limit, false),
-        parameter("cursor", cursor, text_schema(cursor, "cG9z").max_length(LONGEST_PARAMETER), false),
+        parameter("cursor", cursor, text_schema(cursor, "cG9z").max_length(MAX_PARAMETER_LENGTH), false),
     ]
 }
 

@@ -5,10 +5,10 @@ use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
 /// The paths of the document with their operations.
-pub(crate) struct Allowed(Vec<(Vec<String>, Vec<Known>)>);
+pub(crate) struct Allowed(Vec<(Vec<String>, Vec<AllowedOperation>)>);
 
 /// An operation.
-struct Known {
+struct AllowedOperation {
     method: Method,
     /// Its `operationId`; none of those that stand outside of the document.
     id: Option<String>,
@@ -18,7 +18,7 @@ struct Known {
 
 impl Allowed {
     /// Those of the document, and others that are read and take no parameters.
-    pub(crate) fn of(document: &OpenApi, others: impl Iterator<Item = String>) -> Self {
+    pub(crate) fn new(document: &OpenApi, others: impl Iterator<Item = String>) -> Self {
         let split = |path: &str| path.split('/').map(str::to_owned).collect();
         let paths = document.paths.paths.iter().map(|(path, item)| {
             let operations = [
@@ -29,7 +29,7 @@ impl Allowed {
                 (Method::DELETE, &item.delete),
             ];
             let known = operations.into_iter().filter_map(|(method, operation)| {
-                operation.as_ref().map(|operation| Known {
+                operation.as_ref().map(|operation| AllowedOperation {
                     method,
                     id: operation.operation_id.clone(),
                     reads_query: reads_query(operation),
@@ -37,12 +37,12 @@ impl Allowed {
             });
             (split(path), known.collect())
         });
-        let read = || vec![Known { method: Method::GET, id: None, reads_query: true }];
+        let read = || vec![AllowedOperation { method: Method::GET, id: None, reads_query: true }];
         Self(paths.chain(others.map(|path| (split(&path), read()))).collect())
     }
 
     /// The operations of a path: of the one with the fewest parameters, for /suppliers/by-code is no id.
-    fn operations(&self, path: &str) -> &[Known] {
+    fn operations(&self, path: &str) -> &[AllowedOperation] {
         let asked: Vec<&str> = path.split('/').collect();
         let fits = |known: &[String]| {
             known.len() == asked.len()

@@ -1,109 +1,198 @@
-//! Pages of a list: cursors that only this service can make, and only for the list that they belong to.
+//! Pages of a list: which part of it a request asks for, and how the answer leads on to the next part.
+//!
+//! A cursor is opaque to clients: the position of the page's last row, authenticated, so that only this service can
+//! make one, and only for the list of one buyer with its filters and its sort.
 
-use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use schema::{TenantId, ValueError};
+use schema::{TenantId, ValueError, Whole};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, FieldValue, Fields, Kind};
+use crate::http::auth::Caller;
 use crate::http::extract::Query;
-use crate::http::openapi::LONGEST_PARAMETER;
+use crate::http::state::State;
 
-/// The most rows of a page.
+/// The maximum number of rows of a page.
 pub(crate) const MAX_LIMIT: i64 = 1000;
-/// The rows of a page where nothing else is asked for.
-pub(crate) const USUAL_LIMIT: i64 = 100;
+/// The number of rows of a page if `limit` is omitted.
+pub(crate) const DEFAULT_LIMIT: i64 = 100;
+/// The maximum length of a parameter that holds a cursor or the names of many fields.
+pub(crate) const MAX_PARAMETER_LENGTH: usize = 8192;
 
-const TAG_LENGTH: usize = 16;
+/// The length of the authentication tag in a cursor, in bytes.
+const TAG_BYTES: usize = 16;
 
-/// Makes and reads the cursors of one list: of one buyer, path, filters and sort.
-pub(crate) struct Cursors {
+/// Reads which page of a list a request asks for, and makes the page out of the rows that were read.
+pub(crate) struct Paging {
+    pub(crate) query: Query,
+    path: String,
     key: hmac::Key,
+    /// What a cursor is bound to: the buyer, the path, the filters and the sort.
     scope: String,
 }
 
-impl Cursors {
-    pub(crate) fn new(key: hmac::Key, tenant: TenantId, path: &str, query: &Query) -> Self {
+/// The rows to read for a page: those after a position, or from the beginning.
+pub(crate) struct Window<P> {
+    pub(crate) after: Option<P>,
+    /// One more than the page has: if it is there, another page follows.
+    pub(crate) limit: i64,
+}
+
+impl Paging {
+    pub(crate) fn new(state: &State, caller: &Caller, request: &HttpRequest, query: Query) -> Self {
+        Self::with_key(state.keys.cursor(), caller.tenant, request.path(), query)
+    }
+
+    fn with_key(key: hmac::Key, tenant: TenantId, path: &str, query: Query) -> Self {
         let mut given: Vec<_> = query
             .0
             .iter()
             .filter(|(name, _)| !matches!(name.as_str(), "cursor" | "limit" | "fields" | "count"))
             .collect();
         given.sort();
-        Self { key, scope: format!("{tenant} {path} {given:?}") }
+        let scope = format!("{tenant} {path} {given:?}");
+        Self { path: path.to_owned(), key, scope, query }
     }
 
-    /// The cursor of a place: a sort key and an id.
-    pub(crate) fn make(&self, sort_key: &str, id: &str) -> String {
-        let place = format!("{id}{sort_key}");
-        let tag = hmac::sign(&self.key, self.message(place.as_bytes()).as_slice());
-        let tag = tag.as_ref().get(..TAG_LENGTH).unwrap_or_default();
-        URL_SAFE_NO_PAD.encode([tag, place.as_bytes()].concat())
+    /// Reads the parameters `limit` and `cursor`.
+    pub(crate) fn read<P: DeserializeOwned>(&self, fields: &mut Fields<'_>) -> Option<Window<P>> {
+        let limit = read_limit(fields);
+        let after = self.read_cursor(fields);
+        Some(Window { after: after?, limit: limit? })
     }
 
-    /// The place of a cursor, if it is one of this list.
-    pub(crate) fn read(&self, cursor: &str) -> Option<(String, String)> {
+    /// Reads the position that the parameter `cursor` stands for, if the request has one.
+    pub(crate) fn read_cursor<P: DeserializeOwned>(&self, fields: &mut Fields<'_>) -> Option<Option<P>> {
+        let Some(cursor) = fields.value::<Option<LongText>>("cursor", None)? else { return Some(None) };
+        let position = self.position(&cursor.0);
+        if position.is_none() {
+            fields.faults.push(Fault::new("cursor", Reason::BadCursor));
+        }
+        position.map(Some)
+    }
+
+    /// Makes a page of rows of which up to [`Window::limit`] were read; `position` is that of a row in the list.
+    pub(crate) fn page<T, P: Serialize>(
+        &self,
+        mut rows: Vec<T>,
+        limit: i64,
+        position: impl FnOnce(&T) -> P,
+    ) -> Page<T> {
+        let is_last = (rows.len() as i64) < limit;
+        if !is_last {
+            rows.pop();
+        }
+        let next_cursor = rows.last().filter(|_| !is_last).map(|last| self.cursor(&position(last)));
+        let links = self.links(next_cursor.as_deref());
+        Page { items: rows, next_cursor, links }
+    }
+
+    /// The cursor of a position.
+    fn cursor(&self, position: &impl Serialize) -> String {
+        let position = json!(position).to_string();
+        let tag = hmac::sign(&self.key, &self.message(position.as_bytes()));
+        let tag = tag.as_ref().get(..TAG_BYTES).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode([tag, position.as_bytes()].concat())
+    }
+
+    /// The position of a cursor, if it is one of this list.
+    fn position<P: DeserializeOwned>(&self, cursor: &str) -> Option<P> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (tag, place) = bytes.split_at_checked(TAG_LENGTH)?;
-        let expected = hmac::sign(&self.key, self.message(place).as_slice());
-        aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_ref().get(..TAG_LENGTH)?, tag).ok()?;
-        let place = str::from_utf8(place).ok()?;
-        let (id, sort_key) = place.split_at_checked(36)?;
-        Some((sort_key.to_owned(), id.to_owned()))
+        let (tag, position) = bytes.split_at_checked(TAG_BYTES)?;
+        let expected = hmac::sign(&self.key, &self.message(position));
+        aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_ref().get(..TAG_BYTES)?, tag).ok()?;
+        serde_json::from_slice(position).ok()
     }
 
-    fn message(&self, place: &[u8]) -> Vec<u8> {
-        [self.scope.as_bytes(), b"\0", place].concat()
+    fn message(&self, position: &[u8]) -> Vec<u8> {
+        [self.scope.as_bytes(), b"\0", position].concat()
+    }
+
+    /// The header `Link`: the first page, and the next one if there is one.
+    fn links(&self, next: Option<&str>) -> String {
+        let first = format!("<{}>; rel=\"first\"", self.url(None));
+        let next = next.map(|next| format!("<{}>; rel=\"next\"", self.url(Some(next))));
+        next.into_iter().chain([first]).collect::<Vec<_>>().join(", ")
+    }
+
+    fn url(&self, cursor: Option<&str>) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        text.extend_pairs(self.query.0.iter().filter(|(name, _)| name != "cursor"));
+        if let Some(cursor) = cursor {
+            text.append_pair("cursor", cursor);
+        }
+        let text = text.finish();
+        if text.is_empty() { self.path.clone() } else { format!("{}?{text}", self.path) }
     }
 }
 
-/// Reads the parameter `cursor`; `place` makes the place out of its sort key and id.
-pub(crate) fn read_cursor<T>(
-    fields: &mut Fields<'_>,
-    cursors: &Cursors,
-    place: impl FnOnce(&str, &str) -> Option<T>,
-) -> Option<Option<T>> {
-    let Some(cursor) = fields.value::<Option<LongText>>("cursor", None)? else { return Some(None) };
-    let place = cursors.read(&cursor.0).and_then(|(key, id)| place(&key, &id));
-    if place.is_none() {
-        fields.faults.push(Fault::new("cursor", Reason::BadCursor));
+/// Reads the parameter `limit`, as [`Window::limit`].
+pub(crate) fn read_limit(fields: &mut Fields<'_>) -> Option<i64> {
+    let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None)?;
+    Some(limit.map_or(DEFAULT_LIMIT, Whole::get) + 1)
+}
+
+/// A page of a list, and where the next one is.
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    next_cursor: Option<String>,
+    links: String,
+}
+
+impl<T> Page<T> {
+    /// The same page with its rows as the answer shows them.
+    pub(crate) fn with_items<U>(self, items: Vec<U>) -> Page<U> {
+        Page { items, next_cursor: self.next_cursor, links: self.links }
     }
-    place.map(Some)
+
+    pub(crate) fn map<U>(mut self, show: impl FnMut(T) -> U) -> Page<U> {
+        let items = std::mem::take(&mut self.items).into_iter().map(show).collect();
+        self.with_items(items)
+    }
+}
+
+impl<T: Serialize> Page<T> {
+    /// Answers with the page, and the number of all rows if they were counted.
+    pub(crate) fn answer(self, count: Option<i64>) -> HttpResponse {
+        self.answer_with(json!({ "count": count }))
+    }
+
+    /// Answers with the page, and members of the answer beside it.
+    pub(crate) fn answer_with(self, mut body: Value) -> HttpResponse {
+        if let Some(body) = body.as_object_mut() {
+            body.insert("items".to_owned(), json!(self.items));
+            body.insert("next_cursor".to_owned(), json!(self.next_cursor));
+        }
+        HttpResponse::Ok().insert_header((header::LINK, self.links)).json(body)
+    }
+}
+
+/// Answers with a list that has one page only.
+pub(crate) fn answer_all(request: &HttpRequest, items: Vec<impl Serialize>) -> HttpResponse {
+    let (count, links) = (items.len() as i64, format!("<{}>; rel=\"first\"", request.path()));
+    Page { items, next_cursor: None, links }.answer(Some(count))
 }
 
 /// A text longer than other parameters: a cursor, which holds a sort key, or the names of many fields.
 pub(crate) struct LongText(pub(crate) String);
 
 impl FieldValue for LongText {
-    const KIND: Kind = Kind::Text { max: LONGEST_PARAMETER };
+    const KIND: Kind = Kind::Text { max: MAX_PARAMETER_LENGTH };
 
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
         match cell {
             Cell::Text(text) if text.is_empty() => Err(Reason::Value(ValueError::Empty)),
-            Cell::Text(text) if text.len() <= LONGEST_PARAMETER => Ok(Self(text.to_string())),
-            _ => Err(Reason::Value(ValueError::TooLong { max: LONGEST_PARAMETER })),
+            Cell::Text(text) if text.len() <= MAX_PARAMETER_LENGTH => Ok(Self(text.to_string())),
+            _ => Err(Reason::Value(ValueError::TooLong { max: MAX_PARAMETER_LENGTH })),
         }
     }
-}
-
-/// The address of another page of a list.
-fn url(request: &HttpRequest, query: &Query, cursor: Option<&str>) -> String {
-    let mut text = form_urlencoded::Serializer::new(String::new());
-    text.extend_pairs(query.0.iter().filter(|(name, _)| name != "cursor"));
-    if let Some(cursor) = cursor {
-        text.append_pair("cursor", cursor);
-    }
-    let text = text.finish();
-    if text.is_empty() { request.path().to_owned() } else { format!("{}?{text}", request.path()) }
-}
-
-/// The links of a page: the first one, and the next one if there is one.
-pub(crate) fn links(request: &HttpRequest, query: &Query, next: Option<&str>) -> String {
-    let first = format!("<{}>; rel=\"first\"", url(request, query, None));
-    let next = next.iter().map(|next| format!("<{}>; rel=\"next\"", url(request, query, Some(next))));
-    next.chain([first]).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -115,16 +204,35 @@ mod tests {
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"key");
         let clock = schema::Clock::system();
         let (tenant, other) = (clock.id(), clock.id());
-        let query = |name: &str| Query(vec![(name.to_owned(), "x".to_owned()), ("limit".to_owned(), "5".to_owned())]);
-        let cursors = Cursors::new(key.clone(), tenant, "/v1/suppliers", &query("q"));
-        let id: schema::JobId = clock.id();
-        let cursor = cursors.make("あ\n", id.as_str());
+        let paging = |tenant, path, name: &str| {
+            let query = vec![(name.to_owned(), "x".to_owned()), ("limit".to_owned(), "5".to_owned())];
+            Paging::with_key(key.clone(), tenant, path, Query(query))
+        };
+        let suppliers = paging(tenant, "/v1/suppliers", "q");
+        let position = ("あ\n".to_owned(), clock.id::<schema::Job>());
+        let cursor = suppliers.cursor(&position);
+        let read = |paging: Paging| paging.position::<(String, schema::JobId)>(&cursor);
 
-        assert_eq!(cursors.read(&cursor), Some(("あ\n".to_owned(), id.to_string())));
-        assert_eq!(Cursors::new(key.clone(), other, "/v1/suppliers", &query("q")).read(&cursor), None);
-        assert_eq!(Cursors::new(key.clone(), tenant, "/v1/incidents", &query("q")).read(&cursor), None);
-        assert_eq!(Cursors::new(key.clone(), tenant, "/v1/suppliers", &query("name")).read(&cursor), None);
-        assert_eq!(cursors.read(&cursor.replace(cursor.get(30..31).unwrap(), "_")), None);
-        assert_eq!(cursors.read(""), None);
+        assert_eq!(suppliers.position(&cursor), Some(position));
+        assert_eq!(read(paging(other, "/v1/suppliers", "q")), None);
+        assert_eq!(read(paging(tenant, "/v1/incidents", "q")), None);
+        assert_eq!(read(paging(tenant, "/v1/suppliers", "name")), None);
+        assert_eq!(suppliers.position::<Value>(&cursor.replace(cursor.get(30..31).unwrap(), "_")), None);
+        assert_eq!(suppliers.position::<Value>(""), None);
+    }
+
+    #[test]
+    fn a_page_leads_on_while_rows_are_left() {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, b"key");
+        let paging = Paging::with_key(key, schema::Clock::system().id(), "/v1/jobs", Query(Vec::new()));
+        let page = |rows: Vec<i32>| paging.page(rows, 3, |row| *row);
+
+        let (more, exact, none) = (page(vec![1, 2, 3]), page(vec![1, 2]), page(Vec::new()));
+        assert_eq!(
+            (more.items.as_slice(), exact.items.as_slice(), none.items.len()),
+            ([1, 2].as_slice(), [1, 2].as_slice(), 0)
+        );
+        assert_eq!(more.next_cursor.and_then(|cursor| paging.position(&cursor)), Some(2));
+        assert_eq!((exact.next_cursor, none.next_cursor), (None, None));
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::error::BlockingError;
 use actix_web::http::header;
+use actix_web::web::Data;
 use actix_web::{HttpRequest, web};
 use schema::{Access, Clock, Context, Database, RepoError, TenantId, Tx, TxRole, Watch};
 use tokio::time::timeout;
@@ -39,6 +40,11 @@ impl State {
         self.db.database().clock()
     }
 
+    /// The state that a request is handled with.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Data<Self>, ApiError> {
+        request.app_data().ok_or_else(|| ApiError::internal("no state"))
+    }
+
     /// Refuses an upload that the disk has no room for, before any of it is stored.
     pub(crate) fn expect_room(&self, request: &HttpRequest) -> Result<(), ApiError> {
         let free = self.uploads.as_deref().and_then(crate::base::machine::free_bytes);
@@ -53,7 +59,7 @@ impl State {
 }
 
 /// For how long an import may hold the writer before an upload gives up.
-const LONGEST_IMPORT: Duration = Duration::from_secs(1800);
+const IMPORT_WRITER_TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// The database, off the threads that serve requests.
 #[derive(Debug, Clone)]
@@ -116,7 +122,7 @@ impl Db {
         loop {
             match self.run(role, caller, work.clone()).await {
                 // On a server jobs wait for no import; where it is away, whoever asks is told so.
-                Err(ApiError::Busy(_)) if !self.0.is_shared() && start.elapsed() < LONGEST_IMPORT => {}
+                Err(ApiError::Busy(_)) if !self.0.is_shared() && start.elapsed() < IMPORT_WRITER_TIMEOUT => {}
                 done => return done,
             }
         }
@@ -174,7 +180,7 @@ struct Waited {
 }
 
 /// How often it is looked whether the server is still there, while somebody waits for it.
-const LOOK: Duration = Duration::from_millis(500);
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Waited {
     /// Waits for the answer, but not for a server that gives none: the thread that waits for that cannot be interrupted.
@@ -187,7 +193,7 @@ impl Waited {
         let start = Instant::now();
         let mut done = pin!(done);
         loop {
-            match timeout(LOOK, &mut done).await {
+            match timeout(WATCH_INTERVAL, &mut done).await {
                 Ok(done) => return done.map_err(ApiError::internal)?,
                 Err(_) if self.watch.is_hung() || longest.is_some_and(|longest| start.elapsed() > longest) => {
                     self.is_given_up.store(true, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use schema::provider_assignments::{ProviderAssignment, ProviderAssignmentFilter};
-use schema::supplier_codes::{SupplierCode as GivenCode, SupplierCodeFilter};
+use schema::supplier_codes::{SystemCode, SystemCodeFilter};
 use schema::suppliers::{self, Supplier, SupplierFilter};
 use schema::{
     Common, CorporateNumber, Listed, Name, Page, Record, RepoError, Source, Stored, SupplierCode, SupplierId,
@@ -49,7 +49,7 @@ impl Assigned {
         let own = Supplier::with_keys(tx, &nowhere, &[code.to_string()], None)?;
         let mut ids: Vec<SupplierId> = own.into_iter().map(|own| own.meta.id).collect();
         if let Some(system) = system_of(provider) {
-            let given = GivenCode::with_keys(tx, &nowhere, &[GivenCode::key(&system, None, code)], None)?;
+            let given = SystemCode::with_keys(tx, &nowhere, &[SystemCode::key(&system, None, code)], None)?;
             ids.extend(given.into_iter().map(|given| given.attributes.supplier_id));
         }
         Self::among(tx, provider, ids)
@@ -87,14 +87,14 @@ impl Assigned {
                 continue;
             }
             assigned.ids.insert(known.id);
-            lead(&mut assigned.codes, known.code, known.id);
+            note_name(&mut assigned.codes, known.code, known.id);
             if let Some(number) = known.corporate_number {
-                lead(&mut assigned.numbers, number, known.id);
+                note_name(&mut assigned.numbers, number, known.id);
             }
         }
         let Some(system) = system_of(provider) else { return Ok(assigned) };
-        let filter = SupplierCodeFilter { system: Some(system), ..SupplierCodeFilter::default() };
-        let given: Vec<_> = list_all::<GivenCode>(tx, among, filter)?
+        let filter = SystemCodeFilter { system: Some(system), ..SystemCodeFilter::default() };
+        let given: Vec<_> = list_all::<SystemCode>(tx, among, filter)?
             .into_iter()
             .filter(|given| given.attributes.company.is_none())
             .collect();
@@ -103,7 +103,7 @@ impl Assigned {
         for given in &given {
             let known = standing.get(&given.attributes.supplier_id).map(|known| known.id);
             if let Some(id) = known.filter(|id| assigned.ids.contains(id)) {
-                lead(&mut assigned.codes, given.attributes.code.clone(), id);
+                note_name(&mut assigned.codes, given.attributes.code.clone(), id);
             }
         }
         Ok(assigned)
@@ -138,7 +138,7 @@ impl Suppliers for Assigned {
 }
 
 /// Notes where a name leads; nowhere if it leads elsewhere too.
-fn lead<N: Eq + Hash>(names: &mut HashMap<N, Option<SupplierId>>, name: N, id: SupplierId) {
+fn note_name<N: Eq + Hash>(names: &mut HashMap<N, Option<SupplierId>>, name: N, id: SupplierId) {
     let known = names.entry(name).or_insert(Some(id));
     if *known != Some(id) {
         *known = None;

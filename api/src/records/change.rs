@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use schema::{ExternalId, Remark, RepoError, Source, Stored, SupplierCode, Tx};
 
 use super::view::etag;
-use super::{Resource, Shown, StoredSuppliers, answer, current, read_origin, show, show_written};
+use super::{Resource, ShownRecord, StoredSuppliers, answer, current, read_origin, show, show_written};
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Fields};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
@@ -72,7 +72,8 @@ fn read_checked<R: Resource, T>(
     Some((read, others?))
 }
 
-pub(crate) fn known<R: Resource>(with_origin: bool) -> Vec<&'static str> {
+/// The fields that a body may have.
+pub(crate) fn body_fields<R: Resource>(with_origin: bool) -> Vec<&'static str> {
     let mut known: Vec<_> = R::FIELDS.iter().map(|field| field.name).collect();
     if with_origin {
         known.push("source");
@@ -117,7 +118,7 @@ pub(crate) async fn create<R: Resource>(
                 StoredSuppliers::new(tx),
                 body.members().cells(),
                 (None, today),
-                &known::<R>(true),
+                &body_fields::<R>(true),
                 read_origin::<R>,
             )?;
             let stored = first(tx, (source, external_id), attributes)?;
@@ -141,7 +142,7 @@ pub(crate) fn first<R: Resource>(
 }
 
 /// Answers with a record that was created, and where it is found from now on.
-pub(crate) fn answer_created(path: &str, request: &HttpRequest, shown: Shown) -> HttpResponse {
+pub(crate) fn answer_created(path: &str, request: &HttpRequest, shown: ShownRecord) -> HttpResponse {
     let id = shown.json.0.get("id").and_then(|id| id.as_str()).unwrap_or_default();
     let mut builder = HttpResponse::Created();
     builder.insert_header((header::LOCATION, format!("{path}/{id}")));
@@ -217,7 +218,7 @@ pub(crate) async fn change<R: Resource>(
             let now = current::<R>(tx, id.0)?;
             preconditions.allow_change(&etag(now.meta.version))?;
             R::refuse_change(&now)?;
-            let (known, cells) = (known::<R>(false), body.members().cells());
+            let (known, cells) = (body_fields::<R>(false), body.members().cells());
             let (attributes, ()) =
                 read_body(StoredSuppliers::new(tx), cells, (Some(&now.attributes), today), &known, |_| Some(()))?;
             let next = write_next(tx, &now, |next| next.attributes = attributes)?;
@@ -308,7 +309,7 @@ pub(crate) async fn put<R: Resource>(
             };
             preconditions.allow_replacement(&etag(now.meta.version))?;
             R::refuse_change(&now)?;
-            stored.attributes.keep(&now.attributes);
+            stored.attributes.keep_unset(&now.attributes);
             let next = write_next(tx, &now, |next| next.attributes = stored.attributes)?;
             Ok((show_written(tx, Some(&now.attributes), &next)?, false))
         })
@@ -324,7 +325,7 @@ fn read_replacement<R: Resource>(
     today: Today,
 ) -> Result<R, ApiError> {
     let mut cells = body.members().cells();
-    let known = known::<R>(false);
+    let known = body_fields::<R>(false);
     let suppliers = StoredSuppliers::new(tx);
     let Some(code) = &address.supplier_code else {
         return Ok(read_body(suppliers, cells, (None, today), &known, |_| Some(()))?.0);

@@ -3,21 +3,20 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use schema::{Choice, Common, Instant, Listed, Page, Stored, Tx, Whole, suppliers};
-use serde_json::{Value, json};
+use schema::{Choice, Common, Instant, Listed, Page, Stored, Tx, suppliers};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use super::view::{keys, names};
-use super::{Json, References, Resource, Shown, StoredSuppliers, show};
+use super::view::{keys, member_names};
+use super::{References, Resource, ShownRecord, StoredSuppliers, show};
 use crate::base::fault::{Fault, Reason};
-use crate::base::fields::{Fields, MOST_MEMBERS};
+use crate::base::fields::{Fields, MAX_MEMBERS};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::base::text::Text;
 use crate::http::auth::Caller;
 use crate::http::extract::{Documented, IdPath, Preconditions, Query, language};
 use crate::http::openapi;
-use crate::http::page::{Cursors, LongText, MAX_LIMIT, USUAL_LIMIT, links, read_cursor};
+use crate::http::page::{self, LongText, Paging, answer_all, read_limit};
 use crate::http::state::State;
 
 /// The parameters of a list, for the API document.
@@ -53,7 +52,7 @@ pub(crate) fn sorts<S: Choice>() -> Vec<String> {
 }
 
 /// A list as asked for.
-struct Asked<R: Resource> {
+struct ListRequest<R: Resource> {
     listed: Listed<R>,
     chosen: Option<Vec<String>>,
     with_count: bool,
@@ -67,58 +66,29 @@ pub(crate) async fn list<R: Resource>(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let lang = language(request.headers());
-    let path = request.path().to_owned();
-    let shared = state.clone();
-    let cursor_query = query.clone();
-    let (rows, next, chosen, count) = state
+    let paging = Paging::new(&state, &caller, &request, query);
+    let (page, chosen, count) = state
         .db
         .read(&caller, move |tx| {
-            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &cursor_query);
             let mut stored = StoredSuppliers::new(tx);
-            let asked = read_list::<R>(&cursor_query, &mut stored, &cursors);
-            let mut asked = stored.finish(asked)??;
-            let (rows, next) = read_rows(tx, &mut asked.listed, &cursors)?;
+            let asked = read_list::<R>(&mut stored, &paging);
+            let asked = stored.finish(asked)??;
+            let page = read_rows(tx, &asked.listed, &paging)?;
             let count = match asked.with_count {
                 true => Some(R::count(tx, &asked.listed.common, &asked.listed.filter)?),
                 false => None,
             };
-            let rows = show_all(tx, &rows, asked.listed.common.known_at)?;
-            Ok((rows, next, asked.chosen, count))
+            let shown = show_all(tx, &page.items, asked.listed.common.known_at)?;
+            Ok((page.with_items(shown), asked.chosen, count))
         })
         .await?;
-    let items: Vec<_> = rows.into_iter().map(|row| row.pick(chosen.as_deref(), lang, false)).collect();
-    Ok(answer_page(&request, &query, items, next, count))
+    Ok(page.map(|row| row.pick(chosen.as_deref(), lang, false)).answer(count))
 }
 
-/// Reads a page of a list, and the cursor of the one that follows it.
-fn read_rows<R: Resource>(
-    tx: &mut Tx,
-    listed: &mut Listed<R>,
-    cursors: &Cursors,
-) -> Result<(Vec<Stored<R>>, Option<String>), ApiError> {
-    let limit = listed.page.limit;
-    listed.page.limit += 1;
-    let mut rows = R::list(tx, listed)?;
-    let is_more = rows.len() as i64 > limit;
-    rows.truncate(limit as usize);
-    let last = rows.last().filter(|_| is_more);
-    let next = last.map(|last| {
-        let key = listed.page.sort.map(|sort| R::sort_key(last, sort)).unwrap_or_default();
-        cursors.make(&key, last.meta.id.as_str())
-    });
-    Ok((rows, next))
-}
-
-fn answer_page(
-    request: &HttpRequest,
-    query: &Query,
-    items: Vec<Json>,
-    next: Option<String>,
-    count: Option<i64>,
-) -> HttpResponse {
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::LINK, links(request, query, next.as_deref())));
-    response.json(json!({ "items": items, "next_cursor": next, "count": count }))
+fn read_rows<R: Resource>(tx: &mut Tx, listed: &Listed<R>, paging: &Paging) -> Result<page::Page<Stored<R>>, ApiError> {
+    let rows = R::list(tx, listed)?;
+    let sort_key = |row: &Stored<R>| listed.page.sort.map(|sort| R::sort_key(row, sort)).unwrap_or_default();
+    Ok(paging.page(rows, listed.page.limit, |row| (sort_key(row), row.meta.id)))
 }
 
 /// The parameters of a list that has no filters, for the API document.
@@ -137,40 +107,35 @@ pub(crate) async fn list_some<R: Resource>(
     request: HttpRequest,
     query: Query,
     common: Common,
-    show: impl FnOnce(&mut Tx, Vec<Stored<R>>) -> Result<Vec<Shown>, ApiError> + Send + 'static,
+    show: impl FnOnce(&mut Tx, Vec<Stored<R>>) -> Result<Vec<ShownRecord>, ApiError> + Send + 'static,
 ) -> Result<HttpResponse, ApiError> {
     let lang = language(request.headers());
-    let (path, asked, shared) = (request.path().to_owned(), query.clone(), state.clone());
-    let (rows, next) = state
+    let paging = Paging::new(&state, &caller, &request, query);
+    let page = paging.query.read(&["limit", "cursor"], |fields| read_page::<R>(fields, &paging))?;
+    let listed = Listed { common, filter: R::Filter::default(), page };
+    let page = state
         .db
         .read(&caller, move |tx| {
-            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &asked);
-            let page = asked.read(&["limit", "cursor"], |fields| read_page::<R>(fields, &cursors))?;
-            let mut listed = Listed { common, filter: R::Filter::default(), page };
-            let (rows, next) = read_rows(tx, &mut listed, &cursors)?;
-            Ok((show(tx, rows)?, next))
+            let mut page = read_rows(tx, &listed, &paging)?;
+            let shown = show(tx, std::mem::take(&mut page.items))?;
+            Ok(page.with_items(shown))
         })
         .await?;
-    let items = rows.into_iter().map(|row| row.pick(None, lang, false)).collect();
-    Ok(answer_page(&request, &query, items, next, None))
+    Ok(page.map(|row| row.pick(None, lang, false)).answer(None))
 }
 
 pub(crate) fn show_all<R: Resource>(
     tx: &mut Tx,
     rows: &[Stored<R>],
     known_at: Option<Instant>,
-) -> Result<Vec<Shown>, ApiError> {
+) -> Result<Vec<ShownRecord>, ApiError> {
     let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
     let references = References(suppliers::references(tx, ids, known_at)?);
-    Ok(rows.iter().map(|row| Shown::new(row, &references, None)).collect())
+    Ok(rows.iter().map(|row| ShownRecord::new(row, &references, None)).collect())
 }
 
-fn read_list<R: Resource>(
-    query: &Query,
-    stored: &mut StoredSuppliers<'_>,
-    cursors: &Cursors,
-) -> Result<Asked<R>, ApiError> {
-    let mut fields = query.fields(stored);
+fn read_list<R: Resource>(stored: &mut StoredSuppliers<'_>, paging: &Paging) -> Result<ListRequest<R>, ApiError> {
+    let mut fields = paging.query.fields(stored);
     let mut known: Vec<&'static str> = R::FILTERS.iter().map(|field| field.name).collect();
     known.extend(
         COMMON.iter().filter(|name| R::HAS_EXTERNAL_ID || !matches!(**name, "external_id" | "include_retracted")),
@@ -179,12 +144,12 @@ fn read_list<R: Resource>(
     fields.expect_only(&known);
     let filter = R::read_filter(&mut fields);
     let common = read_common::<R>(&mut fields);
-    let page = read_page::<R>(&mut fields, cursors);
+    let page = read_page::<R>(&mut fields, paging);
     let chosen = read_chosen::<R>(&mut fields);
     let with_count = read_word(&mut fields, "count", &["exact"]);
     match (filter, common, page, fields.faults) {
         (Some(filter), Some(common), Some(page), faults) if faults.is_empty() => {
-            Ok(Asked { listed: Listed { common, filter, page }, chosen, with_count })
+            Ok(ListRequest { listed: Listed { common, filter, page }, chosen, with_count })
         }
         (.., faults) => Err(Problem::parameters(faults).into()),
     }
@@ -206,12 +171,12 @@ fn read_common<R: Resource>(fields: &mut Fields<'_>) -> Option<Common> {
     })
 }
 
-fn read_page<R: Resource>(fields: &mut Fields<'_>, cursors: &Cursors) -> Option<Page<R, R::Sort>> {
-    let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+fn read_page<R: Resource>(fields: &mut Fields<'_>, paging: &Paging) -> Option<Page<R, R::Sort>> {
+    let limit = read_limit(fields);
     let sort = read_sort::<R::Sort>(fields);
-    let after = read_cursor(fields, cursors, |key, id| Some((key.to_owned(), id.parse().ok()?)));
+    let after = paging.read_cursor(fields);
     let (sort, is_descending) = sort?;
-    Some(Page { sort, is_descending, after: after?, limit: limit?.map_or(USUAL_LIMIT, Whole::get) })
+    Some(Page { sort, is_descending, after: after?, limit: limit? })
 }
 
 /// Reads the parameter `sort`: by what, and whether from last to first.
@@ -228,16 +193,16 @@ pub(crate) fn read_sort<S: Choice>(fields: &mut Fields<'_>) -> Option<(Option<S>
 /// Reads which members are to be shown.
 pub(crate) fn read_chosen<R: Resource>(fields: &mut Fields<'_>) -> Option<Vec<String>> {
     let text = fields.value::<Option<LongText>>("fields", None)??.0;
-    let known = names::<R>();
+    let known = member_names::<R>();
     let mut chosen: Vec<String> = Vec::new();
     for name in text.split(',').map(str::trim) {
         // Each once: every row is shown by going through them.
         if !chosen.iter().any(|known| known == name) {
             chosen.push(name.to_owned());
         }
-        if chosen.len() > MOST_MEMBERS {
+        if chosen.len() > MAX_MEMBERS {
             let what = Text::new("fields の項目の数", "names in `fields`");
-            fields.faults.push(Fault::new("fields", Reason::TooMany { what, max: MOST_MEMBERS }));
+            fields.faults.push(Fault::new("fields", Reason::TooMany { what, max: MAX_MEMBERS }));
             return None;
         }
     }
@@ -287,7 +252,7 @@ pub(crate) async fn find<R: Resource>(
 /// Answers a read of one record, briefly where the client has this version.
 pub(crate) fn answer_read(
     request: &HttpRequest,
-    shown: Shown,
+    shown: ShownRecord,
     chosen: Option<&[String]>,
     preconditions: &Preconditions,
 ) -> HttpResponse {
@@ -316,6 +281,5 @@ pub(crate) async fn versions<R: Resource>(
             show_all(tx, &rows, None)
         })
         .await?;
-    let items: Vec<_> = rows.into_iter().map(|row| row.pick(None, lang, false)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": Value::Null, "count": items.len() })))
+    Ok(answer_all(&request, rows.into_iter().map(|row| row.pick(None, lang, false)).collect()))
 }

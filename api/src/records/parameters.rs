@@ -4,7 +4,8 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{RefOr, Required};
 
-use crate::http::openapi::{LONGEST_PARAMETER, parameter, text_schema, time_schema};
+use crate::http::openapi::{parameter, text_schema, time_schema};
+use crate::http::page::MAX_PARAMETER_LENGTH;
 
 /// The parameters of a read of one record.
 pub(crate) struct ReadQuery;
@@ -15,7 +16,7 @@ impl IntoParams for ReadQuery {
         let fields = "The members to show, by name and with commas; all where there is none.";
         vec![
             parameter("known_at", known_at, time_schema(known_at), false),
-            parameter("fields", fields, text_schema(fields, "id,version").max_length(LONGEST_PARAMETER), false),
+            parameter("fields", fields, text_schema(fields, "id,version").max_length(MAX_PARAMETER_LENGTH), false),
             if_none_match(),
         ]
     }

@@ -47,7 +47,7 @@ impl References {
 
 /// A record as the API shows it.
 #[derive(Debug, Clone)]
-pub(crate) struct Shown {
+pub(crate) struct ShownRecord {
     pub(crate) json: Json,
     version: i32,
     warnings: Vec<Fault>,
@@ -58,7 +58,7 @@ pub(crate) fn etag(version: i32) -> String {
     format!("\"{version}\"")
 }
 
-impl Shown {
+impl ShownRecord {
     /// With warnings where they were looked for.
     pub(crate) fn new<R: Resource>(stored: &Stored<R>, references: &References, warnings: Option<&[Fault]>) -> Self {
         let (meta, mut json) = (&stored.meta, Json::default());
@@ -118,13 +118,13 @@ impl Shown {
 }
 
 /// Answers with one record.
-pub(crate) fn answer(mut builder: actix_web::HttpResponseBuilder, shown: Shown, lang: Lang) -> HttpResponse {
+pub(crate) fn answer(mut builder: actix_web::HttpResponseBuilder, shown: ShownRecord, lang: Lang) -> HttpResponse {
     let (text, etag) = shown.answer(None, lang);
     builder.insert_header((header::ETAG, etag)).content_type("application/json").body(text)
 }
 
 /// The names that `fields` may choose from.
-pub(crate) fn names<R: Resource>() -> Vec<&'static str> {
+pub(crate) fn member_names<R: Resource>() -> Vec<&'static str> {
     let mut names = vec!["id"];
     for field in R::FIELDS {
         if let Some(id) = id_name::<R>(field.name) {

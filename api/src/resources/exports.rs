@@ -36,13 +36,13 @@ use crate::resources::exports::xlsx::Conditions;
 use crate::resources::portfolio::read_overview;
 use crate::resources::score_runs::EXPORT_DAYS;
 use crate::resources::scores::{
-    Asked, Basis, FILTERS, Present, explanation, filter_parameters, read_facts, read_filter,
+    FILTERS, ScoreSelection, SourceRun, StalenessCheck, explanation, filter_parameters, read_facts, read_filter,
 };
 
 /// More suppliers than these are written by a job.
-const MOST_AT_ONCE: i64 = 10_000;
+const MAX_DIRECT_SUPPLIERS: i64 = 10_000;
 /// Bytes of one part of a stored file.
-const CHUNK: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// What was asked for, as its job keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,7 +116,7 @@ impl IntoParams for ExportQuery {
     }
 }
 
-fn read_asked(query: &Query) -> Result<Asked, ApiError> {
+fn read_asked(query: &Query) -> Result<ScoreSelection, ApiError> {
     query.read(&FILTERS, read_filter)
 }
 
@@ -129,13 +129,13 @@ async fn export(
     format: Format,
 ) -> Result<HttpResponse, ApiError> {
     let caller = viewer.0;
-    let (lang, present) = (language(request.headers()), Present::of(&state, &caller));
+    let (lang, staleness) = (language(request.headers()), StalenessCheck::new(&state, &caller));
     let asked = read_asked(&query)?;
     let time_zone = caller.time_zone;
     let found = state
         .db
         .read(&caller, move |tx| {
-            let basis = Basis::find(tx, asked.run, &present)?;
+            let basis = SourceRun::find(tx, asked.run, &staleness)?;
             let supplier_count = stored::count(tx, basis.run.id, &asked.filter)?;
             let export = ExportRequest {
                 run: basis.run.id,
@@ -145,7 +145,7 @@ async fn export(
                 time_zone,
                 supplier_count,
             };
-            let same = if supplier_count > MOST_AT_ONCE { same_job(tx, &export)? } else { None };
+            let same = if supplier_count > MAX_DIRECT_SUPPLIERS { same_job(tx, &export)? } else { None };
             Ok((basis.run, export, same))
         })
         .await?;
@@ -153,7 +153,7 @@ async fn export(
     if let Some(job) = same {
         return Ok(crate::resources::jobs::accepted(&state, &request, &job));
     }
-    if export.supplier_count > MOST_AT_ONCE {
+    if export.supplier_count > MAX_DIRECT_SUPPLIERS {
         crate::resources::jobs::refuse_too_many(&state, &caller).await?;
         let job = work::queued::<ExportWork>(state.clock(), &export, caller.name())?;
         let (row, id) = (job.clone(), run.id);
@@ -284,8 +284,8 @@ impl Work for ExportWork {
             let old = tx.moment().after(TimeDelta::days(-EXPORT_DAYS));
             jobs::delete_export_chunks(tx, old)?;
             for seq in 0.. {
-                let mut chunk = Vec::with_capacity(CHUNK);
-                (&mut file).take(CHUNK as u64).read_to_end(&mut chunk)?;
+                let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+                (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
                 if chunk.is_empty() {
                     break;
                 }

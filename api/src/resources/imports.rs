@@ -32,9 +32,9 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use bytes::Bytes;
 use schema::jobs::{self, JobRow};
-use schema::{Choice, Job, JobId, RecordKind, Source, Whole};
+use schema::{Choice, Job, JobId, RecordKind, Source};
 use scoring::Lang;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -51,7 +51,7 @@ use crate::base::text::Text;
 use crate::http::auth::{Caller, Integrator, Viewer};
 use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{self, Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
-use crate::http::page::{MAX_LIMIT, USUAL_LIMIT};
+use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::queue::work;
 use crate::records::{PageQuery, keys};
@@ -339,12 +339,12 @@ pub(crate) fn read_manner(
 }
 
 /// Bytes of one part of an upload.
-const CHUNK: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 
 /// Stores an upload part by part: a job that begins again after a restart finds it.
 async fn store(state: &State, caller: &Caller, id: JobId, file: &mut Incoming) -> Result<u64, ApiError> {
     let (mut seq, mut bytes) = (0, 0);
-    let mut chunk = Vec::with_capacity(CHUNK);
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
     loop {
         let piece = file.next().await?;
         let is_end = piece.is_none();
@@ -352,8 +352,8 @@ async fn store(state: &State, caller: &Caller, id: JobId, file: &mut Incoming) -
             bytes += piece.len() as u64;
             chunk.extend_from_slice(&piece);
         }
-        if chunk.len() >= CHUNK || (is_end && !chunk.is_empty()) {
-            let full = Bytes::from(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
+        if chunk.len() >= CHUNK_BYTES || (is_end && !chunk.is_empty()) {
+            let full = Bytes::from(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_BYTES)));
             state.db.write_jobs(caller, move |tx| Ok(jobs::insert_chunk(tx, id, seq, &full)?)).await?;
             seq += 1;
         }
@@ -423,7 +423,7 @@ async fn list_import_findings(
 ) -> Result<HttpResponse, ApiError> {
     let job = state.db.read(&viewer.0, move |tx| Ok(jobs::find(tx, id.0)?)).await?;
     let job = job.ok_or(ProblemKind::NotFound)?;
-    list_findings(viewer.0, &state, &request, &query, job.id).await
+    list_findings(viewer.0, &state, &request, query, job.id).await
 }
 
 /// Lists what an import says of rows, of one that whoever asks may see.
@@ -431,26 +431,21 @@ pub(crate) async fn list_findings(
     caller: Caller,
     state: &State,
     request: &HttpRequest,
-    query: &Query,
+    query: Query,
     id: JobId,
 ) -> Result<HttpResponse, ApiError> {
     let lang = language(request.headers());
-    let (limit, from) = query.read(&["limit", "cursor"], |fields| {
-        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
-        let from = fields.value::<Option<Whole<0, { i32::MAX as i64 }>>>("cursor", None);
-        Some((limit?.map_or(USUAL_LIMIT, Whole::get), from?.map_or(0, |from| from.get() as i32)))
-    })?;
-    let rows = state.db.read(&caller, move |tx| Ok(jobs::list_findings(tx, id, from, limit + 1)?)).await?;
-    let next = rows.get(limit as usize).map(|row| row.seq.to_string());
-    let items = rows.iter().take(limit as usize).map(|row| {
+    let paging = Paging::new(state, &caller, request, query);
+    let window = paging.query.read(&["limit", "cursor"], |fields| paging.read::<i32>(fields))?;
+    let (from, limit) = (window.after.map_or(0, |seq| seq + 1), window.limit);
+    let rows = state.db.read(&caller, move |tx| Ok(jobs::list_findings(tx, id, from, limit)?)).await?;
+    let page = paging.page(rows, limit, |row| row.seq).map(|row| {
         json!({
             "is_warning": row.is_warning, "sheet": row.sheet, "row": row.row_number, "column": row.column_name,
             "value": row.value, "code": row.code, "detail": lang.pick(&row.detail_ja, &row.detail_en),
         })
     });
-    Ok(HttpResponse::Ok().json(json!({
-        "items": items.collect::<Vec<_>>(), "next_cursor": next, "count": Value::Null,
-    })))
+    Ok(page.answer(None))
 }
 
 /// The parameters of the template, for the API document.

@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use schema::jobs::{self, JobRow};
-use schema::{Job, JobId, JobKind, JobState, Whole};
+use schema::{Job, JobId, JobKind, JobState};
 use scoring::Lang;
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -15,7 +15,7 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::{Caller, Integrator, Viewer};
 use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{self, choice_schema, id_schema, object, text_schema, time_schema, whole_schema};
-use crate::http::page::{MAX_LIMIT, USUAL_LIMIT};
+use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::records::keys;
 
@@ -162,18 +162,16 @@ async fn list_jobs(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let lang = language(request.headers());
-    let (limit, before, wanted) = query.read(&["limit", "cursor", "state"], |fields| {
-        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
-        let before = fields.value::<Option<JobId>>("cursor", None);
+    let paging = Paging::new(&state, &viewer.0, &request, query);
+    let (window, wanted) = paging.query.read(&["limit", "cursor", "state"], |fields| {
+        let window = paging.read::<JobId>(fields);
         let wanted = fields.value::<Option<JobState>>("state", None);
-        Some((limit?.map_or(USUAL_LIMIT, Whole::get), before?, wanted?))
+        Some((window?, wanted?))
     })?;
-    let mut rows = state.db.read(&viewer.0, move |tx| Ok(jobs::list(tx, wanted, before, limit + 1)?)).await?;
-    let is_more = rows.len() as i64 > limit;
-    rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| is_more).map(|last| last.id);
-    let items: Vec<_> = rows.iter().map(|job| view(&state, job, lang)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": next, "count": Value::Null })))
+    let limit = window.limit;
+    let rows = state.db.read(&viewer.0, move |tx| Ok(jobs::list(tx, wanted, window.after, limit)?)).await?;
+    let page = paging.page(rows, limit, |job| job.id);
+    Ok(page.map(|job| view(&state, &job, lang)).answer(None))
 }
 
 /// Get a job

@@ -23,7 +23,7 @@ use crate::http::auth::{self, Caller};
 use crate::http::extract::{Documented, Preconditions, Query};
 use crate::http::openapi;
 use crate::http::state::State;
-use crate::records::{self, IfNoneMatch, PageQuery, Resource, Shown, View};
+use crate::records::{self, IfNoneMatch, PageQuery, Resource, ShownRecord, View};
 
 /// A supplier who asks for what the buyer has of it.
 #[derive(Debug, Clone)]
@@ -40,11 +40,11 @@ impl FromRequest for SupplierSelf {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let supplier = auth::Supplier::from_request(request, payload);
-        let state = request.app_data::<Data<State>>().cloned();
+        let supplier = auth::SupplierCaller::from_request(request, payload);
+        let state = State::of(request).cloned();
         Box::pin(async move {
             let caller = supplier.await?.0;
-            let state = state.ok_or_else(|| ApiError::internal("no state"))?;
+            let state = state?;
             let own =
                 caller.supplier_id.ok_or_else(|| ApiError::internal("a supplier's token without the supplier"))?;
             let read = move |tx: &mut Tx| {
@@ -131,7 +131,7 @@ async fn get_own_supplier(
         .db
         .read(&own.caller, move |tx| {
             let stored = records::current::<Supplier>(tx, own.id)?;
-            Ok(Shown::new(&stored, &Default::default(), None).without(&HIDDEN))
+            Ok(ShownRecord::new(&stored, &Default::default(), None).without(&HIDDEN))
         })
         .await?;
     Ok(records::answer_read(&request, shown, None, &preconditions))

@@ -1,12 +1,13 @@
 //! The portfolio at a glance: grades, losses and SC3's indicators, now and over time.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreRow};
-use schema::{RunId, Tx};
+use schema::{RunId, SupplierId, Tx};
 use scoring::{GRADES, Lang};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -17,13 +18,13 @@ use crate::base::problem::ApiError;
 use crate::http::auth::Viewer;
 use crate::http::extract::{Preconditions, Query, answer_unless_known, language};
 use crate::http::openapi::{Shape, array, choice_schema, id_schema, number_schema, object, text_schema, whole_schema};
-use crate::http::page::Cursors;
+use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::resources::score_runs::overview::{Overview, Part};
 use crate::resources::score_runs::{
     HISTORY, HistoryQuery, RunQuery, page_of_runs, read_runs, run_properties, write_run,
 };
-use crate::resources::scores::{Basis, Present, basis_properties, explanation, read_facts};
+use crate::resources::scores::{SourceRun, StalenessCheck, basis_properties, explanation, read_facts};
 
 /// A share: its name, where it is, and what it is of.
 type Share = (&'static str, fn(&Overview) -> Option<Part>, &'static str);
@@ -253,21 +254,41 @@ async fn get_portfolio(
     query: Query,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    let (lang, present) = (language(request.headers()), Present::of(&state, &viewer.0));
+    let (lang, staleness) = (language(request.headers()), StalenessCheck::new(&state, &viewer.0));
     let run = query.read(&["score_run_id"], |fields| fields.value::<Option<RunId>>("score_run_id", None))?;
-    let answer = state.db.read(&viewer.0, move |tx| portfolio(tx, run, &present, lang)).await?;
+    let answer = state.db.read(&viewer.0, move |tx| portfolio(tx, run, &staleness, lang)).await?;
     Ok(answer_unless_known(&answer, &preconditions))
 }
 
-fn portfolio(tx: &mut Tx, run: Option<RunId>, present: &Present, lang: Lang) -> Result<Value, ApiError> {
-    let basis = Basis::find(tx, run, present)?;
+fn portfolio(tx: &mut Tx, run: Option<RunId>, staleness: &StalenessCheck, lang: Lang) -> Result<Value, ApiError> {
+    let basis = SourceRun::find(tx, run, staleness)?;
     let overview = read_overview(&basis.run)?;
     let mut out = numbers(&overview);
-    out.insert("most_loss".to_owned(), most_loss(tx, &basis, &overview, lang)?);
-    out.insert("stops_tier_1".to_owned(), stops_tier_1(tx, &basis, &overview)?);
+    let named = Named::find(tx, basis.run.id, &overview)?;
+    out.insert("most_loss".to_owned(), most_loss(&named, &overview, lang)?);
+    out.insert("stops_tier_1".to_owned(), stops_tier_1(&named, &overview));
     let mut answer = Value::Object(out);
     basis.write(&mut answer);
     Ok(answer)
+}
+
+/// The scores of the suppliers that an overview names, and what explains them.
+struct Named {
+    rows: HashMap<String, ScoreRow>,
+    facts: HashMap<SupplierId, String>,
+}
+
+impl Named {
+    fn find(tx: &mut Tx, run: RunId, overview: &Overview) -> Result<Self, ApiError> {
+        let losses = overview.most_loss.iter().map(|(code, _)| code.as_str());
+        let codes: Vec<&str> = losses.chain(overview.stops_tier_1.iter().map(|(code, _)| code.as_str())).collect();
+        let rows = scores::of_codes(tx, run, &codes)?;
+        let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.supplier_code.clone(), row)).collect();
+        let explained: Vec<_> =
+            overview.most_loss.iter().filter_map(|(code, _)| Some(rows.get(code)?.supplier_id)).collect();
+        let facts = scores::facts(tx, run, &explained)?;
+        Ok(Self { rows, facts })
+    }
 }
 
 fn named(row: &ScoreRow) -> Map<String, Value> {
@@ -279,15 +300,14 @@ fn named(row: &ScoreRow) -> Map<String, Value> {
     out
 }
 
-fn most_loss(tx: &mut Tx, basis: &Basis, overview: &Overview, lang: Lang) -> Result<Value, ApiError> {
+fn most_loss(suppliers: &Named, overview: &Overview, lang: Lang) -> Result<Value, ApiError> {
     let mut items = Vec::new();
     for (code, caused) in &overview.most_loss {
-        let Some(row) = scores::of_code(tx, basis.run.id, code)? else { continue };
-        let facts = scores::facts(tx, basis.run.id, &[row.supplier_id])?;
-        let facts = read_facts(facts.get(&row.supplier_id).map_or("", String::as_str))?;
-        let explanation = explanation(&row, &facts);
+        let Some(row) = suppliers.rows.get(code) else { continue };
+        let facts = read_facts(suppliers.facts.get(&row.supplier_id).map_or("", String::as_str))?;
+        let explanation = explanation(row, &facts);
         let total = overview.expected_annual_loss_jpy;
-        let mut item = named(&row);
+        let mut item = named(row);
         item.insert("expected_annual_loss_caused_jpy".to_owned(), json!(caused));
         item.insert("share".to_owned(), json!((total > 0.0).then(|| caused / total)));
         let reason = explanation.main_loss().map(|loss| loss.reason(lang));
@@ -299,17 +319,15 @@ fn most_loss(tx: &mut Tx, basis: &Basis, overview: &Overview, lang: Lang) -> Res
     Ok(items.into())
 }
 
-fn stops_tier_1(tx: &mut Tx, basis: &Basis, overview: &Overview) -> Result<Value, ApiError> {
-    let mut items = Vec::new();
-    for (code, count) in &overview.stops_tier_1 {
-        let Some(row) = scores::of_code(tx, basis.run.id, code)? else { continue };
-        let mut item = named(&row);
+fn stops_tier_1(suppliers: &Named, overview: &Overview) -> Value {
+    let items = overview.stops_tier_1.iter().filter_map(|(code, count)| {
+        let mut item = named(suppliers.rows.get(code)?);
         item.insert("tier_1_supplier_count".to_owned(), json!(count));
         let share = Part { count: *count, of: overview.tier_1_count }.share();
         item.insert("share".to_owned(), json!(share));
-        items.push(Value::Object(item));
-    }
-    Ok(items.into())
+        Some(Value::Object(item))
+    });
+    items.collect()
 }
 
 /// Get the portfolio over time
@@ -327,27 +345,26 @@ async fn get_portfolio_history(
     request: HttpRequest,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let present = Present::of(&state, &viewer.0);
-    let (path, shared) = (request.path().to_owned(), state.clone());
-    let answer = state
+    let staleness = StalenessCheck::new(&state, &viewer.0);
+    let paging = Paging::new(&state, &viewer.0, &request, query);
+    let asked = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
+    let (page, basis) = state
         .db
         .read(&viewer.0, move |tx| {
-            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &query);
-            let mut asked = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
-            let basis = Basis::find(tx, None, &present)?;
-            let (runs, next) = page_of_runs(tx, &mut asked, &cursors)?;
-            let items = runs.iter().map(|run| {
+            let basis = SourceRun::find(tx, None, &staleness)?;
+            let page = page_of_runs(tx, &asked, &paging)?;
+            let items = page.items.iter().map(|run| {
                 let mut item = numbers(&read_overview(run)?);
                 write_run(run, &mut item);
                 Ok(Value::Object(item))
             });
             let items: Vec<Value> = items.collect::<Result<_, ApiError>>()?;
-            let mut answer = json!({ "items": items, "next_cursor": next });
+            let mut answer = json!({});
             basis.write(&mut answer);
-            Ok(answer)
+            Ok((page.with_items(items), answer))
         })
         .await?;
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(page.answer_with(basis))
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {

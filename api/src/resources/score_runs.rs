@@ -27,7 +27,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunList, RunRow};
-use schema::{Instant, RepoError, RunId, ScoreRun, Tx, Whole, data_states, jobs, portfolio};
+use schema::{Instant, JobId, RepoError, RunId, ScoreRun, Tx, data_states, jobs, portfolio};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
@@ -47,7 +47,7 @@ use crate::http::extract::{IdPath, JsonBody, Query};
 use crate::http::openapi::{
     self, Shape, date_schema, flag_schema, id_schema, object, text_schema, time_schema, whole_schema,
 };
-use crate::http::page::{Cursors, MAX_LIMIT, USUAL_LIMIT};
+use crate::http::page::{Page, Paging};
 use crate::http::state::State;
 use crate::queue::work;
 use crate::records::if_none_match;
@@ -286,55 +286,43 @@ async fn list_score_runs(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let today = viewer.0.today().day;
-    let (path, shared) = (request.path().to_owned(), state.clone());
-    let (items, next) = state
+    let paging = Paging::new(&state, &viewer.0, &request, query);
+    let asked = paging.query.read(&["limit", "cursor", "as_of_gte", "as_of_lte", "is_automatic"], |fields| {
+        let asked = read_runs(fields, &paging)?;
+        Some(RunList { is_automatic: fields.value("is_automatic", None)?, with_trials: true, ..asked })
+    })?;
+    let shared = state.clone();
+    let page = state
         .db
         .read(&viewer.0, move |tx| {
-            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &query);
-            let mut asked = query.read(&["limit", "cursor", "as_of_gte", "as_of_lte", "is_automatic"], |fields| {
-                let mut asked = read_runs(fields, &cursors)?;
-                asked.is_automatic = fields.value("is_automatic", None)?;
-                asked.with_trials = true;
-                Some(asked)
-            })?;
-            let (runs, next) = page_of_runs(tx, &mut asked, &cursors)?;
+            let page = page_of_runs(tx, &asked, &paging)?;
             let data_version = data_states::version(tx)?;
-            let stale = |run: &RunRow| is_stale(run, data_version, shared.model.hash(), today);
-            Ok((runs.iter().map(|run| view(run, stale(run))).collect::<Vec<_>>(), next))
+            Ok(page.map(|run| view(&run, is_stale(&run, data_version, shared.model.hash(), today))))
         })
         .await?;
-    Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": next, "count": Value::Null })))
+    Ok(page.answer(None))
 }
 
-/// Reads which runs are asked for: by day, and from where on.
-pub(crate) fn read_runs(fields: &mut Fields<'_>, cursors: &Cursors) -> Option<RunList> {
-    let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+/// Reads which runs are asked for: by day, and which page.
+pub(crate) fn read_runs(fields: &mut Fields<'_>, paging: &Paging) -> Option<RunList> {
+    let window = paging.read(fields);
     let as_of_gte = fields.value("as_of_gte", None);
     let as_of_lte = fields.value("as_of_lte", None);
-    let after = crate::http::page::read_cursor(fields, cursors, |day, id| Some((day.parse().ok()?, id.parse().ok()?)));
+    let window = window?;
     Some(RunList {
         as_of_gte: as_of_gte?,
         as_of_lte: as_of_lte?,
         is_automatic: None,
         with_trials: false,
-        after: after?,
-        limit: limit?.map_or(USUAL_LIMIT, Whole::get),
+        after: window.after,
+        limit: window.limit,
     })
 }
 
-/// A page of runs, and the cursor of the next one.
-pub(crate) fn page_of_runs(
-    tx: &mut Tx,
-    asked: &mut RunList,
-    cursors: &Cursors,
-) -> Result<(Vec<RunRow>, Option<String>), RepoError> {
-    let limit = asked.limit;
-    asked.limit += 1;
-    let mut runs = score_runs::list(tx, asked)?;
-    let is_more = runs.len() as i64 > limit;
-    runs.truncate(limit as usize);
-    let next = runs.last().filter(|_| is_more).map(|last| cursors.make(&last.as_of.to_string(), last.id.as_str()));
-    Ok((runs, next))
+/// Reads a page of runs.
+pub(crate) fn page_of_runs(tx: &mut Tx, asked: &RunList, paging: &Paging) -> Result<Page<RunRow>, RepoError> {
+    let runs = score_runs::list(tx, asked)?;
+    Ok(paging.page(runs, asked.limit, |run| (run.as_of, run.id)))
 }
 
 /// Get a score run
@@ -358,7 +346,7 @@ async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>)
 /// Deletes runs, and the jobs that made them; gives how many inputs went with them.
 pub(crate) fn drop_runs(tx: &mut Tx, runs: &[RunId]) -> Result<usize, RepoError> {
     let inputs = score_runs::delete(tx, runs)?;
-    jobs::delete(tx, &runs.iter().map(|run| run.of()).collect::<Vec<_>>())?;
+    jobs::delete(tx, &runs.iter().map(|run| JobId::of_run(*run)).collect::<Vec<_>>())?;
     Ok(inputs)
 }
 

@@ -4,13 +4,12 @@ mod lookup;
 mod one;
 mod view;
 
-use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunRow};
 use schema::scores::{self, ScoreFilter, ScorePage, ScoreRow, ScoreSort};
-use schema::{RunId, SupplierId, Tx, UpTo, Whole, Yen, data_states};
+use schema::{RunId, SupplierId, Tx, UpTo, Yen, data_states};
 use scoring::GRADES;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -28,37 +27,37 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::{Caller, Viewer};
 use crate::http::extract::Query;
 use crate::http::openapi::{self, choice_schema, id_schema, number_schema, text_schema};
-use crate::http::page::{Cursors, MAX_LIMIT, USUAL_LIMIT, links, read_cursor};
+use crate::http::page::{Page, Paging, read_limit};
 use crate::http::state::State;
 use crate::records::{read_sort, read_word, sorts};
 use crate::resources::score_runs::{is_stale, write_run};
 
-/// What scores are held against: the buyer's day, and the model that scores now.
-pub(crate) struct Present {
+/// Tells whether scores are stale: by the day of the buyer and the model that scores now.
+pub(crate) struct StalenessCheck {
     today: NaiveDate,
     model_hash: String,
 }
 
-impl Present {
-    pub(crate) fn of(state: &State, caller: &Caller) -> Self {
+impl StalenessCheck {
+    pub(crate) fn new(state: &State, caller: &Caller) -> Self {
         Self { today: caller.today().day, model_hash: state.model.hash().to_owned() }
     }
 }
 
 /// The run that an answer draws on.
-pub(crate) struct Basis {
+pub(crate) struct SourceRun {
     pub(crate) run: RunRow,
     pub(crate) stale: bool,
 }
 
-impl Basis {
+impl SourceRun {
     /// The run asked for, or the latest one.
-    pub(crate) fn find(tx: &mut Tx, wanted: Option<RunId>, present: &Present) -> Result<Self, ApiError> {
+    pub(crate) fn find(tx: &mut Tx, wanted: Option<RunId>, staleness: &StalenessCheck) -> Result<Self, ApiError> {
         let run = match wanted {
             Some(id) => score_runs::find(tx, id)?.ok_or(ProblemKind::NotFound)?,
             None => score_runs::latest(tx)?.ok_or(ProblemKind::NotScored)?,
         };
-        let stale = is_stale(&run, data_states::version(tx)?, &present.model_hash, present.today);
+        let stale = is_stale(&run, data_states::version(tx)?, &staleness.model_hash, staleness.today);
         Ok(Self { run, stale })
     }
 
@@ -130,13 +129,13 @@ pub(crate) fn filter_parameters() -> Vec<Parameter> {
 
 /// Which scores are asked for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Asked {
+pub(crate) struct ScoreSelection {
     pub(crate) run: Option<RunId>,
     pub(crate) filter: ScoreFilter,
 }
 
 /// Reads the filters.
-pub(crate) fn read_filter(fields: &mut Fields<'_>) -> Option<Asked> {
+pub(crate) fn read_filter(fields: &mut Fields<'_>) -> Option<ScoreSelection> {
     let run = fields.value("score_run_id", None);
     let grades = several(fields, "grade", &GRADES);
     let chain_grades = several(fields, "chain_grade", &GRADES);
@@ -153,7 +152,7 @@ pub(crate) fn read_filter(fields: &mut Fields<'_>) -> Option<Asked> {
     let direct = ["gte", "lte"].map(|bound| yen(fields, &format!("expected_annual_loss_direct_jpy_{bound}")));
     let caused = ["gte", "lte"].map(|bound| yen(fields, &format!("expected_annual_loss_caused_jpy_{bound}")));
     let both = |[from, to]: [Option<Option<f64>>; 2]| Some([from?, to?]);
-    Some(Asked {
+    Some(ScoreSelection {
         run: run?,
         filter: ScoreFilter {
             grades: grades?,
@@ -226,84 +225,70 @@ async fn list_scores(
     request: HttpRequest,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let present = Present::of(&state, &viewer.0);
-    let (path, shared, asked_query) = (request.path().to_owned(), state.clone(), query.clone());
-    let (answer, next) = state
-        .db
-        .read(&viewer.0, move |tx| {
-            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &asked_query);
-            let (asked, page, with_count) = read_list(&asked_query, &cursors)?;
-            list(tx, asked, page, with_count, &present, &cursors)
-        })
-        .await?;
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::LINK, links(&request, &query, next.as_deref())));
-    Ok(response.json(answer))
+    let staleness = StalenessCheck::new(&state, &viewer.0);
+    let paging = Paging::new(&state, &viewer.0, &request, query);
+    let (asked, page, with_count) = read_list(&paging)?;
+    let (page, basis) =
+        state.db.read(&viewer.0, move |tx| list(tx, asked, page, with_count, &staleness, &paging)).await?;
+    Ok(page.answer_with(basis))
 }
 
-/// A page as its cursor has it: the run that it goes on in, and the place.
-type Place = Option<(RunId, String, SupplierId)>;
+/// The position of a row in the list: the run that the list began with, the sort key and the supplier.
+type Position = (RunId, String, SupplierId);
 
 /// A list as asked for: which scores, which part of them and in which run that began, and whether to count.
-type AskedList = (Asked, (ScorePage, Option<RunId>), bool);
+type AskedList = (ScoreSelection, (ScorePage, Option<RunId>), bool);
 
-fn read_list(query: &Query, cursors: &Cursors) -> Result<AskedList, ApiError> {
+fn read_list(paging: &Paging) -> Result<AskedList, ApiError> {
     let known: Vec<_> = ["limit", "cursor", "sort", "count"].into_iter().chain(FILTERS).collect();
-    query.read(&known, |fields| {
+    paging.query.read(&known, |fields| {
         let asked = read_filter(fields);
-        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
+        let limit = read_limit(fields);
         let sort = read_sort::<ScoreSort>(fields);
         let with_count = read_word(fields, "count", &["exact"]);
-        let after: Option<Place> = read_cursor(fields, cursors, |key, id| {
-            let (run, key) = key.split_at_checked(36)?;
-            Some((run.parse().ok()?, key.to_owned(), id.parse().ok()?))
-        });
+        let after = paging.read_cursor::<Position>(fields);
         let (sort, is_descending) = sort?;
         let (run, after) = match after? {
             Some((run, key, id)) => (Some(run), Some((key, id))),
             None => (None, None),
         };
-        let limit = limit?.map_or(USUAL_LIMIT, Whole::get);
-        let page = ScorePage { sort: Some(sort.unwrap_or(ScoreSort::SupplierCode)), is_descending, after, limit };
+        let sort = Some(sort.unwrap_or(ScoreSort::SupplierCode));
+        let page = ScorePage { sort, is_descending, after, limit: limit? };
         Some((asked?, (page, run), with_count))
     })
 }
 
 fn list(
     tx: &mut Tx,
-    asked: Asked,
-    (mut page, begun): (ScorePage, Option<RunId>),
+    asked: ScoreSelection,
+    (page, begun): (ScorePage, Option<RunId>),
     with_count: bool,
-    present: &Present,
-    cursors: &Cursors,
-) -> Result<(Value, Option<String>), ApiError> {
+    staleness: &StalenessCheck,
+    paging: &Paging,
+) -> Result<(Page<Value>, Value), ApiError> {
     // In another run the place of the cursor would be another: suppliers would be left out, or come twice.
     if let Some(run) = begun
         && score_runs::find(tx, run)?.is_none()
     {
         return Err(Problem::parameters(vec![Fault::new("cursor", Reason::ScoresReplaced)]).into());
     }
-    let basis = Basis::find(tx, begun.or(asked.run), present)?;
-    let (run, limit) = (basis.run.id, page.limit);
-    page.limit += 1;
-    let mut rows = scores::list(tx, run, &asked.filter, &page)?;
-    let is_more = rows.len() as i64 > limit;
-    rows.truncate(limit as usize);
+    let basis = SourceRun::find(tx, begun.or(asked.run), staleness)?;
+    let run = basis.run.id;
+    let rows = scores::list(tx, run, &asked.filter, &page)?;
     let sort = page.sort.unwrap_or(ScoreSort::SupplierCode);
-    let place = |row: &ScoreRow| cursors.make(&format!("{run}{}", sort.key(row)), row.supplier_id.as_str());
-    let next = rows.last().filter(|_| is_more).map(place);
+    let position = |row: &ScoreRow| -> Position { (run, sort.key(row), row.supplier_id) };
+    let scores = paging.page(rows, page.limit, position).map(|row| score_json(&row));
     let count = match with_count {
         true => Some(scores::count(tx, run, &asked.filter)?),
         false => None,
     };
-    let items: Vec<Value> = rows.iter().map(score_json).collect();
-    let mut answer = json!({ "items": items, "next_cursor": next, "count": count });
+    let mut answer = json!({ "count": count });
     basis.write(&mut answer);
-    Ok((answer, next))
+    Ok((scores, answer))
 }
 
 /// Says that a supplier is not among those that a run has scored.
-pub(crate) fn not_in_run(basis: &Basis) -> ApiError {
+pub(crate) fn not_in_run(basis: &SourceRun) -> ApiError {
     let (day, id) = (basis.run.as_of, basis.run.id);
     Problem::from(ProblemKind::NotScored)
         .detail(

@@ -1,9 +1,9 @@
 //! Registered お助け隊 services: the same for every buyer, imported at the command line.
 
 use actix_web::web::Data;
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpRequest, HttpResponse, get};
 use schema::services::{self, Service};
-use schema::{Id, ServiceClass, Whole};
+use schema::{Id, ServiceClass};
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -13,7 +13,7 @@ use crate::base::problem::ApiError;
 use crate::http::auth::Viewer;
 use crate::http::extract::Query;
 use crate::http::openapi::{self, choice_schema, id_schema, object, text_schema, time_schema};
-use crate::http::page::{MAX_LIMIT, USUAL_LIMIT};
+use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::records::keys;
 
@@ -68,27 +68,29 @@ impl IntoParams for ListServices {
 /// carries a warning. Role: viewer.
 #[utoipa::path(tag = "services", params(ListServices), responses((status = 200, body = ServiceList, description = "The page.")))]
 #[get("/services")]
-async fn list_services(viewer: Viewer, state: Data<State>, query: Query) -> Result<HttpResponse, ApiError> {
-    let (limit, after, class) = query.read(&["limit", "cursor", "service_class"], |fields| {
-        let limit = fields.value::<Option<Whole<1, MAX_LIMIT>>>("limit", None);
-        let after = fields.value::<Option<Id<Service>>>("cursor", None);
+async fn list_services(
+    viewer: Viewer,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    let paging = Paging::new(&state, &viewer.0, &request, query);
+    let (window, class) = paging.query.read(&["limit", "cursor", "service_class"], |fields| {
+        let window = paging.read::<Id<Service>>(fields);
         let class = fields.value::<Option<ServiceClass>>("service_class", None);
-        Some((limit?.map_or(USUAL_LIMIT, Whole::get), after?, class?))
+        Some((window?, class?))
     })?;
-    let mut rows = state.db.read(&viewer.0, move |tx| Ok(services::list(tx, class, after, limit + 1)?)).await?;
-    let is_more = rows.len() as i64 > limit;
-    rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| is_more).map(|last| last.id);
-    let items = rows.iter().map(|row| {
-        json!({
-            "id": row.id, "registration_number": row.registration_number, "provider_name": row.provider_name,
-            "service_name": row.service_name, "service_class": row.service_class, "monitoring": row.monitoring,
-            "recorded_at": row.recorded_at,
-        })
-    });
-    Ok(HttpResponse::Ok().json(json!({
-        "items": items.collect::<Vec<_>>(), "next_cursor": next, "count": Value::Null,
-    })))
+    let limit = window.limit;
+    let rows = state.db.read(&viewer.0, move |tx| Ok(services::list(tx, class, window.after, limit)?)).await?;
+    Ok(paging.page(rows, limit, |row| row.id).map(|row| view(&row)).answer(None))
+}
+
+fn view(row: &Service) -> Value {
+    json!({
+        "id": row.id, "registration_number": row.registration_number, "provider_name": row.provider_name,
+        "service_name": row.service_name, "service_class": row.service_class, "monitoring": row.monitoring,
+        "recorded_at": row.recorded_at,
+    })
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {

@@ -1,13 +1,13 @@
 //! Further codes of suppliers: which firm a code of a purchasing system means.
 
-use schema::supplier_codes::{self, SupplierCode, SupplierCodeFilter};
+use schema::supplier_codes::{self, SystemCode, SystemCodeFilter};
 use schema::{ExternalId, RecordKind, RepoError, Stored, Tx, suppliers};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
 use crate::records::{Key, Resource, link_routes, resource};
 
-impl Resource for SupplierCode {
+impl Resource for SystemCode {
     const KIND: RecordKind = RecordKind::SupplierCodes;
     const NAME: &'static str = "SupplierCodeMapping";
     const PATH: &'static str = "/v1/supplier-codes";
@@ -15,7 +15,7 @@ impl Resource for SupplierCode {
     const KEY_FIELD: &'static str = "code";
 
     resource! {
-        SupplierCode {
+        SystemCode {
             suppliers {
                 supplier_id = "supplier_code" by supplier true:
                     ("取引先コード", "このコードが指す取引先の、発注者のコード", "The buyer's code of the supplier that it leads to", "S0000001");
@@ -29,24 +29,24 @@ impl Resource for SupplierCode {
     }
 
     const FILTERS: &'static [Field] = &[
-        Field::of::<SupplierCode, _>(
+        Field::of::<SystemCode, _>(
             |row| &row.system,
             "system",
             ("システム", "このシステムのもの", "Of this system", "sap"),
         ),
-        Field::of::<SupplierCode, _>(
+        Field::of::<SystemCode, _>(
             |row| &row.company,
             "company",
             ("会社コード", "この会社のもの", "Of this company", "1000"),
         ),
-        Field::of::<SupplierCode, _>(|row| &row.code, "code", ("コード", "このコード", "This code", "0000100123")),
+        Field::of::<SystemCode, _>(|row| &row.code, "code", ("コード", "このコード", "This code", "0000100123")),
     ];
 
-    fn read_filter(fields: &mut Fields<'_>) -> Option<SupplierCodeFilter> {
+    fn read_filter(fields: &mut Fields<'_>) -> Option<SystemCodeFilter> {
         let system = fields.value("system", None);
         let company = fields.value("company", None);
         let code = fields.value("code", None);
-        Some(SupplierCodeFilter { system: system?, company: company?, code: code? })
+        Some(SystemCodeFilter { system: system?, company: company?, code: code? })
     }
 
     fn key(&self, _: Option<&ExternalId>) -> Option<Key> {
@@ -74,7 +74,7 @@ impl Resource for SupplierCode {
 }
 
 link_routes! {
-    SupplierCode, "supplier_codes", one "a supplier code", many "supplier codes", Analyst = "analyst";
+    SystemCode, "supplier_codes", one "a supplier code", many "supplier codes", Analyst = "analyst";
     "/supplier-codes": list_supplier_codes, create_supplier_code;
     "/supplier-codes/{id}": get_supplier_code, delete_supplier_code;
 }

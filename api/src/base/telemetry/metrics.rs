@@ -9,16 +9,16 @@ use schema::{Choice, JobKind, RecordKind};
 
 /// How a metric behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum MetricKind {
     Counter,
     Gauge,
     Histogram,
 }
 
-use Kind::{Counter, Gauge, Histogram};
+use MetricKind::{Counter, Gauge, Histogram};
 
 /// Every metric: its name, how it behaves, and what it says. `docs/operate/metrics.md` lists the same with their labels.
-pub(crate) const METRICS: [(&str, Kind, &str); 36] = [
+pub(crate) const METRICS: [(&str, MetricKind, &str); 36] = [
     ("sonae_build_info", Gauge, "Always 1; the labels say which build this is and what it runs on."),
     ("sonae_ready", Gauge, "Whether requests can be served, as /readyz says."),
     ("sonae_http_requests_total", Counter, "Requests that were answered."),

@@ -8,7 +8,7 @@ use std::path::Path;
 use clap::Arg;
 use toml::de::{DeTable, DeValue};
 
-use super::{Kind, check, key, kind};
+use super::{SettingKind, check, key, kind};
 use crate::base::text::Text;
 use crate::cli::usage;
 
@@ -81,20 +81,20 @@ impl SettingsFile {
 fn read_value(name: &str, value: &DeValue<'_>, settings: &[Arg]) -> Result<String, Text> {
     let Some(arg) = settings.iter().find(|arg| key(arg) == name) else { return Err(unknown(name, settings)) };
     let text = match (kind(arg), value) {
-        (Kind::Boolean, DeValue::Boolean(value)) => value.to_string(),
-        (Kind::Integer, DeValue::Integer(value)) => {
+        (SettingKind::Boolean, DeValue::Boolean(value)) => value.to_string(),
+        (SettingKind::Integer, DeValue::Integer(value)) => {
             // 0x10 as 16; too large a number as it stands there, for the parser to refuse.
             let number = i128::from_str_radix(value.as_str(), value.radix());
             number.map_or_else(|_| value.to_string(), |number| number.to_string())
         }
-        (Kind::Text, DeValue::String(value)) => value.clone().into_owned(),
+        (SettingKind::Text, DeValue::String(value)) => value.clone().into_owned(),
         (wanted, _) => return Err(wrong_type(name, wanted)),
     };
     check(arg, OsStr::new(&text)).map(|()| text.clone()).map_err(|error| {
         let reason = usage::reason(&error);
         let shown = match kind(arg) {
-            Kind::Text => format!("\"{}\"", usage::shown_value(arg, &text)),
-            Kind::Boolean | Kind::Integer => text,
+            SettingKind::Text => format!("\"{}\"", usage::shown_value(arg, &text)),
+            SettingKind::Boolean | SettingKind::Integer => text,
         };
         Text::new(format!("{name} = {shown}: {}", reason.ja), format!("{name} = {shown}: {}", reason.en))
     })
@@ -116,17 +116,17 @@ fn unknown(name: &str, settings: &[Arg]) -> Text {
     }
 }
 
-fn wrong_type(name: &str, wanted: Kind) -> Text {
+fn wrong_type(name: &str, wanted: SettingKind) -> Text {
     match wanted {
-        Kind::Boolean => Text::new(
+        SettingKind::Boolean => Text::new(
             format!("{name}: true か false を引用符なしで指定してください"),
             format!("{name}: write true or false, without quotes"),
         ),
-        Kind::Integer => Text::new(
+        SettingKind::Integer => Text::new(
             format!("{name}: 整数を引用符なしで指定してください"),
             format!("{name}: write a whole number, without quotes"),
         ),
-        Kind::Text => Text::new(
+        SettingKind::Text => Text::new(
             format!("{name}: 文字列を引用符で囲んで指定してください"),
             format!("{name}: write a text in quotes"),
         ),

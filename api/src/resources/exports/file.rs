@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::xlsx::{self, Conditions};
 use crate::files::guard::guarded;
-use crate::frames::{Cell, FrameError, Provenance, ScoreParquet};
+use crate::frames::{FrameCell, FrameError, Provenance, ScoreParquet};
 use crate::resources::score_runs::overview::Overview;
 use crate::resources::scores::score_json;
 
@@ -143,11 +143,11 @@ pub(crate) fn provenance(run: &RunRow) -> Provenance {
     Provenance { as_of: run.as_of, model_version: run.model_version.clone(), model_hash: run.model_hash.clone() }
 }
 
-fn cell<'a>(row: &'a ScoreRow, name: &str) -> Cell<'a> {
+fn cell<'a>(row: &'a ScoreRow, name: &str) -> FrameCell<'a> {
     match row.text(name) {
-        Some(text) => Cell::Text(text),
+        Some(text) => FrameCell::Text(text),
         None => match row.number(name) {
-            Some(number) => Cell::Number(number),
+            Some(number) => FrameCell::Number(number),
             None => unreachable!("{name} is a column of the results"),
         },
     }
@@ -161,8 +161,8 @@ fn csv_line(row: &ScoreRow, run: &RunRow) -> String {
         "scored_at" => run.scored_at.to_string(),
         "model_version" => quoted(&run.model_version),
         name => match cell(row, name) {
-            Cell::Text(text) => quoted(text),
-            Cell::Number(number) => number.to_string(),
+            FrameCell::Text(text) => quoted(text),
+            FrameCell::Number(number) => number.to_string(),
         },
     });
     cells.collect::<Vec<_>>().join(",")

@@ -9,7 +9,7 @@ use rust_xlsxwriter::{DocProperties, ExcelDateTime, RowNum, Workbook, Worksheet,
 use scoring::{Explanation, Lang};
 
 use crate::base::text::Text;
-use crate::frames::{Cell, Provenance};
+use crate::frames::{FrameCell, Provenance};
 use crate::resources::score_runs::overview::Overview;
 use sheets::{Book, FIRST_ROW};
 
@@ -21,7 +21,7 @@ pub(crate) struct Line<'a> {
     pub(crate) name: &'a str,
     pub(crate) tier: Option<u32>,
     /// In order of the results that the model declares.
-    pub(crate) cells: &'a [Cell<'a>],
+    pub(crate) cells: &'a [FrameCell<'a>],
     pub(crate) explanation: &'a Explanation,
 }
 

@@ -9,7 +9,7 @@ use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::engine::{Rows, Visit};
 use super::report::{Place, Refusal};
-use super::table::{Columns, Header, LONGEST_TEXT, MAX_COLUMNS, text_cell};
+use super::table::{Columns, Header, MAX_COLUMNS, MAX_TEXT_LENGTH, text_cell};
 use super::text;
 use crate::base::fault::{Fault, Reason};
 use crate::base::text::Text;
@@ -140,9 +140,9 @@ fn cells<'a>(header: &Header, record: &'a ByteRecord) -> super::engine::Row<'a> 
     let (mut cells, mut faults) = (Vec::with_capacity(record.len()), Vec::new());
     for (place, column) in header.columns() {
         match str::from_utf8(record.get(place).unwrap_or_default()) {
-            Ok(text) if text.len() > LONGEST_TEXT && text.chars().count() > LONGEST_TEXT => {
+            Ok(text) if text.len() > MAX_TEXT_LENGTH && text.chars().count() > MAX_TEXT_LENGTH => {
                 let what = Text::new("1つのセルの文字数", "characters in a cell");
-                faults.push(Fault::new(column, Reason::TooMuch { what, max: LONGEST_TEXT as u64 }));
+                faults.push(Fault::new(column, Reason::TooMuch { what, max: MAX_TEXT_LENGTH as u64 }));
             }
             Ok(text) => cells.push((column, text_cell(unguarded(text)))),
             Err(_) => faults.push(Fault::new(column, text::not_utf8(record.as_slice()))),

@@ -135,9 +135,9 @@ pub(crate) fn import(
 }
 
 /// Rows of one look-up: as many as one statement takes.
-const BATCH: usize = 500;
+const BATCH_ROWS: usize = 500;
 /// Above this share of what a source holds, ending it needs to be confirmed.
-const MOST_ENDED: f64 = 0.2;
+const MAX_ENDED_SHARE: f64 = 0.2;
 
 /// A row that was read, before it is compared.
 struct Pending<R> {
@@ -304,7 +304,7 @@ impl<'a, R: Resource> Import<'a, R> {
             first_rows: FirstRows::new(),
             counted: HashMap::new(),
             seen: HashSet::new(),
-            pending: Vec::with_capacity(BATCH),
+            pending: Vec::with_capacity(BATCH_ROWS),
         })
     }
 
@@ -398,7 +398,7 @@ impl<'a, R: Resource> Import<'a, R> {
                 self.reject(row, faults);
             }
         }
-        if self.pending.len() == BATCH { self.flush() } else { Ok(()) }
+        if self.pending.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
     }
 
     /// The column in which a report has the word of a row of totals.
@@ -563,8 +563,8 @@ impl<'a, R: Resource> Import<'a, R> {
             if is_replacing {
                 self.seen.insert(known.meta.id);
             }
-            attributes.fill(&known.attributes, &row.given);
-            attributes.keep(&known.attributes);
+            attributes.keep_omitted(&known.attributes, &row.given);
+            attributes.keep_unset(&known.attributes);
         } else {
             attributes.complete();
         }
@@ -611,7 +611,7 @@ impl<'a, R: Resource> Import<'a, R> {
     /// Those of these records whose suppliers are assigned to the provider still: it ends no others.
     fn open_ids(&mut self, ids: &[Id<R>]) -> Result<Vec<Id<R>>, Stop> {
         let mut open = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(BATCH) {
+        for ids in ids.chunks(BATCH_ROWS) {
             let rows = R::with_ids(self.tx, ids)?;
             open.extend(self.open(rows)?.into_iter().map(|row| row.meta.id));
         }
@@ -625,12 +625,12 @@ impl<'a, R: Resource> Import<'a, R> {
             held = self.open_ids(&held)?;
         }
         let gone: Vec<_> = held.iter().filter(|id| !self.seen.contains(id)).copied().collect();
-        if gone.len() as f64 > held.len() as f64 * MOST_ENDED && !self.order.confirm {
+        if gone.len() as f64 > held.len() as f64 * MAX_ENDED_SHARE && !self.order.confirm {
             let reason = Reason::ReplaceNeedsConfirm { ended: gone.len() as u64, held: held.len() as u64 };
             let place = Place { sheet: self.report.name.clone(), row: None };
             return Err(Stop::Refused(Refusal::new(place, Fault::new("confirm", reason))));
         }
-        for ids in gone.chunks(BATCH) {
+        for ids in gone.chunks(BATCH_ROWS) {
             let ended = R::with_ids(self.tx, ids)?.into_iter().map(|now| {
                 let mut next = now.next(&self.order.by);
                 next.meta.ended_on = Some(self.order.today.day);

@@ -21,7 +21,7 @@ pub(crate) struct NdjsonRows {
 }
 
 /// The longest line.
-const LONGEST_LINE: u64 = 1 << 20;
+const MAX_LINE_BYTES: u64 = 1 << 20;
 
 impl Rows for NdjsonRows {
     fn name(&self) -> Option<&str> {
@@ -37,12 +37,12 @@ impl Rows for NdjsonRows {
         let (mut line, mut text, mut is_empty) = (0, Vec::new(), true);
         loop {
             text.clear();
-            if reader.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut text).map_err(failed)? == 0 {
+            if reader.by_ref().take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut text).map_err(failed)? == 0 {
                 return if is_empty { Err(fault(None, Reason::EmptyFile)) } else { Ok(()) };
             }
             line += 1;
-            if text.len() as u64 > LONGEST_LINE {
-                return Err(fault(Some(line), Reason::LineTooLong(LONGEST_LINE)));
+            if text.len() as u64 > MAX_LINE_BYTES {
+                return Err(fault(Some(line), Reason::LineTooLong(MAX_LINE_BYTES)));
             }
             if line > self.max_rows {
                 let what = Text::new("行の数", "rows");

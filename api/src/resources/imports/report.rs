@@ -70,13 +70,13 @@ pub(crate) struct Group {
 }
 
 /// Kinds of findings that are told one by one: a file can make up columns.
-const MOST_GROUPS: usize = 100;
+const MAX_GROUPS: usize = 100;
 /// Rows that a group names.
-const MOST_ROWS: usize = 10;
+const MAX_ROWS: usize = 10;
 /// The longest name of a column that is kept: in NDJSON anything may be one.
-const LONGEST_COLUMN: usize = 200;
+const MAX_COLUMN_LENGTH: usize = 200;
 /// Findings of one statement.
-const BATCH: usize = 500;
+const BATCH_ROWS: usize = 500;
 
 impl Findings {
     pub(crate) fn new(limit: u32) -> Self {
@@ -85,8 +85,8 @@ impl Findings {
 
     pub(crate) fn push(&mut self, place: &Place, mut fault: Fault, is_warning: bool) {
         self.count += 1;
-        if fault.field.len() > LONGEST_COLUMN {
-            fault.field = fault.field.chars().take(LONGEST_COLUMN / 4).chain(['…']).collect();
+        if fault.field.len() > MAX_COLUMN_LENGTH {
+            fault.field = fault.field.chars().take(MAX_COLUMN_LENGTH / 4).chain(['…']).collect();
         }
         let code = fault.reason.code();
         let is_same = |group: &&mut Group| {
@@ -99,14 +99,14 @@ impl Findings {
         let sheet = match self.groups.iter_mut().rev().find(is_same) {
             Some(group) => {
                 group.count += 1;
-                if group.rows.len() < MOST_ROWS {
+                if group.rows.len() < MAX_ROWS {
                     group.rows.extend(place.row);
                 }
                 group.sheet.clone()
             }
             None => {
                 let sheet: Option<Arc<str>> = place.sheet.as_deref().map(Arc::from);
-                if self.groups.len() < MOST_GROUPS {
+                if self.groups.len() < MAX_GROUPS {
                     self.groups.push(Group {
                         sheet: sheet.clone(),
                         code,
@@ -148,11 +148,11 @@ impl Findings {
 
     /// Those that were kept, as they are stored, some at a time.
     pub(crate) fn stored(&self) -> impl Iterator<Item = Vec<Finding>> {
-        self.kept.chunks(BATCH).enumerate().map(|(batch, kept)| {
+        self.kept.chunks(BATCH_ROWS).enumerate().map(|(batch, kept)| {
             let stored = kept.iter().enumerate().map(|(place, kept)| {
                 let detail = kept.fault.reason.detail();
                 Finding {
-                    seq: i32::try_from(batch * BATCH + place).unwrap_or(i32::MAX),
+                    seq: i32::try_from(batch * BATCH_ROWS + place).unwrap_or(i32::MAX),
                     is_warning: kept.is_warning,
                     sheet: kept.sheet.as_deref().map(str::to_owned),
                     row_number: kept.row.and_then(|row| i64::try_from(row).ok()),

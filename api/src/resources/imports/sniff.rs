@@ -12,7 +12,7 @@ use crate::base::text::Text;
 /// As many bytes decide for nearly every file.
 pub(super) const HEAD: usize = 8 << 10;
 /// As many bytes are looked at where the first ones decide nothing.
-pub(super) const LONGEST_HEAD: usize = 256 << 10;
+pub(super) const MAX_HEAD_BYTES: usize = 256 << 10;
 
 /// What the first bytes of a file say.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::records::{Resource, of_kind};
 /// The most columns of a table.
 pub(crate) const MAX_COLUMNS: usize = 256;
 /// The longest text of a cell, as Excel has it.
-pub(crate) const LONGEST_TEXT: usize = 32_767;
+pub(crate) const MAX_TEXT_LENGTH: usize = 32_767;
 
 const EXTERNAL_ID: Field = Field {
     name: "external_id",

@@ -16,7 +16,7 @@ use futures_util::{StreamExt, stream};
 use schema::RecordKind;
 
 use super::run::Format;
-use super::sniff::{HEAD, LONGEST_HEAD, Sniffed, format_differs, sniff};
+use super::sniff::{HEAD, MAX_HEAD_BYTES, Sniffed, format_differs, sniff};
 use super::table::kind_of_name;
 use crate::base::config::Limits;
 use crate::base::fault::{Fault, Reason};
@@ -100,7 +100,7 @@ impl Incoming {
                 (self.unpacking, self.has_ended) = (Some(unpacking), false);
                 continue;
             }
-            let is_final = self.has_ended || self.head.len() >= LONGEST_HEAD;
+            let is_final = self.has_ended || self.head.len() >= MAX_HEAD_BYTES;
             match sniff(&self.head, is_final) {
                 Sniffed::Is(format) => break format,
                 Sniffed::Not(reason) => return Err(refused(reason)),
@@ -252,7 +252,7 @@ impl Unpacking {
     /// From how many bytes on an unlikely ratio is refused: before much of a bomb is stored.
     const SMALL: u64 = 2 << 20;
     /// Tables pack to a fifth or a twentieth.
-    const MOST_FOLD: u64 = 100;
+    const MAX_FOLD: u64 = 100;
 
     fn new(limit: u64) -> Self {
         let decoder = MultiGzDecoder::new(Vec::new());
@@ -282,8 +282,8 @@ impl Unpacking {
         if self.unpacked > self.limit {
             return Err(too_large(self.limit));
         }
-        if self.unpacked > Self::SMALL && self.unpacked / Self::MOST_FOLD > self.packed {
-            let fold = Self::MOST_FOLD;
+        if self.unpacked > Self::SMALL && self.unpacked / Self::MAX_FOLD > self.packed {
+            let fold = Self::MAX_FOLD;
             return Err(refused(Reason::File {
                 code: "too-much",
                 text: Text::new(
@@ -336,8 +336,8 @@ type Failure = Rc<RefCell<Option<ApiError>>>;
 const FILE: &str = "file";
 
 impl Form {
-    const MOST_PARAMETERS: usize = 20;
-    const LONGEST_PARAMETER: usize = 8 << 10;
+    const MAX_PARAMETERS: usize = 20;
+    const MAX_PARAMETER_BYTES: usize = 8 << 10;
 
     async fn open(request: &HttpRequest, body: PacedBody) -> Result<Self, ApiError> {
         let failure = Failure::default();
@@ -418,15 +418,15 @@ async fn read_parameter(
     failure: &Failure,
 ) -> Result<(), ApiError> {
     let name = part.name().unwrap_or_default().to_owned();
-    let value = part.bytes(Form::LONGEST_PARAMETER).await;
+    let value = part.bytes(Form::MAX_PARAMETER_BYTES).await;
     let value = match value {
         Ok(value) => value.map_err(|error| unreadable(&error, failure))?,
         Err(_) => {
-            let reason = Reason::Value(schema::ValueError::TooLong { max: Form::LONGEST_PARAMETER });
+            let reason = Reason::Value(schema::ValueError::TooLong { max: Form::MAX_PARAMETER_BYTES });
             return Err(Problem::parameters(vec![Fault::new(name, reason)]).into());
         }
     };
-    if parameters.len() >= Form::MOST_PARAMETERS {
+    if parameters.len() >= Form::MAX_PARAMETERS {
         let (ja, en) = ("フォームのパートが多すぎます", "the form has too many parts");
         return Err(Problem::from(ProblemKind::InvalidRequest).detail(ja, en).into());
     }

@@ -41,7 +41,7 @@ use crate::files::spill::has_room;
 use crate::queue::progress::Progress;
 
 /// The longest heading that may be one that is known.
-const LONGEST_HEADING: usize = 200;
+const MAX_HEADING_LENGTH: usize = 200;
 
 /// A sheet, its cells copied out of the workbook row by row.
 pub(crate) struct SheetRows {
@@ -230,7 +230,7 @@ impl Shared {
         let mut headings = vec![Cow::Borrowed(""); width];
         for (column, value) in cells {
             if let (Some(heading), Some(text)) = (headings.get_mut(*column), self.text(value)?) {
-                *heading = Cow::Owned(text.chars().take(LONGEST_HEADING).collect());
+                *heading = Cow::Owned(text.chars().take(MAX_HEADING_LENGTH).collect());
             }
         }
         Ok(headings)

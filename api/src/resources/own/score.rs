@@ -10,12 +10,12 @@ use utoipa::{PartialSchema, ToSchema};
 use super::SupplierSelf;
 use crate::base::problem::ApiError;
 use crate::http::extract::{Preconditions, Query, answer_unless_known, language};
-use crate::http::page::Cursors;
+use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::records::IfNoneMatch;
 use crate::resources::score_runs::{HISTORY, HistoryQuery, read_runs};
 use crate::resources::scores::{
-    Basis, HistoryView, Present, Redaction, ScoreDetailView, detail, history_of, of_others,
+    HistoryView, Redaction, ScoreDetailView, SourceRun, StalenessCheck, detail, history_of, of_others,
 };
 
 /// The schema of a supplier's own score.
@@ -64,11 +64,12 @@ pub(super) async fn get_own_score(
     request: HttpRequest,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    let (lang, present, id) = (language(request.headers()), Present::of(&state, &supplier.caller), supplier.id);
+    let (lang, staleness, id) =
+        (language(request.headers()), StalenessCheck::new(&state, &supplier.caller), supplier.id);
     let answer = state
         .db
         .read(&supplier.caller, move |tx| {
-            let basis = Basis::find(tx, None, &present)?;
+            let basis = SourceRun::find(tx, None, &staleness)?;
             detail(tx, &basis, [id, id], Redaction::Others, lang)
         })
         .await?;
@@ -90,15 +91,12 @@ pub(super) async fn get_own_score_history(
     request: HttpRequest,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let (present, id) = (Present::of(&state, &supplier.caller), supplier.id);
-    let (path, shared) = (request.path().to_owned(), state.clone());
-    let answer = state
+    let (staleness, id) = (StalenessCheck::new(&state, &supplier.caller), supplier.id);
+    let paging = Paging::new(&state, &supplier.caller, &request, query);
+    let runs = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
+    let (page, basis) = state
         .db
-        .read(&supplier.caller, move |tx| {
-            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &query);
-            let runs = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
-            history_of(tx, id, runs, Redaction::Others, &cursors, &present)
-        })
+        .read(&supplier.caller, move |tx| history_of(tx, id, &runs, Redaction::Others, &paging, &staleness))
         .await?;
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(page.answer_with(basis))
 }

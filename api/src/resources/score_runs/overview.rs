@@ -76,8 +76,8 @@ impl From<&Coverage> for Part {
     }
 }
 
-/// What is known beside the portfolio itself.
-pub(crate) struct Beside {
+/// What a portfolio of files does not hold.
+pub(crate) struct SupplementaryCounts {
     /// Active enrollments by provider.
     pub(crate) operators: BTreeMap<Option<String>, usize>,
     /// Suppliers whose incident contact was verified within twelve months.
@@ -90,7 +90,7 @@ impl Overview {
         portfolio: &Portfolio,
         scores: &Scores,
         model: &Model,
-        beside: Option<Beside>,
+        supplementary: Option<SupplementaryCounts>,
     ) -> FrameResult<Self> {
         let summary = Summary::new(portfolio, scores)?;
         let indicators = Indicators::new(portfolio, scores, model)?;
@@ -99,9 +99,9 @@ impl Overview {
         let caused = |row: usize| results.number(scoring::name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY, row);
         let all = summary.supplier_count;
         let most_loss = summary.by_loss_caused.iter().take(NAMED).filter(|row| caused(**row) > 0.0);
-        let (operators, verified) = match beside {
+        let (operators, verified) = match supplementary {
             None => (None, None),
-            Some(Beside { operators, verified_contact_count }) => {
+            Some(SupplementaryCounts { operators, verified_contact_count }) => {
                 let mut operators: Vec<_> = operators.into_iter().collect();
                 operators.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
                 (Some(operators), Some(Part { count: verified_contact_count, of: all }))

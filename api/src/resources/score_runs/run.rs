@@ -20,7 +20,7 @@ use crate::frames::{FrameError, Results};
 use crate::queue::outcome::Interrupted;
 use crate::queue::progress::Progress;
 use crate::queue::work::{self, Attempt, Order, Work};
-use crate::resources::score_runs::overview::{Beside, Overview};
+use crate::resources::score_runs::overview::{Overview, SupplementaryCounts};
 
 /// What was asked for, as its job keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(crate) struct RunRequest {
 /// The version of what scores.
 const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Bytes of one part of what is stored.
-const CHUNK: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 /// Reading, scoring, storing.
 const STEPS: u64 = 3;
 
@@ -76,7 +76,7 @@ impl Work for ScoreRunWork {
         let &Attempt { access, job, progress } = attempt;
         let model = &self.model;
         progress.set_total(STEPS);
-        let scored = Scored::new(access, &request, job.id.of(), model, progress)?;
+        let scored = Scored::new(access, &request, RunId::of_job(job.id), model, progress)?;
         access.write(|tx| {
             scored.store(tx, model, progress)?;
             jobs::finish(tx, job, JobState::Succeeded, "{}")?;
@@ -98,7 +98,7 @@ impl Work for ScoreRunWork {
 pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> Result<RunRow, Interrupted> {
     let mut job = work::queued::<ScoreRunWork>(access.clock(), request, &access.context().actor.subject)?;
     let progress = Progress::default();
-    let scored = Scored::new(access, request, job.id.of(), model, &progress)?;
+    let scored = Scored::new(access, request, RunId::of_job(job.id), model, &progress)?;
     access.write(|tx| {
         scored.store(tx, model, &progress)?;
         (job.state, job.result, job.attempt_count) = (JobState::Succeeded, Some("{}".to_owned()), 1);
@@ -138,8 +138,10 @@ impl Scored {
         let portfolio = snapshot.portfolio(breach_loss)?;
         let scores = scoring::score(&portfolio, model, request.as_of)?;
         let rows = rows(&portfolio, &scores, |code| snapshot.suppliers.get(code).copied())?;
-        let beside =
-            Beside { operators: snapshot.operators.clone(), verified_contact_count: snapshot.verified_contact_count };
+        let beside = SupplementaryCounts {
+            operators: snapshot.operators.clone(),
+            verified_contact_count: snapshot.verified_contact_count,
+        };
         let overview = Overview::new(&portfolio, &scores, model, Some(beside))?;
         step(progress)?;
         let [supplier_count, relationship_count, enrollment_count, certification_count, incident_count] =
@@ -262,8 +264,8 @@ fn score_rows(
 
 fn keep_input(tx: &mut Tx, hash: &str, mut archive: File) -> Result<(), Interrupted> {
     for seq in 0.. {
-        let mut chunk = Vec::with_capacity(CHUNK);
-        (&mut archive).take(CHUNK as u64).read_to_end(&mut chunk)?;
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+        (&mut archive).take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
         if chunk.is_empty() {
             break;
         }

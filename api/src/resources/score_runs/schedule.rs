@@ -14,11 +14,11 @@ use crate::base::actors::{AUTOMATIC, operator};
 use crate::queue::work;
 
 /// How much longer than it should rest changing data goes unscored.
-const PATIENCE: u32 = 10;
+const MAX_REST_FACTOR: u32 = 10;
 /// After how long it is looked whether a run that was asked for has come to anything.
-const LOOK_AGAIN: Duration = Duration::from_secs(300);
+const RUN_CHECK_INTERVAL: Duration = Duration::from_secs(300);
 /// How long asking waits for a writer of another process.
-const MOMENT: Duration = Duration::from_millis(100);
+const WRITER_TIMEOUT: Duration = Duration::from_millis(100);
 /// The operation of what the schedule does.
 const SCHEDULE: &str = "schedule";
 
@@ -50,7 +50,8 @@ impl Schedule {
             // A zone that was valid when the buyer was made is known to the same table of zones.
             let today = now.day_in(tenant.time_zone.parse::<Tz>().unwrap_or(Tz::UTC));
             let is_new = state.asked_version != Some(state.data_version) || state.asked_for_on != Some(today);
-            let was_looked_at = self.looked_at.get(&state.tenant).is_some_and(|at| monotonic - *at < LOOK_AGAIN);
+            let was_looked_at =
+                self.looked_at.get(&state.tenant).is_some_and(|at| monotonic - *at < RUN_CHECK_INTERVAL);
             if !is_new && was_looked_at {
                 self.due_since.remove(&state.tenant);
                 continue;
@@ -73,7 +74,7 @@ impl Schedule {
     fn is_resting(&mut self, state: &DataState, now: Instant, monotonic: time::Instant) -> bool {
         let since = *self.due_since.entry(state.tenant).or_insert(monotonic);
         let rest = TimeDelta::from_std(self.rest).unwrap_or(TimeDelta::MAX);
-        state.changed_at.after(rest) <= now || monotonic - since >= self.rest * PATIENCE
+        state.changed_at.after(rest) <= now || monotonic - since >= self.rest * MAX_REST_FACTOR
     }
 
     /// Adds the job of a run, unless just this was scored; says whether it did.
@@ -92,7 +93,7 @@ impl Schedule {
         let job = work::queued::<ScoreRunWork>(access.clock(), &request, AUTOMATIC)
             .map_err(|error| RepoError::Failed(error.to_string().into()))?;
         // Another process may be asking as well: of a buyer's writers one follows the other.
-        automatic(&access.database().with_patience(MOMENT), state.tenant).write(|tx| {
+        automatic(&access.database().with_patience(WRITER_TIMEOUT), state.tenant).write(|tx| {
             if jobs::has_open(tx, JobKind::ScoreRun)? {
                 return Ok(false);
             }

@@ -85,12 +85,12 @@ fn key(choice: impl Choice) -> Option<String> {
 
 /// Where the evidence of a supplier counts: at the one that stands for it, while that is no archived one.
 #[derive(Default)]
-struct Codes {
+struct EvidenceOwners {
     standing: HashMap<SupplierId, String>,
     merged: HashMap<SupplierId, SupplierId>,
 }
 
-impl Codes {
+impl EvidenceOwners {
     fn of(&self, id: SupplierId) -> Option<&String> {
         self.standing.get(self.merged.get(&id).unwrap_or(&id))
     }
@@ -195,8 +195,8 @@ fn write_suppliers(
     as_of: NaiveDate,
     folder: &Path,
     hash: &mut Sha256,
-) -> Result<(Codes, i64), Interrupted> {
-    let mut codes = Codes::default();
+) -> Result<(EvidenceOwners, i64), Interrupted> {
+    let mut codes = EvidenceOwners::default();
     let mut out = Out::new(folder, Table::Suppliers, hash)?;
     portfolio::each_supplier(tx, known_at, |row: SupplierRow| {
         if let Some(target) = row.merged_into_id {
@@ -224,7 +224,12 @@ fn write_suppliers(
 }
 
 /// A supply holds from its first day until the day before its last, and until its source has dropped it.
-fn relationship(out: &mut Out<'_>, codes: &Codes, as_of: NaiveDate, row: RelationshipRow) -> Result<(), Interrupted> {
+fn relationship(
+    out: &mut Out<'_>,
+    codes: &EvidenceOwners,
+    as_of: NaiveDate,
+    row: RelationshipRow,
+) -> Result<(), Interrupted> {
     let is_over = |day: Option<NaiveDate>| day.is_some_and(|day| day <= as_of);
     let has_not_begun = row.valid_from_on.is_some_and(|day| day > as_of);
     if has_not_begun || is_over(row.valid_to_on) || is_over(row.ended_on) {
@@ -253,7 +258,7 @@ fn relationship(out: &mut Out<'_>, codes: &Codes, as_of: NaiveDate, row: Relatio
 /// What its source has dropped ended on that day.
 fn enrollment(
     out: &mut Out<'_>,
-    codes: &Codes,
+    codes: &EvidenceOwners,
     as_of: NaiveDate,
     operators: &mut BTreeMap<Option<String>, usize>,
     row: EnrollmentRow,
@@ -279,7 +284,7 @@ fn enrollment(
 }
 
 /// What its source has dropped was good until the day before.
-fn certification(out: &mut Out<'_>, codes: &Codes, row: CertificationRow) -> Result<(), Interrupted> {
+fn certification(out: &mut Out<'_>, codes: &EvidenceOwners, row: CertificationRow) -> Result<(), Interrupted> {
     let Some(code) = codes.of(row.supplier_id) else { return Ok(()) };
     let dropped = row.ended_on.and_then(|day| day.pred_opt());
     let expires_on = row.expires_on.into_iter().chain(dropped).min();
@@ -291,7 +296,7 @@ fn certification(out: &mut Out<'_>, codes: &Codes, row: CertificationRow) -> Res
 }
 
 /// An incident has happened, whether or not its source still lists it.
-fn incident(out: &mut Out<'_>, codes: &Codes, row: IncidentRow) -> Result<(), Interrupted> {
+fn incident(out: &mut Out<'_>, codes: &EvidenceOwners, row: IncidentRow) -> Result<(), Interrupted> {
     let Some(code) = codes.of(row.supplier_id) else { return Ok(()) };
     out.cells([
         Some(code.clone()),

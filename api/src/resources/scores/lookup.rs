@@ -10,7 +10,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::{Basis, Present, Redaction, ScoreDetailView, basis_properties, detail, score_json};
+use super::{Redaction, ScoreDetailView, SourceRun, StalenessCheck, basis_properties, detail, score_json};
 use crate::base::fault::{Fault, Reason, WITHIN};
 use crate::base::fields::{Cell, FieldValue, Fields};
 use crate::base::problem::{ApiError, Problem};
@@ -23,7 +23,7 @@ use crate::resources::score_runs::RunQuery;
 use crate::resources::suppliers::{AnyCodeQuery, unknown_code};
 
 /// The most codes of one look-up.
-const MOST_CODES: usize = 1000;
+const MAX_CODES: usize = 1000;
 
 /// The parameters of a score by code, for the API document.
 struct CodeScoreQuery;
@@ -38,12 +38,12 @@ impl IntoParams for CodeScoreQuery {
 
 /// Where codes are looked for: in the buyer's own, or in those of a purchasing system.
 #[derive(Debug, Clone)]
-struct Book {
+struct CodeSpace {
     system: Option<SystemName>,
     company: Option<SystemName>,
 }
 
-impl Book {
+impl CodeSpace {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let system = fields.value::<Option<SystemName>>("system", None);
         let company = fields.value::<Option<SystemName>>("company", None);
@@ -57,10 +57,9 @@ impl Book {
     fn find(&self, tx: &mut Tx, codes: &[SupplierCode]) -> Result<HashMap<String, [SupplierId; 2]>, ApiError> {
         let keys: Vec<String> = match &self.system {
             None => codes.iter().map(ToString::to_string).collect(),
-            Some(system) => codes
-                .iter()
-                .map(|code| supplier_codes::SupplierCode::key(system, self.company.as_ref(), code))
-                .collect(),
+            Some(system) => {
+                codes.iter().map(|code| supplier_codes::SystemCode::key(system, self.company.as_ref(), code)).collect()
+            }
         };
         let source = schema::Source::manual();
         let found: Vec<(String, SupplierId)> = match &self.system {
@@ -68,7 +67,7 @@ impl Book {
                 .into_iter()
                 .map(|found| (found.meta.record_key, found.meta.id))
                 .collect(),
-            Some(_) => supplier_codes::SupplierCode::with_keys(tx, &source, &keys, None)?
+            Some(_) => supplier_codes::SystemCode::with_keys(tx, &source, &keys, None)?
                 .into_iter()
                 .map(|found| (found.meta.record_key, found.attributes.supplier_id))
                 .collect(),
@@ -97,19 +96,19 @@ pub(super) async fn get_score_by_code(
     query: Query,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    let (lang, present) = (language(request.headers()), Present::of(&state, &viewer.0));
-    let (code, book, run) = query.read(&["code", "system", "company", "score_run_id"], |fields| {
+    let (lang, staleness) = (language(request.headers()), StalenessCheck::new(&state, &viewer.0));
+    let (code, code_space, run) = query.read(&["code", "system", "company", "score_run_id"], |fields| {
         let code = fields.value::<SupplierCode>("code", None);
-        let book = Book::read(fields);
+        let code_space = CodeSpace::read(fields);
         let run = fields.value::<Option<RunId>>("score_run_id", None);
-        Some((code?, book?, run?))
+        Some((code?, code_space?, run?))
     })?;
     let answer = state
         .db
         .read(&viewer.0, move |tx| {
-            let found = book.find(tx, std::slice::from_ref(&code))?;
+            let found = code_space.find(tx, std::slice::from_ref(&code))?;
             let supplier = found.into_values().next().ok_or_else(|| unknown_code(&code))?;
-            let basis = Basis::find(tx, run, &present)?;
+            let basis = SourceRun::find(tx, run, &staleness)?;
             detail(tx, &basis, supplier, Redaction::None, lang)
         })
         .await?;
@@ -125,7 +124,7 @@ impl PartialSchema for LookUp {
         let system = "The purchasing system that uses the codes; the buyer's own codes where there is none.";
         let run = "The run whose scores are read; the latest one where there is none.";
         object("Which suppliers are looked up.")
-            .property("codes", array_of_up_to(MOST_CODES, "The codes.", code), true)
+            .property("codes", array_of_up_to(MAX_CODES, "The codes.", code), true)
             .property("system", text_schema(system, "sap").max_length(64).or_null(), false)
             .property("company", text_schema("The company within the system.", "1000").max_length(64).or_null(), false)
             .property("score_run_id", crate::http::openapi::id_schema(run).or_null(), false)
@@ -181,13 +180,13 @@ pub(super) async fn look_up_scores(
     state: Data<State>,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let present = Present::of(&state, &integrator.0);
-    let ((codes, sent), book, run) = read_look_up(&body)?;
+    let staleness = StalenessCheck::new(&state, &integrator.0);
+    let ((codes, sent), code_space, run) = read_look_up(&body)?;
     let answer = state
         .db
         .read(&integrator.0, move |tx| {
-            let basis = Basis::find(tx, run, &present)?;
-            let found = book.find(tx, &codes)?;
+            let basis = SourceRun::find(tx, run, &staleness)?;
+            let found = code_space.find(tx, &codes)?;
             let mut ids: Vec<_> = found.values().flatten().copied().collect();
             ids.sort_unstable();
             ids.dedup();
@@ -212,22 +211,22 @@ pub(super) async fn look_up_scores(
 }
 
 /// Codes as they are registered, and as they were sent.
-type Codes = (Vec<SupplierCode>, Vec<Value>);
+type LookedUpCodes = (Vec<SupplierCode>, Vec<Value>);
 
-fn read_look_up(body: &JsonBody) -> Result<(Codes, Book, Option<RunId>), ApiError> {
+fn read_look_up(body: &JsonBody) -> Result<(LookedUpCodes, CodeSpace, Option<RunId>), ApiError> {
     let mut none = ();
     let mut fields = Fields::new(body.members().cells(), &mut none);
     fields.expect_only(&["codes", "system", "company", "score_run_id"]);
     let codes = read_codes(&mut fields);
-    let book = Book::read(&mut fields);
+    let code_space = CodeSpace::read(&mut fields);
     let run = fields.value::<Option<RunId>>("score_run_id", None);
-    match (codes, book, run, fields.faults) {
-        (Some(codes), Some(book), Some(run), faults) if faults.is_empty() => Ok((codes, book, run)),
+    match (codes, code_space, run, fields.faults) {
+        (Some(codes), Some(code_space), Some(run), faults) if faults.is_empty() => Ok((codes, code_space, run)),
         (.., faults) => Err(Problem::body(faults).into()),
     }
 }
 
-fn read_codes(fields: &mut Fields<'_>) -> Option<Codes> {
+fn read_codes(fields: &mut Fields<'_>) -> Option<LookedUpCodes> {
     let values = match fields.json("codes") {
         Some(Value::Array(values)) => values.clone(),
         Some(_) => {
@@ -243,9 +242,9 @@ fn read_codes(fields: &mut Fields<'_>) -> Option<Codes> {
         fields.faults.push(Fault::new("codes", Reason::Model(scoring::Reason::MissingValue)));
         return None;
     }
-    if values.len() > MOST_CODES {
+    if values.len() > MAX_CODES {
         let what = Text::new("コードの数", "codes");
-        fields.faults.push(Fault::new("codes", Reason::TooMany { what, max: MOST_CODES }));
+        fields.faults.push(Fault::new("codes", Reason::TooMany { what, max: MAX_CODES }));
         return None;
     }
     let mut codes = Vec::with_capacity(values.len());

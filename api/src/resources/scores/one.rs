@@ -10,11 +10,11 @@ use scoring::{CAVEATS, Contribution, Explanation, Facts, Lang, RESULTS};
 use serde_json::{Map, Value, json};
 
 use super::view::{contributions_json, losses_json};
-use super::{Basis, HistoryView, Present, ScoreDetailView, not_in_run, score_json};
+use super::{HistoryView, ScoreDetailView, SourceRun, StalenessCheck, not_in_run, score_json};
 use crate::base::problem::ApiError;
 use crate::http::auth::Viewer;
 use crate::http::extract::{IdPath, Preconditions, Query, answer_unless_known, language};
-use crate::http::page::Cursors;
+use crate::http::page::{Page, Paging};
 use crate::http::state::State;
 use crate::resources::score_runs::{HISTORY, HistoryQuery, RunQuery, page_of_runs, read_runs, write_run};
 
@@ -115,7 +115,7 @@ fn round(value: &mut Value) {
 /// Of one that was merged since, the run has a score of its own; else that of the one that stands for it is read.
 pub(crate) fn detail(
     tx: &mut Tx,
-    basis: &Basis,
+    basis: &SourceRun,
     [supplier, standing]: [SupplierId; 2],
     redaction: Redaction,
     lang: Lang,
@@ -184,7 +184,7 @@ fn evidence(row: &ScoreRow, facts: &Facts) -> Value {
 /// What changed since the run before, by contribution; null where that did not score the supplier.
 fn change(
     tx: &mut Tx,
-    basis: &Basis,
+    basis: &SourceRun,
     (row, contributions): (&ScoreRow, &[Contribution]),
     redaction: Redaction,
     lang: Lang,
@@ -237,13 +237,13 @@ pub(super) async fn get_score(
     query: Query,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    let (lang, present) = (language(request.headers()), Present::of(&state, &viewer.0));
+    let (lang, staleness) = (language(request.headers()), StalenessCheck::new(&state, &viewer.0));
     let run = query.read(&["score_run_id"], |fields| fields.value::<Option<RunId>>("score_run_id", None))?;
     let answer = state
         .db
         .read(&viewer.0, move |tx| {
-            let supplier = known(tx, id.0)?;
-            let basis = Basis::find(tx, run, &present)?;
+            let supplier = standing_supplier(tx, id.0)?;
+            let basis = SourceRun::find(tx, run, &staleness)?;
             detail(tx, &basis, [id.0, supplier], Redaction::None, lang)
         })
         .await?;
@@ -251,7 +251,7 @@ pub(super) async fn get_score(
 }
 
 /// The supplier that stands for a known one, or that there is none.
-fn known(tx: &mut Tx, id: SupplierId) -> Result<SupplierId, ApiError> {
+fn standing_supplier(tx: &mut Tx, id: SupplierId) -> Result<SupplierId, ApiError> {
     let found = suppliers::references(tx, [id], None)?;
     found.get(&id).map(|found| found.id).ok_or_else(|| crate::base::problem::ProblemKind::NotFound.into())
 }
@@ -272,42 +272,42 @@ pub(super) async fn get_score_history(
     id: IdPath<Supplier>,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let present = Present::of(&state, &viewer.0);
-    let (path, shared) = (request.path().to_owned(), state.clone());
-    let answer = state
+    let staleness = StalenessCheck::new(&state, &viewer.0);
+    let paging = Paging::new(&state, &viewer.0, &request, query);
+    let runs = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
+    let (page, basis) = state
         .db
         .read(&viewer.0, move |tx| {
-            let cursors = Cursors::new(shared.keys.cursor(), tx.tenant(), &path, &query);
-            let runs = query.read(&HISTORY, |fields| read_runs(fields, &cursors))?;
-            let supplier = known(tx, id.0)?;
-            history_of(tx, supplier, runs, Redaction::None, &cursors, &present)
+            let supplier = standing_supplier(tx, id.0)?;
+            history_of(tx, supplier, &runs, Redaction::None, &paging, &staleness)
         })
         .await?;
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(page.answer_with(basis))
 }
 
-/// A page of a supplier's scores over time.
+/// A page of a supplier's scores over time, and what the answer says of the latest run.
 pub(crate) fn history_of(
     tx: &mut Tx,
     supplier: SupplierId,
-    mut runs: RunList,
+    runs: &RunList,
     redaction: Redaction,
-    cursors: &Cursors,
-    present: &Present,
-) -> Result<Value, ApiError> {
-    let basis = Basis::find(tx, None, present)?;
-    let (runs, next) = page_of_runs(tx, &mut runs, cursors)?;
-    let ids: Vec<_> = runs.iter().map(|run| run.id).collect();
+    paging: &Paging,
+    staleness: &StalenessCheck,
+) -> Result<(Page<Value>, Value), ApiError> {
+    let basis = SourceRun::find(tx, None, staleness)?;
+    let page = page_of_runs(tx, runs, paging)?;
+    let ids: Vec<_> = page.items.iter().map(|run| run.id).collect();
     let rows = scores::in_runs(tx, &ids, supplier)?;
     let items = rows.iter().filter_map(|(id, row)| {
-        let run = runs.iter().find(|run| run.id == *id)?;
+        let run = page.items.iter().find(|run| run.id == *id)?;
         let mut item = score_json(row);
         let out = item.as_object_mut()?;
         redaction.apply(out);
         write_run(run, out);
         Some(item)
     });
-    let mut answer = json!({ "items": items.collect::<Value>(), "next_cursor": next });
+    let items = items.collect();
+    let mut answer = json!({});
     basis.write(&mut answer);
-    Ok(answer)
+    Ok((page.with_items(items), answer))
 }

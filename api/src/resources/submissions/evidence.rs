@@ -14,7 +14,7 @@ use crate::http::extract::{IdPath, JsonBody, Preconditions, Query, language};
 use crate::http::state::State;
 use crate::providers::assigned::Assigned;
 use crate::providers::sources::own_versions;
-use crate::records::{self, Shown, StoredSuppliers, etag};
+use crate::records::{self, ShownRecord, StoredSuppliers, etag};
 
 /// Reads a body, whose supplier has to be assigned to the sender.
 fn read<R: Submitted, T>(
@@ -24,7 +24,7 @@ fn read<R: Submitted, T>(
     other: Option<&'static str>,
     others: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Result<(R, T), ApiError> {
-    let mut known = records::known::<R>(false);
+    let mut known = records::body_fields::<R>(false);
     known.push(CORPORATE_NUMBER);
     known.extend(other);
     let suppliers = StoredSuppliers::assigned_to(tx, &sender.provider);
@@ -82,7 +82,7 @@ pub(super) async fn put<R: Submitted>(
             let (now, own) = sender.current::<R>(tx, now.meta.id)?;
             preconditions.allow_replacement(&etag(own.meta.version))?;
             refuse_change(tx, &sender, [&now])?;
-            stored.attributes.keep(&now.attributes);
+            stored.attributes.keep_unset(&now.attributes);
             let next = records::write_after(tx, (&now, &own), |next| {
                 next.attributes = stored.attributes;
                 next.meta.ended_on = None;
@@ -176,7 +176,7 @@ pub(super) async fn list<R: Submitted>(
 ) -> Result<HttpResponse, ApiError> {
     let sender = Sender::new(&provider)?;
     let common = sender.sent();
-    let show = move |tx: &mut Tx, rows: Vec<Stored<R>>| -> Result<Vec<Shown>, ApiError> {
+    let show = move |tx: &mut Tx, rows: Vec<Stored<R>>| -> Result<Vec<ShownRecord>, ApiError> {
         let rows = own_versions(tx, &sender.provider, rows)?;
         show(tx, &rows)
     };

@@ -173,7 +173,7 @@ async fn list_submitted_import_findings(
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
     let job = find(&provider, &state, id.0).await?;
-    imports::list_findings(provider.0, &state, &request, &query, job.id).await
+    imports::list_findings(provider.0, &state, &request, query, job.id).await
 }
 
 pub(super) fn routes(config: &mut ServiceConfig<'_>) {

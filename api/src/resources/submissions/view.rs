@@ -15,28 +15,28 @@ use crate::base::problem::ApiError;
 use crate::http::extract::Documented;
 use crate::http::openapi::{self, Shape, field_schema, text_schema};
 use crate::providers::assigned::CORPORATE_NUMBER_FIELD;
-use crate::records::{CreateBody, References, Shown, View};
+use crate::records::{CreateBody, References, ShownRecord, View};
 
 /// What of a record is the buyer's business.
 const HIDDEN: [&str; 3] = ["supplier_id", "superseded_at", "recorded_by"];
 
 /// Records as a provider sees them, without a look for what is odd.
-pub(super) fn show<R: Submitted>(tx: &mut Tx, rows: &[Stored<R>]) -> Result<Vec<Shown>, ApiError> {
+pub(super) fn show<R: Submitted>(tx: &mut Tx, rows: &[Stored<R>]) -> Result<Vec<ShownRecord>, ApiError> {
     let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
     let references = References(suppliers::references(tx, ids, None)?);
     Ok(rows.iter().map(|row| shown(row, &references, None)).collect())
 }
 
 /// A record as a provider sees it.
-pub(super) fn show_one<R: Submitted>(tx: &mut Tx, stored: &Stored<R>) -> Result<Shown, ApiError> {
+pub(super) fn show_one<R: Submitted>(tx: &mut Tx, stored: &Stored<R>) -> Result<ShownRecord, ApiError> {
     let warnings = R::warnings(tx, &[stored])?.into_iter().flatten().collect::<Vec<_>>();
     let references = References(suppliers::references(tx, stored.attributes.suppliers(), None)?);
     Ok(shown(stored, &references, Some(&warnings)))
 }
 
-fn shown<R: Submitted>(stored: &Stored<R>, references: &References, warnings: Option<&[Fault]>) -> Shown {
+fn shown<R: Submitted>(stored: &Stored<R>, references: &References, warnings: Option<&[Fault]>) -> ShownRecord {
     let known = stored.attributes.suppliers().find_map(|id| references.0.get(&id));
-    let mut shown = Shown::new(stored, references, warnings).without(&HIDDEN);
+    let mut shown = ShownRecord::new(stored, references, warnings).without(&HIDDEN);
     shown.json.set(CORPORATE_NUMBER, &known.and_then(|known| known.corporate_number.as_ref()));
     shown
 }

@@ -3,10 +3,10 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use schema::supplier_codes::SupplierCode;
+use schema::supplier_codes::SystemCode;
 use schema::suppliers::{self, Supplier};
 use schema::{Instant, Record, Stored, SupplierId, SystemName};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -17,8 +17,9 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query, language};
 use crate::http::openapi;
+use crate::http::page::answer_all;
 use crate::http::state::State;
-use crate::records::{self, IfMatch, ReadQuery, References, Resource, Shown};
+use crate::records::{self, IfMatch, ReadQuery, References, Resource, ShownRecord};
 
 /// The parameters that name a supplier by a code of some system, for the API document.
 pub(crate) struct AnyCodeQuery;
@@ -72,8 +73,8 @@ pub(super) async fn get_supplier_by_code(
             let id = match &system {
                 None => suppliers::id_of_code(tx, code.as_str(), known_at)?,
                 Some(system) => {
-                    let key = SupplierCode::key(system, company.as_ref(), &code);
-                    let found = SupplierCode::with_keys(tx, &schema::Source::manual(), &[key], known_at)?;
+                    let key = SystemCode::key(system, company.as_ref(), &code);
+                    let found = SystemCode::with_keys(tx, &schema::Source::manual(), &[key], known_at)?;
                     found.first().map(|found| found.attributes.supplier_id)
                 }
             };
@@ -242,11 +243,10 @@ pub(super) async fn list_merged_suppliers(
         .read(&viewer.0, move |tx| {
             records::current::<Supplier>(tx, id.0)?;
             let ids = suppliers::merged_into(tx, id.0, None)?;
-            let rows: Result<Vec<_>, ApiError> =
-                ids.into_iter().map(|id| records::current::<Supplier>(tx, id)).collect();
-            Ok(rows?.iter().map(|row| Shown::new(row, &References::default(), None)).collect::<Vec<_>>())
+            let mut rows = Supplier::with_ids(tx, &ids)?;
+            rows.sort_by_key(|row| row.meta.id);
+            Ok(rows.iter().map(|row| ShownRecord::new(row, &References::default(), None)).collect::<Vec<_>>())
         })
         .await?;
-    let items: Vec<_> = rows.into_iter().map(|row| row.pick(None, lang, false)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": Value::Null, "count": items.len() })))
+    Ok(answer_all(&request, rows.into_iter().map(|row| row.pick(None, lang, false)).collect()))
 }

@@ -7,7 +7,7 @@ use scoring::{CAVEATS, CONTRIBUTIONS, Explanation, LOSSES, Lang, RESULTS, Result
 
 use super::formats::Formats;
 use super::{Conditions, Line, excel_date};
-use crate::frames::Cell;
+use crate::frames::FrameCell;
 use crate::resources::score_runs::overview::{self, Overview, Value};
 
 /// The first row below the two of headings.
@@ -89,13 +89,13 @@ impl Book {
         line: RowNum,
         place: ColNum,
         column: &ResultColumn,
-        cell: &Cell<'_>,
+        cell: &FrameCell<'_>,
     ) -> Result<(), XlsxError> {
         let text = match cell {
-            Cell::Number(number) => {
+            FrameCell::Number(number) => {
                 return number_cell(sheet, line, place, *number, self.formats.of_unit(column.unit));
             }
-            Cell::Text(text) => *text,
+            FrameCell::Text(text) => *text,
         };
         let words = match (column.name, self.lang) {
             // In English the key is the shorter word.
@@ -129,9 +129,9 @@ impl Book {
         let cells = RESULTS.iter().zip(row.cells);
         for (column, cell) in cells {
             match (column.name, cell) {
-                (name::SUPPLIER_CODE, Cell::Text(code)) => text_cell(sheet, line, 0, code, text)?,
-                (name::RISK_SCORE, Cell::Number(number)) => number_cell(sheet, line, 2, *number, score)?,
-                (name::CHAIN_SCORE, Cell::Number(number)) => number_cell(sheet, line, 3, *number, score)?,
+                (name::SUPPLIER_CODE, FrameCell::Text(code)) => text_cell(sheet, line, 0, code, text)?,
+                (name::RISK_SCORE, FrameCell::Number(number)) => number_cell(sheet, line, 2, *number, score)?,
+                (name::CHAIN_SCORE, FrameCell::Number(number)) => number_cell(sheet, line, 3, *number, score)?,
                 _ => {}
             }
         }
@@ -346,8 +346,8 @@ impl Book {
 
 /// Writes a text, as long as a cell can hold; an empty one leaves the cell empty.
 fn text_cell(sheet: &mut Worksheet, line: RowNum, place: ColNum, text: &str, format: &Format) -> Result<(), XlsxError> {
-    const LONGEST: usize = 32_767;
-    let text: String = text.chars().take(LONGEST).collect();
+    const MAX_CELL_LENGTH: usize = 32_767;
+    let text: String = text.chars().take(MAX_CELL_LENGTH).collect();
     sheet.write_string_with_format(line, place, text, format).map(drop)
 }
 

@@ -18,16 +18,16 @@ use crate::base::text::Text;
 use crate::queue::progress::Progress;
 
 /// The most parts of a workbook.
-const MOST_PARTS: usize = 5_000;
+const MAX_PARTS: usize = 5_000;
 /// The most bytes that the archive's directory takes: it is held in memory.
 const LARGEST_DIRECTORY: u64 = 4 << 20;
 /// Above this many bytes a part may not unpack to more than so many times its size.
 const LARGE_PART: u64 = 1 << 20;
 const GREATEST_RATIO: u64 = 100;
 /// How long a workbook may take to read.
-const LONGEST: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest tag, text or comment of a part: each is held in memory as a whole.
-const LONGEST_TOKEN: usize = 1 << 20;
+const MAX_TOKEN_BYTES: usize = 1 << 20;
 
 /// A workbook's archive.
 pub(super) struct Archive<'p> {
@@ -77,7 +77,7 @@ impl<'p> Archive<'p> {
         left.set(u64::MAX);
         let names = zip.file_names().enumerate();
         let places = names.filter_map(|(place, name)| Some((key(&name.ok()?), place))).collect();
-        let budget = Budget { max_unpacked, unpacked: 0, until: Instant::now() + LONGEST, progress };
+        let budget = Budget { max_unpacked, unpacked: 0, until: Instant::now() + READ_TIMEOUT, progress };
         Ok(Self { zip, places, budget })
     }
 
@@ -132,13 +132,13 @@ fn check_counts(file: &mut File) -> Result<(), Ended> {
         // Each of the numbers that send readers to the 64-bit form.
         let is_large = [4, 6, 8, 10].into_iter().any(|at| number(at) == 0xffff)
             || [12, 16].into_iter().any(|at| (number(at), number(at + 2)) == (0xffff, 0xffff));
-        if is_large || number(10) > MOST_PARTS {
+        if is_large || number(10) > MAX_PARTS {
             return Err(Ended::Refused(limit(
                 format!(
-                    "ブックの中のファイルが{MOST_PARTS}個を超えています。不要な図やシートを除いて保存し直してください"
+                    "ブックの中のファイルが{MAX_PARTS}個を超えています。不要な図やシートを除いて保存し直してください"
                 ),
                 format!(
-                    "the workbook is made of more than {MOST_PARTS} files; remove pictures and sheets, and save it again"
+                    "the workbook is made of more than {MAX_PARTS} files; remove pictures and sheets, and save it again"
                 ),
             )));
         }
@@ -161,7 +161,7 @@ pub(super) struct Source<'a, 'p> {
 impl Source<'_, '_> {
     /// Lets the next token be read.
     pub(super) fn next_token(&mut self) {
-        self.token = LONGEST_TOKEN;
+        self.token = MAX_TOKEN_BYTES;
     }
 
     /// Why no more was read, if that was decided here.
@@ -197,7 +197,7 @@ impl Source<'_, '_> {
             );
         }
         if Instant::now() > budget.until {
-            let seconds = LONGEST.as_secs();
+            let seconds = READ_TIMEOUT.as_secs();
             return refused(
                 format!("ブックの読み取りが{seconds}秒で終わりません。ファイルを分けて送ってください"),
                 format!("the workbook cannot be read within {seconds} seconds; split it into several files"),

@@ -8,13 +8,13 @@ use super::kind::other_archive;
 use super::xml::{Part, Token};
 use super::{Ended, damage, limit};
 
-const MOST_SHEETS: usize = 1_000;
+const MAX_SHEETS: usize = 1_000;
 /// The most relations of the workbook, of its formats and of its styles: those of Excel are fewer.
-const MOST_RELATIONS: usize = 10_000;
-const MOST_STYLES: usize = 1 << 16;
-const MOST_FORMATS: usize = 10_000;
+const MAX_RELATIONS: usize = 10_000;
+const MAX_STYLES: usize = 1 << 16;
+const MAX_FORMATS: usize = 10_000;
 /// The longest number format, as Excel has it.
-const LONGEST_FORMAT: usize = 255;
+const MAX_FORMAT_LENGTH: usize = 255;
 
 /// A workbook, without the cells of its sheets.
 pub(super) struct Book {
@@ -82,12 +82,10 @@ impl Book {
                         let name = name.replace(char::is_control, "\u{fffd}");
                         self.sheets.push(Sheet { name, part, is_visible });
                     }
-                    if self.sheets.len() > MOST_SHEETS {
+                    if self.sheets.len() > MAX_SHEETS {
                         return Err(Ended::Refused(limit(
-                            format!("ブックのシートが{MOST_SHEETS}枚を超えています。使わないシートを消してください"),
-                            format!(
-                                "the workbook has more than {MOST_SHEETS} sheets; delete those that are not needed"
-                            ),
+                            format!("ブックのシートが{MAX_SHEETS}枚を超えています。使わないシートを消してください"),
+                            format!("the workbook has more than {MAX_SHEETS} sheets; delete those that are not needed"),
                         )));
                     }
                 }
@@ -120,7 +118,7 @@ impl Book {
                         _ => {}
                     })?;
                     match (section, code) {
-                        (Section::Formats, Some(code)) if code.chars().count() > LONGEST_FORMAT => {
+                        (Section::Formats, Some(code)) if code.chars().count() > MAX_FORMAT_LENGTH => {
                             return Err(damage("表示形式が長すぎます", "a number format is too long"));
                         }
                         (Section::Formats, Some(code)) => _ = own.insert(id, Format::parse(&code)),
@@ -129,7 +127,7 @@ impl Book {
                         }
                         _ => {}
                     }
-                    if formats.len() > MOST_STYLES || own.len() > MOST_FORMATS {
+                    if formats.len() > MAX_STYLES || own.len() > MAX_FORMATS {
                         return Err(Ended::Refused(limit(
                             "ブックのセルの書式が多すぎます。値だけを新しいブックに貼り付けてください",
                             "the workbook has too many formats of cells; paste the values alone into a new workbook",
@@ -168,7 +166,7 @@ fn relations(archive: &mut Archive<'_>, folder: &str, name: &str) -> Result<Vec<
                 if let (Some(id), Some(target)) = (id, target) {
                     relations.push(Relation { id, kind: kind.to_owned(), part: joined(folder, &target) });
                 }
-                if relations.len() > MOST_RELATIONS {
+                if relations.len() > MAX_RELATIONS {
                     return Err(damage("参照が多すぎます", "it has too many relations"));
                 }
             }

@@ -8,14 +8,14 @@ use super::{Ended, damaged};
 use crate::base::fault::{Fault, Reason};
 use crate::base::text::Text;
 use crate::resources::imports::run::Format;
-use crate::resources::imports::sniff::{LONGEST_HEAD, Sniffed, sniff};
+use crate::resources::imports::sniff::{MAX_HEAD_BYTES, Sniffed, sniff};
 
 /// Refuses what the first bytes show to be no workbook. An upload was looked at as it came; a file of a folder was not.
 pub(super) fn check(file: &mut File) -> Result<(), Ended> {
     let mut start = Vec::new();
     let failed = |error: io::Error| damaged(&error);
     file.rewind().map_err(failed)?;
-    file.by_ref().take(LONGEST_HEAD as u64).read_to_end(&mut start).map_err(failed)?;
+    file.by_ref().take(MAX_HEAD_BYTES as u64).read_to_end(&mut start).map_err(failed)?;
     let fault = match sniff(&start, true) {
         Sniffed::Is(Format::Xlsx) => return Ok(()),
         Sniffed::Not(reason) => Fault::new("", reason),

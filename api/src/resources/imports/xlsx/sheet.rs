@@ -14,7 +14,7 @@ use crate::resources::imports::table::MAX_COLUMNS;
 const LAST_ROW: u32 = 1 << 20;
 const LAST_COLUMN: u32 = 1 << 14;
 /// The most ranges of a sheet that are merged or filled by one formula: all of them are held in memory.
-const MOST_RANGES: usize = 200_000;
+const MAX_RANGES: usize = 200_000;
 
 /// The cells of a sheet, copied.
 pub(super) struct Copy {
@@ -76,7 +76,7 @@ struct Copier<'a, 's, 'p> {
 /// A cell as its tag has it.
 #[derive(Default)]
 struct Cell {
-    kind: Kind,
+    kind: CellKind,
     style: u16,
     /// Whether a formula stands in it, and what other cells it fills.
     has_formula: bool,
@@ -87,7 +87,7 @@ struct Cell {
 
 /// How the value of a cell is written.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-enum Kind {
+enum CellKind {
     #[default]
     Number,
     Shared,
@@ -150,10 +150,10 @@ impl Copier<'_, '_, '_> {
         if range.first == range.last || range.first.1 > MAX_COLUMNS as u32 {
             return Ok(());
         }
-        if self.ranges.len() == MOST_RANGES {
+        if self.ranges.len() == MAX_RANGES {
             return Err(Ended::Refused(limit(
-                format!("シートの結合したセルが{MOST_RANGES}か所を超えています。結合を解除してください"),
-                format!("the sheet has more than {MOST_RANGES} merged ranges; unmerge them"),
+                format!("シートの結合したセルが{MAX_RANGES}か所を超えています。結合を解除してください"),
+                format!("the sheet has more than {MAX_RANGES} merged ranges; unmerge them"),
             )));
         }
         self.ranges.push(range);
@@ -206,7 +206,7 @@ impl Copier<'_, '_, '_> {
                 Token::Open(5, tag) => match tag.name() {
                     "v" => {
                         is_value = true;
-                        if cell.kind != Kind::Inline {
+                        if cell.kind != CellKind::Inline {
                             cell.text.get_or_insert_default();
                         }
                     }
@@ -222,7 +222,7 @@ impl Copier<'_, '_, '_> {
                     _ => {}
                 },
                 Token::Text(piece) if is_value => {
-                    if let Some(text) = cell.text.as_mut().filter(|_| cell.kind != Kind::Inline) {
+                    if let Some(text) = cell.text.as_mut().filter(|_| cell.kind != CellKind::Inline) {
                         append(text, &piece)?;
                     }
                 }
@@ -260,16 +260,16 @@ fn start(tag: &Tag<'_>) -> Result<(Cell, Option<(u32, u32)>), Ended> {
         "s" => cell.style = value.parse().unwrap_or(u16::MAX),
         "t" => {
             cell.kind = match value {
-                "n" => Kind::Number,
-                "s" => Kind::Shared,
-                "str" => Kind::Text,
-                "inlineStr" => Kind::Inline,
-                "b" => Kind::Flag,
-                "e" => Kind::Error,
-                "d" => Kind::Date,
+                "n" => CellKind::Number,
+                "s" => CellKind::Shared,
+                "str" => CellKind::Text,
+                "inlineStr" => CellKind::Inline,
+                "b" => CellKind::Flag,
+                "e" => CellKind::Error,
+                "d" => CellKind::Date,
                 other => {
                     unknown = Some(crate::base::text::printable(other));
-                    Kind::Number
+                    CellKind::Number
                 }
             };
         }
@@ -302,27 +302,27 @@ fn value(cell: Cell, texts: &Texts) -> Result<Option<Value>, Ended> {
     check_length(&text)?;
     if text.is_empty() {
         // An empty text is a value of its own; numbers and all else are written in some way.
-        return Ok(uncalculated.filter(|_| cell.kind != Kind::Text));
+        return Ok(uncalculated.filter(|_| cell.kind != CellKind::Text));
     }
     Ok(Some(match cell.kind {
-        Kind::Number => match text.trim().parse::<f64>().ok().filter(|number| number.is_finite()) {
+        CellKind::Number => match text.trim().parse::<f64>().ok().filter(|number| number.is_finite()) {
             Some(number) => Value::Number(number, cell.style),
             None => Value::Text(text),
         },
-        Kind::Shared => match text.trim().parse::<u32>() {
+        CellKind::Shared => match text.trim().parse::<u32>() {
             Ok(number) if texts.length(number).is_some() => Value::Shared(number),
             _ => return Err(damage("ない文字列を指すセルがあります", "a cell names a text that is not there")),
         },
-        Kind::Text => Value::Text(unescaped(&text).into_owned()),
-        Kind::Inline => Value::Text(text),
-        Kind::Flag => match text.trim() {
+        CellKind::Text => Value::Text(unescaped(&text).into_owned()),
+        CellKind::Inline => Value::Text(text),
+        CellKind::Flag => match text.trim() {
             "1" | "true" => Value::Flag(true),
             "0" | "false" => Value::Flag(false),
             _ => Value::Text(text),
         },
         // The longest error of Excel has 15 characters.
-        Kind::Error => Value::Error(text.chars().take(20).collect()),
-        Kind::Date => match moment(text.trim()) {
+        CellKind::Error => Value::Error(text.chars().take(20).collect()),
+        CellKind::Date => match moment(text.trim()) {
             Some(time) => Value::Moment(time.and_utc().timestamp_millis()),
             None => Value::Text(text),
         },

@@ -8,7 +8,7 @@ use super::{Ended, limit, spilled};
 use crate::files::spill::Spill;
 
 /// The most texts: the place of each is held in memory.
-const MOST_TEXTS: usize = 2_000_000;
+const MAX_TEXTS: usize = 2_000_000;
 
 /// The shared texts: in memory while they are small, on the disk otherwise.
 #[derive(Default)]
@@ -27,13 +27,13 @@ impl Texts {
                 Token::Open(2, tag) if tag.name() == "si" => {
                     text.clear();
                     part.text(2, &mut text)?;
-                    if ends.len() == MOST_TEXTS {
+                    if ends.len() == MAX_TEXTS {
                         return Err(Ended::Refused(limit(
                             format!(
-                                "ブックの文字列が{MOST_TEXTS}種類を超えています。行を分けて、別々のファイルで送ってください"
+                                "ブックの文字列が{MAX_TEXTS}種類を超えています。行を分けて、別々のファイルで送ってください"
                             ),
                             format!(
-                                "the workbook has more than {MOST_TEXTS} different texts; split its rows into several files"
+                                "the workbook has more than {MAX_TEXTS} different texts; split its rows into several files"
                             ),
                         )));
                     }

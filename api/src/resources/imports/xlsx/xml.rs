@@ -9,12 +9,12 @@ use super::archive::Source;
 use super::{Ended, damage, damaged, limit};
 
 /// The longest text of a cell, as Excel has it.
-pub(super) const LONGEST_TEXT: usize = 32_767;
+pub(super) const MAX_TEXT_LENGTH: usize = 32_767;
 /// The longest name of an element, and the deepest nesting: names of open elements are held in memory.
-const LONGEST_NAME: usize = 256;
+const MAX_NAME_LENGTH: usize = 256;
 const DEEPEST: usize = 64;
 /// The longest value of an attribute that is kept.
-const LONGEST_ATTRIBUTE: usize = 4096;
+const MAX_ATTRIBUTE_LENGTH: usize = 4096;
 
 /// A part that is being read.
 pub(super) struct Part<S> {
@@ -58,7 +58,7 @@ impl Tag<'_> {
         let (mut found, mut is_long) = (None, false);
         self.attributes(|known, value| {
             if known == name && found.is_none() {
-                is_long = value.len() > LONGEST_ATTRIBUTE;
+                is_long = value.len() > MAX_ATTRIBUTE_LENGTH;
                 found = (!is_long).then(|| value.to_owned());
             }
         })?;
@@ -86,7 +86,7 @@ impl<'s, 'p> Part<Source<'s, 'p>> {
         Ok(match event {
             Event::Start(tag) => {
                 self.depth += 1;
-                if self.depth > DEEPEST || tag.name().as_ref().len() > LONGEST_NAME {
+                if self.depth > DEEPEST || tag.name().as_ref().len() > MAX_NAME_LENGTH {
                     return Err(damage("XMLの入れ子が深すぎます", "its XML is nested too deeply"));
                 }
                 Token::Open(self.depth, Tag(tag))
@@ -147,7 +147,7 @@ impl<'s, 'p> Part<Source<'s, 'p>> {
 
 /// Adds a piece to the text of a cell, as long as it may be short enough.
 pub(super) fn append(text: &mut String, piece: &str) -> Result<(), Ended> {
-    if text.len() + piece.len() > 4 * LONGEST_TEXT {
+    if text.len() + piece.len() > 4 * MAX_TEXT_LENGTH {
         return Err(too_long());
     }
     text.push_str(piece);
@@ -156,13 +156,13 @@ pub(super) fn append(text: &mut String, piece: &str) -> Result<(), Ended> {
 
 /// Refuses the text of a cell, once it is whole, if it has more characters than a cell can have.
 pub(super) fn check_length(text: &str) -> Result<(), Ended> {
-    if text.len() > LONGEST_TEXT && text.chars().count() > LONGEST_TEXT { Err(too_long()) } else { Ok(()) }
+    if text.len() > MAX_TEXT_LENGTH && text.chars().count() > MAX_TEXT_LENGTH { Err(too_long()) } else { Ok(()) }
 }
 
 fn too_long() -> Ended {
     Ended::Refused(limit(
-        format!("1つのセルの文字列が{LONGEST_TEXT}文字を超えています。短くしてください"),
-        format!("the text of a cell has more than {LONGEST_TEXT} characters; shorten it"),
+        format!("1つのセルの文字列が{MAX_TEXT_LENGTH}文字を超えています。短くしてください"),
+        format!("the text of a cell has more than {MAX_TEXT_LENGTH} characters; shorten it"),
     ))
 }
 
