@@ -12,7 +12,8 @@ use crate::{Instant, TenantId, Tx};
 ///
 /// # Errors
 /// Those of the database, as for all that follow.
-pub(crate) fn touch(tx: &mut Tx, at: Instant) -> Result<(), RepoError> {
+pub(crate) fn touch(tx: &mut Tx) -> Result<(), RepoError> {
+    let at = tx.moment();
     let first = (
         data_states::tenant_id.eq(tx.tenant),
         data_states::data_version.eq(1),

@@ -192,13 +192,10 @@ pub struct Hung {
 /// # Errors
 /// Those of the database.
 pub fn end_hung_processes(tx: &mut OperatorTx, own_process: &str) -> Result<Vec<Hung>, RepoError> {
-    let ahead = tx.clock().ahead();
     let mut hung = Vec::new();
-    for (process, until) in dialect::late_processes(&mut tx.conn, own_process, ahead)? {
-        if let (Some(process), Some(until)) = (process, until) {
-            let ended_sessions = dialect::end_sessions(&mut tx.conn, &process, until)?;
-            hung.push(Hung { process, ended_sessions });
-        }
+    for (process, until) in dialect::late_processes(&mut tx.conn, own_process, tx.clock.ahead())? {
+        let ended_sessions = dialect::end_sessions(&mut tx.conn, &process, until)?;
+        hung.push(Hung { process, ended_sessions });
     }
     Ok(hung)
 }
@@ -219,8 +216,7 @@ pub struct Claimed {
 /// # Errors
 /// Those of the database.
 pub fn claim(tx: &mut OperatorTx, process: &str) -> Result<Option<Claimed>, RepoError> {
-    let ahead = tx.clock().ahead();
-    let Some(taken) = dialect::take_job(&mut tx.conn, process, ahead)? else { return Ok(None) };
+    let Some(taken) = dialect::take_job(&mut tx.conn, process, tx.clock.ahead())? else { return Ok(None) };
     // It stays in the queue for a process whose release works with the tables.
     migrate::expect_schema(tx)?;
     tx.conn.turn_to(taken.tenant_id)?;
@@ -261,8 +257,7 @@ pub fn renew(tx: &mut Tx, job: &JobRow, (done, total): (i64, Option<i64>)) -> Re
     let change = (jobs::progress_done.eq(done), jobs::progress_total.eq(total));
     let own = diesel::update(own!(tx.tenant, job)).set(change).returning(jobs::is_cancel_requested);
     let is_cancel_requested = each_backend!(tx.conn, c => own.get_result(c).optional())?;
-    let ahead = tx.clock().ahead();
-    dialect::renew_lease(&mut tx.conn, tx.tenant, job.id, ahead)?;
+    dialect::renew_lease(&mut tx.conn, tx.tenant, job.id, tx.clock.ahead())?;
     is_cancel_requested.ok_or(RepoError::TakenOver)
 }
 
@@ -316,8 +311,8 @@ pub fn requeue_interrupted(tx: &mut OperatorTx) -> Result<usize, RepoError> {
 ///
 /// # Errors
 /// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
-pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str, at: Instant) -> Result<(), RepoError> {
-    let change = (jobs::state.eq(state), jobs::result.eq(result), jobs::finished_at.eq(at));
+pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str) -> Result<(), RepoError> {
+    let change = (jobs::state.eq(state), jobs::result.eq(result), jobs::finished_at.eq(tx.clock.now()));
     let own = diesel::update(own!(tx.tenant, job)).set(change);
     if each_backend!(tx.conn, c => own.execute(c))? == 0 {
         return Err(RepoError::TakenOver);

@@ -212,8 +212,8 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
         // One moment, unless a clock was set back.
         for same in rows.chunk_by(|a, b| a.meta.recorded_at == b.meta.recorded_at) {
             let ids: Vec<_> = same.iter().map(|row| row.meta.id).collect();
-            let Some(first) = same.first() else { continue };
-            Self::close(tx, &ids, first.meta.recorded_at)?;
+            let at = same.first().map_or_else(|| tx.moment(), |row| row.meta.recorded_at);
+            Self::close(tx, &ids, at)?;
         }
         Self::insert(tx, rows)
     }
@@ -550,7 +550,7 @@ macro_rules! record {
                         .execute(c))?;
                 }
                 if $is_scored && count > 0 {
-                    $crate::data_states::touch(tx, at)?;
+                    $crate::data_states::touch(tx)?;
                 }
                 Ok(count)
             }
@@ -564,10 +564,7 @@ macro_rules! record {
                     $crate::conn::each_backend!(tx.conn, c => diesel::insert_into($table::table).values(values).execute(c))?;
                     tx.conn.analyze_grown(stringify!($table), rows.len())?;
                 }
-                match rows.last() {
-                    Some(last) if $is_scored => $crate::data_states::touch(tx, last.meta.recorded_at),
-                    _ => Ok(()),
-                }
+                if $is_scored && !rows.is_empty() { $crate::data_states::touch(tx) } else { Ok(()) }
             }
         }
     };

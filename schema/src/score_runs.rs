@@ -159,8 +159,9 @@ pub fn list(tx: &mut Tx, list: &RunList) -> Result<Vec<RunRow>, RepoError> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn note_exported(tx: &mut Tx, id: RunId, at: Instant) -> Result<bool, RepoError> {
-    let first = diesel::dsl::case_when(score_runs::exported_at.is_null(), Some(at).into_sql::<Nullable<Timestamp>>())
+pub fn note_exported(tx: &mut Tx, id: RunId) -> Result<bool, RepoError> {
+    let now = Some(tx.moment());
+    let first = diesel::dsl::case_when(score_runs::exported_at.is_null(), now.into_sql::<Nullable<Timestamp>>())
         .otherwise(score_runs::exported_at);
     let run = score_runs::table.find((tx.tenant, id));
     let count = each_backend!(tx.conn, c => diesel::update(run).set(score_runs::exported_at.eq(first)).execute(c))?;
@@ -252,9 +253,13 @@ pub fn find_input_chunk(tx: &mut Tx, hash: &str, seq: i32) -> Result<Option<Vec<
 ///
 /// # Errors
 /// Those of the database.
-pub fn keep_model(tx: &mut Tx, hash: &str, version: &str, text: &str, at: Instant) -> Result<(), RepoError> {
-    let values =
-        (models::hash.eq(hash), models::version.eq(version), models::text.eq(text), models::recorded_at.eq(at));
+pub fn keep_model(tx: &mut Tx, hash: &str, version: &str, text: &str) -> Result<(), RepoError> {
+    let values = (
+        models::hash.eq(hash),
+        models::version.eq(version),
+        models::text.eq(text),
+        models::recorded_at.eq(tx.moment()),
+    );
     each_backend!(tx.conn, c => diesel::insert_into(models::table)
         .values(values)
         .on_conflict(models::hash)

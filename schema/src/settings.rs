@@ -68,9 +68,12 @@ pub fn find(tx: &mut Tx) -> Result<StoredSettings, RepoError> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn put(tx: &mut Tx, now: &StoredSettings, change: &Settings, by: &str, at: Instant) -> Result<(), RepoError> {
-    let meta =
-        (settings::version.eq(now.version + 1), settings::recorded_at.eq(at), settings::recorded_by.eq(by.to_owned()));
+pub fn put(tx: &mut Tx, now: &StoredSettings, change: &Settings) -> Result<(), RepoError> {
+    let meta = (
+        settings::version.eq(now.version + 1),
+        settings::recorded_at.eq(tx.moment()),
+        settings::recorded_by.eq(tx.actor().subject.to_string()),
+    );
     let all = (settings::tenant_id.eq(tx.tenant), change, meta.clone());
     each_backend!(tx.conn, c => diesel::insert_into(settings::table)
         .values(all)
@@ -81,5 +84,5 @@ pub fn put(tx: &mut Tx, now: &StoredSettings, change: &Settings, by: &str, at: I
     if change.buyer_breach_loss_jpy == now.settings.buyer_breach_loss_jpy {
         return Ok(());
     }
-    data_states::touch(tx, at)
+    data_states::touch(tx)
 }

@@ -129,7 +129,7 @@ pub fn delete(tx: &mut Tx, id: SupplierId) -> Result<(), RepoError> {
     let supplier = suppliers::table.filter(suppliers::tenant_id.eq(tx.tenant)).filter(suppliers::id.eq(id));
     each_backend!(tx.conn, c => diesel::delete(versions).execute(c))?;
     each_backend!(tx.conn, c => diesel::delete(supplier).execute(c))?;
-    data_states::touch(tx, tx.moment())
+    data_states::touch(tx)
 }
 
 /// A supplier as others refer to it: where a merged one leads, and the code there.

@@ -48,11 +48,12 @@ pub fn find(tx: &mut Tx) -> Result<Option<TenantRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => tenants::table.find(tx.tenant).select(TenantRow::as_select()).first(c).optional())?)
 }
 
-/// Suspends a buyer, or takes it back.
+/// Suspends a buyer from now on, or ends that.
 ///
 /// # Errors
 /// Those of the database.
-pub fn set_suspended(tx: &mut OperatorTx, tenant: TenantId, since: Option<Instant>) -> Result<(), RepoError> {
+pub fn set_suspended(tx: &mut OperatorTx, tenant: TenantId, is_suspended: bool) -> Result<(), RepoError> {
+    let since = is_suspended.then_some(tx.moment());
     let change = diesel::update(tenants::table.find(tenant)).set(tenants::suspended_at.eq(since));
     each_backend!(tx.conn, c => change.execute(c))?;
     Ok(())

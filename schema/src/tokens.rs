@@ -96,10 +96,11 @@ pub fn find_good(tx: &mut Tx, id: TokenId) -> Result<Option<Presented>, RepoErro
 ///
 /// # Errors
 /// Those of the database.
-pub fn revoke(tx: &mut Tx, id: TokenId, at: Instant) -> Result<bool, RepoError> {
+pub fn revoke(tx: &mut Tx, id: TokenId) -> Result<bool, RepoError> {
     let token = tokens::table
         .filter(tokens::tenant_id.eq(tx.tenant).and(tokens::id.eq(id)))
         .filter(tokens::revoked_at.is_null());
-    let count = each_backend!(tx.conn, c => diesel::update(token).set(tokens::revoked_at.eq(at)).execute(c))?;
+    let change = diesel::update(token).set(tokens::revoked_at.eq(tx.moment()));
+    let count = each_backend!(tx.conn, c => change.execute(c))?;
     Ok(count > 0)
 }

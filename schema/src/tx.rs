@@ -13,9 +13,9 @@
 //! - Writers of one buyer follow each other: a writer begins when the one before it has ended, so nothing that it has read
 //!   changes before it ends. Readers wait for nobody, and see one state of the database.
 //! - [`Tx::moment`] is the time of all that the transaction does. It is taken once the transaction has begun (of a writer:
-//!   once its turn has come), so that a buyer's changes have moments in the order in which they were made.
-//! - `Tx::finish` is the only place where a transaction commits: what has to be kept together with each change (who did
-//!   what, the answer to a request that may be repeated, an event for others) belongs there.
+//!   once its turn has come), so that the moments of a buyer's changes are in the order of the changes.
+//! - `Tx::finish` is the only place where work is committed: what has to be kept together with each change (who did what,
+//!   the answer to a request that may be repeated, an event for others) belongs there.
 
 use std::sync::Arc;
 
@@ -129,10 +129,9 @@ impl<T: Copy + Into<Scope>> Access<T> {
     ) -> Result<V, E> {
         let Begun { conn, turn } = self.database.begin(role, self.tenant.into(), watch)?;
         // Now the turn of a writer has come, and the state that a reader sees is fixed.
-        let moment = self.database.clock().now();
-        let clock = self.database.clock().clone();
-        let tx = Tx { conn, _turn: turn, tenant: self.tenant, context: self.context.clone(), moment, clock };
-        tx.finish(work)
+        let (clock, context) = (self.database.clock().clone(), self.context.clone());
+        let moment = clock.now();
+        Tx { conn, _turn: turn, tenant: self.tenant, context, moment, clock }.finish(work)
     }
 }
 
@@ -145,7 +144,8 @@ pub struct Tx<T = TenantId> {
     pub(crate) tenant: T,
     context: Context,
     moment: Instant,
-    clock: Clock,
+    /// For ids, for leases, and for what has to know when a transaction that takes long is about to end.
+    pub(crate) clock: Clock,
 }
 
 /// A transaction of the operator, which reaches nothing that a buyer has registered.
@@ -179,7 +179,7 @@ impl<T> Tx<T> {
         self.moment
     }
 
-    /// The clock, for ids and for what lasts longer than the transaction.
+    /// The clock, for new ids; the time is that of [`Tx::moment`].
     pub fn clock(&self) -> &Clock {
         &self.clock
     }

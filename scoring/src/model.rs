@@ -83,7 +83,7 @@ impl Model {
         let shares = Range::Share;
         let model = Self {
             version: p.version(),
-            hash: format!("{:x}", HexDigest(Sha256::digest(text.as_bytes()).as_slice())),
+            hash: hex::encode(Sha256::digest(text.as_bytes())),
             text: text.to_owned(),
             annual_probability: p.number("base_rate.annual_probability", Range::PositiveProbability),
             size_multiplier: p.by_key("base_rate.size_multiplier", &["micro", "sme", "large"], Range::Positive),
@@ -176,12 +176,4 @@ impl Default for Model {
 /// SECURITY ACTION and SCS: the schemes but for ISMS, which stands last.
 fn ladder_schemes() -> &'static [&'static str] {
     SCHEMES.split_last().map_or(&[], |(_isms, ladder)| ladder)
-}
-
-struct HexDigest<'a>(&'a [u8]);
-
-impl std::fmt::LowerHex for HexDigest<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
-    }
 }

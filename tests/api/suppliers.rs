@@ -141,6 +141,19 @@ fn a_change_needs_the_version_that_it_is_made_to() {
 }
 
 #[test]
+fn one_strong_tag_among_others_names_the_version_that_is_changed() {
+    let app = App::start();
+    let analyst = app.analyst();
+    let path = format!("/v1/suppliers/{}", id(&analyst.supplier("A")));
+    let change = |tags: &str, count: u32| analyst.change("PATCH", &path, tags, &json!({ "employee_count": count }));
+
+    assert_eq!(change("\"7\", \"1-0123456789ab\"", 1).status, 200);
+    for tags in ["W/\"2\"", "2", "\"7\", *", ""] {
+        change(tags, 2).is_problem(412, "stale-version", &[]);
+    }
+}
+
+#[test]
 fn every_version_stays_readable() {
     let app = App::start();
     let analyst = app.analyst();

@@ -18,6 +18,8 @@ use tests::database::Database;
 use ureq::Agent;
 use ureq::http::{Method, Request};
 
+use crate::answers::conforms;
+
 /// The API document, as JSON.
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(api::document()).unwrap());
 
@@ -601,75 +603,4 @@ pub(crate) fn operation(method: &str, path: &str) -> Option<&'static Value> {
         .collect();
     fitting.sort_by_key(|(template, _)| template.matches('{').count());
     fitting.first().and_then(|(_, item)| item.get(method.to_lowercase()))
-}
-
-/// Asserts that the document says what was answered: the status, and every member of the body with its type.
-fn conforms(method: &str, path: &str, answer: &Answer) {
-    let problem = answer.status >= 400;
-    if problem {
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{method} {path}: {answer:?}");
-        assert!(answer.json["request_id"].is_string() && answer.json["errors"].is_array(), "{answer:?}");
-    }
-    if method == "HEAD" {
-        return assert!(answer.bytes.is_empty());
-    }
-    let Some(operation) = operation(method, path) else {
-        return assert!(
-            matches!(answer.status, 404 | 405 | 308) || !path.starts_with("/v1"),
-            "{method} {path}: {answer:?}"
-        );
-    };
-    if answer.status == 304 || answer.status == 204 {
-        return assert!(answer.bytes.is_empty());
-    }
-    let mut response = &operation["responses"][answer.status.to_string()];
-    if let Some(reference) = response["$ref"].as_str() {
-        response = &DOCUMENT["components"]["responses"][reference.rsplit('/').next().unwrap()];
-    }
-    assert!(response.is_object(), "{method} {path}: {} is not in the document: {answer:?}", answer.status);
-    let content = response["content"].as_object().unwrap();
-    if let Some(schema) = content.get("application/json").or(content.get("application/problem+json")) {
-        let chosen = path.contains("fields=");
-        holds(&schema["schema"], &answer.json, chosen, &format!("{method} {path}"));
-    }
-}
-
-fn holds(schema: &Value, value: &Value, chosen: bool, place: &str) {
-    if let Some(reference) = schema["$ref"].as_str() {
-        let name = reference.rsplit('/').next().unwrap();
-        return holds(&DOCUMENT["components"]["schemas"][name], value, chosen, place);
-    }
-    let types = match &schema["type"] {
-        Value::String(one) => vec![one.as_str()],
-        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-        _ => return,
-    };
-    let fits = types.iter().any(|known| match *known {
-        "null" => value.is_null(),
-        "string" => value.is_string(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        "boolean" => value.is_boolean(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        other => panic!("{place}: unknown type {other}"),
-    });
-    assert!(fits, "{place}: {value} is no {types:?}");
-    // Open to clients, not to the service.
-    let set = schema["enum"].as_array().or(schema["x-extensible-enum"].as_array());
-    if let (Some(known), false) = (set, value.is_null()) {
-        assert!(known.contains(value), "{place}: {value} is none of {known:?}");
-    }
-    if let (Some(object), Some(properties)) = (value.as_object(), schema["properties"].as_object()) {
-        for (name, value) in object {
-            let known = properties.get(name).unwrap_or_else(|| panic!("{place}: {name} is not in the document"));
-            holds(known, value, chosen, &format!("{place} {name}"));
-        }
-        for name in schema["required"].as_array().into_iter().flatten().filter(|_| !chosen) {
-            assert!(object.contains_key(name.as_str().unwrap()), "{place}: {name} is missing");
-        }
-    }
-    for item in value.as_array().into_iter().flatten() {
-        holds(&schema["items"], item, chosen, place);
-    }
 }

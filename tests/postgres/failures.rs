@@ -177,6 +177,24 @@ fn a_statement_that_takes_too_long_is_given_up() {
     assert_eq!(client.count("/v1/suppliers"), 0);
 }
 
+/// Is the writer of a buyer until the transaction ends.
+fn hold_turn(sql: &mut Sql, tenant: &str) {
+    let tenant = tenant_id(sql, tenant);
+    sql.run(&format!(
+        "BEGIN; SET LOCAL sonae.tenant_id = '{tenant}'; SELECT FROM tenant_writes WHERE role = 'writer' FOR UPDATE"
+    ))
+    .unwrap();
+}
+
+/// Waits until a writer has asked for its turn in vain.
+fn await_turn_asked_for(data: &Data) {
+    let mut watch = Sql::open(&data.url().unwrap()).unwrap();
+    // It asks again and again, and each time in a transaction that is too short to be seen.
+    let asked = "SELECT sum(xact_rollback) FROM pg_stat_database WHERE datname = current_database()";
+    let before = watch.text(asked).unwrap();
+    within(5, "it waits", || watch.text(asked).unwrap() != before);
+}
+
 #[test]
 fn a_writer_that_waits_too_long_for_another_of_its_buyer_is_told_so_and_no_other_buyer_waits() {
     let data = Data::new();
@@ -185,19 +203,11 @@ fn a_writer_that_waits_too_long_for_another_of_its_buyer_is_told_so_and_no_other
     let [client, other] = ["default", "other"].map(|tenant| service.client(&admin_token(&data, tenant)));
     client.supplier("A");
     let mut sql = Sql::open(&data.url().unwrap()).unwrap();
-    let tenant = tenant_id(&mut sql, "default");
-    sql.run(&format!(
-        "BEGIN; SET LOCAL sonae.tenant_id = '{tenant}'; SELECT FROM tenant_writes WHERE role = 'writer' FOR UPDATE"
-    ))
-    .unwrap();
+    hold_turn(&mut sql, "default");
     thread::scope(|scope| {
         let held_up =
             scope.spawn(|| timed(|| client.post("/v1/suppliers", &json!({ "supplier_code": "B", "name": "B" }))));
-        let mut watch = Sql::open(&data.url().unwrap()).unwrap();
-        // It asks again and again, and each time in a transaction that is too short to be seen.
-        let asked = "SELECT sum(xact_rollback) FROM pg_stat_database WHERE datname = current_database()";
-        let before = watch.text(asked).unwrap();
-        within(5, "it waits", || watch.text(asked).unwrap() != before);
+        await_turn_asked_for(&data);
         let (_, waited) = timed(|| {
             other.supplier("A");
             assert_eq!(client.count("/v1/suppliers"), 1);
@@ -211,24 +221,78 @@ fn a_writer_that_waits_too_long_for_another_of_its_buyer_is_told_so_and_no_other
     client.supplier("B");
 }
 
+#[test]
+fn a_change_is_recorded_as_of_its_turn_and_not_as_of_when_it_was_asked_for() {
+    let data = Data::new();
+    let service = Process::start(&data, &QUIET);
+    let client = service.client(&admin_token(&data, "default"));
+    client.supplier("A");
+    let mut sql = Sql::open(&data.url().unwrap()).unwrap();
+    hold_turn(&mut sql, "default");
+    let (recorded, ended) = thread::scope(|scope| {
+        let held_up = scope.spawn(|| client.post("/v1/suppliers", &json!({ "supplier_code": "B", "name": "B" })));
+        await_turn_asked_for(&data);
+        let format = r#"'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"#;
+        let ended = sql.text(&format!("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', {format})")).unwrap();
+        sql.run("COMMIT").unwrap();
+        (held_up.join().unwrap(), ended)
+    });
+    assert_eq!(recorded.status, 201, "{recorded:?}");
+    let at = recorded.json["recorded_at"].as_str().unwrap();
+    assert!(at >= ended.as_str(), "recorded at {at}, and the writer before ended after {ended}");
+}
+
 /// How often supplier rows were looked for on a server.
 fn scan_count(sql: &mut Sql) -> u64 {
     let scans = "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE relname = 'supplier_versions'";
     sql.text(scans).unwrap().parse().unwrap()
 }
 
+/// A server with a buyer's data, and its replica. In the order in which they must go.
+struct Replicated {
+    replica: Cluster,
+    data: Data,
+    primary: Cluster,
+    token: String,
+    database: String,
+}
+
+impl Replicated {
+    fn start() -> Self {
+        let primary = Cluster::start().unwrap();
+        let data = Data::on(&primary.url("postgres"));
+        let token = admin_token(&data, "default");
+        let replica = Cluster::replica_of(&primary).unwrap();
+        let database = data.url().unwrap().rsplit('/').next().unwrap().to_owned();
+        Self { replica, data, primary, token, database }
+    }
+
+    /// Starts a service that reads from the replica.
+    fn service(&self) -> Process {
+        let replica_url = self.replica.url(&self.database);
+        Process::start(&self.data, &[&QUIET[..], &["--database-replica-url", &replica_url]].concat())
+    }
+
+    fn replica_admin(&self) -> Sql {
+        Sql::open(&self.replica.admin_url(&self.database)).unwrap()
+    }
+}
+
+/// Waits until reads of a client reach the server behind `admin`.
+fn reads_reach(admin: &mut Sql, client: &Client) {
+    let before = scan_count(admin);
+    within(30, "the replica is read", || {
+        assert_eq!(client.get("/v1/suppliers").status, 200);
+        scan_count(admin) >= before + 5
+    });
+}
+
 #[test]
 fn a_replica_serves_what_it_has_and_is_never_missed() {
-    let primary = Cluster::start().unwrap();
-    let data = Data::on(&primary.url("postgres"));
-    let token = admin_token(&data, "default");
-    let replica = Cluster::replica_of(&primary).unwrap();
-    let url = data.url().unwrap();
-    let database = url.rsplit('/').next().unwrap();
-    let replica_url = replica.url(database);
-    let arguments = [&QUIET[..], &["--database-replica-url", &replica_url]].concat();
-    let services = [Process::start(&data, &arguments), Process::start(&data, &arguments)];
-    let [first, second] = services.each_ref().map(|service| service.client(&token));
+    let servers = Replicated::start();
+    let Replicated { data, token, replica, .. } = &servers;
+    let services = [servers.service(), servers.service()];
+    let [first, second] = services.each_ref().map(|service| service.client(token));
     let written_and_read = |name: &str| {
         for (place, (writer, reader)) in [(&first, &first), (&first, &second), (&second, &first)].iter().enumerate() {
             let (made, waited) = timed(|| writer.supplier(&format!("{name}{place}")));
@@ -239,7 +303,7 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
     };
 
     // It lags.
-    let mut admin = Sql::open(&replica.admin_url(database)).unwrap();
+    let mut admin = servers.replica_admin();
     admin.run("SELECT pg_wal_replay_pause()").unwrap();
     within(10, "paused", || admin.text("SELECT pg_get_wal_replay_pause_state()").unwrap() == "paused");
     // What belongs to the installation is written before anything of this buyer, which would lead to the primary too.
@@ -268,15 +332,8 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
     }
     assert_eq!(first.get("/v1/settings").status, 200);
     // It has caught up.
-    let reads_here = |admin: &mut Sql| {
-        let before = scan_count(admin);
-        within(30, "the replica is read", || {
-            assert_eq!(first.get("/v1/suppliers").status, 200);
-            scan_count(admin) >= before + 5
-        });
-    };
     admin.run("SELECT pg_wal_replay_resume()").unwrap();
-    reads_here(&mut admin);
+    reads_reach(&mut admin, &first);
 
     // It is gone, and comes back.
     drop(admin);
@@ -285,7 +342,7 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
         written_and_read(&format!("without{round}"));
     }
     replica.start_again().unwrap();
-    reads_here(&mut Sql::open(&replica.admin_url(database)).unwrap());
+    reads_reach(&mut servers.replica_admin(), &first);
 }
 
 /// Stops processes of a server as a machine does that is paused, and lets them go on at the end.
@@ -314,35 +371,23 @@ const SESSIONS: &str = "SELECT pid FROM pg_stat_activity WHERE application_name 
 
 #[test]
 fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
-    let primary = Cluster::start().unwrap();
-    let data = Data::on(&primary.url("postgres"));
-    let token = admin_token(&data, "default");
-    let replica = Cluster::replica_of(&primary).unwrap();
-    let url = data.url().unwrap();
-    let database = url.rsplit('/').next().unwrap();
-    let replica_url = replica.url(database);
-    let service = Process::start(&data, &[&QUIET[..], &["--database-replica-url", &replica_url]].concat());
-    let client = service.client(&token);
+    let servers = Replicated::start();
+    let Replicated { primary, replica, database, .. } = &servers;
+    let service = servers.service();
+    let client = service.client(&servers.token);
     client.supplier("A");
-    let mut admin = Sql::open(&replica.admin_url(database)).unwrap();
-    let is_read = |admin: &mut Sql| {
-        let before = scan_count(admin);
-        within(30, "the replica is read", || {
-            assert_eq!(client.get("/v1/suppliers").status, 200);
-            scan_count(admin) >= before + 5
-        });
-    };
-    is_read(&mut admin);
+    let mut admin = servers.replica_admin();
+    reads_reach(&mut admin, &client);
 
     let everything = || {
         let pid = fs::read_to_string(replica.data().join("postmaster.pid")).unwrap();
         let postmaster = pid.lines().next().unwrap().to_owned();
         // The session that asks is about to end.
         let children = "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()";
-        let children = Sql::open(&replica.admin_url(database)).unwrap().texts(children);
+        let children = servers.replica_admin().texts(children);
         [vec![postmaster], children.unwrap()].concat()
     };
-    let sessions = || Sql::open(&replica.admin_url(database)).unwrap().texts(SESSIONS).unwrap();
+    let sessions = || servers.replica_admin().texts(SESSIONS).unwrap();
     let pauses: [&dyn Fn() -> Vec<String>; 2] = [&sessions, &everything];
     for (round, pids) in pauses.iter().enumerate() {
         let is_over = AtomicBool::new(false);
@@ -387,10 +432,10 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
         assert_eq!(Sql::open(&primary.admin_url(database)).unwrap().text(&held).unwrap(), "0");
         if round == 0 {
             // Its other sessions answer: new ones are made.
-            is_read(&mut admin);
+            reads_reach(&mut admin, &client);
         }
         drop(paused);
-        is_read(&mut admin);
+        reads_reach(&mut admin, &client);
     }
 }
 

@@ -24,6 +24,28 @@ fn pooler(cluster: &Cluster, mode: &str, settings: &[&str]) -> Option<Pooler> {
     pooler
 }
 
+/// Two services, and the pool in session mode between them and their server. In the order in which they must go.
+struct Pooled {
+    services: [Process; 2],
+    pooler: Pooler,
+    _data: Data,
+    cluster: Cluster,
+    token: String,
+}
+
+impl Pooled {
+    /// None where PgBouncer is not installed.
+    fn start() -> Option<Self> {
+        let cluster = Cluster::start().unwrap();
+        let data = Data::on(&cluster.url("postgres"));
+        let pooler = pooler(&cluster, "session", &["default_pool_size = 30"])?;
+        let url = pooler.url(&data.url().unwrap());
+        let services = [service(&data, &url, &[]), service(&data, &url, &[])];
+        let token = admin_token(&data, "default");
+        Some(Self { services, pooler, _data: data, cluster, token })
+    }
+}
+
 /// Starts the service with the address of its database; gives what becomes of it.
 fn served(data: &Data, url: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let serve = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
@@ -52,15 +74,11 @@ fn errors(cluster: &Cluster) -> Vec<String> {
 
 #[test]
 fn a_pool_in_session_mode_serves_as_the_server_does() {
-    let cluster = Cluster::start().unwrap();
-    let data = Data::on(&cluster.url("postgres"));
-    let Some(pooler) = pooler(&cluster, "session", &["default_pool_size = 30"]) else { return };
-    let url = pooler.url(&data.url().unwrap());
-    let services = [service(&data, &url, &[]), service(&data, &url, &[])];
-    let token = admin_token(&data, "default");
+    let Some(pooled) = Pooled::start() else { return };
+    let Pooled { services, token, .. } = &pooled;
     thread::scope(|scope| {
         for (place, service) in services.iter().cycle().take(8).enumerate() {
-            let client = service.client(&token);
+            let client = service.client(token);
             scope.spawn(move || {
                 for round in 0..20 {
                     for answer in write_and_read(&client, &format!("S{place}-{round}")) {
@@ -70,10 +88,10 @@ fn a_pool_in_session_mode_serves_as_the_server_does() {
             });
         }
     });
-    let client = services[0].client(&token);
+    let client = services[0].client(token);
     assert_eq!(client.import_csv("kind=suppliers&source=b", "supplier_code\nZ\n")["state"], "succeeded");
     assert_eq!(client.count("/v1/suppliers"), 161);
-    assert_eq!(errors(&cluster), [""; 0]);
+    assert_eq!(errors(&pooled.cluster), [""; 0]);
 }
 
 #[test]
@@ -120,13 +138,9 @@ fn a_pool_in_transaction_mode_is_refused_by_name_before_anything_runs() {
 
 #[test]
 fn a_pool_that_turns_to_transaction_mode_is_busy_until_it_turns_back() {
-    let cluster = Cluster::start().unwrap();
-    let data = Data::on(&cluster.url("postgres"));
-    let Some(pooler) = pooler(&cluster, "session", &["default_pool_size = 30"]) else { return };
-    let url = pooler.url(&data.url().unwrap());
-    let services = [service(&data, &url, &[]), service(&data, &url, &[])];
-    let token = admin_token(&data, "default");
-    let clients = services.each_ref().map(|service| service.client(&token));
+    let Some(pooled) = Pooled::start() else { return };
+    let Pooled { pooler, services, token, .. } = &pooled;
+    let clients = services.each_ref().map(|service| service.client(token));
     for client in &clients {
         assert_eq!(client.get("/v1/suppliers").status, 200);
     }

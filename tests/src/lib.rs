@@ -1,4 +1,4 @@
-//! What tests and benchmarks share: a PostgreSQL of their own, and portfolios of any size, made up or of published orders.
+//! What tests share: a PostgreSQL of their own, and portfolios of any size, made up or of published orders.
 
 pub mod cluster;
 pub mod database;
@@ -8,6 +8,9 @@ pub mod sql;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
 /// How large a made-up portfolio is.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +45,7 @@ impl Size {
             out,
             "supplier_code,name,jsic_division,employee_count,capital_jpy,data_access,network_access,total_endpoints,reports_incidents_since"
         )?;
-        let mut draw = Draw(1);
+        let mut draw = Draw::new(1);
         for supplier in 0..self.suppliers {
             let division = draw.or_empty(20, |draw| draw.below(99) + 1);
             let employees = draw.or_empty(20, |draw| draw.skewed(2000));
@@ -61,7 +64,7 @@ impl Size {
 
     fn relationships(self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "upstream_code,downstream_code,annual_spend_jpy,criticality,substitutability,stock_cover_days")?;
-        let mut draw = Draw(2);
+        let mut draw = Draw::new(2);
         let mut row = |upstream: u32, downstream: String, draw: &mut Draw| {
             let spend = draw.skewed(100_000) * 10_000;
             let criticality = draw.one_of(&["stops_line", "degrades", "degrades", "routine", "routine", "routine"]);
@@ -86,7 +89,7 @@ impl Size {
             out,
             "supplier_code,service_class,coverage_share,covered_endpoints,starts_on,ends_on,onsite_response"
         )?;
-        let mut draw = Draw(3);
+        let mut draw = Draw::new(3);
         for supplier in (0..self.suppliers).step_by(3) {
             let class = draw.one_of(&["class_1", "class_1", "class_2", "new_type"]);
             let share = draw.or_empty(3, |draw| f64::from(draw.below(101)) / 100.0);
@@ -100,7 +103,7 @@ impl Size {
 
     fn certifications(self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "supplier_code,scheme,issued_on,expires_on")?;
-        let mut draw = Draw(4);
+        let mut draw = Draw::new(4);
         for supplier in (0..self.suppliers).step_by(2) {
             let scheme = draw.one_of(&["security_action_1", "security_action_1", "security_action_2", "isms"]);
             writeln!(out, "S{supplier:07},{scheme},{},", draw.date())?;
@@ -110,7 +113,7 @@ impl Size {
 
     fn incidents_table(self, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "supplier_code,occurred_on,outcome,count")?;
-        let mut draw = Draw(5);
+        let mut draw = Draw::new(5);
         for _ in 0..if self.suppliers > 0 { self.incidents } else { 0 } {
             let supplier = draw.below(self.suppliers);
             let (outcome, count) = match draw.below(100) {
@@ -129,13 +132,16 @@ fn create(folder: &Path, table: &str) -> io::Result<BufWriter<File>> {
     Ok(BufWriter::with_capacity(1 << 20, file))
 }
 
-/// A small generator of numbers that only look random (Knuth's MMIX constants).
-struct Draw(u64);
+/// A stream of draws that its seed settles, in every version of the generator.
+struct Draw(SplitMix64);
 
 impl Draw {
+    fn new(seed: u64) -> Self {
+        Self(SplitMix64::seed_from_u64(seed))
+    }
+
     fn below(&mut self, limit: u32) -> u32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (((self.0 >> 32) * u64::from(limit)) >> 32) as u32
+        (self.0.next_u64() % u64::from(limit)) as u32
     }
 
     /// Small numbers much more often than large ones.

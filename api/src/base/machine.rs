@@ -23,8 +23,8 @@ const RESERVE_BYTES: usize = 1 << 20;
 pub(crate) fn hide_new_files() {
     #[cfg(unix)]
     {
-        use nix::sys::stat::{Mode, umask};
-        umask(Mode::S_IRWXG | Mode::S_IRWXO);
+        use rustix::fs::Mode;
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
     }
 }
 
@@ -32,9 +32,11 @@ pub(crate) fn hide_new_files() {
 pub(crate) fn raise_open_files() -> u64 {
     #[cfg(unix)]
     {
-        use nix::sys::resource::{Resource, getrlimit, setrlimit};
-        let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
-        if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() { hard } else { soft }
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit { current: limit.maximum, ..limit };
+        let limit = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limit };
+        limit.current.unwrap_or(u64::MAX)
     }
     #[cfg(not(unix))]
     u64::MAX
@@ -43,7 +45,7 @@ pub(crate) fn raise_open_files() -> u64 {
 /// How many files may be open; none where the machine does not say.
 pub(crate) fn max_open_files() -> Option<u64> {
     #[cfg(unix)]
-    return nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft);
+    return rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     #[cfg(not(unix))]
     None
 }
@@ -86,8 +88,8 @@ impl ProcessFigures {
 pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     #[cfg(unix)]
     {
-        let space = nix::sys::statvfs::statvfs(folder).ok()?;
-        Some(space.blocks_available().saturating_mul(space.fragment_size()))
+        let space = rustix::fs::statvfs(folder).ok()?;
+        Some(space.f_bavail.saturating_mul(space.f_frsize))
     }
     #[cfg(not(unix))]
     {

@@ -1,9 +1,10 @@
-//! Texts for people: in both languages, of errors, and of what files hold; and dates as texts.
+//! Texts for people: in both languages, of errors, and of what files hold; and dates and hashes as texts.
 
 use std::error::Error;
 
 use chrono::NaiveDate;
 use scoring::Lang;
+use sha2::{Digest, Sha256};
 
 /// A text in both languages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,13 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// The first hexadecimal digits of the SHA-256 of some bytes.
+pub(crate) fn short_hash(bytes: &[u8], digits: usize) -> String {
+    let mut hash = hex::encode(Sha256::digest(bytes));
+    hash.truncate(digits);
+    hash
 }
 
 /// A calendar date as `YYYY-MM-DD`, from the year 1 on.

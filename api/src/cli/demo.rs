@@ -16,7 +16,6 @@ use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
 use super::{Failure, PATIENCE, access, find_tenant, report, serve};
 use crate::app;
-use crate::base::actors::COMMAND_LINE;
 use crate::base::config::{Config, DatabaseOptions};
 use crate::base::keys::USUAL_LIFE;
 use crate::base::machine::{OWN, hide_new_files};
@@ -186,7 +185,7 @@ fn score(access: &Access, lang: Lang) -> Result<RunRow, Failure> {
         // The scores stay those of the day that is shown.
         let change = Settings { scores_automatically: false, ..Settings::default() };
         let now = settings::find(tx)?;
-        settings::put(tx, &now, &change, COMMAND_LINE, tx.moment())
+        settings::put(tx, &now, &change)
     })?;
     let quarter = |back: u32| AS_OF.checked_sub_months(Months::new(3 * back)).map_or(AS_OF, end_of_month);
     let mut last = None;

@@ -107,8 +107,7 @@ fn suspend(wanted: &str, data: &DataFolder, is_suspended: bool, lang: Lang) -> R
     let store = data.open(lang)?;
     let tenant = find_tenant(&store, wanted, lang)?;
     let command = if is_suspended { "sonae tenant suspend" } else { "sonae tenant resume" };
-    access(&store, Installation, command)
-        .write(|tx| tenants::set_suspended(tx, tenant.id, is_suspended.then(|| tx.moment())))?;
+    access(&store, Installation, command).write(|tx| tenants::set_suspended(tx, tenant.id, is_suspended))?;
     let name = &tenant.name;
     super::print(&match is_suspended {
         true => lang.pick(

@@ -179,7 +179,7 @@ fn revoke(wanted: &str, tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Re
         ))
     };
     let token = found.ok_or_else(unknown)?;
-    access.write(|tx| tokens::revoke(tx, token.id, tx.moment()))?;
+    access.write(|tx| tokens::revoke(tx, token.id))?;
     let name = &token.name;
     super::print(&lang.pick(format!("{name} は今後使えません\n"), format!("{name} is refused from now on\n")))
 }

@@ -1,23 +1,19 @@
 //! Draws from tables of weights: whole numbers alone, so that every machine draws the same.
 
-/// The generator SplitMix64 (Steele, Lea and Flood 2014).
-pub(super) struct Draw(u64);
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+
+/// A stream of draws that its seed settles, in every version of the generator.
+pub(super) struct Draw(SplitMix64);
 
 impl Draw {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self(SplitMix64::seed_from_u64(seed))
     }
 
     /// A number below `end`, which is above 0.
     pub(super) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.0.next_u64() % end
     }
 
     /// A number from `low` to `high`, both included.

@@ -1,7 +1,7 @@
 //! Who sent a request.
 
 use chrono_tz::Tz;
-use schema::{Access, Clock, Context, Database, Name, Role, SupplierId, TenantId, TokenId, Version};
+use schema::{Access, Clock, Context, Database, Name, Role, SupplierId, TenantId, TokenId};
 
 use crate::base::today::Today;
 
@@ -37,10 +37,5 @@ impl Caller {
     /// The buyer's day, and the moment in it.
     pub(crate) fn today(&self) -> Today {
         Today::at(self.clock.now(), self.time_zone)
-    }
-
-    /// What the caller records now is recorded so.
-    pub(crate) fn version(&self) -> Version {
-        Version { recorded_at: self.clock.now(), recorded_by: self.name().to_owned(), import_id: None }
     }
 }

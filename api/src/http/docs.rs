@@ -8,9 +8,9 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
 
 use crate::base::problem::{ApiError, ProblemKind};
+use crate::base::text::short_hash;
 use crate::http::compress::{accepts_gzip, mark};
 use crate::http::extract::Preconditions;
 
@@ -58,9 +58,7 @@ impl Docs {
 
 impl Shared {
     fn new(media_type: &'static str, bytes: Bytes) -> Self {
-        let hash = Sha256::digest(&bytes);
-        let hash: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        Self { media_type, etag: format!("\"{hash}\""), packed: packed(&bytes), bytes }
+        Self { media_type, etag: format!("\"{}\"", short_hash(&bytes, 24)), packed: packed(&bytes), bytes }
     }
 
     /// The answer, brief where the client has the same one already; `set` adds headers.

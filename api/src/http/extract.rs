@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{
+    self, AcceptLanguage, EntityTag, Header, HeaderMap, HeaderValue, IfMatch, IfNoneMatch, Preference, Quality,
+    from_comma_delimited,
+};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bytes::{Bytes, BytesMut};
@@ -18,28 +21,25 @@ use schema::Id;
 use scoring::Lang;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tokio::time::{Instant, timeout_at};
 
 use crate::base::config::Pace;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Fields, MOST_MEMBERS, Suppliers};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
-use crate::base::text::Text;
+use crate::base::text::{Text, short_hash};
 use crate::http::state::State;
 
 /// The language of the answer: Japanese, unless English is asked for more.
 pub(crate) fn language(headers: &HeaderMap) -> Lang {
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let ranges = from_comma_delimited(headers.get_all(header::ACCEPT_LANGUAGE)).unwrap_or_default();
+    let AcceptLanguage(ranges) = AcceptLanguage(ranges);
     let weight = |wanted: &str| {
-        let weights = accepted.split(',').filter_map(|range| {
-            let mut parts = range.split(';');
-            let tag = parts.next()?.trim();
-            let primary = tag.split('-').next()?;
-            let weight = parts.find_map(|part| part.trim().strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
-            (primary.eq_ignore_ascii_case(wanted)).then_some(weight)
+        let weights = ranges.iter().filter_map(|range| match &range.item {
+            Preference::Specific(tag) if tag.primary_language().eq_ignore_ascii_case(wanted) => Some(range.quality),
+            _ => None,
         });
-        weights.fold(0.0, f32::max)
+        weights.max().unwrap_or(Quality::ZERO)
     };
     if weight("en") > weight("ja") { Lang::En } else { Lang::Ja }
 }
@@ -123,8 +123,8 @@ impl Query {
 /// What a request says of the version that it has seen.
 #[derive(Debug, Clone)]
 pub(crate) struct Preconditions {
-    if_match: Option<String>,
-    if_none_match: Option<String>,
+    if_match: Option<IfMatch>,
+    if_none_match: Option<IfNoneMatch>,
 }
 
 impl FromRequest for Preconditions {
@@ -132,21 +132,20 @@ impl FromRequest for Preconditions {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let text = |name: HeaderName| {
-            let values = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
-            values.map(str::to_owned).reduce(|all, value| format!("{all},{value}"))
-        };
-        ready(Ok(Self { if_match: text(header::IF_MATCH), if_none_match: text(header::IF_NONE_MATCH) }))
+        let has = |name| request.headers().contains_key(name);
+        // A header that cannot be read names no version: a change must not pass for want of a precondition.
+        let if_match = || IfMatch::parse(request).unwrap_or_else(|_| IfMatch::Items(Vec::new()));
+        ready(Ok(Self {
+            if_match: has(header::IF_MATCH).then(if_match),
+            if_none_match: IfNoneMatch::parse(request).ok().filter(|_| has(header::IF_NONE_MATCH)),
+        }))
     }
 }
 
-/// Whether one of the tags of a header names this version: by its whole tag, or by its part before the hash.
-fn names(tags: &str, etag: &str) -> bool {
-    let version = |tag: &str| {
-        let version = tag.strip_prefix('"')?.split('-').next()?;
-        Some(format!("\"{}\"", version.trim_matches('"')))
-    };
-    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == etag || version(tag).as_deref() == Some(etag))
+/// Whether a tag that a client sent names a version: as a whole, or by its part before the hash.
+fn names(tag: &EntityTag, etag: &str) -> bool {
+    let version = etag.trim_matches('"');
+    !tag.weak && (tag.tag() == version || tag.tag().split('-').next() == Some(version))
 }
 
 impl Preconditions {
@@ -157,15 +156,15 @@ impl Preconditions {
 
     /// Lets a change through if it was made to this version.
     pub(crate) fn allow_change(&self, etag: &str) -> Result<(), ApiError> {
-        let value = HeaderValue::from_str(etag).ok().and_then(|value| value.to_str().ok().map(str::to_owned));
         match &self.if_match {
-            Some(tags) if names(tags, etag) => Ok(()),
+            Some(IfMatch::Any) => Ok(()),
+            Some(IfMatch::Items(tags)) if tags.iter().any(|tag| names(tag, etag)) => Ok(()),
             Some(_) => Err(Problem::from(ProblemKind::StaleVersion)
                 .detail(
                     format!("今の版は {etag} です。取り直してから変更してください"),
                     format!("the current version is {etag}; get it again before changing it"),
                 )
-                .header(header::ETAG, value.unwrap_or_default())
+                .header(header::ETAG, etag)
                 .into()),
             None => Err(Problem::from(ProblemKind::PreconditionRequired)
                 .detail(
@@ -188,7 +187,7 @@ impl Preconditions {
 
     /// Lets a replacement through if it was made to this version, and not if only a new thing may be made.
     pub(crate) fn allow_replacement(&self, etag: &str) -> Result<(), ApiError> {
-        if self.if_none_match.as_deref().is_some_and(|tags| tags.trim() == "*") {
+        if self.if_none_match == Some(IfNoneMatch::Any) {
             return Err(Problem::from(ProblemKind::StaleVersion)
                 .detail("同じキーの記録が既にあります", "there is a record with this key already")
                 .into());
@@ -198,16 +197,18 @@ impl Preconditions {
 
     /// Whether the client has this version already.
     pub(crate) fn is_known(&self, etag: &str) -> bool {
-        let tags = self.if_none_match.as_deref().unwrap_or_default();
-        tags.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == etag)
+        match &self.if_none_match {
+            Some(IfNoneMatch::Any) => true,
+            Some(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.tag() == etag.trim_matches('"')),
+            None => false,
+        }
     }
 }
 
 /// Answers with a body, briefly where the client has the same one already.
 pub(crate) fn answer_unless_known(body: &Value, preconditions: &Preconditions) -> HttpResponse {
     let text = body.to_string();
-    let hash: String = Sha256::digest(text.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-    let etag = format!("\"{hash}\"");
+    let etag = format!("\"{}\"", short_hash(text.as_bytes(), 24));
     if preconditions.is_known(&etag) {
         return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
     }
@@ -413,5 +414,7 @@ mod tests {
         assert_eq!(lang("en-US,en;q=0.9"), Lang::En);
         assert_eq!(lang("ja,en-US;q=0.9,en;q=0.8"), Lang::Ja);
         assert_eq!(lang("en;q=0.5, ja;q=0.4"), Lang::En);
+        assert_eq!(lang("en;q=0"), Lang::Ja);
+        assert_eq!(lang("ja;q=half, EN-gb; q=0.1"), Lang::En);
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use schema::{Id, Name, Record, RepoError, Source, Stored, Tx, ValueError, tokens};
-use sha2::{Digest, Sha256};
 use unicode_normalization::{UnicodeNormalization, is_nfkc};
 
-/// How many bytes of a hash tell two names apart that a source cannot hold as they are.
-const HASHED: usize = 8;
+use crate::base::text::short_hash;
+
+/// How many digits of a hash tell two names apart that a source cannot hold as they are.
+const HASH_DIGITS: usize = 16;
 
 /// The source of what a provider sends: another for each name.
 ///
@@ -20,7 +21,7 @@ pub(crate) fn source_of(provider: &Name) -> Result<Source, ValueError> {
     if fits {
         return Source::parse(&plain);
     }
-    let hash: String = Sha256::digest(name.as_bytes()).iter().take(HASHED).map(|byte| format!("{byte:02x}")).collect();
+    let hash = short_hash(name.as_bytes(), HASH_DIGITS);
     let room = Source::MAX_LENGTH - Source::PROVIDER.len() - 1 - hash.len();
     let beginning: String = name.nfkc().take(room).collect();
     Source::parse(&format!("{}{beginning}#{hash}", Source::PROVIDER))

@@ -429,7 +429,7 @@ impl Runner {
             error!(attempt_count = job.attempt_count, "job given up: its process ended in it again and again");
         }
         let result = interrupted_result(job.kind, &interrupted);
-        let end = |tx: &mut Tx| jobs::finish(tx, job, state, &result, tx.moment());
+        let end = |tx: &mut Tx| jobs::finish(tx, job, state, &result);
         match self.record(|| access.write_jobs(end)) {
             Ok(()) => ended.log(state),
             Err(RepoError::TakenOver) => warn!("another process has taken the job over"),

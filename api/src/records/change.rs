@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use schema::{ExternalId, Remark, RepoError, Source, Stored, SupplierCode, Tx, Version};
+use schema::{ExternalId, Remark, RepoError, Source, Stored, SupplierCode, Tx};
 
 use super::view::etag;
 use super::{Resource, Shown, StoredSuppliers, answer, current, read_origin, show, show_written};
@@ -109,7 +109,7 @@ pub(crate) async fn create<R: Resource>(
     request: HttpRequest,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let (version, today) = (caller.version(), caller.today());
+    let today = caller.today();
     let shown = state
         .db
         .write(&caller, move |tx| {
@@ -120,7 +120,7 @@ pub(crate) async fn create<R: Resource>(
                 &known::<R>(true),
                 read_origin::<R>,
             )?;
-            let stored = first(tx, (source, external_id), &version, attributes)?;
+            let stored = first(tx, (source, external_id), attributes)?;
             store_first(tx, &stored)?;
             show_written(tx, None, &stored)
         })
@@ -132,10 +132,9 @@ pub(crate) async fn create<R: Resource>(
 pub(crate) fn first<R: Resource>(
     tx: &mut Tx,
     (source, external_id): (Source, Option<ExternalId>),
-    version: &Version,
     attributes: R,
 ) -> Result<Stored<R>, RepoError> {
-    let mut stored = Stored::first(tx.clock().id(), String::new(), source, external_id, version, attributes);
+    let mut stored = Stored::first(tx.clock().id(), String::new(), source, external_id, &tx.version(None), attributes);
     stored.meta.record_key = new_key(tx, &stored)?;
     Ok(stored)
 }
@@ -176,20 +175,18 @@ fn new_key<R: Resource>(tx: &mut Tx, stored: &Stored<R>) -> Result<String, RepoE
 pub(crate) fn write_next<R: Resource>(
     tx: &mut Tx,
     now: &Stored<R>,
-    version: &Version,
     edit: impl FnOnce(&mut Stored<R>),
 ) -> Result<Stored<R>, ApiError> {
-    write_after(tx, (now, now), version, edit)
+    write_after(tx, (now, now), edit)
 }
 
 /// The same for who knows another version than the current one: nothing changes only where the two are one.
 pub(crate) fn write_after<R: Resource>(
     tx: &mut Tx,
     (now, known): (&Stored<R>, &Stored<R>),
-    version: &Version,
     edit: impl FnOnce(&mut Stored<R>),
 ) -> Result<Stored<R>, ApiError> {
-    let mut next = now.next(version);
+    let mut next = now.next(&tx.version(None));
     edit(&mut next);
     let is_same = now.meta.version == known.meta.version
         && next.attributes == now.attributes
@@ -212,7 +209,7 @@ pub(crate) async fn change<R: Resource>(
     preconditions: Preconditions,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let (version, today) = (caller.version(), caller.today());
+    let today = caller.today();
     let shown = state
         .db
         .write(&caller, move |tx| {
@@ -222,7 +219,7 @@ pub(crate) async fn change<R: Resource>(
             let (known, cells) = (known::<R>(false), body.members().cells());
             let (attributes, ()) =
                 read_body(StoredSuppliers::new(tx), cells, (Some(&now.attributes), today), &known, |_| Some(()))?;
-            let next = write_next(tx, &now, &version, |next| next.attributes = attributes)?;
+            let next = write_next(tx, &now, |next| next.attributes = attributes)?;
             show_written(tx, Some(&now.attributes), &next)
         })
         .await?;
@@ -249,13 +246,12 @@ pub(crate) async fn remove<R: Resource>(
     id: IdPath<R>,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    let version = caller.version();
     state
         .db
         .write(&caller, move |tx| {
             let now = current::<R>(tx, id.0)?;
             preconditions.allow_change(&etag(now.meta.version))?;
-            let at = version.recorded_at.max(now.meta.recorded_at);
+            let at = tx.moment().max(now.meta.recorded_at);
             R::close(tx, &[now.meta.id], at)?;
             Ok(())
         })
@@ -294,7 +290,7 @@ pub(crate) async fn put<R: Resource>(
     preconditions: Preconditions,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let (version, today) = (caller.version(), caller.today());
+    let today = caller.today();
     let address = read_address::<R>(&query)?;
     let lang = language(request.headers());
     let (shown, is_new) = state
@@ -302,7 +298,7 @@ pub(crate) async fn put<R: Resource>(
         .write(&caller, move |tx| {
             let attributes = read_replacement::<R>(tx, &body, &address, today)?;
             let AddressKey { source, external_id, .. } = address;
-            let mut stored = first(tx, (source, external_id), &version, attributes)?;
+            let mut stored = first(tx, (source, external_id), attributes)?;
             let keys = [stored.meta.record_key.clone()];
             let Some(now) = R::with_keys(tx, &stored.meta.source, &keys, None)?.pop() else {
                 preconditions.allow_creation()?;
@@ -312,7 +308,7 @@ pub(crate) async fn put<R: Resource>(
             preconditions.allow_replacement(&etag(now.meta.version))?;
             R::refuse_change(&now)?;
             stored.attributes.keep(&now.attributes);
-            let next = write_next(tx, &now, &version, |next| next.attributes = stored.attributes)?;
+            let next = write_next(tx, &now, |next| next.attributes = stored.attributes)?;
             Ok((show_written(tx, Some(&now.attributes), &next)?, false))
         })
         .await?;
@@ -382,13 +378,12 @@ pub(crate) async fn edit<R: Resource>(
     preconditions: Preconditions,
     change: impl FnOnce(&mut Stored<R>) + Send + 'static,
 ) -> Result<HttpResponse, ApiError> {
-    let version = caller.version();
     let shown = state
         .db
         .write(&caller, move |tx| {
             let now = current::<R>(tx, id.0)?;
             preconditions.allow_change(&etag(now.meta.version))?;
-            let next = write_next(tx, &now, &version, change)?;
+            let next = write_next(tx, &now, change)?;
             show(tx, &next, None)
         })
         .await?;

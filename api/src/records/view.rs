@@ -10,13 +10,13 @@ use schema::{Choice, Stored, SupplierId};
 use scoring::Lang;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::Resource;
 use crate::base::fault::Fault;
+use crate::base::text::short_hash;
 use crate::http::extract::Documented;
 use crate::http::openapi::{self, Shape, object};
 
@@ -112,8 +112,7 @@ impl Shown {
     pub(crate) fn answer(self, chosen: Option<&[String]>, lang: Lang) -> (String, String) {
         let version = self.version;
         let text = serde_json::to_string(&self.pick(chosen, lang, true)).unwrap_or_default();
-        let hash = Sha256::digest(text.as_bytes());
-        let hash: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let hash = short_hash(text.as_bytes(), 12);
         (text, format!("\"{version}-{hash}\""))
     }
 }

@@ -169,7 +169,7 @@ async fn export(
 
 /// Notes that a run is exported, which keeps it; newer scores may have taken its place just now.
 fn keep(tx: &mut Tx, run: RunId) -> Result<(), ApiError> {
-    if score_runs::note_exported(tx, run, tx.moment())? {
+    if score_runs::note_exported(tx, run)? {
         return Ok(());
     }
     let problem = Problem::from(ProblemKind::NotScored);
@@ -270,7 +270,7 @@ pub(crate) fn run(access: &Access, job: &JobRow, progress: &Progress) -> Result<
             jobs::insert_export_chunk(tx, job.id, seq, &chunk)?;
         }
         let result = json!({ "bytes": bytes }).to_string();
-        jobs::finish(tx, job, JobState::Succeeded, &result, tx.moment())?;
+        jobs::finish(tx, job, JobState::Succeeded, &result)?;
         Ok(JobState::Succeeded)
     })
 }

@@ -154,14 +154,13 @@ async fn change_settings(
     preconditions: Preconditions,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let version = admin.0.version();
     let stored = state
         .db
         .write(&admin.0, move |tx| {
             let now = settings::find(tx)?;
             preconditions.allow_change(&etag(now.version))?;
             let change = read(&body, &now.settings)?;
-            settings::put(tx, &now, &change, &version.recorded_by, version.recorded_at)?;
+            settings::put(tx, &now, &change)?;
             Ok(settings::find(tx)?)
         })
         .await?;

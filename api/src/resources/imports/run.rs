@@ -249,16 +249,14 @@ pub(crate) fn run(
     if request.format != Format::Xlsx {
         progress.set_total(lines);
     }
-    let by =
-        Version { recorded_at: access.clock().now(), recorded_by: job.created_by.clone(), import_id: Some(job.id) };
-    let order = request.order(by);
     let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
     let outcome = access.write(|tx| {
+        let order = request.order(tx.version(Some(job.id)));
         let outcome = import_tables(tx, &order, request.dry_run, tables, limits, progress)?;
         for findings in outcome.findings.stored() {
             jobs::insert_findings(tx, job.id, &findings)?;
         }
-        jobs::finish(tx, job, outcome.state, &outcome.json(), tx.moment())?;
+        jobs::finish(tx, job, outcome.state, &outcome.json())?;
         Ok::<_, Interrupted>(outcome)
     })?;
     if !request.dry_run {
@@ -437,12 +435,10 @@ pub(crate) fn import_folder(
     if files.is_empty() {
         return Ok(None);
     }
-    let (id, now) = (access.clock().id(), access.clock().now());
-    let who = access.context().actor.subject.to_string();
-    let by = Version { recorded_at: now, recorded_by: who.clone(), import_id: Some(id) };
-    let order = request.order(by);
+    let id = access.clock().id();
     let tables = open(files, limits, progress);
     access.write(|tx| {
+        let (order, now) = (request.order(tx.version(Some(id))), tx.moment());
         let mut outcome = import_tables(tx, &order, request.dry_run, tables, limits, progress)?;
         outcome.skipped = skipped;
         let job = JobRow {
@@ -452,9 +448,9 @@ pub(crate) fn import_folder(
             request: serde_json::to_string(request).map_err(|error| Interrupted::Failed(error.into()))?,
             result: Some(outcome.json()),
             created_at: now,
-            created_by: who,
+            created_by: tx.actor().subject.to_string(),
             started_at: Some(now),
-            finished_at: Some(tx.clock().now()),
+            finished_at: Some(access.clock().now()),
             attempt_count: 1,
             is_cancel_requested: false,
             progress_done: None,

@@ -65,7 +65,7 @@ pub(crate) fn run(access: &Access, job: &JobRow, model: &Model, progress: &Progr
     let scored = Scored::new(access, &request, job.id.of(), model, progress)?;
     access.write(|tx| {
         scored.store(tx, model, progress)?;
-        jobs::finish(tx, job, JobState::Succeeded, "{}", tx.moment())?;
+        jobs::finish(tx, job, JobState::Succeeded, "{}")?;
         progress.step(1);
         Ok::<_, Interrupted>(())
     })?;
@@ -84,7 +84,7 @@ pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> R
     access.write(|tx| {
         scored.store(tx, model, &progress)?;
         (job.state, job.result, job.attempt_count) = (JobState::Succeeded, Some("{}".to_owned()), 1);
-        (job.started_at, job.finished_at) = (Some(job.created_at), Some(tx.moment()));
+        (job.started_at, job.finished_at) = (Some(job.created_at), Some(access.clock().now()));
         jobs::insert(tx, &job)?;
         Ok::<_, Interrupted>(())
     })?;
@@ -174,7 +174,7 @@ impl Scored {
                 ));
             }
         }
-        score_runs::keep_model(tx, model.hash(), model.version(), model.text(), run.scored_at)?;
+        score_runs::keep_model(tx, model.hash(), model.version(), model.text())?;
         if !score_runs::has_input(tx, &run.input_hash)? {
             let packed = match &self.archive {
                 Some(archive) => archive.try_clone()?,

@@ -134,7 +134,7 @@ impl Snapshot {
         let verified = contacts_verified(tx, year_ago, as_of)?;
         let verified: BTreeSet<_> = verified.into_iter().filter_map(|id| codes.of(id)).collect();
         Ok(Self {
-            hash: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash: hex::encode(hash.finalize()),
             row_counts: [suppliers, relationships, enrollments, certifications, incidents],
             operators,
             verified_contact_count: verified.len(),

@@ -48,7 +48,7 @@ pub(super) async fn create<R: Submitted>(
             let (attributes, external_id) = read::<R, _>(tx, &sender, &body, Some("external_id"), |fields| {
                 fields.value::<Option<ExternalId>>("external_id", None)
             })?;
-            let stored = records::first(tx, (sender.source, external_id), &sender.version, attributes)?;
+            let stored = records::first(tx, (sender.source, external_id), attributes)?;
             records::store_first(tx, &stored)?;
             show_one(tx, &stored)
         })
@@ -72,7 +72,7 @@ pub(super) async fn put<R: Submitted>(
         .write(&provider.0, move |tx| {
             let (attributes, ()) = read::<R, ()>(tx, &sender, &body, None, |_| Some(()))?;
             let origin = (sender.source.clone(), Some(external_id));
-            let mut stored = records::first(tx, origin, &sender.version, attributes)?;
+            let mut stored = records::first(tx, origin, attributes)?;
             let keys = [stored.meta.record_key.clone()];
             let Some(now) = R::with_keys(tx, &sender.source, &keys, None)?.pop() else {
                 preconditions.allow_creation()?;
@@ -83,7 +83,7 @@ pub(super) async fn put<R: Submitted>(
             preconditions.allow_replacement(&etag(own.meta.version))?;
             refuse_change(tx, &sender, [&now])?;
             stored.attributes.keep(&now.attributes);
-            let next = records::write_after(tx, (&now, &own), &sender.version, |next| {
+            let next = records::write_after(tx, (&now, &own), |next| {
                 next.attributes = stored.attributes;
                 next.meta.ended_on = None;
             })?;
@@ -112,7 +112,7 @@ pub(super) async fn retract<R: Submitted>(
             let (now, own) = sender.current(tx, id.0)?;
             preconditions.allow_change(&etag(own.meta.version))?;
             refuse_change(tx, &sender, [&now, &own])?;
-            let next = records::write_next(tx, &now, &sender.version, |next| {
+            let next = records::write_next(tx, &now, |next| {
                 // What is taken back is what it has sent, as it has sent it.
                 next.attributes = own.attributes;
                 next.meta.retraction_reason = Some(reason);

@@ -1,6 +1,6 @@
 //! Who sends: a provider, the source that stands for it, and what of the stored records is its own.
 
-use schema::{Common, Id, Name, Source, Stored, Tx, Version};
+use schema::{Common, Id, Name, Source, Stored, Tx};
 
 use crate::base::problem::{ApiError, ProblemKind};
 use crate::base::today::Today;
@@ -14,7 +14,6 @@ use crate::resources::imports::ImportRequest;
 pub(crate) struct Sender {
     pub(crate) provider: Name,
     pub(crate) source: Source,
-    pub(crate) version: Version,
     pub(crate) today: Today,
 }
 
@@ -23,12 +22,7 @@ impl Sender {
         let caller = &provider.0;
         let name = caller.provider_name.clone();
         let provider = name.ok_or_else(|| ApiError::internal("a provider's token without the provider"))?;
-        Ok(Self {
-            source: source_of(&provider).map_err(ApiError::internal)?,
-            provider,
-            version: caller.version(),
-            today: caller.today(),
-        })
+        Ok(Self { source: source_of(&provider).map_err(ApiError::internal)?, provider, today: caller.today() })
     }
 
     /// What it has sent, and has taken back.

@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, delete, get, put};
 use chrono::NaiveDate;
 use schema::incident_contacts::{self, IncidentContact};
 use schema::suppliers::Supplier;
-use schema::{MailAddress, Name, PhoneNumber};
+use schema::{MailAddress, Name, PhoneNumber, Version};
 use serde_json::json;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -16,7 +16,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
-use crate::http::auth::{Analyst, Caller, Viewer};
+use crate::http::auth::{Analyst, Viewer};
 use crate::http::extract::{IdPath, JsonBody, Preconditions};
 use crate::http::openapi::{self, Shape};
 use crate::http::state::State;
@@ -137,10 +137,11 @@ pub(super) async fn put_incident_contact(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let supplier = id.0;
-    let contact = read_contact(&body, &analyst.0)?;
+    let today = analyst.0.today().day;
     let contact = state
         .db
         .write(&analyst.0, move |tx| {
+            let contact = read_contact(&body, today, tx.version(None))?;
             records::current::<Supplier>(tx, supplier)?;
             match incident_contacts::find(tx, supplier)? {
                 Some(now) => preconditions.allow_change(&etag(&now))?,
@@ -153,7 +154,7 @@ pub(super) async fn put_incident_contact(
     Ok(answer(&id, &contact))
 }
 
-fn read_contact(body: &JsonBody, caller: &Caller) -> Result<IncidentContact, ApiError> {
+fn read_contact(body: &JsonBody, today: NaiveDate, by: Version) -> Result<IncidentContact, ApiError> {
     let mut none = ();
     let mut fields = Fields::new(body.members().cells(), &mut none);
     fields.expect_only(&FIELDS.iter().map(|field| field.name).collect::<Vec<_>>());
@@ -162,9 +163,8 @@ fn read_contact(body: &JsonBody, caller: &Caller) -> Result<IncidentContact, Api
     let mail_address = fields.value::<Option<MailAddress>>("mail_address", None);
     let phone_number = fields.value::<Option<PhoneNumber>>("phone_number", None);
     let verified_on = fields.value::<Option<NaiveDate>>("verified_on", None);
-    let today = caller.today();
-    if verified_on.flatten().is_some_and(|day| day > today.day) {
-        fields.faults.push(Fault::new("verified_on", Reason::InTheFuture(today.day)));
+    if verified_on.flatten().is_some_and(|day| day > today) {
+        fields.faults.push(Fault::new("verified_on", Reason::InTheFuture(today)));
     }
     if matches!((&mail_address, &phone_number), (Some(None), Some(None))) {
         fields.faults.push(Fault::new("mail_address", Reason::Model(scoring::Reason::MissingValue)));
@@ -178,8 +178,8 @@ fn read_contact(body: &JsonBody, caller: &Caller) -> Result<IncidentContact, Api
         mail_address: mail_address.flatten(),
         phone_number: phone_number.flatten(),
         verified_on: verified_on.flatten(),
-        recorded_at: today.moment,
-        recorded_by: caller.name().to_owned(),
+        recorded_at: by.recorded_at,
+        recorded_by: by.recorded_by,
     })
 }
 

@@ -150,7 +150,6 @@ pub(super) async fn merge_supplier(
     preconditions: Preconditions,
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
-    let version = analyst.0.version();
     let shown = state
         .db
         .write(&analyst.0, move |tx| {
@@ -171,7 +170,7 @@ pub(super) async fn merge_supplier(
                     "other suppliers were merged into this one; unmerge them first, or merge the other way round",
                 ));
             }
-            records::write_next(tx, &now, &version, |next| {
+            records::write_next(tx, &now, |next| {
                 next.attributes.merged_into_id = Some(target.meta.id);
             })?;
             records::show(tx, &target, None)
@@ -211,7 +210,6 @@ pub(super) async fn unmerge_supplier(
     id: IdPath<Supplier>,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    let version = analyst.0.version();
     let shown = state
         .db
         .write(&analyst.0, move |tx| {
@@ -220,7 +218,7 @@ pub(super) async fn unmerge_supplier(
             if now.attributes.merged_into_id.is_none() {
                 return Err(wrong_state("統合されていません", "it is not merged"));
             }
-            let next = records::write_next(tx, &now, &version, |next| next.attributes.merged_into_id = None)?;
+            let next = records::write_next(tx, &now, |next| next.attributes.merged_into_id = None)?;
             records::show(tx, &next, None)
         })
         .await?;
