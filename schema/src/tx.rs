@@ -144,8 +144,7 @@ pub struct Tx<T = TenantId> {
     pub(crate) tenant: T,
     context: Context,
     moment: Instant,
-    /// For ids, for leases, and for what has to know when a transaction that takes long is about to end.
-    pub(crate) clock: Clock,
+    clock: Clock,
 }
 
 /// A transaction of the operator, which reaches nothing that a buyer has registered.

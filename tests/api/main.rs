@@ -21,6 +21,7 @@ mod metrics;
 mod migrations;
 mod own;
 mod portfolio;
+mod queue;
 mod scores;
 mod scrape;
 mod submissions;

@@ -134,7 +134,8 @@ pub(crate) fn first<R: Resource>(
     (source, external_id): (Source, Option<ExternalId>),
     attributes: R,
 ) -> Result<Stored<R>, RepoError> {
-    let mut stored = Stored::first(tx.clock().id(), String::new(), source, external_id, &tx.version(None), attributes);
+    let (id, version) = (tx.clock().id(), tx.version(None));
+    let mut stored = Stored::first(id, String::new(), source, external_id, &version, attributes);
     stored.meta.record_key = new_key(tx, &stored)?;
     Ok(stored)
 }
