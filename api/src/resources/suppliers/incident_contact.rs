@@ -138,7 +138,7 @@ pub(super) async fn put_incident_contact(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let supplier = id.0;
-    let today = analyst.0.today().day;
+    let today = analyst.0.today();
     let contact = state
         .db
         .write(&analyst.0, move |tx| {
