@@ -27,7 +27,7 @@ use tracing::{error, info, warn};
 
 use self::listeners::{Parts, affordable_connections, servers};
 use self::notify::Pulses;
-use crate::base::config::{Config, PlaceError, other_server};
+use crate::base::config::{Config, Limits, PlaceError, other_server};
 use crate::base::machine::{self, naming};
 use crate::base::model_file::{ModelFileError, read_model};
 use crate::base::problem::ApiError;
@@ -43,8 +43,11 @@ use crate::http::operations::Allowed;
 use crate::http::peers::Peers;
 use crate::http::state::{Db, State};
 use crate::http::tls::{self, TlsFault};
-use crate::queue::runner::StartError;
-use crate::queue::runner::{Runner, Tools};
+use crate::queue::runner::{IdleTask, Runner};
+use crate::queue::work::Works;
+use crate::resources::exports::ExportWork;
+use crate::resources::imports::ImportWork;
+use crate::resources::score_runs::{Schedule, ScoreRunWork};
 use crate::routes::document;
 
 /// Why the service cannot start.
@@ -236,14 +239,14 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     }
     say_connections(&store.database);
     let first_buyer = store.first_buyer()?;
-    let runner = Runner::new(store.database.is_shared());
-    let tools = Tools {
-        limits: config.limits,
-        model: model.clone(),
-        rescore_after: config.rescore_after,
-        folder: config.data.clone(),
-    };
-    let mut threads = if can_write { runner.start(&store.database, tools)? } else { Vec::new() };
+    let runner = Runner::new(store.database.is_shared(), job_slots(config.connections()), works(config.limits, &model));
+    let mut threads = Vec::new();
+    if can_write {
+        runner.clean_up(&store.database, &config.data).map_err(StoreError::from)?;
+        let mut schedule = Schedule::new(config.rescore_after, model.hash());
+        let idle: Vec<IdleTask> = vec![Box::new(move |database| schedule.ask(database))];
+        threads = runner.start(&store.database, &config.data, idle).map_err(ServeError::Jobs)?;
+    }
     let probe =
         Probe::new(&config.data, &place, config.limits.min_free_disk_bytes, can_write).map_err(StoreError::Data)?;
     let gauges = Gauges::new(
@@ -358,6 +361,18 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     }
 }
 
+/// How many jobs run at once: as many as there are cores, and at least two, so that one buyer's work does not keep another's
+/// waiting. Where there are few connections to the database, what renews leases and the requests have one each.
+fn job_slots(connections: u32) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    cores.max(2).min(usize::try_from(connections.saturating_sub(2)).unwrap_or(usize::MAX)).max(1)
+}
+
+/// The kinds of jobs that there are.
+fn works(limits: Limits, model: &scoring::Model) -> Works {
+    Works::default().with(ImportWork { limits }).with(ScoreRunWork { model: model.clone() }).with(ExportWork)
+}
+
 fn ended_early() -> ServeError {
     ServeError::Ended(io::Error::other("no reason is known"))
 }
@@ -389,14 +404,14 @@ fn say_connections(database: &Database) {
 /// Watches whether all connections to a server hang while it takes new ones, as after something between has lost them.
 /// Whoever waits on one cannot be interrupted, so that only a new process helps.
 fn watch_connections(runner: &Runner, database: &Database, is_hung: &AtomicBool) {
-    let mut looks = 0;
+    let (mut looks, of_jobs) = (0, runner.connection_count());
     while !runner.is_stopping() {
         runner.rest(LOOK_FOR_HUNG);
-        looks = if database.is_hung() { looks + 1 } else { 0 };
+        looks = if database.is_hung(of_jobs) { looks + 1 } else { 0 };
         if looks >= HUNG_LOOKS && database.takes_connections() {
             // A server that has just come back answers the others now.
             runner.rest(LOOK_FOR_HUNG);
-            if database.is_hung() {
+            if database.is_hung(of_jobs) {
                 return is_hung.store(true, Ordering::Relaxed);
             }
         }
@@ -454,17 +469,19 @@ fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
     }
 }
 
-impl From<StartError> for ServeError {
-    fn from(error: StartError) -> Self {
-        match error {
-            StartError::Database(error) => StoreError::from(error).into(),
-            StartError::Thread(error) => Self::Jobs(error),
-        }
-    }
-}
-
 impl From<ServeError> for ApiError {
     fn from(error: ServeError) -> Self {
         Self::internal(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_leave_connections_to_leases_and_requests() {
+        assert_eq!([1, 2, 3, 4].map(job_slots), [1, 1, 1, 2]);
+        assert!(job_slots(64) >= 2);
     }
 }

@@ -53,6 +53,7 @@ enum Backend {
         readers: Pool<Manager>,
         /// None where the disk takes no writes.
         writer: Option<Pool<Manager>>,
+        turns: Turns,
     },
     Postgres {
         primary: Server,
@@ -202,9 +203,6 @@ const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
 const CHECKOUT: Duration = Duration::from_secs(5);
 /// For how long a connection to a server is kept that nobody needs: others may, where there are few.
 const IDLE: Duration = Duration::from_secs(60);
-/// How many connections jobs have at most, whose statements may take longer than those of requests: the job that runs, and
-/// what keeps its lease.
-const OF_JOBS: u32 = 2;
 /// How long a request waits for one while the server is away.
 const AWAY: Duration = Duration::from_millis(500);
 /// How long a writer waits before it asks again whether a writer of another process has ended: at first, and at most. It
@@ -239,6 +237,7 @@ impl Database {
                 Backend::Sqlite {
                     writer: Some(pool(TxRole::Writer, 1)?),
                     readers: pool(TxRole::Reader, connection_count)?,
+                    turns: Turns::default(),
                 }
             }
             Place::Server { url, replica } => {
@@ -286,7 +285,12 @@ impl Database {
         let readers = pool(connection_count, patience + CHECKOUT_MARGIN).build(manager)?;
         let limits = postgres::Limits { patience, statement: None };
         let process = Process::new(connection_count);
-        Ok(Self { backend: Backend::Sqlite { readers, writer: None }, limits, process, clock: clock.clone() })
+        Ok(Self {
+            backend: Backend::Sqlite { readers, writer: None, turns: Turns::default() },
+            limits,
+            process,
+            clock: clock.clone(),
+        })
     }
 
     /// The same database, for statements that may take no longer than this, where it can stop them.
@@ -336,11 +340,11 @@ impl Database {
         self.is_shared().then(|| self.limits.patience + CHECKOUT + statement)
     }
 
-    /// Whether all connections to the primary are held by transactions that get no answer: at least one of them is no
-    /// job's, and has taken twice as long as any answer.
-    pub fn is_hung(&self) -> bool {
+    /// Whether all connections to the primary are held by transactions that get no answer: there are more of them than jobs
+    /// have, whose statements may take longer, and one has taken twice as long as any answer.
+    pub fn is_hung(&self, of_jobs: u32) -> bool {
         let figures = self.figures();
-        let longest = self.longest_answer().filter(|_| figures.most > OF_JOBS);
+        let longest = self.longest_answer().filter(|_| figures.most > of_jobs);
         longest.zip(figures.unmoved).is_some_and(|(longest, unmoved)| unmoved > longest * 2)
     }
 
@@ -360,7 +364,7 @@ impl Database {
         if !self.is_shared() {
             return Ok(None);
         }
-        match &mut *self.unscoped()? {
+        match &mut *self.unscoped()?.conn {
             Conn::Sqlite(_) => Ok(None),
             Conn::Postgres(conn, _) => postgres::connection_needs(conn, &self.process).map(Some),
         }
@@ -405,15 +409,17 @@ impl Database {
 
     fn begin_unwatched(&self, role: TxRole, scope: Scope) -> Result<Begun, RepoError> {
         match &self.backend {
-            Backend::Sqlite { readers, writer } => {
-                let pool = if role == TxRole::Reader { readers } else { written(writer)? };
-                let mut conn = pool.get()?;
+            Backend::Sqlite { readers, writer, turns } => {
+                let (mut conn, turn) = match role {
+                    TxRole::Reader => (readers.get()?, None),
+                    TxRole::Writer | TxRole::Queue => self.writer(written(writer)?, turns)?,
+                };
                 conn.begin(scope, &sqlite::begin(role)).inspect_err(|error| {
                     if matches!(error, RepoError::Busy(_)) {
                         Waits::note_busy();
                     }
                 })?;
-                Ok(Begun { conn: Held(Source::Pool(conn)), turn: None })
+                Ok(Begun { conn: Held(Source::Pool(conn)), turn })
             }
             Backend::Postgres { primary, replica, roles, turns } => {
                 let beginning = postgres::begin(role, scope, roles, self.limits);
@@ -431,12 +437,21 @@ impl Database {
         }
     }
 
+    /// The writer of an embedded database, after those who came before.
+    fn writer(&self, writer: &Pool<Manager>, turns: &Turns) -> Result<(Pooled, Option<turns::Held>), RepoError> {
+        let patience = self.limits.patience;
+        // It has one for all buyers.
+        let turn = turns.take((TxRole::Writer, Scope::Installation), Instant::now() + patience);
+        let turn = turn.ok_or_else(|| late(patience))?;
+        Ok((writer.get()?, Some(turn)))
+    }
+
     /// Makes what was erased stand in no file any more, as far as the database can.
     ///
     /// # Errors
     /// Those of the database.
     pub fn fold_log(&self) -> Result<(), RepoError> {
-        dialect::fold_log(&mut *self.unscoped()?)
+        dialect::fold_log(&mut self.unscoped()?.conn)
     }
 
     /// Cleans up after much was written: tells the planner how large tables are now, and gives the log's room back.
@@ -444,17 +459,20 @@ impl Database {
     /// # Errors
     /// Those of the database.
     pub fn tidy(&self) -> Result<(), RepoError> {
-        dialect::tidy(&mut *self.unscoped()?)
+        dialect::tidy(&mut self.unscoped()?.conn)
     }
 
     /// A connection outside of any transaction, as whoever owns the tables.
-    fn unscoped(&self) -> Result<Pooled, RepoError> {
+    fn unscoped(&self) -> Result<Begun, RepoError> {
         match &self.backend {
-            Backend::Sqlite { writer, .. } => Ok(written(writer)?.get()?),
+            Backend::Sqlite { writer, turns, .. } => {
+                let (conn, turn) = self.writer(written(writer)?, turns)?;
+                Ok(Begun { conn: Held(Source::Pool(conn)), turn })
+            }
             Backend::Postgres { primary, .. } => {
                 let mut conn = primary.get()?;
                 conn.expect_own_session().inspect_err(|error| primary.note(error))?;
-                Ok(conn)
+                Ok(Begun { conn: Held(Source::Pool(conn)), turn: None })
             }
         }
     }
@@ -471,8 +489,7 @@ impl Server {
         patience: Duration,
     ) -> Result<Begun, RepoError> {
         let until = Instant::now() + patience;
-        let late = || RepoError::Busy(format!("other writers were not done within {} ms", patience.as_millis()).into());
-        let turn = turns.take((role, scope), until).ok_or_else(late)?;
+        let turn = turns.take((role, scope), until).ok_or_else(|| late(patience))?;
         let [mut pause, longest] = ASK_AGAIN;
         loop {
             let mut conn = self.begin(scope, beginning)?;
@@ -486,7 +503,7 @@ impl Server {
                     conn.roll_back();
                     drop(conn);
                     if Instant::now() + pause >= until {
-                        return Err(late());
+                        return Err(late(patience));
                     }
                     thread::sleep(pause);
                     pause = (pause * 2).min(longest);
@@ -553,6 +570,10 @@ impl Server {
         drop(primary.commit());
         Ok(Held(Source::Replica(lent)))
     }
+}
+
+fn late(patience: Duration) -> RepoError {
+    RepoError::Busy(format!("other writers were not done within {} ms", patience.as_millis()).into())
 }
 
 fn written(writer: &Option<Pool<Manager>>) -> Result<&Pool<Manager>, RepoError> {

@@ -2,12 +2,13 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Nullable, Text};
+use diesel::sql_types::{Array, Bool, Nullable, Text};
 
 use crate::conn::Conn;
 use crate::error::RepoError;
+use crate::jobs::Claim;
 use crate::scope::Scope;
-use crate::{Instant, JobId, TenantId, postgres};
+use crate::{Choice, Instant, JobId, TenantId, postgres};
 
 /// A job that was taken from the queue.
 #[derive(QueryableByName)]
@@ -23,23 +24,66 @@ pub(crate) struct Taken {
     pub(crate) taken_from: Option<String>,
 }
 
-/// Takes the job that has waited longest. On a server also one whose process has not renewed its lease, by the server's
-/// clock; jobs that others take at this moment are passed over.
-pub(crate) fn take_job(conn: &mut Conn, process: &str) -> Result<Option<Taken>, RepoError> {
-    let sqlite = "UPDATE job_queue SET state = 'running', process = ? \
-                  WHERE rowid = (SELECT rowid FROM job_queue WHERE state = 'queued' ORDER BY id LIMIT 1) \
-                  RETURNING tenant_id, id, false AS is_taken_over, NULL AS taken_from";
-    let postgres = "WITH next AS (SELECT tenant_id, id, state, process FROM job_queue \
-                    WHERE state = 'queued' OR leased_until < now() ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
+/// Takes the job that has waited longest of those that may begin. On a server also one whose process has not renewed its
+/// lease, by the server's clock; jobs that others take at this moment are passed over. The embedded database's one process
+/// only looks: it knows what it runs.
+///
+/// A job that follows changes waits for every changing one of its buyer that was asked for before it or runs.
+pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>) -> Result<Option<Taken>, RepoError> {
+    let sqlite = "SELECT tenant_id, id, false AS is_taken_over, NULL AS taken_from \
+                  FROM job_queue AS job WHERE state = 'queued' \
+                  AND id NOT IN (SELECT value FROM json_each(?)) AND tenant_id NOT IN (SELECT value FROM json_each(?)) \
+                  AND NOT (coalesce(kind, '') IN (SELECT value FROM json_each(?)) AND EXISTS (\
+                  SELECT 1 FROM job_queue AS other WHERE other.tenant_id = job.tenant_id \
+                  AND other.kind IN (SELECT value FROM json_each(?)) AND (other.id < job.id OR other.state = 'running'))) \
+                  ORDER BY id LIMIT 1";
+    let postgres = "WITH next AS (SELECT tenant_id, id, state, process FROM job_queue AS job \
+                    WHERE (state = 'queued' OR leased_until < now()) AND id <> ALL ($2) AND tenant_id <> ALL ($3) \
+                    AND NOT (coalesce(kind, '') = ANY ($4) AND EXISTS (\
+                    SELECT FROM job_queue AS other WHERE other.tenant_id = job.tenant_id AND other.kind = ANY ($5) \
+                    AND (other.id < job.id OR (other.id > job.id AND other.leased_until >= now())))) \
+                    ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
                     UPDATE job_queue SET state = 'running', process = $1, leased_until = now() + interval '15 seconds' \
                     FROM next WHERE (job_queue.tenant_id, job_queue.id) = (next.tenant_id, next.id) \
                     RETURNING job_queue.tenant_id, job_queue.id, next.state = 'running' AS is_taken_over, \
                     next.process AS taken_from";
+    fn texts<T>(all: &[T], text: impl Fn(&T) -> String) -> Vec<String> {
+        all.iter().map(text).collect()
+    }
+    let lists = [
+        texts(claim.held, ToString::to_string),
+        texts(claim.full, ToString::to_string),
+        texts(&claim.order.following, |kind| kind.key().to_owned()),
+        texts(&claim.order.changing, |kind| kind.key().to_owned()),
+    ];
     Ok(match conn {
-        Conn::Sqlite(c) => diesel::sql_query(sqlite).bind::<Text, _>(process).get_result(c),
-        Conn::Postgres(c, _) => diesel::sql_query(postgres).bind::<Text, _>(process).get_result(c),
+        Conn::Sqlite(c) => {
+            let [held, full, following, changing] = lists.map(|list| json_list(&list));
+            diesel::sql_query(sqlite)
+                .bind::<Text, _>(held)
+                .bind::<Text, _>(full)
+                .bind::<Text, _>(following)
+                .bind::<Text, _>(changing)
+                .get_result(c)
+        }
+        Conn::Postgres(c, _) => {
+            let [held, full, following, changing] = lists;
+            diesel::sql_query(postgres)
+                .bind::<Text, _>(claim.process)
+                .bind::<Array<Text>, _>(held)
+                .bind::<Array<Text>, _>(full)
+                .bind::<Array<Text>, _>(following)
+                .bind::<Array<Text>, _>(changing)
+                .get_result(c)
+        }
     }
     .optional()?)
+}
+
+/// A JSON array of texts that need no escapes, such as ids.
+fn json_list(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+    format!("[{}]", quoted.join(","))
 }
 
 /// Ends the sessions of a process that hangs, as far as they are in transactions of before a moment; gives how many.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use crate::conn::each_backend;
+use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
 use crate::record::BATCH;
 use crate::tables::{export_chunks, import_findings, job_queue, jobs, upload_chunks};
@@ -218,12 +218,37 @@ pub struct Claimed {
     pub taken_from: Option<Option<String>>,
 }
 
-/// Takes the job that has waited longest, of any buyer, and marks it as running in a process.
+/// The kinds whose jobs follow each other within a buyer.
+#[derive(Debug, Clone, Default)]
+pub struct JobOrder {
+    /// Those that change records.
+    pub changing: Vec<JobKind>,
+    /// Those that wait for the changing ones before them.
+    pub following: Vec<JobKind>,
+}
+
+/// Who takes a job, and which it may be.
+#[derive(Debug, Clone)]
+pub struct Claim<'a> {
+    /// The process that takes it.
+    pub process: &'a str,
+    /// Jobs that it has already.
+    pub held: &'a [JobId],
+    /// Buyers that may have no further job there.
+    pub full: &'a [TenantId],
+    /// Which jobs wait for others.
+    pub order: &'a JobOrder,
+}
+
+/// Takes the job that has waited longest of those that may begin, in a transaction of the installation.
+///
+/// On a server it is marked as running at once. On an embedded database this only reads, so that a job can begin while
+/// another one writes: [`mark_running`] does the rest.
 ///
 /// # Errors
 /// Those of the database.
-pub fn claim(tx: &mut OperatorTx, process: &str) -> Result<Option<Claimed>, RepoError> {
-    let Some(taken) = dialect::take_job(&mut tx.conn, process)? else { return Ok(None) };
+pub fn claim(tx: &mut OperatorTx, claim: &Claim<'_>) -> Result<Option<Claimed>, RepoError> {
+    let Some(taken) = dialect::take_job(&mut tx.conn, claim)? else { return Ok(None) };
     // It stays in the queue for a process whose release works with the tables.
     migrate::expect_schema(tx)?;
     tx.conn.turn_to(taken.tenant_id)?;
@@ -231,29 +256,58 @@ pub fn claim(tx: &mut OperatorTx, process: &str) -> Result<Option<Claimed>, Repo
     let before: Option<JobRow> =
         each_backend!(tx.conn, c => jobs::table.find(key).select(JobRow::as_select()).first(c).optional())?;
     let before = before.ok_or(RepoError::TakenOver)?;
-    let stalled_count = if before.has_advanced() { 1 } else { before.stalled_count.saturating_add(1) };
-    let change = (
-        jobs::state.eq(JobState::Running),
-        jobs::started_at.eq(tx.moment()),
-        jobs::attempt_count.eq(jobs::attempt_count + 1),
-        jobs::progress_done.eq(None::<i64>),
-        jobs::progress_total.eq(None::<i64>),
-        jobs::stalled_count.eq(stalled_count),
-        jobs::last_done.eq(before.progress_done),
-    );
-    let job = diesel::update(jobs::table.find(key)).set(change);
-    let job = each_backend!(tx.conn, c => job.returning(JobRow::as_returning()).get_result(c))?;
+    let job = JobRow {
+        state: JobState::Running,
+        started_at: Some(tx.moment()),
+        attempt_count: before.attempt_count.saturating_add(1),
+        progress_done: None,
+        progress_total: None,
+        stalled_count: if before.has_advanced() { 1 } else { before.stalled_count.saturating_add(1) },
+        last_done: before.progress_done,
+        ..before
+    };
+    if matches!(*tx.conn, Conn::Postgres(..)) {
+        note_attempt(&mut tx.conn, taken.tenant_id, &job)?;
+    }
     let taken_from = taken.is_taken_over.then_some(taken.taken_from);
     Ok(Some(Claimed { tenant: taken.tenant_id, job, taken_from }))
 }
 
-/// The row of a job, as long as it belongs to whoever began this attempt.
+/// Marks a job that was taken from the queue of an embedded database as running. Until then a process that ends leaves it as
+/// one that waits.
+///
+/// # Errors
+/// Those of the database.
+pub fn mark_running(tx: &mut Tx, process: &str, job: &JobRow) -> Result<(), RepoError> {
+    let place = diesel::update(job_queue::table.find((tx.tenant, job.id)));
+    let change = (job_queue::state.eq(JobState::Running), job_queue::process.eq(process));
+    each_backend!(tx.conn, c => place.set(change).execute(c))?;
+    note_attempt(&mut tx.conn, tx.tenant, job)
+}
+
+fn note_attempt(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), RepoError> {
+    let change = (
+        jobs::state.eq(job.state),
+        jobs::started_at.eq(job.started_at),
+        jobs::attempt_count.eq(job.attempt_count),
+        jobs::progress_done.eq(job.progress_done),
+        jobs::progress_total.eq(job.progress_total),
+        jobs::stalled_count.eq(job.stalled_count),
+        jobs::last_done.eq(job.last_done),
+    );
+    let row = diesel::update(jobs::table.find((tenant, job.id))).set(change);
+    each_backend!(conn, c => row.execute(c))?;
+    Ok(())
+}
+
+/// The row of a job, as long as it belongs to whoever began this attempt, which may not have been marked yet.
 macro_rules! own {
-    ($tenant:expr, $job:expr) => {
+    ($tenant:expr, $job:expr) => {{
+        let is_marked = jobs::state.eq(JobState::Running).and(jobs::attempt_count.eq($job.attempt_count));
         jobs::table
-            .filter(jobs::tenant_id.eq($tenant).and(jobs::id.eq($job.id)))
-            .filter(jobs::state.eq(JobState::Running).and(jobs::attempt_count.eq($job.attempt_count)))
-    };
+            .filter(jobs::tenant_id.eq($tenant).and(jobs::id.eq($job.id)).and(jobs::finished_at.is_null()))
+            .filter(is_marked.or(jobs::attempt_count.eq($job.attempt_count - 1)))
+    }};
 }
 
 /// Notes how far a running job is, and has it to itself for some seconds more; says whether its end was asked for.
@@ -319,7 +373,13 @@ pub fn requeue_interrupted(tx: &mut OperatorTx) -> Result<usize, RepoError> {
 /// # Errors
 /// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
 pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str) -> Result<(), RepoError> {
-    let change = (jobs::state.eq(state), jobs::result.eq(result), jobs::finished_at.eq(tx.clock.now()));
+    let change = (
+        jobs::state.eq(state),
+        jobs::result.eq(result),
+        jobs::started_at.eq(job.started_at),
+        jobs::attempt_count.eq(job.attempt_count),
+        jobs::finished_at.eq(tx.clock.now()),
+    );
     let own = diesel::update(own!(tx.tenant, job)).set(change);
     if each_backend!(tx.conn, c => own.execute(c))? == 0 {
         return Err(RepoError::TakenOver);

@@ -1,4 +1,4 @@
-//! The order in which the writers of one process come: those of a buyer follow each other.
+//! The order in which the writers of one process come: those of a buyer follow each other, and all of an embedded database.
 //!
 //! The server would let them wait as well. But there each of them would hold a connection meanwhile, and end its wait with
 //! an error in the server's log.

@@ -4,6 +4,10 @@ mod choices;
 mod numbers;
 mod texts;
 
+use std::fmt::Display;
+
+use serde::{Deserialize, Deserializer, de};
+
 pub use choices::*;
 pub use numbers::*;
 pub use texts::*;
@@ -50,4 +54,13 @@ pub enum ValueError {
     /// None of the values of a closed set.
     #[error("none of the values that there are")]
     UnknownChoice,
+}
+
+/// Reads a text as `parse` takes it.
+pub(crate) fn deserialize_parsed<'de, D: Deserializer<'de>, T, E: Display>(
+    deserializer: D,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).map_err(|error| de::Error::custom(format_args!("{text:?}: {error}")))
 }

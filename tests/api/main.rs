@@ -20,6 +20,7 @@ mod metrics;
 mod migrations;
 mod own;
 mod portfolio;
+mod queue;
 mod scores;
 mod scrape;
 mod submissions;

@@ -19,6 +19,7 @@ mod row_level_security;
 #[expect(dead_code, reason = "this target uses a part of it")]
 mod scrape;
 mod settings;
+mod slots;
 #[path = "../api/support.rs"]
 mod support;
 #[cfg(feature = "postgres-tls")]

@@ -11,8 +11,8 @@ use rustls::ServerConfig;
 use tracing::warn;
 use utoipa_actix_web::AppExt;
 
-use super::ServeError;
 use super::notify::Pulses;
+use super::{ServeError, job_slots};
 use crate::base::config::Config;
 use crate::base::machine;
 use crate::http::admin::{self, Probe};
@@ -27,9 +27,9 @@ use crate::http::peers::Peers;
 use crate::http::state::State;
 use crate::routes::routes;
 
-/// Files that are open beside connections: of the process, of each thread that serves, and of each connection to the
-/// database, with those of the jobs.
-const FILES: [u64; 3] = [24, 6, 3];
+/// Files that are open beside connections: of the process, of each thread that serves, of each connection to the database,
+/// and of each job.
+const FILES: [u64; 4] = [24, 6, 3, 8];
 /// How many connections to the other listener there may be, of those files.
 const ADMIN_CONNECTIONS: u32 = 16;
 /// With fewer connections nobody is served.
@@ -38,11 +38,12 @@ const FEWEST_CONNECTIONS: u64 = 16;
 /// How many connections there may be: as many as wanted, or as files may be open.
 pub(super) fn affordable_connections(config: &Config) -> Result<usize, ServeError> {
     let may_be_open = machine::raise_open_files();
-    let [own, of_thread, of_database] = FILES;
+    let [own, of_thread, of_database, of_job] = FILES;
     let kept = own
         + u64::from(ADMIN_CONNECTIONS)
         + of_thread * (config.workers as u64 + 1)
-        + of_database * (u64::from(config.connections()) + 1);
+        + of_database * (u64::from(config.connections()) + 1)
+        + of_job * job_slots(config.connections()) as u64;
     let affordable = may_be_open.saturating_sub(kept);
     if affordable < FEWEST_CONNECTIONS {
         return Err(ServeError::OpenFiles { may_be_open, needed: kept + FEWEST_CONNECTIONS });

@@ -24,7 +24,7 @@ use crate::base::store::Store;
 use crate::base::text::printable;
 use crate::demo::{self, AS_OF};
 use crate::queue::outcome::Interrupted;
-use crate::queue::runner::Progress;
+use crate::queue::progress::Progress;
 use crate::resources::exports::file::provenance;
 use crate::resources::imports::{Format, ImportRequest, import_folder};
 use crate::resources::portfolio::read_overview;

@@ -11,7 +11,7 @@ use scoring::Lang;
 use super::usage::Reason;
 use super::{DataFolder, Failure, TenantArg, access, faults, find_tenant};
 use crate::base::config::Limits;
-use crate::queue::runner::Progress;
+use crate::queue::progress::Progress;
 use crate::resources::imports::{FindingGroup, Format, ImportRequest, Outcome, import_folder};
 
 /// Import the files of a folder

@@ -105,12 +105,8 @@ fn start(args: &StartArgs, lang: Lang) -> Result<(), Failure> {
         None if as_of < today => access.read(|tx| known_then(tx, as_of, zone))?,
         given => given,
     };
-    let request = RunRequest {
-        as_of,
-        known_at: known_at.map(|moment| moment.to_string()),
-        is_automatic: false,
-        is_trial: args.model.is_some() || args.known_at.is_some(),
-    };
+    let request =
+        RunRequest { as_of, known_at, is_automatic: false, is_trial: args.model.is_some() || args.known_at.is_some() };
     let run = run_now(&access, &model, &request).map_err(|interrupted| Failure::Data(interrupted.text(lang)))?;
     store.database.tidy()?;
     super::print(&format!("{}\n", line(&run, lang)))

@@ -2,13 +2,11 @@
 
 use std::io;
 
-use schema::{Choice, JobKind, JobState};
+use schema::{Choice, JobState};
 use scoring::Lang;
-use serde_json::json;
 
 use crate::base::problem::{ApiError, ProblemKind};
 use crate::base::text::Text;
-use crate::resources::imports;
 
 /// After how many attempts in a row that got no further than the one before a job is given up.
 pub(crate) const MOST_STALLED: i32 = 10;
@@ -82,9 +80,39 @@ impl Interrupted {
             Self::Unavailable(error) | Self::Failed(error) => crate::base::text::with_causes(&**error),
         }
     }
+
+    /// Why, as the job keeps it: the stable code, and the text.
+    pub(super) fn reason(&self) -> (&'static str, Text) {
+        match self {
+            Self::Cancelled => {
+                ("cancelled", Text::new("取り消されました。何も変わっていません", "cancelled; nothing has changed"))
+            }
+            Self::Refused(code, detail) => (*code, detail.clone()),
+            Self::GivenUp => (
+                "given-up",
+                Text::new(
+                    format!(
+                        "サービスがこのジョブの途中で続けて{MOST_STALLED}回止まり、やり直しても先に進みませんでした。\
+                         何も変わっていません。もう一度始める前に、管理者に伝えてください"
+                    ),
+                    format!(
+                        "the service ended during this job {MOST_STALLED} times in a row, and no attempt got further than \
+                         the one before; nothing has changed; tell whoever runs it before you start the job again"
+                    ),
+                ),
+            ),
+            Self::TakenOver | Self::Panicked | Self::Unavailable(_) | Self::Failed(_) => (
+                "internal",
+                Text::new(
+                    "サービス内部の誤りで終わりました。何も変わっていません。管理者に伝えてください",
+                    "the service failed; nothing has changed; tell whoever runs it",
+                ),
+            ),
+        }
+    }
 }
 
-/// What became of an attempt at a job, as the metrics label it: one of [`metrics::OUTCOMES`]. `is_stopping` says whether the process was told to end.
+/// What became of an attempt at a job, as the metrics label it. `is_stopping` says whether the process was told to end.
 pub(crate) fn label(outcome: &Result<JobState, Interrupted>, is_stopping: bool) -> &'static str {
     match outcome {
         // A file or data that cannot be taken is the matter of whoever sent it.
@@ -95,41 +123,5 @@ pub(crate) fn label(outcome: &Result<JobState, Interrupted>, is_stopping: bool) 
         Err(Interrupted::Cancelled) => "cancelled",
         Err(Interrupted::TakenOver) => "taken_over",
         Err(Interrupted::GivenUp | Interrupted::Panicked | Interrupted::Failed(_)) => "failed",
-    }
-}
-
-/// The result of a job that ended before its work did, as the job keeps it.
-pub(crate) fn interrupted_result(kind: JobKind, interrupted: &Interrupted) -> String {
-    let (code, detail) = match interrupted {
-        Interrupted::Cancelled => {
-            ("cancelled", Text::new("取り消されました。何も変わっていません", "cancelled; nothing has changed"))
-        }
-        Interrupted::Refused(code, detail) => (*code, detail.clone()),
-        Interrupted::GivenUp => (
-            "given-up",
-            Text::new(
-                format!(
-                    "サービスがこのジョブの途中で続けて{MOST_STALLED}回止まり、やり直しても先に進みませんでした。\
-                     何も変わっていません。もう一度始める前に、管理者に伝えてください"
-                ),
-                format!(
-                    "the service ended during this job {MOST_STALLED} times in a row, and no attempt got further than the \
-                     one before; nothing has changed; tell whoever runs it before you start the job again"
-                ),
-            ),
-        ),
-        Interrupted::TakenOver | Interrupted::Panicked | Interrupted::Unavailable(_) | Interrupted::Failed(_) => (
-            "internal",
-            Text::new(
-                "サービス内部の誤りで終わりました。何も変わっていません。管理者に伝えてください",
-                "the service failed; nothing has changed; tell whoever runs it",
-            ),
-        ),
-    };
-    match kind {
-        JobKind::Import => imports::interrupted_result(code, &detail),
-        JobKind::ScoreRun | JobKind::Export => {
-            json!({ "failure": { "code": code, "detail_ja": detail.ja, "detail_en": detail.en } }).to_string()
-        }
     }
 }

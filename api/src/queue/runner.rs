@@ -1,146 +1,44 @@
-//! Runs jobs, one after another, on a thread of its own: the embedded database has one writer. Of several processes that
-//! share a server each takes the next job that waits.
+//! Takes jobs from the queue and runs several at once, each on a thread.
 
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant as Clock};
-use std::{fs, io};
+use std::time::Duration;
 
-use chrono::TimeDelta;
-use schema::jobs::{self, Claimed, JobRow};
-use schema::{
-    Access, Context, Database, Instant, JobId, JobKind, JobState, OperatorTx, RepoError, TenantId, Tx, tenants,
-};
-use serde::{Deserialize, Serialize};
-use tracing::{error, info, info_span, warn};
+use schema::jobs::{self, Claim, Claimed, JobRow};
+use schema::{Access, Context, Database, JobId, OperatorTx, RepoError, TenantId, Tx};
+use tracing::warn;
 
-use super::outcome::{self, MOST_STALLED};
-use super::outcome::{Interrupted, interrupted_result};
+use super::progress::Progress;
+use super::work::Works;
 use crate::base::actors::{SERVICE, operator};
-use crate::base::config::Limits;
 use crate::base::machine::PROGRESS_FILE;
-use crate::base::telemetry::{Traced, metrics};
-use crate::resources::score_runs::{self, Schedule};
-use crate::resources::{exports, imports};
+use crate::base::text::with_causes;
 
-/// Why jobs cannot run.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
-    /// What an ended process has left could not be looked at.
-    #[error(transparent)]
-    Database(#[from] RepoError),
-    /// There is no thread for them.
-    #[error(transparent)]
-    Thread(#[from] io::Error),
-}
-
-/// How far a job is, told to whoever asks while it runs.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    done: AtomicU64,
-    total: AtomicU64,
-    is_cancelled: AtomicBool,
-}
-
-impl Progress {
-    pub(crate) fn step(&self, count: u64) {
-        self.done.fetch_add(count, Ordering::Relaxed);
-    }
-
-    pub(crate) fn done(&self) -> u64 {
-        self.done.load(Ordering::Relaxed)
-    }
-
-    /// How many there are, where that is known.
-    pub(crate) fn total(&self) -> Option<u64> {
-        Some(self.total.load(Ordering::Relaxed)).filter(|total| *total > 0)
-    }
-
-    pub(crate) fn set_total(&self, total: u64) {
-        self.total.store(total, Ordering::Relaxed);
-    }
-
-    pub(crate) fn cancel(&self) {
-        self.is_cancelled.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.is_cancelled.load(Ordering::Relaxed)
-    }
-}
-
-/// How often a process that shares a server says how far its job is: several times before the lease of a job ends.
-const RENEW: Duration = Duration::from_secs(2);
-/// How often the one process of an embedded database notes how far its job is, for itself after a restart.
-const NOTE: Duration = Duration::from_millis(100);
-/// Parts of uploads that are older than this and belong to no job are of a process that has ended.
-const LONGEST_UPLOAD: TimeDelta = TimeDelta::days(1);
-/// How long a job waits for another writer of its buyer.
-const PATIENCE: Duration = Duration::from_secs(1800);
-/// How often the queue and the states of the data are looked at, beside when somebody says that there is work.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long a job waits for another writer.
+const WRITER_TIMEOUT: Duration = Duration::from_secs(1800);
+/// How often the queue is polled, in addition to wake-ups.
+pub(super) const POLLING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The operation of what the queue does for its own purposes.
-const QUEUE: &str = "queue";
+pub(super) const QUEUE: &str = "queue";
 
-/// What jobs need beside the database.
-pub(crate) struct Tools {
-    pub(crate) limits: Limits,
-    /// The model that scores.
-    pub(crate) model: scoring::Model,
-    /// How long data rests before it is scored again by itself.
-    pub(crate) rescore_after: Duration,
-    /// The data folder.
-    pub(crate) folder: PathBuf,
-}
+/// What is done again and again while no job waits; says whether it has added jobs.
+pub(crate) type IdleTask = Box<dyn FnMut(&Database) -> Result<bool, RepoError> + Send>;
 
-/// A job that ended here, as the log tells of it: nothing of its buyer.
-struct Ended<'a> {
-    kind: &'static str,
-    attempt: i32,
-    process: &'a str,
-    duration: Duration,
-}
-
-impl Ended<'_> {
-    fn log(&self, state: JobState) {
-        let Self { kind, attempt, process, duration } = *self;
-        info!(
-            state = schema::Choice::key(state),
-            kind,
-            attempt,
-            process,
-            duration_ms = duration.as_millis(),
-            "job ended"
-        );
-    }
-}
-
-/// How far a job was when the process last noted it.
-#[derive(PartialEq, Serialize, Deserialize)]
-struct NotedProgress {
-    tenant_id: String,
-    job_id: String,
-    done: i64,
-}
-
-impl NotedProgress {
-    fn of((tenant, job, progress): (TenantId, JobRow, Arc<Progress>)) -> Self {
-        let done = i64::try_from(progress.done()).unwrap_or(i64::MAX);
-        Self { tenant_id: tenant.to_string(), job_id: job.id.to_string(), done }
-    }
-}
-
-/// The thread that runs jobs, as others see it.
+/// The threads that run jobs, as others see them.
 #[derive(Clone)]
 pub(crate) struct Runner(Arc<Shared>);
 
 struct Shared {
     running: Mutex<HashMap<JobId, Running>>,
+    /// Jobs that have a slot, with their buyers: those that run, and those whose end is being recorded.
+    slots: Mutex<HashMap<JobId, TenantId>>,
+    /// How many slots there are.
+    slot_count: usize,
     /// Waiting jobs whose end was asked for, perhaps before the database could be told.
     cancelled: Mutex<HashSet<JobId>>,
     has_work: Mutex<bool>,
@@ -148,13 +46,17 @@ struct Shared {
     is_stopping: AtomicBool,
     /// Whether other processes may run jobs of the same database.
     is_shared: bool,
+    works: Works,
 }
 
 /// A job that runs in this process.
-struct Running {
-    tenant: TenantId,
-    job: JobRow,
-    progress: Arc<Progress>,
+#[derive(Clone)]
+pub(crate) struct Running {
+    pub(super) tenant: TenantId,
+    /// The job, with this attempt.
+    pub(crate) job: JobRow,
+    /// How far it is.
+    pub(crate) progress: Arc<Progress>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -163,20 +65,34 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Runner {
-    pub(crate) fn new(is_shared: bool) -> Self {
+    /// One that runs so many jobs at once.
+    pub(crate) fn new(is_shared: bool, slot_count: usize, works: Works) -> Self {
         Self(Arc::new(Shared {
             running: Mutex::default(),
+            slots: Mutex::default(),
+            slot_count,
             cancelled: Mutex::default(),
             has_work: Mutex::new(true),
             told: Condvar::new(),
             is_stopping: AtomicBool::new(false),
             is_shared,
+            works,
         }))
     }
 
-    /// How far a job is that runs now.
-    pub(crate) fn progress(&self, id: JobId) -> Option<Arc<Progress>> {
-        locked(&self.0.running).get(&id).map(|running| Arc::clone(&running.progress))
+    /// The kinds of jobs that it runs.
+    pub(crate) fn works(&self) -> &Works {
+        &self.0.works
+    }
+
+    /// How many connections to the database its threads have at most: one for each job, and one that renews leases.
+    pub(crate) fn connection_count(&self) -> u32 {
+        u32::try_from(self.0.slot_count + 1).unwrap_or(u32::MAX)
+    }
+
+    /// A job that runs here.
+    pub(crate) fn running_job(&self, id: JobId) -> Option<Running> {
+        locked(&self.0.running).get(&id).cloned()
     }
 
     /// Ends a job that runs after the rows in hand, and one that waits before it begins.
@@ -185,8 +101,8 @@ impl Runner {
         if !self.0.is_shared {
             locked(&self.0.cancelled).insert(id);
         }
-        if let Some(progress) = self.progress(id) {
-            progress.cancel();
+        if let Some(running) = self.running_job(id) {
+            running.progress.cancel();
         }
     }
 
@@ -196,7 +112,7 @@ impl Runner {
         self.0.told.notify_all();
     }
 
-    /// Ends the thread; a job that runs is undone, and begun again when the service is.
+    /// Ends the threads; jobs that run are undone, and begun again when the service is.
     pub(crate) fn stop(&self) {
         self.0.is_stopping.store(true, Ordering::Relaxed);
         for running in locked(&self.0.running).values() {
@@ -209,107 +125,113 @@ impl Runner {
         self.0.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// Starts the thread. What an ended process has left is put back into the queue.
-    pub(crate) fn start(&self, database: &Database, tools: Tools) -> Result<Vec<JoinHandle<()>>, StartError> {
-        let database = database.with_patience(PATIENCE).without_replica();
-        let progress_file = tools.folder.join(PROGRESS_FILE);
-        match self.clean_up(&database, &progress_file) {
-            // What there is can be read all the same.
-            Err(error) if error.is_of_disk() => {
-                warn!(error = %crate::base::text::with_causes(&error), "what an ended process has left stays for now");
-            }
-            done => done?,
-        }
-        let mut threads = Vec::new();
-        let (runner, shared) = (self.clone(), database.clone());
-        threads.push(spawn("leases", move || match runner.0.is_shared {
+    /// Starts the threads. What an ended process has left must have been cleaned up.
+    pub(crate) fn start(
+        &self,
+        database: &Database,
+        folder: &Path,
+        idle: Vec<IdleTask>,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
+        let (runner, shared, file) = (self.clone(), database.clone(), folder.join(PROGRESS_FILE));
+        let mut threads = vec![spawn("leases", move || match runner.0.is_shared {
             true => runner.keep_leases(&shared),
-            false => runner.note_progress(&progress_file),
-        })?);
-        let runner = self.clone();
-        threads.push(spawn("jobs", move || {
-            let mut schedule = Schedule::new(tools.rescore_after, tools.model.hash());
-            while !runner.is_stopping() {
-                let next = runner.run_next(&database, &tools);
-                match next.and_then(|has_run| Ok(has_run || schedule.ask(&database)?)) {
-                    Ok(true) => {}
-                    Ok(false) => runner.wait(),
-                    Err(error) => {
-                        warn!(error = %crate::base::text::with_causes(&error), "the queue of jobs could not be read");
-                        runner.wait();
-                    }
+            false => runner.note_progress(&file),
+        })?];
+        let database = for_jobs(database);
+        // Whoever holds it looks for the next job, so that the queue is polled once, however many slots are free.
+        let looking = Arc::new(Mutex::new(idle));
+        for _ in 0..self.0.slot_count {
+            let (runner, database, looking) = (self.clone(), database.clone(), Arc::clone(&looking));
+            let work = move || {
+                let next = || runner.next(&database, &mut locked(&looking));
+                while let Some(taken) = next() {
+                    runner.attempt(&database, taken);
                 }
-            }
-        })?);
+            };
+            // Those that have started end at once.
+            threads.push(spawn("jobs", work).inspect_err(|_| self.stop())?);
+        }
         Ok(threads)
     }
 
-    fn clean_up(&self, database: &Database, progress_file: &Path) -> Result<(), RepoError> {
-        let operator = operator(database, QUEUE);
-        let mut before = Instant::now();
-        if self.0.is_shared {
-            before = before.after(-LONGEST_UPLOAD);
-        } else {
-            operator.write_jobs(jobs::requeue_interrupted)?;
-            // Without the file, or with a torn one, the attempt counts as one that got nowhere.
-            let noted = fs::read(progress_file).ok().and_then(|text| serde_json::from_slice(&text).ok());
-            let noted: Vec<NotedProgress> = noted.unwrap_or_default();
-            for NotedProgress { tenant_id, job_id, done } in noted {
-                if let (Ok(tenant), Ok(job)) = (tenant_id.parse::<TenantId>(), job_id.parse()) {
-                    buyer(database, tenant).write_jobs(|tx| jobs::note_progress(tx, job, done))?;
-                }
-            }
-            drop(fs::remove_file(progress_file));
-        }
-        for tenant in operator.read(tenants::list)? {
-            let delete = |tx: &mut Tx| jobs::delete_orphan_chunks(tx, before);
-            buyer(database, tenant.id).write_jobs(delete)?;
-        }
-        Ok(())
-    }
-
-    /// The jobs that run here, with how far each is.
-    fn running(&self) -> Vec<(TenantId, JobRow, Arc<Progress>)> {
-        let running = locked(&self.0.running);
-        running.values().map(|known| (known.tenant, known.job.clone(), Arc::clone(&known.progress))).collect()
-    }
-
-    /// Notes how far the running job is in a file, for when the process ends in its midst.
-    fn note_progress(&self, file: &Path) {
-        let mut noted = Vec::new();
+    /// Waits for the next job, and takes it; none when the process is to end.
+    fn next(&self, database: &Database, idle: &mut [IdleTask]) -> Option<Taken> {
         while !self.is_stopping() {
-            let now: Vec<_> = self.running().into_iter().map(NotedProgress::of).collect();
-            // A file that a kill has torn counts as none.
-            if now != noted && serde_json::to_vec(&now).is_ok_and(|text| fs::write(file, text).is_ok()) {
-                noted = now;
+            let has_added = match self.claim(database) {
+                Ok(Some(taken)) => return Some(taken),
+                Ok(None) => run_idle(idle, database),
+                Err(error) => Err(error),
+            };
+            let has_added = has_added.unwrap_or_else(|error| {
+                warn!(error = %with_causes(&error), "the queue of jobs could not be read");
+                false
+            });
+            if !has_added {
+                self.wait();
             }
-            self.rest(NOTE);
         }
+        None
     }
 
-    /// Says how far the running job is, so that no other process takes it, and hears whether its end was asked for. When
-    /// the process is told to end it hands the job over at once.
-    fn keep_leases(&self, database: &Database) {
-        while !self.is_stopping() {
-            for (tenant, job, progress) in self.running() {
-                let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-                let so_far = (count(progress.done()), progress.total().map(count));
-                match buyer(database, tenant).write_jobs(|tx| jobs::renew(tx, &job, so_far)) {
-                    Ok(false) => {}
-                    // It has ended meanwhile, or another process has begun it anew: what this one does would be undone.
-                    Ok(true) | Err(RepoError::TakenOver) => progress.cancel(),
-                    Err(error) => {
-                        warn!(error = %crate::base::text::with_causes(&error), job_id = %job.id, "a lease could not be renewed");
-                    }
-                }
+    /// Takes the job that has waited longest, of those that may run here now.
+    fn claim(&self, database: &Database) -> Result<Option<Taken>, RepoError> {
+        let process = database.process();
+        let slots = locked(&self.0.slots).clone();
+        let held: Vec<_> = slots.keys().copied().collect();
+        // A flood of one buyer leaves a slot to the others.
+        let most = self.0.slot_count.saturating_sub(1).max(1);
+        let has_most = |tenant: &TenantId| slots.values().filter(|other| *other == tenant).count() >= most;
+        let full: Vec<_> = slots.values().filter(|tenant| has_most(tenant)).copied().collect();
+        let order = self.0.works.order();
+        let claim = Claim { process, held: &held, full: &full, order: &order };
+        let claim = |tx: &mut OperatorTx| {
+            let hung = jobs::end_hung_processes(tx, process)?;
+            Ok::<_, RepoError>((hung, jobs::claim(tx, &claim)?))
+        };
+        let queue = operator(database, QUEUE);
+        let (hung, claimed) = if self.0.is_shared { queue.write_jobs(claim)? } else { queue.read(claim)? };
+        for hung in hung.iter().filter(|hung| hung.ended_sessions > 0) {
+            let (from, ended_sessions) = (&hung.process, hung.ended_sessions);
+            warn!(process, from, ended_sessions, "a process hangs; what it held on the server was ended");
+        }
+        let Some(claimed) = claimed else { return Ok(None) };
+        if !self.0.is_shared {
+            let mark = |tx: &mut Tx| jobs::mark_running(tx, process, &claimed.job);
+            match buyer(&database.with_patience(Duration::ZERO), claimed.tenant).write_jobs(mark) {
+                // Another job writes: this one begins beside it, and is marked with its end.
+                Err(RepoError::Busy(_)) | Ok(()) => {}
+                Err(error) => return Err(error),
             }
-            self.rest(RENEW);
         }
-        for (tenant, job, _) in self.running() {
-            // Where this fails the job's own thread does it, or the lease ends.
-            let released = buyer(database, tenant).write_jobs(|tx| jobs::release(tx, &job));
-            info!(job_id = %job.id, is_released = released.is_ok(), "the process ends; another may take its job");
+        let slot = Slot::take(self, &claimed);
+        let progress = Arc::new(Progress::default());
+        let running = Running { tenant: claimed.tenant, job: claimed.job.clone(), progress: Arc::clone(&progress) };
+        locked(&self.0.running).insert(claimed.job.id, running);
+        // Asked for only now: whoever cancels notes it first and looks for the running job then.
+        let is_cancelled = claimed.job.is_cancel_requested || locked(&self.0.cancelled).contains(&claimed.job.id);
+        if is_cancelled || self.is_stopping() {
+            progress.cancel();
         }
+        Ok(Some(Taken { claimed, progress, _slot: slot }))
+    }
+
+    /// The jobs that run here.
+    pub(super) fn running(&self) -> Vec<Running> {
+        locked(&self.0.running).values().cloned().collect()
+    }
+
+    /// The job's lease is no longer renewed: if its end cannot be recorded, it is soon begun anew.
+    pub(super) fn end_lease(&self, id: JobId) {
+        locked(&self.0.running).remove(&id);
+    }
+
+    /// Forgets that the end of a job was asked for.
+    pub(super) fn forget(&self, id: JobId) {
+        locked(&self.0.cancelled).remove(&id);
+    }
+
+    pub(super) fn is_shared(&self) -> bool {
+        self.0.is_shared
     }
 
     /// Waits for so long, or until the process is told to end.
@@ -320,131 +242,51 @@ impl Runner {
 
     fn wait(&self) {
         let guard = locked(&self.0.has_work);
-        let waited = self.0.told.wait_timeout_while(guard, LOOK_AGAIN, |has_work| !*has_work);
+        let waited = self.0.told.wait_timeout_while(guard, POLLING_INTERVAL, |has_work| !*has_work);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
-    }
-
-    /// Runs the job that has waited longest; false if there is none, or if the database failed it for now.
-    fn run_next(&self, database: &Database, tools: &Tools) -> Result<bool, RepoError> {
-        let process = database.process();
-        let claim = |tx: &mut OperatorTx| {
-            let hung = jobs::end_hung_processes(tx, process)?;
-            Ok::<_, RepoError>((hung, jobs::claim(tx, process)?))
-        };
-        let (hung, claimed) = operator(database, QUEUE).write_jobs(claim)?;
-        for hung in hung.iter().filter(|hung| hung.ended_sessions > 0) {
-            let (from, ended_sessions) = (&hung.process, hung.ended_sessions);
-            warn!(process, from, ended_sessions, "a process hangs; what it held on the server was ended");
-        }
-        let Some(Claimed { tenant, job, taken_from }) = claimed else { return Ok(false) };
-        let traced = Traced::job(job.traceparent.as_deref());
-        let span = info_span!("job", job_id = %job.id, trace_id = %traced.trace_id());
-        let _entered = span.enter();
-        let (kind, attempt) = (schema::Choice::key(job.kind), job.attempt_count);
-        if let Some(from) = taken_from {
-            let from = from.as_deref().unwrap_or("unknown");
-            warn!(kind, attempt, process, from, "job taken over: its process did not renew its lease");
-            metrics::job_taken_over(job.kind);
-        }
-        info!(kind, attempt, process, "job began");
-        let access = database.access(tenant, &Context::new(&job.created_by, kind).within(job.id.as_str()));
-        let began = Clock::now();
-        let progress = Arc::new(Progress::default());
-        let running = Running { tenant, job: job.clone(), progress: Arc::clone(&progress) };
-        locked(&self.0.running).insert(job.id, running);
-        // Asked for only now: whoever cancels notes it first and looks for the running job then.
-        if job.is_cancel_requested || locked(&self.0.cancelled).contains(&job.id) {
-            progress.cancel();
-        }
-        let outcome = if job.stalled_count > MOST_STALLED {
-            Err(Interrupted::GivenUp)
-        } else {
-            let work = || match job.kind {
-                JobKind::Import => imports::run(&access, &job, &tools.limits, &progress),
-                JobKind::ScoreRun => score_runs::run(&access, &job, &tools.model, &progress),
-                JobKind::Export => exports::run(&access, &job, &progress),
-            };
-            catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Interrupted::Panicked))
-        };
-        // The lease is no longer renewed: if the end cannot be recorded, another process soon takes the job.
-        locked(&self.0.running).remove(&job.id);
-        // What was unavailable a moment ago is so still: whoever has to try again waits first.
-        let may_go_on = !matches!(outcome, Err(Interrupted::Unavailable(_)));
-        let became = outcome::label(&outcome, self.is_stopping());
-        let ended = Ended { kind, attempt, process, duration: began.elapsed() };
-        self.conclude(&access, &job, outcome, &ended);
-        metrics::job_ended(job.kind, became, began.elapsed());
-        traced.ended(job.id.as_str(), kind, attempt, became);
-        locked(&self.0.cancelled).remove(&job.id);
-        // What a job has done is done, whether this succeeds or not.
-        if let Err(error) = database.tidy() {
-            warn!(error = %crate::base::text::with_causes(&error), "the database could not be tidied");
-        }
-        Ok(may_go_on)
-    }
-
-    /// Records what became of a job, again and again while the disk or the database takes no writes: it would be shown as
-    /// running until the next start otherwise.
-    fn record(&self, write: impl Fn() -> Result<(), RepoError>) -> Result<(), RepoError> {
-        loop {
-            match write() {
-                Err(error) if (error.is_of_disk() || matches!(error, RepoError::Busy(_))) && !self.is_stopping() => {
-                    warn!(error = %crate::base::text::with_causes(&error), "what became of a job cannot be recorded yet");
-                    self.rest(LOOK_AGAIN);
-                }
-                done => return done,
-            }
-        }
-    }
-
-    fn conclude(&self, access: &Access, job: &JobRow, outcome: Result<JobState, Interrupted>, ended: &Ended<'_>) {
-        let interrupted = match outcome {
-            Ok(state) => return ended.log(state),
-            Err(interrupted) => interrupted,
-        };
-        let begins_again = match &interrupted {
-            Interrupted::TakenOver => return warn!("another process has taken the job over"),
-            Interrupted::Unavailable(cause) => {
-                warn!(error = %crate::base::text::with_causes(&**cause), "the database was busy or away; the job begins again");
-                true
-            }
-            Interrupted::Cancelled => self.is_stopping(),
-            _ => false,
-        };
-        if begins_again {
-            let released = self.record(|| access.write_jobs(|tx| jobs::release(tx, job)));
-            return match released {
-                // Or it was handed over when this process was told to end.
-                Err(RepoError::TakenOver) if !self.is_stopping() => warn!("another process has taken the job over"),
-                // Otherwise it was handed over already, its lease ends by itself, or the next start puts it back.
-                released => info!(is_released = released.is_ok(), "job interrupted; it begins again"),
-            };
-        }
-        let state = match &interrupted {
-            Interrupted::Cancelled => JobState::Cancelled,
-            _ => JobState::Failed,
-        };
-        if let Interrupted::Failed(cause) = &interrupted {
-            error!(error = %crate::base::text::with_causes(&**cause), "job failed");
-        }
-        if matches!(interrupted, Interrupted::GivenUp) {
-            error!(attempt_count = job.attempt_count, "job given up: its process ended in it again and again");
-        }
-        let result = interrupted_result(job.kind, &interrupted);
-        let end = |tx: &mut Tx| jobs::finish(tx, job, state, &result);
-        match self.record(|| access.write_jobs(end)) {
-            Ok(()) => ended.log(state),
-            Err(RepoError::TakenOver) => warn!("another process has taken the job over"),
-            Err(error) => {
-                error!(error = %crate::base::text::with_causes(&error), "the end of a job could not be recorded");
-            }
-        }
     }
 }
 
+/// A job that was taken from the queue, with the slot that it has until it is dropped.
+pub(super) struct Taken {
+    pub(super) claimed: Claimed,
+    pub(super) progress: Arc<Progress>,
+    _slot: Slot,
+}
+
+/// One of the slots, held for a job.
+struct Slot {
+    runner: Runner,
+    job: JobId,
+}
+
+impl Slot {
+    fn take(runner: &Runner, claimed: &Claimed) -> Self {
+        locked(&runner.0.slots).insert(claimed.job.id, claimed.tenant);
+        Self { runner: runner.clone(), job: claimed.job.id }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        locked(&self.runner.0.slots).remove(&self.job);
+        // Jobs may have waited for this one, or for its buyer to have a slot fewer.
+        self.runner.wake();
+    }
+}
+
+/// The database, for work that waits longer than requests, and that nobody could take over from a replica that hangs.
+pub(super) fn for_jobs(database: &Database) -> Database {
+    database.with_patience(WRITER_TIMEOUT).without_replica()
+}
+
 /// The rows of a buyer, for the queue's own purposes.
-fn buyer(database: &Database, tenant: TenantId) -> Access {
+pub(super) fn buyer(database: &Database, tenant: TenantId) -> Access {
     database.access(tenant, &Context::new(SERVICE, QUEUE))
+}
+
+fn run_idle(tasks: &mut [IdleTask], database: &Database) -> Result<bool, RepoError> {
+    tasks.iter_mut().try_fold(false, |has_added, task| Ok(task(database)? || has_added))
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {

@@ -29,7 +29,8 @@ use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{FileBody, TextBody};
 use crate::http::state::State;
 use crate::queue::outcome::Interrupted;
-use crate::queue::runner::Progress;
+use crate::queue::progress::Progress;
+use crate::queue::work::{self, Attempt, Order, Work};
 use crate::resources::exports::file::{FileError, Format, ScoreFile, provenance};
 use crate::resources::exports::xlsx::Conditions;
 use crate::resources::portfolio::read_overview;
@@ -45,16 +46,31 @@ const CHUNK: usize = 1 << 20;
 
 /// What was asked for, as its job keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct ExportRequest {
-    run: String,
+pub(crate) struct ExportRequest {
+    run: RunId,
     format: Format,
     /// The filters as they were given.
     filters: Vec<(String, String)>,
     is_japanese: bool,
     /// In which the buyer's clocks go.
-    time_zone: String,
+    #[serde(with = "as_text")]
+    time_zone: Tz,
     /// How many suppliers they let through.
     supplier_count: i64,
+}
+
+/// A time zone as its name.
+mod as_text {
+    use chrono_tz::Tz;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(zone: &Tz, serializer: S) -> Result<S::Ok, S::Error> {
+        zone.name().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }
 
 impl ExportRequest {
@@ -81,7 +97,7 @@ impl ExportRequest {
 
     /// A moment as the buyer's clocks show it.
     fn clock(&self, moment: Instant) -> String {
-        moment.clock_in(self.time_zone.parse::<Tz>().unwrap_or(Tz::UTC))
+        moment.clock_in(self.time_zone)
     }
 }
 
@@ -115,15 +131,14 @@ async fn export(
     let caller = viewer.0;
     let (lang, present) = (language(request.headers()), Present::of(&state, &caller));
     let asked = read_asked(&query)?;
-    let time_zone = caller.time_zone.to_string();
+    let time_zone = caller.time_zone;
     let found = state
         .db
         .read(&caller, move |tx| {
             let basis = Basis::find(tx, asked.run, &present)?;
             let supplier_count = stored::count(tx, basis.run.id, &asked.filter)?;
-            let run = basis.run.id.to_string();
             let export = ExportRequest {
-                run,
+                run: basis.run.id,
                 format,
                 filters: query.0,
                 is_japanese: lang == Lang::Ja,
@@ -140,7 +155,7 @@ async fn export(
     }
     if export.supplier_count > MOST_AT_ONCE {
         crate::resources::jobs::refuse_too_many(&state, &caller).await?;
-        let job = crate::resources::jobs::queued(JobId::new(), JobKind::Export, &export, caller.name())?;
+        let job = work::queued::<ExportWork>(JobId::new(), &export, caller.name())?;
         let (row, id) = (job.clone(), run.id);
         let insert = move |tx: &mut Tx| {
             keep(tx, id)?;
@@ -207,12 +222,11 @@ fn same_job(tx: &mut Tx, export: &ExportRequest) -> Result<Option<JobRow>, ApiEr
 /// Writes the file of an export, from one state of the database.
 fn write(access: &Access, export: &ExportRequest, progress: &Progress) -> Result<File, ApiError> {
     let asked = read_asked(&Query(export.filters.clone()))?;
-    let run_id: RunId = export.run.parse().map_err(ApiError::internal)?;
     access.read(|tx| {
-        let run = score_runs::find(tx, run_id)?.ok_or(ProblemKind::NotFound)?;
+        let run = score_runs::find(tx, export.run)?.ok_or(ProblemKind::NotFound)?;
         let mut file = ScoreFile::new(export.format, &run, export.lang())?;
         let mut count = 0;
-        stored::each(tx, run_id, &asked.filter, |row, facts| {
+        stored::each(tx, export.run, &asked.filter, |row, facts| {
             if progress.is_cancelled() {
                 return Err(ApiError::internal("cancelled"));
             }
@@ -240,39 +254,52 @@ fn conditions(run: &RunRow, export: &ExportRequest, supplier_count: usize, writt
     Conditions { provenance: provenance(run), supplier_count, others }
 }
 
-/// Runs a job; the file and the job's end are one transaction.
-pub(crate) fn run(access: &Access, job: &JobRow, progress: &Progress) -> Result<JobState, Interrupted> {
-    let export: ExportRequest =
-        serde_json::from_str(&job.request).map_err(|error| Interrupted::Failed(error.into()))?;
-    progress.set_total(u64::try_from(export.supplier_count).unwrap_or_default());
-    let mut file = match write(access, &export, progress) {
-        Err(_) if progress.is_cancelled() => return Err(Interrupted::Cancelled),
-        Err(ApiError::Problem(problem)) if problem.is(ProblemKind::NotFound) => {
-            let detail = Text::new(
-                "このスコアは新しいものに置き換えられました。もう一度書き出してください",
-                "the scores were replaced by newer ones meanwhile; export them again",
-            );
-            return Err(Interrupted::Refused("not-scored", detail));
-        }
-        done => done?,
-    };
-    let bytes = file.seek(SeekFrom::End(0))?;
-    file.rewind()?;
-    access.write(|tx| {
-        let old = tx.moment().after(TimeDelta::days(-EXPORT_DAYS));
-        jobs::delete_export_chunks(tx, old)?;
-        for seq in 0.. {
-            let mut chunk = Vec::with_capacity(CHUNK);
-            (&mut file).take(CHUNK as u64).read_to_end(&mut chunk)?;
-            if chunk.is_empty() {
-                break;
+/// Writes the file of an export.
+pub(crate) struct ExportWork;
+
+impl Work for ExportWork {
+    const KIND: JobKind = JobKind::Export;
+    const UNIT: &'static str = "suppliers";
+    const ORDER: Order = Order::Any;
+    type Request = ExportRequest;
+
+    /// The file and the job's end are one transaction.
+    fn run(&self, attempt: &Attempt<'_>, export: ExportRequest) -> Result<JobState, Interrupted> {
+        let &Attempt { access, job, progress } = attempt;
+        progress.set_total(u64::try_from(export.supplier_count).unwrap_or_default());
+        let mut file = match write(access, &export, progress) {
+            Err(_) if progress.is_cancelled() => return Err(Interrupted::Cancelled),
+            Err(ApiError::Problem(problem)) if problem.is(ProblemKind::NotFound) => {
+                let detail = Text::new(
+                    "このスコアは新しいものに置き換えられました。もう一度書き出してください",
+                    "the scores were replaced by newer ones meanwhile; export them again",
+                );
+                return Err(Interrupted::Refused("not-scored", detail));
             }
-            jobs::insert_export_chunk(tx, job.id, seq, &chunk)?;
-        }
-        let result = json!({ "bytes": bytes }).to_string();
-        jobs::finish(tx, job, JobState::Succeeded, &result)?;
-        Ok(JobState::Succeeded)
-    })
+            done => done?,
+        };
+        let bytes = file.seek(SeekFrom::End(0))?;
+        file.rewind()?;
+        access.write(|tx| {
+            let old = tx.moment().after(TimeDelta::days(-EXPORT_DAYS));
+            jobs::delete_export_chunks(tx, old)?;
+            for seq in 0.. {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                (&mut file).take(CHUNK as u64).read_to_end(&mut chunk)?;
+                if chunk.is_empty() {
+                    break;
+                }
+                jobs::insert_export_chunk(tx, job.id, seq, &chunk)?;
+            }
+            let result = json!({ "bytes": bytes }).to_string();
+            jobs::finish(tx, job, JobState::Succeeded, &result)?;
+            Ok(JobState::Succeeded)
+        })
+    }
+
+    fn result_url(job: &JobRow) -> Option<String> {
+        (job.state == JobState::Succeeded).then(|| format!("/v1/exports/{}/file", job.id))
+    }
 }
 
 /// Get the file of an export
@@ -293,8 +320,7 @@ async fn get_export_file(viewer: Viewer, state: Data<State>, id: IdPath<Job>) ->
             let job = job.ok_or(ProblemKind::NotFound)?;
             let export: ExportRequest = serde_json::from_str(&job.request).map_err(ApiError::internal)?;
             let first = jobs::find_export_chunk(tx, id.0, 0)?.ok_or_else(|| not_there(&job))?;
-            let run = export.run.parse().map_err(ApiError::internal)?;
-            let as_of = score_runs::find(tx, run)?.map(|run| run.as_of);
+            let as_of = score_runs::find(tx, export.run)?.map(|run| run.as_of);
             let result: Value = serde_json::from_str(job.result.as_deref().unwrap_or_default()).unwrap_or_default();
             let bytes = result.get("bytes").and_then(Value::as_u64).ok_or_else(|| ApiError::internal("no size"))?;
             Ok((export.format, as_of, bytes, first))

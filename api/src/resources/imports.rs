@@ -32,7 +32,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use bytes::Bytes;
 use schema::jobs::{self, JobRow};
-use schema::{Choice, Job, JobId, JobKind, RecordKind, Source, Whole};
+use schema::{Choice, Job, JobId, RecordKind, Source, Whole};
 use scoring::Lang;
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
@@ -41,9 +41,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use report::Group as FindingGroup;
-pub(crate) use run::{
-    Format, ImportRequest, Outcome, failure_detail, import_folder, interrupted_result, result_view, run,
-};
+pub(crate) use run::{Format, ImportRequest, ImportWork, Outcome, import_folder};
 pub(crate) use upload::Upload;
 
 use crate::base::fault::{Fault, Reason};
@@ -55,6 +53,7 @@ use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{self, Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
 use crate::http::page::{MAX_LIMIT, USUAL_LIMIT};
 use crate::http::state::State;
+use crate::queue::work;
 use crate::records::{PageQuery, keys};
 use upload::Incoming;
 
@@ -270,7 +269,7 @@ pub(crate) async fn accept(
             return Err(error);
         }
     };
-    let job = crate::resources::jobs::queued(id, JobKind::Import, &order, caller.name())?;
+    let job = work::queued::<ImportWork>(id, &order, caller.name())?;
     crate::resources::jobs::store(state, caller, &job).await?;
     Ok(job)
 }

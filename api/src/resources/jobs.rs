@@ -4,9 +4,8 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use schema::jobs::{self, JobRow};
-use schema::{Instant, Job, JobId, JobKind, JobState, Whole};
+use schema::{Job, JobId, JobKind, JobState, Whole};
 use scoring::Lang;
-use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -18,7 +17,6 @@ use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{self, choice_schema, id_schema, object, text_schema, time_schema, whole_schema};
 use crate::http::page::{MAX_LIMIT, USUAL_LIMIT};
 use crate::http::state::State;
-use crate::queue::runner::Progress;
 use crate::records::keys;
 
 /// The schema of a job.
@@ -87,61 +85,24 @@ impl ToSchema for JobList {
 }
 
 /// A job as the API shows it.
-pub(crate) fn view(job: &JobRow, progress: Option<&Progress>, lang: Lang) -> Value {
-    let stored = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
-    let unit = match job.kind {
-        JobKind::Import => "rows",
-        JobKind::ScoreRun => "steps",
-        JobKind::Export => "suppliers",
-    };
+pub(crate) fn view(state: &State, job: &JobRow, lang: Lang) -> Value {
+    let details = state.runner.works().details(job, lang);
+    let running = state.runner.running_job(job.id);
+    // One that has just begun may not be marked as running yet.
+    let job = running.as_ref().map(|running| &running.job).filter(|_| job.state == JobState::Queued).unwrap_or(job);
+    let here = running.as_ref().map(|running| (running.progress.done(), running.progress.total()));
     // A job of another process is as far as that one has last noted.
-    let here = progress.map(|progress| (progress.done(), progress.total()));
     let noted = || {
         let total = job.progress_total.and_then(|total| u64::try_from(total).ok());
         job.progress_done.and_then(|done| u64::try_from(done).ok()).map(|done| (done, total))
     };
     let progress = here.or_else(noted).filter(|_| job.state == JobState::Running);
-    let progress = progress.map(|(done, total)| json!({ "done": done, "total": total, "unit": unit }));
-    let result: Option<Value> = job.result.as_deref().map(stored);
-    let failure = result.as_ref().and_then(|result| result.get("failure")).filter(|failure| failure.is_object());
-    let failure = failure
-        .map(|failure| json!({ "code": failure.get("code"), "detail": crate::resources::imports::failure_detail(failure, lang) }));
-    let is_import = job.kind == JobKind::Import;
-    let is_done = matches!(job.state, JobState::Succeeded | JobState::PartiallySucceeded);
-    let result_url = match job.kind {
-        JobKind::Import => result.as_ref().map(|_| format!("/v1/imports/{}/findings", job.id)),
-        JobKind::ScoreRun => is_done.then(|| format!("/v1/score-runs/{}", job.id)),
-        JobKind::Export => is_done.then(|| format!("/v1/exports/{}/file", job.id)),
-    };
+    let progress = progress.map(|(done, total)| json!({ "done": done, "total": total, "unit": details.unit }));
     json!({
-        "id": job.id, "kind": job.kind, "state": job.state, "progress": progress,
-        "request": is_import.then(|| stored(&job.request)),
-        "result": result.filter(|_| is_import).map(|result| crate::resources::imports::result_view(result, job.id, lang)),
-        "result_url": result_url, "failure": failure,
+        "id": job.id, "kind": job.kind, "state": job.state, "progress": progress, "request": details.request,
+        "result": details.result, "result_url": details.result_url, "failure": details.failure,
         "created_at": job.created_at, "created_by": job.created_by, "started_at": job.started_at,
         "finished_at": job.finished_at, "attempt_count": job.attempt_count,
-    })
-}
-
-/// A new job that waits for its turn.
-pub(crate) fn queued(id: JobId, kind: JobKind, request: &impl Serialize, by: &str) -> Result<JobRow, ApiError> {
-    Ok(JobRow {
-        id,
-        kind,
-        state: JobState::Queued,
-        request: serde_json::to_string(request).map_err(ApiError::internal)?,
-        result: None,
-        created_at: Instant::now(),
-        created_by: by.to_owned(),
-        started_at: None,
-        finished_at: None,
-        attempt_count: 0,
-        is_cancel_requested: false,
-        progress_done: None,
-        progress_total: None,
-        stalled_count: 0,
-        last_done: None,
-        traceparent: crate::base::telemetry::traceparent(),
     })
 }
 
@@ -211,7 +172,7 @@ async fn list_jobs(
     let is_more = rows.len() as i64 > limit;
     rows.truncate(limit as usize);
     let next = rows.last().filter(|_| is_more).map(|last| last.id);
-    let items: Vec<_> = rows.iter().map(|job| view(job, state.runner.progress(job.id).as_deref(), lang)).collect();
+    let items: Vec<_> = rows.iter().map(|job| view(&state, job, lang)).collect();
     Ok(HttpResponse::Ok().json(json!({ "items": items, "next_cursor": next, "count": Value::Null })))
 }
 
@@ -242,7 +203,7 @@ pub(crate) fn answer(
     if job.finished_at.is_none() {
         builder.insert_header((header::RETRY_AFTER, "1"));
     }
-    builder.json(view(job, state.runner.progress(job.id).as_deref(), language(request.headers())))
+    builder.json(view(state, job, language(request.headers())))
 }
 
 /// Cancel a job

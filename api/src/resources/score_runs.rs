@@ -27,7 +27,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunList, RunRow};
-use schema::{Instant, JobId, JobKind, RepoError, RunId, ScoreRun, Tx, Whole, data_states, jobs, portfolio};
+use schema::{Instant, JobId, RepoError, RunId, ScoreRun, Tx, Whole, data_states, jobs, portfolio};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
@@ -35,7 +35,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use retention::{EXPORT_DAYS, prune, to_prune};
-pub(crate) use run::{RunRequest, end_of_day, reproduce, run, run_now};
+pub(crate) use run::{RunRequest, ScoreRunWork, end_of_day, reproduce, run_now};
 pub(crate) use schedule::Schedule;
 
 use crate::base::fault::{Fault, Reason};
@@ -48,6 +48,7 @@ use crate::http::openapi::{
 };
 use crate::http::page::{Cursors, MAX_LIMIT, USUAL_LIMIT};
 use crate::http::state::State;
+use crate::queue::work;
 use crate::records::if_none_match;
 
 /// The schema of the body that starts a run.
@@ -185,10 +186,10 @@ async fn start_score_run(
                 None if as_of < today => known_then(tx, as_of, zone)?,
                 given => given,
             };
-            Ok(RunRequest { as_of, known_at: known_at.map(|moment| moment.to_string()), is_automatic: false, is_trial })
+            Ok(RunRequest { as_of, known_at, is_automatic: false, is_trial })
         })
         .await?;
-    let job = crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, &run, caller.name())?;
+    let job = work::queued::<ScoreRunWork>(JobId::new(), &run, caller.name())?;
     crate::resources::jobs::store(&state, &caller, &job).await?;
     Ok(crate::resources::jobs::accepted(&state, &request, &job))
 }

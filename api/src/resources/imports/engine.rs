@@ -1,6 +1,7 @@
 //! Imports rows: finds what each is by its key, compares, and writes what is new or has changed.
 //!
-//! Everything happens in one transaction, so that an import is there as a whole or not at all.
+//! Everything is written in one transaction, so that an import is there as a whole or not at all. Its rows are checked in one
+//! before that, which only reads.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -21,7 +22,7 @@ use crate::base::fields::{Cell, Fields, Suppliers};
 use crate::base::problem::ApiError;
 use crate::providers::assigned::Assigned;
 use crate::providers::sources::own_versions;
-use crate::queue::runner::Progress;
+use crate::queue::progress::Progress;
 use crate::records::{Key, Resource, of_kind};
 
 /// What an import does, whatever its files hold.
@@ -111,17 +112,25 @@ pub(crate) enum Depth {
     Write,
 }
 
+/// A pass over the tables of an import.
+pub(crate) struct Pass {
+    pub(crate) depth: Depth,
+    /// The suppliers of the file itself, by code, until they are written: its other tables may refer to them. None where
+    /// there is no other table.
+    pub(crate) own_suppliers: Option<HashMap<String, SupplierId>>,
+}
+
 /// Imports a table of some kind.
 pub(crate) fn import(
     tx: &mut Tx,
-    (order, depth): (&Order, Depth),
+    (order, pass): (&Order, &mut Pass),
     kind: RecordKind,
     rows: &mut dyn Rows,
     findings: &mut Findings,
     progress: &Progress,
 ) -> Result<TableReport, Stop> {
     of_kind!(kind, Kind => {
-        Import::<Kind>::new(tx, (order, depth), rows.name(), findings, progress)?.run(rows)
+        Import::<Kind>::new(tx, (order, pass), rows.name(), findings, progress)?.run(rows)
     })
 }
 
@@ -229,7 +238,7 @@ impl Totals {
 struct Import<'a, R: Resource> {
     tx: &'a mut Tx,
     order: &'a Order,
-    depth: Depth,
+    pass: &'a mut Pass,
     findings: &'a mut Findings,
     progress: &'a Progress,
     report: TableReport,
@@ -248,7 +257,7 @@ struct Import<'a, R: Resource> {
 impl<'a, R: Resource> Import<'a, R> {
     fn new(
         tx: &'a mut Tx,
-        (order, depth): (&'a Order, Depth),
+        (order, pass): (&'a Order, &'a mut Pass),
         name: Option<&str>,
         findings: &'a mut Findings,
         progress: &'a Progress,
@@ -259,7 +268,10 @@ impl<'a, R: Resource> Import<'a, R> {
             Some(provider) => Box::new(Assigned::all(tx, provider)?),
             None if R::KIND == RecordKind::Suppliers => Box::new(()),
             None => {
-                let codes = suppliers::codes(tx)?;
+                let mut codes = suppliers::codes(tx)?;
+                for (code, id) in pass.own_suppliers.iter().flatten() {
+                    codes.ids.entry(code.clone()).or_insert(*id);
+                }
                 archived = codes.archived;
                 Box::new(Codes(codes.ids))
             }
@@ -281,7 +293,7 @@ impl<'a, R: Resource> Import<'a, R> {
         Ok(Self {
             tx,
             order,
-            depth,
+            pass,
             findings,
             progress,
             report,
@@ -311,7 +323,7 @@ impl<'a, R: Resource> Import<'a, R> {
         }
         read.map_err(Stop::Refused)?;
         self.flush()?;
-        if self.depth == Depth::Read {
+        if self.pass.depth == Depth::Read {
             return Ok(self.report);
         }
         let place = Place { sheet: self.report.name.clone(), row: None };
@@ -337,7 +349,7 @@ impl<'a, R: Resource> Import<'a, R> {
     }
 
     fn take(&mut self, row: u64, cells: Row<'_>) -> Result<(), Stop> {
-        if self.depth != Depth::Read {
+        if self.pass.depth != Depth::Read {
             self.progress.step(1);
         }
         let cells = match cells {
@@ -457,7 +469,10 @@ impl<'a, R: Resource> Import<'a, R> {
             return Err(Stop::Cancelled);
         }
         let pending = std::mem::take(&mut self.pending);
-        if self.depth == Depth::Read {
+        if self.pass.depth == Depth::Read {
+            if let (RecordKind::Suppliers, Some(own)) = (R::KIND, &mut self.pass.own_suppliers) {
+                own.extend(pending.into_iter().map(|row| (row.key, SupplierId::new())));
+            }
             return Ok(());
         }
         let keys: Vec<String> = pending.iter().map(|row| row.key.clone()).collect();
@@ -471,7 +486,8 @@ impl<'a, R: Resource> Import<'a, R> {
             self.compare(row, now, &sent, &mut changes);
         }
         // Nothing of an import with bad rows is kept in these modes: its good rows need not be written.
-        if self.depth == Depth::Compare || (self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0) {
+        if self.pass.depth == Depth::Compare || (self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0)
+        {
             return Ok(());
         }
         let (first_rows, first): (Vec<_>, Vec<_>) = changes.first.into_iter().unzip();
@@ -617,7 +633,9 @@ impl<'a, R: Resource> Import<'a, R> {
                 next
             });
             let ended: Vec<_> = ended.collect();
-            R::replace(self.tx, &ended)?;
+            if self.pass.depth == Depth::Write {
+                R::replace(self.tx, &ended)?;
+            }
             self.report.ended += ended.len() as u64;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Runs an import: from the stored bytes of its upload, or from a folder.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::csv::CsvRows;
-use super::engine::{self, Depth, Order, Stop, TableReport};
+use super::engine::{self, Depth, Order, Pass, Stop, TableReport};
 use super::ndjson::NdjsonRows;
 use super::report::{Findings, Group, Place, Refusal, storable};
 use super::table::{kind_of_name, words_of};
@@ -23,7 +24,8 @@ use crate::base::telemetry::metrics;
 use crate::base::text::Text;
 use crate::files::spill::has_room;
 use crate::queue::outcome::Interrupted;
-use crate::queue::runner::Progress;
+use crate::queue::progress::Progress;
+use crate::queue::work::{self, Attempt, Work};
 
 /// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +37,7 @@ pub(crate) enum Format {
 }
 
 /// What was asked for, as its job keeps it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ImportRequest {
     pub(crate) kind: Option<RecordKind>,
     pub(crate) source: Source,
@@ -43,66 +45,18 @@ pub(crate) struct ImportRequest {
     pub(crate) dry_run: bool,
     pub(crate) confirm: bool,
     /// Whether columns that scores rest on may be left unread.
+    #[serde(default)]
     pub(crate) accept_unread_columns: bool,
     pub(crate) format: Format,
     pub(crate) bytes: u64,
     /// The buyer's day when it was asked for.
     pub(crate) today: NaiveDate,
     /// The provider who sends the rows, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) provider_name: Option<Name>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct RawRequest {
-    kind: Option<String>,
-    source: String,
-    mode: String,
-    dry_run: bool,
-    confirm: bool,
-    #[serde(default)]
-    accept_unread_columns: bool,
-    format: Format,
-    bytes: u64,
-    today: NaiveDate,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    provider_name: Option<String>,
-}
-
-impl Serialize for ImportRequest {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawRequest {
-            kind: self.kind.map(|kind| kind.key().to_owned()),
-            source: self.source.to_string(),
-            mode: self.mode.key().to_owned(),
-            dry_run: self.dry_run,
-            confirm: self.confirm,
-            accept_unread_columns: self.accept_unread_columns,
-            format: self.format,
-            bytes: self.bytes,
-            today: self.today,
-            provider_name: self.provider_name.as_ref().map(Name::to_string),
-        }
-        .serialize(serializer)
-    }
-}
-
 impl ImportRequest {
-    pub(crate) fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let raw: RawRequest = serde_json::from_str(text)?;
-        Ok(Self {
-            kind: raw.kind.as_deref().map(RecordKind::parse).transpose()?,
-            source: Source::parse(&raw.source)?,
-            mode: ImportMode::parse(&raw.mode)?,
-            dry_run: raw.dry_run,
-            confirm: raw.confirm,
-            accept_unread_columns: raw.accept_unread_columns,
-            format: raw.format,
-            bytes: raw.bytes,
-            today: raw.today,
-            provider_name: raw.provider_name.as_deref().map(Name::parse).transpose()?,
-        })
-    }
-
     fn order(&self, by: Version) -> Order {
         Order {
             source: self.source.clone(),
@@ -188,13 +142,8 @@ fn group_json(group: &Group) -> Value {
     })
 }
 
-/// The result of an import that ended before its work did.
-pub(crate) fn interrupted_result(code: &str, detail: &Text) -> String {
-    result_json(false, &[], &Findings::new(0), Some(failure_json(code, detail, &Place::default(), None)))
-}
-
 /// A stored result as the API shows it.
-pub(crate) fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
+fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
     let pick = |shown: &mut Value| {
         if let Some(shown) = shown.as_object_mut() {
             let (ja, en) = (shown.remove("detail_ja"), shown.remove("detail_en"));
@@ -214,7 +163,7 @@ pub(crate) fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
 }
 
 /// Why a job failed, with the place in words: `シート「取引先」の3行目、従業員数: …`.
-pub(crate) fn failure_detail(failure: &Value, lang: Lang) -> Value {
+fn failure_detail(failure: &Value, lang: Lang) -> Value {
     let text = |name: &str| failure.get(name).and_then(Value::as_str);
     let Some(detail) = text(lang.pick("detail_ja", "detail_en")) else { return Value::Null };
     // A column that is missing is named by the detail itself.
@@ -233,41 +182,72 @@ pub(crate) fn failure_detail(failure: &Value, lang: Lang) -> Value {
     }
 }
 
-/// Runs a job; its effects, its report and its end are one transaction.
-pub(crate) fn run(
-    access: &Access,
-    job: &JobRow,
-    limits: &Limits,
-    progress: &Progress,
-) -> Result<JobState, Interrupted> {
-    let request = ImportRequest::parse(&job.request).map_err(Interrupted::Failed)?;
-    if !has_room(request.bytes)? {
-        return Err(io::Error::from(io::ErrorKind::StorageFull).into());
-    }
-    let (file, lines) = fetch(access, job.id)?;
-    if request.format != Format::Xlsx {
-        progress.set_total(lines);
-    }
-    let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
-    let outcome = access.write(|tx| {
-        let order = request.order(tx.version(Some(job.id)));
-        let outcome = import_tables(tx, &order, request.dry_run, tables, limits, progress)?;
-        for findings in outcome.findings.stored() {
-            jobs::insert_findings(tx, job.id, &findings)?;
+/// Imports a file.
+pub(crate) struct ImportWork {
+    pub(crate) limits: Limits,
+}
+
+impl Work for ImportWork {
+    const KIND: JobKind = JobKind::Import;
+    const UNIT: &'static str = "rows";
+    const ORDER: work::Order = work::Order::ChangesRecords;
+    type Request = ImportRequest;
+
+    /// Its effects, its report and its end are one transaction.
+    fn run(&self, attempt: &Attempt<'_>, request: ImportRequest) -> Result<JobState, Interrupted> {
+        let &Attempt { access, job, progress } = attempt;
+        let limits = &self.limits;
+        if !has_room(request.bytes)? {
+            return Err(io::Error::from(io::ErrorKind::StorageFull).into());
         }
-        jobs::finish(tx, job, outcome.state, &outcome.json())?;
-        Ok::<_, Interrupted>(outcome)
-    })?;
-    if !request.dry_run {
-        // Of an import that was undone only the rejected rows count.
-        let kept = |count: u64| if outcome.is_kept { count } else { 0 };
-        for table in &outcome.tables {
-            let counts =
-                [kept(table.created), kept(table.updated), kept(table.unchanged), table.rejected, kept(table.ended)];
-            metrics::rows_imported(table.kind, counts);
+        let (file, lines) = fetch(access, job.id)?;
+        if request.format != Format::Xlsx {
+            progress.set_total(lines);
         }
+        let tables = open(vec![(request.kind, request.format, None, file)], limits, progress);
+        let import = Import { access, id: job.id, request: &request, limits, progress };
+        let outcome = import.run(tables, |tx, outcome| {
+            for findings in outcome.findings.stored() {
+                jobs::insert_findings(tx, job.id, &findings)?;
+            }
+            Ok(jobs::finish(tx, job, outcome.state, &outcome.json())?)
+        })?;
+        if !request.dry_run {
+            // Of an import that was undone only the rejected rows count.
+            let kept = |count: u64| if outcome.is_kept { count } else { 0 };
+            for table in &outcome.tables {
+                let counts = [
+                    kept(table.created),
+                    kept(table.updated),
+                    kept(table.unchanged),
+                    table.rejected,
+                    kept(table.ended),
+                ];
+                metrics::rows_imported(table.kind, counts);
+            }
+        }
+        Ok(outcome.state)
     }
-    Ok(outcome.state)
+
+    fn interrupted(code: &str, detail: &Text) -> String {
+        result_json(false, &[], &Findings::new(0), Some(failure_json(code, detail, &Place::default(), None)))
+    }
+
+    fn result_url(job: &JobRow) -> Option<String> {
+        job.result.as_ref().map(|_| format!("/v1/imports/{}/findings", job.id))
+    }
+
+    fn show_request(request: Value) -> Value {
+        request
+    }
+
+    fn show_result(id: JobId, result: Value, lang: Lang) -> Value {
+        result_view(result, id, lang)
+    }
+
+    fn show_failure(failure: &Value, lang: Lang) -> Value {
+        failure_detail(failure, lang)
+    }
 }
 
 /// The bytes of an upload, in a file without a name, and how many lines they are.
@@ -329,66 +309,144 @@ fn open(files: Vec<InputFile>, limits: &Limits, progress: &Progress) -> Result<V
     }
 }
 
-/// Imports tables, in the caller's transaction; keeps all, or nothing.
-fn import_tables(
-    tx: &mut Tx,
-    order: &Order,
-    dry_run: bool,
-    opened: Result<Vec<Table>, Stop>,
-    limits: &Limits,
-    progress: &Progress,
-) -> Result<Outcome, Interrupted> {
-    let mut findings = Findings::new(limits.max_findings);
-    let mut tables = Vec::new();
-    let stopped = tx.savepoint(|tx| {
-        let done = opened.and_then(|opened| {
-            let is_only = opened.len() == 1;
-            for (kind, mut rows) in opened {
-                // A file that is refused for a row near its end would be written up to there, and many times its size.
-                // Tables that refer to suppliers of the same file cannot be read before those are there.
-                let can_be_read = is_only || kind == RecordKind::Suppliers;
-                let depth = match order.mode {
-                    ImportMode::AllOrNothing | ImportMode::Replace if can_be_read => {
-                        let (order, mut none) = ((order, Depth::Read), Findings::new(0));
-                        let read = engine::import(tx, order, kind, &mut *rows, &mut none, progress)?;
-                        if read.rejected > 0 { Depth::Compare } else { Depth::Write }
-                    }
-                    _ => Depth::Write,
-                };
-                let order = (order, depth);
-                let report = engine::import(tx, order, kind, &mut *rows, &mut findings, progress)?;
-                tables.push(report);
+/// An import of tables: keeps all, or nothing.
+struct Import<'a> {
+    access: &'a Access,
+    id: JobId,
+    request: &'a ImportRequest,
+    limits: &'a Limits,
+    progress: &'a Progress,
+}
+
+/// What became of the tables of a pass, and why it stopped.
+type Passed = (Vec<TableReport>, Result<(), Stop>);
+
+impl Import<'_> {
+    /// Checks all rows, then writes them. Nobody waits for an import while its rows are checked, nor for one that comes to
+    /// nothing. `record` stores the outcome, in the transaction that writes.
+    fn run(
+        &self,
+        opened: Result<Vec<Table>, Stop>,
+        record: impl Fn(&mut Tx, &Outcome) -> Result<(), Interrupted>,
+    ) -> Result<Outcome, Interrupted> {
+        let access = self.access;
+        let mut tables = Vec::new();
+        let refused = match opened {
+            Ok(opened) => {
+                tables = opened;
+                // Of buyers on a server none waits for another's writer, and the good rows are written whatever is found.
+                match access.database().is_shared() && self.request.mode == ImportMode::AcceptValid {
+                    true => None,
+                    false => access.read(|tx| self.check(tx, &mut tables))?,
+                }
             }
-            Ok(())
-        });
-        let is_good = tables.iter().all(|table| table.rejected == 0) || order.mode == ImportMode::AcceptValid;
-        let keep = done.is_ok() && is_good && !dry_run;
-        Ok::<_, Interrupted>((done.map(|()| keep), keep))
-    })?;
-    let (is_kept, mut failure) = match stopped {
-        Ok(is_kept) => (is_kept, None),
-        Err(Stop::Refused(refusal)) => (false, Some(refusal)),
-        Err(stop) => return Err(stop.into()),
-    };
-    let rejected: u64 = tables.iter().map(|table| table.rejected).sum();
-    if failure.is_none() && rejected > 0 && order.mode != ImportMode::AcceptValid {
-        failure = Some(Refusal::new(Place::default(), Fault::new("", Reason::RejectedRows(rejected))));
-    }
-    let state = match (&failure, rejected) {
-        (Some(_), _) => JobState::Failed,
-        (None, 0) => JobState::Succeeded,
-        (None, _) => JobState::PartiallySucceeded,
-    };
-    if failure.is_some() {
-        // Nothing was made, and nothing would be.
-        for table in &mut tables {
-            (table.created, table.updated, table.ended) = (0, 0, 0);
+            stopped => {
+                let none = (Vec::new(), stopped.map(|_| ()));
+                Some(self.outcome(none, Findings::new(self.limits.max_findings), false)?)
+            }
+        };
+        if let Some(outcome) = refused {
+            access.write_jobs(|tx| record(tx, &outcome))?;
+            return Ok(outcome);
         }
-    } else if tables.iter().all(TableReport::is_empty) && findings.count() == 0 {
-        findings.push(&Place::default(), Fault::new("", Reason::NoRows), true);
+        access.write(|tx| {
+            let outcome = self.write(tx, &mut tables)?;
+            record(tx, &outcome)?;
+            Ok(outcome)
+        })
     }
-    findings.sort();
-    Ok(Outcome { state, is_kept, tables, failure, findings, skipped: Vec::new() })
+
+    /// Reads all rows; gives the outcome of an import that comes to nothing.
+    fn check(&self, tx: &mut Tx, tables: &mut [Table]) -> Result<Option<Outcome>, Interrupted> {
+        let order = self.request.order(tx.version(Some(self.id)));
+        let own_suppliers = (tables.len() > 1).then(HashMap::new);
+        let mut read = Pass { depth: Depth::Read, own_suppliers };
+        let (reports, stopped) = self.pass(tx, (&order, &mut read), tables, &mut Findings::new(0));
+        let takes_valid = self.request.mode == ImportMode::AcceptValid;
+        let mut findings = Findings::new(self.limits.max_findings);
+        let mut compare = Pass { depth: Depth::Compare, own_suppliers: read.own_suppliers };
+        match stopped {
+            Ok(()) if takes_valid || reports.iter().all(|report| report.rejected == 0) => return Ok(None),
+            Ok(()) => {}
+            // Nothing is to be said of rows where the first table is refused.
+            Err(Stop::Refused(refusal)) if reports.is_empty() && !takes_valid => {
+                return self.outcome((reports, Err(Stop::Refused(refusal))), findings, false).map(Some);
+            }
+            Err(Stop::Refused(_)) => {}
+            Err(stop) => return Err(stop.into()),
+        }
+        let suppliers = reports.iter().find(|report| report.kind == RecordKind::Suppliers.key());
+        if suppliers.is_some_and(|report| report.rejected > 0) {
+            // None of them would be there.
+            compare.own_suppliers = None;
+        }
+        let passed = self.pass(tx, (&order, &mut compare), tables, &mut findings);
+        self.outcome(passed, findings, false).map(Some)
+    }
+
+    fn write(&self, tx: &mut Tx, tables: &mut [Table]) -> Result<Outcome, Interrupted> {
+        let order = self.request.order(tx.version(Some(self.id)));
+        let mut findings = Findings::new(self.limits.max_findings);
+        let (passed, is_kept) = tx.savepoint(|tx| {
+            let mut write = Pass { depth: Depth::Write, own_suppliers: None };
+            let (reports, stopped) = self.pass(tx, (&order, &mut write), tables, &mut findings);
+            let is_good =
+                self.request.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.rejected == 0);
+            let keep = stopped.is_ok() && is_good && !self.request.dry_run;
+            Ok::<_, Interrupted>((((reports, stopped), keep), keep))
+        })?;
+        self.outcome(passed, findings, is_kept)
+    }
+
+    /// Goes through the tables, until one is refused.
+    fn pass(
+        &self,
+        tx: &mut Tx,
+        (order, pass): (&Order, &mut Pass),
+        tables: &mut [Table],
+        findings: &mut Findings,
+    ) -> Passed {
+        let mut reports = Vec::new();
+        for (kind, rows) in tables {
+            match engine::import(tx, (order, &mut *pass), *kind, &mut **rows, findings, self.progress) {
+                Ok(report) => reports.push(report),
+                Err(stop) => return (reports, Err(stop)),
+            }
+        }
+        (reports, Ok(()))
+    }
+
+    fn outcome(
+        &self,
+        (mut tables, stopped): Passed,
+        mut findings: Findings,
+        is_kept: bool,
+    ) -> Result<Outcome, Interrupted> {
+        let mut failure = match stopped {
+            Ok(()) => None,
+            Err(Stop::Refused(refusal)) => Some(refusal),
+            Err(stop) => return Err(stop.into()),
+        };
+        let rejected: u64 = tables.iter().map(|table| table.rejected).sum();
+        if failure.is_none() && rejected > 0 && self.request.mode != ImportMode::AcceptValid {
+            failure = Some(Refusal::new(Place::default(), Fault::new("", Reason::RejectedRows(rejected))));
+        }
+        let state = match (&failure, rejected) {
+            (Some(_), _) => JobState::Failed,
+            (None, 0) => JobState::Succeeded,
+            (None, _) => JobState::PartiallySucceeded,
+        };
+        if failure.is_some() {
+            // Nothing was made, and nothing would be.
+            for table in &mut tables {
+                (table.created, table.updated, table.ended) = (0, 0, 0);
+            }
+        } else if tables.iter().all(TableReport::is_empty) && findings.count() == 0 {
+            findings.push(&Place::default(), Fault::new("", Reason::NoRows), true);
+        }
+        findings.sort();
+        Ok(Outcome { state, is_kept, tables, failure, findings, skipped: Vec::new() })
+    }
 }
 
 /// The files of a folder that an import takes, suppliers first, and the names of those that it cannot place.
@@ -436,19 +494,17 @@ pub(crate) fn import_folder(
     }
     let id = JobId::new();
     let tables = open(files, limits, progress);
-    access.write(|tx| {
-        let (order, now) = (request.order(tx.version(Some(id))), tx.moment());
-        let mut outcome = import_tables(tx, &order, request.dry_run, tables, limits, progress)?;
-        outcome.skipped = skipped;
+    let import = Import { access, id, request, limits, progress };
+    let mut outcome = import.run(tables, |tx, outcome| {
         let job = JobRow {
             id,
             kind: JobKind::Import,
             state: outcome.state,
             request: serde_json::to_string(request).map_err(|error| Interrupted::Failed(error.into()))?,
             result: Some(outcome.json()),
-            created_at: now,
+            created_at: tx.moment(),
             created_by: tx.actor().subject.to_string(),
-            started_at: Some(now),
+            started_at: Some(tx.moment()),
             finished_at: Some(access.database().clock().now()),
             attempt_count: 1,
             is_cancel_requested: false,
@@ -462,6 +518,8 @@ pub(crate) fn import_folder(
         for findings in outcome.findings.stored() {
             jobs::insert_findings(tx, id, &findings)?;
         }
-        Ok(Some(outcome))
-    })
+        Ok(())
+    })?;
+    outcome.skipped = skipped;
+    Ok(Some(outcome))
 }

@@ -38,7 +38,7 @@ use crate::base::fields::Cell;
 use crate::base::problem::ApiError;
 use crate::base::text::Text;
 use crate::files::spill::has_room;
-use crate::queue::runner::Progress;
+use crate::queue::progress::Progress;
 
 /// The longest heading that may be one that is known.
 const LONGEST_HEADING: usize = 200;

@@ -18,7 +18,8 @@ use super::snapshot::{self, Snapshot};
 use crate::base::text::Text;
 use crate::frames::{FrameError, Results};
 use crate::queue::outcome::Interrupted;
-use crate::queue::runner::Progress;
+use crate::queue::progress::Progress;
+use crate::queue::work::{self, Attempt, Order, Work};
 use crate::resources::score_runs::overview::{Beside, Overview};
 
 /// What was asked for, as its job keeps it.
@@ -26,8 +27,8 @@ use crate::resources::score_runs::overview::{Beside, Overview};
 pub(crate) struct RunRequest {
     /// The day to score for.
     pub(crate) as_of: NaiveDate,
-    /// Scored as known at this moment, as RFC 3339; as known when it is scored where there is none.
-    pub(crate) known_at: Option<String>,
+    /// Scored as known at this moment; as known when it is scored if omitted.
+    pub(crate) known_at: Option<Instant>,
     /// Whether nobody asked.
     pub(crate) is_automatic: bool,
     /// Whether it only tries something, such as another model: the buyer's scores stay as they are.
@@ -58,27 +59,44 @@ impl From<ScoreError> for Interrupted {
     }
 }
 
-/// Runs a job; what it stores and its end are one transaction.
-pub(crate) fn run(access: &Access, job: &JobRow, model: &Model, progress: &Progress) -> Result<JobState, Interrupted> {
-    let request: RunRequest = serde_json::from_str(&job.request).map_err(|error| Interrupted::Failed(error.into()))?;
-    progress.set_total(STEPS);
-    let scored = Scored::new(access, &request, job.id.of(), model, progress)?;
-    access.write(|tx| {
-        scored.store(tx, model, progress)?;
-        jobs::finish(tx, job, JobState::Succeeded, "{}")?;
-        progress.step(1);
-        Ok::<_, Interrupted>(())
-    })?;
-    let took = time::Duration::from_millis(u64::try_from(scored.run.duration_ms).unwrap_or_default());
-    crate::base::telemetry::metrics::run_scored(took, scored.rows.len());
-    Ok(JobState::Succeeded)
+/// Scores a portfolio.
+pub(crate) struct ScoreRunWork {
+    /// The model that scores.
+    pub(crate) model: Model,
+}
+
+impl Work for ScoreRunWork {
+    const KIND: JobKind = JobKind::ScoreRun;
+    const UNIT: &'static str = "steps";
+    const ORDER: Order = Order::SeesChanges;
+    type Request = RunRequest;
+
+    /// What it stores and the job's end are one transaction.
+    fn run(&self, attempt: &Attempt<'_>, request: RunRequest) -> Result<JobState, Interrupted> {
+        let &Attempt { access, job, progress } = attempt;
+        let model = &self.model;
+        progress.set_total(STEPS);
+        let scored = Scored::new(access, &request, job.id.of(), model, progress)?;
+        access.write(|tx| {
+            scored.store(tx, model, progress)?;
+            jobs::finish(tx, job, JobState::Succeeded, "{}")?;
+            progress.step(1);
+            Ok::<_, Interrupted>(())
+        })?;
+        let took = time::Duration::from_millis(u64::try_from(scored.run.duration_ms).unwrap_or_default());
+        crate::base::telemetry::metrics::run_scored(took, scored.rows.len());
+        Ok(JobState::Succeeded)
+    }
+
+    fn result_url(job: &JobRow) -> Option<String> {
+        (job.state == JobState::Succeeded).then(|| format!("/v1/score-runs/{}", job.id))
+    }
 }
 
 /// Runs a score run now, for a command, and gives it. Its job is recorded as one that has ended: a service beside it
 /// never sees it at work.
 pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> Result<RunRow, Interrupted> {
-    let mut job =
-        crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, request, &access.context().actor.subject)?;
+    let mut job = work::queued::<ScoreRunWork>(JobId::new(), request, &access.context().actor.subject)?;
     let progress = Progress::default();
     let scored = Scored::new(access, request, job.id.of(), model, &progress)?;
     access.write(|tx| {
@@ -109,10 +127,7 @@ impl Scored {
         progress: &Progress,
     ) -> Result<Self, Interrupted> {
         let start = time::Instant::now();
-        let known_at = request.known_at.as_deref().map(|text| {
-            Instant::parse(text).ok_or_else(|| Interrupted::Failed(format!("{text:?} is no moment").into()))
-        });
-        let known_at = known_at.transpose()?;
+        let known_at = request.known_at;
         let (snapshot, breach_loss, data_version, read_at) = access.read(|tx| {
             let breach_loss = settings::find(tx)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
             let (data_version, read_at) = (data_states::version(tx)?, tx.moment());

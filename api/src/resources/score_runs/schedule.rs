@@ -9,8 +9,9 @@ use schema::data_states::{self, DataState};
 use schema::{Access, Context, Database, Instant, JobId, JobKind, RepoError, TenantId, Tx, jobs, score_runs, tenants};
 use tracing::info;
 
-use super::{RunRequest, is_stale};
+use super::{RunRequest, ScoreRunWork, is_stale};
 use crate::base::actors::{AUTOMATIC, operator};
+use crate::queue::work;
 
 /// How much longer than it should rest changing data goes unscored.
 const PATIENCE: u32 = 10;
@@ -57,8 +58,8 @@ impl Schedule {
             let has_open = |tx: &mut Tx| jobs::has_open(tx, JobKind::ScoreRun);
             if self.is_resting(&state, now) && !access.read(has_open)? {
                 match self.ask_for(&access, &state, today) {
-                    // Another process is importing: its data does not rest yet.
-                    Err(RepoError::Busy(_)) if database.is_shared() => continue,
+                    // Somebody is importing: the data does not rest yet.
+                    Err(RepoError::Busy(_)) => continue,
                     asked => has_asked |= asked?,
                 }
                 self.due_since.remove(&state.tenant);
@@ -87,7 +88,7 @@ impl Schedule {
             return Ok(false);
         }
         let request = RunRequest { as_of: today, known_at: None, is_automatic: true, is_trial: false };
-        let job = crate::resources::jobs::queued(JobId::new(), JobKind::ScoreRun, &request, AUTOMATIC)
+        let job = work::queued::<ScoreRunWork>(JobId::new(), &request, AUTOMATIC)
             .map_err(|error| RepoError::Failed(error.to_string().into()))?;
         // Another process may be asking as well: of a buyer's writers one follows the other.
         automatic(&access.database().with_patience(MOMENT), state.tenant).write(|tx| {

@@ -121,8 +121,7 @@ fn answer(
     if job.finished_at.is_none() {
         builder.insert_header((header::RETRY_AFTER, "1"));
     }
-    let mut view =
-        crate::resources::jobs::view(job, state.runner.progress(job.id).as_deref(), language(request.headers()));
+    let mut view = crate::resources::jobs::view(state, job, language(request.headers()));
     for place in ["/result/findings_url", "/result_url"] {
         if let Some(url) = view.pointer_mut(place).filter(|url| url.is_string()) {
             *url = json!(format!("{}/findings", address(job.id)));
@@ -136,7 +135,8 @@ async fn find(provider: &Provider, state: &State, id: JobId) -> Result<JobRow, A
     let sender = Sender::new(provider)?;
     let found = state.db.read(&provider.0, move |tx| Ok(jobs::find(tx, id)?)).await?;
     // What is no import is nobody's.
-    let is_own = |job: &JobRow| ImportRequest::parse(&job.request).is_ok_and(|request| sender.is_own(&request));
+    let is_own =
+        |job: &JobRow| serde_json::from_str::<ImportRequest>(&job.request).is_ok_and(|request| sender.is_own(&request));
     Ok(found.filter(is_own).ok_or(ProblemKind::NotFound)?)
 }
 

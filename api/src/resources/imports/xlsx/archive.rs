@@ -15,7 +15,7 @@ use super::xml::Part;
 use super::{Ended, damaged, limit};
 use crate::base::fault::{Fault, Reason};
 use crate::base::text::Text;
-use crate::queue::runner::Progress;
+use crate::queue::progress::Progress;
 
 /// The most parts of a workbook.
 const MOST_PARTS: usize = 5_000;

@@ -1,0 +1,126 @@
+//! How a process keeps its jobs to itself while they run, and what it finds of those of a process that has ended.
+//!
+//! Of several processes that share a server each renews the leases of its jobs. An embedded database has one process: it
+//! notes how far its jobs are, for itself after a restart.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use schema::jobs;
+use schema::{Database, Instant, RepoError, TenantId, Tx, tenants};
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use super::runner::{QUEUE, Runner, Running, buyer, for_jobs};
+use crate::base::actors::operator;
+use crate::base::machine::PROGRESS_FILE;
+use crate::base::text::with_causes;
+
+/// How often leases are renewed: several times before one ends.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
+/// How long renewing one lease may take: what holds up one job must not cost the others their leases.
+const RENEWAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often progress is noted: an import holds the embedded database's writer for as long as it takes, so a file has it.
+const NOTING_INTERVAL: Duration = Duration::from_millis(100);
+/// Parts of uploads that are older than this and belong to no job are of a process that has ended.
+const LONGEST_UPLOAD: TimeDelta = TimeDelta::days(1);
+
+/// How far a job was when the process last noted it.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct NotedProgress {
+    tenant_id: String,
+    job_id: String,
+    done: i64,
+}
+
+impl NotedProgress {
+    fn of(running: &Running) -> Self {
+        Self {
+            tenant_id: running.tenant.to_string(),
+            job_id: running.job.id.to_string(),
+            done: count(running.progress.done()),
+        }
+    }
+}
+
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+impl Runner {
+    /// Puts what an ended process has left back into the queue.
+    pub(crate) fn clean_up(&self, database: &Database, folder: &Path) -> Result<(), RepoError> {
+        match self.requeue(&for_jobs(database), &folder.join(PROGRESS_FILE)) {
+            // What there is can be read all the same.
+            Err(error) if error.is_of_disk() => {
+                warn!(error = %with_causes(&error), "what an ended process has left stays for now");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn requeue(&self, database: &Database, progress_file: &Path) -> Result<(), RepoError> {
+        let operator = operator(database, QUEUE);
+        let mut before = Instant::now();
+        if self.is_shared() {
+            before = before.after(-LONGEST_UPLOAD);
+        } else {
+            operator.write_jobs(jobs::requeue_interrupted)?;
+            // Without the file, or with a torn one, the attempt counts as one that got nowhere.
+            let noted = fs::read(progress_file).ok().and_then(|text| serde_json::from_slice(&text).ok());
+            let noted: Vec<NotedProgress> = noted.unwrap_or_default();
+            for NotedProgress { tenant_id, job_id, done } in noted {
+                if let (Ok(tenant), Ok(job)) = (tenant_id.parse::<TenantId>(), job_id.parse()) {
+                    buyer(database, tenant).write_jobs(|tx| jobs::note_progress(tx, job, done))?;
+                }
+            }
+            drop(fs::remove_file(progress_file));
+        }
+        for tenant in operator.read(tenants::list)? {
+            let delete = |tx: &mut Tx| jobs::delete_orphan_chunks(tx, before);
+            buyer(database, tenant.id).write_jobs(delete)?;
+        }
+        Ok(())
+    }
+
+    /// Notes how far the running jobs are in a file, for when the process ends in their midst.
+    pub(super) fn note_progress(&self, file: &Path) {
+        let mut noted = Vec::new();
+        while !self.is_stopping() {
+            let now: Vec<_> = self.running().iter().map(NotedProgress::of).collect();
+            // A file that a kill has torn counts as none.
+            if now != noted && serde_json::to_vec(&now).is_ok_and(|text| fs::write(file, text).is_ok()) {
+                noted = now;
+            }
+            self.rest(NOTING_INTERVAL);
+        }
+    }
+
+    /// Says how far the running jobs are, so that no other process takes them, and hears whether the end of one was asked
+    /// for. When the process is told to end it hands them over at once.
+    pub(super) fn keep_leases(&self, database: &Database) {
+        let database = database.with_patience(RENEWAL_TIMEOUT).with_statement_limit(RENEWAL_TIMEOUT).without_replica();
+        while !self.is_stopping() {
+            for Running { tenant, job, progress } in self.running() {
+                let so_far = (count(progress.done()), progress.total().map(count));
+                match buyer(&database, tenant).write_jobs(|tx| jobs::renew(tx, &job, so_far)) {
+                    Ok(false) => {}
+                    // It has ended meanwhile, or another process has begun it anew: what this one does would be undone.
+                    Ok(true) | Err(RepoError::TakenOver) => progress.cancel(),
+                    Err(error) => {
+                        warn!(error = %with_causes(&error), job_id = %job.id, "a lease could not be renewed");
+                    }
+                }
+            }
+            self.rest(RENEWAL_INTERVAL);
+        }
+        for Running { tenant, job, .. } in self.running() {
+            // Where this fails the job's own thread does it, or the lease ends.
+            let released = buyer(&database, tenant).write_jobs(|tx| jobs::release(tx, &job));
+            info!(job_id = %job.id, is_released = released.is_ok(), "the process ends; another may take its job");
+        }
+    }
+}
