@@ -113,10 +113,11 @@ mod tests {
     #[test]
     fn a_cursor_holds_for_its_own_list_alone() {
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"key");
-        let (tenant, other) = (TenantId::new(), TenantId::new());
+        let clock = schema::Clock::system();
+        let (tenant, other) = (clock.id(), clock.id());
         let query = |name: &str| Query(vec![(name.to_owned(), "x".to_owned()), ("limit".to_owned(), "5".to_owned())]);
         let cursors = Cursors::new(key.clone(), tenant, "/v1/suppliers", &query("q"));
-        let id = schema::JobId::new();
+        let id: schema::JobId = clock.id();
         let cursor = cursors.make("あ\n", id.as_str());
 
         assert_eq!(cursors.read(&cursor), Some(("あ\n".to_owned(), id.to_string())));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix_web::error::BlockingError;
 use actix_web::http::header;
 use actix_web::{HttpRequest, web};
-use schema::{Access, Context, Database, RepoError, TenantId, Tx, TxRole, Watch};
+use schema::{Access, Clock, Context, Database, RepoError, TenantId, Tx, TxRole, Watch};
 use tokio::time::timeout;
 
 use crate::base::config::Limits;
@@ -34,6 +34,11 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// The clock that tells the time of all that is stored.
+    pub(crate) fn clock(&self) -> &Clock {
+        self.db.database().clock()
+    }
+
     /// Refuses an upload that the disk has no room for, before any of it is stored.
     pub(crate) fn expect_room(&self, request: &HttpRequest) -> Result<(), ApiError> {
         let free = self.uploads.as_deref().and_then(crate::base::machine::free_bytes);

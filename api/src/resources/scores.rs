@@ -41,7 +41,7 @@ pub(crate) struct Present {
 
 impl Present {
     pub(crate) fn of(state: &State, caller: &Caller) -> Self {
-        Self { today: caller.today(), model_hash: state.model.hash().to_owned() }
+        Self { today: caller.today().day, model_hash: state.model.hash().to_owned() }
     }
 }
 
