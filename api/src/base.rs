@@ -3,6 +3,7 @@
 //! - `text`, `fault`, `problem`: what is said to people, always in both languages. A [`fault::Fault`] is one thing
 //!   wrong with one field, a cell or a member; a [`problem::Problem`] is the answer (RFC 9457) that carries all faults
 //!   of a request. `problem` is the one table of status codes, and the only place here that knows HTTP.
+//! - `today`: the buyer's day.
 //! - `fields`: reads a JSON body, a row of a file and a query string in the same way. A value is checked as it is read,
 //!   by the newtype of `schema` that it becomes; all faults are collected, none stops the reading.
 //! - `config`: settings, with their defaults, as the command line, the environment and the settings file give them.
@@ -22,3 +23,4 @@ pub(crate) mod problem;
 pub(crate) mod store;
 pub(crate) mod telemetry;
 pub(crate) mod text;
+pub(crate) mod today;

@@ -23,7 +23,6 @@ mod parameters;
 mod routes;
 mod view;
 
-use chrono::NaiveDate;
 use schema::{
     CorporateNumber, ExternalId, Id, Instant, Name, Record, RecordKind, RepoError, Source, Stored, SupplierCode,
     SupplierId, Tx, suppliers,
@@ -46,6 +45,7 @@ pub(crate) use view::{
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields, Suppliers};
 use crate::base::problem::ApiError;
+use crate::base::today::Today;
 use crate::providers::assigned::Assigned;
 
 /// A kind of record as the interfaces know it.
@@ -106,7 +106,7 @@ pub(crate) trait Resource: Record {
     }
 
     /// Says what is wrong between fields.
-    fn check(&self, _today: NaiveDate, _faults: &mut Vec<Fault>) {}
+    fn check(&self, _today: Today, _faults: &mut Vec<Fault>) {}
 
     /// The suppliers that it refers to, by the fields that name them.
     fn references(&self) -> Vec<(&'static str, SupplierId)>;

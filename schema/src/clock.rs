@@ -62,6 +62,7 @@ impl Clock {
         Duration::from_millis(self.0.ahead_ms.load(Ordering::Relaxed))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "all others ask this clock")]
     fn utc(&self) -> DateTime<Utc> {
         let now = Utc::now();
         let ahead = TimeDelta::from_std(self.ahead()).unwrap_or_default();

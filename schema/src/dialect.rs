@@ -1,14 +1,18 @@
 //! What each database is told in words of its own, side by side: where its own way is much faster, or the only one.
 
+use std::time::Duration;
+
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};
 
 use crate::conn::Conn;
 use crate::error::RepoError;
 use crate::jobs::Claim;
 use crate::scope::Scope;
-use crate::{Choice, Instant, JobId, TenantId, postgres};
+use crate::tables::job_queue;
+use crate::{Choice, Instant, JobId, JobState, TenantId, postgres};
 
 /// A job that was taken from the queue.
 #[derive(QueryableByName)]
@@ -28,8 +32,11 @@ pub(crate) struct Taken {
 /// lease, by the server's clock; jobs that others take at this moment are passed over. The embedded database's one process
 /// only looks: it knows what it runs.
 ///
+/// Leases go by the server's clock, which is the same for all processes, and `ahead` of it as far as a test has moved that
+/// of the process.
+///
 /// A job that follows changes waits for every changing one of its buyer that was asked for before it or runs.
-pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>) -> Result<Option<Taken>, RepoError> {
+pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>, ahead: Duration) -> Result<Option<Taken>, RepoError> {
     let sqlite = "SELECT tenant_id, id, false AS is_taken_over, NULL AS taken_from \
                   FROM job_queue AS job WHERE state = 'queued' \
                   AND id NOT IN (SELECT value FROM json_each(?)) AND tenant_id NOT IN (SELECT value FROM json_each(?)) \
@@ -38,12 +45,13 @@ pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>) -> Result<Option<Take
                   AND other.kind IN (SELECT value FROM json_each(?)) AND (other.id < job.id OR other.state = 'running'))) \
                   ORDER BY id LIMIT 1";
     let postgres = "WITH next AS (SELECT tenant_id, id, state, process FROM job_queue AS job \
-                    WHERE (state = 'queued' OR leased_until < now()) AND id <> ALL ($2) AND tenant_id <> ALL ($3) \
+                    WHERE (state = 'queued' OR leased_until < now() + $6 * interval '1 millisecond') AND id <> ALL ($2) AND tenant_id <> ALL ($3) \
                     AND NOT (coalesce(kind, '') = ANY ($4) AND EXISTS (\
                     SELECT FROM job_queue AS other WHERE other.tenant_id = job.tenant_id AND other.kind = ANY ($5) \
-                    AND (other.id < job.id OR (other.id > job.id AND other.leased_until >= now())))) \
+                    AND (other.id < job.id OR (other.id > job.id AND other.leased_until >= now() + $6 * interval '1 millisecond')))) \
                     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
-                    UPDATE job_queue SET state = 'running', process = $1, leased_until = now() + interval '15 seconds' \
+                    UPDATE job_queue SET state = 'running', process = $1, \
+                    leased_until = now() + $6 * interval '1 millisecond' + interval '15 seconds' \
                     FROM next WHERE (job_queue.tenant_id, job_queue.id) = (next.tenant_id, next.id) \
                     RETURNING job_queue.tenant_id, job_queue.id, next.state = 'running' AS is_taken_over, \
                     next.process AS taken_from";
@@ -74,6 +82,7 @@ pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>) -> Result<Option<Take
                 .bind::<Array<Text>, _>(full)
                 .bind::<Array<Text>, _>(following)
                 .bind::<Array<Text>, _>(changing)
+                .bind::<BigInt, _>(ms(ahead))
                 .get_result(c)
         }
     }
@@ -84,6 +93,25 @@ pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>) -> Result<Option<Take
 fn json_list(texts: &[String]) -> String {
     let quoted: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
     format!("[{}]", quoted.join(","))
+}
+
+/// The other processes that have not renewed the lease of a job in time, with when it ran out.
+pub(crate) fn late_processes(
+    conn: &mut Conn,
+    own_process: &str,
+    ahead: Duration,
+) -> Result<Vec<(Option<String>, Option<Instant>)>, RepoError> {
+    // An embedded database has no other.
+    let Conn::Postgres(c, _) = conn else { return Ok(Vec::new()) };
+    let is_late =
+        sql::<Bool>("leased_until < now() + ").bind::<BigInt, _>(ms(ahead)).sql(" * interval '1 millisecond'");
+    Ok(job_queue::table
+        .filter(job_queue::state.eq(JobState::Running))
+        .filter(is_late)
+        .filter(job_queue::process.ne(own_process))
+        .order(job_queue::id)
+        .select((job_queue::process, job_queue::leased_until))
+        .load(c)?)
 }
 
 /// Ends the sessions of a process that hangs, as far as they are in transactions of before a moment; gives how many.
@@ -102,12 +130,14 @@ pub(crate) fn end_sessions(conn: &mut Conn, process: &str, before: Instant) -> R
 }
 
 /// Has a job to itself for some time more. One process alone has an embedded database, and all its jobs.
-pub(crate) fn renew_lease(conn: &mut Conn, tenant: TenantId, id: JobId) -> Result<(), RepoError> {
-    let postgres = "UPDATE job_queue SET leased_until = now() + interval '15 seconds' WHERE tenant_id = $1 AND id = $2";
+pub(crate) fn renew_lease(conn: &mut Conn, tenant: TenantId, id: JobId, ahead: Duration) -> Result<(), RepoError> {
+    let postgres = "UPDATE job_queue SET leased_until = now() + $3 * interval '1 millisecond' + interval '15 seconds' \
+                    WHERE tenant_id = $1 AND id = $2";
     match conn {
         Conn::Sqlite(_) => Ok(()),
         Conn::Postgres(c, _) => {
-            diesel::sql_query(postgres).bind::<Text, _>(tenant).bind::<Text, _>(id).execute(c)?;
+            let renewal = diesel::sql_query(postgres).bind::<Text, _>(tenant).bind::<Text, _>(id);
+            renewal.bind::<BigInt, _>(ms(ahead)).execute(c)?;
             Ok(())
         }
     }
@@ -127,6 +157,10 @@ pub(crate) fn tidy(conn: &mut Conn) -> Result<(), RepoError> {
 /// Makes what was erased stand in no file any more: a server's log keeps it for as long as that is kept.
 pub(crate) fn fold_log(conn: &mut Conn) -> Result<(), RepoError> {
     execute(conn, "PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM incident_contacts")
+}
+
+fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn execute(conn: &mut Conn, sqlite: &str, postgres: &str) -> Result<(), RepoError> {

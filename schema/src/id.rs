@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use diesel::backend::Backend;
 use diesel::deserialize::FromSqlRow;
@@ -57,26 +57,21 @@ pub type SupplierId = Id<crate::suppliers::Supplier>;
 pub struct NotAnId;
 
 impl<T> Id<T> {
-    #[expect(clippy::new_without_default, reason = "every id is another: none is a default")]
-    /// A new id, later in order than all that this process made before.
-    pub fn new() -> Self {
-        Self::from(Uuid::now_v7())
-    }
-
     /// Before all ids that are made at a moment or later.
     pub fn earliest_at(moment: Instant) -> Self {
         let milliseconds = u64::try_from(moment.unix_milliseconds()).unwrap_or_default();
         Self::from(uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid())
     }
 
-    /// How long ago it was made, by the clock of this machine.
-    pub fn age(self) -> Duration {
+    /// How old it is at a moment.
+    pub fn age(self, now: Instant) -> Duration {
         let made = Uuid::try_parse(self.as_str()).ok().and_then(|id| id.get_timestamp());
         let made = made.map_or(Duration::ZERO, |made| {
             let (seconds, nanos) = made.to_unix();
             Duration::new(seconds, nanos)
         });
-        SystemTime::now().duration_since(UNIX_EPOCH + made).unwrap_or_default()
+        let now = Duration::from_millis(u64::try_from(now.unix_milliseconds()).unwrap_or_default());
+        now.saturating_sub(made)
     }
 
     /// The id as text.

@@ -19,11 +19,6 @@ use crate::values::deserialize_parsed;
 pub struct Instant(NaiveDateTime);
 
 impl Instant {
-    /// The moment of the machine's clock.
-    pub fn now() -> Self {
-        Utc::now().into()
-    }
-
     /// The moment of an RFC 3339 text.
     pub fn parse(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc).into())

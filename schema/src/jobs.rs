@@ -157,9 +157,10 @@ pub fn figures(tx: &mut OperatorTx) -> Result<Vec<Figures>, RepoError> {
         .group_by((job_queue::kind, job_queue::state))
         .select((job_queue::kind, job_queue::state, count_star(), min(job_queue::id)))
         .load(c))?;
+    let now = tx.moment();
     let figures = rows.into_iter().map(|(kind, state, count, oldest)| {
         // Ids are in the order in which they were made, and begin with the time.
-        let oldest_age = oldest.map_or(Duration::ZERO, JobId::age);
+        let oldest_age = oldest.map_or(Duration::ZERO, |oldest| oldest.age(now));
         Figures { kind, state, count, oldest_age }
     });
     Ok(figures.collect())
@@ -191,14 +192,9 @@ pub struct Hung {
 /// # Errors
 /// Those of the database.
 pub fn end_hung_processes(tx: &mut OperatorTx, own_process: &str) -> Result<Vec<Hung>, RepoError> {
-    let late: Vec<(Option<String>, Option<Instant>)> = each_backend!(tx.conn, c => job_queue::table
-        .filter(job_queue::state.eq(JobState::Running).and(job_queue::leased_until.lt(diesel::dsl::now)))
-        .filter(job_queue::process.ne(own_process))
-        .order(job_queue::id)
-        .select((job_queue::process, job_queue::leased_until))
-        .load(c))?;
+    let ahead = tx.clock().ahead();
     let mut hung = Vec::new();
-    for (process, until) in late {
+    for (process, until) in dialect::late_processes(&mut tx.conn, own_process, ahead)? {
         if let (Some(process), Some(until)) = (process, until) {
             let ended_sessions = dialect::end_sessions(&mut tx.conn, &process, until)?;
             hung.push(Hung { process, ended_sessions });
@@ -248,7 +244,8 @@ pub struct Claim<'a> {
 /// # Errors
 /// Those of the database.
 pub fn claim(tx: &mut OperatorTx, claim: &Claim<'_>) -> Result<Option<Claimed>, RepoError> {
-    let Some(taken) = dialect::take_job(&mut tx.conn, claim)? else { return Ok(None) };
+    let ahead = tx.clock().ahead();
+    let Some(taken) = dialect::take_job(&mut tx.conn, claim, ahead)? else { return Ok(None) };
     // It stays in the queue for a process whose release works with the tables.
     migrate::expect_schema(tx)?;
     tx.conn.turn_to(taken.tenant_id)?;
@@ -318,7 +315,8 @@ pub fn renew(tx: &mut Tx, job: &JobRow, (done, total): (i64, Option<i64>)) -> Re
     let change = (jobs::progress_done.eq(done), jobs::progress_total.eq(total));
     let own = diesel::update(own!(tx.tenant, job)).set(change).returning(jobs::is_cancel_requested);
     let is_cancel_requested = each_backend!(tx.conn, c => own.get_result(c).optional())?;
-    dialect::renew_lease(&mut tx.conn, tx.tenant, job.id)?;
+    let ahead = tx.clock().ahead();
+    dialect::renew_lease(&mut tx.conn, tx.tenant, job.id, ahead)?;
     is_cancel_requested.ok_or(RepoError::TakenOver)
 }
 
@@ -378,7 +376,7 @@ pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str) -> Resul
         jobs::result.eq(result),
         jobs::started_at.eq(job.started_at),
         jobs::attempt_count.eq(job.attempt_count),
-        jobs::finished_at.eq(tx.clock.now()),
+        jobs::finished_at.eq(tx.clock().now()),
     );
     let own = diesel::update(own!(tx.tenant, job)).set(change);
     if each_backend!(tx.conn, c => own.execute(c))? == 0 {

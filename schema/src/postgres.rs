@@ -10,13 +10,12 @@ use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Integer, Text};
-use uuid::Uuid;
 
 use crate::error::{ConnectionFault, RepoError};
 use crate::scope::{Scope, TxRole};
 use crate::server_url::ServerUrl;
 use crate::tables::tenant_writes;
-use crate::{Instant, TenantId};
+use crate::{Clock, Instant, TenantId};
 
 /// The first version that Sonae is tested with.
 const OLDEST: i32 = 15;
@@ -53,7 +52,7 @@ pub(crate) struct Process {
 impl Process {
     /// One that opens so many connections at most.
     pub(crate) fn new(most_connections: u32) -> Self {
-        let id = Uuid::now_v7().simple().to_string();
+        let id = Clock::system().uuid().simple().to_string();
         // The end of it is random; names of applications are short.
         Self { id: id.chars().skip(22).collect::<String>().into(), most_connections }
     }
@@ -292,7 +291,7 @@ pub(crate) fn connect(url: &ServerUrl, process: &Process) -> Result<Marked, Repo
             None => RepoError::Unusable(format!("{url} cannot be reached: {cause}")),
         }
     })?;
-    let mark = Uuid::now_v7().simple().to_string();
+    let mark = Clock::system().uuid().simple().to_string();
     let name = process.name();
     conn.batch_execute(&format!("SET application_name = '{name}'; SET sonae.session = '{mark}'"))?;
     // Errors are read in Japanese too, where this may not be set. Servers that are too old have no such function.

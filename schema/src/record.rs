@@ -78,9 +78,16 @@ pub struct Version {
 
 impl<R: Clone> Stored<R> {
     /// The first version of a record.
-    pub fn first(key: String, source: Source, external_id: Option<ExternalId>, by: &Version, attributes: R) -> Self {
+    pub fn first(
+        id: Id<R>,
+        key: String,
+        source: Source,
+        external_id: Option<ExternalId>,
+        by: &Version,
+        attributes: R,
+    ) -> Self {
         let meta = Meta {
-            id: Id::new(),
+            id,
             version: 1,
             source,
             external_id,
@@ -205,8 +212,8 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
         // One moment, unless a clock was set back.
         for same in rows.chunk_by(|a, b| a.meta.recorded_at == b.meta.recorded_at) {
             let ids: Vec<_> = same.iter().map(|row| row.meta.id).collect();
-            let at = same.first().map_or_else(|| tx.moment(), |row| row.meta.recorded_at);
-            Self::close(tx, &ids, at)?;
+            let Some(first) = same.first() else { continue };
+            Self::close(tx, &ids, first.meta.recorded_at)?;
         }
         Self::insert(tx, rows)
     }

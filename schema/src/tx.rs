@@ -80,6 +80,11 @@ impl<T> Access<T> {
     pub fn context(&self) -> &Context {
         &self.context
     }
+
+    /// The clock that tells the time of all that is stored.
+    pub fn clock(&self) -> &Clock {
+        self.database.clock()
+    }
 }
 
 impl<T: Copy + Into<Scope>> Access<T> {
@@ -139,8 +144,7 @@ pub struct Tx<T = TenantId> {
     pub(crate) tenant: T,
     context: Context,
     moment: Instant,
-    /// For what has to know when a transaction that takes long is about to end.
-    pub(crate) clock: Clock,
+    clock: Clock,
 }
 
 /// A transaction of the operator, which reaches nothing that a buyer has registered.
@@ -172,6 +176,11 @@ impl<T> Tx<T> {
     /// When all that the transaction does happens: once it had begun.
     pub fn moment(&self) -> Instant {
         self.moment
+    }
+
+    /// The clock, for ids and for what lasts longer than the transaction.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Runs `work` and ends the transaction: commits it if `work` succeeds, rolls it back if it does not.

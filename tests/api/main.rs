@@ -4,6 +4,7 @@
 
 mod answers;
 mod backup;
+mod clock;
 mod connections;
 mod contract;
 mod disk;

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, id};
+use crate::support::{App, Client, eventually, id};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scoring/tests/examples");
 const KINDS: [&str; 5] = ["suppliers", "relationships", "enrollments", "certifications", "incidents"];
@@ -303,8 +303,8 @@ fn a_run_scores_what_was_known_at_a_moment() {
     let analyst = app.analyst();
     let first = analyst.supplier("A");
     let moment = first["recorded_at"].as_str().unwrap();
-    // The next one is recorded a millisecond later at the least.
-    while analyst.supplier(&format!("B{}", analyst.count("/v1/suppliers")))["recorded_at"] == first["recorded_at"] {}
+    app.clock.advance(Duration::from_secs(1));
+    analyst.supplier("B");
 
     let run = analyst.score(&json!({ "known_at": moment }));
 
@@ -434,17 +434,12 @@ fn the_command_line_scores_what_is_stored() {
     assert!(text.starts_with("default: would be dropped: automatic runs 0"), "{text}");
 }
 
-/// Waits until the scores are those of the data as it is.
+/// The scores, once they are those of the data as it is.
 fn fresh(client: &Client) -> Value {
-    let start = Instant::now();
-    loop {
+    eventually("the scores follow", || {
         let answer = client.get("/v1/scores");
-        if answer.status == 200 && answer.json["stale"] == false {
-            return answer.json;
-        }
-        assert!(start.elapsed() < Duration::from_secs(60), "the scores do not follow: {answer:?}");
-        std::thread::yield_now();
-    }
+        (answer.status == 200 && answer.json["stale"] == false).then_some(answer.json)
+    })
 }
 
 #[test]

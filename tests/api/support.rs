@@ -97,9 +97,19 @@ impl App {
         app
     }
 
-    fn with(limits: Limits, model: Option<PathBuf>, rescore_after: Duration) -> Self {
-        let data = Data::new();
+    /// A service with a model of its own or not, whose scores follow changes after a while.
+    pub(crate) fn with(limits: Limits, model: Option<PathBuf>, rescore_after: Duration) -> Self {
+        Self::over(Data::new(), limits, model, rescore_after)
+    }
+
+    /// A service over data that is there, without automatic scores.
+    pub(crate) fn beside(data: Data) -> Self {
+        Self::over(data, Limits::default(), None, Duration::from_secs(86_400))
+    }
+
+    fn over(data: Data, limits: Limits, model: Option<PathBuf>, rescore_after: Duration) -> Self {
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a test may move its clock")]
         let clock = ClockMover::new();
         let config = Config {
             data: data.path().to_owned(),
@@ -184,6 +194,20 @@ impl App {
 impl Drop for App {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// What a question gives at last; asked again and again, for work goes on in other threads.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut question: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = question() {
+            return answer;
+        }
+        assert!(start.elapsed() < Duration::from_secs(300), "not yet: {what}");
+        // The processor goes to whom it waits for.
+        std::thread::yield_now();
     }
 }
 
@@ -414,16 +438,11 @@ impl Client {
     }
 
     fn ended_at(&self, path: &str) -> Value {
-        let start = Instant::now();
-        loop {
+        eventually("the job ends", || {
             let job = self.get(path);
             assert_eq!(job.status, 200, "{job:?}");
-            if !job.json["finished_at"].is_null() {
-                return job.json;
-            }
-            assert!(start.elapsed() < Duration::from_secs(300), "the job does not end: {job:?}");
-            std::thread::yield_now();
-        }
+            (!job.json["finished_at"].is_null()).then_some(job.json)
+        })
     }
 
     /// Starts a score run, waits for it, and gives the job.

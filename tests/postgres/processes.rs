@@ -8,7 +8,7 @@ use tests::sql::Sql;
 
 use crate::failures::Paused;
 use crate::gate::{Gate, within};
-use crate::support::{Client, Data, Process, admin_token, command, id};
+use crate::support::{App, Client, Data, Process, admin_token, command, id};
 
 /// Scores do not follow changes.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
@@ -192,6 +192,31 @@ fn an_import_whose_process_is_killed_is_taken_over_when_its_lease_ends() {
     // It was renewed every two seconds.
     let waited = killed_at.elapsed();
     assert!(waited > LEASE - Duration::from_secs(5) && waited < LEASE + Duration::from_secs(10), "{waited:?}");
+    has_run_again(&client, &import);
+}
+
+#[test]
+fn a_lease_runs_out_by_the_clock_of_the_service() {
+    let data = Data::new();
+    let mut first = Process::start(&data, &QUIET);
+    let token = admin_token(&data, "default");
+    let (mut gate, import) = half_an_import(&data, &first.client(&token));
+    first.end("KILL");
+    let mut sql = Sql::open(&data.url().unwrap()).unwrap();
+    // Longer than anybody waits here.
+    sql.run("UPDATE job_queue SET leased_until = leased_until + interval '1 hour'").unwrap();
+    let app = App::beside(data);
+    let client = Client { address: app.address, token: Some(token), lang: "en" };
+    app.clock.advance(Duration::from_secs(50 * 60));
+    assert_eq!(job(&client, &import)["attempt_count"], 1);
+
+    app.clock.advance(Duration::from_secs(11 * 60));
+
+    within(60, "taken over", || job(&client, &import)["attempt_count"] == 2);
+    // The new lease is one by the same clock.
+    let is_ahead = "SELECT leased_until > now() + interval '1 hour' FROM job_queue";
+    assert_eq!(sql.text(is_ahead).unwrap(), "true");
+    gate.open();
     has_run_again(&client, &import);
 }
 

@@ -1,7 +1,8 @@
 //! A PostgreSQL database for each test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+
+use api::Clock;
 
 use crate::sql::{Sql, SqlError};
 
@@ -53,7 +54,7 @@ impl Drop for Database {
 /// Makes an empty database with a name of its own; gives the name.
 pub(crate) fn create(maintenance_url: &str) -> Result<String, SqlError> {
     static MADE: AtomicU32 = AtomicU32::new(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let now = Clock::system().now().unix_milliseconds();
     let name = format!("sonae_{}_{now}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
     Sql::open(maintenance_url)?.run(&format!("CREATE DATABASE {name}"))?;
     Ok(name)

@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use schema::tokens::TokenRow;
-use schema::{Choice, Instant, Role, TenantId, TokenId};
+use schema::{Choice, Clock, Instant, Role, TenantId, TokenId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -35,6 +35,7 @@ const BETWEEN_UNKNOWN_KEYS: Duration = Duration::from_secs(1);
 /// The keys of an installation, as they stood in its folder when that was last read.
 pub(crate) struct Keys {
     folder: PathBuf,
+    clock: Clock,
     set: RwLock<Arc<KeySet>>,
     /// When a token of an unknown key last caused the folder to be read.
     unknown_key_at: Mutex<Option<time::Instant>>,
@@ -85,6 +86,8 @@ struct RawClaims {
     role: String,
     iat: i64,
     exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
 }
 
 /// Why a token is refused, in both languages.
@@ -102,26 +105,26 @@ pub(crate) const EXPIRED: Refusal = (
 
 impl Keys {
     /// Reads the keys of a data folder, and makes the first one if it has none.
-    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn open(folder: &Path, clock: &Clock) -> io::Result<Self> {
         let folder = folder.join("keys");
         private_folder(&folder).map_err(naming(&folder))?;
         // Two processes that begin together must not make a key each: the one would not know the other's.
         let lock = lock(&folder)?;
         if key_ids(&folder)?.is_empty() {
-            make_key(&folder)?;
+            make_key(&folder, clock)?;
         }
         drop(lock);
-        Self::in_folder(folder)
+        Self::in_folder(folder, clock)
     }
 
     /// Reads the keys of a data folder on a disk that takes no writes.
-    pub(crate) fn read(folder: &Path) -> io::Result<Self> {
-        Self::in_folder(folder.join("keys"))
+    pub(crate) fn read(folder: &Path, clock: &Clock) -> io::Result<Self> {
+        Self::in_folder(folder.join("keys"), clock)
     }
 
-    fn in_folder(folder: PathBuf) -> io::Result<Self> {
-        let set = RwLock::new(Arc::new(KeySet::read(&folder)?));
-        Ok(Self { folder, set, unknown_key_at: Mutex::new(None) })
+    fn in_folder(folder: PathBuf, clock: &Clock) -> io::Result<Self> {
+        let set = RwLock::new(Arc::new(KeySet::read(&folder, clock)?));
+        Ok(Self { folder, clock: clock.clone(), set, unknown_key_at: Mutex::new(None) })
     }
 
     fn set(&self) -> Arc<KeySet> {
@@ -135,7 +138,7 @@ impl Keys {
         if ids.len() == old.verifying.len() && ids.iter().all(|id| old.verifying.contains_key(id)) {
             return Ok(false);
         }
-        let new = KeySet::read(&self.folder)?;
+        let new = KeySet::read(&self.folder, &self.clock)?;
         tracing::info!(signing_key = new.signing.0, keys = new.verifying.len(), "the keys have changed");
         *self.set.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         Ok(true)
@@ -164,7 +167,7 @@ impl Keys {
 
     /// What a token says, if its signature, times and shape are right. Whether it was revoked is not asked here.
     pub(crate) fn verify(&self, token: &str) -> Result<Claims, Refusal> {
-        self.set().verify(token)
+        self.set().verify(token, self.clock.now())
     }
 
     /// The public keys, as a JSON Web Key Set.
@@ -197,11 +200,11 @@ pub(crate) fn list_keys(folder: &Path) -> io::Result<Vec<KeyFile>> {
 }
 
 /// Makes a key that signs from now on; gives its id.
-pub(crate) fn rotate_keys(folder: &Path) -> io::Result<String> {
+pub(crate) fn rotate_keys(folder: &Path, clock: &Clock) -> io::Result<String> {
     let folder = folder.join("keys");
     let _lock = lock(&folder)?;
     let last = key_ids(&folder)?.pop();
-    let made = make_key(&folder)?;
+    let made = make_key(&folder, clock)?;
     match last {
         Some(last) if last >= made => {
             // The latest by its id signs: this one never would.
@@ -212,8 +215,9 @@ pub(crate) fn rotate_keys(folder: &Path) -> io::Result<String> {
     }
 }
 
-/// Removes a key that signs no more, so that no token of it is good; with `now` also while some may be in use.
-pub(crate) fn retire_key(folder: &Path, id: &str, now: bool) -> Result<(), NotRetired> {
+/// Removes a key that signs no more, so that no token of it is good. With a moment, only if all of them have expired by
+/// then.
+pub(crate) fn retire_key(folder: &Path, id: &str, unused_at: Option<Instant>) -> Result<(), NotRetired> {
     let keys = folder.join("keys");
     let _lock = lock(&keys).map_err(NotRetired::Failed)?;
     let all = list_keys(folder).map_err(NotRetired::Failed)?;
@@ -222,21 +226,23 @@ pub(crate) fn retire_key(folder: &Path, id: &str, now: bool) -> Result<(), NotRe
         return Err(NotRetired::Signs);
     }
     // Where ids tell no time, nobody knows when the next key began to sign: as if that were now.
-    let unused_from = key.unused_from.unwrap_or_else(|| Instant::now().after(MAX_LIFE));
-    if !now && unused_from > Instant::now() {
-        return Err(NotRetired::InUse(unused_from));
+    if let Some(now) = unused_at {
+        let unused_from = key.unused_from.unwrap_or_else(|| now.after(MAX_LIFE));
+        if unused_from > now {
+            return Err(NotRetired::InUse(unused_from));
+        }
     }
     fs::remove_file(key_path(&keys, id)).map_err(NotRetired::Failed)
 }
 
 impl KeySet {
-    fn read(folder: &Path) -> io::Result<Self> {
+    fn read(folder: &Path, clock: &Clock) -> io::Result<Self> {
         let ids = key_ids(folder)?;
         let keys = ids.into_iter().map(|id| {
             let path = key_path(folder, &id);
             fs::read(&path).map(|der| (id, der)).map_err(naming(&path))
         });
-        Self::of(keys.collect::<io::Result<_>>()?)?.proved()
+        Self::of(keys.collect::<io::Result<_>>()?)?.proved(clock)
     }
 
     fn of(keys: Vec<(String, Vec<u8>)>) -> io::Result<Self> {
@@ -262,10 +268,10 @@ impl KeySet {
     }
 
     /// Signs and verifies once: a build without a provider for the signatures would fail at the first request.
-    fn proved(self) -> io::Result<Self> {
-        let now = Instant::now();
+    fn proved(self, clock: &Clock) -> io::Result<Self> {
+        let now = clock.now();
         let token = TokenRow {
-            id: TokenId::new(),
+            id: clock.id(),
             name: schema::Name::parse("self-test").map_err(io::Error::other)?,
             role: Role::Viewer,
             provider_name: None,
@@ -274,8 +280,8 @@ impl KeySet {
             expires_at: now.after(TimeDelta::minutes(1)),
             revoked_at: None,
         };
-        let signed = self.sign(TenantId::new(), &token).map_err(io::Error::other)?;
-        match self.verify(&signed) {
+        let signed = self.sign(clock.id(), &token).map_err(io::Error::other)?;
+        match self.verify(&signed, now) {
             Ok(claims) if claims.id == token.id => Ok(self),
             _ => Err(io::Error::other("tokens signed with the keys of the data folder do not verify")),
         }
@@ -295,11 +301,12 @@ impl KeySet {
             role: token.role.key().to_owned(),
             iat: token.issued_at.unix_seconds(),
             exp: token.expires_at.unix_seconds(),
+            nbf: None,
         };
         jsonwebtoken::encode(&header, &claims, key)
     }
 
-    fn verify(&self, token: &str) -> Result<Claims, Refusal> {
+    fn verify(&self, token: &str, now: Instant) -> Result<Claims, Refusal> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(NOT_GOOD);
         }
@@ -314,16 +321,16 @@ impl KeySet {
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        rules.validate_nbf = true;
-        // The clock that issued a token is this one, or as good.
-        rules.leeway = 0;
-        let claims = jsonwebtoken::decode::<RawClaims>(token, key, &rules).map_err(|error| match error.kind() {
-            jsonwebtoken::errors::ErrorKind::ExpiredSignature => EXPIRED,
-            _ => NOT_GOOD,
-        })?;
-        let claims = claims.claims;
+        // By the clock, below: this would ask the machine for the time.
+        rules.validate_exp = false;
+        let claims = jsonwebtoken::decode::<RawClaims>(token, key, &rules).map_err(|_| NOT_GOOD)?.claims;
+        // Without leeway: the clock that issued a token is this one, or as good.
+        let now = now.unix_seconds();
+        if claims.exp < now {
+            return Err(EXPIRED);
+        }
         let life = claims.exp.saturating_sub(claims.iat);
-        let is_early = claims.iat > Instant::now().unix_seconds().saturating_add(60);
+        let is_early = claims.nbf.is_some_and(|from| from > now) || claims.iat > now.saturating_add(60);
         if is_early || life > MAX_LIFE.num_seconds() {
             return Err(NOT_GOOD);
         }
@@ -369,14 +376,14 @@ fn made_at(id: &str) -> Option<Instant> {
 }
 
 /// Makes a key as PKCS #8; gives its id.
-fn make_key(folder: &Path) -> io::Result<String> {
+fn make_key(folder: &Path, clock: &Clock) -> io::Result<String> {
     let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .map_err(|_| io::Error::other("no key could be made"))?;
     // Whole or not at all, and readable by nobody else: a temporary file begins as such.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(naming(folder))?;
     file.write_all(key.as_ref())?;
     file.as_file().sync_all()?;
-    let id = uuid::Uuid::now_v7().to_string();
+    let id = clock.uuid().to_string();
     file.persist(key_path(folder, &id)).map_err(|error| error.error)?;
     // Else a crash could take the file's name away, and with it every token that the key has signed.
     #[cfg(unix)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use schema::tenants::{self, TenantRow};
-use schema::{Bilingual, Clock, Database, Instant, Name, Notice, Pending, Place, RepoError, SchemaState, TenantId};
+use schema::{Bilingual, Clock, Database, Name, Notice, OperatorTx, Pending, Place, RepoError, SchemaState};
 use scoring::Lang;
 use tracing::warn;
 
@@ -60,7 +60,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         make_data_folder(folder)?;
         machine::hide(folder).map_err(StoreError::Data)?;
-        let keys = Keys::open(folder).map_err(StoreError::Data)?;
+        let keys = Keys::open(folder, clock).map_err(StoreError::Data)?;
         let database = open_database(place, connection_count, patience, pending, clock)?;
         if let Place::Server { url, .. } = place {
             note_server(folder, url);
@@ -70,7 +70,7 @@ impl Store {
         if is_empty {
             operator.write(|tx| {
                 // Asked again: another process may have been quicker.
-                if tenants::list(tx)?.is_empty() { tenants::insert(tx, &first_tenant()?) } else { Ok(()) }
+                if tenants::list(tx)?.is_empty() { tenants::insert(tx, &first_tenant(tx)?) } else { Ok(()) }
             })?;
         }
         Ok(Self { database, keys })
@@ -83,7 +83,7 @@ impl Store {
         patience: Duration,
         clock: &Clock,
     ) -> Result<Self, StoreError> {
-        let keys = Keys::read(folder).map_err(StoreError::Data)?;
+        let keys = Keys::read(folder, clock).map_err(StoreError::Data)?;
         Ok(Self { database: Database::open_read_only(folder, connection_count, patience, clock)?, keys })
     }
 
@@ -130,27 +130,12 @@ pub(crate) fn open_database(
     }
 }
 
-#[cfg(test)]
-impl Store {
-    /// An embedded database, for tests of what a clock decides.
-    pub(crate) fn embedded(folder: &Path) -> Self {
-        let pending = Pending::Run(&mut |_| ());
-        Self::open(folder, &Place::Folder(folder.to_owned()), 1, Duration::from_secs(5), pending, &Clock::system())
-            .unwrap()
-    }
-
-    pub(crate) fn first_access(&self) -> schema::Access {
-        let tenant = operator(&self.database, "test").read(tenants::list).unwrap()[0].id;
-        self.database.access(tenant, &schema::Context::new("test", "test"))
-    }
-}
-
-fn first_tenant() -> Result<TenantRow, RepoError> {
+fn first_tenant(tx: &OperatorTx) -> Result<TenantRow, RepoError> {
     Ok(TenantRow {
-        id: TenantId::new(),
+        id: tx.clock().id(),
         name: Name::parse(FIRST_TENANT).map_err(|error| RepoError::Failed(error.into()))?,
         time_zone: DEFAULT_TIME_ZONE.to_owned(),
-        created_at: Instant::now(),
+        created_at: tx.moment(),
         suspended_at: None,
     })
 }

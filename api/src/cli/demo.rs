@@ -11,7 +11,7 @@ use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreFilter, ScoreRow};
 use schema::settings::{self, Settings};
 use schema::tokens::{self, TokenRow};
-use schema::{Access, Clock, ImportMode, Instant, Name, Pending, Place, Role, Source, TokenId};
+use schema::{Access, Clock, ImportMode, Name, Pending, Place, Role, Source};
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
 use super::{Failure, WRITER_TIMEOUT, access, find_tenant, report, serve};
@@ -142,9 +142,9 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
     let access = access(&store, tenant, "sonae demo");
     import(&access, files.path(), args, lang)?;
     let run = score(&access, lang)?;
-    let now = Instant::now();
+    let now = access.clock().now();
     let token = TokenRow {
-        id: TokenId::new(),
+        id: access.clock().id(),
         name: Name::parse("demo").map_err(|error| Failure::Step(error.into()))?,
         role: Role::Admin,
         provider_name: None,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use schema::{Choice, ImportMode, Instant, Source};
+use schema::{Choice, ImportMode, Source};
 use scoring::Lang;
 
 use super::usage::Reason;
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
         accept_unread_columns: args.accept_unread_columns,
         format: Format::Csv,
         bytes: 0,
-        today: Instant::now().day_in(zone),
+        today: store.database.clock().now().day_in(zone),
         provider_name: None,
     };
     let progress = Arc::new(Progress::default());

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use schema::Instant;
+use schema::Clock;
 use scoring::Lang;
 
 use super::{DEFAULT_DATA, Failure};
@@ -50,12 +50,13 @@ pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     match verb {
         Verb::List { keys } => list(keys.existing(lang)?, lang),
         Verb::Rotate { keys } => {
-            let id = rotate_keys(keys.existing(lang)?)?;
+            let id = rotate_keys(keys.existing(lang)?, &Clock::system())?;
             let ja = format!("{id} で署名します。これまでの鍵のトークンは引き続き使えます\n");
             super::print(&lang.pick(ja, format!("{id} signs from now on; tokens of the other keys stay good\n")))
         }
         Verb::Retire { id, now, keys } => {
-            retire_key(keys.existing(lang)?, id, *now).map_err(|error| not_retired(id, &error, lang))?;
+            let unused_at = (!now).then(|| Clock::system().now());
+            retire_key(keys.existing(lang)?, id, unused_at).map_err(|error| not_retired(id, &error, lang))?;
             let ja = format!("{id} を削除しました。この鍵のトークンは5秒以内に拒否されます\n");
             super::print(&lang.pick(ja, format!("{id} is gone; within 5 seconds its tokens are refused\n")))
         }
@@ -76,14 +77,12 @@ impl KeysFolder {
 }
 
 fn list(data: &Path, lang: Lang) -> Result<(), Failure> {
-    let mut text = String::new();
+    let (mut text, now) = (String::new(), Clock::system().now());
     for key in list_keys(data)? {
         let made = key.made_at.map_or_else(|| "?".to_owned(), |at| at.to_string());
         let state = match key.unused_from {
             _ if key.signs => lang.pick("署名と検証", "signs").to_owned(),
-            Some(at) if at <= Instant::now() => {
-                lang.pick("検証のみ、削除できます", "verifies, can be retired").to_owned()
-            }
+            Some(at) if at <= now => lang.pick("検証のみ、削除できます", "verifies, can be retired").to_owned(),
             Some(at) => {
                 lang.pick(format!("検証のみ、{at} から削除できます"), format!("verifies, can be retired from {at}"))
             }

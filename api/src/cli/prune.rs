@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 use schema::score_runs::RunAge;
-use schema::{Installation, Instant, tenants};
+use schema::{Installation, tenants};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, access};
@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let store = args.data.open_existing(lang)?;
     let mut text = String::new();
     for tenant in access(&store, Installation, "sonae prune").read(tenants::list)? {
-        let today = Instant::now().day_in(tenant.time_zone.parse::<Tz>()?);
+        let today = store.database.clock().now().day_in(tenant.time_zone.parse::<Tz>()?);
         let name = &tenant.name;
         let access = access(&store, tenant.id, "sonae prune");
         if args.dry_run {

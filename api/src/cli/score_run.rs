@@ -88,7 +88,7 @@ fn start(args: &StartArgs, lang: Lang) -> Result<(), Failure> {
     let tenant = find_tenant(&store, &args.tenant.tenant, lang)?;
     let access = access(&store, tenant.id, "sonae score-run start");
     let zone: Tz = tenant.time_zone.parse()?;
-    let now = Instant::now();
+    let now = store.database.clock().now();
     let today = now.day_in(zone);
     let as_of = args.as_of.unwrap_or(today);
     if as_of > today {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use schema::services::{self, Service};
-use schema::{Id, Installation, Instant};
+use schema::{Clock, Installation};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, access};
@@ -36,7 +36,7 @@ const COLUMNS: [&str; 5] = ["provider_name", "service_name", "service_class", "r
 pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     match verb {
         Verb::Import { file, data } => {
-            let rows = read(file, lang)?;
+            let rows = read(file, &Clock::system(), lang)?;
             access(&data.open(lang)?, Installation, "sonae service import").write(|tx| services::put(tx, &rows))?;
             let count = rows.len();
             super::print(&lang.pick(format!("お助け隊サービス: {count}件\n"), format!("services: {count}\n")))
@@ -52,7 +52,7 @@ pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     }
 }
 
-fn read(file: &PathBuf, lang: Lang) -> Result<Vec<Service>, Failure> {
+fn read(file: &PathBuf, clock: &Clock, lang: Lang) -> Result<Vec<Service>, Failure> {
     let failed = |error: ::csv::Error| {
         let file = file.display();
         Failure::Usage(lang.pick(format!("{file} を読めません: {error}"), format!("{file} cannot be read: {error}")))
@@ -86,13 +86,13 @@ fn read(file: &PathBuf, lang: Lang) -> Result<Vec<Service>, Failure> {
         }));
         let read = (|| {
             Some(Service {
-                id: Id::new(),
+                id: clock.id(),
                 registration_number: registration_number?,
                 provider_name: provider_name?,
                 service_name: service_name?,
                 service_class: service_class?,
                 monitoring: monitoring?,
-                recorded_at: Instant::now(),
+                recorded_at: clock.now(),
             })
         })();
         if let Some(row) = &read {

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 use clap::Subcommand;
 use schema::tenants::{self, TenantRow};
-use schema::{Installation, Instant, Name, RepoError, TenantId};
+use schema::{Installation, Name, RepoError};
 use scoring::Lang;
 
 use super::{DataFolder, Failure, access, faults, find_tenant};
@@ -64,13 +64,7 @@ pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
 }
 
 fn create(name: &str, time_zone: &str, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
-    let row = TenantRow {
-        id: TenantId::new(),
-        name: Name::parse(name).map_err(|error| Failure::Usage(faults::name(name, error, lang)))?,
-        time_zone: time_zone.to_owned(),
-        created_at: Instant::now(),
-        suspended_at: None,
-    };
+    let name = Name::parse(name).map_err(|error| Failure::Usage(faults::name(name, error, lang)))?;
     if time_zone.parse::<Tz>().is_err() {
         return Err(Failure::Usage(lang.pick(
             format!("--time-zone {time_zone}: Asia/Tokyo のようなIANAの名前を指定してください"),
@@ -78,12 +72,21 @@ fn create(name: &str, time_zone: &str, data: &DataFolder, lang: Lang) -> Result<
         )));
     }
     let store = data.open(lang)?;
-    let inserted = access(&store, Installation, "sonae tenant create").write(|tx| tenants::insert(tx, &row));
+    let access = access(&store, Installation, "sonae tenant create");
+    let row = TenantRow {
+        id: access.clock().id(),
+        name,
+        time_zone: time_zone.to_owned(),
+        created_at: access.clock().now(),
+        suspended_at: None,
+    };
+    let inserted = access.write(|tx| tenants::insert(tx, &row));
     match inserted {
         Ok(()) => super::print(&format!("{}\n", row.id)),
-        Err(RepoError::Duplicate(_)) => Err(Failure::Usage(
-            lang.pick(format!("{name} という発注者は既にあります"), format!("there is a buyer {name} already")),
-        )),
+        Err(RepoError::Duplicate(_)) => Err(Failure::Usage(lang.pick(
+            format!("{} という発注者は既にあります", row.name),
+            format!("there is a buyer {} already", row.name),
+        ))),
         Err(error) => Err(error.into()),
     }
 }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use clap::Subcommand;
 use schema::tokens::{self, TokenRow};
-use schema::{Choice, Instant, Name, RepoError, Role, TokenId, suppliers};
+use schema::{Choice, Name, RepoError, Role, suppliers};
 use scoring::Lang;
 
 use super::usage::Reason;
@@ -111,9 +111,9 @@ fn create(args: &CreateArgs, lang: Lang) -> Result<(), Failure> {
             Some(found.ok_or_else(unknown)?)
         }
     };
-    let now = Instant::now();
+    let now = store.database.clock().now();
     let mut token = TokenRow {
-        id: TokenId::new(),
+        id: store.database.clock().id(),
         name: name(&args.name)?,
         role: args.role,
         provider_name,
@@ -147,7 +147,7 @@ fn list(tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure
     let store = data.open(lang)?;
     let tenant = find_tenant(&store, &tenant.tenant, lang)?;
     let all = access(&store, tenant.id, "sonae token list").read(tokens::list)?;
-    let now = Instant::now();
+    let now = store.database.clock().now();
     let line = |token: &TokenRow| {
         let state = match token.revoked_at {
             Some(at) => lang.pick(format!("{at} に取り消し"), format!("revoked {at}")),

@@ -9,7 +9,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use schema::tokens::{self, TokenRow};
-use schema::{Actor, Context, Instant, Role, TokenId};
+use schema::{Actor, Context, Role, TokenId};
 use tracing::warn;
 
 use crate::base::actors::SERVICE;
@@ -46,7 +46,7 @@ async fn find(request: &ServiceRequest, request_id: &str) -> Result<Caller, ApiE
         ))
     })?;
     // Whatever was signed: the database has the last word.
-    if presented.token.expires_at <= Instant::now() {
+    if presented.token.expires_at <= state.clock().now() {
         return Err(refused(EXPIRED));
     }
     let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
@@ -60,6 +60,7 @@ async fn find(request: &ServiceRequest, request_id: &str) -> Result<Caller, ApiE
         supplier_id,
         role: claims.role,
         time_zone,
+        clock: state.clock().clone(),
     })
 }
 

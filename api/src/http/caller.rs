@@ -1,8 +1,9 @@
 //! Who sent a request.
 
-use chrono::NaiveDate;
 use chrono_tz::Tz;
-use schema::{Access, Context, Database, Instant, Name, Role, SupplierId, TenantId, TokenId};
+use schema::{Access, Clock, Context, Database, Name, Role, SupplierId, TenantId, TokenId};
+
+use crate::base::today::Today;
 
 /// Who sent a request, by a token that is good, and in the course of what.
 #[derive(Debug, Clone)]
@@ -19,6 +20,7 @@ pub(crate) struct Caller {
     pub(crate) role: Role,
     /// In which the buyer's days begin.
     pub(crate) time_zone: Tz,
+    pub(crate) clock: Clock,
 }
 
 impl Caller {
@@ -32,8 +34,8 @@ impl Caller {
         &self.context.actor.subject
     }
 
-    /// The buyer's day.
-    pub(crate) fn today(&self) -> NaiveDate {
-        Instant::now().day_in(self.time_zone)
+    /// The buyer's day, and the moment in it.
+    pub(crate) fn today(&self) -> Today {
+        Today::at(self.clock.now(), self.time_zone)
     }
 }

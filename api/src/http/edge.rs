@@ -14,11 +14,10 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpResponse};
 use bytes::Bytes;
-use schema::{Choice, Role, TokenId};
+use schema::{Choice, Clock, Role, TokenId};
 use scoring::Lang;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, error, info, info_span, warn};
-use uuid::Uuid;
 
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::base::telemetry::Traced;
@@ -83,7 +82,7 @@ pub(crate) async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<Outgoing>, Error> {
     let start = Instant::now();
-    let id = Uuid::now_v7().to_string();
+    let id = Clock::system().uuid().to_string();
     let lang = language(request.headers());
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let (in_flight, traced) = (InFlight::begin(), Traced::request(traceparent(request.headers())));

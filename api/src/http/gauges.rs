@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use schema::{Choice, Database, Figures, JobState, Place, Waits, jobs};
 use tokio::sync::watch;
@@ -95,7 +95,7 @@ pub(crate) struct Gauges {
     is_ready: Arc<Question<bool>>,
     min_free_bytes: u64,
     model_version: String,
-    started_at: SystemTime,
+    started_at: schema::Instant,
 }
 
 impl Gauges {
@@ -120,7 +120,7 @@ impl Gauges {
             is_ready: Question::new(move || probe.look(&looked_at).is_ok()),
             min_free_bytes,
             model_version: model_version.to_owned(),
-            started_at: SystemTime::now(),
+            started_at: database.clock().now(),
         }
     }
 
@@ -263,9 +263,8 @@ impl Exposition {
         }
     }
 
-    fn process(&mut self, started_at: SystemTime) {
-        let started_at = started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.sample("process_start_time_seconds", &[], started_at.as_secs_f64());
+    fn process(&mut self, started_at: schema::Instant) {
+        self.sample("process_start_time_seconds", &[], started_at.unix_milliseconds() as f64 / 1_000.0);
         if let Some(max) = machine::max_open_files() {
             self.sample("process_max_fds", &[], max as f64);
         }

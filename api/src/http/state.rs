@@ -10,7 +10,7 @@ use actix_web::error::BlockingError;
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, web};
-use schema::{Access, Context, Database, RepoError, TenantId, Tx, TxRole, Watch};
+use schema::{Access, Clock, Context, Database, RepoError, TenantId, Tx, TxRole, Watch};
 use tokio::time::timeout;
 
 use crate::base::config::Limits;
@@ -38,6 +38,11 @@ impl State {
     /// The state that a request is handled with.
     pub(crate) fn of(request: &HttpRequest) -> Result<&Data<Self>, ApiError> {
         request.app_data().ok_or_else(|| ApiError::internal("no state"))
+    }
+
+    /// The clock that tells the time of all that is stored.
+    pub(crate) fn clock(&self) -> &Clock {
+        self.db.database().clock()
     }
 
     /// Refuses an upload that the disk has no room for, before any of it is stored.

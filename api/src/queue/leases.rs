@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use schema::jobs;
-use schema::{Database, Instant, RepoError, TenantId, Tx, tenants};
+use schema::{Database, RepoError, TenantId, Tx, tenants};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
@@ -64,7 +64,7 @@ impl Runner {
 
     fn requeue(&self, database: &Database, progress_file: &Path) -> Result<(), RepoError> {
         let operator = operator(database, QUEUE);
-        let mut before = Instant::now();
+        let mut before = database.clock().now();
         if self.is_shared() {
             before = before.after(-LONGEST_UPLOAD);
         } else {

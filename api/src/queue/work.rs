@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use schema::jobs::{JobOrder, JobRow};
-use schema::{Access, Instant, JobId, JobKind, JobState};
+use schema::{Access, Clock, JobId, JobKind, JobState};
 use scoring::Lang;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -173,14 +173,14 @@ impl Works {
 }
 
 /// A new job that waits for its turn.
-pub(crate) fn queued<W: Work>(id: JobId, request: &W::Request, by: &str) -> Result<JobRow, ApiError> {
+pub(crate) fn queued<W: Work>(clock: &Clock, request: &W::Request, by: &str) -> Result<JobRow, ApiError> {
     Ok(JobRow {
-        id,
+        id: clock.id(),
         kind: W::KIND,
         state: JobState::Queued,
         request: serde_json::to_string(request).map_err(ApiError::internal)?,
         result: None,
-        created_at: Instant::now(),
+        created_at: clock.now(),
         created_by: by.to_owned(),
         started_at: None,
         finished_at: None,

@@ -3,7 +3,6 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use chrono::NaiveDate;
 use schema::{ExternalId, Remark, RepoError, Source, Stored, SupplierCode, Tx};
 
 use super::view::etag;
@@ -11,6 +10,7 @@ use super::{Resource, ShownRecord, StoredSuppliers, answer, current, read_origin
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Fields};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::today::Today;
 use crate::http::auth::Caller;
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query, language};
 use crate::http::state::State;
@@ -61,7 +61,7 @@ fn taken<R: Resource>() -> Problem {
 fn read_checked<R: Resource, T>(
     fields: &mut Fields<'_>,
     now: Option<&R>,
-    today: NaiveDate,
+    today: Today,
     others: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Option<(R, T)> {
     let read = R::read(fields, now);
@@ -88,7 +88,7 @@ pub(crate) fn body_fields<R: Resource>(with_origin: bool) -> Vec<&'static str> {
 pub(crate) fn read_body<R: Resource, T>(
     mut suppliers: StoredSuppliers<'_>,
     cells: Vec<(&str, Cell<'_>)>,
-    (now, today): (Option<&R>, NaiveDate),
+    (now, today): (Option<&R>, Today),
     known: &[&'static str],
     others: impl FnOnce(&mut Fields<'_>) -> Option<T>,
 ) -> Result<(R, T), ApiError> {
@@ -135,7 +135,8 @@ pub(crate) fn first<R: Resource>(
     (source, external_id): (Source, Option<ExternalId>),
     attributes: R,
 ) -> Result<Stored<R>, RepoError> {
-    let mut stored = Stored::first(String::new(), source, external_id, &tx.version(None), attributes);
+    let (id, version) = (tx.clock().id(), tx.version(None));
+    let mut stored = Stored::first(id, String::new(), source, external_id, &version, attributes);
     stored.meta.record_key = new_key(tx, &stored)?;
     Ok(stored)
 }
@@ -321,7 +322,7 @@ fn read_replacement<R: Resource>(
     tx: &mut Tx,
     body: &JsonBody,
     address: &AddressKey,
-    today: NaiveDate,
+    today: Today,
 ) -> Result<R, ApiError> {
     let mut cells = body.members().cells();
     let known = body_fields::<R>(false);

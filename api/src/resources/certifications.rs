@@ -7,6 +7,7 @@ use schema::{ExternalId, RecordKind, RepoError, Scheme, Stored, Tx, tenants};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
+use crate::base::today::Today;
 use crate::records::{Key, Resource, evidence_routes, resource};
 
 /// Registration of SCS ★3 and ★4 does not open before this year.
@@ -64,7 +65,7 @@ impl Resource for Certification {
         external_id.map(|id| Key::Fixed(id.to_string()))
     }
 
-    fn check(&self, _today: NaiveDate, faults: &mut Vec<Fault>) {
+    fn check(&self, _today: Today, faults: &mut Vec<Fault>) {
         if self.expires_on.is_some_and(|end| end < self.issued_on) {
             faults.push(Fault::new("expires_on", Reason::Model(scoring::Reason::ExpiresBeforeIssue)));
         }

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use chrono::NaiveDate;
 use schema::enrollments::{Enrollment, EnrollmentFilter};
 use schema::{Choice, ExternalId, Name, RecordKind, RepoError, Stored, Tx, services};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
+use crate::base::today::Today;
 use crate::records::{Key, Resource, evidence_routes, resource};
 
 impl Resource for Enrollment {
@@ -71,7 +71,7 @@ impl Resource for Enrollment {
         self.provider_name = Some(provider.clone());
     }
 
-    fn check(&self, _today: NaiveDate, faults: &mut Vec<Fault>) {
+    fn check(&self, _today: Today, faults: &mut Vec<Fault>) {
         if self.ends_on.is_some_and(|end| end <= self.starts_on) {
             faults.push(Fault::new("ends_on", Reason::Model(scoring::Reason::EndsBeforeStart)));
         }

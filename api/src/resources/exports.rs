@@ -14,7 +14,7 @@ use chrono_tz::Tz;
 use futures_util::stream;
 use schema::jobs::{self, JobRow};
 use schema::score_runs::{self, RunRow};
-use schema::{Access, Instant, Job, JobId, JobKind, JobState, RunId, Tx, scores as stored};
+use schema::{Access, Instant, Job, JobKind, JobState, RunId, Tx, scores as stored};
 use scoring::{Lang, RESULTS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -155,7 +155,7 @@ async fn export(
     }
     if export.supplier_count > MAX_DIRECT_SUPPLIERS {
         crate::resources::jobs::refuse_too_many(&state, &caller).await?;
-        let job = work::queued::<ExportWork>(JobId::new(), &export, caller.name())?;
+        let job = work::queued::<ExportWork>(state.clock(), &export, caller.name())?;
         let (row, id) = (job.clone(), run.id);
         let insert = move |tx: &mut Tx| {
             keep(tx, id)?;

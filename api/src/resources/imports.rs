@@ -248,7 +248,7 @@ pub(crate) async fn accept(
     if !file.is_form() {
         read(&query, Some(format), by_name)?;
     }
-    let id = JobId::new();
+    let id = state.clock().id();
     let stored = async {
         let bytes = store(state, caller, id, &mut file).await?;
         file.finish().await?;
@@ -260,7 +260,7 @@ pub(crate) async fn accept(
                 Problem::parameters(vec![Fault::new("format", Reason::File { code: "format-differs", text })]).into()
             );
         }
-        Ok::<_, ApiError>(ImportRequest { bytes, today: caller.today(), ..order })
+        Ok::<_, ApiError>(ImportRequest { bytes, today: caller.today().day, ..order })
     };
     let order = match stored.await {
         Ok(order) => order,
@@ -269,7 +269,7 @@ pub(crate) async fn accept(
             return Err(error);
         }
     };
-    let job = work::queued::<ImportWork>(id, &order, caller.name())?;
+    let job = JobRow { id, ..work::queued::<ImportWork>(state.clock(), &order, caller.name())? };
     crate::resources::jobs::store(state, caller, &job).await?;
     Ok(job)
 }

@@ -1,11 +1,11 @@
 //! Incidents: blocked, contained, harmful.
 
-use chrono::NaiveDate;
 use schema::incidents::{Incident, IncidentFilter};
-use schema::{ExternalId, Instant, Outcome, RecordKind};
+use schema::{ExternalId, Outcome, RecordKind};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
+use crate::base::today::Today;
 use crate::records::{Key, Resource, evidence_routes, resource};
 
 impl Resource for Incident {
@@ -71,14 +71,13 @@ impl Resource for Incident {
         external_id.map(|id| Key::Fixed(id.to_string()))
     }
 
-    fn check(&self, today: NaiveDate, faults: &mut Vec<Fault>) {
-        if self.occurred_on > today {
-            faults.push(Fault::new("occurred_on", Reason::InTheFuture(today)));
+    fn check(&self, today: Today, faults: &mut Vec<Fault>) {
+        if self.occurred_on > today.day {
+            faults.push(Fault::new("occurred_on", Reason::InTheFuture(today.day)));
         }
-        let now = Instant::now();
         for (name, time) in [("detected_at", self.detected_at), ("reported_at", self.reported_at)] {
-            if time.is_some_and(|time| time > now) {
-                faults.push(Fault::new(name, Reason::InTheFuture(today)));
+            if time.is_some_and(|time| time > today.moment) {
+                faults.push(Fault::new(name, Reason::InTheFuture(today.day)));
             }
         }
         if let (Some(detected), Some(reported)) = (self.detected_at, self.reported_at)

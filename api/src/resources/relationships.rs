@@ -1,11 +1,11 @@
 //! Relationships: who supplies whom, and the buyer.
 
-use chrono::NaiveDate;
 use schema::relationships::{Relationship, RelationshipFilter};
 use schema::{ExternalId, RecordKind};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields, Kind};
+use crate::base::today::Today;
 use crate::records::{Key, Resource, evidence_routes, resource};
 
 impl Resource for Relationship {
@@ -107,7 +107,7 @@ impl Resource for Relationship {
         })
     }
 
-    fn check(&self, _today: NaiveDate, faults: &mut Vec<Fault>) {
+    fn check(&self, _today: Today, faults: &mut Vec<Fault>) {
         if self.downstream_id == Some(self.upstream_id) {
             faults.push(Fault::new("downstream_code", Reason::Model(scoring::Reason::SelfSupply)));
         }

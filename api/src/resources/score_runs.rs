@@ -41,6 +41,7 @@ pub(crate) use schedule::Schedule;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Fields;
 use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::today::Today;
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::extract::{IdPath, JsonBody, Query};
 use crate::http::openapi::{
@@ -175,21 +176,22 @@ async fn start_score_run(
     body: JsonBody,
 ) -> Result<HttpResponse, ApiError> {
     let caller = analyst.0;
-    let (as_of, known_at) = read_start(&body, caller.today())?;
+    let today = caller.today();
+    let (as_of, known_at) = read_start(&body, today)?;
     crate::resources::jobs::refuse_too_many(&state, &caller).await?;
-    let (today, zone) = (caller.today(), caller.time_zone);
+    let zone = caller.time_zone;
     let run = state
         .db
         .read(&caller, move |tx| {
             let is_trial = known_at.is_some();
             let known_at = match known_at {
-                None if as_of < today => known_then(tx, as_of, zone)?,
+                None if as_of < today.day => known_then(tx, as_of, zone)?,
                 given => given,
             };
             Ok(RunRequest { as_of, known_at, is_automatic: false, is_trial })
         })
         .await?;
-    let job = work::queued::<ScoreRunWork>(JobId::new(), &run, caller.name())?;
+    let job = work::queued::<ScoreRunWork>(state.clock(), &run, caller.name())?;
     crate::resources::jobs::store(&state, &caller, &job).await?;
     Ok(crate::resources::jobs::accepted(&state, &request, &job))
 }
@@ -201,20 +203,20 @@ pub(crate) fn known_then(tx: &mut Tx, as_of: NaiveDate, zone: chrono_tz::Tz) -> 
     Ok(end.filter(|end| first.is_some_and(|first| first <= *end)))
 }
 
-fn read_start(body: &JsonBody, today: NaiveDate) -> Result<(NaiveDate, Option<Instant>), ApiError> {
+fn read_start(body: &JsonBody, today: Today) -> Result<(NaiveDate, Option<Instant>), ApiError> {
     let mut none = ();
     let mut fields = Fields::new(body.members().cells(), &mut none);
     fields.expect_only(&["as_of", "known_at"]);
     let as_of = fields.value::<Option<NaiveDate>>("as_of", None);
     let known_at = fields.value::<Option<Instant>>("known_at", None);
-    if as_of.flatten().is_some_and(|day| day > today) {
-        fields.faults.push(Fault::new("as_of", Reason::InTheFuture(today)));
+    if as_of.flatten().is_some_and(|day| day > today.day) {
+        fields.faults.push(Fault::new("as_of", Reason::InTheFuture(today.day)));
     }
-    if known_at.flatten().is_some_and(|moment| moment > Instant::now()) {
-        fields.faults.push(Fault::new("known_at", Reason::InTheFuture(today)));
+    if known_at.flatten().is_some_and(|moment| moment > today.moment) {
+        fields.faults.push(Fault::new("known_at", Reason::InTheFuture(today.day)));
     }
     match (as_of, known_at, fields.faults) {
-        (Some(as_of), Some(known_at), faults) if faults.is_empty() => Ok((as_of.unwrap_or(today), known_at)),
+        (Some(as_of), Some(known_at), faults) if faults.is_empty() => Ok((as_of.unwrap_or(today.day), known_at)),
         (.., faults) => Err(Problem::body(faults).into()),
     }
 }
@@ -283,7 +285,7 @@ async fn list_score_runs(
     request: HttpRequest,
     query: Query,
 ) -> Result<HttpResponse, ApiError> {
-    let today = viewer.0.today();
+    let today = viewer.0.today().day;
     let paging = Paging::new(&state, &viewer.0, &request, query);
     let asked = paging.query.read(&["limit", "cursor", "as_of_gte", "as_of_lte", "is_automatic"], |fields| {
         let asked = read_runs(fields, &paging)?;
@@ -329,7 +331,7 @@ pub(crate) fn page_of_runs(tx: &mut Tx, asked: &RunList, paging: &Paging) -> Res
 #[utoipa::path(tag = "score_runs", params(IdPath<ScoreRun>), responses((status = 200, body = RunView, description = "The run.")))]
 #[get("/score-runs/{id}")]
 async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>) -> Result<HttpResponse, ApiError> {
-    let (today, shared) = (viewer.0.today(), state.clone());
+    let (today, shared) = (viewer.0.today().day, state.clone());
     let run = state
         .db
         .read(&viewer.0, move |tx| {
@@ -350,32 +352,4 @@ pub(crate) fn drop_runs(tx: &mut Tx, runs: &[RunId]) -> Result<usize, RepoError>
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(start_score_run).service(list_score_runs).service(get_score_run);
-}
-
-#[cfg(test)]
-mod tests {
-    use schema::{SupplierId, Tx, suppliers};
-
-    use super::*;
-
-    #[test]
-    fn a_past_day_is_scored_as_known_at_its_end_unless_nothing_was_known_by_then() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = crate::base::store::Store::embedded(folder.path());
-        let access = store.first_access();
-        let known = |day: &str| {
-            let day = day.parse().unwrap();
-            let then = |tx: &mut Tx| known_then(tx, day, chrono_tz::Asia::Tokyo);
-            let then = access.read(then);
-            then.unwrap().map(|moment| moment.to_string())
-        };
-        assert_eq!(known("2026-03-31"), None, "nothing was ever known");
-        let first = Instant::parse("2026-03-31T23:00:00+09:00").unwrap();
-        let register = |tx: &mut Tx| suppliers::register(tx, &[SupplierId::new()], first);
-        access.write(register).unwrap();
-
-        assert_eq!(known("2026-03-30"), None);
-        assert_eq!(known("2026-03-31").as_deref(), Some("2026-03-31T14:59:59.999Z"));
-        assert_eq!(known("2026-06-30").as_deref(), Some("2026-06-30T14:59:59.999Z"));
-    }
 }

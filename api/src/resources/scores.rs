@@ -40,7 +40,7 @@ pub(crate) struct StalenessCheck {
 
 impl StalenessCheck {
     pub(crate) fn new(state: &State, caller: &Caller) -> Self {
-        Self { today: caller.today(), model_hash: state.model.hash().to_owned() }
+        Self { today: caller.today().day, model_hash: state.model.hash().to_owned() }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use uuid::Uuid;
+use schema::Clock;
 
 #[cfg(feature = "otel")]
 use super::otel;
@@ -38,10 +38,11 @@ impl TraceContext {
     /// A context for work that begins within another one, or by itself.
     fn within(parent: Option<Self>) -> Self {
         // The last half of a UUID of version 7 is random, and never 0.
-        let (_, span_id) = Uuid::now_v7().as_u64_pair();
+        let id = || Clock::system().uuid();
+        let (_, span_id) = id().as_u64_pair();
         match parent {
             Some(parent) => Self { span_id, ..parent },
-            None => Self { trace_id: Uuid::now_v7().as_u128(), span_id, is_sampled: true },
+            None => Self { trace_id: id().as_u128(), span_id, is_sampled: true },
         }
     }
 }

@@ -7,7 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 
-use chrono::NaiveDate;
 use schema::{
     Choice, ExternalId, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierCode, SupplierId, Tx, Version,
     suppliers,
@@ -20,6 +19,7 @@ use super::text;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Fields, Suppliers};
 use crate::base::problem::ApiError;
+use crate::base::today::Today;
 use crate::providers::assigned::Assigned;
 use crate::providers::sources::own_versions;
 use crate::queue::progress::Progress;
@@ -32,7 +32,7 @@ pub(crate) struct Order {
     pub(crate) confirm: bool,
     /// Whether columns that scores rest on may be left unread.
     pub(crate) takes_unread: bool,
-    pub(crate) today: NaiveDate,
+    pub(crate) today: Today,
     pub(crate) by: Version,
     /// The provider who sends it, and may do so for the suppliers that are assigned to it.
     pub(crate) provider: Option<Name>,
@@ -471,7 +471,9 @@ impl<'a, R: Resource> Import<'a, R> {
         let pending = std::mem::take(&mut self.pending);
         if self.pass.depth == Depth::Read {
             if let (RecordKind::Suppliers, Some(own)) = (R::KIND, &mut self.pass.own_suppliers) {
-                own.extend(pending.into_iter().map(|row| (row.key, SupplierId::new())));
+                // They stand for suppliers that this import will make.
+                let clock = self.tx.clock();
+                own.extend(pending.into_iter().map(|row| (row.key, clock.id())));
             }
             return Ok(());
         }
@@ -577,7 +579,9 @@ impl<'a, R: Resource> Import<'a, R> {
         let is_known = known.map(|known| known.meta.version) == now.as_ref().map(|now| now.meta.version);
         let Some(now) = now else {
             self.report.created += 1;
-            let stored = Stored::first(row.key, self.order.source.clone(), row.external_id, &self.order.by, attributes);
+            let Order { source, by, .. } = self.order;
+            let id = self.tx.clock().id();
+            let stored = Stored::first(id, row.key, source.clone(), row.external_id, by, attributes);
             if is_replacing {
                 self.seen.insert(stored.meta.id);
             }
@@ -629,7 +633,7 @@ impl<'a, R: Resource> Import<'a, R> {
         for ids in gone.chunks(BATCH_ROWS) {
             let ended = R::with_ids(self.tx, ids)?.into_iter().map(|now| {
                 let mut next = now.next(&self.order.by);
-                next.meta.ended_on = Some(self.order.today);
+                next.meta.ended_on = Some(self.order.today.day);
                 next
             });
             let ended: Vec<_> = ended.collect();

@@ -22,6 +22,7 @@ use crate::base::config::Limits;
 use crate::base::fault::{Fault, Reason};
 use crate::base::telemetry::metrics;
 use crate::base::text::Text;
+use crate::base::today::Today;
 use crate::files::spill::has_room;
 use crate::queue::outcome::Interrupted;
 use crate::queue::progress::Progress;
@@ -63,7 +64,7 @@ impl ImportRequest {
             mode: self.mode,
             confirm: self.confirm,
             takes_unread: self.accept_unread_columns,
-            today: self.today,
+            today: Today { day: self.today, moment: by.recorded_at },
             by,
             provider: self.provider_name.clone(),
         }
@@ -492,7 +493,7 @@ pub(crate) fn import_folder(
     if files.is_empty() {
         return Ok(None);
     }
-    let id = JobId::new();
+    let id = access.clock().id();
     let tables = open(files, limits, progress);
     let import = Import { access, id, request, limits, progress };
     let mut outcome = import.run(tables, |tx, outcome| {
@@ -505,7 +506,7 @@ pub(crate) fn import_folder(
             created_at: tx.moment(),
             created_by: tx.actor().subject.to_string(),
             started_at: Some(tx.moment()),
-            finished_at: Some(access.database().clock().now()),
+            finished_at: Some(tx.clock().now()),
             attempt_count: 1,
             is_cancel_requested: false,
             progress_done: None,

@@ -53,13 +53,13 @@ fn dropped(automatic: &[RunAge], settings: &Settings, today: NaiveDate) -> Vec<R
 
 #[cfg(test)]
 mod tests {
-    use schema::Instant;
+    use schema::Clock;
 
     use super::*;
 
     /// One automatic run for each of the days before a day, the latest first.
     fn daily(today: NaiveDate, count: u64) -> Vec<RunAge> {
-        let run = |back| RunAge { id: RunId::new(), as_of: today - Days::new(back), supplier_count: 1 };
+        let run = |back| RunAge { id: Clock::system().id(), as_of: today - Days::new(back), supplier_count: 1 };
         (0..count).map(run).collect()
     }
 
@@ -88,56 +88,16 @@ mod tests {
         assert_eq!(dropped.iter().map(|run| run.id).collect::<Vec<_>>(), [runs[1].id]);
     }
 
-    #[test]
-    fn pruning_drops_old_automatic_runs_with_their_inputs_and_leaves_what_people_asked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = crate::base::store::Store::embedded(folder.path());
-        let today = NaiveDate::from_ymd_opt(2026, 9, 30).unwrap();
-        let access = store.first_access();
-        let kept = access
-            .write(|tx| {
-                score_runs::keep_model(tx, "hash", "1", "")?;
-                let mut kept = Vec::new();
-                // Two old days in the middle of a month, and today: automatic, exported, and started by somebody.
-                for (back, is_automatic, is_exported, is_kept) in [
-                    (200, true, false, false),
-                    (201, true, true, true),
-                    (202, false, false, true),
-                    (0, true, false, true),
-                    (185, true, false, true),
-                ] {
-                    let run = run(today - Days::new(back), is_automatic, is_exported);
-                    score_runs::insert(tx, &run)?;
-                    score_runs::insert_input_chunk(tx, &run.input_hash, 0, b"x")?;
-                    kept.extend(is_kept.then_some(run.as_of));
-                }
-                Ok::<_, RepoError>(kept)
-            })
-            .unwrap();
-
-        let pruned = access.write(|tx| prune(tx, today)).unwrap();
-
-        assert_eq!(pruned.runs.iter().map(|run| run.as_of).collect::<Vec<_>>(), [today - Days::new(200)]);
-        assert_eq!(pruned.input_count, 1);
-        let all = score_runs::RunList { limit: 100, ..Default::default() };
-        let left = access.read(|tx| score_runs::list(tx, &all)).unwrap();
-        let mut left: Vec<_> = left.into_iter().map(|run| run.as_of).collect();
-        let mut kept = kept;
-        left.sort();
-        kept.sort();
-        assert_eq!(left, kept);
-    }
-
-    fn run(as_of: NaiveDate, is_automatic: bool, is_exported: bool) -> score_runs::RunRow {
-        let now = Instant::now();
+    fn run(as_of: NaiveDate) -> score_runs::RunRow {
+        let now = schema::Instant::parse("2026-09-30T00:00:00Z").unwrap();
         score_runs::RunRow {
-            id: RunId::new(),
+            id: Clock::system().id(),
             as_of,
             known_at: now,
             scored_at: now,
             created_by: "automatic".to_owned(),
-            is_automatic,
-            exported_at: is_exported.then_some(now),
+            is_automatic: true,
+            exported_at: None,
             model_version: "1".to_owned(),
             model_hash: "hash".to_owned(),
             engine_version: "1".to_owned(),
@@ -158,7 +118,7 @@ mod tests {
     #[test]
     fn scores_are_stale_after_a_change_a_night_or_another_model_and_trials_always() {
         let day = NaiveDate::from_ymd_opt(2026, 9, 30).unwrap();
-        let fresh = run(day, true, false);
+        let fresh = run(day);
         let is_stale =
             |run: &score_runs::RunRow, version, model, today| super::super::is_stale(run, version, model, today);
         assert!(!is_stale(&fresh, 1, "hash", day));

@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use schema::jobs::{self, JobRow};
 use schema::score_runs::{self, RunRow};
 use schema::scores::{self, ScoreRow};
-use schema::{Access, Instant, JobId, JobKind, JobState, RunId, SupplierId, Tx, data_states, portfolio, settings};
+use schema::{Access, Instant, JobKind, JobState, RunId, SupplierId, Tx, data_states, portfolio, settings};
 use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
 use serde::{Deserialize, Serialize};
 
@@ -96,13 +96,13 @@ impl Work for ScoreRunWork {
 /// Runs a score run now, for a command, and gives it. Its job is recorded as one that has ended: a service beside it
 /// never sees it at work.
 pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> Result<RunRow, Interrupted> {
-    let mut job = work::queued::<ScoreRunWork>(JobId::new(), request, &access.context().actor.subject)?;
+    let mut job = work::queued::<ScoreRunWork>(access.clock(), request, &access.context().actor.subject)?;
     let progress = Progress::default();
     let scored = Scored::new(access, request, RunId::of_job(job.id), model, &progress)?;
     access.write(|tx| {
         scored.store(tx, model, &progress)?;
         (job.state, job.result, job.attempt_count) = (JobState::Succeeded, Some("{}".to_owned()), 1);
-        (job.started_at, job.finished_at) = (Some(job.created_at), Some(access.database().clock().now()));
+        (job.started_at, job.finished_at) = (Some(job.created_at), Some(tx.clock().now()));
         jobs::insert(tx, &job)?;
         Ok::<_, Interrupted>(())
     })?;
@@ -150,7 +150,7 @@ impl Scored {
             id,
             as_of: request.as_of,
             known_at: known_at.unwrap_or(read_at),
-            scored_at: Instant::now(),
+            scored_at: access.clock().now(),
             created_by: access.context().actor.subject.to_string(),
             is_automatic: request.is_automatic,
             exported_at: None,

@@ -1,12 +1,12 @@
 //! Asks for automatic runs: when what scores rest on has changed, and when a new day has begun.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant as Clock};
+use std::time::{self, Duration};
 
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use schema::data_states::{self, DataState};
-use schema::{Access, Context, Database, Instant, JobId, JobKind, RepoError, TenantId, Tx, jobs, score_runs, tenants};
+use schema::{Access, Context, Database, Instant, JobKind, RepoError, TenantId, Tx, jobs, score_runs, tenants};
 use tracing::info;
 
 use super::{RunRequest, ScoreRunWork, is_stale};
@@ -27,8 +27,8 @@ pub(crate) struct Schedule {
     rest: Duration,
     /// The hash of the model that scores.
     model_hash: String,
-    due_since: HashMap<TenantId, Clock>,
-    looked_at: HashMap<TenantId, Clock>,
+    due_since: HashMap<TenantId, time::Instant>,
+    looked_at: HashMap<TenantId, time::Instant>,
 }
 
 impl Schedule {
@@ -41,7 +41,8 @@ impl Schedule {
     /// any. One run stands for all changes before it. A run that failed is asked for again after a while.
     pub(crate) fn ask(&mut self, database: &Database) -> Result<bool, RepoError> {
         let all = operator(database, SCHEDULE).read(tenants::list)?;
-        let now = Instant::now();
+        let clock = database.clock();
+        let (now, monotonic) = (clock.now(), clock.monotonic());
         let mut has_asked = false;
         for tenant in all.into_iter().filter(|tenant| tenant.suspended_at.is_none()) {
             let access = automatic(database, tenant.id);
@@ -49,30 +50,31 @@ impl Schedule {
             // A zone that was valid when the buyer was made is known to the same table of zones.
             let today = now.day_in(tenant.time_zone.parse::<Tz>().unwrap_or(Tz::UTC));
             let is_new = state.asked_version != Some(state.data_version) || state.asked_for_on != Some(today);
-            let was_looked_at = self.looked_at.get(&state.tenant).is_some_and(|at| at.elapsed() < RUN_CHECK_INTERVAL);
+            let was_looked_at =
+                self.looked_at.get(&state.tenant).is_some_and(|at| monotonic - *at < RUN_CHECK_INTERVAL);
             if !is_new && was_looked_at {
                 self.due_since.remove(&state.tenant);
                 continue;
             }
             // A run that is under way may be just this one: what it leaves is looked at once it has ended.
             let has_open = |tx: &mut Tx| jobs::has_open(tx, JobKind::ScoreRun);
-            if self.is_resting(&state, now) && !access.read(has_open)? {
+            if self.is_resting(&state, now, monotonic) && !access.read(has_open)? {
                 match self.ask_for(&access, &state, today) {
                     // Somebody is importing: the data does not rest yet.
                     Err(RepoError::Busy(_)) => continue,
                     asked => has_asked |= asked?,
                 }
                 self.due_since.remove(&state.tenant);
-                self.looked_at.insert(state.tenant, Clock::now());
+                self.looked_at.insert(state.tenant, monotonic);
             }
         }
         Ok(has_asked)
     }
 
-    fn is_resting(&mut self, state: &DataState, now: Instant) -> bool {
-        let since = *self.due_since.entry(state.tenant).or_insert_with(Clock::now);
+    fn is_resting(&mut self, state: &DataState, now: Instant, monotonic: time::Instant) -> bool {
+        let since = *self.due_since.entry(state.tenant).or_insert(monotonic);
         let rest = TimeDelta::from_std(self.rest).unwrap_or(TimeDelta::MAX);
-        state.changed_at.after(rest) <= now || since.elapsed() >= self.rest * MAX_REST_FACTOR
+        state.changed_at.after(rest) <= now || monotonic - since >= self.rest * MAX_REST_FACTOR
     }
 
     /// Adds the job of a run, unless just this was scored; says whether it did.
@@ -88,7 +90,7 @@ impl Schedule {
             return Ok(false);
         }
         let request = RunRequest { as_of: today, known_at: None, is_automatic: true, is_trial: false };
-        let job = work::queued::<ScoreRunWork>(JobId::new(), &request, AUTOMATIC)
+        let job = work::queued::<ScoreRunWork>(access.clock(), &request, AUTOMATIC)
             .map_err(|error| RepoError::Failed(error.to_string().into()))?;
         // Another process may be asking as well: of a buyer's writers one follows the other.
         automatic(&access.database().with_patience(WRITER_TIMEOUT), state.tenant).write(|tx| {

@@ -1,9 +1,9 @@
 //! Who sends: a provider, the source that stands for it, and what of the stored records is its own.
 
-use chrono::NaiveDate;
 use schema::{Common, Id, Name, Source, Stored, Tx};
 
 use crate::base::problem::{ApiError, ProblemKind};
+use crate::base::today::Today;
 use crate::http::auth::Provider;
 use crate::providers::sources::{own_versions, source_of};
 use crate::records::Resource;
@@ -14,7 +14,7 @@ use crate::resources::imports::ImportRequest;
 pub(crate) struct Sender {
     pub(crate) provider: Name,
     pub(crate) source: Source,
-    pub(crate) today: NaiveDate,
+    pub(crate) today: Today,
 }
 
 impl Sender {

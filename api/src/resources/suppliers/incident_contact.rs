@@ -16,6 +16,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::today::Today;
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::extract::{IdPath, JsonBody, Preconditions};
 use crate::http::openapi::{self, Shape};
@@ -154,7 +155,7 @@ pub(super) async fn put_incident_contact(
     Ok(answer(&id, &contact))
 }
 
-fn read_contact(body: &JsonBody, today: NaiveDate, by: Version) -> Result<IncidentContact, ApiError> {
+fn read_contact(body: &JsonBody, today: Today, by: Version) -> Result<IncidentContact, ApiError> {
     let mut none = ();
     let mut fields = Fields::new(body.members().cells(), &mut none);
     fields.expect_only(&FIELDS.iter().map(|field| field.name).collect::<Vec<_>>());
@@ -163,8 +164,8 @@ fn read_contact(body: &JsonBody, today: NaiveDate, by: Version) -> Result<Incide
     let mail_address = fields.value::<Option<MailAddress>>("mail_address", None);
     let phone_number = fields.value::<Option<PhoneNumber>>("phone_number", None);
     let verified_on = fields.value::<Option<NaiveDate>>("verified_on", None);
-    if verified_on.flatten().is_some_and(|day| day > today) {
-        fields.faults.push(Fault::new("verified_on", Reason::InTheFuture(today)));
+    if verified_on.flatten().is_some_and(|day| day > today.day) {
+        fields.faults.push(Fault::new("verified_on", Reason::InTheFuture(today.day)));
     }
     if matches!((&mail_address, &phone_number), (Some(None), Some(None))) {
         fields.faults.push(Fault::new("mail_address", Reason::Model(scoring::Reason::MissingValue)));

@@ -28,7 +28,7 @@ pub(super) async fn archive_supplier(
     id: IdPath<Supplier>,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    let today = analyst.0.today();
+    let today = analyst.0.today().day;
     records::edit::<Supplier>(analyst.0, state, request, id, preconditions, move |supplier| {
         supplier.meta.ended_on = supplier.meta.ended_on.or(Some(today));
     })
