@@ -50,7 +50,7 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::base::text::Text;
 use crate::http::auth::{Caller, Integrator, Viewer};
 use crate::http::extract::{IdPath, Query, language};
-use crate::http::openapi::{self, Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
+use crate::http::openapi::{self, choice_schema, flag_schema, object, text_schema, whole_schema};
 use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::queue::work;

@@ -1,7 +1,7 @@
 //! What a job shows of an import: its request, and what came of it.
 
 use schema::RecordKind;
-use utoipa::openapi::RefOr;
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::http::openapi::{Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
 use crate::records::keys;
