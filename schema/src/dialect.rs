@@ -100,7 +100,7 @@ pub(crate) fn late_processes(
     conn: &mut Conn,
     own_process: &str,
     ahead: Duration,
-) -> Result<Vec<(Option<String>, Option<Instant>)>, RepoError> {
+) -> Result<Vec<(String, Instant)>, RepoError> {
     // An embedded database has no other.
     let Conn::Postgres(c, _) = conn else { return Ok(Vec::new()) };
     let is_late =
@@ -110,7 +110,7 @@ pub(crate) fn late_processes(
         .filter(is_late)
         .filter(job_queue::process.ne(own_process))
         .order(job_queue::id)
-        .select((job_queue::process, job_queue::leased_until))
+        .select((job_queue::process.assume_not_null(), job_queue::leased_until.assume_not_null()))
         .load(c)?)
 }
 

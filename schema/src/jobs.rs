@@ -192,13 +192,10 @@ pub struct Hung {
 /// # Errors
 /// Those of the database.
 pub fn end_hung_processes(tx: &mut OperatorTx, own_process: &str) -> Result<Vec<Hung>, RepoError> {
-    let ahead = tx.clock().ahead();
     let mut hung = Vec::new();
-    for (process, until) in dialect::late_processes(&mut tx.conn, own_process, ahead)? {
-        if let (Some(process), Some(until)) = (process, until) {
-            let ended_sessions = dialect::end_sessions(&mut tx.conn, &process, until)?;
-            hung.push(Hung { process, ended_sessions });
-        }
+    for (process, until) in dialect::late_processes(&mut tx.conn, own_process, tx.clock().ahead())? {
+        let ended_sessions = dialect::end_sessions(&mut tx.conn, &process, until)?;
+        hung.push(Hung { process, ended_sessions });
     }
     Ok(hung)
 }
@@ -315,8 +312,7 @@ pub fn renew(tx: &mut Tx, job: &JobRow, (done, total): (i64, Option<i64>)) -> Re
     let change = (jobs::progress_done.eq(done), jobs::progress_total.eq(total));
     let own = diesel::update(own!(tx.tenant, job)).set(change).returning(jobs::is_cancel_requested);
     let is_cancel_requested = each_backend!(tx.conn, c => own.get_result(c).optional())?;
-    let ahead = tx.clock().ahead();
-    dialect::renew_lease(&mut tx.conn, tx.tenant, job.id, ahead)?;
+    dialect::renew_lease(&mut tx.conn, tx.tenant, job.id, tx.clock().ahead())?;
     is_cancel_requested.ok_or(RepoError::TakenOver)
 }
 

@@ -178,7 +178,7 @@ impl<T> Tx<T> {
         self.moment
     }
 
-    /// The clock, for ids and for what lasts longer than the transaction.
+    /// The clock, for new ids; the time is that of [`Tx::moment`].
     pub fn clock(&self) -> &Clock {
         &self.clock
     }

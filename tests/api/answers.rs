@@ -27,7 +27,8 @@ static ANSWERS: LazyLock<(Schemas, HashMap<Key, SchemaIndex>)> = LazyLock::new(|
                 let own = format!("/paths/{}/{method}/responses/{status}", escaped(path));
                 let place = response["$ref"].as_str().map_or(own.as_str(), |shared| shared.trim_start_matches('#'));
                 let content = DOCUMENT.pointer(place).unwrap()["content"].as_object().into_iter().flatten();
-                for (kind, _) in content.filter(|(kind, _)| kind.ends_with("json")) {
+                let is_json = |kind: &str| matches!(kind, "application/json" | "application/problem+json");
+                for (kind, _) in content.filter(|(kind, _)| is_json(kind)) {
                     let schema = format!("{url}#{place}/content/{}/schema", escaped(kind));
                     let schema = compiler.compile(&schema, &mut schemas).unwrap();
                     answers.insert(key(operation, status, is_partial), schema);

@@ -75,7 +75,9 @@ fn imports_of_one_buyer_follow_each_other_and_the_run_after_them_scores_what_the
     let client = app.analyst();
     let first = send(&client, "kind=suppliers", &suppliers(20_000));
     // Nobody would know its suppliers before the first has ended.
-    let second = send(&client, "kind=relationships", "upstream_code,criticality\nS0,routine\nS19999,routine\n");
+    let relationships = "upstream_code,downstream_code,criticality,substitutability\n\
+                         S0,,routine,multiple\nS19999,S0,routine,multiple\n";
+    let second = send(&client, "kind=relationships", relationships);
     let third = send(&client, "kind=suppliers", "supplier_code,name\nS0,新しい名前\n");
     let run = start_run(&client);
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../api/answers.rs"]
+mod answers;
 mod backup;
 mod buyers;
 mod cluster;

@@ -35,14 +35,14 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The state that a request is handled with.
-    pub(crate) fn of(request: &HttpRequest) -> Result<&Data<Self>, ApiError> {
-        request.app_data().ok_or_else(|| ApiError::internal("no state"))
-    }
-
     /// The clock that tells the time of all that is stored.
     pub(crate) fn clock(&self) -> &Clock {
         self.db.database().clock()
+    }
+
+    /// The state that a request is handled with.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Data<Self>, ApiError> {
+        request.app_data().ok_or_else(|| ApiError::internal("no state"))
     }
 
     /// Refuses an upload that the disk has no room for, before any of it is stored.
