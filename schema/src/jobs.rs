@@ -193,7 +193,8 @@ pub struct Hung {
 /// Those of the database.
 pub fn end_hung_processes(tx: &mut OperatorTx, own_process: &str) -> Result<Vec<Hung>, RepoError> {
     let mut hung = Vec::new();
-    for (process, until) in dialect::late_processes(&mut tx.conn, own_process, tx.clock().ahead())? {
+    let ahead = tx.clock().ahead();
+    for (process, until) in dialect::late_processes(&mut tx.conn, own_process, ahead)? {
         let ended_sessions = dialect::end_sessions(&mut tx.conn, &process, until)?;
         hung.push(Hung { process, ended_sessions });
     }
@@ -312,7 +313,8 @@ pub fn renew(tx: &mut Tx, job: &JobRow, (done, total): (i64, Option<i64>)) -> Re
     let change = (jobs::progress_done.eq(done), jobs::progress_total.eq(total));
     let own = diesel::update(own!(tx.tenant, job)).set(change).returning(jobs::is_cancel_requested);
     let is_cancel_requested = each_backend!(tx.conn, c => own.get_result(c).optional())?;
-    dialect::renew_lease(&mut tx.conn, tx.tenant, job.id, tx.clock().ahead())?;
+    let ahead = tx.clock().ahead();
+    dialect::renew_lease(&mut tx.conn, tx.tenant, job.id, ahead)?;
     is_cancel_requested.ok_or(RepoError::TakenOver)
 }
 

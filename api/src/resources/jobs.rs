@@ -1,5 +1,7 @@
 //! Jobs: work that outlasts a request, and survives a restart.
 
+mod import;
+
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, get};
@@ -35,15 +37,14 @@ impl PartialSchema for JobView {
                 text_schema("What was wrong and what to do.", "not UTF-8; save the file as UTF-8"),
                 true,
             );
-        let request =
-            crate::resources::imports::request_schema().described("What was asked for, of an import; null of others.");
+        let request = import::request_schema().described("What was asked for, of an import; null of others.");
         object("A job.")
             .property("id", id_schema("The id: of the job, and of the import or score run that it makes."), true)
             .property("kind", choice_schema("What it does.", &keys::<JobKind>(), "import"), true)
             .property("state", choice_schema("How far it is.", &keys::<JobState>(), "succeeded"), true)
             .property("progress", progress.or_null(), true)
             .property("request", request.or_null(), true)
-            .property("result", crate::resources::imports::result_schema().or_null(), true)
+            .property("result", import::result_schema().or_null(), true)
             .property(
                 "result_url",
                 text_schema(
