@@ -485,4 +485,12 @@ mod tests {
         assert_eq!([1, 2, 3, 4].map(job_slots), [1, 1, 1, 2]);
         assert!(job_slots(64) >= 2);
     }
+
+    #[test]
+    fn every_kind_of_job_is_in_the_table() {
+        let works = works(Limits::default(), &scoring::Model::default());
+        for (kind, key, _) in schema::JobKind::ALL {
+            assert!(works.has(*kind), "{key}");
+        }
+    }
 }

@@ -296,19 +296,20 @@ fn an_import_after_one_that_was_undone_reads_no_table_again_and_again() {
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("suppliers.csv"), table("supplier_code,name", ROWS, |row| format!("S{row},架空{row}")))
         .unwrap();
-    let import = || command(&data, &["import", folder.to_str().unwrap(), "--source", "a"]).output().unwrap();
+    let import = |more: &[&str]| {
+        let arguments = [&["import", folder.to_str().unwrap(), "--source", "a"], more].concat();
+        command(&data, &arguments).output().unwrap()
+    };
     let database = data.url().unwrap().rsplit('/').next().unwrap().to_owned();
     let mut admin = Sql::open(&cluster.admin_url(&database)).unwrap();
 
-    // It is undone after its suppliers were written. Then the server cleans up, and takes the tables for empty.
-    fs::write(folder.join("supplier_codes.csv"), "system,code,supplier_code\nsap,1,NOBODY\n").unwrap();
-    assert!(!import().status.success());
+    // A trial is undone after its suppliers were written. Then the server cleans up, and takes the tables for empty.
+    assert!(import(&["--dry-run"]).status.success());
     admin.run("VACUUM (ANALYZE, TRUNCATE FALSE) supplier_versions").unwrap();
     let known = "SELECT reltuples::text || ' of ' || (relpages > 50) FROM pg_class WHERE relname = 'supplier_versions'";
     assert_eq!(admin.text(known).unwrap(), "0 of true");
 
-    fs::remove_file(folder.join("supplier_codes.csv")).unwrap();
-    let done = import();
+    let done = import(&[]);
     assert!(done.status.success(), "{done:?}");
     let read =
         "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'supplier_versions'";

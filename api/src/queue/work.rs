@@ -167,6 +167,12 @@ impl Works {
         self.of(job.kind).map(|work| work.details(job, lang)).unwrap_or_default()
     }
 
+    /// Whether a kind is there.
+    #[cfg(test)]
+    pub(crate) fn has(&self, kind: JobKind) -> bool {
+        self.of(kind).is_some()
+    }
+
     fn of(&self, kind: JobKind) -> Option<&dyn AnyWork> {
         self.0.iter().find(|work| work.kind() == kind).map(|work| &**work)
     }

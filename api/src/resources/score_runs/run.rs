@@ -78,7 +78,7 @@ impl Work for ScoreRunWork {
         progress.set_total(STEPS);
         let scored = Scored::new(access, &request, RunId::of_job(job.id), model, progress)?;
         access.write(|tx| {
-            scored.store(tx, model, progress)?;
+            scored.store(tx, progress)?;
             jobs::finish(tx, job, JobState::Succeeded, "{}")?;
             progress.step(1);
             Ok::<_, Interrupted>(())
@@ -100,7 +100,7 @@ pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> R
     let progress = Progress::default();
     let scored = Scored::new(access, request, RunId::of_job(job.id), model, &progress)?;
     access.write(|tx| {
-        scored.store(tx, model, &progress)?;
+        scored.store(tx, &progress)?;
         (job.state, job.result, job.attempt_count) = (JobState::Succeeded, Some("{}".to_owned()), 1);
         (job.started_at, job.finished_at) = (Some(job.created_at), Some(tx.clock().now()));
         jobs::insert(tx, &job)?;
@@ -170,13 +170,20 @@ impl Scored {
             portfolio: serde_json::to_string(&overview).map_err(|error| Interrupted::Failed(error.into()))?,
         };
         // Packed before the writer is held, where that is needed.
-        let is_kept = access.read(|tx| score_runs::has_input(tx, &run.input_hash))?;
+        let (is_kept, has_model) = access.read(|tx| {
+            let is_kept = score_runs::has_input(tx, &run.input_hash)?;
+            Ok::<_, Interrupted>((is_kept, score_runs::find_model(tx, model.hash())?.is_some()))
+        })?;
         let archive = if is_kept { None } else { Some(snapshot.archive()?) };
+        if !has_model {
+            // All buyers share it: in the transaction that stores a run, it would hold up the runs of the others.
+            access.write_jobs(|tx| score_runs::keep_model(tx, model.hash(), model.version(), model.text()))?;
+        }
         Ok(Self { run, rows, snapshot, archive })
     }
 
     /// Stores the run, in the caller's transaction.
-    fn store(&self, tx: &mut Tx, model: &Model, progress: &Progress) -> Result<(), Interrupted> {
+    fn store(&self, tx: &mut Tx, progress: &Progress) -> Result<(), Interrupted> {
         let run = &self.run;
         // Who was deleted meanwhile would have a score that leads to nobody.
         if data_states::version(tx)? != run.data_version {
@@ -191,7 +198,6 @@ impl Scored {
                 ));
             }
         }
-        score_runs::keep_model(tx, model.hash(), model.version(), model.text())?;
         if !score_runs::has_input(tx, &run.input_hash)? {
             let packed = match &self.archive {
                 Some(archive) => archive.try_clone()?,
