@@ -309,24 +309,24 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
     // What belongs to the installation is written before anything of this buyer, which would lead to the primary too.
     let services_file = data.path().join("services.csv");
     fs::write(&services_file, "provider_name,service_name,service_class\n事業者,見守り,class_1\n").unwrap();
-    let imported = command(&data, &["service", "import", services_file.to_str().unwrap()]).output().unwrap();
+    let imported = command(data, &["service", "import", services_file.to_str().unwrap()]).output().unwrap();
     assert!(imported.status.success(), "{imported:?}");
     assert_eq!(second.get("/v1/services").json["items"].as_array().unwrap().len(), 1);
-    assert!(command(&data, &["tenant", "suspend", "default"]).output().unwrap().status.success());
+    assert!(command(data, &["tenant", "suspend", "default"]).output().unwrap().status.success());
     for client in [&first, &second] {
         client.get("/v1/settings").is_problem(401, "invalid-token", &[]);
     }
-    assert!(command(&data, &["tenant", "resume", "default"]).output().unwrap().status.success());
+    assert!(command(data, &["tenant", "resume", "default"]).output().unwrap().status.success());
     assert_eq!(first.get("/v1/settings").status, 200);
     written_and_read("lagging");
     assert_eq!(admin.text("SELECT count(*) FROM supplier_versions").unwrap(), "0");
     let import = first.import_csv("kind=suppliers&source=b", "supplier_code\nZ\n");
     assert_eq!(second.get(&format!("/v1/jobs/{}", id(&import))).json["state"], "succeeded");
-    let made = command(&data, &["token", "create", "--name", "leaver", "--role", "admin"]).output().unwrap();
+    let made = command(data, &["token", "create", "--name", "leaver", "--role", "admin"]).output().unwrap();
     let leaver = String::from_utf8(made.stdout).unwrap().trim().to_owned();
     let [old_first, old_second] = services.each_ref().map(|service| service.client(&leaver));
     assert_eq!(old_first.get("/v1/settings").status, 200);
-    assert!(command(&data, &["token", "revoke", "leaver"]).output().unwrap().status.success());
+    assert!(command(data, &["token", "revoke", "leaver"]).output().unwrap().status.success());
     for client in [&old_first, &old_second] {
         client.get("/v1/settings").is_problem(401, "invalid-token", &[]);
     }

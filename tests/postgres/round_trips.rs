@@ -117,6 +117,9 @@ fn table(header: &str, rows: usize, row: impl Fn(usize) -> String) -> String {
     text
 }
 
+/// A kind of record: its name, its columns, and its rows by their number and the round.
+type Kind<'a> = (&'a str, &'a str, &'a dyn Fn(usize, &str) -> String);
+
 #[test]
 fn imports_ask_by_the_batch() {
     let mut logged = Logged::start();
@@ -128,7 +131,7 @@ fn imports_ask_by_the_batch() {
         assert!(done.status.success(), "{done:?}");
     });
     // Each kind is sent as new, unchanged, changed, and as all that there is.
-    let kinds: [(&str, &str, &dyn Fn(usize, &str) -> String); 6] = [
+    let kinds: [Kind<'_>; 6] = [
         ("suppliers", "supplier_code,name,corporate_number", &|row, round| {
             // A number of one firm under many codes, names that many have, and numbers that change.
             format!(

@@ -24,7 +24,7 @@ fn begin(role: &str, buyer: &str) -> String {
 #[track_caller]
 fn refuses(sql: &mut Sql, statement: &str, words: &str) {
     sql.run("SAVEPOINT before").unwrap();
-    let refused = sql.run(statement).expect_err(statement).to_string();
+    let refused = sql.run(statement).unwrap_err().to_string();
     assert!(refused.contains(words), "{statement}: {refused}");
     sql.run("ROLLBACK TO before").unwrap();
 }
@@ -85,7 +85,7 @@ fn without_any_filter_a_buyer_reaches_its_own_rows_alone() {
 
         sql.run(&begin(&tenant, ours)).unwrap();
         let seen = sql.texts(&format!("SELECT DISTINCT tenant_id FROM {table}")).unwrap();
-        assert_eq!(seen, [ours.clone()], "{table}");
+        assert_eq!(seen, std::slice::from_ref(ours), "{table}");
         assert_eq!(sql.text(&format!("SELECT count(*) FROM {table}")).unwrap(), own_count, "{table}");
         let wall = "violates row-level security policy";
         refuses(&mut sql, &format!("UPDATE {table} SET tenant_id = '{theirs}'"), wall);
@@ -161,7 +161,7 @@ fn the_list_of_buyers_is_the_operators_and_rows_of_buyers_are_not() {
     let [tenant, operator] = roles(&mut sql);
 
     sql.run(&begin(&tenant, &buyers.ours.id)).unwrap();
-    assert_eq!(sql.texts("SELECT id FROM tenants").unwrap(), [buyers.ours.id.clone()]);
+    assert_eq!(sql.texts("SELECT id FROM tenants").unwrap(), std::slice::from_ref(&buyers.ours.id));
     for change in [
         "UPDATE tenants SET name = 'x'",
         "DELETE FROM tenants",
@@ -196,7 +196,7 @@ fn a_buyer_reaches_its_own_jobs_in_the_queue_and_the_installation_all() {
     let before = count(&mut superuser, "job_queue", theirs);
 
     sql.run(&begin(&tenant, ours)).unwrap();
-    assert_eq!(sql.texts(queued).unwrap(), [ours.clone()]);
+    assert_eq!(sql.texts(queued).unwrap(), std::slice::from_ref(ours));
     let other = format!("UPDATE job_queue SET tenant_id = '{theirs}'");
     refuses(&mut sql, &other, "violates row-level security policy");
     sql.run("DELETE FROM job_queue; COMMIT").unwrap();
@@ -206,7 +206,7 @@ fn a_buyer_reaches_its_own_jobs_in_the_queue_and_the_installation_all() {
     sql.run(&format!("BEGIN; SET LOCAL ROLE {tenant}")).unwrap();
     assert_eq!(sql.text("SELECT count(*) FROM job_queue").unwrap(), "0", "no buyer is set");
     sql.run(&format!("SET LOCAL ROLE {operator}")).unwrap();
-    assert_eq!(sql.texts(queued).unwrap(), [theirs.clone()]);
+    assert_eq!(sql.texts(queued).unwrap(), std::slice::from_ref(theirs));
     sql.run("ROLLBACK").unwrap();
 }
 

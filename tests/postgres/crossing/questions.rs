@@ -162,7 +162,7 @@ impl Question {
         if said.get("request_id").is_some() {
             said["request_id"] = Value::Null;
         }
-        let text = said.to_string().replace(&json!(value).to_string()[1..].trim_end_matches('"'), NAMED);
+        let text = said.to_string().replace(json!(value).to_string()[1..].trim_end_matches('"'), NAMED);
         (answer.status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 }
