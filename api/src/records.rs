@@ -24,8 +24,8 @@ mod routes;
 mod view;
 
 use schema::{
-    CorporateNumber, ExternalId, Id, Instant, Name, Record, RecordKind, RepoError, Source, Stored, SupplierCode,
-    SupplierId, Tx, suppliers,
+    CorporateNumber, ExternalId, Id, Name, Record, RecordKind, RepoError, Source, Stored, SupplierCode, SupplierId,
+    Timestamp, Tx, suppliers,
 };
 
 pub(crate) use change::{
@@ -189,7 +189,7 @@ pub(crate) fn read_origin<R: Resource>(fields: &mut Fields<'_>) -> Option<(Sourc
 pub(crate) fn show<R: Resource>(
     tx: &mut Tx,
     stored: &Stored<R>,
-    known_at: Option<Instant>,
+    known_at: Option<Timestamp>,
 ) -> Result<ShownRecord, ApiError> {
     let mut warnings = R::warnings(tx, &[stored])?.into_iter().flatten().collect::<Vec<_>>();
     let references = suppliers::references(tx, stored.attributes.suppliers(), known_at)?;

@@ -12,9 +12,9 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use uuid::{ContextV7, Timestamp, Uuid};
+use uuid::{ContextV7, Uuid};
 
-use crate::{Id, Instant};
+use crate::{Id, Timestamp};
 
 /// A source of the time and of new ids; copies of it are the same clock.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ impl Clock {
     }
 
     /// The time of day.
-    pub fn now(&self) -> Instant {
+    pub fn now(&self) -> Timestamp {
         self.utc().into()
     }
 
@@ -54,7 +54,7 @@ impl Clock {
         let now = self.utc();
         // Since 1970: earlier moments count as that one.
         let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
-        Uuid::new_v7(Timestamp::from_unix(&self.0.ids, seconds, now.timestamp_subsec_nanos()))
+        Uuid::new_v7(uuid::Timestamp::from_unix(&self.0.ids, seconds, now.timestamp_subsec_nanos()))
     }
 
     /// How far it is ahead of the machine's clock, and of a database server's: nothing, unless a test has moved it.

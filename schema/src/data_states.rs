@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::{data_states, settings};
-use crate::{Instant, TenantId, Tx};
+use crate::{TenantId, Timestamp, Tx};
 
 /// Notes that what scores rest on has changed, in the transaction that changes it.
 ///
@@ -52,7 +52,7 @@ pub struct DataState {
     /// How often the data has changed.
     pub data_version: i64,
     /// When it changed last.
-    pub changed_at: Instant,
+    pub changed_at: Timestamp,
     /// For which state an automatic run was asked for last.
     pub asked_version: Option<i64>,
     /// For which day.

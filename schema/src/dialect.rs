@@ -12,7 +12,7 @@ use crate::error::RepoError;
 use crate::jobs::Claim;
 use crate::scope::Scope;
 use crate::tables::job_queue;
-use crate::{Choice, Instant, JobId, JobState, TenantId, postgres};
+use crate::{Choice, JobId, JobState, TenantId, Timestamp, postgres};
 
 /// A job that was taken from the queue.
 #[derive(QueryableByName)]
@@ -100,7 +100,7 @@ pub(crate) fn late_processes(
     conn: &mut Conn,
     own_process: &str,
     ahead: Duration,
-) -> Result<Vec<(String, Instant)>, RepoError> {
+) -> Result<Vec<(String, Timestamp)>, RepoError> {
     // An embedded database has no other.
     let Conn::Postgres(c, _) = conn else { return Ok(Vec::new()) };
     let is_late =
@@ -115,7 +115,7 @@ pub(crate) fn late_processes(
 }
 
 /// Ends the sessions of a process that hangs, as far as they are in transactions of before a moment; gives how many.
-pub(crate) fn end_sessions(conn: &mut Conn, process: &str, before: Instant) -> Result<i64, RepoError> {
+pub(crate) fn end_sessions(conn: &mut Conn, process: &str, before: Timestamp) -> Result<i64, RepoError> {
     match conn {
         // Its process has ended, or there would be no other.
         Conn::Sqlite(_) => Ok(0),

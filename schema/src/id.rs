@@ -15,7 +15,7 @@ use diesel::sql_types::Text;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::Instant;
+use crate::Timestamp;
 use crate::values::deserialize_parsed;
 
 /// The id of a `T`: stored and shown as the usual 36 characters.
@@ -58,13 +58,13 @@ pub struct NotAnId;
 
 impl<T> Id<T> {
     /// Before all ids that are made at a moment or later.
-    pub fn earliest_at(moment: Instant) -> Self {
+    pub fn earliest_at(moment: Timestamp) -> Self {
         let milliseconds = u64::try_from(moment.unix_milliseconds()).unwrap_or_default();
         Self::from(uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid())
     }
 
     /// How old it is at a moment.
-    pub fn age(self, now: Instant) -> Duration {
+    pub fn age(self, now: Timestamp) -> Duration {
         let made = Uuid::try_parse(self.as_str()).ok().and_then(|id| id.get_timestamp());
         let made = made.map_or(Duration::ZERO, |made| {
             let (seconds, nanos) = made.to_unix();

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::incident_contacts;
-use crate::{Instant, MailAddress, Name, PhoneNumber, SupplierId, Tx};
+use crate::{MailAddress, Name, PhoneNumber, SupplierId, Timestamp, Tx};
 
 /// The incident contact of a supplier.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -18,7 +18,7 @@ pub struct IncidentContact {
     pub mail_address: Option<MailAddress>,
     pub phone_number: Option<PhoneNumber>,
     pub verified_on: Option<NaiveDate>,
-    pub recorded_at: Instant,
+    pub recorded_at: Timestamp,
     pub recorded_by: String,
 }
 

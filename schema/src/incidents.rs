@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::record::record;
 use crate::tables::incidents;
-use crate::{Count, Days, IncidentCategory, Instant, Outcome, PositiveCount, Remark, SupplierId, Yen};
+use crate::{Count, Days, IncidentCategory, Outcome, PositiveCount, Remark, SupplierId, Timestamp, Yen};
 
 /// What happened at a supplier.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -19,8 +19,8 @@ pub struct Incident {
     pub count: Option<PositiveCount>,
     pub loss_jpy: Option<Yen>,
     pub downtime_days: Option<Days>,
-    pub detected_at: Option<Instant>,
-    pub reported_at: Option<Instant>,
+    pub detected_at: Option<Timestamp>,
+    pub reported_at: Option<Timestamp>,
     pub partners_affected: Option<Count>,
     pub indicators: Option<Remark>,
 }
@@ -62,6 +62,6 @@ record! {
         /// The day.
         OccurredOn = "occurred_on" / "発生日": occurred_on as NaiveDate, |row| row.attributes.occurred_on;
         /// When it was recorded.
-        RecordedAt = "recorded_at" / "記録日時": recorded_at as Instant, |row| row.meta.recorded_at;
+        RecordedAt = "recorded_at" / "記録日時": recorded_at as Timestamp, |row| row.meta.recorded_at;
     }
 }

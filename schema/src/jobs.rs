@@ -8,7 +8,7 @@ use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
 use crate::record::BATCH;
 use crate::tables::{export_chunks, import_findings, job_queue, jobs, upload_chunks};
-use crate::{Instant, JobId, JobKind, JobState, OperatorTx, TenantId, Tx, dialect, migrate};
+use crate::{JobId, JobKind, JobState, OperatorTx, TenantId, Timestamp, Tx, dialect, migrate};
 
 /// A job.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -25,13 +25,13 @@ pub struct JobRow {
     /// What came of it, as JSON.
     pub result: Option<String>,
     /// When it was asked for.
-    pub created_at: Instant,
+    pub created_at: Timestamp,
     /// By whom.
     pub created_by: String,
     /// When work began.
-    pub started_at: Option<Instant>,
+    pub started_at: Option<Timestamp>,
     /// When it ended.
-    pub finished_at: Option<Instant>,
+    pub finished_at: Option<Timestamp>,
     /// How often work began.
     pub attempt_count: i32,
     /// Whether somebody asked for its end.
@@ -346,7 +346,7 @@ pub fn release(tx: &mut Tx, job: &JobRow) -> Result<(), RepoError> {
     let place = diesel::update(job_queue::table.find((tx.tenant, job.id)));
     let change = (
         job_queue::state.eq(JobState::Queued),
-        job_queue::leased_until.eq(None::<Instant>),
+        job_queue::leased_until.eq(None::<Timestamp>),
         job_queue::process.eq(None::<String>),
     );
     each_backend!(tx.conn, c => place.set(change).execute(c))?;
@@ -464,7 +464,7 @@ pub fn find_export_chunk(tx: &mut Tx, id: JobId, seq: i32) -> Result<Option<Vec<
 ///
 /// # Errors
 /// Those of the database.
-pub fn delete_export_chunks(tx: &mut Tx, before: Instant) -> Result<usize, RepoError> {
+pub fn delete_export_chunks(tx: &mut Tx, before: Timestamp) -> Result<usize, RepoError> {
     let old = jobs::table
         .filter(jobs::tenant_id.eq(tx.tenant))
         .filter(jobs::kind.eq(JobKind::Export))
@@ -503,7 +503,7 @@ pub fn delete_chunks(tx: &mut Tx, id: JobId) -> Result<(), RepoError> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn delete_orphan_chunks(tx: &mut Tx, before: Instant) -> Result<usize, RepoError> {
+pub fn delete_orphan_chunks(tx: &mut Tx, before: Timestamp) -> Result<usize, RepoError> {
     let known = jobs::table.filter(jobs::tenant_id.eq(tx.tenant)).select(jobs::id);
     let orphans = upload_chunks::table
         .filter(upload_chunks::tenant_id.eq(tx.tenant).and(upload_chunks::job_id.lt(JobId::earliest_at(before))))

@@ -12,8 +12,8 @@ use crate::tables::{
     certifications, enrollments, incident_contacts, incidents, relationships, supplier_versions, suppliers,
 };
 use crate::{
-    Count, Criticality, DataAccess, Days, Instant, JsicDivision, Name, NetworkAccess, Outcome, PositiveCount, Scheme,
-    ServiceClass, Share, Substitutability, SupplierCode, SupplierId, Tx, Yen,
+    Count, Criticality, DataAccess, Days, JsicDivision, Name, NetworkAccess, Outcome, PositiveCount, Scheme,
+    ServiceClass, Share, Substitutability, SupplierCode, SupplierId, Timestamp, Tx, Yen,
 };
 
 /// Writes the readers of tables: the rows that were current at a moment and never taken back, in order of id.
@@ -31,7 +31,7 @@ macro_rules! readers {
         /// Those of `with` and of the database.
         pub fn $reader<E: From<RepoError>>(
             tx: &mut Tx,
-            known_at: Option<Instant>,
+            known_at: Option<Timestamp>,
             mut with: impl FnMut($row) -> Result<(), E>,
         ) -> Result<(), E> {
             each_row!(
@@ -108,7 +108,7 @@ readers! {
 ///
 /// # Errors
 /// Those of the database.
-pub fn first_known_at(tx: &mut Tx) -> Result<Option<Instant>, RepoError> {
+pub fn first_known_at(tx: &mut Tx) -> Result<Option<Timestamp>, RepoError> {
     let all = suppliers::table.filter(suppliers::tenant_id.eq(tx.tenant));
     Ok(each_backend!(tx.conn, c => all.select(diesel::dsl::min(suppliers::created_at)).first(c))?)
 }

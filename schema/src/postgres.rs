@@ -15,7 +15,7 @@ use crate::error::{ConnectionFault, RepoError};
 use crate::scope::{Scope, TxRole};
 use crate::server_url::ServerUrl;
 use crate::tables::tenant_writes;
-use crate::{Clock, Instant, TenantId};
+use crate::{Clock, TenantId, Timestamp};
 
 /// The first version that Sonae is tested with.
 const OLDEST: i32 = 15;
@@ -379,7 +379,7 @@ pub(crate) fn connection_needs(conn: &mut PgConnection, process: &Process) -> Re
 
 /// Ends the sessions of a process that has not renewed the lease of a job in time, as far as they are in transactions of
 /// before then: it hangs, and holds what others wait for. As whoever is connected: the sessions are of the same role.
-pub(crate) fn end_sessions(conn: &mut PgConnection, process: &str, before: Instant) -> Result<i64, RepoError> {
+pub(crate) fn end_sessions(conn: &mut PgConnection, process: &str, before: Timestamp) -> Result<i64, RepoError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = BigInt)]

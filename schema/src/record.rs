@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use diesel::Queryable;
 
 use crate::error::RepoError;
-use crate::{ExternalId, Id, Instant, JobId, Remark, Source, SupplierId, Tx};
+use crate::{ExternalId, Id, JobId, Remark, Source, SupplierId, Timestamp, Tx};
 
 /// What every version has beside the attributes of its kind.
 #[derive(Debug, Queryable)]
@@ -25,9 +25,9 @@ pub struct Meta<R> {
     /// What an import finds it by, within its source or within the buyer, as the kind has it.
     pub record_key: String,
     /// Since when it is known.
-    pub recorded_at: Instant,
+    pub recorded_at: Timestamp,
     /// Until when it was the current version.
-    pub superseded_at: Option<Instant>,
+    pub superseded_at: Option<Timestamp>,
     /// Who recorded it.
     pub recorded_by: String,
     /// With which import.
@@ -69,7 +69,7 @@ pub struct Stored<R> {
 #[derive(Debug, Clone)]
 pub struct Version {
     /// When.
-    pub recorded_at: Instant,
+    pub recorded_at: Timestamp,
     /// Who.
     pub recorded_by: String,
     /// With which import.
@@ -118,13 +118,13 @@ impl<R: Clone> Stored<R> {
 #[derive(Debug, Clone, Default)]
 pub struct Common {
     /// As known at this moment; now where there is none.
-    pub known_at: Option<Instant>,
+    pub known_at: Option<Timestamp>,
     /// Delivered by this source.
     pub source: Option<Source>,
     /// With this key in its source.
     pub external_id: Option<ExternalId>,
     /// Recorded at this moment or later.
-    pub recorded_since: Option<Instant>,
+    pub recorded_since: Option<Timestamp>,
     /// Also those that were taken back.
     pub with_retracted: bool,
     /// Also those that no longer hold.
@@ -176,7 +176,7 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
     ///
     /// # Errors
     /// Those of the database, as for all that follow.
-    fn find(tx: &mut Tx, id: Id<Self>, known_at: Option<Instant>) -> Result<Option<Stored<Self>>, RepoError>;
+    fn find(tx: &mut Tx, id: Id<Self>, known_at: Option<Timestamp>) -> Result<Option<Stored<Self>>, RepoError>;
 
     /// Lists the current versions of these records, in no order.
     fn with_ids(tx: &mut Tx, ids: &[Id<Self>]) -> Result<Vec<Stored<Self>>, RepoError>;
@@ -195,14 +195,14 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
         tx: &mut Tx,
         source: &Source,
         keys: &[String],
-        known_at: Option<Instant>,
+        known_at: Option<Timestamp>,
     ) -> Result<Vec<Stored<Self>>, RepoError>;
 
     /// Lists the ids of what a source has delivered and still holds.
     fn ids_of_source(tx: &mut Tx, source: &Source) -> Result<Vec<Id<Self>>, RepoError>;
 
     /// Closes the current versions of these records at a moment; gives how many there were.
-    fn close(tx: &mut Tx, ids: &[Id<Self>], at: Instant) -> Result<usize, RepoError>;
+    fn close(tx: &mut Tx, ids: &[Id<Self>], at: Timestamp) -> Result<usize, RepoError>;
 
     /// Adds versions.
     fn insert(tx: &mut Tx, rows: &[Stored<Self>]) -> Result<(), RepoError>;
@@ -382,7 +382,7 @@ impl SortKey for NaiveDate {
     }
 }
 
-impl SortKey for Instant {
+impl SortKey for Timestamp {
     fn parse(key: &str) -> Option<Self> {
         Self::parse(key)
     }
@@ -433,7 +433,7 @@ macro_rules! record {
             fn find(
                 tx: &mut $crate::Tx,
                 id: $crate::Id<Self>,
-                known_at: Option<$crate::Instant>,
+                known_at: Option<$crate::Timestamp>,
             ) -> Result<Option<$crate::Stored<Self>>, $crate::RepoError> {
                 let row = $crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, known_at)
                     .filter($table::id.eq(id))
@@ -473,7 +473,7 @@ macro_rules! record {
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
                 let mut found = Vec::with_capacity(ids.len());
                 for ids in ids.chunks($crate::record::BATCH) {
-                    let rows = $crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<$crate::Instant>)
+                    let rows = $crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<$crate::Timestamp>)
                         .filter($table::id.eq_any(ids))
                         .select(($crate::record::meta_columns!($table), Self::as_select()))
                         .load(c))?;
@@ -502,7 +502,7 @@ macro_rules! record {
                 tx: &mut $crate::Tx,
                 source: &$crate::Source,
                 keys: &[String],
-                known_at: Option<$crate::Instant>,
+                known_at: Option<$crate::Timestamp>,
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
                 let mut found = Vec::with_capacity(keys.len());
                 for keys in keys.chunks($crate::record::BATCH) {
@@ -525,7 +525,7 @@ macro_rules! record {
                 tx: &mut $crate::Tx,
                 source: &$crate::Source,
             ) -> Result<Vec<$crate::Id<Self>>, $crate::RepoError> {
-                Ok($crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<$crate::Instant>)
+                Ok($crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<$crate::Timestamp>)
                     .filter($table::source.eq(source))
                     .filter($table::retraction_reason.is_null())
                     .filter($table::ended_on.is_null())
@@ -537,7 +537,7 @@ macro_rules! record {
             fn close(
                 tx: &mut $crate::Tx,
                 ids: &[$crate::Id<Self>],
-                at: $crate::Instant,
+                at: $crate::Timestamp,
             ) -> Result<usize, $crate::RepoError> {
                 let mut count = 0;
                 for ids in ids.chunks($crate::record::BATCH) {

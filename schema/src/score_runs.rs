@@ -2,12 +2,12 @@
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use diesel::sql_types::{Nullable, Timestamp};
+use diesel::sql_types::{self, Nullable};
 
 use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::{models, score_facts, score_inputs, score_runs, scores};
-use crate::{Instant, RunId, Tx};
+use crate::{RunId, Timestamp, Tx};
 
 /// A score run.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -18,15 +18,15 @@ pub struct RunRow {
     /// The day scored for.
     pub as_of: NaiveDate,
     /// As known at this moment.
-    pub known_at: Instant,
+    pub known_at: Timestamp,
     /// When it was scored.
-    pub scored_at: Instant,
+    pub scored_at: Timestamp,
     /// Who asked for it.
     pub created_by: String,
     /// Whether it followed from a change or a new day, with nobody asking.
     pub is_automatic: bool,
     /// When it was first exported: then it is kept.
-    pub exported_at: Option<Instant>,
+    pub exported_at: Option<Timestamp>,
     /// The model's version.
     pub model_version: String,
     /// The SHA-256 of the model's text.
@@ -161,8 +161,9 @@ pub fn list(tx: &mut Tx, list: &RunList) -> Result<Vec<RunRow>, RepoError> {
 /// Those of the database.
 pub fn note_exported(tx: &mut Tx, id: RunId) -> Result<bool, RepoError> {
     let now = Some(tx.moment());
-    let first = diesel::dsl::case_when(score_runs::exported_at.is_null(), now.into_sql::<Nullable<Timestamp>>())
-        .otherwise(score_runs::exported_at);
+    let first =
+        diesel::dsl::case_when(score_runs::exported_at.is_null(), now.into_sql::<Nullable<sql_types::Timestamp>>())
+            .otherwise(score_runs::exported_at);
     let run = score_runs::table.find((tx.tenant, id));
     let count = each_backend!(tx.conn, c => diesel::update(run).set(score_runs::exported_at.eq(first)).execute(c))?;
     Ok(count > 0)

@@ -9,7 +9,7 @@ use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
 use crate::record::BATCH;
 use crate::tables::services;
-use crate::{ExternalId, Id, Instant, Monitoring, Name, OperatorTx, ServiceClass, Tx};
+use crate::{ExternalId, Id, Monitoring, Name, OperatorTx, ServiceClass, Timestamp, Tx};
 
 /// A registered service.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -28,7 +28,7 @@ pub struct Service {
     /// What it watches.
     pub monitoring: Option<Monitoring>,
     /// When it was imported.
-    pub recorded_at: Instant,
+    pub recorded_at: Timestamp,
 }
 
 /// Lists services after one, by id.

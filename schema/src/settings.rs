@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::settings;
-use crate::{Instant, Tx, Whole, Yen, data_states};
+use crate::{Timestamp, Tx, Whole, Yen, data_states};
 
 /// What a buyer has set.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
@@ -29,7 +29,7 @@ pub struct StoredSettings {
     /// 0 where nothing was ever set.
     pub version: i32,
     /// When they were set.
-    pub recorded_at: Option<Instant>,
+    pub recorded_at: Option<Timestamp>,
     /// By whom.
     pub recorded_by: Option<String>,
 }
@@ -51,7 +51,7 @@ impl Default for Settings {
 /// # Errors
 /// Those of the database, as for all that follow.
 pub fn find(tx: &mut Tx) -> Result<StoredSettings, RepoError> {
-    let found: Option<(Settings, i32, Instant, String)> = each_backend!(tx.conn, c => settings::table
+    let found: Option<(Settings, i32, Timestamp, String)> = each_backend!(tx.conn, c => settings::table
         .find(tx.tenant)
         .select((Settings::as_select(), settings::version, settings::recorded_at, settings::recorded_by))
         .first(c)

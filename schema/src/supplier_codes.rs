@@ -9,7 +9,7 @@ use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::record::{BATCH, record};
 use crate::tables::supplier_codes;
-use crate::{Instant, SupplierId, SystemName, Tx};
+use crate::{SupplierId, SystemName, Timestamp, Tx};
 
 /// A code by which a purchasing system, or a company in it, knows a supplier.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -60,7 +60,7 @@ record! {
     }
     sort: SupplierCodeSort {
         /// When it was recorded.
-        RecordedAt = "recorded_at" / "記録日時": recorded_at as Instant, |row| row.meta.recorded_at;
+        RecordedAt = "recorded_at" / "記録日時": recorded_at as Timestamp, |row| row.meta.recorded_at;
     }
 }
 

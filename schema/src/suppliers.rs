@@ -12,8 +12,8 @@ use crate::record::{BATCH, Stored, record};
 use crate::search::{anywhere, search_text, without_form};
 use crate::tables::{supplier_versions, suppliers};
 use crate::{
-    CorporateNumber, Count, DataAccess, Instant, JsicDivision, Name, NetworkAccess, PositiveCount, PrefectureCode,
-    SupplierCode, SupplierId, Tx, Yen,
+    CorporateNumber, Count, DataAccess, JsicDivision, Name, NetworkAccess, PositiveCount, PrefectureCode, SupplierCode,
+    SupplierId, Timestamp, Tx, Yen,
 };
 
 /// A firm that supplies the buyer, or supplies its suppliers.
@@ -94,7 +94,7 @@ record! {
         /// The name, by code points.
         Name = "name" / "取引先名": search_text as String, |row| row.attributes.search_text;
         /// When it was recorded.
-        RecordedAt = "recorded_at" / "記録日時": recorded_at as Instant, |row| row.meta.recorded_at;
+        RecordedAt = "recorded_at" / "記録日時": recorded_at as Timestamp, |row| row.meta.recorded_at;
     }
     fn complete(&mut self) {
         let text = |name: &Option<Name>| name.as_ref().map_or_else(String::new, |name| search_text(name.as_str()));
@@ -106,7 +106,7 @@ record! {
 ///
 /// # Errors
 /// Those of the database.
-pub fn register(tx: &mut Tx, ids: &[SupplierId], at: Instant) -> Result<(), RepoError> {
+pub fn register(tx: &mut Tx, ids: &[SupplierId], at: Timestamp) -> Result<(), RepoError> {
     for ids in ids.chunks(BATCH) {
         let rows = ids
             .iter()
@@ -152,7 +152,7 @@ pub struct Reference {
 pub fn references(
     tx: &mut Tx,
     ids: impl IntoIterator<Item = SupplierId>,
-    known_at: Option<Instant>,
+    known_at: Option<Timestamp>,
 ) -> Result<HashMap<SupplierId, Reference>, RepoError> {
     let mut ids: Vec<SupplierId> = ids.into_iter().collect();
     ids.sort_unstable();
@@ -174,7 +174,7 @@ type ReferenceRow = (SupplierId, SupplierCode, Option<CorporateNumber>, Option<N
 fn reference_rows(
     tx: &mut Tx,
     ids: &[SupplierId],
-    known_at: Option<Instant>,
+    known_at: Option<Timestamp>,
 ) -> Result<Vec<(Reference, Option<SupplierId>)>, RepoError> {
     let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
@@ -200,7 +200,7 @@ fn reference_rows(
 ///
 /// # Errors
 /// Those of the database.
-pub fn id_of_code(tx: &mut Tx, code: &str, known_at: Option<Instant>) -> Result<Option<SupplierId>, RepoError> {
+pub fn id_of_code(tx: &mut Tx, code: &str, known_at: Option<Timestamp>) -> Result<Option<SupplierId>, RepoError> {
     let found: Option<(SupplierId, Option<SupplierId>)> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, known_at)
             .filter(supplier_versions::record_key.eq(code))
             .select((supplier_versions::id, supplier_versions::merged_into_id))
@@ -234,7 +234,7 @@ pub fn codes(tx: &mut Tx) -> Result<Codes, RepoError> {
     };
     each_row!(
         tx.conn,
-        crate::record::current!(supplier_versions, tx.tenant, None::<Instant>).select((
+        crate::record::current!(supplier_versions, tx.tenant, None::<Timestamp>).select((
             supplier_versions::record_key,
             supplier_versions::id,
             supplier_versions::merged_into_id,
@@ -249,7 +249,7 @@ pub fn codes(tx: &mut Tx) -> Result<Codes, RepoError> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn merged_into(tx: &mut Tx, id: SupplierId, known_at: Option<Instant>) -> Result<Vec<SupplierId>, RepoError> {
+pub fn merged_into(tx: &mut Tx, id: SupplierId, known_at: Option<Timestamp>) -> Result<Vec<SupplierId>, RepoError> {
     Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, known_at)
         .filter(supplier_versions::merged_into_id.eq(id))
         .order(supplier_versions::id.asc())
@@ -291,7 +291,7 @@ pub fn doubles(tx: &mut Tx, suppliers: &[&Stored<Supplier>]) -> Result<Vec<Doubl
                     ),
                 );
                 // Not sorted: SQLite would walk all suppliers in order of code in place of the few that are asked for.
-                Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, None::<Instant>)
+                Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, None::<Timestamp>)
                     .filter(supplier_versions::$column.eq_any(keys))
                     .filter(supplier_versions::merged_into_id.is_null())
                     .filter(supplier_versions::ended_on.is_null())

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::{self, tenants};
-use crate::{Instant, Name, OperatorTx, Scope, TenantId, Tx};
+use crate::{Name, OperatorTx, Scope, TenantId, Timestamp, Tx};
 
 /// A buyer.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -18,9 +18,9 @@ pub struct TenantRow {
     /// In which its days begin, by its IANA name.
     pub time_zone: String,
     /// Since when it is there.
-    pub created_at: Instant,
+    pub created_at: Timestamp,
     /// Since when its tokens are refused, if they are.
-    pub suspended_at: Option<Instant>,
+    pub suspended_at: Option<Timestamp>,
 }
 
 /// Adds a buyer.

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::tables::{tenants, tokens};
-use crate::{Instant, Name, Role, SupplierId, TokenId, Tx};
+use crate::{Name, Role, SupplierId, Timestamp, TokenId, Tx};
 
 /// A token that was issued; never the token itself.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -22,11 +22,11 @@ pub struct TokenRow {
     /// The supplier that it is for, with that role.
     pub supplier_id: Option<SupplierId>,
     /// Since when it is good.
-    pub issued_at: Instant,
+    pub issued_at: Timestamp,
     /// Until when.
-    pub expires_at: Instant,
+    pub expires_at: Timestamp,
     /// Since when it is refused, if it was revoked.
-    pub revoked_at: Option<Instant>,
+    pub revoked_at: Option<Timestamp>,
 }
 
 /// Adds a token.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crate::database::{Begun, Database, Held, Watch};
 use crate::error::RepoError;
 use crate::scope::{Installation, Scope, TxRole};
-use crate::{Clock, Instant, JobId, Role, TenantId, Version, turns};
+use crate::{Clock, JobId, Role, TenantId, Timestamp, Version, turns};
 
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +143,7 @@ pub struct Tx<T = TenantId> {
     _turn: Option<turns::Held>,
     pub(crate) tenant: T,
     context: Context,
-    moment: Instant,
+    moment: Timestamp,
     clock: Clock,
 }
 
@@ -174,7 +174,7 @@ impl<T> Tx<T> {
     }
 
     /// When all that the transaction does happens: once it had begun.
-    pub fn moment(&self) -> Instant {
+    pub fn moment(&self) -> Timestamp {
         self.moment
     }
 

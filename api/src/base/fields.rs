@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use chrono::{Datelike, NaiveDate, NaiveDateTime};
-use schema::{Choice, CorporateNumber, Id, Instant, Source, SupplierCode, SupplierId, UpTo, ValueError, Whole};
+use schema::{Choice, CorporateNumber, Id, Source, SupplierCode, SupplierId, Timestamp, UpTo, ValueError, Whole};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 
@@ -346,7 +346,7 @@ impl FieldValue for NaiveDate {
     }
 }
 
-impl FieldValue for Instant {
+impl FieldValue for Timestamp {
     const KIND: Kind = Kind::Time;
 
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {

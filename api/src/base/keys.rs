@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use schema::tokens::TokenRow;
-use schema::{Choice, Clock, Instant, Role, TenantId, TokenId};
+use schema::{Choice, Clock, Role, TenantId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -54,9 +54,9 @@ pub(crate) struct KeyFile {
     /// Its id, as headers of tokens name it.
     pub(crate) id: String,
     /// When it was made, if its id says so.
-    pub(crate) made_at: Option<Instant>,
+    pub(crate) made_at: Option<Timestamp>,
     /// From when on no token that it signed can be good; none for the key that signs.
-    pub(crate) unused_from: Option<Instant>,
+    pub(crate) unused_from: Option<Timestamp>,
     pub(crate) signs: bool,
 }
 
@@ -65,7 +65,7 @@ pub(crate) enum NotRetired {
     Unknown,
     Signs,
     /// Tokens that it signed may be good until then.
-    InUse(Instant),
+    InUse(Timestamp),
     Failed(io::Error),
 }
 
@@ -217,7 +217,7 @@ pub(crate) fn rotate_keys(folder: &Path, clock: &Clock) -> io::Result<String> {
 
 /// Removes a key that signs no more, so that no token of it is good. With a moment, only if all of them have expired by
 /// then.
-pub(crate) fn retire_key(folder: &Path, id: &str, unused_at: Option<Instant>) -> Result<(), NotRetired> {
+pub(crate) fn retire_key(folder: &Path, id: &str, unused_at: Option<Timestamp>) -> Result<(), NotRetired> {
     let keys = folder.join("keys");
     let _lock = lock(&keys).map_err(NotRetired::Failed)?;
     let all = list_keys(folder).map_err(NotRetired::Failed)?;
@@ -306,7 +306,7 @@ impl KeySet {
         jsonwebtoken::encode(&header, &claims, key)
     }
 
-    fn verify(&self, token: &str, now: Instant) -> Result<Claims, Refusal> {
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(NOT_GOOD);
         }
@@ -370,9 +370,9 @@ fn key_path(folder: &Path, id: &str) -> PathBuf {
 }
 
 /// When a key was made: its id begins with that.
-fn made_at(id: &str) -> Option<Instant> {
+fn made_at(id: &str) -> Option<Timestamp> {
     let (seconds, nanos) = uuid::Uuid::parse_str(id).ok()?.get_timestamp()?.to_unix();
-    chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos).map(Instant::from)
+    chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos).map(Timestamp::from)
 }
 
 /// Makes a key as PKCS #8; gives its id.

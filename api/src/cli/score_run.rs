@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::Subcommand;
 use schema::score_runs::{self, RunList, RunRow};
-use schema::{Instant, RunId};
+use schema::{RunId, Timestamp};
 use scoring::Lang;
 
 use super::usage::Reason;
@@ -44,7 +44,7 @@ pub(super) struct StartArgs {
     as_of: Option<NaiveDate>,
     /// Score as known at this moment, as RFC 3339
     #[arg(long, value_name = "TIME", value_parser = moment)]
-    known_at: Option<Instant>,
+    known_at: Option<Timestamp>,
     /// Try a model.toml in place of the built-in one; the buyer's scores stay as they are
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -54,14 +54,14 @@ pub(super) struct StartArgs {
     data: DataFolder,
 }
 
-fn moment(text: &str) -> Result<Instant, Reason> {
+fn moment(text: &str) -> Result<Timestamp, Reason> {
     let reason = || {
         Reason::new(
             "日時ではありません。2026-09-30T23:59:59+09:00 のように指定してください",
             "not a moment; write it like 2026-09-30T23:59:59+09:00",
         )
     };
-    Instant::parse(text).ok_or_else(reason)
+    Timestamp::parse(text).ok_or_else(reason)
 }
 
 fn run_id(text: &str) -> Result<RunId, Reason> {

@@ -95,7 +95,7 @@ pub(crate) struct Gauges {
     is_ready: Arc<Question<bool>>,
     min_free_bytes: u64,
     model_version: String,
-    started_at: schema::Instant,
+    started_at: schema::Timestamp,
 }
 
 impl Gauges {
@@ -263,7 +263,7 @@ impl Exposition {
         }
     }
 
-    fn process(&mut self, started_at: schema::Instant) {
+    fn process(&mut self, started_at: schema::Timestamp) {
         self.sample("process_start_time_seconds", &[], started_at.unix_milliseconds() as f64 / 1_000.0);
         if let Some(max) = machine::max_open_files() {
             self.sample("process_max_fds", &[], max as f64);

@@ -1,7 +1,7 @@
 //! One attempt at a job, from its beginning to the record of its end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant as Clock};
+use std::time::{Duration, Instant};
 
 use schema::jobs::{self, JobRow};
 use schema::{Access, Choice, Context, Database, JobState, RepoError, Tx};
@@ -45,7 +45,7 @@ impl Runner {
             metrics::job_taken_over(job.kind);
         }
         info!(kind, attempt, process, "job began");
-        let began = Clock::now();
+        let began = Instant::now();
         let access = database.access(tenant, &Context::new(&job.created_by, kind).within(job.id.as_str()));
         let outcome = if job.stalled_count > MOST_STALLED {
             Err(Interrupted::GivenUp)

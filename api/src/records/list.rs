@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use schema::{Choice, Common, Instant, Listed, Page, Stored, Tx, suppliers};
+use schema::{Choice, Common, Listed, Page, Stored, Timestamp, Tx, suppliers};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
@@ -127,7 +127,7 @@ pub(crate) async fn list_some<R: Resource>(
 pub(crate) fn show_all<R: Resource>(
     tx: &mut Tx,
     rows: &[Stored<R>],
-    known_at: Option<Instant>,
+    known_at: Option<Timestamp>,
 ) -> Result<Vec<ShownRecord>, ApiError> {
     let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
     let references = References(suppliers::references(tx, ids, known_at)?);
@@ -235,7 +235,7 @@ pub(crate) async fn find<R: Resource>(
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
     let (known_at, chosen) = query.read(&["known_at", "fields"], |fields| {
-        let known_at = fields.value::<Option<Instant>>("known_at", None);
+        let known_at = fields.value::<Option<Timestamp>>("known_at", None);
         let chosen = read_chosen::<R>(fields);
         Some((known_at?, chosen))
     })?;

@@ -14,7 +14,7 @@ use chrono_tz::Tz;
 use futures_util::stream;
 use schema::jobs::{self, JobRow};
 use schema::score_runs::{self, RunRow};
-use schema::{Access, Instant, Job, JobKind, JobState, RunId, Tx, scores as stored};
+use schema::{Access, Job, JobKind, JobState, RunId, Timestamp, Tx, scores as stored};
 use scoring::{Lang, RESULTS};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ impl ExportRequest {
     }
 
     /// A moment as the buyer's clocks show it.
-    fn clock(&self, moment: Instant) -> String {
+    fn clock(&self, moment: Timestamp) -> String {
         moment.clock_in(self.time_zone)
     }
 }
@@ -240,7 +240,7 @@ fn write(access: &Access, export: &ExportRequest, progress: &Progress) -> Result
     })
 }
 
-fn conditions(run: &RunRow, export: &ExportRequest, supplier_count: usize, written_at: Instant) -> Conditions {
+fn conditions(run: &RunRow, export: &ExportRequest, supplier_count: usize, written_at: Timestamp) -> Conditions {
     let item = |ja: &str, en: &str, value: String| (Text::new(ja, en), value);
     let others = vec![
         item("絞り込み", "filter", export.filter_text()),

@@ -27,7 +27,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunList, RunRow};
-use schema::{Instant, JobId, RepoError, RunId, ScoreRun, Tx, data_states, jobs, portfolio};
+use schema::{JobId, RepoError, RunId, ScoreRun, Timestamp, Tx, data_states, jobs, portfolio};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
@@ -197,18 +197,18 @@ async fn start_score_run(
 }
 
 /// The end of a past day; none where nothing was known by then: a portfolio that was registered later is scored as it is.
-pub(crate) fn known_then(tx: &mut Tx, as_of: NaiveDate, zone: chrono_tz::Tz) -> Result<Option<Instant>, RepoError> {
+pub(crate) fn known_then(tx: &mut Tx, as_of: NaiveDate, zone: chrono_tz::Tz) -> Result<Option<Timestamp>, RepoError> {
     let first = portfolio::first_known_at(tx)?;
     let end = end_of_day(as_of, zone);
     Ok(end.filter(|end| first.is_some_and(|first| first <= *end)))
 }
 
-fn read_start(body: &JsonBody, today: Today) -> Result<(NaiveDate, Option<Instant>), ApiError> {
+fn read_start(body: &JsonBody, today: Today) -> Result<(NaiveDate, Option<Timestamp>), ApiError> {
     let mut none = ();
     let mut fields = Fields::new(body.members().cells(), &mut none);
     fields.expect_only(&["as_of", "known_at"]);
     let as_of = fields.value::<Option<NaiveDate>>("as_of", None);
-    let known_at = fields.value::<Option<Instant>>("known_at", None);
+    let known_at = fields.value::<Option<Timestamp>>("known_at", None);
     if as_of.flatten().is_some_and(|day| day > today.day) {
         fields.faults.push(Fault::new("as_of", Reason::InTheFuture(today.day)));
     }

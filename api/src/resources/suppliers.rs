@@ -10,7 +10,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, patch, post, put};
 use schema::suppliers::{self, Supplier, SupplierFilter};
-use schema::{ExternalId, Instant, Record, RecordKind, RepoError, Stored, SupplierCode, SupplierId, Tx};
+use schema::{ExternalId, Record, RecordKind, RepoError, Stored, SupplierCode, SupplierId, Timestamp, Tx};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::base::fault::{Fault, Reason};
@@ -249,7 +249,7 @@ async fn get_supplier(
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
     // Whether it was merged is asked of the same moment; a bad one is refused with all that is wrong.
-    let known_at = query.0.iter().find(|(name, _)| name == "known_at").and_then(|(_, text)| Instant::parse(text));
+    let known_at = query.0.iter().find(|(name, _)| name == "known_at").and_then(|(_, text)| Timestamp::parse(text));
     let supplier = id.0;
     let target = state
         .db

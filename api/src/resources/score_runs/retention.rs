@@ -89,7 +89,7 @@ mod tests {
     }
 
     fn run(as_of: NaiveDate) -> score_runs::RunRow {
-        let now = schema::Instant::parse("2026-09-30T00:00:00Z").unwrap();
+        let now = schema::Timestamp::parse("2026-09-30T00:00:00Z").unwrap();
         score_runs::RunRow {
             id: Clock::system().id(),
             as_of,

@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use schema::jobs::{self, JobRow};
 use schema::score_runs::{self, RunRow};
 use schema::scores::{self, ScoreRow};
-use schema::{Access, Instant, JobKind, JobState, RunId, SupplierId, Tx, data_states, portfolio, settings};
+use schema::{Access, JobKind, JobState, RunId, SupplierId, Timestamp, Tx, data_states, portfolio, settings};
 use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ pub(crate) struct RunRequest {
     /// The day to score for.
     pub(crate) as_of: NaiveDate,
     /// Scored as known at this moment; as known when it is scored if omitted.
-    pub(crate) known_at: Option<Instant>,
+    pub(crate) known_at: Option<Timestamp>,
     /// Whether nobody asked.
     pub(crate) is_automatic: bool,
     /// Whether it only tries something, such as another model: the buyer's scores stay as they are.
@@ -281,14 +281,14 @@ fn keep_input(tx: &mut Tx, hash: &str, mut archive: File) -> Result<(), Interrup
 }
 
 /// The moment at which a day was over in a time zone.
-pub(crate) fn end_of_day(day: NaiveDate, zone: Tz) -> Option<Instant> {
+pub(crate) fn end_of_day(day: NaiveDate, zone: Tz) -> Option<Timestamp> {
     let midnight = day.checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN);
     // Where clocks are set at midnight a day begins later, or twice.
     let begin = (0..=12).find_map(|quarter_hours| {
         let time = midnight + chrono::TimeDelta::minutes(15 * quarter_hours);
         time.and_local_timezone(zone).earliest()
     })?;
-    Some(Instant::from(begin.to_utc()).after(chrono::TimeDelta::milliseconds(-1)))
+    Some(Timestamp::from(begin.to_utc()).after(chrono::TimeDelta::milliseconds(-1)))
 }
 
 /// A kept run and the same scored again.

@@ -6,7 +6,7 @@ use std::time::{self, Duration};
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use schema::data_states::{self, DataState};
-use schema::{Access, Context, Database, Instant, JobKind, RepoError, TenantId, Tx, jobs, score_runs, tenants};
+use schema::{Access, Context, Database, JobKind, RepoError, TenantId, Timestamp, Tx, jobs, score_runs, tenants};
 use tracing::info;
 
 use super::{RunRequest, ScoreRunWork, is_stale};
@@ -71,7 +71,7 @@ impl Schedule {
         Ok(has_asked)
     }
 
-    fn is_resting(&mut self, state: &DataState, now: Instant, monotonic: time::Instant) -> bool {
+    fn is_resting(&mut self, state: &DataState, now: Timestamp, monotonic: time::Instant) -> bool {
         let since = *self.due_since.entry(state.tenant).or_insert(monotonic);
         let rest = TimeDelta::from_std(self.rest).unwrap_or(TimeDelta::MAX);
         state.changed_at.after(rest) <= now || monotonic - since >= self.rest * MAX_REST_FACTOR

@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 use schema::portfolio::{
     self, CertificationRow, EnrollmentRow, IncidentRow, RelationshipRow, SupplierRow, contacts_verified,
 };
-use schema::{Choice, Instant, Name, SupplierId, Tx};
+use schema::{Choice, Name, SupplierId, Timestamp, Tx};
 use scoring::{Lang, Portfolio, Table};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -100,7 +100,7 @@ impl Snapshot {
     /// Writes the data of a buyer as known at a moment, or now, for scores as of a day.
     pub(super) fn take(
         tx: &mut Tx,
-        known_at: Option<Instant>,
+        known_at: Option<Timestamp>,
         as_of: NaiveDate,
         buyer_breach_loss_jpy: Option<i64>,
     ) -> Result<Self, Interrupted> {
@@ -191,7 +191,7 @@ fn read(folder: &Path, buyer_breach_loss_jpy: Option<i64>) -> Result<Portfolio, 
 
 fn write_suppliers(
     tx: &mut Tx,
-    known_at: Option<Instant>,
+    known_at: Option<Timestamp>,
     as_of: NaiveDate,
     folder: &Path,
     hash: &mut Sha256,

@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use schema::supplier_codes::SystemCode;
 use schema::suppliers::{self, Supplier};
-use schema::{Instant, Record, Stored, SupplierId, SystemName};
+use schema::{Record, Stored, SupplierId, SystemName, Timestamp};
 use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::{PartialSchema, ToSchema};
@@ -59,7 +59,7 @@ pub(super) async fn get_supplier_by_code(
         let code = fields.value::<schema::SupplierCode>("code", None);
         let system = fields.value::<Option<SystemName>>("system", None);
         let company = fields.value::<Option<SystemName>>("company", None);
-        let known_at = fields.value::<Option<Instant>>("known_at", None);
+        let known_at = fields.value::<Option<Timestamp>>("known_at", None);
         let chosen = records::read_chosen::<Supplier>(fields);
         if matches!((&system, &company), (Some(None), Some(Some(_)))) {
             fields.faults.push(Fault::new("system", Reason::Model(scoring::Reason::MissingValue)));
@@ -105,7 +105,11 @@ pub(crate) fn unknown_code(code: &schema::SupplierCode) -> ApiError {
 }
 
 /// The supplier that stands for the firm of this one.
-fn standing_for(tx: &mut schema::Tx, id: SupplierId, known_at: Option<Instant>) -> Result<Stored<Supplier>, ApiError> {
+fn standing_for(
+    tx: &mut schema::Tx,
+    id: SupplierId,
+    known_at: Option<Timestamp>,
+) -> Result<Stored<Supplier>, ApiError> {
     let find = |tx: &mut schema::Tx, id| {
         Supplier::find(tx, id, known_at)?.ok_or_else(|| ApiError::from(ProblemKind::NotFound))
     };

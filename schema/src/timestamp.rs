@@ -8,17 +8,17 @@ use diesel::deserialize::FromSqlRow;
 use diesel::deserialize::{self, FromSql};
 use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::Timestamp;
+use diesel::sql_types;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::values::deserialize_parsed;
 
 /// A moment in UTC, to the millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, AsExpression, FromSqlRow)]
-#[diesel(sql_type = Timestamp)]
-pub struct Instant(NaiveDateTime);
+#[diesel(sql_type = sql_types::Timestamp)]
+pub struct Timestamp(NaiveDateTime);
 
-impl Instant {
+impl Timestamp {
     /// The moment of an RFC 3339 text.
     pub fn parse(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc).into())
@@ -51,42 +51,42 @@ impl Instant {
     }
 }
 
-impl From<DateTime<Utc>> for Instant {
+impl From<DateTime<Utc>> for Timestamp {
     fn from(time: DateTime<Utc>) -> Self {
         Self(time.naive_utc().trunc_subsecs(3))
     }
 }
 
-impl fmt::Display for Instant {
+impl fmt::Display for Timestamp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0.and_utc().to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 }
 
-impl Serialize for Instant {
+impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Instant {
+impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserialize_parsed(deserializer, |text| Self::parse(text).ok_or("not a moment"))
     }
 }
 
-impl<DB: Backend> ToSql<Timestamp, DB> for Instant
+impl<DB: Backend> ToSql<sql_types::Timestamp, DB> for Timestamp
 where
-    NaiveDateTime: ToSql<Timestamp, DB>,
+    NaiveDateTime: ToSql<sql_types::Timestamp, DB>,
 {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
         self.0.to_sql(out)
     }
 }
 
-impl<DB: Backend> FromSql<Timestamp, DB> for Instant
+impl<DB: Backend> FromSql<sql_types::Timestamp, DB> for Timestamp
 where
-    NaiveDateTime: FromSql<Timestamp, DB>,
+    NaiveDateTime: FromSql<sql_types::Timestamp, DB>,
 {
     fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
         NaiveDateTime::from_sql(bytes).map(Self)
