@@ -14,7 +14,8 @@
 //!   hung in the midst of a write), and then takes the job. Every write to a job says which attempt it belongs to:
 //!   whoever has lost the job gets [`schema::RepoError::TakenOver`], and nothing of what it did is kept. An embedded
 //!   database has one process: what was running when that ended is put back into the queue at the next start.
-//! - **No buyer waits for another.** A process runs several jobs at once, and one buyer never has all of its slots. On an
+//! - **No buyer waits for another.** A process runs several jobs at once, and of two slots or more one
+//!   buyer never has all. On an
 //!   embedded database, which has one writer, jobs wait for each other only while they write.
 //! - **Jobs of one buyer happen in the order in which they were asked for**, as far as that shows: those that change records
 //!   follow each other, and those that read them see all changes before; see [`work::Order`].

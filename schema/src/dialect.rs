@@ -42,7 +42,8 @@ pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>, ahead: Duration) -> R
                   AND id NOT IN (SELECT value FROM json_each(?)) AND tenant_id NOT IN (SELECT value FROM json_each(?)) \
                   AND NOT (coalesce(kind, '') IN (SELECT value FROM json_each(?)) AND EXISTS (\
                   SELECT 1 FROM job_queue AS other WHERE other.tenant_id = job.tenant_id \
-                  AND other.kind IN (SELECT value FROM json_each(?)) AND (other.id < job.id OR other.state = 'running'))) \
+                  AND other.kind IN (SELECT value FROM json_each(?)) AND ((other.state = 'queued' AND other.id < job.id) \
+                  OR other.id IN (SELECT value FROM json_each(?))))) \
                   ORDER BY id LIMIT 1";
     let postgres = "WITH next AS (SELECT tenant_id, id, state, process FROM job_queue AS job \
                     WHERE (state = 'queued' OR leased_until < now() + $6 * interval '1 millisecond') AND id <> ALL ($2) AND tenant_id <> ALL ($3) \
@@ -68,10 +69,11 @@ pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>, ahead: Duration) -> R
         Conn::Sqlite(c) => {
             let [held, full, following, changing] = lists.map(|list| json_list(&list));
             diesel::sql_query(sqlite)
-                .bind::<Text, _>(held)
+                .bind::<Text, _>(held.clone())
                 .bind::<Text, _>(full)
                 .bind::<Text, _>(following)
                 .bind::<Text, _>(changing)
+                .bind::<Text, _>(held)
                 .get_result(c)
         }
         Conn::Postgres(c, _) => {
@@ -151,22 +153,35 @@ pub(crate) fn tidy(conn: &mut Conn) -> Result<(), RepoError> {
     let postgres = "DO $$ DECLARE name regclass; BEGIN \
                     FOR name IN SELECT relid FROM pg_stat_user_tables WHERE n_mod_since_analyze > 1000 + n_live_tup / 200 \
                     LOOP EXECUTE format('ANALYZE %s', name); END LOOP; END $$";
-    execute(conn, sqlite, postgres)
+    match conn {
+        Conn::Sqlite(c) => without_waiting(c, sqlite),
+        Conn::Postgres(c, _) => Ok(c.batch_execute(postgres)?),
+    }
 }
 
-/// Makes what was erased stand in no file any more: a server's log keeps it for as long as that is kept.
+/// Makes what was erased stand in no file any more: a server's log keeps it for as long as that is kept. Beside a job that
+/// reads, the embedded database's log keeps it until that job ends and cleans up.
 pub(crate) fn fold_log(conn: &mut Conn) -> Result<(), RepoError> {
-    execute(conn, "PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM incident_contacts")
+    match conn {
+        Conn::Sqlite(c) => without_waiting(c, "PRAGMA wal_checkpoint(TRUNCATE)"),
+        Conn::Postgres(c, _) => Ok(c.batch_execute("VACUUM incident_contacts")?),
+    }
+}
+
+/// Runs statements that would wait for those who read, and all writers with them: a job may read for minutes.
+fn without_waiting(conn: &mut SqliteConnection, statements: &str) -> Result<(), RepoError> {
+    #[derive(QueryableByName)]
+    struct Timeout {
+        #[diesel(sql_type = BigInt)]
+        timeout: i64,
+    }
+    let Timeout { timeout } = diesel::sql_query("SELECT timeout FROM pragma_busy_timeout").get_result(conn)?;
+    conn.batch_execute("PRAGMA busy_timeout = 0")?;
+    let done = conn.batch_execute(statements);
+    conn.batch_execute(&format!("PRAGMA busy_timeout = {timeout}"))?;
+    Ok(done?)
 }
 
 fn ms(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn execute(conn: &mut Conn, sqlite: &str, postgres: &str) -> Result<(), RepoError> {
-    match conn {
-        Conn::Sqlite(c) => c.batch_execute(sqlite)?,
-        Conn::Postgres(c, _) => c.batch_execute(postgres)?,
-    }
-    Ok(())
 }

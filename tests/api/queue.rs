@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, Data, Process, admin_token, command, id};
+use crate::support::{App, Client, Data, Process, admin_token, command, eventually, id};
 
 /// Suppliers S0, S1, … as CSV.
 fn suppliers(count: usize) -> String {
@@ -23,9 +23,7 @@ fn job(client: &Client, id: &str) -> Value {
 }
 
 fn wait_until_it_runs(client: &Client, id: &str) {
-    while job(client, id)["state"] == "queued" {
-        std::thread::yield_now();
-    }
+    eventually("it runs", || (job(client, id)["state"] == "running").then_some(()));
 }
 
 fn start_run(client: &Client) -> String {

@@ -208,6 +208,10 @@ fn a_lease_runs_out_by_the_clock_of_the_service() {
     let app = App::beside(data);
     let client = Client { address: app.address, token: Some(token), lang: "en" };
     app.clock.advance(Duration::from_secs(50 * 60));
+    // The queue has been looked at since: another buyer's job has come to its end.
+    assert!(command(&app.data, &["tenant", "create", "other"]).output().unwrap().status.success());
+    let other = Client { address: app.address, token: Some(admin_token(&app.data, "other")), lang: "en" };
+    assert_eq!(other.import_csv("kind=suppliers", "supplier_code\nA\n")["state"], "succeeded");
     assert_eq!(job(&client, &import)["attempt_count"], 1);
 
     app.clock.advance(Duration::from_secs(11 * 60));

@@ -165,10 +165,10 @@ impl<T: Serialize> Page<T> {
     }
 
     /// Answers with the page, and members of the answer beside it.
-    pub(crate) fn answer_with(self, mut body: Value) -> HttpResponse {
-        if let Some(body) = body.as_object_mut() {
-            body.insert("items".to_owned(), json!(self.items));
-            body.insert("next_cursor".to_owned(), json!(self.next_cursor));
+    pub(crate) fn answer_with(self, beside: Value) -> HttpResponse {
+        let mut body = json!({ "items": self.items, "next_cursor": self.next_cursor });
+        if let (Some(body), Value::Object(beside)) = (body.as_object_mut(), beside) {
+            body.extend(beside);
         }
         HttpResponse::Ok().insert_header((header::LINK, self.links)).json(body)
     }

@@ -3,6 +3,7 @@
 //! Of several processes that share a server each renews the leases of its jobs. An embedded database has one process: it
 //! notes how far its jobs are, for itself after a restart.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::base::text::with_causes;
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
 /// How long renewing one lease may take: what holds up one job must not cost the others their leases.
 const RENEWAL_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often progress is noted: an import holds the embedded database's writer for as long as it takes, so a file has it.
+/// How often progress is noted: jobs hold the embedded database's writer for long, so a file has it.
 const NOTING_INTERVAL: Duration = Duration::from_millis(100);
 /// Parts of uploads that are older than this and belong to no job are of a process that has ended.
 const LONGEST_UPLOAD: TimeDelta = TimeDelta::days(1);
@@ -104,13 +105,19 @@ impl Runner {
     pub(super) fn keep_leases(&self, database: &Database) {
         let database = database.with_patience(RENEWAL_TIMEOUT).with_statement_limit(RENEWAL_TIMEOUT).without_replica();
         while !self.is_stopping() {
+            // Whose rows another process holds: one buyer's wait must not cost the others their leases.
+            let mut held_up = HashSet::new();
             for Running { tenant, job, progress } in self.running() {
+                if held_up.contains(&tenant) {
+                    continue;
+                }
                 let so_far = (count(progress.done()), progress.total().map(count));
                 match buyer(&database, tenant).write_jobs(|tx| jobs::renew(tx, &job, so_far)) {
                     Ok(false) => {}
                     // It has ended meanwhile, or another process has begun it anew: what this one does would be undone.
                     Ok(true) | Err(RepoError::TakenOver) => progress.cancel(),
                     Err(error) => {
+                        held_up.insert(tenant);
                         warn!(error = %with_causes(&error), job_id = %job.id, "a lease could not be renewed");
                     }
                 }

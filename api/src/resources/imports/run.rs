@@ -323,8 +323,8 @@ struct Import<'a> {
 type Passed = (Vec<TableReport>, Result<(), Stop>);
 
 impl Import<'_> {
-    /// Checks all rows, then writes them. Nobody waits for an import while its rows are checked, nor for one that comes to
-    /// nothing. `record` stores the outcome, in the transaction that writes.
+    /// Checks all rows, then writes them. Nobody waits for an import while its rows are checked, nor for a table that comes
+    /// to nothing. `record` stores the outcome, in the transaction that writes.
     fn run(
         &self,
         opened: Result<Vec<Table>, Stop>,
@@ -357,7 +357,7 @@ impl Import<'_> {
         })
     }
 
-    /// Reads all rows; gives the outcome of an import that comes to nothing.
+    /// Reads all rows; gives the outcome of an import that comes to nothing, where it can be told without writing.
     fn check(&self, tx: &mut Tx, tables: &mut [Table]) -> Result<Option<Outcome>, Interrupted> {
         let order = self.request.order(tx.version(Some(self.id)));
         let own_suppliers = (tables.len() > 1).then(HashMap::new);
@@ -365,22 +365,24 @@ impl Import<'_> {
         let (reports, stopped) = self.pass(tx, (&order, &mut read), tables, &mut Findings::new(0));
         let takes_valid = self.request.mode == ImportMode::AcceptValid;
         let mut findings = Findings::new(self.limits.max_findings);
-        let mut compare = Pass { depth: Depth::Compare, own_suppliers: read.own_suppliers };
         match stopped {
             Ok(()) if takes_valid || reports.iter().all(|report| report.rejected == 0) => return Ok(None),
-            Ok(()) => {}
+            // The good rows of the tables before are written, or told of as if they were.
+            Err(Stop::Refused(_)) if takes_valid => return Ok(None),
             // Nothing is to be said of rows where the first table is refused.
-            Err(Stop::Refused(refusal)) if reports.is_empty() && !takes_valid => {
+            Err(Stop::Refused(refusal)) if reports.is_empty() => {
                 return self.outcome((reports, Err(Stop::Refused(refusal))), findings, false).map(Some);
             }
-            Err(Stop::Refused(_)) => {}
+            Ok(()) | Err(Stop::Refused(_)) => {}
             Err(stop) => return Err(stop.into()),
         }
         let suppliers = reports.iter().find(|report| report.kind == RecordKind::Suppliers.key());
-        if suppliers.is_some_and(|report| report.rejected > 0) {
-            // None of them would be there.
-            compare.own_suppliers = None;
+        let are_there = suppliers.is_none_or(|report| report.rejected == 0);
+        if tables.len() > 1 && are_there {
+            // What is odd about rows of several tables shows only once they are written, which is undone then.
+            return Ok(None);
         }
+        let mut compare = Pass { depth: Depth::Compare, own_suppliers: None };
         let passed = self.pass(tx, (&order, &mut compare), tables, &mut findings);
         self.outcome(passed, findings, false).map(Some)
     }
@@ -493,7 +495,7 @@ pub(crate) fn import_folder(
     if files.is_empty() {
         return Ok(None);
     }
-    let id = access.clock().id();
+    let (id, now) = (access.clock().id(), access.clock().now());
     let tables = open(files, limits, progress);
     let import = Import { access, id, request, limits, progress };
     let mut outcome = import.run(tables, |tx, outcome| {
@@ -503,9 +505,9 @@ pub(crate) fn import_folder(
             state: outcome.state,
             request: serde_json::to_string(request).map_err(|error| Interrupted::Failed(error.into()))?,
             result: Some(outcome.json()),
-            created_at: tx.moment(),
+            created_at: now,
             created_by: tx.actor().subject.to_string(),
-            started_at: Some(tx.moment()),
+            started_at: Some(now),
             finished_at: Some(tx.clock().now()),
             attempt_count: 1,
             is_cancel_requested: false,
