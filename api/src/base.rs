@@ -7,6 +7,7 @@
 //! - `fields`: reads a JSON body, a row of a file and a query string in the same way. A value is checked as it is read,
 //!   by the newtype of `schema` that it becomes; all faults are collected, none stops the reading.
 //! - `config`: settings, with their defaults, as the command line, the environment and the settings file give them.
+//! - `actors`: the names of those who act without a token. `model_file`: a model in place of the built-in one.
 //! - `store`, `keys`, `machine`: the data folder: who may open it, what may lie in it, the keys that sign tokens.
 //!   Nothing in it may be readable by anybody but its owner, and no secret may get into a log.
 //! - `telemetry`: metrics and traces. A label never holds what a client chose, or a scanner could add a series with

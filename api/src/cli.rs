@@ -2,7 +2,7 @@
 //!
 //! A verb opens the store as the service does, does its work in transactions of the same kind, and says what it did in
 //! the language of the locale. Exit codes are part of the interface: 0, 1 for data at fault or a machine that fails, 2
-//! for a command that was used wrongly. Secrets are never options of a command alone, since other users of a machine
+//! for a command that was used wrongly; `migrate --check` has more. Secrets are never options of a command alone, since other users of a machine
 //! can see those.
 
 mod backup;

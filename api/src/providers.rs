@@ -1,6 +1,7 @@
 //! What a provider, an operator of お助け隊 services, may see and send.
 //!
-//! Called by imports and by `resources/submissions`, on whose routes alone a provider's token is good. What must hold:
+//! Called by `resources/submissions`, on whose routes alone a provider's token is good, by imports, and by `records`, which
+//! reads bodies. What must hold:
 //!
 //! - A provider reaches a supplier only while an assignment in force names both (`assigned`), by the buyer's code, a
 //!   code that the buyer gave the provider, or the 法人番号. A supplier that is not assigned and one that does not exist

@@ -22,7 +22,7 @@ use crate::http::docs::{self, Docs};
 use crate::http::edge::edge;
 use crate::http::gauges::Gauges;
 use crate::http::listen::{Rules, bind, listen};
-use crate::http::operations::Allowed;
+use crate::http::operations::Operations;
 use crate::http::peers::Peers;
 use crate::http::state::State;
 use crate::routes::routes;
@@ -62,7 +62,7 @@ type Servers = (Server, Server, [SocketAddr; 2]);
 pub(super) struct Parts {
     pub(super) state: Data<State>,
     pub(super) docs: Docs,
-    pub(super) allowed: Allowed,
+    pub(super) allowed: Operations,
     pub(super) probe: Probe,
     pub(super) gauges: Gauges,
     pub(super) tls: Option<ServerConfig>,

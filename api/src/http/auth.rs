@@ -13,13 +13,12 @@ use schema::{Actor, Context, Role, TokenId};
 use tracing::warn;
 
 use crate::base::actors::SERVICE;
-use crate::base::keys::EXPIRED;
-
 use crate::base::fault::{Fault, Reason};
+use crate::base::keys::EXPIRED;
 use crate::base::machine::OTHER_OWNER;
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 pub(crate) use crate::http::caller::Caller;
-use crate::http::operations::Allowed;
+use crate::http::operations::Operations;
 use crate::http::state::State;
 
 /// The operation of a request that asks for none that there is.
@@ -35,7 +34,7 @@ async fn find(request: &ServiceRequest, request_id: &str) -> Result<Caller, ApiE
     }
     let claims = claims.map_err(refused)?;
     let (tenant, id) = (claims.tenant_id, claims.id);
-    let allowed = request.app_data::<Data<Allowed>>();
+    let allowed = request.app_data::<Data<Operations>>();
     let operation = allowed.and_then(|allowed| allowed.operation_id(request.path(), request.method()));
     let context = Context::new(SERVICE, operation.unwrap_or(NO_OPERATION)).within(request_id);
     let found = state.db.read_as(tenant, &context, move |tx| Ok(tokens::find_good(tx, id)?)).await?;
@@ -85,7 +84,7 @@ fn with_role(request: &HttpRequest, roles: &[Role]) -> Result<Caller, ApiError> 
     if !roles.contains(&caller.role) {
         return Err(too_low(roles));
     }
-    let allowed = request.app_data::<Data<Allowed>>();
+    let allowed = request.app_data::<Data<Operations>>();
     if allowed.is_some_and(|allowed| allowed.reads_no_query(request.path(), request.method())) {
         // Operations that have parameters name those that are unknown together with all other faults.
         let pairs = form_urlencoded::parse(request.query_string().as_bytes());

@@ -24,7 +24,7 @@ use crate::base::telemetry::Traced;
 use crate::base::telemetry::metrics::{self, InFlight};
 use crate::http::auth;
 use crate::http::extract::language;
-use crate::http::operations::Allowed;
+use crate::http::operations::Operations;
 use crate::http::peers::{Peers, Visit};
 use crate::http::refused::problem_at;
 use crate::http::state::State;
@@ -147,7 +147,7 @@ fn answer_at_once(request: &ServiceRequest, method: &Method) -> Option<Stopped> 
     if let Some(problem) = problem_at(path) {
         return Some(Stopped::Refused(problem));
     }
-    let allowed = request.app_data::<Data<Allowed>>()?;
+    let allowed = request.app_data::<Data<Operations>>()?;
     if let Some(methods) = allowed.methods(path) {
         let refusal = || Problem::from(ProblemKind::MethodNotAllowed).header(header::ALLOW, methods);
         return (!allowed.has(path, method)).then(|| Stopped::Problem(refusal()));

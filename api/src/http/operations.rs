@@ -1,14 +1,15 @@
-//! Which methods a path has, for the answer to one that it lacks.
+//! What the document says of a path: which methods it has, for the answer to one that it lacks; the name of an operation;
+//! and whether it takes parameters.
 
 use actix_web::http::Method;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
 /// The paths of the document with their operations.
-pub(crate) struct Allowed(Vec<(Vec<String>, Vec<AllowedOperation>)>);
+pub(crate) struct Operations(Vec<(Vec<String>, Vec<PathOperation>)>);
 
 /// An operation.
-struct AllowedOperation {
+struct PathOperation {
     method: Method,
     /// Its `operationId`; none of those that stand outside of the document.
     id: Option<String>,
@@ -16,7 +17,7 @@ struct AllowedOperation {
     reads_query: bool,
 }
 
-impl Allowed {
+impl Operations {
     /// Those of the document, and others that are read and take no parameters.
     pub(crate) fn new(document: &OpenApi, others: impl Iterator<Item = String>) -> Self {
         let split = |path: &str| path.split('/').map(str::to_owned).collect();
@@ -29,7 +30,7 @@ impl Allowed {
                 (Method::DELETE, &item.delete),
             ];
             let known = operations.into_iter().filter_map(|(method, operation)| {
-                operation.as_ref().map(|operation| AllowedOperation {
+                operation.as_ref().map(|operation| PathOperation {
                     method,
                     id: operation.operation_id.clone(),
                     reads_query: reads_query(operation),
@@ -37,12 +38,12 @@ impl Allowed {
             });
             (split(path), known.collect())
         });
-        let read = || vec![AllowedOperation { method: Method::GET, id: None, reads_query: true }];
+        let read = || vec![PathOperation { method: Method::GET, id: None, reads_query: true }];
         Self(paths.chain(others.map(|path| (split(&path), read()))).collect())
     }
 
     /// The operations of a path: of the one with the fewest parameters, for /suppliers/by-code is no id.
-    fn operations(&self, path: &str) -> &[AllowedOperation] {
+    fn operations(&self, path: &str) -> &[PathOperation] {
         let asked: Vec<&str> = path.split('/').collect();
         let fits = |known: &[String]| {
             known.len() == asked.len()
