@@ -108,16 +108,26 @@ pub fn find(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => jobs::table.find((tx.tenant, id)).select(JobRow::as_select()).first(c).optional())?)
 }
 
-/// Lists jobs, latest first, before one.
+/// Lists jobs, latest first, before one; those in `running` run in this process, whether that is noted yet or not.
 ///
 /// # Errors
 /// Those of the database.
-pub fn list(tx: &mut Tx, state: Option<JobState>, before: Option<JobId>, limit: i64) -> Result<Vec<JobRow>, RepoError> {
+pub fn list(
+    tx: &mut Tx,
+    state: Option<JobState>,
+    running: &[JobId],
+    before: Option<JobId>,
+    limit: i64,
+) -> Result<Vec<JobRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => {
         let mut query = jobs::table.filter(jobs::tenant_id.eq(tx.tenant)).into_boxed();
-        if let Some(state) = state {
-            query = query.filter(jobs::state.eq(state));
-        }
+        let runs_here = || jobs::finished_at.is_null().and(jobs::id.eq_any(running));
+        query = match state {
+            Some(JobState::Running) => query.filter(jobs::state.eq(JobState::Running).or(runs_here())),
+            Some(JobState::Queued) => query.filter(jobs::state.eq(JobState::Queued).and(jobs::id.ne_all(running))),
+            Some(state) => query.filter(jobs::state.eq(state)),
+            None => query,
+        };
         if let Some(before) = before {
             query = query.filter(jobs::id.lt(before));
         }

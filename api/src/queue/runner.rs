@@ -90,6 +90,11 @@ impl Runner {
         u32::try_from(self.0.slot_count + 1).unwrap_or(u32::MAX)
     }
 
+    /// The ids of the jobs that run here.
+    pub(crate) fn running_ids(&self) -> Vec<JobId> {
+        locked(&self.0.running).keys().copied().collect()
+    }
+
     /// A job that runs here.
     pub(crate) fn running_job(&self, id: JobId) -> Option<Running> {
         locked(&self.0.running).get(&id).cloned()

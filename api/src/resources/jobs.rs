@@ -6,7 +6,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, get};
 use schema::jobs::{self, JobRow};
-use schema::{Job, JobId, JobKind, JobState};
+use schema::{Job, JobId, JobKind, JobState, Tx};
 use scoring::Lang;
 use serde_json::{Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -170,7 +170,9 @@ async fn list_jobs(
         Some((window?, wanted?))
     })?;
     let limit = window.limit;
-    let rows = state.db.read(&viewer.0, move |tx| Ok(jobs::list(tx, wanted, window.after, limit)?)).await?;
+    let running = state.runner.running_ids();
+    let list = move |tx: &mut Tx| Ok(jobs::list(tx, wanted, &running, window.after, limit)?);
+    let rows = state.db.read(&viewer.0, list).await?;
     let page = paging.page(rows, limit, |job| job.id);
     Ok(page.map(|job| view(&state, &job, lang)).answer(None))
 }
