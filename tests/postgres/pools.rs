@@ -189,8 +189,9 @@ fn fewer_connections_than_the_processes_may_open_make_requests_wait_and_not_fail
     let cluster = Cluster::with(&[("max_connections", "20")]).unwrap();
     let data = Data::on(&cluster.url("postgres"));
     let url = data.url().unwrap();
-    let services = [(); 3].map(|()| service(&data, &url, &["--database-connections", "8"]));
+    // Before the services may have all connections: a command waits for none.
     let token = admin_token(&data, "default");
+    let services = [(); 3].map(|()| service(&data, &url, &["--database-connections", "8"]));
     assert!(!services[1].log().contains("WARN"), "{}", services[1].log());
     let log = services[2].log();
     assert!(log.contains("may open 24 connections, and it allows 17 (max_connections"), "{log}");
