@@ -130,7 +130,8 @@ fn all_jobs_that_run_when_the_process_is_killed_begin_again() {
         let ended = client.ended(import);
         assert_eq!(ended["state"], "succeeded", "{ended}");
         // The embedded database does not count an attempt that began while another job wrote.
-        assert!([1, 2].map(Some).contains(&ended["attempt_count"].as_i64()), "{ended}");
+        let fewest = if data.url().is_some() { 2 } else { 1 };
+        assert!((fewest..=2).contains(&ended["attempt_count"].as_i64().unwrap()), "{ended}");
         assert_eq!(client.count("/v1/suppliers"), 40_000);
     }
 }
