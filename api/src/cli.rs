@@ -262,7 +262,7 @@ struct TenantArg {
 /// Finds a buyer by its name or id.
 fn find_tenant(store: &Store, wanted: &str, lang: Lang) -> Result<TenantRow, Failure> {
     let all = access(store, Installation, "sonae").read(tenants::list)?;
-    let found = all.into_iter().find(|tenant| tenant.name.as_str() == wanted || tenant.id.as_str() == wanted);
+    let found = all.into_iter().find(|tenant| tenant.name.as_str() == wanted || tenant.id.to_string() == wanted);
     found.ok_or_else(|| {
         Failure::Usage(lang.pick(
             format!("{wanted} という発注者はありません。sonae tenant list で一覧できます"),

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::record::record;
 use crate::tables::certifications;
-use crate::{Name, Scheme, SupplierId, Timestamp, WebAddress};
+use crate::{Name, Scheme, SupplierId, WebAddress};
 
 /// A supplier's declaration or certificate.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -53,6 +53,6 @@ record! {
         /// The day of issue.
         IssuedOn = "issued_on" / "取得日": issued_on as NaiveDate, |row| row.attributes.issued_on;
         /// When it was recorded.
-        RecordedAt = "recorded_at" / "記録日時": recorded_at as Timestamp, |row| row.meta.recorded_at;
+        RecordedAt = "recorded_at" / "記録日時": recorded_in as i64, |row| row.meta.recorded.number;
     }
 }

@@ -1,5 +1,6 @@
 //! What each database is told in words of its own, side by side: where its own way is much faster, or the only one.
 
+use std::fmt;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
@@ -9,17 +10,18 @@ use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text};
 
 use crate::conn::Conn;
 use crate::error::RepoError;
+use crate::id::Key;
 use crate::jobs::Claim;
 use crate::scope::Scope;
 use crate::tables::job_queue;
-use crate::{Choice, JobId, JobState, TenantId, Timestamp, postgres};
+use crate::{Choice, Id, JobId, JobKind, JobState, TenantId, Timestamp, postgres};
 
 /// A job that was taken from the queue.
 #[derive(QueryableByName)]
 pub(crate) struct Taken {
-    #[diesel(sql_type = Text)]
+    #[diesel(sql_type = Key)]
     pub(crate) tenant_id: TenantId,
-    #[diesel(sql_type = Text)]
+    #[diesel(sql_type = Key)]
     pub(crate) id: JobId,
     /// Whether another process had begun it.
     #[diesel(sql_type = Bool)]
@@ -39,15 +41,15 @@ pub(crate) struct Taken {
 pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>, ahead: Duration) -> Result<Option<Taken>, RepoError> {
     let sqlite = "SELECT tenant_id, id, false AS is_taken_over, NULL AS taken_from \
                   FROM job_queue AS job WHERE state = 'queued' \
-                  AND id NOT IN (SELECT value FROM json_each(?)) AND tenant_id NOT IN (SELECT value FROM json_each(?)) \
-                  AND NOT (coalesce(kind, '') IN (SELECT value FROM json_each(?)) AND EXISTS (\
+                  AND hex(id) NOT IN (SELECT value FROM json_each(?)) AND hex(tenant_id) NOT IN (SELECT value FROM json_each(?)) \
+                  AND NOT (kind IN (SELECT value FROM json_each(?)) AND EXISTS (\
                   SELECT 1 FROM job_queue AS other WHERE other.tenant_id = job.tenant_id \
                   AND other.kind IN (SELECT value FROM json_each(?)) AND ((other.state = 'queued' AND other.id < job.id) \
-                  OR other.id IN (SELECT value FROM json_each(?))))) \
+                  OR hex(other.id) IN (SELECT value FROM json_each(?))))) \
                   ORDER BY id LIMIT 1";
     let postgres = "WITH next AS (SELECT tenant_id, id, state, process FROM job_queue AS job \
                     WHERE (state = 'queued' OR leased_until < now() + $6 * interval '1 millisecond') AND id <> ALL ($2) AND tenant_id <> ALL ($3) \
-                    AND NOT (coalesce(kind, '') = ANY ($4) AND EXISTS (\
+                    AND NOT (kind = ANY ($4) AND EXISTS (\
                     SELECT FROM job_queue AS other WHERE other.tenant_id = job.tenant_id AND other.kind = ANY ($5) \
                     AND (other.id < job.id OR (other.id > job.id AND other.leased_until >= now() + $6 * interval '1 millisecond')))) \
                     ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) \
@@ -56,44 +58,41 @@ pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>, ahead: Duration) -> R
                     FROM next WHERE (job_queue.tenant_id, job_queue.id) = (next.tenant_id, next.id) \
                     RETURNING job_queue.tenant_id, job_queue.id, next.state = 'running' AS is_taken_over, \
                     next.process AS taken_from";
-    fn texts<T>(all: &[T], text: impl Fn(&T) -> String) -> Vec<String> {
-        all.iter().map(text).collect()
+    fn kinds(all: &[JobKind]) -> Vec<&'static str> {
+        all.iter().map(|kind| kind.key()).collect()
     }
-    let lists = [
-        texts(claim.held, ToString::to_string),
-        texts(claim.full, ToString::to_string),
-        texts(&claim.order.following, |kind| kind.key().to_owned()),
-        texts(&claim.order.changing, |kind| kind.key().to_owned()),
-    ];
+    let [following, changing] = [kinds(&claim.order.following), kinds(&claim.order.changing)];
     Ok(match conn {
         Conn::Sqlite(c) => {
-            let [held, full, following, changing] = lists.map(|list| json_list(&list));
+            let [held, full] = [json_list(claim.held.iter().map(hex)), json_list(claim.full.iter().map(hex))];
             diesel::sql_query(sqlite)
                 .bind::<Text, _>(held.clone())
                 .bind::<Text, _>(full)
-                .bind::<Text, _>(following)
-                .bind::<Text, _>(changing)
+                .bind::<Text, _>(json_list(following.iter()))
+                .bind::<Text, _>(json_list(changing.iter()))
                 .bind::<Text, _>(held)
                 .get_result(c)
         }
-        Conn::Postgres(c, _) => {
-            let [held, full, following, changing] = lists;
-            diesel::sql_query(postgres)
-                .bind::<Text, _>(claim.process)
-                .bind::<Array<Text>, _>(held)
-                .bind::<Array<Text>, _>(full)
-                .bind::<Array<Text>, _>(following)
-                .bind::<Array<Text>, _>(changing)
-                .bind::<BigInt, _>(ms(ahead))
-                .get_result(c)
-        }
+        Conn::Postgres(c, _) => diesel::sql_query(postgres)
+            .bind::<Text, _>(claim.process)
+            .bind::<Array<Key>, _>(claim.held)
+            .bind::<Array<Key>, _>(claim.full)
+            .bind::<Array<Text>, _>(following)
+            .bind::<Array<Text>, _>(changing)
+            .bind::<BigInt, _>(ms(ahead))
+            .get_result(c),
     }
     .optional()?)
 }
 
-/// A JSON array of texts that need no escapes, such as ids.
-fn json_list(texts: &[String]) -> String {
-    let quoted: Vec<String> = texts.iter().map(|text| format!("\"{text}\"")).collect();
+/// An id as the embedded database's `hex` writes it.
+fn hex<T>(id: &Id<T>) -> String {
+    id.bytes().iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// A JSON array of texts that need no escapes.
+fn json_list(texts: impl Iterator<Item = impl fmt::Display>) -> String {
+    let quoted: Vec<String> = texts.map(|text| format!("\"{text}\"")).collect();
     format!("[{}]", quoted.join(","))
 }
 
@@ -138,20 +137,20 @@ pub(crate) fn renew_lease(conn: &mut Conn, tenant: TenantId, id: JobId, ahead: D
     match conn {
         Conn::Sqlite(_) => Ok(()),
         Conn::Postgres(c, _) => {
-            let renewal = diesel::sql_query(postgres).bind::<Text, _>(tenant).bind::<Text, _>(id);
+            let renewal = diesel::sql_query(postgres).bind::<Key, _>(tenant).bind::<Key, _>(id);
             renewal.bind::<BigInt, _>(ms(ahead)).execute(c)?;
             Ok(())
         }
     }
 }
 
-/// Cleans up after much was written: tells the planner how large tables are now, and which runs and buyers they hold. A
-/// server does so itself, but only after a minute or more, and would until then read a new run as a whole to find one of
-/// its scores. The embedded database also gives its log's room back.
+/// Cleans up after much was written: tells the planner how large tables are now, and which buyers they hold, where they
+/// have changed by a tenth. A server does so itself, but only after a minute or more. The embedded database also gives
+/// back the room of its log and the memory of its cache.
 pub(crate) fn tidy(conn: &mut Conn) -> Result<(), RepoError> {
-    let sqlite = "PRAGMA analysis_limit = 400; PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)";
+    let sqlite = "PRAGMA analysis_limit = 400; PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory";
     let postgres = "DO $$ DECLARE name regclass; BEGIN \
-                    FOR name IN SELECT relid FROM pg_stat_user_tables WHERE n_mod_since_analyze > 1000 + n_live_tup / 200 \
+                    FOR name IN SELECT relid FROM pg_stat_user_tables WHERE n_mod_since_analyze > 1000 + n_live_tup / 10 \
                     LOOP EXECUTE format('ANALYZE %s', name); END LOOP; END $$";
     match conn {
         Conn::Sqlite(c) => without_waiting(c, sqlite),

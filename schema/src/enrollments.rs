@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::record::record;
 use crate::tables::enrollments;
-use crate::{Count, Monitoring, Name, ServiceClass, Share, SupplierId, Timestamp, Yen};
+use crate::{Count, Monitoring, Name, ServiceClass, Share, SupplierId, Yen};
 
 /// A supplier's enrollment in an お助け隊 service.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -58,6 +58,6 @@ record! {
         /// The first day.
         StartsOn = "starts_on" / "開始日": starts_on as NaiveDate, |row| row.attributes.starts_on;
         /// When it was recorded.
-        RecordedAt = "recorded_at" / "記録日時": recorded_at as Timestamp, |row| row.meta.recorded_at;
+        RecordedAt = "recorded_at" / "記録日時": recorded_in as i64, |row| row.meta.recorded.number;
     }
 }

@@ -2,27 +2,36 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::io::Write;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 
-use diesel::backend::Backend;
-use diesel::deserialize::FromSqlRow;
-use diesel::deserialize::{self, FromSql};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
-use diesel::serialize::{self, Output, ToSql};
-use diesel::sql_types::Text;
+use diesel::pg::{Pg, PgValue};
+use diesel::query_builder::QueryId;
+use diesel::serialize::{self, IsNull, Output, ToSql};
+use diesel::sql_types::SqlType;
+use diesel::sqlite::{Sqlite, SqliteValue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::Timestamp;
 use crate::values::deserialize_parsed;
 
-/// The id of a `T`: stored and shown as the usual 36 characters.
+/// The column type of ids: `uuid` of a server, sixteen bytes of the embedded database. Both sort them as bytes, which is the
+/// order in which they were made.
+#[derive(Debug, Clone, Copy, SqlType, QueryId)]
+#[diesel(postgres_type(oid = 2950, array_oid = 2951))]
+#[diesel(sqlite_type(name = "Binary"))]
+pub struct Key;
+
+/// The id of a `T`: stored as sixteen bytes, shown as the usual 36 characters.
 #[derive(AsExpression, FromSqlRow)]
-#[diesel(sql_type = Text)]
+#[diesel(sql_type = Key)]
 pub struct Id<T> {
-    text: [u8; 36],
+    uuid: Uuid,
     of: PhantomData<fn() -> T>,
 }
 
@@ -65,7 +74,7 @@ impl<T> Id<T> {
 
     /// How old it is at a moment.
     pub fn age(self, now: Timestamp) -> Duration {
-        let made = Uuid::try_parse(self.as_str()).ok().and_then(|id| id.get_timestamp());
+        let made = self.uuid.get_timestamp();
         let made = made.map_or(Duration::ZERO, |made| {
             let (seconds, nanos) = made.to_unix();
             Duration::new(seconds, nanos)
@@ -74,31 +83,29 @@ impl<T> Id<T> {
         now.saturating_sub(made)
     }
 
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.text).unwrap_or_default()
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8; 16] {
+        self.uuid.as_bytes()
     }
 }
 
 impl RunId {
     /// The id of the run that a job makes: the same one.
     pub fn of_job(job: JobId) -> Self {
-        Self { text: job.text, of: PhantomData }
+        Self { uuid: job.uuid, of: PhantomData }
     }
 }
 
 impl JobId {
     /// The id of the job that made a run: the same one.
     pub fn of_run(run: RunId) -> Self {
-        Self { text: run.text, of: PhantomData }
+        Self { uuid: run.uuid, of: PhantomData }
     }
 }
 
 impl<T> From<Uuid> for Id<T> {
     fn from(id: Uuid) -> Self {
-        let mut text = [0; 36];
-        id.hyphenated().encode_lower(&mut text);
-        Self { text, of: PhantomData }
+        Self { uuid: id, of: PhantomData }
     }
 }
 
@@ -120,7 +127,7 @@ impl<T> Copy for Id<T> {}
 
 impl<T> PartialEq for Id<T> {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.uuid == other.uuid
     }
 }
 
@@ -134,31 +141,31 @@ impl<T> PartialOrd for Id<T> {
 
 impl<T> Ord for Id<T> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.text.cmp(&other.text)
+        self.uuid.cmp(&other.uuid)
     }
 }
 
 impl<T> Hash for Id<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.hash(state);
+        self.uuid.hash(state);
     }
 }
 
 impl<T> fmt::Display for Id<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
+        fmt::Display::fmt(self.uuid.as_hyphenated(), out)
     }
 }
 
 impl<T> fmt::Debug for Id<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.as_str())
+        fmt::Display::fmt(self.uuid.as_hyphenated(), out)
     }
 }
 
 impl<T> Serialize for Id<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+        serializer.collect_str(self)
     }
 }
 
@@ -168,20 +175,28 @@ impl<'de, T> Deserialize<'de> for Id<T> {
     }
 }
 
-impl<T, DB: Backend> ToSql<Text, DB> for Id<T>
-where
-    str: ToSql<Text, DB>,
-{
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
-        self.as_str().to_sql(out)
+impl<T> ToSql<Key, Sqlite> for Id<T> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.bytes().as_slice());
+        Ok(IsNull::No)
     }
 }
 
-impl<T, DB: Backend> FromSql<Text, DB> for Id<T>
-where
-    String: FromSql<Text, DB>,
-{
-    fn from_sql(bytes: DB::RawValue<'_>) -> deserialize::Result<Self> {
-        Ok(String::from_sql(bytes)?.parse()?)
+impl<T> ToSql<Key, Pg> for Id<T> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(self.bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+impl<T> FromSql<Key, Sqlite> for Id<T> {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Uuid::from_slice(value.read_blob())?.into())
+    }
+}
+
+impl<T> FromSql<Key, Pg> for Id<T> {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        Ok(Uuid::from_slice(value.as_bytes())?.into())
     }
 }

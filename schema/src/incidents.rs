@@ -62,6 +62,6 @@ record! {
         /// The day.
         OccurredOn = "occurred_on" / "発生日": occurred_on as NaiveDate, |row| row.attributes.occurred_on;
         /// When it was recorded.
-        RecordedAt = "recorded_at" / "記録日時": recorded_at as Timestamp, |row| row.meta.recorded_at;
+        RecordedAt = "recorded_at" / "記録日時": recorded_in as i64, |row| row.meta.recorded.number;
     }
 }

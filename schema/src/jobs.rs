@@ -92,8 +92,9 @@ pub fn insert(tx: &mut Tx, job: &JobRow) -> Result<(), RepoError> {
         let place = (
             job_queue::tenant_id.eq(tx.tenant),
             job_queue::id.eq(job.id),
-            job_queue::state.eq(JobState::Queued),
             job_queue::kind.eq(job.kind),
+            job_queue::state.eq(JobState::Queued),
+            job_queue::queued_at.eq(job.created_at),
         );
         each_backend!(tx.conn, c => diesel::insert_into(job_queue::table).values(place).execute(c))?;
     }
@@ -147,8 +148,8 @@ pub fn count_open(tx: &mut Tx) -> Result<i64, RepoError> {
 /// Jobs of one kind and state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Figures {
-    /// What they do; none of those that were queued before this was noted.
-    pub kind: Option<JobKind>,
+    /// What they do.
+    pub kind: JobKind,
     /// Whether they wait or run.
     pub state: JobState,
     /// How many there are.
@@ -163,14 +164,13 @@ pub struct Figures {
 /// Those of the database.
 pub fn figures(tx: &mut OperatorTx) -> Result<Vec<Figures>, RepoError> {
     use diesel::dsl::{count_star, min};
-    let rows: Vec<(Option<JobKind>, JobState, i64, Option<JobId>)> = each_backend!(tx.conn, c => job_queue::table
+    let rows: Vec<(JobKind, JobState, i64, Option<Timestamp>)> = each_backend!(tx.conn, c => job_queue::table
         .group_by((job_queue::kind, job_queue::state))
-        .select((job_queue::kind, job_queue::state, count_star(), min(job_queue::id)))
+        .select((job_queue::kind, job_queue::state, count_star(), min(job_queue::queued_at)))
         .load(c))?;
     let now = tx.moment();
     let figures = rows.into_iter().map(|(kind, state, count, oldest)| {
-        // Ids are in the order in which they were made, and begin with the time.
-        let oldest_age = oldest.map_or(Duration::ZERO, |oldest| oldest.age(now));
+        let oldest_age = oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
         Figures { kind, state, count, oldest_age }
     });
     Ok(figures.collect())

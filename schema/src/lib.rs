@@ -28,6 +28,7 @@ mod values;
 mod waits;
 
 pub mod certifications;
+pub mod commits;
 pub mod data_states;
 pub mod enrollments;
 pub mod incident_contacts;
@@ -46,12 +47,13 @@ pub mod tenants;
 pub mod tokens;
 
 pub use clock::{Clock, ClockMover};
+pub use commits::Commit;
 pub use database::{Database, Figures, Place, ReplicaFigures, Watch};
 pub use error::{Bilingual, RepoError};
 pub use id::{Id, Job, JobId, NotAnId, RunId, ScoreRun, SupplierId, TenantId, TokenId};
 pub use migrate::{Notice, Pending, SchemaState, expect_schema};
 pub use postgres::ConnectionNeeds;
-pub use record::{Common, Listed, Meta, Page, Record, Stored, Version};
+pub use record::{Common, Listed, Meta, Page, Record, Stored};
 pub use scope::{Installation, Scope, TxRole};
 pub use search::search_text;
 pub use server_url::{SSL_MODES, ServerUrl, UrlError};

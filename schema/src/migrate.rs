@@ -82,6 +82,8 @@ pub struct SchemaState {
     pub newer: Vec<String>,
     /// Those of them that it cannot work with.
     pub incompatible: Vec<String>,
+    /// Whether the tables are those of a build from before the first release, which no migration leads on from.
+    pub is_of_earlier_build: bool,
     /// What row-level security lacks, if anything, and who has to do what.
     pub insecure: Option<Bilingual>,
     /// Whether there are no tables at all.
@@ -164,14 +166,41 @@ impl SchemaState {
         let newer: Vec<_> =
             run.iter().filter(|version| known.iter().all(|known| known.version != **version)).cloned().collect();
         let incompatible = newer.iter().filter(|version| !compatible.contains(version)).cloned().collect();
-        Ok(Self { pending: pending.collect(), newer, incompatible, insecure: None, is_new: run.is_empty() })
+        let first = known.first().map(|known| &known.version);
+        let is_of_earlier_build = newer.iter().any(|version| first.is_some_and(|first| version < first));
+        let is_new = run.is_empty();
+        Ok(Self { pending: pending.collect(), newer, incompatible, is_of_earlier_build, insecure: None, is_new })
+    }
+
+    /// The refusal of a database that this release cannot work with.
+    ///
+    /// # Errors
+    /// That.
+    pub fn refuse_unfit(&self) -> Result<(), RepoError> {
+        self.refuse_earlier_build()?;
+        self.refuse_newer()
+    }
+
+    /// The refusal of a database from before the first release.
+    fn refuse_earlier_build(&self) -> Result<(), RepoError> {
+        if !self.is_of_earlier_build {
+            return Ok(());
+        }
+        Err(RepoError::Unfit(Bilingual {
+            en: "the tables were made by a build from before the first release, whose data cannot be carried over: name an empty \
+                 folder or database and import suppliers and evidence anew; the build that made these tables can still export them"
+                .into(),
+            ja: "データベースの表は最初のリリースより前のビルドで作成されたもので、データを引き継げません。空のフォルダーまたはデータベースを\
+                 指定し、取引先とエビデンスを改めて取り込んでください。既存のデータは、作成したビルドで引き続きエクスポートできます"
+                .into(),
+        }))
     }
 
     /// The refusal of a database that a newer release has changed in ways that this one cannot work with.
     ///
     /// # Errors
     /// That.
-    pub fn refuse_newer(&self) -> Result<(), RepoError> {
+    fn refuse_newer(&self) -> Result<(), RepoError> {
         if self.incompatible.is_empty() {
             return Ok(());
         }
@@ -235,7 +264,7 @@ pub fn expect_schema(tx: &mut OperatorTx) -> Result<(), RepoError> {
         Conn::Sqlite(conn) => SchemaState::of_sqlite(conn)?,
         Conn::Postgres(conn, _) => SchemaState::of_postgres(conn)?,
     };
-    state.refuse_newer()?;
+    state.refuse_unfit()?;
     state.refuse_older()
 }
 
@@ -278,7 +307,7 @@ fn names(rows: Vec<Name>) -> Vec<String> {
 /// Runs the migrations of the embedded database that have not run yet: all or none.
 pub(crate) fn sqlite(conn: &mut SqliteConnection, pending: Pending<'_>) -> Result<(), RepoError> {
     let state = SchemaState::of_sqlite(conn)?;
-    state.refuse_newer()?;
+    state.refuse_unfit()?;
     let Pending::Run(told) = pending else { return state.refuse_older() };
     if !state.newer.is_empty() {
         told(&Notice::Newer { versions: state.newer.clone() });
@@ -298,7 +327,7 @@ pub(crate) fn sqlite(conn: &mut SqliteConnection, pending: Pending<'_>) -> Resul
 /// Refuses an embedded database that cannot be written unless its tables are those that this release works with.
 pub(crate) fn expect_sqlite(conn: &mut SqliteConnection) -> Result<bool, RepoError> {
     let state = SchemaState::of_sqlite(conn)?;
-    state.refuse_newer()?;
+    state.refuse_unfit()?;
     Ok(state.pending.is_empty())
 }
 
@@ -307,7 +336,7 @@ pub(crate) fn postgres(conn: &mut PgConnection, pending: Pending<'_>) -> Result<
     row_level_security::expect_short_name(conn)?;
     expect_readable(conn)?;
     let state = SchemaState::of_postgres(conn)?;
-    state.refuse_newer()?;
+    state.refuse_unfit()?;
     let Pending::Run(told) = pending else {
         state.refuse_older()?;
         return expect_secured(conn);
@@ -382,7 +411,7 @@ fn expect_readable(conn: &mut PgConnection) -> Result<(), RepoError> {
 fn run_pending(conn: &mut PgConnection, told: &mut dyn FnMut(&Notice)) -> Result<bool, RepoError> {
     // Whoever had the lock before may have done it all.
     let state = SchemaState::of_postgres(conn)?;
-    state.refuse_newer()?;
+    state.refuse_unfit()?;
     if state.pending.is_empty() {
         return Ok(false);
     }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
+use crate::commits;
 use crate::conn::{each_backend, each_row};
 use crate::error::RepoError;
 use crate::record::current;
@@ -34,9 +35,10 @@ macro_rules! readers {
             known_at: Option<Timestamp>,
             mut with: impl FnMut($row) -> Result<(), E>,
         ) -> Result<(), E> {
+            let commit = commits::up_to(tx, known_at)?;
             each_row!(
                 tx.conn,
-                current!($table, tx.tenant, known_at)
+                current!($table, tx.tenant, commit)
                     .filter($table::retraction_reason.is_null())
                     .order($table::id.asc())
                     .select($row::as_select()),
@@ -102,15 +104,6 @@ readers! {
         outcome: Outcome,
         count: Option<PositiveCount>,
     }
-}
-
-/// When the first supplier of a buyer was registered.
-///
-/// # Errors
-/// Those of the database.
-pub fn first_known_at(tx: &mut Tx) -> Result<Option<Timestamp>, RepoError> {
-    let all = suppliers::table.filter(suppliers::tenant_id.eq(tx.tenant));
-    Ok(each_backend!(tx.conn, c => all.select(diesel::dsl::min(suppliers::created_at)).first(c))?)
 }
 
 /// The ids of all suppliers of a buyer.

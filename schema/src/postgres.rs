@@ -12,6 +12,7 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Integer, Text};
 
 use crate::error::{ConnectionFault, RepoError};
+use crate::id::Key;
 use crate::scope::{Scope, TxRole};
 use crate::server_url::ServerUrl;
 use crate::tables::tenant_writes;
@@ -256,7 +257,7 @@ impl QueryFragment<Pg> for TakeTurn {
                     "UPDATE tenant_writes SET count = count + 1 WHERE (tenant_id, role) IN \
                      (SELECT tenant_id, role FROM tenant_writes WHERE tenant_id = ",
                 );
-                out.push_bind_param::<Text, _>(tenant)?;
+                out.push_bind_param::<Key, _>(tenant)?;
                 out.push_sql(" AND role = ");
                 out.push_bind_param::<Text, _>(*role)?;
                 out.push_sql(" FOR UPDATE SKIP LOCKED)");

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 
 use crate::record::record;
 use crate::tables::provider_assignments;
-use crate::{Name, SupplierId, Timestamp};
+use crate::{Name, SupplierId};
 
 /// A provider's right to send evidence for a supplier.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -35,6 +35,6 @@ record! {
     }
     sort: ProviderAssignmentSort {
         /// When it was recorded.
-        RecordedAt = "recorded_at" / "記録日時": recorded_at as Timestamp, |row| row.meta.recorded_at;
+        RecordedAt = "recorded_at" / "記録日時": recorded_in as i64, |row| row.meta.recorded.number;
     }
 }

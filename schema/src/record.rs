@@ -1,18 +1,21 @@
 //! What a buyer registers, kept in versions: the one shape of suppliers, relationships and evidence.
 //!
-//! A change adds a version and closes the one before; nothing is overwritten. The current version has no
-//! `superseded_at`. Reading as of a past moment picks the versions that were current then.
+//! A change adds a version and closes the one before; nothing is overwritten. Each version has the number of the commit that
+//! recorded it, and the current one none that superseded it. Reading as of a past moment picks the versions that were current
+//! after the latest commit up to then.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 use diesel::Queryable;
 
+use crate::commits::Commit;
 use crate::error::RepoError;
-use crate::{ExternalId, Id, JobId, Remark, Source, SupplierId, Timestamp, Tx};
+use crate::{ExternalId, Id, Remark, Source, SupplierId, Timestamp, Tx};
 
 /// What every version has beside the attributes of its kind.
-#[derive(Debug, Queryable)]
+#[derive(Debug)]
 pub struct Meta<R> {
     /// The same in all versions.
     pub id: Id<R>,
@@ -24,14 +27,10 @@ pub struct Meta<R> {
     pub external_id: Option<ExternalId>,
     /// What an import finds it by, within its source or within the buyer, as the kind has it.
     pub record_key: String,
-    /// Since when it is known.
-    pub recorded_at: Timestamp,
+    /// Who recorded it, when, and with which import.
+    pub recorded: Arc<Commit>,
     /// Until when it was the current version.
     pub superseded_at: Option<Timestamp>,
-    /// Who recorded it.
-    pub recorded_by: String,
-    /// With which import.
-    pub import_id: Option<JobId>,
     /// Since when it no longer holds: a supplier that was archived, a row that its source has dropped.
     pub ended_on: Option<NaiveDate>,
     /// Why it was taken back, if it was: it never held.
@@ -46,14 +45,26 @@ impl<R> Clone for Meta<R> {
             source: self.source.clone(),
             external_id: self.external_id.clone(),
             record_key: self.record_key.clone(),
-            recorded_at: self.recorded_at,
+            recorded: Arc::clone(&self.recorded),
             superseded_at: self.superseded_at,
-            recorded_by: self.recorded_by.clone(),
-            import_id: self.import_id,
             ended_on: self.ended_on,
             retraction_reason: self.retraction_reason.clone(),
         }
     }
+}
+
+/// What every version has, as its row has it: commits by their numbers.
+#[derive(Debug, Queryable)]
+pub(crate) struct MetaRow<R> {
+    id: Id<R>,
+    version: i32,
+    source: Source,
+    external_id: Option<ExternalId>,
+    record_key: String,
+    recorded_in: i64,
+    superseded_in: Option<i64>,
+    ended_on: Option<NaiveDate>,
+    retraction_reason: Option<Remark>,
 }
 
 /// A version as stored.
@@ -65,17 +76,6 @@ pub struct Stored<R> {
     pub attributes: R,
 }
 
-/// Who records a version, when, and with which import.
-#[derive(Debug, Clone)]
-pub struct Version {
-    /// When.
-    pub recorded_at: Timestamp,
-    /// Who.
-    pub recorded_by: String,
-    /// With which import.
-    pub import_id: Option<JobId>,
-}
-
 impl<R: Clone> Stored<R> {
     /// The first version of a record.
     pub fn first(
@@ -83,7 +83,7 @@ impl<R: Clone> Stored<R> {
         key: String,
         source: Source,
         external_id: Option<ExternalId>,
-        by: &Version,
+        recorded: Arc<Commit>,
         attributes: R,
     ) -> Self {
         let meta = Meta {
@@ -92,25 +92,47 @@ impl<R: Clone> Stored<R> {
             source,
             external_id,
             record_key: key,
-            recorded_at: by.recorded_at,
+            recorded,
             superseded_at: None,
-            recorded_by: by.recorded_by.clone(),
-            import_id: by.import_id,
             ended_on: None,
             retraction_reason: None,
         };
         Self { meta, attributes }
     }
 
-    /// The version that follows this one; a clock that was set back does not put it before.
+    /// The version that follows this one.
     #[must_use]
-    pub fn next(&self, by: &Version) -> Self {
+    pub fn next(&self, recorded: Arc<Commit>) -> Self {
         let mut next = self.clone();
         next.meta.version += 1;
-        next.meta.recorded_at = by.recorded_at.max(self.meta.recorded_at);
-        next.meta.recorded_by.clone_from(&by.recorded_by);
-        next.meta.import_id = by.import_id;
+        next.meta.recorded = recorded;
         next
+    }
+}
+
+impl<R> Stored<R> {
+    /// Rows with the commits that they name.
+    pub(crate) fn of_rows(tx: &mut Tx, rows: Vec<(MetaRow<R>, R)>) -> Result<Vec<Self>, RepoError> {
+        let numbers = rows.iter().flat_map(|(meta, _)| [Some(meta.recorded_in), meta.superseded_in]).flatten();
+        let commits = tx.find_commits(numbers)?;
+        let find =
+            |number| commits.get(&number).cloned().ok_or_else(|| RepoError::Failed("a version of no commit".into()));
+        let stored = rows.into_iter().map(|(row, attributes)| {
+            let superseded = row.superseded_in.map(find).transpose()?;
+            let meta = Meta {
+                id: row.id,
+                version: row.version,
+                source: row.source,
+                external_id: row.external_id,
+                record_key: row.record_key,
+                recorded: find(row.recorded_in)?,
+                superseded_at: superseded.map(|commit| commit.at()),
+                ended_on: row.ended_on,
+                retraction_reason: row.retraction_reason,
+            };
+            Ok(Self { meta, attributes })
+        });
+        stored.collect()
     }
 }
 
@@ -201,20 +223,16 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
     /// Lists the ids of what a source has delivered and still holds.
     fn ids_of_source(tx: &mut Tx, source: &Source) -> Result<Vec<Id<Self>>, RepoError>;
 
-    /// Closes the current versions of these records at a moment; gives how many there were.
-    fn close(tx: &mut Tx, ids: &[Id<Self>], at: Timestamp) -> Result<usize, RepoError>;
+    /// Closes the current versions of these records; gives how many there were.
+    fn close(tx: &mut Tx, ids: &[Id<Self>]) -> Result<usize, RepoError>;
 
     /// Adds versions.
     fn insert(tx: &mut Tx, rows: &[Stored<Self>]) -> Result<(), RepoError>;
 
     /// Replaces the current version of records, in the caller's transaction.
     fn replace(tx: &mut Tx, rows: &[Stored<Self>]) -> Result<(), RepoError> {
-        // One moment, unless a clock was set back.
-        for same in rows.chunk_by(|a, b| a.meta.recorded_at == b.meta.recorded_at) {
-            let ids: Vec<_> = same.iter().map(|row| row.meta.id).collect();
-            let Some(first) = same.first() else { continue };
-            Self::close(tx, &ids, first.meta.recorded_at)?;
-        }
+        let ids: Vec<_> = rows.iter().map(|row| row.meta.id).collect();
+        Self::close(tx, &ids)?;
         Self::insert(tx, rows)
     }
 }
@@ -231,16 +249,19 @@ macro_rules! meta_columns {
             $table::source,
             $table::external_id,
             $table::record_key,
-            $table::recorded_at,
-            $table::superseded_at,
-            $table::recorded_by,
-            $table::import_id,
+            $table::recorded_in,
+            $table::superseded_in,
             $table::ended_on,
             $table::retraction_reason,
         )
     };
 }
 pub(crate) use meta_columns;
+
+/// The latest commit and the first one that a list asks for.
+pub(crate) fn commits_of(tx: &mut Tx, common: &Common) -> Result<[Option<i64>; 2], RepoError> {
+    Ok([crate::commits::up_to(tx, common.known_at)?, crate::commits::since(tx, common.recorded_since)?])
+}
 
 /// A record's values, to be inserted.
 macro_rules! values {
@@ -254,10 +275,8 @@ macro_rules! values {
                 $table::source.eq(&meta.source),
                 $table::external_id.eq(&meta.external_id),
                 $table::record_key.eq(&meta.record_key),
-                $table::recorded_at.eq(meta.recorded_at),
-                $table::superseded_at.eq(meta.superseded_at),
-                $table::recorded_by.eq(&meta.recorded_by),
-                $table::import_id.eq(meta.import_id),
+                $table::recorded_in.eq(meta.recorded.number),
+                $table::superseded_in.eq(None::<i64>),
                 $table::ended_on.eq(meta.ended_on),
                 $table::retraction_reason.eq(&meta.retraction_reason),
             ),
@@ -267,15 +286,15 @@ macro_rules! values {
 }
 pub(crate) use values;
 
-/// Rows that are current, or were at a moment, of one buyer.
+/// Rows that are current, or were once a commit was the latest, of one buyer.
 macro_rules! current {
-    ($table:ident, $tenant:expr, $known_at:expr) => {{
+    ($table:ident, $tenant:expr, $commit:expr) => {{
         let query = $table::table.filter($table::tenant_id.eq($tenant)).into_boxed();
-        match $known_at {
-            None => query.filter($table::superseded_at.is_null()),
-            Some(moment) => query
-                .filter($table::recorded_at.le(moment))
-                .filter($table::superseded_at.is_null().or($table::superseded_at.gt(moment))),
+        match $commit {
+            None => query.filter($table::superseded_in.is_null()),
+            Some(commit) => query
+                .filter($table::recorded_in.le(commit))
+                .filter($table::superseded_in.is_null().or($table::superseded_in.gt(commit))),
         }
     }};
 }
@@ -283,17 +302,18 @@ pub(crate) use current;
 
 /// The rows that a list's filters let through, as a query of one backend.
 macro_rules! filtered {
-    ($table:ident, $tenant:expr, $common:expr, $supplier:ident, $filter:expr, |$query:ident, $given:ident| $add:block) => {{
+    ($table:ident, $tenant:expr, $common:expr, $commits:expr, $supplier:ident, $filter:expr, |$query:ident, $given:ident| $add:block) => {{
         let common: &$crate::Common = $common;
-        let mut $query = $crate::record::current!($table, $tenant, common.known_at);
+        let [latest, since]: [Option<i64>; 2] = $commits;
+        let mut $query = $crate::record::current!($table, $tenant, latest);
         if let Some(source) = &common.source {
             $query = $query.filter($table::source.eq(source));
         }
         if let Some(external_id) = &common.external_id {
             $query = $query.filter($table::external_id.eq(external_id));
         }
-        if let Some(since) = common.recorded_since {
-            $query = $query.filter($table::recorded_at.ge(since));
+        if let Some(since) = since {
+            $query = $query.filter($table::recorded_in.ge(since));
         }
         if !common.with_retracted {
             $query = $query.filter($table::retraction_reason.is_null());
@@ -382,9 +402,9 @@ impl SortKey for NaiveDate {
     }
 }
 
-impl SortKey for Timestamp {
+impl SortKey for i64 {
     fn parse(key: &str) -> Option<Self> {
-        Self::parse(key)
+        key.parse().ok()
     }
 
     fn key(&self) -> String {
@@ -435,27 +455,29 @@ macro_rules! record {
                 id: $crate::Id<Self>,
                 known_at: Option<$crate::Timestamp>,
             ) -> Result<Option<$crate::Stored<Self>>, $crate::RepoError> {
-                let row = $crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, known_at)
+                let commit = $crate::commits::up_to(tx, known_at)?;
+                let row = $crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, commit)
                     .filter($table::id.eq(id))
                     .select(($crate::record::meta_columns!($table), Self::as_select()))
                     .first(c)
                     .optional())?;
-                Ok(row.map(|(meta, attributes)| $crate::Stored { meta, attributes }))
+                Ok($crate::Stored::of_rows(tx, row.into_iter().collect())?.pop())
             }
 
             fn list(
                 tx: &mut $crate::Tx,
                 listed: &$crate::Listed<Self>,
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
+                let commits = $crate::record::commits_of(tx, &listed.common)?;
                 let rows = $crate::conn::each_backend!(tx.conn, c => {
-                    let mut query = $crate::record::filtered!($table, tx.tenant, &listed.common, $supplier, &listed.filter, |$query, $given| $add);
+                    let mut query = $crate::record::filtered!($table, tx.tenant, &listed.common, commits, $supplier, &listed.filter, |$query, $given| $add);
                     query = $crate::record::sorted!(query, $table by id, listed.page, $($sort::$variant => $column as $ty),*);
                     query
                         .limit(listed.page.limit)
                         .select(($crate::record::meta_columns!($table), Self::as_select()))
                         .load(c)
                 })?;
-                Ok(rows.into_iter().map(|(meta, attributes)| $crate::Stored { meta, attributes }).collect())
+                $crate::Stored::of_rows(tx, rows)
             }
 
             fn count(
@@ -463,7 +485,8 @@ macro_rules! record {
                 common: &$crate::Common,
                 filter: &$filter,
             ) -> Result<i64, $crate::RepoError> {
-                Ok($crate::conn::each_backend!(tx.conn, c => $crate::record::filtered!($table, tx.tenant, common, $supplier, filter, |$query, $given| $add)
+                let commits = $crate::record::commits_of(tx, common)?;
+                Ok($crate::conn::each_backend!(tx.conn, c => $crate::record::filtered!($table, tx.tenant, common, commits, $supplier, filter, |$query, $given| $add)
                     .count().get_result(c))?)
             }
 
@@ -473,11 +496,11 @@ macro_rules! record {
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
                 let mut found = Vec::with_capacity(ids.len());
                 for ids in ids.chunks($crate::record::BATCH) {
-                    let rows = $crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<$crate::Timestamp>)
+                    let rows = $crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<i64>)
                         .filter($table::id.eq_any(ids))
                         .select(($crate::record::meta_columns!($table), Self::as_select()))
                         .load(c))?;
-                    found.extend(rows.into_iter().map(|(meta, attributes)| $crate::Stored { meta, attributes }));
+                    found.extend($crate::Stored::of_rows(tx, rows)?);
                 }
                 Ok(found)
             }
@@ -493,7 +516,7 @@ macro_rules! record {
                         .order(($table::id.asc(), $table::version.desc()))
                         .select(($crate::record::meta_columns!($table), Self::as_select()))
                         .load(c))?;
-                    found.extend(rows.into_iter().map(|(meta, attributes)| $crate::Stored { meta, attributes }));
+                    found.extend($crate::Stored::of_rows(tx, rows)?);
                 }
                 Ok(found)
             }
@@ -504,10 +527,11 @@ macro_rules! record {
                 keys: &[String],
                 known_at: Option<$crate::Timestamp>,
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
+                let commit = $crate::commits::up_to(tx, known_at)?;
                 let mut found = Vec::with_capacity(keys.len());
                 for keys in keys.chunks($crate::record::BATCH) {
                     let rows = $crate::conn::each_backend!(tx.conn, c => {
-                        let mut query = $crate::record::current!($table, tx.tenant, known_at);
+                        let mut query = $crate::record::current!($table, tx.tenant, commit);
                         if $by_source {
                             query = query.filter($table::source.eq(source));
                         }
@@ -516,7 +540,7 @@ macro_rules! record {
                             .select(($crate::record::meta_columns!($table), Self::as_select()))
                             .load(c)
                     })?;
-                    found.extend(rows.into_iter().map(|(meta, attributes)| $crate::Stored { meta, attributes }));
+                    found.extend($crate::Stored::of_rows(tx, rows)?);
                 }
                 Ok(found)
             }
@@ -525,7 +549,7 @@ macro_rules! record {
                 tx: &mut $crate::Tx,
                 source: &$crate::Source,
             ) -> Result<Vec<$crate::Id<Self>>, $crate::RepoError> {
-                Ok($crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<$crate::Timestamp>)
+                Ok($crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<i64>)
                     .filter($table::source.eq(source))
                     .filter($table::retraction_reason.is_null())
                     .filter($table::ended_on.is_null())
@@ -537,20 +561,23 @@ macro_rules! record {
             fn close(
                 tx: &mut $crate::Tx,
                 ids: &[$crate::Id<Self>],
-                at: $crate::Timestamp,
             ) -> Result<usize, $crate::RepoError> {
+                let commit = tx.own_commit()?.number;
                 let mut count = 0;
                 for ids in ids.chunks($crate::record::BATCH) {
                     let rows = $table::table
                         .filter($table::tenant_id.eq(tx.tenant))
                         .filter($table::id.eq_any(ids))
-                        .filter($table::superseded_at.is_null());
+                        .filter($table::superseded_in.is_null());
                     count += $crate::conn::each_backend!(tx.conn, c => diesel::update(rows)
-                        .set($table::superseded_at.eq(at))
+                        .set($table::superseded_in.eq(commit))
                         .execute(c))?;
                 }
-                if $is_scored && count > 0 {
-                    $crate::data_states::touch(tx)?;
+                if count > 0 {
+                    tx.note_recorded();
+                    if $is_scored {
+                        $crate::data_states::touch(tx)?;
+                    }
                 }
                 Ok(count)
             }
@@ -563,6 +590,9 @@ macro_rules! record {
                     let values: Vec<_> = rows.iter().map(|row| $crate::record::values!($table, tx.tenant, row)).collect();
                     $crate::conn::each_backend!(tx.conn, c => diesel::insert_into($table::table).values(values).execute(c))?;
                     tx.conn.analyze_grown(stringify!($table), rows.len())?;
+                }
+                if !rows.is_empty() {
+                    tx.note_recorded();
                 }
                 if $is_scored && !rows.is_empty() { $crate::data_states::touch(tx) } else { Ok(()) }
             }

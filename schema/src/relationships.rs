@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use crate::record::record;
 use crate::tables::relationships;
-use crate::{Criticality, Days, Name, Substitutability, SupplierId, Timestamp, Yen};
+use crate::{Criticality, Days, Name, Substitutability, SupplierId, Yen};
 
 /// A supply, from a supplier to another or to the buyer.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -64,6 +64,6 @@ record! {
     }
     sort: RelationshipSort {
         /// When it was recorded.
-        RecordedAt = "recorded_at" / "記録日時": recorded_at as Timestamp, |row| row.meta.recorded_at;
+        RecordedAt = "recorded_at" / "記録日時": recorded_in as i64, |row| row.meta.recorded.number;
     }
 }

@@ -34,14 +34,14 @@ tables AS (
     )
 ),
 
--- Policies. Outside of a transaction that has set it, the setting reads as an empty text or not at all. Operators are
--- named in full: a search path must not decide what they mean.
+-- Policies. Outside of a transaction that has set it, the setting reads as an empty text or not at all. Operators and types
+-- are named in full: a search path must not decide what they mean.
 wanted_policies (kind, policy, command, part, condition) AS (
     VALUES
-        ('rows', 'own_rows', '*', NULL, 'tenant_id OPERATOR(pg_catalog.=) NULLIF(current_setting(''sonae.tenant_id'', true), '''')'),
-        ('tenants', 'own_rows', 'r', 'tenant', 'id OPERATOR(pg_catalog.=) NULLIF(current_setting(''sonae.tenant_id'', true), '''')'),
+        ('rows', 'own_rows', '*', NULL, 'tenant_id OPERATOR(pg_catalog.=) NULLIF(current_setting(''sonae.tenant_id'', true), '''')::pg_catalog.uuid'),
+        ('tenants', 'own_rows', 'r', 'tenant', 'id OPERATOR(pg_catalog.=) NULLIF(current_setting(''sonae.tenant_id'', true), '''')::pg_catalog.uuid'),
         ('tenants', 'installation', '*', 'operator', 'true'),
-        ('job_queue', 'own_rows', '*', 'tenant', 'tenant_id OPERATOR(pg_catalog.=) NULLIF(current_setting(''sonae.tenant_id'', true), '''')'),
+        ('job_queue', 'own_rows', '*', 'tenant', 'tenant_id OPERATOR(pg_catalog.=) NULLIF(current_setting(''sonae.tenant_id'', true), '''')::pg_catalog.uuid'),
         ('job_queue', 'installation', '*', 'operator', 'true')
 ),
 policies AS (
@@ -51,13 +51,13 @@ policies AS (
             AND polroles = CASE WHEN part IS NULL THEN ARRAY[0::OID] ELSE ARRAY[roles.oid] END
             -- The server writes the condition in its own way: with types, parentheses, and the operator as the search
             -- path asks for.
-            AND translate(replace(replace(pg_get_expr(polqual, polrelid), '::text', ''), 'OPERATOR(pg_catalog.=)', '='), ' ()', '')
-                = translate(replace(condition, 'OPERATOR(pg_catalog.=)', '='), ' ()', '')
-            -- What it calls is the server's own.
+            AND translate(replace(replace(replace(pg_get_expr(polqual, polrelid), '::text', ''), 'OPERATOR(pg_catalog.=)', '='), 'pg_catalog.uuid', 'uuid'), ' ()', '')
+                = translate(replace(replace(condition, 'OPERATOR(pg_catalog.=)', '='), 'pg_catalog.uuid', 'uuid'), ' ()', '')
+            -- What it calls, and the type of the key, are the server's own.
             AND NOT EXISTS (
                 SELECT FROM pg_depend
                 WHERE classid = 'pg_policy'::REGCLASS AND objid = pg_policy.oid
-                    AND refclassid IN ('pg_proc'::REGCLASS, 'pg_operator'::REGCLASS)
+                    AND refclassid IN ('pg_proc'::REGCLASS, 'pg_operator'::REGCLASS, 'pg_type'::REGCLASS)
             )
     ) AS is_there
     FROM tables JOIN wanted_policies USING (kind) LEFT JOIN roles USING (part)

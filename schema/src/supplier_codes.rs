@@ -9,7 +9,7 @@ use crate::conn::each_backend;
 use crate::error::RepoError;
 use crate::record::{BATCH, record};
 use crate::tables::supplier_codes;
-use crate::{SupplierId, SystemName, Timestamp, Tx};
+use crate::{SupplierId, SystemName, Tx};
 
 /// A code by which a purchasing system, or a company in it, knows a supplier.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
@@ -60,7 +60,7 @@ record! {
     }
     sort: SupplierCodeSort {
         /// When it was recorded.
-        RecordedAt = "recorded_at" / "記録日時": recorded_at as Timestamp, |row| row.meta.recorded_at;
+        RecordedAt = "recorded_at" / "記録日時": recorded_in as i64, |row| row.meta.recorded.number;
     }
 }
 
@@ -73,9 +73,9 @@ pub fn former_suppliers(tx: &mut Tx, keys: &[String]) -> Result<HashMap<String, 
     for keys in keys.chunks(BATCH) {
         let rows: Vec<(String, SupplierId)> = each_backend!(tx.conn, c => supplier_codes::table
             .filter(supplier_codes::tenant_id.eq(tx.tenant))
-            .filter(supplier_codes::superseded_at.is_not_null())
+            .filter(supplier_codes::superseded_in.is_not_null())
             .filter(supplier_codes::record_key.eq_any(keys))
-            .order((supplier_codes::superseded_at.asc(), supplier_codes::version.asc()))
+            .order((supplier_codes::superseded_in.asc(), supplier_codes::version.asc()))
             .select((supplier_codes::record_key, supplier_codes::supplier_id))
             .load(c))?;
         // The last one of each key.

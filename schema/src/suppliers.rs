@@ -6,14 +6,13 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 
 use crate::conn::{each_backend, each_row};
-use crate::data_states;
 use crate::error::RepoError;
 use crate::record::{BATCH, Stored, record};
 use crate::search::{anywhere, search_text, without_form};
 use crate::tables::{supplier_versions, suppliers};
 use crate::{
     CorporateNumber, Count, DataAccess, JsicDivision, Name, NetworkAccess, PositiveCount, PrefectureCode, SupplierCode,
-    SupplierId, Timestamp, Tx, Yen,
+    SupplierId, Timestamp, Tx, Yen, commits, data_states,
 };
 
 /// A firm that supplies the buyer, or supplies its suppliers.
@@ -94,7 +93,7 @@ record! {
         /// The name, by code points.
         Name = "name" / "取引先名": search_text as String, |row| row.attributes.search_text;
         /// When it was recorded.
-        RecordedAt = "recorded_at" / "記録日時": recorded_at as Timestamp, |row| row.meta.recorded_at;
+        RecordedAt = "recorded_at" / "記録日時": recorded_in as i64, |row| row.meta.recorded.number;
     }
     fn complete(&mut self) {
         let text = |name: &Option<Name>| name.as_ref().map_or_else(String::new, |name| search_text(name.as_str()));
@@ -106,11 +105,9 @@ record! {
 ///
 /// # Errors
 /// Those of the database.
-pub fn register(tx: &mut Tx, ids: &[SupplierId], at: Timestamp) -> Result<(), RepoError> {
+pub fn register(tx: &mut Tx, ids: &[SupplierId]) -> Result<(), RepoError> {
     for ids in ids.chunks(BATCH) {
-        let rows = ids
-            .iter()
-            .map(|id| (suppliers::tenant_id.eq(tx.tenant), suppliers::id.eq(*id), suppliers::created_at.eq(at)));
+        let rows = ids.iter().map(|id| (suppliers::tenant_id.eq(tx.tenant), suppliers::id.eq(*id)));
         let rows: Vec<_> = rows.collect();
         each_backend!(tx.conn, c => diesel::insert_into(suppliers::table).values(rows).execute(c))?;
         tx.conn.analyze_grown("suppliers", ids.len())?;
@@ -157,9 +154,10 @@ pub fn references(
     let mut ids: Vec<SupplierId> = ids.into_iter().collect();
     ids.sort_unstable();
     ids.dedup();
-    let rows = reference_rows(tx, &ids, known_at)?;
+    let commit = commits::up_to(tx, known_at)?;
+    let rows = reference_rows(tx, &ids, commit)?;
     let targets: Vec<SupplierId> = rows.iter().filter_map(|(_, merged_into)| *merged_into).collect();
-    let targets = reference_rows(tx, &targets, known_at)?.into_iter();
+    let targets = reference_rows(tx, &targets, commit)?.into_iter();
     let targets: HashMap<_, _> = targets.map(|(target, _)| (target.id, target)).collect();
     let lead = |(own, merged_into): (Reference, Option<SupplierId>)| {
         let target = merged_into.and_then(|target| targets.get(&target)).cloned();
@@ -174,7 +172,7 @@ type ReferenceRow = (SupplierId, SupplierCode, Option<CorporateNumber>, Option<N
 fn reference_rows(
     tx: &mut Tx,
     ids: &[SupplierId],
-    known_at: Option<Timestamp>,
+    commit: Option<i64>,
 ) -> Result<Vec<(Reference, Option<SupplierId>)>, RepoError> {
     let mut found = Vec::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
@@ -185,7 +183,7 @@ fn reference_rows(
             supplier_versions::ended_on,
             supplier_versions::merged_into_id,
         );
-        let rows: Vec<ReferenceRow> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, known_at)
+        let rows: Vec<ReferenceRow> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, commit)
             .filter(supplier_versions::id.eq_any(ids))
             .select(columns)
             .load(c))?;
@@ -201,7 +199,8 @@ fn reference_rows(
 /// # Errors
 /// Those of the database.
 pub fn id_of_code(tx: &mut Tx, code: &str, known_at: Option<Timestamp>) -> Result<Option<SupplierId>, RepoError> {
-    let found: Option<(SupplierId, Option<SupplierId>)> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, known_at)
+    let commit = commits::up_to(tx, known_at)?;
+    let found: Option<(SupplierId, Option<SupplierId>)> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, commit)
             .filter(supplier_versions::record_key.eq(code))
             .select((supplier_versions::id, supplier_versions::merged_into_id))
             .first(c)
@@ -234,7 +233,7 @@ pub fn codes(tx: &mut Tx) -> Result<Codes, RepoError> {
     };
     each_row!(
         tx.conn,
-        crate::record::current!(supplier_versions, tx.tenant, None::<Timestamp>).select((
+        crate::record::current!(supplier_versions, tx.tenant, None::<i64>).select((
             supplier_versions::record_key,
             supplier_versions::id,
             supplier_versions::merged_into_id,
@@ -250,7 +249,8 @@ pub fn codes(tx: &mut Tx) -> Result<Codes, RepoError> {
 /// # Errors
 /// Those of the database.
 pub fn merged_into(tx: &mut Tx, id: SupplierId, known_at: Option<Timestamp>) -> Result<Vec<SupplierId>, RepoError> {
-    Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, known_at)
+    let commit = commits::up_to(tx, known_at)?;
+    Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, commit)
         .filter(supplier_versions::merged_into_id.eq(id))
         .order(supplier_versions::id.asc())
         .select(supplier_versions::id)
@@ -291,7 +291,7 @@ pub fn doubles(tx: &mut Tx, suppliers: &[&Stored<Supplier>]) -> Result<Vec<Doubl
                     ),
                 );
                 // Not sorted: SQLite would walk all suppliers in order of code in place of the few that are asked for.
-                Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, None::<Timestamp>)
+                Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, None::<i64>)
                     .filter(supplier_versions::$column.eq_any(keys))
                     .filter(supplier_versions::merged_into_id.is_null())
                     .filter(supplier_versions::ended_on.is_null())

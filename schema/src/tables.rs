@@ -1,30 +1,40 @@
 //! The tables as diesel sees them: only types that every database has.
 
-diesel::table! {
+macro_rules! table {
+    ($($table:tt)*) => {
+        diesel::table! {
+            use diesel::sql_types::*;
+            use crate::id::Key;
+            $($table)*
+        }
+    };
+}
+
+table! {
     tenants (id) {
-        id -> Text,
+        id -> Key,
         name -> Text,
         time_zone -> Text,
         created_at -> Timestamp,
         suspended_at -> Nullable<Timestamp>,
     }
 }
-diesel::table! {
+table! {
     tokens (tenant_id, id) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
         name -> Text,
         role -> Text,
         provider_name -> Nullable<Text>,
-        supplier_id -> Nullable<Text>,
+        supplier_id -> Nullable<Key>,
         issued_at -> Timestamp,
         expires_at -> Timestamp,
         revoked_at -> Nullable<Timestamp>,
     }
 }
-diesel::table! {
+table! {
     services (id) {
-        id -> Text,
+        id -> Key,
         registration_number -> Nullable<Text>,
         provider_name -> Text,
         service_name -> Text,
@@ -33,10 +43,10 @@ diesel::table! {
         recorded_at -> Timestamp,
     }
 }
-diesel::table! {
+table! {
     jobs (tenant_id, id) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
         kind -> Text,
         state -> Text,
         request -> Text,
@@ -54,41 +64,42 @@ diesel::table! {
         traceparent -> Nullable<Text>,
     }
 }
-diesel::table! {
+table! {
     job_queue (tenant_id, id) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
+        kind -> Text,
         state -> Text,
+        queued_at -> Timestamp,
         leased_until -> Nullable<Timestamp>,
-        kind -> Nullable<Text>,
         process -> Nullable<Text>,
     }
 }
-diesel::table! {
+table! {
     installation_writes (id) {
         id -> Integer,
         count -> BigInt,
     }
 }
-diesel::table! {
+table! {
     tenant_writes (tenant_id, role) {
-        tenant_id -> Text,
+        tenant_id -> Key,
         role -> Text,
         count -> BigInt,
     }
 }
-diesel::table! {
+table! {
     upload_chunks (tenant_id, job_id, seq) {
-        tenant_id -> Text,
-        job_id -> Text,
+        tenant_id -> Key,
+        job_id -> Key,
         seq -> Integer,
         bytes -> Binary,
     }
 }
-diesel::table! {
+table! {
     import_findings (tenant_id, job_id, seq) {
-        tenant_id -> Text,
-        job_id -> Text,
+        tenant_id -> Key,
+        job_id -> Key,
         seq -> Integer,
         is_warning -> Bool,
         sheet -> Nullable<Text>,
@@ -100,17 +111,28 @@ diesel::table! {
         detail_en -> Text,
     }
 }
-diesel::table! {
-    suppliers (tenant_id, id) {
-        tenant_id -> Text,
-        id -> Text,
-        created_at -> Timestamp,
+table! {
+    commits (tenant_id, number) {
+        tenant_id -> Key,
+        number -> BigInt,
+        committed_at -> Timestamp,
+        actor -> Text,
+        role -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+        operation -> Text,
+        import_id -> Nullable<Key>,
     }
 }
-diesel::table! {
+table! {
+    suppliers (tenant_id, id) {
+        tenant_id -> Key,
+        id -> Key,
+    }
+}
+table! {
     incident_contacts (tenant_id, supplier_id) {
-        tenant_id -> Text,
-        supplier_id -> Text,
+        tenant_id -> Key,
+        supplier_id -> Key,
         name -> Nullable<Text>,
         department -> Nullable<Text>,
         mail_address -> Nullable<Text>,
@@ -120,18 +142,16 @@ diesel::table! {
         recorded_by -> Text,
     }
 }
-diesel::table! {
+table! {
     supplier_versions (tenant_id, id, version) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
         version -> Integer,
         source -> Text,
         external_id -> Nullable<Text>,
         record_key -> Text,
-        recorded_at -> Timestamp,
-        superseded_at -> Nullable<Timestamp>,
-        recorded_by -> Text,
-        import_id -> Nullable<Text>,
+        recorded_in -> BigInt,
+        superseded_in -> Nullable<BigInt>,
         ended_on -> Nullable<Date>,
         retraction_reason -> Nullable<Text>,
         supplier_code -> Text,
@@ -146,47 +166,43 @@ diesel::table! {
         network_access -> Nullable<Text>,
         total_endpoints -> Nullable<BigInt>,
         reports_incidents_since -> Nullable<Date>,
-        merged_into_id -> Nullable<Text>,
+        merged_into_id -> Nullable<Key>,
         search_text -> Text,
         name_key -> Text,
     }
 }
-diesel::table! {
+table! {
     supplier_codes (tenant_id, id, version) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
         version -> Integer,
         source -> Text,
         external_id -> Nullable<Text>,
         record_key -> Text,
-        recorded_at -> Timestamp,
-        superseded_at -> Nullable<Timestamp>,
-        recorded_by -> Text,
-        import_id -> Nullable<Text>,
+        recorded_in -> BigInt,
+        superseded_in -> Nullable<BigInt>,
         ended_on -> Nullable<Date>,
         retraction_reason -> Nullable<Text>,
         system -> Text,
         company -> Nullable<Text>,
         code -> Text,
-        supplier_id -> Text,
+        supplier_id -> Key,
     }
 }
-diesel::table! {
+table! {
     relationships (tenant_id, id, version) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
         version -> Integer,
         source -> Text,
         external_id -> Nullable<Text>,
         record_key -> Text,
-        recorded_at -> Timestamp,
-        superseded_at -> Nullable<Timestamp>,
-        recorded_by -> Text,
-        import_id -> Nullable<Text>,
+        recorded_in -> BigInt,
+        superseded_in -> Nullable<BigInt>,
         ended_on -> Nullable<Date>,
         retraction_reason -> Nullable<Text>,
-        upstream_id -> Text,
-        downstream_id -> Nullable<Text>,
+        upstream_id -> Key,
+        downstream_id -> Nullable<Key>,
         item -> Nullable<Text>,
         annual_spend_jpy -> Nullable<BigInt>,
         criticality -> Text,
@@ -196,21 +212,19 @@ diesel::table! {
         valid_to_on -> Nullable<Date>,
     }
 }
-diesel::table! {
+table! {
     enrollments (tenant_id, id, version) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
         version -> Integer,
         source -> Text,
         external_id -> Nullable<Text>,
         record_key -> Text,
-        recorded_at -> Timestamp,
-        superseded_at -> Nullable<Timestamp>,
-        recorded_by -> Text,
-        import_id -> Nullable<Text>,
+        recorded_in -> BigInt,
+        superseded_in -> Nullable<BigInt>,
         ended_on -> Nullable<Date>,
         retraction_reason -> Nullable<Text>,
-        supplier_id -> Text,
+        supplier_id -> Key,
         service_name -> Nullable<Text>,
         provider_name -> Nullable<Text>,
         service_class -> Text,
@@ -223,21 +237,19 @@ diesel::table! {
         insured_limit_jpy -> Nullable<BigInt>,
     }
 }
-diesel::table! {
+table! {
     certifications (tenant_id, id, version) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
         version -> Integer,
         source -> Text,
         external_id -> Nullable<Text>,
         record_key -> Text,
-        recorded_at -> Timestamp,
-        superseded_at -> Nullable<Timestamp>,
-        recorded_by -> Text,
-        import_id -> Nullable<Text>,
+        recorded_in -> BigInt,
+        superseded_in -> Nullable<BigInt>,
         ended_on -> Nullable<Date>,
         retraction_reason -> Nullable<Text>,
-        supplier_id -> Text,
+        supplier_id -> Key,
         scheme -> Text,
         issued_on -> Date,
         expires_on -> Nullable<Date>,
@@ -245,21 +257,19 @@ diesel::table! {
         evidence_url -> Nullable<Text>,
     }
 }
-diesel::table! {
+table! {
     incidents (tenant_id, id, version) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
         version -> Integer,
         source -> Text,
         external_id -> Nullable<Text>,
         record_key -> Text,
-        recorded_at -> Timestamp,
-        superseded_at -> Nullable<Timestamp>,
-        recorded_by -> Text,
-        import_id -> Nullable<Text>,
+        recorded_in -> BigInt,
+        superseded_in -> Nullable<BigInt>,
         ended_on -> Nullable<Date>,
         retraction_reason -> Nullable<Text>,
-        supplier_id -> Text,
+        supplier_id -> Key,
         occurred_on -> Date,
         category -> Nullable<Text>,
         outcome -> Text,
@@ -272,27 +282,25 @@ diesel::table! {
         indicators -> Nullable<Text>,
     }
 }
-diesel::table! {
+table! {
     provider_assignments (tenant_id, id, version) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
         version -> Integer,
         source -> Text,
         external_id -> Nullable<Text>,
         record_key -> Text,
-        recorded_at -> Timestamp,
-        superseded_at -> Nullable<Timestamp>,
-        recorded_by -> Text,
-        import_id -> Nullable<Text>,
+        recorded_in -> BigInt,
+        superseded_in -> Nullable<BigInt>,
         ended_on -> Nullable<Date>,
         retraction_reason -> Nullable<Text>,
         provider_name -> Text,
-        supplier_id -> Text,
+        supplier_id -> Key,
     }
 }
-diesel::table! {
+table! {
     settings (tenant_id) {
-        tenant_id -> Text,
+        tenant_id -> Key,
         version -> Integer,
         scores_automatically -> Bool,
         buyer_breach_loss_jpy -> Nullable<BigInt>,
@@ -302,16 +310,16 @@ diesel::table! {
         recorded_by -> Text,
     }
 }
-diesel::table! {
+table! {
     data_states (tenant_id) {
-        tenant_id -> Text,
+        tenant_id -> Key,
         data_version -> BigInt,
         changed_at -> Timestamp,
         asked_version -> Nullable<BigInt>,
         asked_for_on -> Nullable<Date>,
     }
 }
-diesel::table! {
+table! {
     models (hash) {
         hash -> Text,
         version -> Text,
@@ -319,18 +327,18 @@ diesel::table! {
         recorded_at -> Timestamp,
     }
 }
-diesel::table! {
+table! {
     score_inputs (tenant_id, input_hash, seq) {
-        tenant_id -> Text,
+        tenant_id -> Key,
         input_hash -> Text,
         seq -> Integer,
         bytes -> Binary,
     }
 }
-diesel::table! {
+table! {
     score_runs (tenant_id, id) {
-        tenant_id -> Text,
-        id -> Text,
+        tenant_id -> Key,
+        id -> Key,
         as_of -> Date,
         known_at -> Timestamp,
         scored_at -> Timestamp,
@@ -353,11 +361,11 @@ diesel::table! {
         portfolio -> Text,
     }
 }
-diesel::table! {
+table! {
     scores (tenant_id, run_id, supplier_id) {
-        tenant_id -> Text,
-        run_id -> Text,
-        supplier_id -> Text,
+        tenant_id -> Key,
+        run_id -> Key,
+        supplier_id -> Key,
         supplier_code -> Text,
         name -> Nullable<Text>,
         tier -> Nullable<Integer>,
@@ -392,18 +400,18 @@ diesel::table! {
         expected_annual_loss_caused_jpy -> Double,
     }
 }
-diesel::table! {
+table! {
     score_facts (tenant_id, run_id, supplier_id) {
-        tenant_id -> Text,
-        run_id -> Text,
-        supplier_id -> Text,
+        tenant_id -> Key,
+        run_id -> Key,
+        supplier_id -> Key,
         facts -> Text,
     }
 }
-diesel::table! {
+table! {
     export_chunks (tenant_id, job_id, seq) {
-        tenant_id -> Text,
-        job_id -> Text,
+        tenant_id -> Key,
+        job_id -> Key,
         seq -> Integer,
         bytes -> Binary,
     }

@@ -92,6 +92,7 @@ pub fn delete(tx: &mut Tx) -> Result<(), RepoError> {
         incident_contacts,
         supplier_versions,
         suppliers,
+        commits,
         tokens,
         tenant_writes
     );

@@ -1,6 +1,7 @@
 //! Moments: UTC, to the millisecond, as the interfaces show them.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, SubsecRound, TimeDelta, TimeZone, Utc};
 use diesel::backend::Backend;
@@ -28,6 +29,11 @@ impl Timestamp {
     #[must_use]
     pub fn after(self, time: TimeDelta) -> Self {
         Self(self.0.checked_add_signed(time).unwrap_or(self.0))
+    }
+
+    /// How much later it is than another; nothing where it is earlier.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.signed_duration_since(earlier.0).to_std().unwrap_or_default()
     }
 
     /// The calendar day at this moment in a time zone.

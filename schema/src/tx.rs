@@ -15,14 +15,21 @@
 //! - [`Tx::moment`] is the time of all that the transaction does. It is taken once the transaction has begun (of a writer:
 //!   once its turn has come), so that the moments of a buyer's changes are in the order of the changes.
 //! - `Tx::finish` is the only place where work is committed: what has to be kept together with each change (who did what,
-//!   the answer to a request that may be repeated, an event for others) belongs there.
+//!   the answer to a request that may be repeated, an event for others) belongs there. What has recorded versions becomes a
+//!   [`Commit`] there, whose moment is taken as late as can be.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+use diesel::prelude::*;
+
+use crate::commits::{self, Commit};
+use crate::conn::each_backend;
 use crate::database::{Begun, Database, Held, Watch};
 use crate::error::RepoError;
 use crate::scope::{Installation, Scope, TxRole};
-use crate::{Clock, JobId, Role, TenantId, Timestamp, Version, turns};
+use crate::{Choice, Clock, JobId, Role, TenantId, Timestamp, tables, turns};
 
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,7 +138,20 @@ impl<T: Copy + Into<Scope>> Access<T> {
         // Now the turn of a writer has come, and the state that a reader sees is fixed.
         let (clock, context) = (self.database.clock().clone(), self.context.clone());
         let moment = clock.now();
-        Tx { conn, _turn: turn, tenant: self.tenant, context, moment, clock }.finish(work)
+        let known = HashMap::new();
+        Tx {
+            conn,
+            _turn: turn,
+            tenant: self.tenant,
+            context,
+            moment,
+            clock,
+            import_id: None,
+            own: None,
+            has_recorded: false,
+            known,
+        }
+        .finish(work)
     }
 }
 
@@ -145,6 +165,12 @@ pub struct Tx<T = TenantId> {
     context: Context,
     moment: Timestamp,
     clock: Clock,
+    import_id: Option<JobId>,
+    /// The commit that it becomes once something is recorded in it, and whose.
+    own: Option<(TenantId, Arc<Commit>)>,
+    has_recorded: bool,
+    /// Commits that were read; they never change.
+    known: HashMap<i64, Arc<Commit>>,
 }
 
 /// A transaction of the operator, which reaches nothing that a buyer has registered.
@@ -156,9 +182,59 @@ impl Tx {
         self.tenant
     }
 
-    /// A version that is recorded now, by whoever acts, perhaps with an import.
-    pub fn version(&self, import_id: Option<JobId>) -> Version {
-        Version { recorded_at: self.moment, recorded_by: self.context.actor.subject.to_string(), import_id }
+    /// Notes that an import records from here on.
+    pub fn set_import(&mut self, id: JobId) {
+        self.import_id = Some(id);
+    }
+
+    /// The commit that the transaction becomes if versions are recorded in it: who records, and with which import.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn own_commit(&mut self) -> Result<Arc<Commit>, RepoError> {
+        if let Some((_, commit)) = &self.own {
+            return Ok(Arc::clone(commit));
+        }
+        // Each stands for what was known at its moment. A clock that was set back changes nothing.
+        let (number, earliest) = match commits::latest(self)? {
+            Some((number, at)) => (number + 1, at.after(TimeDelta::milliseconds(1))),
+            None => (1, self.moment),
+        };
+        let actor = self.context.actor.subject.to_string();
+        let commit = Arc::new(Commit::to_be(number, (self.clock.clone(), earliest), actor, self.import_id));
+        self.own = Some((self.tenant, Arc::clone(&commit)));
+        Ok(commit)
+    }
+
+    /// Notes that versions were added or superseded, so that the commit is kept.
+    pub(crate) fn note_recorded(&mut self) {
+        self.has_recorded = true;
+    }
+
+    /// Commits by their numbers.
+    pub(crate) fn find_commits(
+        &mut self,
+        numbers: impl Iterator<Item = i64>,
+    ) -> Result<HashMap<i64, Arc<Commit>>, RepoError> {
+        /// What is kept in memory of those that were read.
+        const KEPT: usize = 10_000;
+        let mut wanted: Vec<i64> = numbers.collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if self.known.len() + wanted.len() > KEPT {
+            self.known.clear();
+        }
+        let own = self.own.as_ref().map(|(_, own)| own.number);
+        let is_unknown = |number: &i64| !self.known.contains_key(number) && own != Some(*number);
+        let unknown: Vec<i64> = wanted.iter().copied().filter(is_unknown).collect();
+        let found = commits::find(self, &unknown)?;
+        self.known.extend(found);
+        let own = self.own.as_ref().map(|(_, own)| own);
+        let commit = |number: i64| {
+            let known = own.filter(|own| own.number == number).or_else(|| self.known.get(&number));
+            Some((number, Arc::clone(known?)))
+        };
+        Ok(wanted.into_iter().filter_map(commit).collect())
     }
 }
 
@@ -185,7 +261,11 @@ impl<T> Tx<T> {
 
     /// Runs `work` and ends the transaction: commits it if `work` succeeds, rolls it back if it does not.
     fn finish<V, E: From<RepoError>>(mut self, work: impl FnOnce(&mut Self) -> Result<V, E>) -> Result<V, E> {
-        match work(&mut self) {
+        let done = work(&mut self).and_then(|value| {
+            self.record()?;
+            Ok(value)
+        });
+        match done {
             Ok(value) => {
                 self.conn.commit()?;
                 Ok(value)
@@ -195,6 +275,25 @@ impl<T> Tx<T> {
                 Err(error)
             }
         }
+    }
+
+    /// Adds the commit that the transaction becomes, if anything was recorded in it.
+    fn record(&mut self) -> Result<(), RepoError> {
+        use tables::commits;
+        let Some((tenant, own)) = self.own.as_ref().filter(|_| self.has_recorded) else { return Ok(()) };
+        let Context { actor, request_id, operation } = &self.context;
+        let values = (
+            commits::tenant_id.eq(*tenant),
+            commits::number.eq(own.number),
+            commits::committed_at.eq(own.at()),
+            commits::actor.eq(&own.actor),
+            commits::role.eq(actor.role.map(Choice::key)),
+            commits::request_id.eq(request_id.as_deref()),
+            commits::operation.eq(&**operation),
+            commits::import_id.eq(own.import_id),
+        );
+        each_backend!(self.conn, c => diesel::insert_into(commits::table).values(values).execute(c))?;
+        Ok(())
     }
 
     /// Runs `work` in a savepoint. What it has written is kept if it gives `true` beside its value, and undone if it gives
@@ -207,8 +306,12 @@ impl<T> Tx<T> {
         work: impl FnOnce(&mut Self) -> Result<(V, bool), E>,
     ) -> Result<V, E> {
         self.conn.set_savepoint()?;
+        let had_recorded = self.has_recorded;
         let outcome = work(self);
         let is_kept = matches!(outcome, Ok((_, true)));
+        if !is_kept {
+            self.has_recorded = had_recorded;
+        }
         let ended = self.conn.end_savepoint(is_kept);
         let (value, _) = outcome?;
         ended?;

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use api::Limits;
-use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::support::{App, Client, eventually};
+use crate::support::{App, Client, eventually, id};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scoring/tests/examples");
 const MINUTE: Duration = Duration::from_secs(60);
@@ -148,8 +148,10 @@ fn old_automatic_runs_are_dropped_and_what_people_started_or_exported_stays() {
             _ => {}
         }
     }
-    // The last of a month is kept for a month.
-    kept.extend((0..=6).map(day).filter(|day| (*day + Days::new(1)).day() == 1));
+    // The last of each month that nobody exported is kept for a month.
+    let automatic = || (0..=6).filter(|number| *number != 1).map(day);
+    let is_last = |day: &NaiveDate| automatic().all(|other| other <= *day || other.month() != day.month());
+    kept.extend(automatic().filter(is_last));
     kept.extend([day(1), day(2), day(5), day(6)]);
     let runs = buyer.get("/v1/score-runs?limit=100").json["items"].clone();
     let left: BTreeSet<NaiveDate> =
@@ -201,4 +203,68 @@ fn data_that_never_rests_is_scored_all_the_same() {
     }
     // Once ten times as long has passed as it should have rested.
     assert!(changes >= 12, "{changes}");
+}
+
+#[test]
+fn of_an_import_nothing_was_known_before_it_was_committed() {
+    const ROWS: usize = 20_000;
+    let app = App::start();
+    let buyer = client(&app, "default");
+    let rows: String = (0..ROWS).map(|row| format!("S{row},架空{row}\n")).collect();
+    let file = format!("supplier_code,name\n{rows}");
+    let headers = [("content-type", "text/csv")];
+    let sent = buyer.send("POST", "/v1/imports?kind=suppliers", &headers, Some(file.as_bytes()));
+    let job = id(&sent.json).to_owned();
+    eventually("rows are written", || {
+        let job = buyer.get(&format!("/v1/jobs/{job}")).json;
+        (job["progress"]["done"].as_u64() > Some(0)).then_some(())
+    });
+    let meanwhile = app.clock.clock().now();
+    assert_eq!(buyer.count("/v1/suppliers"), 0, "it is at work");
+    app.clock.advance(HOUR);
+    assert_eq!(buyer.ended(&job)["state"], "succeeded");
+
+    let supplier = buyer.get("/v1/suppliers?limit=1&sort=-recorded_at").json["items"][0].clone();
+    let recorded_at = supplier["recorded_at"].as_str().unwrap();
+    assert!(*recorded_at > *meanwhile.to_string(), "{supplier}");
+    assert_eq!(supplier["import_id"], json!(job));
+    let path = format!("/v1/suppliers/{}", id(&supplier));
+    let count = |query: String| buyer.count(&format!("/v1/suppliers?{query}"));
+    buyer.get(&format!("{path}?known_at={meanwhile}")).is_problem(404, "not-found", &[]);
+    assert_eq!(count(format!("known_at={meanwhile}")), 0);
+    assert_eq!(count(format!("known_at={recorded_at}")), ROWS as u64);
+    assert_eq!(count(format!("recorded_since={recorded_at}")), ROWS as u64);
+    assert_eq!(count(format!("recorded_since={}", later(recorded_at, 1))), 0);
+}
+
+#[test]
+fn an_answer_says_from_which_moment_on_a_change_is_known() {
+    let app = App::start();
+    let buyer = client(&app, "default");
+    let made = buyer.create("/v1/suppliers", &json!({ "supplier_code": "A", "name": "甲" }));
+    let path = format!("/v1/suppliers/{}", id(&made));
+    // More than fit into a millisecond: each has a moment of its own.
+    let names: Vec<String> = (0..20).map(|number| format!("乙{number}")).collect();
+    let changed: Vec<Value> =
+        names.iter().map(|name| buyer.change("PATCH", &path, "*", &json!({ "name": name })).json).collect();
+    let mut known = "甲";
+    for (change, name) in changed.iter().zip(&names) {
+        let recorded_at = change["recorded_at"].as_str().unwrap();
+        let name_at = |moment: &str| buyer.get(&format!("{path}?known_at={moment}")).json["name"].clone();
+        assert_eq!((name_at(&later(recorded_at, -1)), name_at(recorded_at)), (json!(known), json!(name)));
+        known = name;
+    }
+    let versions = buyer.get(&format!("{path}/versions")).json["items"].clone();
+    let versions = versions.as_array().unwrap();
+    for (newer, older) in versions.iter().zip(&versions[1..]) {
+        assert_eq!(newer["recorded_at"], older["superseded_at"]);
+    }
+    assert_eq!(versions[0]["recorded_at"], changed[19]["recorded_at"]);
+    assert_eq!(versions[20]["recorded_at"], made["recorded_at"]);
+}
+
+/// A moment, so many milliseconds later.
+fn later(moment: &str, ms: i64) -> String {
+    let moment = DateTime::parse_from_rfc3339(moment).unwrap() + TimeDelta::milliseconds(ms);
+    moment.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true)
 }

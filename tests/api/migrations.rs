@@ -10,9 +10,9 @@ use crate::support::{Data, Process, admin_token, agent, command, id};
 
 /// What takes the tables back to before a migration.
 const OLDER: &str = "DROP TABLE compatible_migrations; \
-                     DELETE FROM __diesel_schema_migrations WHERE version = '20261128030000'";
+                     DELETE FROM __diesel_schema_migrations WHERE version = '20261129010000'";
 /// The migration.
-const PENDING: &str = "2026-11-28-030000_list_compatible_migrations";
+const PENDING: &str = "2026-11-29-010000_list_compatible_migrations";
 /// A migration of a newer release.
 const NEWER: &str = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')";
 /// That release says that older ones can work with it.
@@ -202,4 +202,17 @@ fn what_is_wrong_with_the_tables_is_said_in_japanese_too() {
     let data = with(OLDER);
     let said = sonae(&data, &["migrate", "--check", "--lang", "ja"]).exits(1);
     assert!(said.err.contains("未適用のマイグレーションが1件あります"), "{said:?}");
+}
+
+#[test]
+fn tables_from_before_the_first_release_are_refused_with_what_to_do() {
+    let earlier = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20261122000000')";
+    let data = with(earlier);
+    for arguments in [&["serve"][..], &["tenant", "list"], &["token", "list", "--no-migrate"], &["migrate"]] {
+        let said = sonae(&data, arguments).exits(1);
+        assert!(said.err.contains("before the first release") && said.err.contains("name an empty folder"), "{said:?}");
+    }
+    sonae(&data, &["migrate", "--check"]).exits(3);
+    let said = sonae(&data, &["tenant", "list", "--lang", "ja"]).exits(1);
+    assert!(said.err.contains("最初のリリースより前のビルド"), "{said:?}");
 }

@@ -259,13 +259,13 @@ fn change_some(admin: &Client, word: &str) {
 fn by_hand(superuser: &mut Sql, buyer: &str, run: &str, word: &str) {
     let file = format!("{word}の書き出し");
     let export = json!({ "run": run, "format": "csv", "filters": [], "is_japanese": true, "time_zone": "Asia/Tokyo", "supplier_count": 10_001 });
-    let job = "INSERT INTO jobs (tenant_id, id, kind, state, request, result, created_at, created_by, started_at, finished_at, attempt_count, is_cancel_requested) VALUES";
+    let job = "INSERT INTO jobs (tenant_id, id, kind, state, request, result, created_at, created_by, started_at, finished_at, attempt_count, stalled_count, is_cancel_requested) VALUES";
     let statements = format!(
-        "DO $$ DECLARE export TEXT := gen_random_uuid(); running TEXT := gen_random_uuid(); BEGIN \
-         {job} ('{buyer}', export, 'export', 'succeeded', '{export}', '{{\"bytes\":{bytes}}}', now(), '{word}-by', now(), now(), 1, false); \
+        "DO $$ DECLARE export UUID := gen_random_uuid(); running UUID := gen_random_uuid(); BEGIN \
+         {job} ('{buyer}', export, 'export', 'succeeded', '{export}', '{{\"bytes\":{bytes}}}', now(), '{word}-by', now(), now(), 1, 0, false); \
          INSERT INTO export_chunks VALUES ('{buyer}', export, 0, convert_to('{file}', 'UTF8')); \
-         {job} ('{buyer}', running, 'score_run', 'running', '{{\"as_of\":null}}', NULL, now(), '{word}-by', now(), NULL, 1, false); \
-         INSERT INTO job_queue VALUES ('{buyer}', running, 'running', now() + interval '1 day'); \
+         {job} ('{buyer}', running, 'score_run', 'running', '{{\"as_of\":null}}', NULL, now(), '{word}-by', now(), NULL, 1, 0, false); \
+         INSERT INTO job_queue VALUES ('{buyer}', running, 'score_run', 'running', now(), now() + interval '1 day'); \
          INSERT INTO upload_chunks VALUES ('{buyer}', gen_random_uuid(), 0, convert_to('{file}', 'UTF8')); END $$",
         bytes = file.len()
     );

@@ -265,7 +265,9 @@ fn lists_look_ups_runs_and_exports_ask_by_the_batch() {
         let portfolio = logged.client.get("/v1/portfolio");
         assert_eq!(portfolio.json["most_loss"].as_array().unwrap().len(), 10, "{portfolio:?}");
     });
-    assert!(asked.values().sum::<usize>() < 15, "{asked:?}");
+    // What else the process asks meanwhile is asked of other tables.
+    let of_scores = asked.iter().filter(|(statement, _)| statement.contains("FROM \"score")).map(|(_, count)| count);
+    assert!((1..10).contains(&of_scores.sum::<usize>()), "{asked:?}");
     logged.asks_by_the_batch("look-up", |logged, rows| {
         let codes: Vec<_> = (0..rows / 2).map(|row| format!("S{row}")).collect();
         let found = logged.client.post("/v1/scores/lookup", &json!({ "codes": codes }));

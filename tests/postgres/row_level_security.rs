@@ -49,7 +49,10 @@ fn every_table_has_row_level_security_or_holds_nothing_of_a_buyer() {
     assert_eq!(sql.texts(&relations(is_walled)).unwrap(), walled);
     let columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'job_queue'::regclass AND attnum > 0 \
                    AND NOT attisdropped ORDER BY attname";
-    assert_eq!(sql.texts(columns).unwrap(), ["id", "kind", "leased_until", "process", "state", "tenant_id"]);
+    assert_eq!(
+        sql.texts(columns).unwrap(),
+        ["id", "kind", "leased_until", "process", "queued_at", "state", "tenant_id"]
+    );
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn the_list_of_buyers_is_the_operators_and_rows_of_buyers_are_not() {
     for change in [
         "UPDATE tenants SET name = 'x'",
         "DELETE FROM tenants",
-        "INSERT INTO tenants VALUES ('x', 'x', 'x', now(), NULL)",
+        "INSERT INTO tenants VALUES (gen_random_uuid(), 'x', 'x', now(), NULL)",
         "UPDATE services SET service_name = 'x'",
         "DELETE FROM models",
         "DELETE FROM __diesel_schema_migrations",
@@ -179,7 +182,7 @@ fn the_list_of_buyers_is_the_operators_and_rows_of_buyers_are_not() {
     for table in walled_tables(&mut buyers.superuser()) {
         refuses(&mut sql, &format!("SELECT FROM {table}"), "permission denied");
         refuses(&mut sql, &format!("DELETE FROM {table}"), "permission denied");
-        refuses(&mut sql, &format!("UPDATE {table} SET tenant_id = ''"), "permission denied");
+        refuses(&mut sql, &format!("UPDATE {table} SET tenant_id = gen_random_uuid()"), "permission denied");
         refuses(&mut sql, &format!("INSERT INTO {table} DEFAULT VALUES"), "permission denied");
     }
     assert_eq!(sql.text("SELECT count(*) FROM tenants").unwrap(), "3", "the two, and the one of an empty database");
@@ -257,19 +260,19 @@ fn whatever_is_missing_or_too_much_is_put_right_by_the_owner_of_the_tables() {
         "ALTER TABLE suppliers DISABLE ROW LEVEL SECURITY",
         "ALTER TABLE job_queue NO FORCE ROW LEVEL SECURITY",
         "ALTER POLICY own_rows ON suppliers USING (true)",
-        "ALTER POLICY own_rows ON suppliers USING (tenant_id = NULLIF(current_setting('sonae.tenant_id', true), '') OR true)",
-        "ALTER POLICY own_rows ON suppliers USING (id = NULLIF(current_setting('sonae.tenant_id', true), ''))",
+        "ALTER POLICY own_rows ON suppliers USING (tenant_id = NULLIF(current_setting('sonae.tenant_id', true), '')::uuid OR true)",
+        "ALTER POLICY own_rows ON suppliers USING (id = NULLIF(current_setting('sonae.tenant_id', true), '')::uuid)",
         "ALTER POLICY own_rows ON suppliers WITH CHECK (true)",
         "ALTER POLICY own_rows ON suppliers TO {tenant}",
         "ALTER POLICY own_rows ON tenants TO PUBLIC",
         "ALTER POLICY installation ON job_queue TO {tenant}",
         "DROP POLICY installation ON tenants",
         "DROP POLICY own_rows ON suppliers; \
-         CREATE POLICY own_rows ON suppliers FOR SELECT USING (tenant_id = NULLIF(current_setting('sonae.tenant_id', true), ''))",
+         CREATE POLICY own_rows ON suppliers FOR SELECT USING (tenant_id = NULLIF(current_setting('sonae.tenant_id', true), '')::uuid)",
         // Looks the same, and is not the server's own.
         "CREATE FUNCTION public.current_setting(TEXT, BOOLEAN) RETURNS TEXT LANGUAGE sql AS $$ SELECT ''::text $$; \
          SET search_path = public, pg_catalog; DROP POLICY own_rows ON suppliers; \
-         CREATE POLICY own_rows ON suppliers USING (tenant_id = NULLIF(current_setting('sonae.tenant_id', true), '')); \
+         CREATE POLICY own_rows ON suppliers USING (tenant_id = NULLIF(current_setting('sonae.tenant_id', true), '')::uuid); \
          RESET search_path",
         "REVOKE SELECT ON suppliers FROM {tenant}",
         "REVOKE UPDATE ON job_queue FROM {operator}",

@@ -21,10 +21,10 @@ fn next_migration(database: &str) -> String {
     format!(
         "SET lock_timeout = 800; BEGIN; \
          ALTER TABLE supplier_versions ADD COLUMN next_note TEXT COLLATE \"C\"; \
-         CREATE TABLE next_facts (tenant_id TEXT COLLATE \"C\" NOT NULL REFERENCES tenants (id), fact TEXT COLLATE \"C\"); \
+         CREATE TABLE next_facts (tenant_id UUID NOT NULL REFERENCES tenants (id), fact TEXT COLLATE \"C\"); \
          ALTER TABLE next_facts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; \
          CREATE POLICY own_rows ON next_facts \
-         USING (tenant_id OPERATOR(pg_catalog.=) NULLIF(current_setting('sonae.tenant_id', true), '')); \
+         USING (tenant_id OPERATOR(pg_catalog.=) NULLIF(current_setting('sonae.tenant_id', true), '')::pg_catalog.uuid); \
          GRANT SELECT, INSERT, UPDATE, DELETE ON next_facts TO {database}_tenant; \
          INSERT INTO compatible_migrations (version) VALUES ('{NEXT}'); \
          INSERT INTO __diesel_schema_migrations (version) VALUES ('{NEXT}'); COMMIT"
@@ -208,7 +208,7 @@ fn processes_that_start_at_once_over_older_tables_migrate_once() {
 fn older(sql: &mut Sql) {
     sql.run(
         "DROP TABLE compatible_migrations; \
-         DELETE FROM __diesel_schema_migrations WHERE version = '20261128030000'",
+         DELETE FROM __diesel_schema_migrations WHERE version = '20261129010000'",
     )
     .unwrap();
 }

@@ -27,8 +27,8 @@ pub(super) struct Args {
 
 /// Something is to be done.
 const PENDING: u8 = 1;
-/// The tables are too new.
-const TOO_NEW: u8 = 3;
+/// The tables are those of another release, which this one cannot work with.
+const UNFIT: u8 = 3;
 /// Nothing is known.
 const UNKNOWN: u8 = 4;
 
@@ -52,7 +52,7 @@ fn migrate(place: &Place, lang: Lang) -> Result<(), Failure> {
 fn check(place: &Place, lang: Lang) -> Result<(), Failure> {
     let failed = |code| move |error: RepoError| Failure::Code(code, faults::step(&error, lang));
     let state = SchemaState::of(place, WRITER_TIMEOUT).map_err(failed(UNKNOWN))?;
-    state.refuse_newer().map_err(failed(TOO_NEW))?;
+    state.refuse_unfit().map_err(failed(UNFIT))?;
     if !state.newer.is_empty() {
         tell(&Notice::Newer { versions: state.newer.clone() }, lang);
     }

@@ -170,7 +170,7 @@ fn revoke(wanted: &str, tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Re
     let tenant = find_tenant(&store, &tenant.tenant, lang)?;
     let access = access(&store, tenant.id, "sonae token revoke");
     let all = access.read(tokens::list)?;
-    let found = all.into_iter().find(|token| token.name.as_str() == wanted || token.id.as_str() == wanted);
+    let found = all.into_iter().find(|token| token.name.as_str() == wanted || token.id.to_string() == wanted);
     let unknown = || {
         let tenant = &tenant.name;
         Failure::Usage(lang.pick(

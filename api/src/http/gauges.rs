@@ -237,9 +237,7 @@ impl Exposition {
     fn queue(&mut self, queue: &[jobs::Figures]) {
         let states = [JobState::Queued, JobState::Running].map(Choice::key);
         let all: Vec<_> = job_kinds().flat_map(|kind| states.map(|state| (kind, state))).collect();
-        let find = |kind, state| {
-            queue.iter().find(|known| known.kind.is_some_and(|known| known.key() == kind) && known.state.key() == state)
-        };
+        let find = |kind, state| queue.iter().find(|known| known.kind.key() == kind && known.state.key() == state);
         for (kind, state) in &all {
             let count = find(*kind, *state).map_or(0, |jobs| jobs.count);
             self.sample("sonae_jobs", &[("kind", kind), ("state", state)], count as f64);

@@ -35,7 +35,7 @@ pub(crate) fn own_versions<R: Record>(
     rows: Vec<Stored<R>>,
 ) -> Result<Vec<Stored<R>>, RepoError> {
     let names = tokens::names_of_provider(tx, provider)?;
-    let is_own = |version: &Stored<R>| names.contains(&version.meta.recorded_by);
+    let is_own = |version: &Stored<R>| names.contains(&version.meta.recorded.actor);
     let changed: Vec<Id<R>> = rows.iter().filter(|row| !is_own(row)).map(|row| row.meta.id).collect();
     let mut latest_own = HashMap::new();
     for version in R::versions(tx, &changed)?.into_iter().filter(is_own) {

@@ -46,7 +46,7 @@ impl Runner {
         }
         info!(kind, attempt, process, "job began");
         let began = Instant::now();
-        let access = database.access(tenant, &Context::new(&job.created_by, kind).within(job.id.as_str()));
+        let access = database.access(tenant, &Context::new(&job.created_by, kind).within(&job.id.to_string()));
         let outcome = if job.stalled_count > MOST_STALLED {
             Err(Interrupted::GivenUp)
         } else {
@@ -63,7 +63,7 @@ impl Runner {
         }
         self.conclude(&access, job, outcome, &ended);
         metrics::job_ended(job.kind, became, began.elapsed());
-        traced.ended(job.id.as_str(), kind, attempt, became);
+        traced.ended(&job.id.to_string(), kind, attempt, became);
         self.forget(job.id);
         // What a job has done is done, whether this succeeds or not.
         match database.with_patience(TIDY_TIMEOUT).tidy() {

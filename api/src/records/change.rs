@@ -135,8 +135,8 @@ pub(crate) fn first<R: Resource>(
     (source, external_id): (Source, Option<ExternalId>),
     attributes: R,
 ) -> Result<Stored<R>, RepoError> {
-    let (id, version) = (tx.clock().id(), tx.version(None));
-    let mut stored = Stored::first(id, String::new(), source, external_id, &version, attributes);
+    let (id, recorded) = (tx.clock().id(), tx.own_commit()?);
+    let mut stored = Stored::first(id, String::new(), source, external_id, recorded, attributes);
     stored.meta.record_key = new_key(tx, &stored)?;
     Ok(stored)
 }
@@ -188,7 +188,7 @@ pub(crate) fn write_after<R: Resource>(
     (now, known): (&Stored<R>, &Stored<R>),
     edit: impl FnOnce(&mut Stored<R>),
 ) -> Result<Stored<R>, ApiError> {
-    let mut next = now.next(&tx.version(None));
+    let mut next = now.next(tx.own_commit()?);
     edit(&mut next);
     let is_same = now.meta.version == known.meta.version
         && next.attributes == now.attributes
@@ -253,8 +253,7 @@ pub(crate) async fn remove<R: Resource>(
         .write(&caller, move |tx| {
             let now = current::<R>(tx, id.0)?;
             preconditions.allow_change(&etag(now.meta.version))?;
-            let at = tx.moment().max(now.meta.recorded_at);
-            R::close(tx, &[now.meta.id], at)?;
+            R::close(tx, &[now.meta.id])?;
             Ok(())
         })
         .await?;

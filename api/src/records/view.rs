@@ -69,10 +69,10 @@ impl ShownRecord {
             json.set("external_id", &meta.external_id);
         }
         json.set("version", &meta.version);
-        json.set("recorded_at", &meta.recorded_at);
+        json.set("recorded_at", &meta.recorded.at());
         json.set("superseded_at", &meta.superseded_at);
-        json.set("recorded_by", &meta.recorded_by);
-        json.set("import_id", &meta.import_id);
+        json.set("recorded_by", &meta.recorded.actor);
+        json.set("import_id", &meta.recorded.import_id);
         json.set("ended_on", &meta.ended_on);
         json.set("retraction_reason", &meta.retraction_reason);
         json.set("warnings", &Value::Null);

@@ -100,7 +100,7 @@ impl Resource for Relationship {
         Some(match external_id {
             Some(id) => Key::Fixed(format!("id\u{1f}{id}")),
             None => {
-                let downstream = self.downstream_id.as_ref().map_or("", |id| id.as_str());
+                let downstream = self.downstream_id.map(|id| id.to_string()).unwrap_or_default();
                 let item = self.item.as_ref().map_or("", |item| item.as_str());
                 Key::Counted(format!("row\u{1f}{}\u{1f}{downstream}\u{1f}{item}\u{1f}", self.upstream_id))
             }

@@ -27,7 +27,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunList, RunRow};
-use schema::{JobId, RepoError, RunId, ScoreRun, Timestamp, Tx, data_states, jobs, portfolio};
+use schema::{JobId, RepoError, RunId, ScoreRun, Timestamp, Tx, commits, data_states, jobs};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
@@ -198,7 +198,7 @@ async fn start_score_run(
 
 /// The end of a past day; none where nothing was known by then: a portfolio that was registered later is scored as it is.
 pub(crate) fn known_then(tx: &mut Tx, as_of: NaiveDate, zone: chrono_tz::Tz) -> Result<Option<Timestamp>, RepoError> {
-    let first = portfolio::first_known_at(tx)?;
+    let first = commits::first_moment(tx)?;
     let end = end_of_day(as_of, zone);
     Ok(end.filter(|end| first.is_some_and(|first| first <= *end)))
 }

@@ -135,8 +135,7 @@ impl Resource for Supplier {
 
     fn register(tx: &mut Tx, rows: &[Stored<Self>]) -> Result<(), RepoError> {
         let ids: Vec<SupplierId> = rows.iter().map(|row| row.meta.id).collect();
-        let at = rows.first().map_or_else(|| tx.moment(), |row| row.meta.recorded_at);
-        suppliers::register(tx, &ids, at)
+        suppliers::register(tx, &ids)
     }
 
     fn left_alone(now: &Stored<Self>) -> Option<Reason> {
@@ -144,7 +143,7 @@ impl Resource for Supplier {
         match now.attributes.merged_into_id {
             Some(_) => Some(Reason::MergedAway),
             // What an import has ended begins again when it comes back; what a person has archived stays so.
-            None => (is_archived && now.meta.import_id.is_none()).then_some(Reason::StaysArchived),
+            None => (is_archived && now.meta.recorded.import_id.is_none()).then_some(Reason::StaysArchived),
         }
     }
 

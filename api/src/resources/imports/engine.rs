@@ -6,9 +6,10 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use schema::{
-    Choice, ExternalId, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierCode, SupplierId, Tx, Version,
+    Choice, Commit, ExternalId, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierCode, SupplierId, Tx,
     suppliers,
 };
 use serde::Serialize;
@@ -33,7 +34,6 @@ pub(crate) struct Order {
     /// Whether columns that scores rest on may be left unread.
     pub(crate) takes_unread: bool,
     pub(crate) today: Today,
-    pub(crate) by: Version,
     /// The provider who sends it, and may do so for the suppliers that are assigned to it.
     pub(crate) provider: Option<Name>,
 }
@@ -241,6 +241,8 @@ struct Import<'a, R: Resource> {
     pass: &'a mut Pass,
     findings: &'a mut Findings,
     progress: &'a Progress,
+    /// The commit that records the rows.
+    recorded: Arc<Commit>,
     report: TableReport,
     suppliers: Box<dyn Suppliers>,
     /// Suppliers that are archived, of records that refer to some.
@@ -290,12 +292,14 @@ impl<'a, R: Resource> Import<'a, R> {
             rejected: 0,
             ended: 0,
         };
+        let recorded = tx.own_commit()?;
         Ok(Self {
             tx,
             order,
             pass,
             findings,
             progress,
+            recorded,
             report,
             suppliers,
             archived,
@@ -579,9 +583,9 @@ impl<'a, R: Resource> Import<'a, R> {
         let is_known = known.map(|known| known.meta.version) == now.as_ref().map(|now| now.meta.version);
         let Some(now) = now else {
             self.report.created += 1;
-            let Order { source, by, .. } = self.order;
             let id = self.tx.clock().id();
-            let stored = Stored::first(id, row.key, source.clone(), row.external_id, by, attributes);
+            let (source, recorded) = (self.order.source.clone(), Arc::clone(&self.recorded));
+            let stored = Stored::first(id, row.key, source, row.external_id, recorded, attributes);
             if is_replacing {
                 self.seen.insert(stored.meta.id);
             }
@@ -592,12 +596,12 @@ impl<'a, R: Resource> Import<'a, R> {
             self.report.unchanged += 1;
             return self.findings.push(&place, Fault::new(R::KEY_FIELD, reason), true);
         }
-        let mut new = now.next(&self.order.by);
+        let mut new = now.next(Arc::clone(&self.recorded));
         new.attributes = attributes;
         // Of a key that belongs to the buyer, the latest source is the one that delivers it.
         new.meta.source = self.order.source.clone();
         // What an import has ended begins again when it comes back.
-        if now.meta.import_id.is_some() {
+        if now.meta.recorded.import_id.is_some() {
             new.meta.ended_on = None;
         }
         if is_known && new.attributes == now.attributes && new.meta.ended_on == now.meta.ended_on {
@@ -632,7 +636,7 @@ impl<'a, R: Resource> Import<'a, R> {
         }
         for ids in gone.chunks(BATCH_ROWS) {
             let ended = R::with_ids(self.tx, ids)?.into_iter().map(|now| {
-                let mut next = now.next(&self.order.by);
+                let mut next = now.next(Arc::clone(&self.recorded));
                 next.meta.ended_on = Some(self.order.today.day);
                 next
             });

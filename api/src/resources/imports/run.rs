@@ -7,7 +7,7 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use schema::jobs::{self, JobRow};
-use schema::{Access, Choice, ImportMode, JobId, JobKind, JobState, Name, RecordKind, Source, Tx, Version};
+use schema::{Access, Choice, ImportMode, JobId, JobKind, JobState, Name, RecordKind, Source, Timestamp, Tx};
 use scoring::Lang;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -58,14 +58,13 @@ pub(crate) struct ImportRequest {
 }
 
 impl ImportRequest {
-    fn order(&self, by: Version) -> Order {
+    fn order(&self, moment: Timestamp) -> Order {
         Order {
             source: self.source.clone(),
             mode: self.mode,
             confirm: self.confirm,
             takes_unread: self.accept_unread_columns,
-            today: Today { day: self.today, moment: by.recorded_at },
-            by,
+            today: Today { day: self.today, moment },
             provider: self.provider_name.clone(),
         }
     }
@@ -359,7 +358,7 @@ impl Import<'_> {
 
     /// Reads all rows; gives the outcome of an import that comes to nothing, where it can be told without writing.
     fn check(&self, tx: &mut Tx, tables: &mut [Table]) -> Result<Option<Outcome>, Interrupted> {
-        let order = self.request.order(tx.version(Some(self.id)));
+        let order = self.request.order(tx.moment());
         let own_suppliers = (tables.len() > 1).then(HashMap::new);
         let mut read = Pass { depth: Depth::Read, own_suppliers };
         let (reports, stopped) = self.pass(tx, (&order, &mut read), tables, &mut Findings::new(0));
@@ -388,7 +387,8 @@ impl Import<'_> {
     }
 
     fn write(&self, tx: &mut Tx, tables: &mut [Table]) -> Result<Outcome, Interrupted> {
-        let order = self.request.order(tx.version(Some(self.id)));
+        tx.set_import(self.id);
+        let order = self.request.order(tx.moment());
         let mut findings = Findings::new(self.limits.max_findings);
         let (passed, is_kept) = tx.savepoint(|tx| {
             let mut write = Pass { depth: Depth::Write, own_suppliers: None };

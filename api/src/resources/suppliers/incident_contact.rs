@@ -8,7 +8,7 @@ use actix_web::{HttpResponse, delete, get, put};
 use chrono::NaiveDate;
 use schema::incident_contacts::{self, IncidentContact};
 use schema::suppliers::Supplier;
-use schema::{MailAddress, Name, PhoneNumber, Version};
+use schema::{MailAddress, Name, PhoneNumber, Timestamp};
 use serde_json::json;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -142,7 +142,7 @@ pub(super) async fn put_incident_contact(
     let contact = state
         .db
         .write(&analyst.0, move |tx| {
-            let contact = read_contact(&body, today, tx.version(None))?;
+            let contact = read_contact(&body, today, (tx.moment(), tx.actor().subject.to_string()))?;
             records::current::<Supplier>(tx, supplier)?;
             match incident_contacts::find(tx, supplier)? {
                 Some(now) => preconditions.allow_change(&etag(&now))?,
@@ -155,7 +155,11 @@ pub(super) async fn put_incident_contact(
     Ok(answer(&id, &contact))
 }
 
-fn read_contact(body: &JsonBody, today: Today, by: Version) -> Result<IncidentContact, ApiError> {
+fn read_contact(
+    body: &JsonBody,
+    today: Today,
+    (recorded_at, recorded_by): (Timestamp, String),
+) -> Result<IncidentContact, ApiError> {
     let mut none = ();
     let mut fields = Fields::new(body.members().cells(), &mut none);
     fields.expect_only(&FIELDS.iter().map(|field| field.name).collect::<Vec<_>>());
@@ -179,8 +183,8 @@ fn read_contact(body: &JsonBody, today: Today, by: Version) -> Result<IncidentCo
         mail_address: mail_address.flatten(),
         phone_number: phone_number.flatten(),
         verified_on: verified_on.flatten(),
-        recorded_at: by.recorded_at,
-        recorded_by: by.recorded_by,
+        recorded_at,
+        recorded_by,
     })
 }
 

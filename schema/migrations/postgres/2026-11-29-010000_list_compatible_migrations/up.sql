@@ -3,6 +3,5 @@
 CREATE TABLE compatible_migrations (
     version TEXT COLLATE "C" NOT NULL PRIMARY KEY
 );
--- Those that came before this table, and this one.
-INSERT INTO compatible_migrations (version)
-VALUES ('20261128000000'), ('20261128010000'), ('20261128020000'), ('20261128030000');
+-- This one.
+INSERT INTO compatible_migrations (version) VALUES ('20261129010000');
