@@ -3,6 +3,8 @@
 //! Called by `files` (a folder of CSV files becomes a portfolio) and by the resources that score or export. A number
 //! must come out with the bits that went in: results are compared and reproduced to the bit.
 
+pub(crate) mod portfolio;
+
 use std::fs::File;
 use std::io::Write;
 

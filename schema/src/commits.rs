@@ -104,15 +104,6 @@ pub fn first_moment(tx: &mut Tx) -> Result<Option<Timestamp>, RepoError> {
         .optional())?)
 }
 
-/// When anything of a buyer was recorded last, as the transaction sees it: asked for what was known then, it sees the same
-/// again, whatever is committed meanwhile.
-///
-/// # Errors
-/// Those of the database.
-pub fn latest_moment(tx: &mut Tx) -> Result<Option<Timestamp>, RepoError> {
-    Ok(latest(tx)?.map(|(_, moment)| moment))
-}
-
 /// Finds commits by their numbers, which are among those of the buyer.
 pub(crate) fn find(tx: &mut Tx, numbers: &[i64]) -> Result<HashMap<i64, Arc<Commit>>, RepoError> {
     let mut found = HashMap::with_capacity(numbers.len());

@@ -13,7 +13,7 @@ use crate::tables::{
     certifications, enrollments, incident_contacts, incidents, relationships, supplier_versions, suppliers,
 };
 use crate::{
-    Count, Criticality, DataAccess, Days, JsicDivision, Name, NetworkAccess, Outcome, PositiveCount, Scheme,
+    Count, Criticality, DataAccess, Day, Days, JsicDivision, Name, NetworkAccess, Outcome, PositiveCount, Scheme,
     ServiceClass, Share, Substitutability, SupplierCode, SupplierId, Timestamp, Tx, Yen,
 };
 
@@ -61,9 +61,9 @@ readers! {
         data_access: Option<DataAccess>,
         network_access: Option<NetworkAccess>,
         total_endpoints: Option<PositiveCount>,
-        reports_incidents_since: Option<NaiveDate>,
+        reports_incidents_since: Option<Day>,
         merged_into_id: Option<SupplierId>,
-        ended_on: Option<NaiveDate>,
+        ended_on: Option<Day>,
     }
     /// A relationship.
     each_relationship: relationships as RelationshipRow {
@@ -73,9 +73,9 @@ readers! {
         criticality: Criticality,
         substitutability: Substitutability,
         stock_cover_days: Option<Days>,
-        valid_from_on: Option<NaiveDate>,
-        valid_to_on: Option<NaiveDate>,
-        ended_on: Option<NaiveDate>,
+        valid_from_on: Option<Day>,
+        valid_to_on: Option<Day>,
+        ended_on: Option<Day>,
     }
     /// An enrollment.
     each_enrollment: enrollments as EnrollmentRow {
@@ -84,23 +84,23 @@ readers! {
         service_class: ServiceClass,
         coverage_share: Option<Share>,
         covered_endpoints: Option<Count>,
-        starts_on: NaiveDate,
-        ends_on: Option<NaiveDate>,
+        starts_on: Day,
+        ends_on: Option<Day>,
         onsite_response: bool,
-        ended_on: Option<NaiveDate>,
+        ended_on: Option<Day>,
     }
     /// A certification.
     each_certification: certifications as CertificationRow {
         supplier_id: SupplierId,
         scheme: Scheme,
-        issued_on: NaiveDate,
-        expires_on: Option<NaiveDate>,
-        ended_on: Option<NaiveDate>,
+        issued_on: Day,
+        expires_on: Option<Day>,
+        ended_on: Option<Day>,
     }
     /// An incident.
     each_incident: incidents as IncidentRow {
         supplier_id: SupplierId,
-        occurred_on: NaiveDate,
+        occurred_on: Day,
         outcome: Outcome,
         count: Option<PositiveCount>,
     }

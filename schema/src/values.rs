@@ -1,6 +1,7 @@
 //! Stored newtypes: what a value may be is decided once, here.
 
 mod choices;
+mod day;
 mod numbers;
 mod texts;
 
@@ -9,6 +10,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Deserializer, de};
 
 pub use choices::*;
+pub use day::Day;
 pub use numbers::*;
 pub use texts::*;
 

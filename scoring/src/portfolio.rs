@@ -11,7 +11,7 @@ use crate::days_from_date;
 use crate::fault::Faults;
 use crate::frame::days;
 use crate::words::Lang;
-use checks::{Conformed, check_duplicates, own_checks};
+use checks::{Conformed, Naming, are_ascending, check_duplicates};
 
 /// The tables of a portfolio as they come: columns by name, in any order, others allowed.
 ///
@@ -39,6 +39,17 @@ impl Tables {
             enrollments: Table::Enrollments.empty(),
             certifications: Table::Certifications.empty(),
             incidents: Table::Incidents.empty(),
+        }
+    }
+
+    /// The frame of a table.
+    pub fn table(&self, table: Table) -> &DataFrame {
+        match table {
+            Table::Suppliers => &self.suppliers,
+            Table::Relationships => &self.relationships,
+            Table::Enrollments => &self.enrollments,
+            Table::Certifications => &self.certifications,
+            Table::Incidents => &self.incidents,
         }
     }
 
@@ -112,8 +123,8 @@ impl Portfolio {
     /// Every fault of every table at once.
     pub fn try_new(tables: Tables) -> Result<Self, PortfolioError> {
         let mut faults = Faults::default();
-        let suppliers = Conformed::new(Table::Suppliers, &tables.suppliers, &mut faults)?;
-        suppliers.check(vec![], &mut faults)?;
+        let suppliers = Conformed::new(Table::Suppliers, &tables.suppliers, Naming::Code, &mut faults)?;
+        suppliers.check(&mut faults)?;
         check_duplicates(&suppliers.frame, &mut faults)?;
         let has_codes = !suppliers.absent.contains(&SUPPLIER_CODE);
         let suppliers = suppliers.frame.sort([SUPPLIER_CODE], SortMultipleOptions::default())?;
@@ -125,20 +136,65 @@ impl Portfolio {
             .collect()?;
 
         let mut resolve = |table, frame: DataFrame| {
-            let conformed = Conformed::new(table, &frame, &mut faults)?;
+            let conformed = Conformed::new(table, &frame, Naming::Code, &mut faults)?;
             drop(frame);
-            conformed.check(own_checks(table), &mut faults)?;
+            conformed.check(&mut faults)?;
             conformed.resolve(&codes, has_codes, &mut faults)
         };
         let relationships = resolve(Table::Relationships, tables.relationships)?;
         let enrollments = resolve(Table::Enrollments, tables.enrollments)?;
         let certifications = resolve(Table::Certifications, tables.certifications)?;
         let incidents = resolve(Table::Incidents, tables.incidents)?;
-        if !faults.is_empty() {
-            faults.sort();
-            return Err(PortfolioError::Faults(faults));
+        Self { suppliers, relationships, enrollments, certifications, incidents, buyer_breach_loss_jpy: None }
+            .unless(faults)
+    }
+
+    /// Checks tables that name suppliers by their row, as those of [`Portfolio::tables`] do: `supplier`, or `upstream`
+    /// and `downstream` (null = the buyer), u32, in place of codes. No code is looked up.
+    ///
+    /// `suppliers` must be in ascending byte order of `supplier_code`, without duplicates.
+    ///
+    /// # Errors
+    /// Every fault of every table at once; suppliers in another order are an error of the caller.
+    pub fn of_rows(tables: Tables) -> Result<Self, PortfolioError> {
+        let mut faults = Faults::default();
+        let naming = Naming::Row(u32::try_from(tables.suppliers.height()).unwrap_or(u32::MAX));
+        let mut conform = |table, frame: DataFrame| {
+            let conformed = Conformed::new(table, &frame, naming, &mut faults)?;
+            drop(frame);
+            conformed.check(&mut faults)?;
+            Ok::<_, PolarsError>(conformed.frame)
+        };
+        let suppliers = conform(Table::Suppliers, tables.suppliers)?;
+        if !are_ascending(&suppliers)? {
+            let reason = "suppliers are not in ascending order of code";
+            return Err(PolarsError::InvalidOperation(reason.into()).into());
         }
-        Ok(Self { suppliers, relationships, enrollments, certifications, incidents, buyer_breach_loss_jpy: None })
+        let relationships = conform(Table::Relationships, tables.relationships)?;
+        let enrollments = conform(Table::Enrollments, tables.enrollments)?;
+        let certifications = conform(Table::Certifications, tables.certifications)?;
+        let incidents = conform(Table::Incidents, tables.incidents)?;
+        Self { suppliers, relationships, enrollments, certifications, incidents, buyer_breach_loss_jpy: None }
+            .unless(faults)
+    }
+
+    fn unless(self, mut faults: Faults) -> Result<Self, PortfolioError> {
+        if faults.is_empty() {
+            return Ok(self);
+        }
+        faults.sort();
+        Err(PortfolioError::Faults(faults))
+    }
+
+    /// The tables, suppliers named by their row: what [`Portfolio::of_rows`] takes.
+    pub fn tables(&self) -> Tables {
+        Tables {
+            suppliers: self.suppliers.clone(),
+            relationships: self.relationships.clone(),
+            enrollments: self.enrollments.clone(),
+            certifications: self.certifications.clone(),
+            incidents: self.incidents.clone(),
+        }
     }
 
     /// The same with the buyer's own loss from a breach of its network, in yen, 0 or more, in place of the model's.

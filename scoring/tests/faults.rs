@@ -154,6 +154,45 @@ fn faults_of_evidence_come_at_once_over_all_tables() {
 }
 
 #[test]
+fn faults_of_tables_by_row_come_at_once_too() {
+    let relationships = df!(
+        "upstream" => [Some(0u32), Some(2), None],
+        "downstream" => [Some(0u32), None, Some(7)],
+        "criticality" => ["routine", "vital", "routine"],
+        "substitutability" => ["sole", "sole", "sole"],
+    )
+    .unwrap();
+    let incidents = df!(
+        "supplier_code" => ["A"],
+        "occurred_on" => dates(&[Some("2026-01-01")]),
+        "outcome" => ["harmful"],
+        "count" => [2i64],
+    )
+    .unwrap();
+    let tables = Tables { relationships, incidents, ..Tables::of_suppliers(suppliers()) };
+
+    let Err(PortfolioError::Faults(faults)) = Portfolio::of_rows(tables) else { panic!("faults are expected") };
+
+    assert_eq!(
+        faults.first().iter().map(brief).collect::<Vec<_>>(),
+        [
+            "relationships 0 downstream self-supply",
+            "relationships 1 upstream unknown-supplier",
+            "relationships 1 criticality unknown-choice",
+            "relationships 2 upstream missing-value",
+            "relationships 2 downstream unknown-supplier",
+            "incidents - supplier missing-column",
+            "incidents 0 count harmful-count",
+        ]
+    );
+    for codes in [["B", "A"], ["A", "A"]] {
+        let suppliers = df!("supplier_code" => codes).unwrap();
+        let refused = Portfolio::of_rows(Tables::of_suppliers(suppliers));
+        assert!(matches!(refused, Err(PortfolioError::Frame(_))), "{codes:?}: {refused:?}");
+    }
+}
+
+#[test]
 fn columns_that_are_missing_or_of_another_type_are_named() {
     let suppliers = df!("supplier_code" => ["A"], "employee_count" => ["many"]).unwrap();
     let incidents = df!("supplier_code" => ["A"], "count" => [1i64]).unwrap();

@@ -4,7 +4,7 @@ use chrono::Days;
 use polars::prelude::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use scoring::{Model, name};
+use scoring::{Model, Portfolio, name};
 
 use crate::plain::{Certification, Enrollment, Firm, Incident, Plain, certification, day, enrollment, portfolio};
 use crate::support::{as_of, cases, score_table};
@@ -89,6 +89,15 @@ proptest! {
         let (before, after) =
             own_rates(&plain, &code, |plain| plain.certifications.push(Certification { code: code.clone(), ..new }));
         prop_assert!(at_most(after, before), "{before} to {after}");
+    }
+
+    #[test]
+    fn tables_by_row_give_the_same_bits_as_tables_by_code(plain in portfolio()) {
+        let by_code = Portfolio::try_new(plain.tables()).unwrap();
+        let by_row = Portfolio::of_rows(by_code.tables()).unwrap();
+        let [a, b] = [by_code, by_row]
+            .map(|portfolio| scoring::score(&portfolio, &Model::default(), as_of()).unwrap().table().unwrap());
+        prop_assert!(same_bits(&a, &b));
     }
 
     #[test]

@@ -96,6 +96,34 @@ fn the_examples_score_as_the_model_demands() {
 }
 
 #[test]
+fn a_run_of_the_service_has_the_bits_of_a_folder_that_is_scored() {
+    let app = App::start();
+    for example in ["portfolio", "limits", "graph"] {
+        app.sonae(&["tenant", "create", example]);
+        let client = app.client_of(example, "analyst");
+        let run = scored(&client, example);
+        let found = all(&client, &format!("/v1/scores?score_run_id={run}&limit=70"));
+
+        let kept = tempfile::TempDir::new().unwrap();
+        let out = kept.path().join("scores.csv");
+        let (folder, file) = (format!("{EXAMPLES}/{example}"), out.to_str().unwrap());
+        app.sonae(&["score", &folder, "--as-of", AS_OF, "--out", file]);
+        let scored: Vec<Row> = csv::Reader::from_path(&out).unwrap().deserialize().map(Result::unwrap).collect();
+
+        assert_eq!(found.len(), scored.len(), "{example}");
+        for (found, scored) in found.iter().zip(&scored) {
+            for (column, value) in scored {
+                let place = format!("{example} {} {column}", scored["supplier_code"]);
+                match found[column].as_f64() {
+                    None => assert_eq!(found[column].as_str(), Some(value.as_str()), "{place}"),
+                    Some(number) => assert_eq!(number.to_bits(), value.parse::<f64>().unwrap().to_bits(), "{place}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn every_answer_says_of_what_day_model_and_state_it_is() {
     let app = App::start();
     let analyst = app.analyst();

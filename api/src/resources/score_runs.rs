@@ -1,8 +1,8 @@
 //! Score runs: the whole portfolio scored as of a day, once asked for or automatically.
 //!
-//! How a run is made: in one transaction of a reader everything that counts is read, as known at a moment, and written
-//! as the CSV files that `sonae score` reads (`snapshot`); those files are scored by the model of the service; the
-//! results, the files and the model are stored in one transaction of a writer together with the end of the job (`run`).
+//! How a run is made: in one transaction of a reader everything that counts is read, as known at a moment, from rows
+//! straight into frames (`snapshot`); these are scored by the model of the service; the results, the frames as Parquet and
+//! the model are stored in one transaction of a writer together with the end of the job (`run`).
 //!
 //! What must hold:
 //!

@@ -113,6 +113,13 @@ texts! {
     PhoneNumber(40, phone_number);
 }
 
+impl JsicDivision {
+    /// The division as a number, 1 to 99.
+    pub fn number(&self) -> i64 {
+        self.0.parse().unwrap_or_default()
+    }
+}
+
 impl Source {
     /// The source of what is entered by hand, and of an import that names none.
     pub fn manual() -> Self {

@@ -15,22 +15,73 @@ pub(super) struct Check {
     is_faulty: Expr,
 }
 
+/// How the rows of a table name suppliers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Naming {
+    /// By code.
+    Code,
+    /// By row among so many suppliers.
+    Row(u32),
+}
+
+impl Naming {
+    /// What a declared column is called, and its type: rows stand in place of codes.
+    fn column(self, table: Table, declared: &InputColumn) -> (&'static str, DataType) {
+        let row = references(table).iter().find(|(code, _)| *code == declared.name);
+        match (self, row) {
+            (Self::Row(_), Some((_, row))) => (row, DataType::UInt32),
+            _ => (declared.name, declared.kind.dtype()),
+        }
+    }
+
+    /// What a declared column must hold.
+    fn checks(self, table: Table, declared: &InputColumn) -> Vec<Check> {
+        match (self, self.column(table, declared)) {
+            (Self::Row(count), (name, DataType::UInt32)) => {
+                let is_missing = Check { column: name, reason: Reason::MissingValue, is_faulty: col(name).is_null() };
+                let is_unknown =
+                    Check { column: name, reason: Reason::UnknownSupplier, is_faulty: col(name).gt_eq(lit(count)) };
+                declared.required.then_some(is_missing).into_iter().chain([is_unknown]).collect()
+            }
+            _ => declared_checks(declared),
+        }
+    }
+
+    /// The columns of a relationship's two ends.
+    fn ends(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Code => (UPSTREAM_CODE, DOWNSTREAM_CODE),
+            Self::Row(_) => (UPSTREAM, DOWNSTREAM),
+        }
+    }
+}
+
+/// The columns of a table that hold codes of suppliers, and those that hold their rows.
+const fn references(table: Table) -> &'static [(&'static str, &'static str)] {
+    match table {
+        Table::Suppliers => &[],
+        Table::Relationships => &[(UPSTREAM_CODE, UPSTREAM), (DOWNSTREAM_CODE, DOWNSTREAM)],
+        Table::Enrollments | Table::Certifications | Table::Incidents => &[(SUPPLIER_CODE, SUPPLIER)],
+    }
+}
+
 /// A table that has all declared columns, in their types.
 pub(super) struct Conformed {
     table: Table,
+    naming: Naming,
     pub(super) frame: DataFrame,
     /// Required columns that were missing or of another type: null now, and reported already.
     pub(super) absent: Vec<&'static str>,
 }
 
 impl Conformed {
-    pub(super) fn new(table: Table, frame: &DataFrame, faults: &mut Faults) -> PolarsResult<Self> {
+    pub(super) fn new(table: Table, frame: &DataFrame, naming: Naming, faults: &mut Faults) -> PolarsResult<Self> {
         let mut columns = Vec::with_capacity(table.columns().len());
         let mut absent = Vec::new();
         for declared in table.columns() {
-            let dtype = declared.kind.dtype();
-            let null = || Column::full_null(declared.name.into(), frame.height(), &dtype);
-            let reason = match frame.column(declared.name) {
+            let (name, dtype) = naming.column(table, declared);
+            let null = || Column::full_null(name.into(), frame.height(), &dtype);
+            let reason = match frame.column(name) {
                 Ok(column) if *column.dtype() == dtype => {
                     columns.push(column.clone());
                     continue;
@@ -41,17 +92,18 @@ impl Conformed {
             };
             columns.push(null());
             if let Some(reason) = reason {
-                absent.push(declared.name);
-                faults.push(Fault { table, row: None, column: Some(declared.name), value: None, reason });
+                absent.push(name);
+                faults.push(Fault { table, row: None, column: Some(name), value: None, reason });
             }
         }
-        Ok(Self { table, frame: DataFrame::new(frame.height(), columns)?, absent })
+        Ok(Self { table, naming, frame: DataFrame::new(frame.height(), columns)?, absent })
     }
 
     /// Checks nulls, ranges and choices as declared, and the checks that are a table's own.
-    pub(super) fn check(&self, own: Vec<Check>, faults: &mut Faults) -> PolarsResult<()> {
-        let declared = self.table.columns().iter().flat_map(declared_checks);
-        let checks: Vec<_> = declared.chain(own).filter(|check| !self.absent.contains(&check.column)).collect();
+    pub(super) fn check(&self, faults: &mut Faults) -> PolarsResult<()> {
+        let declared = self.table.columns().iter().flat_map(|declared| self.naming.checks(self.table, declared));
+        let checks = declared.chain(own_checks(self.table, self.naming));
+        let checks: Vec<_> = checks.filter(|check| !self.absent.contains(&check.column)).collect();
         let masks = checks
             .iter()
             .enumerate()
@@ -90,13 +142,8 @@ impl Conformed {
 
     /// Puts the supplier's row in place of its code.
     pub(super) fn resolve(self, codes: &DataFrame, has_codes: bool, faults: &mut Faults) -> PolarsResult<DataFrame> {
-        let references: &[(&'static str, &'static str)] = match self.table {
-            Table::Suppliers => &[],
-            Table::Relationships => &[(UPSTREAM_CODE, UPSTREAM), (DOWNSTREAM_CODE, DOWNSTREAM)],
-            Table::Enrollments | Table::Certifications | Table::Incidents => &[(SUPPLIER_CODE, SUPPLIER)],
-        };
         let mut resolved = self.frame.clone();
-        for (code, supplier) in references {
+        for (code, supplier) in references(self.table) {
             let rows = rows_of(&self.frame, code, codes)?.with_name((*supplier).into());
             if has_codes {
                 // An empty code is reported as a missing value.
@@ -175,6 +222,12 @@ pub(super) fn check_duplicates(suppliers: &DataFrame, faults: &mut Faults) -> Po
     Ok(())
 }
 
+/// Whether each code is larger than the one before, byte by byte.
+pub(super) fn are_ascending(suppliers: &DataFrame) -> PolarsResult<bool> {
+    let codes = suppliers.column(SUPPLIER_CODE)?.str()?;
+    Ok(codes.iter().zip(codes.iter().skip(1)).all(|(code, next)| code < next))
+}
+
 /// The row of each code among the suppliers, u32, null where it is null or unknown.
 fn rows_of(frame: &DataFrame, code: &str, codes: &DataFrame) -> PolarsResult<Column> {
     let join = JoinArgs { maintain_order: MaintainOrderJoin::Left, ..JoinArgs::new(JoinType::Left) };
@@ -188,11 +241,14 @@ fn rows_of(frame: &DataFrame, code: &str, codes: &DataFrame) -> PolarsResult<Col
 }
 
 /// What a table's rows must hold beside what its columns declare.
-pub(super) fn own_checks(table: Table) -> Vec<Check> {
+fn own_checks(table: Table, naming: Naming) -> Vec<Check> {
     let check = |column, reason, is_faulty| vec![Check { column, reason, is_faulty }];
     match table {
         Table::Suppliers => vec![],
-        Table::Relationships => check(DOWNSTREAM_CODE, Reason::SelfSupply, col(UPSTREAM_CODE).eq(col(DOWNSTREAM_CODE))),
+        Table::Relationships => {
+            let (upstream, downstream) = naming.ends();
+            check(downstream, Reason::SelfSupply, col(upstream).eq(col(downstream)))
+        }
         Table::Enrollments => check(ENDS_ON, Reason::EndsBeforeStart, col(ENDS_ON).lt_eq(col(STARTS_ON))),
         Table::Certifications => check(EXPIRES_ON, Reason::ExpiresBeforeIssue, col(EXPIRES_ON).lt(col(ISSUED_ON))),
         Table::Incidents => {

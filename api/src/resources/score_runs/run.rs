@@ -13,6 +13,7 @@ use schema::scores::{self, ScoreRow};
 use schema::{Access, JobKind, JobState, RunId, SupplierId, Timestamp, Tx, data_states, portfolio, settings};
 use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
 use serde::{Deserialize, Serialize};
+use tracing::info;
 
 use super::snapshot::{self, Snapshot};
 use crate::base::text::Text;
@@ -83,6 +84,7 @@ impl Work for ScoreRunWork {
             progress.step(1);
             Ok::<_, Interrupted>(())
         })?;
+        scored.timing.log();
         let took = time::Duration::from_millis(u64::try_from(scored.run.duration_ms).unwrap_or_default());
         crate::base::telemetry::metrics::run_scored(took, scored.rows.len());
         Ok(JobState::Succeeded)
@@ -106,6 +108,7 @@ pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> R
         jobs::insert(tx, &job)?;
         Ok::<_, Interrupted>(())
     })?;
+    scored.timing.log();
     Ok(scored.run)
 }
 
@@ -116,6 +119,23 @@ struct Scored {
     snapshot: Snapshot,
     /// What was scored, unless it is kept already.
     archive: Option<File>,
+    timing: Timing,
+}
+
+/// How long the steps of a run took.
+struct Timing {
+    start: time::Instant,
+    read: time::Duration,
+    score: time::Duration,
+}
+
+impl Timing {
+    /// Tells the log, once the run is stored.
+    fn log(&self) {
+        let ms = |took: time::Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let store = self.start.elapsed().saturating_sub(self.read + self.score);
+        info!(read_ms = ms(self.read), score_ms = ms(self.score), store_ms = ms(store), "score run stored");
+    }
 }
 
 impl Scored {
@@ -134,18 +154,20 @@ impl Scored {
             let snapshot = Snapshot::take(tx, known_at, request.as_of, breach_loss)?;
             Ok::<_, Interrupted>((snapshot, breach_loss, data_version, read_at))
         })?;
+        let read = time::Instant::now();
         step(progress)?;
-        let portfolio = snapshot.portfolio(breach_loss)?;
-        let scores = scoring::score(&portfolio, model, request.as_of)?;
-        let rows = rows(&portfolio, &scores, |code| snapshot.suppliers.get(code).copied())?;
+        let portfolio = &snapshot.portfolio;
+        let scores = scoring::score(portfolio, model, request.as_of)?;
+        let timing = Timing { read: read - start, score: read.elapsed(), start };
+        let rows = rows(portfolio, &scores, |code| snapshot.suppliers.get(code).copied())?;
         let beside = SupplementaryCounts {
             operators: snapshot.operators.clone(),
             verified_contact_count: snapshot.verified_contact_count,
         };
-        let overview = Overview::new(&portfolio, &scores, model, Some(beside))?;
+        let overview = Overview::new(portfolio, &scores, model, Some(beside))?;
         step(progress)?;
         let [supplier_count, relationship_count, enrollment_count, certification_count, incident_count] =
-            snapshot.row_counts;
+            snapshot.row_counts();
         let run = RunRow {
             id,
             as_of: request.as_of,
@@ -157,7 +179,7 @@ impl Scored {
             model_version: model.version().to_owned(),
             model_hash: model.hash().to_owned(),
             engine_version: ENGINE_VERSION.to_owned(),
-            input_hash: snapshot.hash.clone(),
+            input_hash: snapshot.hash()?,
             buyer_breach_loss_jpy: breach_loss,
             data_version,
             is_trial: request.is_trial,
@@ -179,7 +201,7 @@ impl Scored {
             // All buyers share it: in the transaction that stores a run, it would hold up the runs of the others.
             access.write_jobs(|tx| score_runs::keep_model(tx, model.hash(), model.version(), model.text()))?;
         }
-        Ok(Self { run, rows, snapshot, archive })
+        Ok(Self { run, rows, snapshot, archive, timing })
     }
 
     /// Stores the run, in the caller's transaction.
@@ -321,7 +343,7 @@ pub(crate) fn reproduce(access: &Access, id: RunId) -> Result<Option<Reproduced>
     let Some((run, model, archive, kept)) = kept else { return Ok(None) };
     let model = model.ok_or_else(|| Interrupted::Failed("the model of the run is not kept".into()))?;
     let model = Model::parse(&model).map_err(|error| Interrupted::Failed(error.into()))?;
-    let portfolio = snapshot::unpack(archive, run.buyer_breach_loss_jpy)?;
+    let portfolio = snapshot::unpack(archive, run.buyer_breach_loss_jpy, &run.input_hash)?;
     let scores = scoring::score(&portfolio, &model, run.as_of)?;
     let ids: HashMap<_, _> = kept.iter().map(|(row, _)| (row.supplier_code.as_str(), row.supplier_id)).collect();
     let again = rows(&portfolio, &scores, |code| ids.get(code).copied())?;
