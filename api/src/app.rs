@@ -40,6 +40,7 @@ use crate::http::auth::keep_keys_current;
 use crate::http::docs::{self, Docs};
 use crate::http::edge::Edge;
 use crate::http::gauges::Gauges;
+use crate::http::known_tokens::KnownTokens;
 use crate::http::operations::Operations;
 use crate::http::peers::Peers;
 use crate::http::state::{Db, State};
@@ -170,6 +171,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let state = Data::new(State {
         db: Db::new(watched.clone()),
         keys: store.keys,
+        known_tokens: KnownTokens::default(),
         limits: config.limits,
         runner: runner.clone(),
         model,

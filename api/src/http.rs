@@ -28,6 +28,7 @@ pub(crate) mod edge;
 pub(crate) mod extract;
 pub(crate) mod framing;
 pub(crate) mod gauges;
+pub(crate) mod known_tokens;
 pub(crate) mod listen;
 pub(crate) mod openapi;
 pub(crate) mod operations;

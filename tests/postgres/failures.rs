@@ -314,7 +314,7 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
     assert_eq!(second.get("/v1/services").json["items"].as_array().unwrap().len(), 1);
     assert!(command(data, &["tenant", "suspend", "default"]).output().unwrap().status.success());
     for client in [&first, &second] {
-        client.get("/v1/settings").is_problem(401, "invalid-token", &[]);
+        within(5, "it is refused", || client.get("/v1/settings").status == 401);
     }
     assert!(command(data, &["tenant", "resume", "default"]).output().unwrap().status.success());
     assert_eq!(first.get("/v1/settings").status, 200);
@@ -328,7 +328,7 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
     assert_eq!(old_first.get("/v1/settings").status, 200);
     assert!(command(data, &["token", "revoke", "leaver"]).output().unwrap().status.success());
     for client in [&old_first, &old_second] {
-        client.get("/v1/settings").is_problem(401, "invalid-token", &[]);
+        within(5, "it is refused", || client.get("/v1/settings").status == 401);
     }
     assert_eq!(first.get("/v1/settings").status, 200);
     // It has caught up.

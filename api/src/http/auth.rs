@@ -2,13 +2,14 @@
 
 use std::future::ready;
 use std::io;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::{self, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
-use schema::tokens::{self, TokenRow};
+use schema::tokens::{self, Presented};
 use schema::{Actor, Context, Role, TokenId};
 use tracing::warn;
 
@@ -18,6 +19,7 @@ use crate::base::keys::EXPIRED;
 use crate::base::machine::OTHER_OWNER;
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 pub(crate) use crate::http::caller::Caller;
+use crate::http::known_tokens::KnownToken;
 use crate::http::operations::Operations;
 use crate::http::state::State;
 
@@ -28,49 +30,76 @@ const NO_OPERATION: &str = "none";
 async fn find(request: &ServiceRequest, request_id: &str) -> Result<Caller, ApiError> {
     let state = State::of(request.request())?;
     let token = bearer(request.headers())?;
+    let allowed = request.app_data::<Data<Operations>>();
+    let operation = allowed.and_then(|allowed| allowed.operation_id(request.path(), request.method()));
+    let context = Context::new(SERVICE, operation.unwrap_or(NO_OPERATION)).within(request_id);
+    let asked_at = state.clock().monotonic();
+    let known = match state.known_tokens.find(token, asked_at) {
+        Some(known) => known,
+        None => {
+            let found = Arc::new(find_token(state, token, &context, asked_at).await?);
+            state.known_tokens.keep(token, Arc::clone(&found));
+            found
+        }
+    };
+    // Whatever was signed: the database has the last word.
+    if known.expires_at <= state.clock().now() {
+        return Err(refused(EXPIRED));
+    }
+    let actor = Actor { subject: Arc::clone(&known.name), role: Some(known.role) };
+    Ok(Caller {
+        tenant: known.tenant,
+        context: Context { actor, ..context },
+        token_id: known.id,
+        provider_name: known.provider_name.clone(),
+        supplier_id: known.supplier_id,
+        role: known.role,
+        time_zone: known.time_zone,
+        clock: state.clock().clone(),
+    })
+}
+
+/// Finds a token whose signature and row are good.
+async fn find_token(
+    state: &Data<State>,
+    token: &str,
+    context: &Context,
+    asked_at: Instant,
+) -> Result<KnownToken, ApiError> {
     let mut claims = state.keys.verify(token);
     if claims.is_err() && state.keys.should_refresh_for(token) && refresh_keys(state.clone()).await {
         claims = state.keys.verify(token);
     }
     let claims = claims.map_err(refused)?;
-    let (tenant, id) = (claims.tenant_id, claims.id);
-    let allowed = request.app_data::<Data<Operations>>();
-    let operation = allowed.and_then(|allowed| allowed.operation_id(request.path(), request.method()));
-    let context = Context::new(SERVICE, operation.unwrap_or(NO_OPERATION)).within(request_id);
-    let found = state.db.read_as(tenant, &context, move |tx| Ok(tokens::find_good(tx, id)?)).await?;
-    let presented = found.filter(|found| found.token.role == claims.role).ok_or_else(|| {
+    let id = claims.id;
+    let found = state.db.read_as(claims.tenant_id, context, move |tx| Ok(tokens::find_good(tx, id)?)).await?;
+    let Presented { token, time_zone } = found.filter(|found| found.token.role == claims.role).ok_or_else(|| {
         refused((
             "取り消されたトークンか、停止中の発注者のものです。新しいトークンを管理者に求めてください",
             "the token was revoked, or its buyer is suspended; ask an administrator for a new one",
         ))
     })?;
-    // Whatever was signed: the database has the last word.
-    if presented.token.expires_at <= state.clock().now() {
-        return Err(refused(EXPIRED));
-    }
-    let time_zone = presented.time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?;
-    let TokenRow { id, name, provider_name, supplier_id, .. } = presented.token;
-    let actor = Actor { subject: name.as_str().into(), role: Some(claims.role) };
-    Ok(Caller {
-        tenant,
-        context: Context { actor, ..context },
-        token_id: id,
-        provider_name,
-        supplier_id,
+    Ok(KnownToken {
+        tenant: claims.tenant_id,
+        id: token.id,
+        name: token.name.as_str().into(),
         role: claims.role,
-        time_zone,
-        clock: state.clock().clone(),
+        provider_name: token.provider_name,
+        supplier_id: token.supplier_id,
+        expires_at: token.expires_at,
+        time_zone: time_zone.parse().map_err(|_| ApiError::internal("unknown time zone"))?,
+        asked_at,
     })
 }
 
 /// Whoever sent a request, or why nobody can be told: found before anything else of the request is looked at.
-struct Presented(Result<Caller, ApiError>);
+struct Sender(Result<Caller, ApiError>);
 
 /// Finds out who sends a request, for the handler that asks for a role, and for the log.
 pub(crate) async fn present(request: &ServiceRequest, request_id: &str) -> Option<(TokenId, Role)> {
     let caller = find(request, request_id).await;
     let who = caller.as_ref().ok().map(|caller| (caller.token_id, caller.role));
-    request.extensions_mut().insert(Presented(caller));
+    request.extensions_mut().insert(Sender(caller));
     who
 }
 
@@ -79,8 +108,8 @@ pub(crate) async fn present(request: &ServiceRequest, request_id: &str) -> Optio
 /// It is ready at once and stands first in the signatures of handlers, so a role that does not suffice is refused before
 /// the body and the parameters are looked at.
 fn with_role(request: &HttpRequest, roles: &[Role]) -> Result<Caller, ApiError> {
-    let presented = request.extensions_mut().remove::<Presented>();
-    let caller = presented.map_or_else(|| Err(ApiError::internal("nobody was asked for")), |presented| presented.0)?;
+    let sender = request.extensions_mut().remove::<Sender>();
+    let caller = sender.map_or_else(|| Err(ApiError::internal("nobody was asked for")), |sender| sender.0)?;
     if !roles.contains(&caller.role) {
         return Err(too_low(roles));
     }

@@ -18,12 +18,14 @@ use crate::base::keys::Keys;
 use crate::base::problem::{ApiError, ProblemKind};
 use crate::http::caller::Caller;
 use crate::http::edge::Edge;
+use crate::http::known_tokens::KnownTokens;
 use crate::queue::runner::Runner;
 
 /// What all handlers share.
 pub(crate) struct State {
     pub(crate) db: Db,
     pub(crate) keys: Keys,
+    pub(crate) known_tokens: KnownTokens,
     pub(crate) limits: Limits,
     pub(crate) runner: Runner,
     /// The model that scores.
