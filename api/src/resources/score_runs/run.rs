@@ -13,6 +13,7 @@ use schema::scores::{self, ScoreRow};
 use schema::{Access, JobKind, JobState, RunId, SupplierId, Timestamp, Tx, data_states, portfolio, settings};
 use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
 use serde::{Deserialize, Serialize};
+use tracing::info;
 
 use super::snapshot::{self, Snapshot};
 use crate::base::text::Text;
@@ -77,12 +78,16 @@ impl Work for ScoreRunWork {
         let model = &self.model;
         progress.set_total(STEPS);
         let scored = Scored::new(access, &request, RunId::of_job(job.id), model, progress)?;
+        let start = time::Instant::now();
         access.write(|tx| {
             scored.store(tx, progress)?;
             jobs::finish(tx, job, JobState::Succeeded, "{}")?;
             progress.step(1);
             Ok::<_, Interrupted>(())
         })?;
+        let [read_ms, score_ms] = [scored.read_time, scored.score_time].map(|time| time.as_millis());
+        let store_ms = start.elapsed().as_millis();
+        info!(read_ms, score_ms, store_ms, "score run stored");
         let took = time::Duration::from_millis(u64::try_from(scored.run.duration_ms).unwrap_or_default());
         crate::base::telemetry::metrics::run_scored(took, scored.rows.len());
         Ok(JobState::Succeeded)
@@ -116,6 +121,8 @@ struct Scored {
     snapshot: Snapshot,
     /// What was scored, unless it is kept already.
     archive: Option<File>,
+    read_time: time::Duration,
+    score_time: time::Duration,
 }
 
 impl Scored {
@@ -136,6 +143,7 @@ impl Scored {
         })?;
         step(progress)?;
         let portfolio = snapshot.portfolio(breach_loss)?;
+        let read_time = start.elapsed();
         let scores = scoring::score(&portfolio, model, request.as_of)?;
         let rows = rows(&portfolio, &scores, |code| snapshot.suppliers.get(code).copied())?;
         let beside = SupplementaryCounts {
@@ -143,6 +151,7 @@ impl Scored {
             verified_contact_count: snapshot.verified_contact_count,
         };
         let overview = Overview::new(&portfolio, &scores, model, Some(beside))?;
+        let score_time = start.elapsed() - read_time;
         step(progress)?;
         let [supplier_count, relationship_count, enrollment_count, certification_count, incident_count] =
             snapshot.row_counts;
@@ -179,7 +188,7 @@ impl Scored {
             // All buyers share it: in the transaction that stores a run, it would hold up the runs of the others.
             access.write_jobs(|tx| score_runs::keep_model(tx, model.hash(), model.version(), model.text()))?;
         }
-        Ok(Self { run, rows, snapshot, archive })
+        Ok(Self { run, rows, snapshot, archive, read_time, score_time })
     }
 
     /// Stores the run, in the caller's transaction.
