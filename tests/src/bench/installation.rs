@@ -31,7 +31,7 @@ pub(crate) struct Installation<'a> {
 }
 
 impl<'a> Installation<'a> {
-    /// One without any data, with the schema that the service makes.
+    /// One without anything: the first service that is started on it makes the schema.
     pub(crate) fn empty(site: Site<'a>) -> Result<Self, Failure> {
         let installation = Self::named(site);
         fs::create_dir(&installation.folder)?;
@@ -39,7 +39,6 @@ impl<'a> Installation<'a> {
             let create = format!("CREATE DATABASE {} OWNER sonae", installation.database);
             Sql::open(&cluster.admin_url("postgres"))?.run(&create)?;
         }
-        installation.sonae(&["migrate"])?;
         Ok(installation)
     }
 

@@ -38,9 +38,8 @@ pub(crate) struct Answer {
 }
 
 impl Service {
-    /// Starts it with a token for an analyst, and waits until it is ready. Scores do not follow changes by themselves.
+    /// Starts it, waits until it is ready, and makes a token for an analyst. Scores do not follow changes by themselves.
     pub(crate) fn start(installation: &Installation<'_>) -> Result<Self, Failure> {
-        let token = AccessToken::create(installation)?.secret;
         let log = NamedTempFile::new()?;
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         let mut command = installation.command(&arguments)?;
@@ -55,12 +54,14 @@ impl Service {
         let address = line.split("//").nth(1).and_then(|rest| rest.split('/').next());
         let said = || fs::read_to_string(log.path()).unwrap_or_default();
         let address = address.ok_or_else(said)?.parse()?;
-        let mut service = Self { child, address, token, ready_after: Duration::ZERO, agent, log };
+        let mut service = Self { child, address, token: String::new(), ready_after: Duration::ZERO, agent, log };
         let admin_address = service.logged("admin_address").ok_or("the log lacks the address for health")?;
         while service.agent.get(format!("http://{admin_address}/readyz")).call()?.status() != 200 {
             thread::sleep(Duration::from_millis(2));
         }
         service.ready_after = start.elapsed();
+        // A folder in which no service has run yet takes no tokens.
+        service.token = AccessToken::create(installation)?.secret;
         Ok(service)
     }
 
