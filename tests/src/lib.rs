@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod database;
+pub mod draw;
 pub mod procurement;
 pub mod sql;
 
@@ -9,8 +10,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use rand_xoshiro::SplitMix64;
-use rand_xoshiro::rand_core::{RngCore, SeedableRng};
+use crate::draw::Draw;
 
 /// How large a made-up portfolio is.
 #[derive(Debug, Clone, Copy)]
@@ -130,44 +130,4 @@ impl Size {
 fn create(folder: &Path, table: &str) -> io::Result<BufWriter<File>> {
     let file = File::create(folder.join(table).with_extension("csv"))?;
     Ok(BufWriter::with_capacity(1 << 20, file))
-}
-
-/// A stream of draws that its seed settles, in every version of the generator.
-struct Draw(SplitMix64);
-
-impl Draw {
-    fn new(seed: u64) -> Self {
-        Self(SplitMix64::seed_from_u64(seed))
-    }
-
-    fn below(&mut self, limit: u32) -> u32 {
-        (self.0.next_u64() % u64::from(limit)) as u32
-    }
-
-    /// Small numbers much more often than large ones.
-    fn skewed(&mut self, limit: u32) -> u32 {
-        let share = f64::from(self.below(1 << 20)) / f64::from(1 << 20);
-        (share.powi(4) * f64::from(limit)) as u32
-    }
-
-    /// True once in so many times.
-    fn some(&mut self, once_in: u32) -> bool {
-        self.below(once_in) == 0
-    }
-
-    /// A value, but empty once in so many times.
-    fn or_empty<T: ToString>(&mut self, once_in: u32, value: impl FnOnce(&mut Self) -> T) -> String {
-        if self.some(once_in) { String::new() } else { value(self).to_string() }
-    }
-
-    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        let place = self.below(choices.len() as u32) as usize;
-        choices.get(place).copied().unwrap_or_default()
-    }
-
-    /// A day from 2016-10 to 2026-09.
-    fn date(&mut self) -> String {
-        let month = self.below(120) + 9;
-        format!("{}-{:02}-{:02}", 2016 + month / 12, month % 12 + 1, self.below(28) + 1)
-    }
 }

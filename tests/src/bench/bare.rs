@@ -1,0 +1,86 @@
+//! What the service is compared with: the database, or actix-web, and nothing else. Each in a process of its own.
+
+mod handler;
+mod insert;
+mod results;
+mod scan;
+
+use std::io::{self, Write};
+use std::process::Command;
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use handler::{Handler, SERVED};
+
+use crate::Failure;
+use crate::installation::{Installation, run};
+use crate::service::memory_bytes;
+
+/// The bare work of a process that the bench starts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bare {
+    /// Insert the rows that a database has and another one lacks
+    Insert { from: String, to: String },
+    /// Insert made-up results into a new table
+    Results { to: String, count: u32 },
+    /// Step over the rows of incidents
+    Scan { from: String },
+    /// Answer every request with the same bytes
+    Handler { content_type: String },
+}
+
+/// What bare work took.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Took {
+    /// Only the work itself: without connecting, and without reading what is inserted.
+    pub(crate) seconds: f64,
+    pub(crate) rows: u64,
+    pub(crate) peak_bytes: f64,
+}
+
+impl Took {
+    fn new(time: Duration, rows: u64) -> Result<Self, Failure> {
+        Ok(Self { seconds: time.as_secs_f64(), rows, peak_bytes: memory_bytes("self", "VmHWM")? })
+    }
+}
+
+impl Bare {
+    /// Does it, in the process that was started for it.
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let took = match self {
+            Self::Insert { from, to } => insert::run(from, to)?,
+            Self::Results { to, count } => results::run(to, *count)?,
+            Self::Scan { from } => scan::run(from)?,
+            Self::Handler { content_type } => return handler::serve(content_type),
+        };
+        writeln!(io::stdout(), "{}", serde_json::to_string(&took)?)?;
+        Ok(())
+    }
+}
+
+/// Inserts what one installation has and another one lacks, with the same tables and indexes, in one transaction.
+pub(crate) fn insert(from: &Installation<'_>, to: &Installation<'_>) -> Result<Took, Failure> {
+    process(&["insert", &from.address(), &to.address()])
+}
+
+/// Inserts made-up results into a table of its own in an installation, in one transaction.
+pub(crate) fn results(to: &Installation<'_>, count: u32) -> Result<Took, Failure> {
+    process(&["results", &to.address(), &count.to_string()])
+}
+
+/// Steps over all incidents of an installation.
+pub(crate) fn scan(from: &Installation<'_>) -> Result<Took, Failure> {
+    process(&["scan", &from.address()])
+}
+
+fn process(arguments: &[&str]) -> Result<Took, Failure> {
+    let said = run(Command::new(std::env::current_exe()?).arg("bare").args(arguments))?;
+    Ok(serde_json::from_str(&said)?)
+}
+
+/// Whether an address is that of a server.
+fn is_server(address: &str) -> bool {
+    address.starts_with("postgres://")
+}

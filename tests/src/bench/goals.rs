@@ -1,0 +1,157 @@
+//! What is measured, and what must hold.
+
+use serde::Serialize;
+
+/// One row of the report.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goal {
+    /// Its name, for `--only` and for the record.
+    pub(crate) name: &'static str,
+    /// The measurement that gives it; several goals can come from one.
+    pub(crate) work: Work,
+    /// What is measured.
+    pub(crate) what: &'static str,
+    /// The unit of what is measured.
+    pub(crate) unit: &'static str,
+    /// What it is compared with, in the same unit; an absolute figure if `None`.
+    pub(crate) limit: Option<&'static str>,
+    /// What must hold for the median, or for its ratio to the median of the limit.
+    pub(crate) bound: Bound,
+}
+
+/// A measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Imports of files, and of the same files again.
+    Imports,
+    /// Reading many incidents for a score run.
+    Frames,
+    /// Score runs.
+    Runs,
+    /// Scores by code, under load.
+    Lookups,
+    /// Pages of the list of scores.
+    Lists,
+    /// Starts of the service.
+    Starts,
+}
+
+/// What must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Bound {
+    /// The figure, or more.
+    AtLeast(f64),
+    /// The figure, or less.
+    AtMost(f64),
+}
+
+impl Bound {
+    /// Whether a figure keeps to it.
+    pub(crate) fn holds(self, figure: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => figure >= least,
+            Self::AtMost(most) => figure <= most,
+        }
+    }
+}
+
+/// All of them, in the order of the report.
+pub(crate) const GOALS: [Goal; 12] = [
+    Goal {
+        name: "import-suppliers",
+        work: Work::Imports,
+        what: "import of suppliers and relationships as CSV, over HTTP",
+        unit: "rows/s",
+        limit: Some("bare inserts of the same rows"),
+        bound: Bound::AtLeast(0.30),
+    },
+    Goal {
+        name: "import-incidents",
+        work: Work::Imports,
+        what: "import of incidents as CSV, over HTTP",
+        unit: "rows/s",
+        limit: Some("bare inserts of the same rows"),
+        bound: Bound::AtLeast(0.30),
+    },
+    Goal {
+        name: "import-again",
+        work: Work::Imports,
+        what: "the same files again, nothing changed",
+        unit: "rows/s",
+        limit: None,
+        bound: Bound::AtLeast(150_000.0),
+    },
+    Goal {
+        name: "frames",
+        work: Work::Frames,
+        what: "rows of incidents read for a score run, ten times as many as were imported",
+        unit: "rows/s",
+        limit: Some("a bare scan of the same rows (PostgreSQL: binary COPY)"),
+        bound: Bound::AtLeast(0.50),
+    },
+    Goal {
+        name: "run",
+        work: Work::Runs,
+        what: "a score run, from the request to the stored result",
+        unit: "s",
+        limit: Some("its reading and its model, and bare inserts of as many results"),
+        bound: Bound::AtMost(2.0),
+    },
+    Goal {
+        name: "run-bytes",
+        work: Work::Runs,
+        what: "database size of one more run over unchanged data",
+        unit: "bytes/supplier",
+        limit: None,
+        bound: Bound::AtMost(400.0),
+    },
+    Goal {
+        name: "by-code",
+        work: Work::Lookups,
+        what: "scores by code with a token, random codes, 32 connections",
+        unit: "requests/s",
+        limit: Some("a bare handler that returns the same bytes"),
+        bound: Bound::AtLeast(0.12),
+    },
+    Goal {
+        name: "by-code-p99",
+        work: Work::Lookups,
+        what: "99th percentile of the same answers",
+        unit: "ms",
+        limit: None,
+        bound: Bound::AtMost(5.0),
+    },
+    Goal {
+        name: "revoke",
+        work: Work::Lookups,
+        what: "time until a revoked token in use is refused",
+        unit: "s",
+        limit: None,
+        bound: Bound::AtMost(1.0),
+    },
+    Goal {
+        name: "lists",
+        work: Work::Lists,
+        what: "list of 1,000 scores by the slowest sortable column",
+        unit: "ms",
+        limit: None,
+        bound: Bound::AtMost(20.0),
+    },
+    Goal {
+        name: "start",
+        work: Work::Starts,
+        what: "start until /readyz answers 200",
+        unit: "s",
+        limit: None,
+        bound: Bound::AtMost(1.0),
+    },
+    Goal {
+        name: "idle-memory",
+        work: Work::Starts,
+        what: "resident memory, idle after the start",
+        unit: "MB",
+        limit: None,
+        bound: Bound::AtMost(150.0),
+    },
+];
