@@ -10,7 +10,8 @@
 //!   that is archived and a row that its source has dropped have ended (`ended_on`); a row that never held is
 //!   retracted, with a reason.
 //! - **`known_at` asks for the past.** The versions that were current at that moment are read, with the supplier codes
-//!   as they were then. It is about what was known; `as_of`, of scores, is about the day that they are for. A
+//!   as they were then. A change is known from the moment of its commit on (`recorded_at`), and of an import that is at work
+//!   nothing is. It is about what was known; `as_of`, of scores, is about the day that they are for. A
 //!   correction today of what happened last year changes what is known now of that day, and not what was known then.
 //! - **A change names the version that it changes** (`If-Match`), and is refused if there is a newer one. The same body
 //!   sent twice makes one version.

@@ -3,7 +3,8 @@
 //! Every function that touches rows takes the transaction that it happens in, a [`Tx`], which knows the buyer.
 //!
 //! What a buyer registers is kept in versions (see [`Record`]): a change adds a row and closes the one before it, so
-//! that everything can be read as it was known at any past moment.
+//! that everything can be read as it was known at any past moment. Who recorded it, when and with which import is said once,
+//! by the [`Commit`] whose number the version has.
 
 mod clock;
 mod conn;

@@ -23,8 +23,9 @@ pub(crate) fn connect(path: &Path, role: TxRole, patience: Duration) -> Result<S
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
          PRAGMA secure_delete = ON; PRAGMA cache_size = {}; PRAGMA temp_store = {}; {}",
         patience.as_millis(),
-        // Readers are many, and what they read stays with the operating system.
-        if role == TxRole::Reader { -8192 } else { -16384 },
+        // Readers are many, and what they read stays with the operating system. A large import writes into every page of the
+        // indexes again and again: what does not fit goes to the log each time. Tidying gives the memory back.
+        if role == TxRole::Reader { -8192 } else { -65536 },
         // What a statement of a writer would need to undo itself may be large: all parts of an upload that it deletes.
         if role == TxRole::Reader { "MEMORY" } else { "FILE" },
         if role == TxRole::Reader { "PRAGMA query_only = ON;" } else { "" },

@@ -421,6 +421,8 @@ CREATE TABLE score_runs (
 );
 CREATE INDEX score_runs_as_of ON score_runs (tenant_id, as_of, id);
 CREATE INDEX score_runs_input_hash ON score_runs (tenant_id, input_hash);
+-- The latest one, and the one before it: asked for with each score.
+CREATE INDEX score_runs_latest ON score_runs (tenant_id, is_trial, as_of DESC, scored_at DESC, id DESC);
 
 -- A run is written in one go, read by its key and dropped as a whole.
 CREATE TABLE scores (
