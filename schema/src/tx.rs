@@ -22,6 +22,7 @@ use std::sync::Arc;
 use crate::database::{Begun, Database, Held, Watch};
 use crate::error::RepoError;
 use crate::scope::{Installation, Scope, TxRole};
+use crate::scores::warm::WarmRuns;
 use crate::{Clock, JobId, Role, TenantId, Timestamp, Version, turns};
 
 /// Who acts.
@@ -131,7 +132,9 @@ impl<T: Copy + Into<Scope>> Access<T> {
         // Now the turn of a writer has come, and the state that a reader sees is fixed.
         let (clock, context) = (self.database.clock().clone(), self.context.clone());
         let moment = clock.now();
-        Tx { conn, _turn: turn, tenant: self.tenant, context, moment, clock }.finish(work)
+        // What a writer reads may be undone.
+        let warm_runs = if role == TxRole::Reader { self.database.warm_runs() } else { WarmRuns::new(0) };
+        Tx { conn, _turn: turn, tenant: self.tenant, context, moment, clock, warm_runs }.finish(work)
     }
 }
 
@@ -145,6 +148,7 @@ pub struct Tx<T = TenantId> {
     context: Context,
     moment: Timestamp,
     clock: Clock,
+    pub(crate) warm_runs: WarmRuns,
 }
 
 /// A transaction of the operator, which reaches nothing that a buyer has registered.
