@@ -144,6 +144,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
             }
             (store, _) => (store?, true),
         };
+    let store = Store { database: store.database.with_warm_runs(config.limits.warm_frames_bytes()), ..store };
     if let Some(text) = moved {
         warn!("{}", text.en);
     }

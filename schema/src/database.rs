@@ -18,6 +18,7 @@ use crate::migrate::Pending;
 use crate::postgres::{Beginning, ConnectionNeeds, Process, Session, Turn, TurnRow};
 use crate::replica::{Lent, PlaceOnReplica, Replica};
 use crate::scope::{Scope, TxRole};
+use crate::scores::warm::WarmRuns;
 use crate::server_url::ServerUrl;
 use crate::turns::{self, Turns};
 use crate::tx::{Access, Context};
@@ -45,6 +46,7 @@ pub struct Database {
     limits: postgres::Limits,
     process: Process,
     clock: Clock,
+    warm_runs: WarmRuns,
 }
 
 #[derive(Debug, Clone)]
@@ -261,7 +263,7 @@ impl Database {
                 Backend::Postgres { primary, replica, roles, turns: Turns::default() }
             }
         };
-        Ok(Self { backend, limits, process, clock: clock.clone() })
+        Ok(Self { backend, limits, process, clock: clock.clone(), warm_runs: WarmRuns::new(0) })
     }
 
     /// Opens an embedded database on a disk that takes no writes, for readers alone.
@@ -290,7 +292,18 @@ impl Database {
             limits,
             process,
             clock: clock.clone(),
+            warm_runs: WarmRuns::new(0),
         })
+    }
+
+    /// The same database, which keeps scores of runs in memory, up to so many bytes; otherwise it keeps none.
+    #[must_use]
+    pub fn with_warm_runs(&self, bytes: u64) -> Self {
+        Self { warm_runs: WarmRuns::new(bytes), ..self.clone() }
+    }
+
+    pub(crate) fn warm_runs(&self) -> WarmRuns {
+        self.warm_runs.clone()
     }
 
     /// The same database, for statements that may take no longer than this, where it can stop them.

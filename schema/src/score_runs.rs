@@ -6,7 +6,7 @@ use diesel::sql_types::{self, Nullable};
 
 use crate::conn::each_backend;
 use crate::error::RepoError;
-use crate::tables::{models, score_facts, score_inputs, score_runs, scores};
+use crate::tables::{models, score_blocks, score_inputs, score_runs};
 use crate::{RunId, Timestamp, Tx};
 
 /// A score run.
@@ -199,11 +199,10 @@ pub fn automatic(tx: &mut Tx) -> Result<Vec<RunAge>, RepoError> {
 /// Those of the database.
 pub fn delete(tx: &mut Tx, ids: &[RunId]) -> Result<usize, RepoError> {
     for id in ids {
-        let facts = score_facts::table.filter(score_facts::tenant_id.eq(tx.tenant)).filter(score_facts::run_id.eq(id));
-        let rows = scores::table.filter(scores::tenant_id.eq(tx.tenant)).filter(scores::run_id.eq(id));
+        let blocks =
+            score_blocks::table.filter(score_blocks::tenant_id.eq(tx.tenant)).filter(score_blocks::run_id.eq(id));
         let run = score_runs::table.find((tx.tenant, id));
-        each_backend!(tx.conn, c => diesel::delete(facts).execute(c))?;
-        each_backend!(tx.conn, c => diesel::delete(rows).execute(c))?;
+        each_backend!(tx.conn, c => diesel::delete(blocks).execute(c))?;
         each_backend!(tx.conn, c => diesel::delete(run).execute(c))?;
     }
     let needed = score_runs::table.filter(score_runs::tenant_id.eq(tx.tenant)).select(score_runs::input_hash);

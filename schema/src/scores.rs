@@ -1,20 +1,35 @@
-//! Scores: one row a supplier and run, as the model gave it.
+//! Scores: one a supplier and run, as the model gave it.
+//!
+//! They are stored in blocks: some hundred of a run, in order of supplier id, compressed together (`block`, `pack`). A
+//! run is written once and never changes, so it needs no row and no index for each of its suppliers: a look-up of one
+//! supplier unpacks one block, and whatever looks at many (lists, counts, exports) unpacks all of them (`unpacked`), which
+//! are then kept in memory for the next that asks (`warm`).
+//!
+//! Whoever asks for scores of a run has read its row in the same transaction: what is kept in memory does not tell whether
+//! a run was deleted.
+
+mod block;
+mod pack;
+mod unpacked;
+pub(crate) mod warm;
 
 use diesel::prelude::*;
 
-use crate::conn::each_backend;
+pub use self::pack::PackedScores;
+use self::unpacked::Unpacked;
+use self::warm::Lent;
+use crate::conn::{each_backend, each_row};
 use crate::error::RepoError;
-use crate::record::{BATCH, SortKey, sorted};
+use crate::record::SortKey;
 use crate::suppliers::Supplier;
-use crate::tables::{score_facts, score_runs, scores};
+use crate::tables::{score_blocks, score_runs};
 use crate::{Page, RunId, SupplierId, Tx};
 
 /// Writes the row of a score: what names the supplier, and the model's numbers by their names.
 macro_rules! score_row {
     ($($number:ident),*) => {
         /// A supplier's score. Names, units and ranges are those of the model's results.
-        #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
-        #[diesel(table_name = scores, treat_none_as_default_value = false)]
+        #[derive(Debug, Clone, PartialEq)]
         #[expect(missing_docs, reason = "each number is described once, where the model declares it")]
         pub struct ScoreRow {
             pub supplier_id: SupplierId,
@@ -34,11 +49,11 @@ macro_rules! score_row {
             /// The names of the numbers.
             pub const NUMBERS: &'static [&'static str] = &[$(stringify!($number)),*];
 
-            /// A row of texts, whose numbers are given by name.
+            /// A row of texts, whose numbers are asked for by name, in order of [`ScoreRow::NUMBERS`].
             pub fn new(
                 (supplier_id, supplier_code, name, tier): (SupplierId, String, Option<String>, Option<i32>),
                 [size_class, jsic_section, grade, chain_grade]: [String; 4],
-                number: impl Fn(&'static str) -> f64,
+                mut number: impl FnMut(&'static str) -> f64,
             ) -> Self {
                 Self {
                     supplier_id, supplier_code, name, tier, size_class, jsic_section, grade, chain_grade,
@@ -135,6 +150,11 @@ impl ScoreSort {
             Self::LossCaused => row.expected_annual_loss_caused_jpy.key(),
         }
     }
+
+    /// The column that it sorts by.
+    fn column(self) -> &'static str {
+        <Self as crate::Choice>::key(self)
+    }
 }
 
 /// Filters of the list of scores; those that are empty let everything through.
@@ -160,188 +180,121 @@ pub struct ScoreFilter {
     pub loss_caused_jpy: [Option<f64>; 2],
 }
 
-/// The rows of a run that a filter lets through, as a query of one backend.
-macro_rules! filtered {
-    ($tenant:expr, $run:expr, $filter:expr) => {{
-        let given: &ScoreFilter = $filter;
-        let mut query =
-            scores::table.filter(scores::tenant_id.eq($tenant)).filter(scores::run_id.eq($run)).into_boxed();
-        if !given.grades.is_empty() {
-            query = query.filter(scores::grade.eq_any(&given.grades));
-        }
-        if !given.chain_grades.is_empty() {
-            query = query.filter(scores::chain_grade.eq_any(&given.chain_grades));
-        }
-        if !given.jsic_sections.is_empty() {
-            query = query.filter(scores::jsic_section.eq_any(&given.jsic_sections));
-        }
-        if !given.size_classes.is_empty() {
-            query = query.filter(scores::size_class.eq_any(&given.size_classes));
-        }
-        if !given.tiers.is_empty() {
-            query = query.filter(scores::tier.eq_any(&given.tiers));
-        }
-        macro_rules! range {
-            ($column:ident, $bounds:expr) => {
-                if let Some(from) = $bounds[0] {
-                    query = query.filter(scores::$column.ge(from));
-                }
-                if let Some(to) = $bounds[1] {
-                    query = query.filter(scores::$column.le(to));
-                }
-            };
-        }
-        range!(risk_score, given.risk_score);
-        range!(chain_score, given.chain_score);
-        range!(expected_annual_loss_direct_jpy, given.loss_direct_jpy);
-        range!(expected_annual_loss_caused_jpy, given.loss_caused_jpy);
-        query
-    }};
-}
+/// A page of scores: which rows, in which order.
+pub type ScorePage = Page<Supplier, ScoreSort>;
 
-/// Adds scores of a run, with what explains them as JSON.
+/// Blocks of one statement.
+const BLOCKS: usize = 16;
+/// So few suppliers are looked up in their blocks, unless the run is in memory.
+const FEW: usize = 4;
+
+/// Adds the scores of a run.
 ///
 /// # Errors
-/// Those of the database, as for all that follow.
-pub fn insert(tx: &mut Tx, run: RunId, rows: &[(ScoreRow, String)]) -> Result<(), RepoError> {
-    for rows in rows.chunks(BATCH) {
-        let key = (scores::tenant_id.eq(tx.tenant), scores::run_id.eq(run));
-        let values: Vec<_> = rows.iter().map(|(row, _)| (key, row)).collect();
-        each_backend!(tx.conn, c => diesel::insert_into(scores::table).values(values).execute(c))?;
-        let facts = rows.iter().map(|(row, facts)| {
+/// Those of the database, as for all that follow, and [`RepoError::Failed`] where a block is damaged.
+pub fn insert(tx: &mut Tx, run: RunId, scores: &PackedScores) -> Result<(), RepoError> {
+    for blocks in scores.blocks.chunks(BLOCKS) {
+        let values = blocks.iter().map(|(first_supplier, bytes)| {
             (
-                score_facts::tenant_id.eq(tx.tenant),
-                score_facts::run_id.eq(run),
-                score_facts::supplier_id.eq(row.supplier_id),
-                score_facts::facts.eq(facts),
+                score_blocks::tenant_id.eq(tx.tenant),
+                score_blocks::run_id.eq(run),
+                score_blocks::first_supplier_id.eq(first_supplier),
+                score_blocks::bytes.eq(bytes),
             )
         });
-        let facts: Vec<_> = facts.collect();
-        each_backend!(tx.conn, c => diesel::insert_into(score_facts::table).values(facts).execute(c))?;
-        tx.conn.analyze_grown("scores", rows.len())?;
-        tx.conn.analyze_grown("score_facts", rows.len())?;
+        let values: Vec<_> = values.collect();
+        each_backend!(tx.conn, c => diesel::insert_into(score_blocks::table).values(values).execute(c))?;
     }
     Ok(())
 }
 
-/// A page of scores: which rows, in which order.
-pub type ScorePage = Page<Supplier, ScoreSort>;
-
 /// Lists scores of a run.
 ///
 /// # Errors
-/// Those of the database.
+/// The same.
 pub fn list(tx: &mut Tx, run: RunId, filter: &ScoreFilter, page: &ScorePage) -> Result<Vec<ScoreRow>, RepoError> {
-    Ok(each_backend!(tx.conn, c => {
-        let mut query = filtered!(tx.tenant, run, filter);
-        query = sorted!(query, scores by supplier_id, page,
-            ScoreSort::SupplierCode => supplier_code as String,
-            ScoreSort::RiskScore => risk_score as f64,
-            ScoreSort::ChainScore => chain_score as f64,
-            ScoreSort::LossDirect => expected_annual_loss_direct_jpy as f64,
-            ScoreSort::LossCaused => expected_annual_loss_caused_jpy as f64);
-        query.limit(page.limit).select(ScoreRow::as_select()).load(c)
-    })?)
+    let scores = unpacked(tx, run)?;
+    scores.page(filter, page)?.into_iter().map(|row| scores.score(row)).collect()
 }
 
 /// Counts the scores of a run that a filter lets through.
 ///
 /// # Errors
-/// Those of the database.
+/// The same.
 pub fn count(tx: &mut Tx, run: RunId, filter: &ScoreFilter) -> Result<i64, RepoError> {
-    Ok(each_backend!(tx.conn, c => filtered!(tx.tenant, run, filter).count().get_result(c))?)
+    Ok(i64::try_from(unpacked(tx, run)?.count(filter)).unwrap_or(i64::MAX))
 }
 
 /// Gives each score of a run that a filter lets through to `with`, in order of code, with what explains it.
 ///
 /// # Errors
-/// Those of `with` and of the database.
+/// Those of `with`, and the same.
 pub fn each<E: From<RepoError>>(
     tx: &mut Tx,
     run: RunId,
     filter: &ScoreFilter,
     mut with: impl FnMut(ScoreRow, String) -> Result<(), E>,
 ) -> Result<(), E> {
-    /// Rows that are read, then opened, at a time.
-    const STEP: i64 = 1000;
-    let mut page = ScorePage { sort: Some(ScoreSort::SupplierCode), is_descending: false, after: None, limit: STEP };
-    loop {
-        let rows = list(tx, run, filter, &page)?;
-        let ids: Vec<_> = rows.iter().map(|row| row.supplier_id).collect();
-        let mut facts = self::facts(tx, run, &ids)?;
-        let is_last = rows.len() < STEP as usize;
-        page.after = rows.last().map(|last| (ScoreSort::SupplierCode.key(last), last.supplier_id));
-        for row in rows {
-            let facts = facts.remove(&row.supplier_id).unwrap_or_default();
-            with(row, facts)?;
-        }
-        if is_last {
-            return Ok(());
+    /// Rows whose explanations are unpacked at a time.
+    const STEP: usize = 10_000;
+    let all = ScorePage { sort: Some(ScoreSort::SupplierCode), is_descending: false, after: None, limit: i64::MAX };
+    let scores = unpacked(tx, run)?;
+    let rows = scores.page(filter, &all)?;
+    for rows in rows.chunks(STEP) {
+        for (row, facts) in rows.iter().zip(scores.facts(rows)?) {
+            with(scores.score(*row)?, facts)?;
         }
     }
+    Ok(())
 }
 
 /// Finds the scores of suppliers in a run.
 ///
 /// # Errors
-/// Those of the database.
+/// The same.
 pub fn of_suppliers(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result<Vec<ScoreRow>, RepoError> {
     let mut found = Vec::with_capacity(suppliers.len());
-    for suppliers in suppliers.chunks(BATCH) {
-        let rows: Vec<ScoreRow> = each_backend!(tx.conn, c => scores::table
-            .filter(scores::tenant_id.eq(tx.tenant))
-            .filter(scores::run_id.eq(run))
-            .filter(scores::supplier_id.eq_any(suppliers))
-            .select(ScoreRow::as_select())
-            .load(c))?;
-        found.extend(rows);
-    }
+    look_up(tx, run, suppliers, |scores, rows| {
+        for row in rows {
+            found.push(scores.score(*row)?);
+        }
+        Ok(())
+    })?;
     Ok(found)
 }
 
-/// Finds scores of a run by the codes that the suppliers had then: no more than fit into one statement.
+/// Finds the scores of suppliers in a run, with what explains them as JSON.
 ///
 /// # Errors
-/// Those of the database.
-pub fn of_codes(tx: &mut Tx, run: RunId, codes: &[&str]) -> Result<Vec<ScoreRow>, RepoError> {
-    Ok(each_backend!(tx.conn, c => scores::table
-        .filter(scores::tenant_id.eq(tx.tenant))
-        .filter(scores::run_id.eq(run))
-        .filter(scores::supplier_code.eq_any(codes))
-        .select(ScoreRow::as_select())
-        .load(c))?)
+/// The same.
+pub fn explained(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result<Vec<(ScoreRow, String)>, RepoError> {
+    let mut found = Vec::with_capacity(suppliers.len());
+    look_up(tx, run, suppliers, |scores, rows| {
+        for (row, facts) in rows.iter().zip(scores.facts(rows)?) {
+            found.push((scores.score(*row)?, facts));
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
-/// What explains the scores of suppliers in a run, as JSON.
+/// Finds scores of a run by the codes that the suppliers had then, with what explains them as JSON.
 ///
 /// # Errors
-/// Those of the database.
-pub fn facts(
-    tx: &mut Tx,
-    run: RunId,
-    suppliers: &[SupplierId],
-) -> Result<std::collections::HashMap<SupplierId, String>, RepoError> {
-    let mut found = std::collections::HashMap::with_capacity(suppliers.len());
-    for suppliers in suppliers.chunks(BATCH) {
-        let rows: Vec<(SupplierId, String)> = each_backend!(tx.conn, c => score_facts::table
-            .filter(score_facts::tenant_id.eq(tx.tenant))
-            .filter(score_facts::run_id.eq(run))
-            .filter(score_facts::supplier_id.eq_any(suppliers))
-            .select((score_facts::supplier_id, score_facts::facts))
-            .load(c))?;
-        found.extend(rows);
-    }
-    Ok(found)
+/// The same.
+pub fn of_codes(tx: &mut Tx, run: RunId, codes: &[&str]) -> Result<Vec<(ScoreRow, String)>, RepoError> {
+    let scores = unpacked(tx, run)?;
+    let rows = scores.rows_of_codes(codes);
+    rows.iter().zip(scores.facts(&rows)?).map(|(row, facts)| Ok((scores.score(*row)?, facts))).collect()
 }
 
 /// A supplier's scores in several runs, in order of the runs given; those that did not score it are left out.
 ///
 /// # Errors
-/// Those of the database.
+/// The same.
 pub fn in_runs(tx: &mut Tx, runs: &[RunId], supplier: SupplierId) -> Result<Vec<(RunId, ScoreRow)>, RepoError> {
     let mut found = Vec::new();
     for run in runs {
-        // By the whole key, one after another: a list of runs would have the planner walk each of them.
         found.extend(of_suppliers(tx, *run, &[supplier])?.into_iter().map(|row| (*run, row)));
     }
     Ok(found)
@@ -350,13 +303,78 @@ pub fn in_runs(tx: &mut Tx, runs: &[RunId], supplier: SupplierId) -> Result<Vec<
 /// Whether any run has scored a supplier.
 ///
 /// # Errors
-/// Those of the database.
+/// The same.
 pub fn is_scored(tx: &mut Tx, supplier: SupplierId) -> Result<bool, RepoError> {
-    // By the whole key of each run.
-    let runs = score_runs::table.filter(score_runs::tenant_id.eq(tx.tenant)).select(score_runs::id);
-    let found = scores::table
-        .filter(scores::tenant_id.eq(tx.tenant))
-        .filter(scores::run_id.eq_any(runs))
-        .filter(scores::supplier_id.eq(supplier));
-    Ok(each_backend!(tx.conn, c => diesel::select(diesel::dsl::exists(found)).get_result(c))?)
+    let runs: Vec<RunId> = each_backend!(tx.conn, c => score_runs::table
+        .filter(score_runs::tenant_id.eq(tx.tenant))
+        // Those that may have scored it last are the likeliest to have done so.
+        .order(score_runs::id.desc())
+        .select(score_runs::id)
+        .load(c))?;
+    for run in runs {
+        if !of_suppliers(tx, run, &[supplier])?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Gives the rows of suppliers to `with`, by the block or all at once; those that are not there are left out.
+fn look_up(
+    tx: &mut Tx,
+    run: RunId,
+    suppliers: &[SupplierId],
+    mut with: impl FnMut(&Unpacked, &[usize]) -> Result<(), RepoError>,
+) -> Result<(), RepoError> {
+    let rows = |scores: &Unpacked| -> Vec<usize> {
+        suppliers.iter().filter_map(|supplier| scores.row_of(*supplier)).collect()
+    };
+    let key = (tx.tenant, run);
+    if let Some(scores) = tx.warm_runs.kept(key) {
+        return with(&scores, &rows(&scores));
+    }
+    if suppliers.len() > FEW || tx.warm_runs.note_lookups(key, suppliers.len()) {
+        let scores = unpacked(tx, run)?;
+        return with(&scores, &rows(&scores));
+    }
+    for supplier in suppliers {
+        let block: Option<Vec<u8>> = each_backend!(tx.conn, c => score_blocks::table
+            .filter(score_blocks::tenant_id.eq(tx.tenant))
+            .filter(score_blocks::run_id.eq(run))
+            .filter(score_blocks::first_supplier_id.le(supplier))
+            .order(score_blocks::first_supplier_id.desc())
+            .select(score_blocks::bytes)
+            .first(c)
+            .optional())?;
+        let Some(block) = block else { continue };
+        let mut scores = Unpacked::default();
+        scores.push(&block)?;
+        if let Some(row) = scores.row_of(*supplier) {
+            with(&scores, &[row])?;
+        }
+    }
+    Ok(())
+}
+
+/// All scores of a run, from memory where it is kept there.
+fn unpacked(tx: &mut Tx, run: RunId) -> Result<Lent, RepoError> {
+    let key = (tx.tenant, run);
+    if let Some(scores) = tx.warm_runs.kept(key) {
+        return Ok(scores);
+    }
+    let blocks =
+        || score_blocks::table.filter(score_blocks::tenant_id.eq(tx.tenant)).filter(score_blocks::run_id.eq(run));
+    let stored: i64 = each_backend!(tx.conn, c => blocks()
+        .select(diesel::dsl::sql::<diesel::sql_types::BigInt>("CAST(coalesce(sum(length(bytes)), 0) AS BIGINT)"))
+        .first(c))?;
+    let warm_runs = tx.warm_runs.clone();
+    warm_runs.get(key, stored.unsigned_abs(), || {
+        let mut scores = Unpacked::default();
+        each_row!(
+            tx.conn,
+            blocks().order(score_blocks::first_supplier_id.asc()).select(score_blocks::bytes),
+            |bytes: Vec<u8>| scores.push(&bytes)
+        );
+        Ok(scores)
+    })
 }

@@ -362,50 +362,11 @@ table! {
     }
 }
 table! {
-    scores (tenant_id, run_id, supplier_id) {
+    score_blocks (tenant_id, run_id, first_supplier_id) {
         tenant_id -> Key,
         run_id -> Key,
-        supplier_id -> Key,
-        supplier_code -> Text,
-        name -> Nullable<Text>,
-        tier -> Nullable<Integer>,
-        size_class -> Text,
-        jsic_section -> Text,
-        base_rate -> Double,
-        discounted_incident_count -> Double,
-        discounted_observed_years -> Double,
-        segment_factor -> Double,
-        own_rate -> Double,
-        own_rate_low -> Double,
-        own_rate_high -> Double,
-        incident_probability -> Double,
-        risk_score -> Double,
-        risk_score_low -> Double,
-        risk_score_high -> Double,
-        grade -> Text,
-        points_base -> Double,
-        points_segment -> Double,
-        points_monitoring -> Double,
-        points_ladder -> Double,
-        points_isms -> Double,
-        points_history -> Double,
-        disruption_rate -> Double,
-        disruption_probability -> Double,
-        chain_score -> Double,
-        chain_grade -> Text,
-        points_upstream -> Double,
-        loss_per_disruption_jpy -> Double,
-        systemic_loss_per_disruption_jpy -> Double,
-        expected_annual_loss_direct_jpy -> Double,
-        expected_annual_loss_caused_jpy -> Double,
-    }
-}
-table! {
-    score_facts (tenant_id, run_id, supplier_id) {
-        tenant_id -> Key,
-        run_id -> Key,
-        supplier_id -> Key,
-        facts -> Text,
+        first_supplier_id -> Key,
+        bytes -> Binary,
     }
 }
 table! {
@@ -420,5 +381,5 @@ table! {
 diesel::joinable!(tokens -> tenants (tenant_id));
 diesel::allow_tables_to_appear_in_same_query!(tenants, tokens);
 diesel::allow_tables_to_appear_in_same_query!(jobs, job_queue, upload_chunks, export_chunks);
-diesel::allow_tables_to_appear_in_same_query!(score_runs, score_inputs, scores);
+diesel::allow_tables_to_appear_in_same_query!(score_runs, score_inputs);
 diesel::allow_tables_to_appear_in_same_query!(score_runs, data_states, settings);

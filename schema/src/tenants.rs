@@ -73,8 +73,7 @@ pub fn delete(tx: &mut Tx) -> Result<(), RepoError> {
     }
     delete_all!(
         export_chunks,
-        score_facts,
-        scores,
+        score_blocks,
         score_runs,
         score_inputs,
         data_states,

@@ -29,6 +29,7 @@ use crate::conn::each_backend;
 use crate::database::{Begun, Database, Held, Watch};
 use crate::error::RepoError;
 use crate::scope::{Installation, Scope, TxRole};
+use crate::scores::warm::WarmRuns;
 use crate::{Choice, Clock, JobId, Role, TenantId, Timestamp, tables, turns};
 
 /// Who acts.
@@ -138,6 +139,8 @@ impl<T: Copy + Into<Scope>> Access<T> {
         // Now the turn of a writer has come, and the state that a reader sees is fixed.
         let (clock, context) = (self.database.clock().clone(), self.context.clone());
         let moment = clock.now();
+        // What a writer reads may be undone.
+        let warm_runs = if role == TxRole::Reader { self.database.warm_runs() } else { WarmRuns::new(0) };
         let known = HashMap::new();
         Tx {
             conn,
@@ -150,6 +153,7 @@ impl<T: Copy + Into<Scope>> Access<T> {
             own: None,
             has_recorded: false,
             known,
+            warm_runs,
         }
         .finish(work)
     }
@@ -171,6 +175,7 @@ pub struct Tx<T = TenantId> {
     has_recorded: bool,
     /// Commits that were read; they never change.
     known: HashMap<i64, Arc<Commit>>,
+    pub(crate) warm_runs: WarmRuns,
 }
 
 /// A transaction of the operator, which reaches nothing that a buyer has registered.

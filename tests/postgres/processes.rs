@@ -246,7 +246,7 @@ fn a_score_run_and_an_export_whose_processes_are_killed_are_taken_over() {
         assert_eq!((&job["state"], &job["attempt_count"]), (&json!("succeeded"), &json!(2)), "{job}");
         (client, job)
     };
-    let (client, run) = kill_half_way("scores", "POST", "/v1/score-runs");
+    let (client, run) = kill_half_way("score_blocks", "POST", "/v1/score-runs");
     assert_eq!(client.get("/v1/score-runs").json["items"].as_array().unwrap().len(), 1);
     assert_eq!(client.count(&format!("/v1/scores?score_run_id={}", id(&run))), 10_001);
 

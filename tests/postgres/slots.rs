@@ -56,9 +56,9 @@ fn an_import_that_is_held_up_keeps_no_other_buyer_from_importing_scoring_and_exp
 fn a_buyer_whose_jobs_are_all_held_up_has_all_slots_but_one() {
     let data = Data::new();
     let (_service, [client, other]) = two_buyers(&data);
-    client.supplier("HELD");
+    let held = client.supplier("HELD");
     other.supplier("A");
-    let mut gate = Gate::close(&data, "scores", "NEW.supplier_code = 'HELD'");
+    let mut gate = Gate::close(&data, "score_blocks", &format!("NEW.first_supplier_id = '{}'", id(&held)));
     let run = || client.post("/v1/score-runs", &json!({}));
     let flood: Vec<_> = (0..20).map(|_| id(&run().json).to_owned()).collect();
     gate.wait_for_one();

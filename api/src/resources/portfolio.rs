@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreRow};
-use schema::{RunId, SupplierId, Tx};
+use schema::{RunId, Tx};
 use scoring::{GRADES, Lang};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
@@ -264,7 +264,7 @@ fn portfolio(tx: &mut Tx, run: Option<RunId>, staleness: &StalenessCheck, lang: 
     let basis = SourceRun::find(tx, run, staleness)?;
     let overview = read_overview(&basis.run)?;
     let mut out = numbers(&overview);
-    let named = Named::find(tx, basis.run.id, &overview)?;
+    let named = find_named(tx, basis.run.id, &overview)?;
     out.insert("most_loss".to_owned(), most_loss(&named, &overview, lang)?);
     out.insert("stops_tier_1".to_owned(), stops_tier_1(&named, &overview));
     let mut answer = Value::Object(out);
@@ -272,23 +272,14 @@ fn portfolio(tx: &mut Tx, run: Option<RunId>, staleness: &StalenessCheck, lang: 
     Ok(answer)
 }
 
-/// The scores of the suppliers that an overview names, and what explains them.
-struct Named {
-    rows: HashMap<String, ScoreRow>,
-    facts: HashMap<SupplierId, String>,
-}
+/// The scores of the suppliers that an overview names, by code, and what explains them.
+type Named = HashMap<String, (ScoreRow, String)>;
 
-impl Named {
-    fn find(tx: &mut Tx, run: RunId, overview: &Overview) -> Result<Self, ApiError> {
-        let losses = overview.most_loss.iter().map(|(code, _)| code.as_str());
-        let codes: Vec<&str> = losses.chain(overview.stops_tier_1.iter().map(|(code, _)| code.as_str())).collect();
-        let rows = scores::of_codes(tx, run, &codes)?;
-        let rows: HashMap<_, _> = rows.into_iter().map(|row| (row.supplier_code.clone(), row)).collect();
-        let explained: Vec<_> =
-            overview.most_loss.iter().filter_map(|(code, _)| Some(rows.get(code)?.supplier_id)).collect();
-        let facts = scores::facts(tx, run, &explained)?;
-        Ok(Self { rows, facts })
-    }
+fn find_named(tx: &mut Tx, run: RunId, overview: &Overview) -> Result<Named, ApiError> {
+    let losses = overview.most_loss.iter().map(|(code, _)| code.as_str());
+    let codes: Vec<&str> = losses.chain(overview.stops_tier_1.iter().map(|(code, _)| code.as_str())).collect();
+    let found = scores::of_codes(tx, run, &codes)?;
+    Ok(found.into_iter().map(|(row, facts)| (row.supplier_code.clone(), (row, facts))).collect())
 }
 
 fn named(row: &ScoreRow) -> Map<String, Value> {
@@ -303,8 +294,8 @@ fn named(row: &ScoreRow) -> Map<String, Value> {
 fn most_loss(suppliers: &Named, overview: &Overview, lang: Lang) -> Result<Value, ApiError> {
     let mut items = Vec::new();
     for (code, caused) in &overview.most_loss {
-        let Some(row) = suppliers.rows.get(code) else { continue };
-        let facts = read_facts(suppliers.facts.get(&row.supplier_id).map_or("", String::as_str))?;
+        let Some((row, facts)) = suppliers.get(code) else { continue };
+        let facts = read_facts(facts)?;
         let explanation = explanation(row, &facts);
         let total = overview.expected_annual_loss_jpy;
         let mut item = named(row);
@@ -321,7 +312,8 @@ fn most_loss(suppliers: &Named, overview: &Overview, lang: Lang) -> Result<Value
 
 fn stops_tier_1(suppliers: &Named, overview: &Overview) -> Value {
     let items = overview.stops_tier_1.iter().filter_map(|(code, count)| {
-        let mut item = named(suppliers.rows.get(code)?);
+        let (row, _) = suppliers.get(code)?;
+        let mut item = named(row);
         item.insert("tier_1_supplier_count".to_owned(), json!(count));
         let share = Part { count: *count, of: overview.tier_1_count }.share();
         item.insert("share".to_owned(), json!(share));

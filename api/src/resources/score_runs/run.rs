@@ -9,7 +9,7 @@ use chrono::{Days, NaiveDate, NaiveTime};
 use chrono_tz::Tz;
 use schema::jobs::{self, JobRow};
 use schema::score_runs::{self, RunRow};
-use schema::scores::{self, ScoreRow};
+use schema::scores::{self, PackedScores, ScoreRow};
 use schema::{Access, JobKind, JobState, RunId, SupplierId, Timestamp, Tx, data_states, portfolio, settings};
 use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,7 @@ impl Work for ScoreRunWork {
         })?;
         scored.timing.log();
         let took = time::Duration::from_millis(u64::try_from(scored.run.duration_ms).unwrap_or_default());
-        crate::base::telemetry::metrics::run_scored(took, scored.rows.len());
+        crate::base::telemetry::metrics::run_scored(took, scored.scores.supplier_ids().len());
         Ok(JobState::Succeeded)
     }
 
@@ -115,7 +115,7 @@ pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> R
 /// A portfolio, read and scored, to be stored.
 struct Scored {
     run: RunRow,
-    rows: Vec<(ScoreRow, String)>,
+    scores: PackedScores,
     snapshot: Snapshot,
     /// What was scored, unless it is kept already.
     archive: Option<File>,
@@ -159,7 +159,7 @@ impl Scored {
         let portfolio = &snapshot.portfolio;
         let scores = scoring::score(portfolio, model, request.as_of)?;
         let timing = Timing { read: read - start, score: read.elapsed(), start };
-        let rows = rows(portfolio, &scores, |code| snapshot.suppliers.get(code).copied())?;
+        let packed = PackedScores::new(&rows(portfolio, &scores, |code| snapshot.suppliers.get(code).copied())?)?;
         let beside = SupplementaryCounts {
             operators: snapshot.operators.clone(),
             verified_contact_count: snapshot.verified_contact_count,
@@ -201,7 +201,7 @@ impl Scored {
             // All buyers share it: in the transaction that stores a run, it would hold up the runs of the others.
             access.write_jobs(|tx| score_runs::keep_model(tx, model.hash(), model.version(), model.text()))?;
         }
-        Ok(Self { run, rows, snapshot, archive, timing })
+        Ok(Self { run, scores: packed, snapshot, archive, timing })
     }
 
     /// Stores the run, in the caller's transaction.
@@ -210,7 +210,7 @@ impl Scored {
         // Who was deleted meanwhile would have a score that leads to nobody.
         if data_states::version(tx)? != run.data_version {
             let there = portfolio::supplier_ids(tx)?;
-            if !self.rows.iter().all(|(row, _)| there.contains(&row.supplier_id)) {
+            if !self.scores.supplier_ids().iter().all(|supplier| there.contains(supplier)) {
                 return Err(Interrupted::Refused(
                     "data-changed",
                     Text::new(
@@ -234,13 +234,10 @@ impl Scored {
             super::drop_runs(tx, &replaced.map(|old| old.id).collect::<Vec<_>>())?;
             super::prune(tx, run.as_of)?;
         }
-        for rows in self.rows.chunks(10_000) {
-            if progress.is_cancelled() {
-                return Err(Interrupted::Cancelled);
-            }
-            scores::insert(tx, run.id, rows)?;
+        if progress.is_cancelled() {
+            return Err(Interrupted::Cancelled);
         }
-        Ok(())
+        Ok(scores::insert(tx, run.id, &self.scores)?)
     }
 }
 

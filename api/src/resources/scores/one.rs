@@ -147,8 +147,7 @@ fn find(
     supplier: SupplierId,
     redaction: Redaction,
 ) -> Result<Option<(ScoreRow, Facts)>, ApiError> {
-    let Some(row) = scores::of_suppliers(tx, run, &[supplier])?.pop() else { return Ok(None) };
-    let facts = scores::facts(tx, run, &[supplier])?.remove(&supplier).unwrap_or_default();
+    let Some((row, facts)) = scores::explained(tx, run, &[supplier])?.pop() else { return Ok(None) };
     let facts = read_facts(&facts)?;
     Ok(Some(match redaction {
         Redaction::None => (row, facts),

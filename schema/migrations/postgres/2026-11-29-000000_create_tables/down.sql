@@ -1,7 +1,6 @@
 DROP TABLE installation_writes;
 DROP TABLE tenant_writes;
-DROP TABLE score_facts;
-DROP TABLE scores;
+DROP TABLE score_blocks;
 DROP TABLE score_runs;
 DROP TABLE score_inputs;
 DROP TABLE models;
