@@ -1,11 +1,14 @@
 //! Score runs: immutable, with what they scored and by which model.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::{self, Nullable};
 
 use crate::conn::each_backend;
 use crate::error::RepoError;
+use crate::record::BATCH;
 use crate::tables::{models, score_blocks, score_inputs, score_runs};
 use crate::{RunId, Timestamp, Tx};
 
@@ -54,16 +57,14 @@ pub struct RunRow {
     pub incident_count: i64,
     /// How long reading and scoring took.
     pub duration_ms: i64,
-    /// The portfolio in numbers, as JSON.
-    pub portfolio: String,
 }
 
-/// Adds a run.
+/// Adds a run, with the portfolio in numbers as JSON: apart from the row, which is read with each score.
 ///
 /// # Errors
 /// Those of the database, as for all that follow.
-pub fn insert(tx: &mut Tx, run: &RunRow) -> Result<(), RepoError> {
-    let values = (score_runs::tenant_id.eq(tx.tenant), run);
+pub fn insert(tx: &mut Tx, run: &RunRow, portfolio: &str) -> Result<(), RepoError> {
+    let values = (score_runs::tenant_id.eq(tx.tenant), run, score_runs::portfolio.eq(portfolio));
     each_backend!(tx.conn, c => diesel::insert_into(score_runs::table).values(values).execute(c))?;
     Ok(())
 }
@@ -76,6 +77,23 @@ pub fn find(tx: &mut Tx, id: RunId) -> Result<Option<RunRow>, RepoError> {
     Ok(
         each_backend!(tx.conn, c => score_runs::table.find((tx.tenant, id)).select(RunRow::as_select()).first(c).optional())?,
     )
+}
+
+/// The portfolio in numbers as these runs keep it, as JSON.
+///
+/// # Errors
+/// Those of the database.
+pub fn portfolios(tx: &mut Tx, ids: &[RunId]) -> Result<HashMap<RunId, String>, RepoError> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for ids in ids.chunks(BATCH) {
+        let rows: Vec<(RunId, String)> = each_backend!(tx.conn, c => score_runs::table
+            .filter(score_runs::tenant_id.eq(tx.tenant))
+            .filter(score_runs::id.eq_any(ids))
+            .select((score_runs::id, score_runs::portfolio))
+            .load(c))?;
+        found.extend(rows);
+    }
+    Ok(found)
 }
 
 /// The run whose scores are those of today: of the latest day, of several the latest. A trial is none of them, while

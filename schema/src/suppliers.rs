@@ -208,6 +208,22 @@ pub fn id_of_code(tx: &mut Tx, code: &str, known_at: Option<Timestamp>) -> Resul
     Ok(found.map(|(id, merged_into)| merged_into.unwrap_or(id)))
 }
 
+/// The suppliers that have these codes of the buyer, each with the one that stands for the firm if it was merged.
+///
+/// # Errors
+/// Those of the database.
+pub fn ids_of_codes(tx: &mut Tx, codes: &[&str]) -> Result<Vec<(String, [SupplierId; 2])>, RepoError> {
+    let mut found = Vec::with_capacity(codes.len());
+    for codes in codes.chunks(BATCH) {
+        let rows: Vec<(String, SupplierId, Option<SupplierId>)> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, None::<i64>)
+            .filter(supplier_versions::record_key.eq_any(codes))
+            .select((supplier_versions::record_key, supplier_versions::id, supplier_versions::merged_into_id))
+            .load(c))?;
+        found.extend(rows.into_iter().map(|(code, id, merged_into)| (code, [id, merged_into.unwrap_or(id)])));
+    }
+    Ok(found)
+}
+
 /// The buyer's codes, for imports of many rows.
 #[derive(Debug, Default)]
 pub struct Codes {

@@ -209,7 +209,7 @@ type ExplainedScore = (ScoreRow, Facts);
 
 fn shown(access: &Access, run: &RunRow, lang: Lang) -> Result<String, Failure> {
     let failed = |error: ApiError| Failure::Data(Interrupted::from(error).text(lang));
-    let overview = read_overview(run).map_err(failed)?;
+    let overview = access.read(|tx| read_overview(tx, run.id)).map_err(failed)?;
     let scored = access.read(|tx| {
         let mut scored: Vec<ExplainedScore> = Vec::new();
         scores::each(tx, run.id, &ScoreFilter::default(), |row, facts| {

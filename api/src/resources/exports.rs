@@ -236,7 +236,7 @@ fn write(access: &Access, export: &ExportRequest, progress: &Progress) -> Result
             Ok(())
         })?;
         let conditions = conditions(&run, export, count, tx.moment());
-        Ok(file.finish(&read_overview(&run)?, &conditions)?)
+        Ok(file.finish(&read_overview(tx, run.id)?, &conditions)?)
     })
 }
 

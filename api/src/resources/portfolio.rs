@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
-use schema::score_runs::RunRow;
+use schema::score_runs;
 use schema::scores::{self, ScoreRow};
 use schema::{RunId, Tx};
 use scoring::{GRADES, Lang};
@@ -233,8 +233,13 @@ impl ToSchema for PortfolioHistory {
 }
 
 /// The portfolio in numbers, as a run keeps it.
-pub(crate) fn read_overview(run: &RunRow) -> Result<Overview, ApiError> {
-    serde_json::from_str(&run.portfolio).map_err(ApiError::internal)
+pub(crate) fn read_overview(tx: &mut Tx, run: RunId) -> Result<Overview, ApiError> {
+    let kept = score_runs::portfolios(tx, &[run])?.remove(&run);
+    parse_overview(kept.ok_or_else(|| ApiError::internal("the run has gone"))?)
+}
+
+fn parse_overview(kept: impl AsRef<str>) -> Result<Overview, ApiError> {
+    serde_json::from_str(kept.as_ref()).map_err(ApiError::internal)
 }
 
 /// Get the portfolio
@@ -262,7 +267,7 @@ async fn get_portfolio(
 
 fn portfolio(tx: &mut Tx, run: Option<RunId>, staleness: &StalenessCheck, lang: Lang) -> Result<Value, ApiError> {
     let basis = SourceRun::find(tx, run, staleness)?;
-    let overview = read_overview(&basis.run)?;
+    let overview = read_overview(tx, basis.run.id)?;
     let mut out = numbers(&overview);
     let named = find_named(tx, basis.run.id, &overview)?;
     out.insert("most_loss".to_owned(), most_loss(&named, &overview, lang)?);
@@ -345,8 +350,10 @@ async fn get_portfolio_history(
         .read(&viewer.0, move |tx| {
             let basis = SourceRun::find(tx, None, &staleness)?;
             let page = page_of_runs(tx, &asked, &paging)?;
-            let items = page.items.iter().map(|run| {
-                let mut item = numbers(&read_overview(run)?);
+            let ids: Vec<RunId> = page.items.iter().map(|run| run.id).collect();
+            let kept = score_runs::portfolios(tx, &ids)?;
+            let items = page.items.iter().filter_map(|run| Some((run, kept.get(&run.id)?))).map(|(run, kept)| {
+                let mut item = numbers(&parse_overview(kept)?);
                 write_run(run, &mut item);
                 Ok(Value::Object(item))
             });

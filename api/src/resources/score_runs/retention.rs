@@ -111,7 +111,6 @@ mod tests {
             certification_count: 0,
             incident_count: 0,
             duration_ms: 1,
-            portfolio: "{}".to_owned(),
         }
     }
 

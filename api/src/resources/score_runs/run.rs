@@ -115,6 +115,8 @@ pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> R
 /// A portfolio, read and scored, to be stored.
 struct Scored {
     run: RunRow,
+    /// The portfolio in numbers, as JSON.
+    portfolio: String,
     scores: PackedScores,
     snapshot: Snapshot,
     /// What was scored, unless it is kept already.
@@ -156,15 +158,15 @@ impl Scored {
         })?;
         let read = time::Instant::now();
         step(progress)?;
-        let portfolio = &snapshot.portfolio;
-        let scores = scoring::score(portfolio, model, request.as_of)?;
+        let scored = &snapshot.portfolio;
+        let scores = scoring::score(scored, model, request.as_of)?;
         let timing = Timing { read: read - start, score: read.elapsed(), start };
-        let packed = PackedScores::new(&rows(portfolio, &scores, |code| snapshot.suppliers.get(code).copied())?)?;
+        let packed = PackedScores::new(&rows(scored, &scores, |code| snapshot.suppliers.get(code).copied())?)?;
         let beside = SupplementaryCounts {
             operators: snapshot.operators.clone(),
             verified_contact_count: snapshot.verified_contact_count,
         };
-        let overview = Overview::new(portfolio, &scores, model, Some(beside))?;
+        let overview = Overview::new(scored, &scores, model, Some(beside))?;
         step(progress)?;
         let [supplier_count, relationship_count, enrollment_count, certification_count, incident_count] =
             snapshot.row_counts();
@@ -189,8 +191,8 @@ impl Scored {
             certification_count,
             incident_count,
             duration_ms: i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX),
-            portfolio: serde_json::to_string(&overview).map_err(|error| Interrupted::Failed(error.into()))?,
         };
+        let portfolio = serde_json::to_string(&overview).map_err(|error| Interrupted::Failed(error.into()))?;
         // Packed before the writer is held, where that is needed.
         let (is_kept, has_model) = access.read(|tx| {
             let is_kept = score_runs::has_input(tx, &run.input_hash)?;
@@ -201,7 +203,7 @@ impl Scored {
             // All buyers share it: in the transaction that stores a run, it would hold up the runs of the others.
             access.write_jobs(|tx| score_runs::keep_model(tx, model.hash(), model.version(), model.text()))?;
         }
-        Ok(Self { run, scores: packed, snapshot, archive, timing })
+        Ok(Self { run, portfolio, scores: packed, snapshot, archive, timing })
     }
 
     /// Stores the run, in the caller's transaction.
@@ -227,7 +229,7 @@ impl Scored {
             };
             keep_input(tx, &run.input_hash, packed)?;
         }
-        score_runs::insert(tx, run)?;
+        score_runs::insert(tx, run, &self.portfolio)?;
         if run.is_automatic {
             let replaced = score_runs::automatic(tx)?.into_iter();
             let replaced = replaced.filter(|old| old.as_of == run.as_of && old.id != run.id);

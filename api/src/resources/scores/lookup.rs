@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use schema::{Record, RunId, SupplierCode, SupplierId, SystemName, Tx, scores, supplier_codes, suppliers};
+use schema::{Record, RunId, Source, SupplierCode, SupplierId, SystemName, Tx, scores, supplier_codes, suppliers};
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{Ref, RefOr, Schema};
@@ -55,28 +55,21 @@ impl CodeSpace {
 
     /// The suppliers that codes lead to, each with the one that stands for the firm now.
     fn find(&self, tx: &mut Tx, codes: &[SupplierCode]) -> Result<HashMap<String, [SupplierId; 2]>, ApiError> {
-        let keys: Vec<String> = match &self.system {
-            None => codes.iter().map(ToString::to_string).collect(),
-            Some(system) => {
-                codes.iter().map(|code| supplier_codes::SystemCode::key(system, self.company.as_ref(), code)).collect()
-            }
+        let Some(system) = &self.system else {
+            let codes: Vec<&str> = codes.iter().map(SupplierCode::as_str).collect();
+            return Ok(suppliers::ids_of_codes(tx, &codes)?.into_iter().collect());
         };
-        let source = schema::Source::manual();
-        let found: Vec<(String, SupplierId)> = match &self.system {
-            None => suppliers::Supplier::with_keys(tx, &source, &keys, None)?
-                .into_iter()
-                .map(|found| (found.meta.record_key, found.meta.id))
-                .collect(),
-            Some(_) => supplier_codes::SystemCode::with_keys(tx, &source, &keys, None)?
-                .into_iter()
-                .map(|found| (found.meta.record_key, found.attributes.supplier_id))
-                .collect(),
+        let key = |code| supplier_codes::SystemCode::key(system, self.company.as_ref(), code);
+        let keys: Vec<String> = codes.iter().map(key).collect();
+        let found = supplier_codes::SystemCode::with_keys(tx, &Source::manual(), &keys, None)?;
+        let found: HashMap<String, SupplierId> =
+            found.into_iter().map(|found| (found.meta.record_key, found.attributes.supplier_id)).collect();
+        let standing = suppliers::references(tx, found.values().copied(), None)?;
+        let of_key = |(code, key): (&SupplierCode, &String)| {
+            let id = *found.get(key)?;
+            Some((code.to_string(), [id, standing.get(&id)?.id]))
         };
-        let standing = suppliers::references(tx, found.iter().map(|(_, id)| *id), None)?;
-        let found: HashMap<String, [SupplierId; 2]> =
-            found.into_iter().filter_map(|(key, id)| Some((key, [id, standing.get(&id)?.id]))).collect();
-        let of_key = |(code, key): (&SupplierCode, String)| Some((code.to_string(), *found.get(&key)?));
-        Ok(codes.iter().zip(keys).filter_map(of_key).collect())
+        Ok(codes.iter().zip(&keys).filter_map(of_key).collect())
     }
 }
 
