@@ -157,8 +157,10 @@ impl Cell<'_> {
             Self::Json(_) => Err(Reason::WrongType("number")),
             Self::Refused { reason, .. } => Err(reason.clone()),
             Self::Text(text) => {
+                let text = text.trim();
                 // Full-width digits too, as people write them.
-                let number: Option<f64> = text.trim().nfkc().collect::<String>().parse().ok();
+                let number: Option<f64> =
+                    if text.is_ascii() { text.parse() } else { text.nfkc().collect::<String>().parse() }.ok();
                 number.filter(|number| number.is_finite()).ok_or(Reason::Model(scoring::Reason::NotANumber))
             }
             Self::Null | Self::Date(_) | Self::Moment(_) | Self::Flag(_) => {
@@ -292,7 +294,12 @@ macro_rules! choice_fields {
                 let found = match cell {
                     Cell::Json(_) => Self::ALL.iter().find(|(_, key, _)| *key == text),
                     _ => {
-                        let text: String = text.trim().nfkc().collect();
+                        let text = text.trim();
+                        // As programs write them: almost every cell, and no text is made for it.
+                        if let Ok(value) = <Self as Choice>::parse(text) {
+                            return Ok(value);
+                        }
+                        let text: String = text.nfkc().collect();
                         // Lists have 限定 and screens 限定的: either is taken.
                         let stem = |word: &str| word.strip_suffix('的').unwrap_or(word).to_owned();
                         let is_word = |ja: &str| ja == text || stem(ja) == stem(&text);

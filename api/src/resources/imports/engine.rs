@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use schema::{
@@ -146,9 +147,29 @@ struct Pending<R> {
     external_id: Option<ExternalId>,
     attributes: R,
     /// The fields that the row has, be they empty.
-    given: Vec<&'static str>,
+    given: Rc<[&'static str]>,
     /// What is odd in it.
     warnings: Vec<Fault>,
+}
+
+/// The fields that the rows of a table have: asked for each row, and the same for almost all of them.
+struct Given {
+    /// The names of the cells of the last row.
+    names: Vec<String>,
+    fields: Rc<[&'static str]>,
+}
+
+impl Given {
+    fn of(&mut self, cells: &[(&str, Cell<'_>)], columns: &Columns, is_of_provider: bool) -> Rc<[&'static str]> {
+        if !self.names.iter().eq(cells.iter().map(|(name, _)| *name)) {
+            self.names = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let names = columns.fields.iter().map(|column| column.name);
+            let given = names.filter(|name| cells.iter().any(|(given, _)| given == name));
+            // Each row of a provider says whom it is of, by its code or otherwise.
+            self.fields = given.chain(is_of_provider.then_some("supplier_code")).collect();
+        }
+        Rc::clone(&self.fields)
+    }
 }
 
 /// What a batch writes: each record with its row, and with what it was before.
@@ -248,6 +269,7 @@ struct Import<'a, R: Resource> {
     /// Suppliers that are archived, of records that refer to some.
     archived: HashSet<SupplierId>,
     columns: Columns,
+    given: Given,
     totals: Totals,
     first_rows: FirstRows,
     counted: HashMap<String, usize>,
@@ -304,6 +326,7 @@ impl<'a, R: Resource> Import<'a, R> {
             suppliers,
             archived,
             columns,
+            given: Given { names: Vec::new(), fields: Rc::default() },
             totals: Totals::default(),
             first_rows: FirstRows::new(),
             counted: HashMap::new(),
@@ -420,12 +443,7 @@ impl<'a, R: Resource> Import<'a, R> {
             Some(Fault { field: (*name).to_owned(), value: cell.shown(), reason })
         });
         let damaged: Vec<Fault> = damaged.collect();
-        let names = self.columns.fields.iter().map(|column| column.name);
-        let mut given: Vec<_> = names.filter(|name| cells.iter().any(|(given, _)| given == name)).collect();
-        if self.order.provider.is_some() {
-            // Each row of a provider says whom it is of, by its code or otherwise.
-            given.push("supplier_code");
-        }
+        let given = self.given.of(&cells, &self.columns, self.order.provider.is_some());
         let mut fields = Fields::new(cells, &mut *self.suppliers);
         let attributes = R::read(&mut fields, None);
         let external_id =
@@ -549,9 +567,8 @@ impl<'a, R: Resource> Import<'a, R> {
         sent: &HashMap<Id<R>, Stored<R>>,
         changes: &mut Changes<R>,
     ) {
-        let place = self.place(row.row);
         for warning in row.warnings {
-            self.findings.push(&place, warning, true);
+            self.findings.push(&self.place(row.row), warning, true);
         }
         let mut attributes = row.attributes;
         let is_replacing = self.order.mode == ImportMode::Replace;
@@ -594,22 +611,21 @@ impl<'a, R: Resource> Import<'a, R> {
         };
         if let Some(reason) = R::left_alone(&now) {
             self.report.unchanged += 1;
-            return self.findings.push(&place, Fault::new(R::KEY_FIELD, reason), true);
+            return self.findings.push(&self.place(row.row), Fault::new(R::KEY_FIELD, reason), true);
         }
+        // What an import has ended begins again when it comes back.
+        let ended_on = now.meta.ended_on.filter(|_| now.meta.recorded.import_id.is_none());
+        if is_known && attributes == now.attributes && ended_on == now.meta.ended_on {
+            self.report.unchanged += 1;
+            return;
+        }
+        self.report.updated += 1;
         let mut new = now.next(Arc::clone(&self.recorded));
         new.attributes = attributes;
         // Of a key that belongs to the buyer, the latest source is the one that delivers it.
         new.meta.source = self.order.source.clone();
-        // What an import has ended begins again when it comes back.
-        if now.meta.recorded.import_id.is_some() {
-            new.meta.ended_on = None;
-        }
-        if is_known && new.attributes == now.attributes && new.meta.ended_on == now.meta.ended_on {
-            self.report.unchanged += 1;
-        } else {
-            self.report.updated += 1;
-            changes.next.push((row.row, now.attributes, new));
-        }
+        new.meta.ended_on = ended_on;
+        changes.next.push((row.row, now.attributes, new));
     }
 
     /// Those of these records whose suppliers are assigned to the provider still: it ends no others.
