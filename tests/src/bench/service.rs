@@ -19,6 +19,9 @@ use crate::installation::{Installation, run};
 /// How often a job is asked whether it has ended.
 const POLLING_INTERVAL: Duration = Duration::from_millis(5);
 
+/// How long a line may take to reach the log.
+const LOG_DELAY: Duration = Duration::from_secs(5);
+
 /// A running service.
 pub(crate) struct Service {
     child: Child,
@@ -128,10 +131,17 @@ impl Service {
         value.split_whitespace().next().map(str::to_owned)
     }
 
-    /// A figure of its last score run, in seconds.
+    /// A figure of its first score run, in seconds.
     pub(crate) fn logged_seconds(&self, field: &str) -> Result<f64, Failure> {
-        let value = self.logged(field).ok_or_else(|| format!("the log has no {field}"))?;
-        Ok(value.parse::<f64>()? / 1000.0)
+        let start = Instant::now();
+        // The job has ended for others a moment before the line is written.
+        loop {
+            match self.logged(field) {
+                Some(value) => return Ok(value.parse::<f64>()? / 1000.0),
+                None if start.elapsed() < LOG_DELAY => thread::sleep(POLLING_INTERVAL),
+                None => return Err(format!("the log has no {field}").into()),
+            }
+        }
     }
 
     /// A figure of its process as the system keeps it, in bytes.

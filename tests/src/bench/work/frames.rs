@@ -97,10 +97,6 @@ const POSTGRES: Dialect = Dialect {
 /// Adds copies of all incidents, which differ only in what no two of them share.
 fn multiply<C: Scan + SimpleConnection>(conn: &mut C, dialect: &Dialect) -> Result<(), Failure> {
     conn.batch_execute(dialect.begin)?;
-    let indexes = pairs(conn, dialect.indexes)?;
-    for (name, _) in &indexes {
-        conn.batch_execute(&format!("DROP INDEX {name}"))?;
-    }
     let columns = pairs(conn, dialect.columns)?;
     let names = columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
     conn.batch_execute(&format!("CREATE TEMP TABLE originals AS SELECT {names} FROM incidents"))?;
@@ -112,6 +108,10 @@ fn multiply<C: Scan + SimpleConnection>(conn: &mut C, dialect: &Dialect) -> Resu
         if texts(conn, &several)?.concat() == ["2"] {
             unique.push(name);
         }
+    }
+    let indexes = pairs(conn, dialect.indexes)?;
+    for (name, _) in &indexes {
+        conn.batch_execute(&format!("DROP INDEX {name}"))?;
     }
     for copy in 1..COPIES {
         let values = columns.iter().map(|(name, data_type)| match unique.contains(name) {
