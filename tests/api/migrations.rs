@@ -19,7 +19,7 @@ const NEWER: &str = "INSERT INTO __diesel_schema_migrations (version) VALUES ('2
 const COMPATIBLE: &str = "INSERT INTO compatible_migrations (version) VALUES ('29990101000000')";
 
 /// Runs statements by hand.
-fn sql(data: &Data, statements: &str) {
+pub(crate) fn sql(data: &Data, statements: &str) {
     match data.url() {
         Some(url) => Sql::open(&url).unwrap().run(statements).unwrap(),
         None => {

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use api::Limits;
 use serde_json::{Value, json};
 
-use crate::support::{App, Client, eventually, id};
+use crate::migrations::sql;
+use crate::support::{App, Client, Data, Process, admin_token, eventually, id};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scoring/tests/examples");
 const KINDS: [&str; 5] = ["suppliers", "relationships", "enrollments", "certifications", "incidents"];
@@ -266,6 +268,117 @@ fn lists_are_filtered_sorted_and_walked_page_by_page() {
     }
     let tiers: u64 = (1..6).map(|tier| analyst.count(&format!("/v1/scores?tier={tier}"))).sum();
     assert!(tiers > 100 && analyst.count("/v1/scores?tier=1") < tiers, "{tiers}");
+}
+
+/// What a list can be sorted by.
+const SORTS: [&str; 5] = [
+    "supplier_code",
+    "risk_score",
+    "chain_score",
+    "expected_annual_loss_direct_jpy",
+    "expected_annual_loss_caused_jpy",
+];
+
+/// Scores as a list sorts them: by the column, then by id, and from highest to lowest just the other way round.
+fn sorted(mut scores: Vec<Value>, column: &str, is_descending: bool) -> Vec<Value> {
+    scores.sort_by(|one, other| {
+        let by_column = match one[column].as_f64().zip(other[column].as_f64()) {
+            Some((one, other)) => one.partial_cmp(&other).unwrap(),
+            None => one[column].as_str().cmp(&other[column].as_str()),
+        };
+        by_column.then(one["supplier_id"].as_str().cmp(&other["supplier_id"].as_str()))
+    });
+    if is_descending {
+        scores.reverse();
+    }
+    scores
+}
+
+#[test]
+fn lists_in_every_order_are_a_plain_sort_whatever_is_kept_in_memory() {
+    for megabytes in [0, 1] {
+        let app = App::with_limits(Limits { warm_frames_mb: megabytes, ..Limits::default() });
+        let analyst = app.analyst();
+        // More than a block, of which most have the same scores, so that ids decide.
+        let rows = (0..1300).map(|row| {
+            let division = ["", "24", "62"][row % 3];
+            format!("S{:04},{division}\n", row * 7 % 1300)
+        });
+        let file = format!("supplier_code,jsic_division\n{}", rows.collect::<String>());
+        assert_eq!(analyst.import_csv("kind=suppliers", &file)["state"], "succeeded");
+        let run = analyst.score(&json!({}));
+
+        let scores = all(&analyst, "/v1/scores?limit=1000");
+        assert_eq!(scores.len(), 1300);
+        for column in SORTS {
+            for (sign, is_descending) in [("", false), ("-", true)] {
+                let found = all(&analyst, &format!("/v1/scores?limit=401&sort={sign}{column}"));
+                assert_eq!(found, sorted(scores.clone(), column, is_descending), "{sign}{column}, {megabytes} MB");
+            }
+        }
+        assert_eq!(analyst.count("/v1/scores?jsic_section=E"), 433, "those of division 24");
+        for code in ["S0000", "S0511", "S0512", "S1299"] {
+            let score = analyst.get(&format!("/v1/scores/by-code?code={code}")).json;
+            let listed = scores.iter().find(|score| score["supplier_code"] == code).unwrap();
+            assert!(listed.as_object().unwrap().iter().all(|(name, value)| score[name] == *value), "{score} {listed}");
+        }
+        let file = analyst.get(&format!("/v1/exports/scores.ndjson?score_run_id={}", id(&run)));
+        let text = String::from_utf8(file.bytes).unwrap();
+        let lines: Vec<_> = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect();
+        assert_eq!(codes(&lines), codes(&scores));
+        assert_eq!(analyst.get("/v1/portfolio").json["supplier_count"], 1300);
+    }
+}
+
+#[test]
+fn a_supplier_is_followed_through_runs_that_did_and_did_not_score_it() {
+    let app = App::start();
+    let analyst = app.analyst();
+    analyst.supplier("A");
+    let first = analyst.score(&json!({}));
+    app.clock.advance(Duration::from_secs(1));
+    let supplier = analyst.supplier("B");
+    let runs = [first, analyst.score(&json!({})), analyst.score(&json!({}))];
+    let runs: Vec<_> = runs.iter().map(id).collect();
+
+    // Looked up block by block, and then once more from memory.
+    for _ in 0..2 {
+        let history = analyst.get(&format!("/v1/scores/{}/history", id(&supplier))).json;
+        let found: Vec<_> =
+            history["items"].as_array().unwrap().iter().map(|item| item["score_run_id"].as_str().unwrap()).collect();
+        assert_eq!(found, [runs[2], runs[1]]);
+        for run in &runs {
+            assert!(analyst.count(&format!("/v1/scores?score_run_id={run}")) > 0);
+        }
+    }
+    let path = format!("/v1/suppliers/{}", id(&supplier));
+    analyst.act("DELETE", &path, "*").is_problem(409, "still-referred", &[]);
+    analyst.supplier("C");
+    let unscored = analyst.get("/v1/suppliers?supplier_code=C").json["items"][0].clone();
+    assert_eq!(analyst.act("DELETE", &format!("/v1/suppliers/{}", id(&unscored)), "*").status, 204);
+}
+
+#[test]
+fn a_damaged_block_is_an_error_of_the_server_and_no_crash() {
+    let data = Data::new();
+    let token = admin_token(&data, "default");
+    let mut process = Process::start(&data, &["--rescore-after-seconds", "86400"]);
+    let client = process.client(&token);
+    let supplier = client.supplier("A");
+    client.score(&json!({}));
+    process.end("TERM");
+    let open = if data.url().is_some() { "ALTER TABLE score_blocks NO FORCE ROW LEVEL SECURITY;" } else { "" };
+    sql(&data, &format!("{open} UPDATE score_blocks SET bytes = substr(bytes, 1, length(bytes) - 9)"));
+
+    let process = Process::start(&data, &["--rescore-after-seconds", "86400"]);
+    let client = process.client(&token);
+    for path in ["/v1/scores", "/v1/scores/by-code?code=A", &format!("/v1/scores/{}", id(&supplier)), "/v1/scores"] {
+        client.get(path).is_problem(500, "internal", &[]);
+    }
+    assert!(process.log().contains("a block of scores is damaged"), "{}", process.log());
+    assert_eq!(client.get("/v1/suppliers").status, 200);
+    client.score(&json!({}));
+    assert_eq!(client.get("/v1/scores").status, 200);
 }
 
 #[test]

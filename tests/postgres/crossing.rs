@@ -205,11 +205,11 @@ fn take_filters_away(superuser: &mut Sql, ours: &str, theirs: &str) {
     let database = superuser.text("SELECT current_database()").unwrap();
     let statements = format!(
         "CREATE SCHEMA unfiltered; GRANT USAGE ON SCHEMA unfiltered TO PUBLIC; \
-         CREATE FUNCTION unfiltered.equal(a TEXT, b TEXT) RETURNS BOOLEAN LANGUAGE sql IMMUTABLE \
+         CREATE FUNCTION unfiltered.equal(a UUID, b UUID) RETURNS BOOLEAN LANGUAGE sql IMMUTABLE \
          RETURN a = b OR a IN ('{ours}', '{theirs}') AND b IN ('{ours}', '{theirs}'); \
-         CREATE OPERATOR unfiltered.= (LEFTARG = TEXT, RIGHTARG = TEXT, FUNCTION = unfiltered.equal); \
-         CREATE OPERATOR FAMILY unfiltered.texts USING btree; \
-         ALTER OPERATOR FAMILY unfiltered.texts USING btree ADD OPERATOR 3 unfiltered.= (TEXT, TEXT); \
+         CREATE OPERATOR unfiltered.= (LEFTARG = UUID, RIGHTARG = UUID, FUNCTION = unfiltered.equal); \
+         CREATE OPERATOR FAMILY unfiltered.keys USING btree; \
+         ALTER OPERATOR FAMILY unfiltered.keys USING btree ADD OPERATOR 3 unfiltered.= (UUID, UUID); \
          ALTER DATABASE {database} SET search_path = public, unfiltered, pg_catalog"
     );
     superuser.run(&statements).unwrap();

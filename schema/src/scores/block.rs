@@ -98,6 +98,9 @@ pub(super) fn pack(frames: &[Frame]) -> Result<Vec<u8>, RepoError> {
     Ok(out)
 }
 
+/// A frame that is kept packed: its unpacked length, and its bytes.
+pub(super) type PackedBytes = (usize, Box<[u8]>);
+
 /// A frame as it stands in a block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packed<'a> {
@@ -122,12 +125,12 @@ pub(super) fn frames<const N: usize>(block: &[u8]) -> Result<[Packed<'_>; N], Re
 
 impl Packed<'_> {
     /// The same in bytes of its own, to be read back with [`Packed::read`].
-    pub(super) fn to_boxed(self) -> (usize, Box<[u8]>) {
+    pub(super) fn to_boxed(self) -> PackedBytes {
         (self.unpacked_length, self.bytes.into())
     }
 
     /// One that was kept.
-    pub(super) fn of((unpacked_length, bytes): &(usize, Box<[u8]>)) -> Packed<'_> {
+    pub(super) fn of((unpacked_length, bytes): &PackedBytes) -> Packed<'_> {
         Packed { unpacked_length: *unpacked_length, bytes }
     }
 

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use uuid::Uuid;
 
-use super::block::{self, Column, Packed, Texts, damaged};
+use super::block::{self, Column, Packed, PackedBytes, Texts, damaged};
 use super::pack::{FACTS, SUPPLIER_ID, TEXTS, TIER};
 use super::{ScoreFilter, ScorePage, ScoreRow, ScoreSort};
 use crate::error::RepoError;
@@ -26,7 +26,7 @@ pub(super) struct Unpacked {
     /// In order of [`ScoreRow::NUMBERS`].
     numbers: [Vec<f64>; ScoreRow::NUMBERS.len()],
     /// What explains the scores, as it was packed: with the first row of each block.
-    facts: Vec<(usize, (usize, Box<[u8]>))>,
+    facts: Vec<(usize, PackedBytes)>,
     /// The rows in each of the orders that a list may have, from when they are first asked for.
     orders: [OnceLock<Vec<u32>>; ScoreSort::ALL.len()],
 }
