@@ -181,6 +181,9 @@ fn faults_of_tables_by_row_come_at_once_too() {
             "relationships 1 criticality unknown-choice",
             "relationships 2 upstream missing-value",
             "relationships 2 downstream unknown-supplier",
+            // Tables without rows have columns for codes.
+            "enrollments - supplier missing-column",
+            "certifications - supplier missing-column",
             "incidents - supplier missing-column",
             "incidents 0 count harmful-count",
         ]
