@@ -1,6 +1,7 @@
 //! A data folder, and on a server a database, that can be copied as a whole.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -62,7 +63,8 @@ impl<'a> Installation<'a> {
 
     /// The command `sonae` on its data.
     pub(crate) fn command(&self, arguments: &[&str]) -> Result<Command, Failure> {
-        let mut command = Command::new(std::env::current_exe()?.with_file_name("sonae-under-test"));
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg0(crate::SONAE);
         for (inherited, _) in std::env::vars_os() {
             let is_setting = |name: &str| name.starts_with("SONAE_") || name.starts_with("DATABASE_");
             if inherited.to_str().is_some_and(is_setting) {

@@ -97,7 +97,13 @@ enum Backends {
     Both,
 }
 
+/// The name under which this program is the command `sonae`: what is measured is built with what measures it.
+const SONAE: &str = "sonae";
+
 fn main() -> ExitCode {
+    if std::env::args_os().next().is_some_and(|name| name == SONAE) {
+        return api::cli::main();
+    }
     let args = Args::parse();
     let ended = match &args.command {
         Some(Command::Bare { bare }) => bare.run().map(|()| true),
