@@ -1,4 +1,4 @@
-//! Rows and files to frames and back: the seam to scoring, and the only place here that knows polars.
+//! Rows and files to frames and back: the seam to scoring, and the only room that knows polars.
 //!
 //! Called by `files` (a folder of CSV files becomes a portfolio) and by the resources that score or export. A number
 //! must come out with the bits that went in: results are compared and reproduced to the bit.

@@ -93,7 +93,7 @@ fn postgres_facts(sql: &mut Sql) -> Facts {
     let columns = format!(
         "SELECT 'column ' || t.relname || '.' || attname || ' ' || CASE format_type(atttypid, atttypmod) \
          WHEN 'text' THEN 'TEXT' WHEN 'bigint' THEN 'BIGINT' WHEN 'integer' THEN 'INTEGER' WHEN 'date' THEN 'DATE' \
-         WHEN 'double precision' THEN 'DOUBLE PRECISION' WHEN 'boolean' THEN 'BOOLEAN' WHEN 'bytea' THEN 'BLOB' \
+         WHEN 'double precision' THEN 'DOUBLE PRECISION' WHEN 'boolean' THEN 'BOOLEAN' WHEN 'bytea' THEN 'BLOB' WHEN 'uuid' THEN 'BLOB' \
          WHEN 'timestamp without time zone' THEN 'TIMESTAMP' ELSE 'another type' END \
          || CASE WHEN attnotnull THEN ' NOT NULL' ELSE '' END \
          || coalesce(' DEFAULT ' || replace(pg_get_expr(adbin, adrelid), '::text', ''), '') \
