@@ -82,7 +82,7 @@ fn commands_that_start_at_once_over_an_empty_database_make_everything_once() {
     let mut sql = Sql::open(&data.url().unwrap()).unwrap();
     let run = sql.texts("SELECT version FROM __diesel_schema_migrations").unwrap();
     let once: std::collections::HashSet<_> = run.iter().collect();
-    assert!(run.len() > 2 && once.len() == run.len(), "{run:?}");
+    assert!(run.len() > 1 && once.len() == run.len(), "{run:?}");
     // One key has signed them all.
     let service = Process::start(&data, &QUIET);
     for token in tokens {
