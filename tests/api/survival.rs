@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{App, Client, Data, Process, admin_token, command, id};
+use crate::support::{App, Client, Data, Process, admin_token, command, eventually, id};
 
 /// How often the service is killed: `SONAE_KILLS` times, or a few.
 fn kills(few: u64) -> u64 {
@@ -102,7 +102,10 @@ fn an_import_that_gets_further_each_time_outlives_any_number_of_kills() {
     let job = format!("/v1/jobs/{}", id(&answer.json));
     for round in 1..=13 {
         let client = process.client(&token);
-        while client.get(&job).json["progress"]["done"].as_u64().is_none_or(|done| done < round * 2_000) {}
+        eventually("it gets further", || {
+            let done = client.get(&job).json["progress"]["done"].as_u64();
+            done.filter(|done| *done >= round * 2_000)
+        });
         process.end("KILL");
         process = Process::start(&data, &[]);
     }
@@ -127,7 +130,8 @@ fn a_job_that_gets_nowhere_is_given_up_after_ten_attempts() {
     let answer = process.client(&token).send("POST", "/v1/imports?kind=suppliers", &headers, Some(file.as_bytes()));
     for _ in 0..10 {
         let client = process.client(&token);
-        while client.get(&format!("/v1/jobs/{}", id(&answer.json))).json["state"] != "running" {}
+        let job = format!("/v1/jobs/{}", id(&answer.json));
+        eventually("it runs", || (client.get(&job).json["state"] == "running").then_some(()));
         process.end("KILL");
         // As if the process had ended before it could note how far it was.
         drop(fs::remove_file(data.path().join("job-progress.json")));

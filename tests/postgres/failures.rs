@@ -10,7 +10,7 @@ use serde_json::json;
 use tests::cluster::{Cluster, Stop};
 use tests::sql::Sql;
 
-use crate::gate::{Gate, within};
+use crate::gate::{Gate, Over, within};
 use crate::support::{Answer, Client, Data, Process, admin_token, command, id};
 
 /// Scores do not follow changes.
@@ -83,6 +83,7 @@ fn a_server_stops_under_load(how: Stop) {
     let is_over = AtomicBool::new(false);
     let (tell, told) = mpsc::channel();
     let acknowledged = thread::scope(|scope| {
+        let over = Over(&is_over);
         let asking: Vec<_> = ["X", "Y", "Z"]
             .into_iter()
             .map(|name| {
@@ -105,7 +106,7 @@ fn a_server_stops_under_load(how: Stop) {
         cluster.start_again().unwrap();
         let again = wait_for(30, true);
         assert!(again < Duration::from_secs(15), "{again:?}");
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
         asking.into_iter().flat_map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
     });
 
@@ -392,6 +393,7 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
     for (round, pids) in pauses.iter().enumerate() {
         let is_over = AtomicBool::new(false);
         let (answered, paused) = thread::scope(|scope| {
+            let over = Over(&is_over);
             // Some are in the midst of reading when it stops: they hear of it, and nobody later does.
             let reading: Vec<_> = (0..6)
                 .map(|_| {
@@ -414,7 +416,7 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
                 assert!(answer.status == 200 && waited < Duration::from_secs(3), "{waited:?}: {answer:?}");
             }
             assert_eq!(ready(&service), 200);
-            is_over.store(true, Ordering::Relaxed);
+            drop(over);
             (reading.into_iter().flat_map(|reading| reading.join().unwrap()).collect::<Vec<_>>(), paused)
         });
         let busy = answered.iter().filter(|(answer, _)| answer.status != 200).count();
@@ -483,6 +485,7 @@ fn a_process_whose_connections_all_hang_ends_to_be_started_again_where_new_ones_
     let mut admin = Sql::open(&cluster.admin_url("postgres")).unwrap();
     let (is_over, mut paused) = (AtomicBool::new(false), None);
     thread::scope(|scope| {
+        let over = Over(&is_over);
         for _ in 0..8 {
             scope.spawn(|| {
                 let start = Instant::now();
@@ -504,7 +507,7 @@ fn a_process_whose_connections_all_hang_ends_to_be_started_again_where_new_ones_
         within(30, "it is shown as away", away);
         // A request takes 16 seconds at most with these settings.
         let (code, waited) = timed(|| service.wait());
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
         assert!(code == Some(1) && waited < Duration::from_secs(60), "{code:?} {waited:?}");
     });
     assert!(service.log().contains("although it takes new ones"), "{}", service.log());

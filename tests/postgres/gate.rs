@@ -1,5 +1,6 @@
 //! Holds a job up at a row of its own: half-way, and for as long as a test needs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tests::sql::Sql;
@@ -41,6 +42,16 @@ impl Gate {
     /// Lets all through, now and later.
     pub(crate) fn open(&mut self) {
         self.0.run("SELECT pg_advisory_unlock(7)").unwrap();
+    }
+}
+
+/// Tells the threads of a scope that it is over, also where the test panics: they would go on for ever, and the test with
+/// them.
+pub(crate) struct Over<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

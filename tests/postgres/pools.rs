@@ -9,7 +9,7 @@ use serde_json::json;
 use tests::cluster::{Cluster, Pooler};
 use tests::sql::Sql;
 
-use crate::gate::within;
+use crate::gate::{Over, within};
 use crate::support::{Answer, Client, Data, Process, admin_token, command};
 
 /// Scores do not follow changes.
@@ -108,6 +108,7 @@ fn a_pool_in_transaction_mode_is_refused_by_name_before_anything_runs() {
         let url = pooler.url(&data.url().unwrap());
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
+            let over = Over(&is_over);
             // Others use the pool meanwhile, so that it has several sessions and gives them to anybody.
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -128,7 +129,7 @@ fn a_pool_in_transaction_mode_is_refused_by_name_before_anything_runs() {
                 let text = String::from_utf8(listed.stderr).unwrap();
                 assert!(text.contains("pool_mode=session"), "{mode} {settings:?}: {text}");
             }
-            is_over.store(true, Ordering::Relaxed);
+            drop(over);
         });
         let mut sql = Sql::open(&data.url().unwrap()).unwrap();
         let made = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";

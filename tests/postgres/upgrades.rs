@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tests::sql::Sql;
 
-use crate::gate::{Gate, within};
+use crate::gate::{Gate, Over, within};
 use crate::support::{Client, Data, Process, admin_token, agent, command, id};
 
 /// Scores do not follow changes.
@@ -103,6 +103,7 @@ fn processes_go_on_and_can_be_started_again_while_a_newer_release_changes_the_ta
     let some_requests = || (0..20).for_each(|_| told.recv_timeout(Duration::from_secs(60)).unwrap());
 
     thread::scope(|scope| {
+        let over = Over(&is_over);
         let load: Vec<_> = ["L", "M"]
             .into_iter()
             .map(|name| {
@@ -141,7 +142,7 @@ fn processes_go_on_and_can_be_started_again_while_a_newer_release_changes_the_ta
             assert_eq!(ready(process), (200, "ok\n".to_owned()));
             some_requests();
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
         let made: usize = load.into_iter().map(|load| load.join().unwrap()).sum();
         assert_eq!(processes[0].client(client.token.as_ref().unwrap()).count("/v1/suppliers"), made as u64);
     });
