@@ -174,6 +174,8 @@ fn a_token_that_has_expired_in_the_database_is_refused_whatever_it_says_itself()
         let path = app.data.path().join("sonae.db");
         SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(expire).unwrap();
     }
+    // It counts as good for a second once it was found so.
+    app.clock.advance(Duration::from_secs(1));
 
     let answer = viewer.get("/v1/suppliers");
     answer.is_problem(401, "invalid-token", &[]);
