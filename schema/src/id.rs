@@ -5,7 +5,6 @@ use std::hash::{Hash, Hasher};
 use std::io::Write;
 use std::marker::PhantomData;
 use std::str::FromStr;
-use std::time::Duration;
 
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -70,17 +69,6 @@ impl<T> Id<T> {
     pub fn earliest_at(moment: Timestamp) -> Self {
         let milliseconds = u64::try_from(moment.unix_milliseconds()).unwrap_or_default();
         Self::from(uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid())
-    }
-
-    /// How old it is at a moment.
-    pub fn age(self, now: Timestamp) -> Duration {
-        let made = self.uuid.get_timestamp();
-        let made = made.map_or(Duration::ZERO, |made| {
-            let (seconds, nanos) = made.to_unix();
-            Duration::new(seconds, nanos)
-        });
-        let now = Duration::from_millis(u64::try_from(now.unix_milliseconds()).unwrap_or_default());
-        now.saturating_sub(made)
     }
 
     /// Its bytes.
