@@ -353,11 +353,11 @@ pub(crate) struct PlaceOnReplica {
 }
 
 impl PlaceOnReplica {
-    /// Whether the replica has stopped answering since: another transaction of the time is beginning, and does not end.
+    /// Whether the replica has stopped answering since: a transaction that began no earlier does not get that far.
     pub(crate) fn is_hung(&self) -> bool {
         let state = self.shared.state();
         state.generation != self.generation
-            && state.beginning.values().any(|(of, since)| *of == self.generation && since.elapsed() > HUNG)
+            && state.beginning.values().any(|(of, since)| *of >= self.generation && since.elapsed() > HUNG)
     }
 }
 

@@ -269,9 +269,9 @@ impl Replicated {
     }
 
     /// Starts a service that reads from the replica.
-    fn service(&self) -> Process {
+    fn service(&self, arguments: &[&str]) -> Process {
         let replica_url = self.replica.url(&self.database);
-        Process::start(&self.data, &[&QUIET[..], &["--database-replica-url", &replica_url]].concat())
+        Process::start(&self.data, &[&QUIET[..], &["--database-replica-url", &replica_url], arguments].concat())
     }
 
     fn replica_admin(&self) -> Sql {
@@ -292,7 +292,7 @@ fn reads_reach(admin: &mut Sql, client: &Client) {
 fn a_replica_serves_what_it_has_and_is_never_missed() {
     let servers = Replicated::start();
     let Replicated { data, token, replica, .. } = &servers;
-    let services = [servers.service(), servers.service()];
+    let services = [servers.service(&[]), servers.service(&[])];
     let [first, second] = services.each_ref().map(|service| service.client(token));
     let written_and_read = |name: &str| {
         for (place, (writer, reader)) in [(&first, &first), (&first, &second), (&second, &first)].iter().enumerate() {
@@ -374,7 +374,8 @@ const SESSIONS: &str = "SELECT pid FROM pg_stat_activity WHERE application_name 
 fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
     let servers = Replicated::start();
     let Replicated { primary, replica, database, .. } = &servers;
-    let service = servers.service();
+    // Enough for those that are lost to it while it hangs.
+    let service = servers.service(&["--database-connections", "24"]);
     let client = service.client(&servers.token);
     client.supplier("A");
     let mut admin = servers.replica_admin();
@@ -389,8 +390,22 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
         [vec![postmaster], children.unwrap()].concat()
     };
     let sessions = || servers.replica_admin().texts(SESSIONS).unwrap();
+    // More than are in use when it stops: so somebody takes one up afterwards, and hears nothing from it.
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _over = Over(&is_over);
+        for _ in 0..12 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    client.get("/v1/suppliers");
+                }
+            });
+        }
+        within(30, "it has sessions enough", || sessions().len() >= 8);
+    });
     let pauses: [&dyn Fn() -> Vec<String>; 2] = [&sessions, &everything];
     for (round, pids) in pauses.iter().enumerate() {
+        let before = service.log().matches("the replica does not answer").count();
         let is_over = AtomicBool::new(false);
         let (answered, paused) = thread::scope(|scope| {
             let over = Over(&is_over);
@@ -409,7 +424,10 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
             let paused = Paused::new(pids());
             let (_, waited) = timed(|| client.supplier(&format!("B{round}")));
             assert!(waited < Duration::from_secs(3), "{waited:?}");
-            within(10, "it is passed over", || service.log().matches("the replica does not answer").count() > round);
+            within(10, "it is passed over", || {
+                client.get("/v1/suppliers");
+                service.log().matches("the replica does not answer").count() > before
+            });
             // Nobody waits for it any more, and whoever did has heard.
             for _ in 0..20 {
                 let (answer, waited) = timed(|| client.get("/v1/suppliers"));
