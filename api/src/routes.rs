@@ -14,7 +14,9 @@ use crate::resources::{
 /// Everything that needs a token, and the public keys.
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(public_keys::get_public_keys).service(
+        // Paths are tried in this order: what purchasing systems ask all day is found first.
         scope::scope("/v1")
+            .configure(scores::routes)
             .configure(suppliers::routes)
             .configure(supplier_codes::routes)
             .configure(relationships::routes)
@@ -26,7 +28,6 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .configure(imports::routes)
             .configure(jobs::routes)
             .configure(score_runs::routes)
-            .configure(scores::routes)
             .configure(portfolio::routes)
             .configure(exports::routes)
             .configure(settings::routes)

@@ -12,6 +12,7 @@ use diesel::prelude::*;
 
 use crate::conn::each_backend;
 use crate::error::RepoError;
+use crate::kept::{Kept, padded};
 use crate::record::BATCH;
 use crate::tables::commits;
 use crate::{Clock, JobId, Timestamp, Tx};
@@ -108,11 +109,10 @@ pub fn first_moment(tx: &mut Tx) -> Result<Option<Timestamp>, RepoError> {
 pub(crate) fn find(tx: &mut Tx, numbers: &[i64]) -> Result<HashMap<i64, Arc<Commit>>, RepoError> {
     let mut found = HashMap::with_capacity(numbers.len());
     for numbers in numbers.chunks(BATCH) {
-        let rows: Vec<Row> = each_backend!(tx.conn, c => commits::table
-            .filter(commits::tenant_id.eq(tx.tenant))
-            .filter(commits::number.eq_any(numbers))
-            .select((commits::number, commits::committed_at, commits::actor, commits::import_id))
-            .load(c))?;
+        let numbers = padded(numbers);
+        let columns = (commits::number, commits::committed_at, commits::actor, commits::import_id);
+        let query = commits::table.filter(commits::tenant_id.eq(tx.tenant)).filter(commits::number.eq_any(&numbers));
+        let rows: Vec<Row> = each_backend!(tx.conn, c => Kept(query.select(columns)).load(c))?;
         found.extend(rows.into_iter().map(|row| (row.0, Arc::new(row.into()))));
     }
     Ok(found)

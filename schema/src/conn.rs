@@ -59,7 +59,8 @@ impl Conn {
     /// Begins a transaction with the statements that belong to its beginning.
     pub(crate) fn begin(&mut self, scope: Scope, beginning: &postgres::Beginning) -> Result<(), RepoError> {
         let begun = match self {
-            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, beginning.begin),
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, beginning.begin)
+                .and_then(|()| crate::sqlite::fix_state(c)),
             Self::Postgres(c, session) => {
                 AnsiTransactionManager::begin_transaction_sql(c, &session.begin(scope, beginning))
             }
@@ -107,6 +108,14 @@ impl Conn {
     pub(crate) fn is_lost(&mut self) -> bool {
         let is_handed_over = matches!(self, Self::Postgres(_, session) if session.is_handed_over());
         is_handed_over || each_backend!(self, c => depth(c).is_err())
+    }
+
+    /// Gives a reader of an embedded database more memory, or takes it back; servers have their own.
+    pub(crate) fn resize_cache(&mut self, is_large: bool) -> diesel::QueryResult<()> {
+        match self {
+            Self::Sqlite(c) => crate::sqlite::resize_cache(c, is_large),
+            Self::Postgres(..) => Ok(()),
+        }
     }
 
     /// Whether a transaction has begun and not ended.

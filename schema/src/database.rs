@@ -353,6 +353,11 @@ impl Database {
         self.is_shared().then(|| self.limits.patience + CHECKOUT + statement)
     }
 
+    /// How long a transaction waits for others to make room for it.
+    pub fn patience(&self) -> Duration {
+        self.limits.patience
+    }
+
     /// Whether all connections to the primary are held by transactions that get no answer: there are more of them than jobs
     /// have, whose statements may take longer, and one has taken twice as long as any answer.
     pub fn is_hung(&self, of_jobs: u32) -> bool {

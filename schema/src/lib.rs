@@ -12,6 +12,7 @@ mod database;
 mod dialect;
 mod error;
 mod id;
+mod kept;
 mod migrate;
 mod postgres;
 mod record;

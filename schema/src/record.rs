@@ -216,7 +216,7 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
     fn with_keys(
         tx: &mut Tx,
         source: &Source,
-        keys: &[String],
+        keys: &[impl AsRef<str>],
         known_at: Option<Timestamp>,
     ) -> Result<Vec<Stored<Self>>, RepoError>;
 
@@ -496,10 +496,13 @@ macro_rules! record {
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
                 let mut found = Vec::with_capacity(ids.len());
                 for ids in ids.chunks($crate::record::BATCH) {
-                    let rows = $crate::conn::each_backend!(tx.conn, c => $crate::record::current!($table, tx.tenant, None::<i64>)
-                        .filter($table::id.eq_any(ids))
-                        .select(($crate::record::meta_columns!($table), Self::as_select()))
-                        .load(c))?;
+                    let ids = $crate::kept::padded(ids);
+                    let rows = $crate::conn::each_backend!(tx.conn, c => {
+                        let query = $crate::record::current!($table, tx.tenant, None::<i64>)
+                            .filter($table::id.eq_any(&ids))
+                            .select(($crate::record::meta_columns!($table), Self::as_select()));
+                        $crate::kept::Kept(query).load(c)
+                    })?;
                     found.extend($crate::Stored::of_rows(tx, rows)?);
                 }
                 Ok(found)
@@ -524,21 +527,23 @@ macro_rules! record {
             fn with_keys(
                 tx: &mut $crate::Tx,
                 source: &$crate::Source,
-                keys: &[String],
+                keys: &[impl AsRef<str>],
                 known_at: Option<$crate::Timestamp>,
             ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
                 let commit = $crate::commits::up_to(tx, known_at)?;
                 let mut found = Vec::with_capacity(keys.len());
                 for keys in keys.chunks($crate::record::BATCH) {
+                    let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+                    let keys = $crate::kept::padded(&keys);
                     let rows = $crate::conn::each_backend!(tx.conn, c => {
                         let mut query = $crate::record::current!($table, tx.tenant, commit);
                         if $by_source {
                             query = query.filter($table::source.eq(source));
                         }
-                        query
-                            .filter($table::record_key.eq_any(keys))
-                            .select(($crate::record::meta_columns!($table), Self::as_select()))
-                            .load(c)
+                        let query = query
+                            .filter($table::record_key.eq_any(&keys))
+                            .select(($crate::record::meta_columns!($table), Self::as_select()));
+                        $crate::kept::Kept(query).load(c)
                     })?;
                     found.extend($crate::Stored::of_rows(tx, rows)?);
                 }
@@ -586,9 +591,9 @@ macro_rules! record {
                 tx: &mut $crate::Tx,
                 rows: &[$crate::Stored<Self>],
             ) -> Result<(), $crate::RepoError> {
-                for rows in rows.chunks($crate::record::BATCH) {
+                for rows in rows.chunks($crate::kept::INSERTED) {
                     let values: Vec<_> = rows.iter().map(|row| $crate::record::values!($table, tx.tenant, row)).collect();
-                    $crate::conn::each_backend!(tx.conn, c => diesel::insert_into($table::table).values(values).execute(c))?;
+                    $crate::kept::insert!(tx.conn, $table::table, values)?;
                     tx.conn.analyze_grown(stringify!($table), rows.len())?;
                 }
                 if !rows.is_empty() {

@@ -333,7 +333,7 @@ fn look_up(
     if let Some(scores) = tx.warm_runs.kept(key) {
         return with(&scores, &rows(&scores));
     }
-    if suppliers.len() > FEW || tx.warm_runs.note_lookups(key, suppliers.len()) {
+    if suppliers.len() > FEW || (tx.warm_runs.note_lookups(key, suppliers.len()) && is_kept_once_unpacked(tx, run)?) {
         let scores = unpacked(tx, run)?;
         return with(&scores, &rows(&scores));
     }
@@ -356,25 +356,36 @@ fn look_up(
     Ok(())
 }
 
+/// How many bytes a run has in the database.
+fn stored_bytes(tx: &mut Tx, run: RunId) -> Result<u64, RepoError> {
+    let bytes: i64 = each_backend!(tx.conn, c => score_blocks::table
+        .filter(score_blocks::tenant_id.eq(tx.tenant))
+        .filter(score_blocks::run_id.eq(run))
+        .select(diesel::dsl::sql::<diesel::sql_types::BigInt>("CAST(coalesce(sum(length(bytes)), 0) AS BIGINT)"))
+        .first(c))?;
+    Ok(bytes.unsigned_abs())
+}
+
+fn is_kept_once_unpacked(tx: &mut Tx, run: RunId) -> Result<bool, RepoError> {
+    let bytes = stored_bytes(tx, run)?;
+    Ok(tx.warm_runs.has_room(bytes))
+}
+
 /// All scores of a run, from memory where it is kept there.
 fn unpacked(tx: &mut Tx, run: RunId) -> Result<Lent, RepoError> {
     let key = (tx.tenant, run);
     if let Some(scores) = tx.warm_runs.kept(key) {
         return Ok(scores);
     }
-    let blocks =
-        || score_blocks::table.filter(score_blocks::tenant_id.eq(tx.tenant)).filter(score_blocks::run_id.eq(run));
-    let stored: i64 = each_backend!(tx.conn, c => blocks()
-        .select(diesel::dsl::sql::<diesel::sql_types::BigInt>("CAST(coalesce(sum(length(bytes)), 0) AS BIGINT)"))
-        .first(c))?;
-    let warm_runs = tx.warm_runs.clone();
-    warm_runs.get(key, stored.unsigned_abs(), || {
+    let (stored, warm_runs) = (stored_bytes(tx, run)?, tx.warm_runs.clone());
+    warm_runs.get(key, stored, || {
+        let blocks = score_blocks::table
+            .filter(score_blocks::tenant_id.eq(tx.tenant))
+            .filter(score_blocks::run_id.eq(run))
+            .order(score_blocks::first_supplier_id.asc())
+            .select(score_blocks::bytes);
         let mut scores = Unpacked::default();
-        each_row!(
-            tx.conn,
-            blocks().order(score_blocks::first_supplier_id.asc()).select(score_blocks::bytes),
-            |bytes: Vec<u8>| scores.push(&bytes)
-        );
+        each_row!(tx.conn, blocks, |bytes: Vec<u8>| scores.push(&bytes));
         Ok(scores)
     })
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::Text;
+use diesel::sqlite::Sqlite;
 
 use crate::error::RepoError;
 use crate::postgres::Beginning;
@@ -18,20 +20,30 @@ const OLDEST: [u32; 3] = [3, 51, 3];
 pub(crate) fn connect(path: &Path, role: TxRole, patience: Duration) -> Result<SqliteConnection, RepoError> {
     let path = path.to_str().ok_or_else(|| RepoError::Unusable("the data folder's name is no text".into()))?;
     let mut conn = open(path, path)?;
+    let [small, large] = CACHES;
     // The time limit first, so that the next lines wait too. Deleted rows are overwritten: contacts can be erased.
     let settings = format!(
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
          PRAGMA secure_delete = ON; PRAGMA cache_size = {}; PRAGMA temp_store = {}; {}",
         patience.as_millis(),
-        // Readers are many, and what they read stays with the operating system. A large import writes into every page of the
-        // indexes again and again: what does not fit goes to the log each time. Tidying gives the memory back.
-        if role == TxRole::Reader { -8192 } else { -65536 },
+        if role == TxRole::Reader { small } else { large },
         // What a statement of a writer would need to undo itself may be large: all parts of an upload that it deletes.
         if role == TxRole::Reader { "MEMORY" } else { "FILE" },
         if role == TxRole::Reader { "PRAGMA query_only = ON;" } else { "" },
     );
     set(&mut conn, path, &settings)?;
     Ok(conn)
+}
+
+/// The memory in which readers and writers keep pages, in KiB as the pragma has it. Readers are many, and what they read stays
+/// with the operating system. A large import looks into every page of the indexes again and again, and writes there: what does
+/// not fit is read anew, or goes to the log, each time. Tidying gives the memory back.
+const CACHES: [i32; 2] = [-8192, -65536];
+
+/// Gives a reader as much memory as a writer has, or takes it back.
+pub(crate) fn resize_cache(conn: &mut SqliteConnection, is_large: bool) -> QueryResult<()> {
+    let [small, large] = CACHES;
+    conn.batch_execute(&format!("PRAGMA cache_size = {}", if is_large { large } else { small }))
 }
 
 /// Opens a file that cannot be written, for readers: on a disk that is full or read-only.
@@ -99,12 +111,30 @@ fn set(conn: &mut SqliteConnection, shown: &str, settings: &str) -> Result<(), R
 /// How a transaction begins.
 pub(crate) fn begin(role: TxRole) -> Beginning {
     let begin = match role {
-        // Its state of the database is the one at the first statement that reads: here, before its moment is taken.
-        TxRole::Reader => "BEGIN; SELECT count(*) FROM sqlite_schema WHERE rowid = 1",
+        // Followed by `fix_state`.
+        TxRole::Reader => "BEGIN",
         // A writer that began by reading could not become one while another process writes.
         TxRole::Writer | TxRole::Queue => "BEGIN IMMEDIATE",
     };
     Beginning { begin, settings: String::new() }
+}
+
+/// Fixes the state of the database that a transaction reads: that at its first statement that reads, so before its moment is
+/// taken.
+pub(crate) fn fix_state(conn: &mut SqliteConnection) -> QueryResult<()> {
+    #[derive(QueryId)]
+    struct AnyRow;
+
+    impl QueryFragment<Sqlite> for AnyRow {
+        fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+            out.push_sql("SELECT count(*) FROM sqlite_schema WHERE rowid = 1");
+            Ok(())
+        }
+    }
+
+    impl RunQueryDsl<SqliteConnection> for AnyRow {}
+
+    AnyRow.execute(conn).map(drop)
 }
 
 pub(crate) fn refuse_old(conn: &mut SqliteConnection) -> Result<(), RepoError> {

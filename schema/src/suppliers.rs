@@ -7,6 +7,7 @@ use diesel::prelude::*;
 
 use crate::conn::{each_backend, each_row};
 use crate::error::RepoError;
+use crate::kept::{INSERTED, Kept, insert, padded};
 use crate::record::{BATCH, Stored, record};
 use crate::search::{anywhere, search_text, without_form};
 use crate::tables::{supplier_versions, suppliers};
@@ -106,10 +107,10 @@ record! {
 /// # Errors
 /// Those of the database.
 pub fn register(tx: &mut Tx, ids: &[SupplierId]) -> Result<(), RepoError> {
-    for ids in ids.chunks(BATCH) {
+    for ids in ids.chunks(INSERTED) {
         let rows = ids.iter().map(|id| (suppliers::tenant_id.eq(tx.tenant), suppliers::id.eq(*id)));
         let rows: Vec<_> = rows.collect();
-        each_backend!(tx.conn, c => diesel::insert_into(suppliers::table).values(rows).execute(c))?;
+        insert!(tx.conn, suppliers::table, rows)?;
         tx.conn.analyze_grown("suppliers", ids.len())?;
     }
     Ok(())
@@ -183,10 +184,11 @@ fn reference_rows(
             supplier_versions::ended_on,
             supplier_versions::merged_into_id,
         );
-        let rows: Vec<ReferenceRow> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, commit)
-            .filter(supplier_versions::id.eq_any(ids))
-            .select(columns)
-            .load(c))?;
+        let ids = padded(ids);
+        let rows: Vec<ReferenceRow> = each_backend!(tx.conn, c => {
+            let query = crate::record::current!(supplier_versions, tx.tenant, commit);
+            Kept(query.filter(supplier_versions::id.eq_any(&ids)).select(columns)).load(c)
+        })?;
         found.extend(rows.into_iter().map(|(id, code, corporate_number, ended_on, merged_into)| {
             (Reference { id, code, corporate_number, is_archived: ended_on.is_some() }, merged_into)
         }));
@@ -208,6 +210,21 @@ pub fn id_of_code(tx: &mut Tx, code: &str, known_at: Option<Timestamp>) -> Resul
     Ok(found.map(|(id, merged_into)| merged_into.unwrap_or(id)))
 }
 
+/// The supplier that has a code of the buyer, with the one that stands for the firm if it was merged.
+///
+/// # Errors
+/// Those of the database.
+pub fn ids_of_code(tx: &mut Tx, code: &str) -> Result<Option<[SupplierId; 2]>, RepoError> {
+    // The text of the statement is never made again: it is what purchasing systems ask all day.
+    let query = supplier_versions::table
+        .filter(supplier_versions::tenant_id.eq(tx.tenant))
+        .filter(supplier_versions::superseded_in.is_null())
+        .filter(supplier_versions::record_key.eq(code))
+        .select((supplier_versions::id, supplier_versions::merged_into_id));
+    let found: Option<(SupplierId, Option<SupplierId>)> = each_backend!(tx.conn, c => query.first(c).optional())?;
+    Ok(found.map(|(id, merged_into)| [id, merged_into.unwrap_or(id)]))
+}
+
 /// The suppliers that have these codes of the buyer, each with the one that stands for the firm if it was merged.
 ///
 /// # Errors
@@ -215,10 +232,12 @@ pub fn id_of_code(tx: &mut Tx, code: &str, known_at: Option<Timestamp>) -> Resul
 pub fn ids_of_codes(tx: &mut Tx, codes: &[&str]) -> Result<Vec<(String, [SupplierId; 2])>, RepoError> {
     let mut found = Vec::with_capacity(codes.len());
     for codes in codes.chunks(BATCH) {
-        let rows: Vec<(String, SupplierId, Option<SupplierId>)> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, None::<i64>)
-            .filter(supplier_versions::record_key.eq_any(codes))
-            .select((supplier_versions::record_key, supplier_versions::id, supplier_versions::merged_into_id))
-            .load(c))?;
+        let codes = padded(codes);
+        let columns = (supplier_versions::record_key, supplier_versions::id, supplier_versions::merged_into_id);
+        let rows: Vec<(String, SupplierId, Option<SupplierId>)> = each_backend!(tx.conn, c => {
+            let query = crate::record::current!(supplier_versions, tx.tenant, None::<i64>);
+            Kept(query.filter(supplier_versions::record_key.eq_any(&codes)).select(columns)).load(c)
+        })?;
         found.extend(rows.into_iter().map(|(code, id, merged_into)| (code, [id, merged_into.unwrap_or(id)])));
     }
     Ok(found)

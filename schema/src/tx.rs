@@ -154,6 +154,7 @@ impl<T: Copy + Into<Scope>> Access<T> {
             has_recorded: false,
             known,
             warm_runs,
+            has_large_cache: false,
         }
         .finish(work)
     }
@@ -176,6 +177,7 @@ pub struct Tx<T = TenantId> {
     /// Commits that were read; they never change.
     known: HashMap<i64, Arc<Commit>>,
     pub(crate) warm_runs: WarmRuns,
+    has_large_cache: bool,
 }
 
 /// A transaction of the operator, which reaches nothing that a buyer has registered.
@@ -264,22 +266,34 @@ impl<T> Tx<T> {
         &self.clock
     }
 
+    /// Prepares for work that looks into most of a table, here and there: it keeps more in memory until the transaction ends.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn expect_many_rows(&mut self) -> Result<(), RepoError> {
+        self.has_large_cache = true;
+        Ok(self.conn.resize_cache(true)?)
+    }
+
     /// Runs `work` and ends the transaction: commits it if `work` succeeds, rolls it back if it does not.
     fn finish<V, E: From<RepoError>>(mut self, work: impl FnOnce(&mut Self) -> Result<V, E>) -> Result<V, E> {
         let done = work(&mut self).and_then(|value| {
             self.record()?;
             Ok(value)
         });
-        match done {
-            Ok(value) => {
-                self.conn.commit()?;
-                Ok(value)
-            }
-            Err(error) => {
+        let ended = match &done {
+            Ok(_) => self.conn.commit(),
+            Err(_) => {
                 self.conn.roll_back();
-                Err(error)
+                Ok(())
             }
+        };
+        if self.has_large_cache {
+            // Where that fails the connection keeps its memory, and nothing else.
+            drop(self.conn.resize_cache(false));
         }
+        ended?;
+        done
     }
 
     /// Adds the commit that the transaction becomes, if anything was recorded in it.

@@ -18,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use schema::Id;
 use scoring::Lang;
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -205,9 +206,12 @@ impl Preconditions {
 }
 
 /// Answers with a body, briefly where the client has the same one already.
-pub(crate) fn answer_unless_known(body: &Value, preconditions: &Preconditions) -> HttpResponse {
-    let text = body.to_string();
-    let etag = format!("\"{}\"", short_hash(text.as_bytes(), 24));
+pub(crate) fn answer_unless_known(body: &impl Serialize, preconditions: &Preconditions) -> HttpResponse {
+    let mut text = Vec::with_capacity(8192);
+    if let Err(error) = serde_json::to_writer(&mut text, body) {
+        return HttpResponse::from_error(ApiError::internal(error));
+    }
+    let etag = format!("\"{}\"", short_hash(&text, 24));
     if preconditions.is_known(&etag) {
         return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
     }

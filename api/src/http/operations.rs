@@ -1,12 +1,18 @@
 //! What the document says of a path: which methods it has, for the answer to one that it lacks; the name of an operation;
 //! and whether it takes parameters.
 
+use std::collections::HashMap;
+
 use actix_web::http::Method;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
 /// The paths of the document with their operations.
-pub(crate) struct Operations(Vec<(Vec<String>, Vec<PathOperation>)>);
+pub(crate) struct Operations {
+    /// Those without parameters: each request looks several of its own up.
+    plain: HashMap<String, Vec<PathOperation>>,
+    with_parameters: Vec<(Vec<String>, Vec<PathOperation>)>,
+}
 
 /// An operation.
 struct PathOperation {
@@ -20,7 +26,6 @@ struct PathOperation {
 impl Operations {
     /// Those of the document, and others that are read and take no parameters.
     pub(crate) fn new(document: &OpenApi, others: impl Iterator<Item = String>) -> Self {
-        let split = |path: &str| path.split('/').map(str::to_owned).collect();
         let paths = document.paths.paths.iter().map(|(path, item)| {
             let operations = [
                 (Method::GET, &item.get),
@@ -36,14 +41,23 @@ impl Operations {
                     reads_query: reads_query(operation),
                 })
             });
-            (split(path), known.collect())
+            (path.clone(), known.collect())
         });
         let read = || vec![PathOperation { method: Method::GET, id: None, reads_query: true }];
-        Self(paths.chain(others.map(|path| (split(&path), read()))).collect())
+        let paths = paths.chain(others.map(|path| (path, read())));
+        let (with_parameters, plain): (Vec<_>, Vec<_>) = paths.partition(|(path, _)| path.contains('{'));
+        let split = |path: String| path.split('/').map(str::to_owned).collect();
+        Self {
+            plain: plain.into_iter().collect(),
+            with_parameters: with_parameters.into_iter().map(|(path, known)| (split(path), known)).collect(),
+        }
     }
 
     /// The operations of a path: of the one with the fewest parameters, for /suppliers/by-code is no id.
     fn operations(&self, path: &str) -> &[PathOperation] {
+        if let Some(operations) = self.plain.get(path) {
+            return operations;
+        }
         let asked: Vec<&str> = path.split('/').collect();
         let fits = |known: &[String]| {
             known.len() == asked.len()
@@ -53,7 +67,7 @@ impl Operations {
                     .all(|(known, asked)| (known.starts_with('{') && !asked.is_empty()) || known == asked)
         };
         let parameters = |known: &[String]| known.iter().filter(|part| part.starts_with('{')).count();
-        let fitting = self.0.iter().filter(|(known, _)| fits(known));
+        let fitting = self.with_parameters.iter().filter(|(known, _)| fits(known));
         fitting.min_by_key(|(known, _)| parameters(known)).map_or(&[], |(_, operations)| operations)
     }
 

@@ -166,12 +166,19 @@ impl<T: Serialize> Page<T> {
 
     /// Answers with the page, and members of the answer beside it.
     pub(crate) fn answer_with(self, beside: Value) -> HttpResponse {
-        let mut body = json!({ "items": self.items, "next_cursor": self.next_cursor });
-        if let (Some(body), Value::Object(beside)) = (body.as_object_mut(), beside) {
-            body.extend(beside);
-        }
+        let body = Body { items: self.items, next_cursor: self.next_cursor, beside };
         HttpResponse::Ok().insert_header((header::LINK, self.links)).json(body)
     }
+}
+
+/// The answer of a list.
+#[derive(Serialize)]
+struct Body<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+    /// An object.
+    #[serde(flatten)]
+    beside: Value,
 }
 
 /// Answers with a list that has one page only.

@@ -11,6 +11,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, web};
 use schema::{Access, Clock, Context, Database, RepoError, TenantId, Tx, TxRole, Watch};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::base::config::Limits;
@@ -65,16 +66,28 @@ const IMPORT_WRITER_TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// The database, off the threads that serve requests.
 #[derive(Debug, Clone)]
-pub(crate) struct Db(Database);
+pub(crate) struct Db {
+    database: Database,
+    /// Turns of those who read an embedded database: whoever waits for one holds no thread meanwhile, and the threads that
+    /// work do not make room for each other all the time.
+    readers: Option<Arc<Semaphore>>,
+}
+
+/// Threads that read at a time, for each processor: while one waits for the disk another one works.
+const READERS: usize = 2;
 
 impl Db {
     pub(crate) fn new(database: Database) -> Self {
-        Self(database)
+        let readers = (!database.is_shared()).then(|| {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            Arc::new(Semaphore::new((processors * READERS).min(database.figures().most as usize)))
+        });
+        Self { database, readers }
     }
 
     /// The database itself, for threads that may wait.
     pub(crate) fn database(&self) -> &Database {
-        &self.0
+        &self.database
     }
 
     /// Reads rows of a buyer, all from one state of the database.
@@ -124,7 +137,7 @@ impl Db {
         loop {
             match self.run(role, caller, work.clone()).await {
                 // On a server jobs wait for no import; where it is away, whoever asks is told so.
-                Err(ApiError::Busy(_)) if !self.0.is_shared() && start.elapsed() < IMPORT_WRITER_TIMEOUT => {}
+                Err(ApiError::Busy(_)) if !self.database.is_shared() && start.elapsed() < IMPORT_WRITER_TIMEOUT => {}
                 done => return done,
             }
         }
@@ -132,7 +145,7 @@ impl Db {
 
     /// Makes what was erased stand in no file any more.
     pub(crate) async fn fold_log(&self) -> Result<(), ApiError> {
-        let database = self.0.clone();
+        let database = self.database.clone();
         Ok(web::block(move || database.fold_log()).await.map_err(ApiError::internal)??)
     }
 
@@ -143,7 +156,7 @@ impl Db {
         context: &Context,
         work: impl FnOnce(&mut Tx) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.run_as(TxRole::Reader, self.0.access(tenant, context), work).await
+        self.run_as(TxRole::Reader, self.database.access(tenant, context), work).await
     }
 
     async fn run<T: Send + 'static>(
@@ -152,7 +165,7 @@ impl Db {
         caller: &Caller,
         work: impl FnOnce(&mut Tx) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.run_as(role, caller.access(&self.0), work).await
+        self.run_as(role, caller.access(&self.database), work).await
     }
 
     async fn run_as<T: Send + 'static>(
@@ -161,6 +174,10 @@ impl Db {
         access: Access,
         work: impl FnOnce(&mut Tx) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
+        let _reader = match &self.readers {
+            Some(readers) if role == TxRole::Reader => Some(self.reader(readers).await?),
+            _ => None,
+        };
         let waited = Arc::new(Waited::default());
         let seen = Arc::clone(&waited);
         let done = web::block(move || {
@@ -170,7 +187,18 @@ impl Db {
                 if seen.is_given_up.load(Ordering::Relaxed) { Err(no_answer().into()) } else { Ok(value) }
             })
         });
-        waited.until(done, self.0.longest_answer()).await
+        waited.until(done, self.database.longest_answer()).await
+    }
+
+    async fn reader<'a>(&self, readers: &'a Semaphore) -> Result<SemaphorePermit<'a>, ApiError> {
+        let patience = self.database.patience();
+        match timeout(patience, readers.acquire()).await {
+            Ok(reader) => reader.map_err(ApiError::internal),
+            Err(_) => {
+                let text = format!("all connections that read were in use for {} ms", patience.as_millis());
+                Err(RepoError::Busy(text.into()).into())
+            }
+        }
     }
 }
 

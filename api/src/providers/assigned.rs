@@ -30,7 +30,7 @@ pub(crate) const CORPORATE_NUMBER_FIELD: Field = Field::of::<Supplier, _>(
 ///
 /// Each is the one that stands for its firm: an assignment of a merged supplier holds for the other one, and the codes
 /// of what was merged away or archived lead nowhere. What leads to several leads nowhere too.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Assigned {
     ids: HashSet<SupplierId>,
     codes: HashMap<SupplierCode, Option<SupplierId>>,

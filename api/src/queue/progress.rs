@@ -15,6 +15,11 @@ impl Progress {
         self.done.fetch_add(count, Ordering::Relaxed);
     }
 
+    /// So many are done; nothing where that is known.
+    pub(crate) fn reach(&self, count: u64) {
+        self.done.fetch_max(count, Ordering::Relaxed);
+    }
+
     pub(crate) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }

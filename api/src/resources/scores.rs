@@ -4,6 +4,8 @@ mod lookup;
 mod one;
 mod view;
 
+use std::borrow::Cow;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::NaiveDate;
@@ -11,7 +13,7 @@ use schema::score_runs::{self, RunRow};
 use schema::scores::{self, ScoreFilter, ScorePage, ScoreRow, ScoreSort};
 use schema::{RunId, SupplierId, Tx, UpTo, Yen, data_states};
 use scoring::GRADES;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -19,6 +21,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub(crate) use one::{
     CHANGES_OF_OTHERS, EVIDENCE_OF_OTHERS, Redaction, detail, explanation, history_of, of_others, read_facts,
 };
+use view::ScoreItem;
 pub(crate) use view::{HistoryView, ScoreDetailView, ScoreListView, basis_properties, score_json};
 
 use crate::base::fault::{Fault, Reason};
@@ -63,7 +66,13 @@ impl SourceRun {
 
     /// Adds what every answer with scores says of them.
     pub(crate) fn write(&self, out: &mut Value) {
-        let Some(out) = out.as_object_mut() else { return };
+        if let Some(out) = out.as_object_mut() {
+            self.write_into(out);
+        }
+    }
+
+    /// The same, into the members of an object.
+    pub(crate) fn write_into(&self, out: &mut Map<String, Value>) {
         write_run(&self.run, out);
         out.insert("stale".to_owned(), json!(self.stale));
     }
@@ -265,7 +274,7 @@ fn list(
     with_count: bool,
     staleness: &StalenessCheck,
     paging: &Paging,
-) -> Result<(Page<Value>, Value), ApiError> {
+) -> Result<(Page<ScoreItem<'static>>, Value), ApiError> {
     // In another run the place of the cursor would be another: suppliers would be left out, or come twice.
     if let Some(run) = begun
         && score_runs::find(tx, run)?.is_none()
@@ -277,7 +286,7 @@ fn list(
     let rows = scores::list(tx, run, &asked.filter, &page)?;
     let sort = page.sort.unwrap_or(ScoreSort::SupplierCode);
     let position = |row: &ScoreRow| -> Position { (run, sort.key(row), row.supplier_id) };
-    let scores = paging.page(rows, page.limit, position).map(|row| score_json(&row));
+    let scores = paging.page(rows, page.limit, position).map(|row| ScoreItem(Cow::Owned(row)));
     let count = match with_count {
         true => Some(scores::count(tx, run, &asked.filter)?),
         false => None,

@@ -25,11 +25,40 @@ pub(super) struct Unpacked {
     tiers: Vec<Option<i32>>,
     /// In order of [`ScoreRow::NUMBERS`].
     numbers: [Vec<f64>; ScoreRow::NUMBERS.len()],
-    /// What explains the scores, as it was packed: with the first row of each block.
-    facts: Vec<(usize, PackedBytes)>,
+    /// What explains the scores, by block.
+    facts: Vec<FactsBlock>,
+    keeps_facts: bool,
     /// The rows in each of the orders that a list may have, from when they are first asked for.
     orders: [OnceLock<Vec<u32>>; ScoreSort::ALL.len()],
 }
+
+/// What explains the scores of a block.
+#[derive(Debug)]
+struct FactsBlock {
+    first_row: usize,
+    packed: PackedBytes,
+    /// The same from when it was first asked for, where it is kept.
+    unpacked: OnceLock<Texts>,
+}
+
+impl FactsBlock {
+    fn unpack(&self) -> Result<Texts, RepoError> {
+        let mut frame = Packed::of(&self.packed).read()?;
+        match frame.take(FACTS) {
+            Some(Column::Texts(texts)) => Ok(texts),
+            _ => Err(damaged("a column is missing")),
+        }
+    }
+
+    /// How many bytes of memory it takes once it is unpacked.
+    fn size(&self, row_count: usize) -> usize {
+        let (unpacked_length, packed) = &self.packed;
+        size_of::<Self>() + packed.len() + unpacked_length + row_count * (size_of::<String>() + OVERHEAD)
+    }
+}
+
+/// What the allocator adds to each text.
+const OVERHEAD: usize = 16;
 
 /// A column of texts, each of which is kept once.
 #[derive(Debug, Default)]
@@ -65,8 +94,6 @@ impl Words {
     }
 
     fn size(&self) -> usize {
-        /// What the allocator adds to each text.
-        const OVERHEAD: usize = 16;
         let text = |word: &str| word.len() + size_of::<Box<str>>() + OVERHEAD;
         let words: usize = self.words.iter().map(|word| text(word)).sum();
         let known: usize = self.known.keys().map(|word| text(word) + size_of::<u64>()).sum();
@@ -123,17 +150,22 @@ impl Unpacked {
                 _ => column.resize(self.ids.len(), f64::NAN),
             }
         }
-        self.facts.push((first_row, facts.to_boxed()));
+        self.facts.push(FactsBlock { first_row, packed: facts.to_boxed(), unpacked: OnceLock::new() });
         Ok(())
     }
 
-    /// How many bytes of memory it takes, with all orders.
+    /// Keeps what explains the scores as well, once it was unpacked.
+    pub(super) fn keep_facts(&mut self) {
+        self.keeps_facts = true;
+    }
+
+    /// How many bytes of memory it takes, with all orders and all that explains the scores.
     pub(super) fn size(&self) -> usize {
         let orders = self.orders.len() * size_of::<u32>();
         let fixed = size_of::<SupplierId>() + size_of::<Option<i32>>() + self.numbers.len() * size_of::<f64>() + orders;
         let texts: usize = self.texts.iter().map(Words::size).sum();
-        let facts: usize =
-            self.facts.iter().map(|(_, (_, bytes))| bytes.len() + size_of::<(usize, usize, usize)>()).sum();
+        let rows_of_block = self.ids.len() / self.facts.len().max(1);
+        let facts: usize = self.facts.iter().map(|block| block.size(rows_of_block)).sum();
         size_of::<Self>() + self.ids.capacity() * fixed + texts + facts
     }
 
@@ -171,17 +203,27 @@ impl Unpacked {
     /// What explains the scores of rows, in the order of these.
     pub(super) fn facts(&self, rows: &[usize]) -> Result<Vec<String>, RepoError> {
         let mut found = vec![String::new(); rows.len()];
-        let block_of = |row: usize| self.facts.partition_point(|(first, _)| *first <= row).checked_sub(1);
+        let block_of = |row: usize| self.facts.partition_point(|block| block.first_row <= row).checked_sub(1);
         let mut places: Vec<_> = rows.iter().enumerate().map(|(place, row)| (block_of(*row), *row, place)).collect();
         // Each block is unpacked once.
         places.sort_unstable();
         for places in places.chunk_by(|(one, ..), (next, ..)| one == next) {
             let Some(&(Some(block), ..)) = places.first() else { return Err(damaged("a row is missing")) };
-            let Some((first, packed)) = self.facts.get(block) else { continue };
-            let mut frame = Packed::of(packed).read()?;
-            let Some(Column::Texts(texts)) = frame.take(FACTS) else { return Err(damaged("a column is missing")) };
+            let Some(block) = self.facts.get(block) else { continue };
+            let now;
+            let texts = match block.unpacked.get() {
+                Some(texts) => texts,
+                None if self.keeps_facts => {
+                    let texts = block.unpack()?;
+                    block.unpacked.get_or_init(|| texts)
+                }
+                None => {
+                    now = block.unpack()?;
+                    &now
+                }
+            };
             for (_, row, place) in places {
-                let text = texts.get(row - first).ok_or_else(|| damaged("a text is missing"))?;
+                let text = texts.get(row - block.first_row).ok_or_else(|| damaged("a text is missing"))?;
                 if let Some(found) = found.get_mut(*place) {
                     text.clone_into(found);
                 }

@@ -81,6 +81,11 @@ impl WarmRuns {
         Self(Arc::new(Shared { budget, state: Mutex::default(), changed: Condvar::new() }))
     }
 
+    /// Whether a run with so many bytes in the database is kept once it is unpacked.
+    pub(super) fn has_room(&self, stored_bytes: u64) -> bool {
+        stored_bytes.saturating_mul(EXPANSION) <= self.0.budget
+    }
+
     /// A run that is kept.
     pub(super) fn kept(&self, key: Key) -> Option<Lent> {
         self.0.state().used(key)
@@ -111,7 +116,7 @@ impl WarmRuns {
         stored_bytes: u64,
         unpack: impl FnOnce() -> Result<Unpacked, RepoError>,
     ) -> Result<Lent, RepoError> {
-        if stored_bytes.saturating_mul(EXPANSION) > self.0.budget {
+        if !self.has_room(stored_bytes) {
             let large = self.large();
             return Ok(Lent { run: Arc::new(unpack()?), _large: Some(large) });
         }
@@ -132,7 +137,9 @@ impl WarmRuns {
         drop(state);
         // Whatever happens, others need not wait for ever.
         let awaited = Awaited { shared: &self.0, key };
-        let run = Arc::new(unpack()?);
+        let mut run = unpack()?;
+        run.keep_facts();
+        let run = Arc::new(run);
         awaited.keep(&run);
         Ok(Lent { run, _large: None })
     }
@@ -189,6 +196,7 @@ struct Awaited<'a> {
 impl Awaited<'_> {
     fn keep(self, run: &Arc<Unpacked>) {
         let bytes = run.size() as u64;
+        tracing::debug!(run = %self.key.1, bytes, "scores of a run are kept in memory");
         let mut state = self.shared.state();
         state.uses += 1;
         let last_use = state.uses;

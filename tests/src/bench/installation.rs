@@ -48,6 +48,8 @@ impl<'a> Installation<'a> {
         let copy = Self::named(self.site);
         let mut cp = Command::new("cp");
         run(cp.args(["-a", "--reflink=auto"]).arg(&self.folder).arg(&copy.folder))?;
+        // Else the disk is busy with it while something else is measured.
+        run(Command::new("sync").arg("-f").arg(&copy.folder))?;
         if let Some(cluster) = self.site.cluster {
             let create = format!("CREATE DATABASE {} OWNER sonae TEMPLATE {}", copy.database, self.database);
             Sql::open(&cluster.admin_url("postgres"))?.run(&create)?;

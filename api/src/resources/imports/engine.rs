@@ -3,29 +3,27 @@
 //! Everything is written in one transaction, so that an import is there as a whole or not at all. Its rows are checked in one
 //! before that, which only reads.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
-use std::ops::ControlFlow;
-use std::rc::Rc;
-use std::sync::Arc;
+mod reading;
 
-use schema::{
-    Choice, Commit, ExternalId, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierCode, SupplierId, Tx,
-    suppliers,
-};
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use schema::{Choice, Commit, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierId, Tx, suppliers};
 use serde::Serialize;
 
+use self::reading::{Batch, Codes, Pending, Reading};
 use super::report::{Findings, Place, Refusal};
-use super::table::{Columns, as_column, columns, submitted_columns};
-use super::text;
+use super::table::{Columns, columns, submitted_columns};
 use crate::base::fault::{Fault, Reason};
-use crate::base::fields::{Cell, Fields, Suppliers};
+use crate::base::fields::{Cell, Suppliers};
 use crate::base::problem::ApiError;
 use crate::base::today::Today;
 use crate::providers::assigned::Assigned;
 use crate::providers::sources::own_versions;
 use crate::queue::progress::Progress;
-use crate::records::{Key, Resource, of_kind};
+use crate::records::{Resource, of_kind};
 
 /// What an import does, whatever its files hold.
 pub(crate) struct Order {
@@ -63,7 +61,7 @@ impl TableReport {
 pub(crate) type Row<'a> = Result<Vec<(&'a str, Cell<'a>)>, Vec<Fault>>;
 
 /// Rows of a table, each given to a visitor with its number as the user sees it.
-pub(crate) trait Rows {
+pub(crate) trait Rows: Send {
     /// The sheet or file.
     fn name(&self) -> Option<&str>;
 
@@ -107,6 +105,8 @@ impl From<schema::RepoError> for Stop {
 pub(crate) enum Depth {
     /// Rows are read, each by itself: what is wrong with most files shows before anything is written.
     Read,
+    /// They are compared with what is stored, up to the first one that is to be written; from there on they are read.
+    Check,
     /// They are compared with what is stored too.
     Compare,
     /// And what differs is written.
@@ -116,9 +116,17 @@ pub(crate) enum Depth {
 /// A pass over the tables of an import.
 pub(crate) struct Pass {
     pub(crate) depth: Depth,
+    /// How many rows it has read.
+    rows: u64,
     /// The suppliers of the file itself, by code, until they are written: its other tables may refer to them. None where
     /// there is no other table.
     pub(crate) own_suppliers: Option<HashMap<String, SupplierId>>,
+}
+
+impl Pass {
+    pub(crate) fn new(depth: Depth) -> Self {
+        Self { depth, rows: 0, own_suppliers: None }
+    }
 }
 
 /// Imports a table of some kind.
@@ -131,129 +139,21 @@ pub(crate) fn import(
     progress: &Progress,
 ) -> Result<TableReport, Stop> {
     of_kind!(kind, Kind => {
-        Import::<Kind>::new(tx, (order, pass), rows.name(), findings, progress)?.run(rows)
+        Import::<Kind>::run(tx, (order, pass), rows, findings, progress)
     })
 }
 
-/// Rows of one look-up: as many as one statement takes.
-const BATCH_ROWS: usize = 500;
+/// Records of one look-up: as many as one statement takes.
+const LOOKED_UP: usize = 500;
+/// Batches that are read ahead of the one that is compared.
+const BATCHES_AHEAD: usize = 4;
 /// Above this share of what a source holds, ending it needs to be confirmed.
 const MAX_ENDED_SHARE: f64 = 0.2;
-
-/// A row that was read, before it is compared.
-struct Pending<R> {
-    row: u64,
-    key: String,
-    external_id: Option<ExternalId>,
-    attributes: R,
-    /// The fields that the row has, be they empty.
-    given: Rc<[&'static str]>,
-    /// What is odd in it.
-    warnings: Vec<Fault>,
-}
-
-/// The fields that the rows of a table have: asked for each row, and the same for almost all of them.
-struct Given {
-    /// The names of the cells of the last row.
-    names: Vec<String>,
-    fields: Rc<[&'static str]>,
-}
-
-impl Given {
-    fn of(&mut self, cells: &[(&str, Cell<'_>)], columns: &Columns, is_of_provider: bool) -> Rc<[&'static str]> {
-        if !self.names.iter().eq(cells.iter().map(|(name, _)| *name)) {
-            self.names = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
-            let names = columns.fields.iter().map(|column| column.name);
-            let given = names.filter(|name| cells.iter().any(|(given, _)| given == name));
-            // Each row of a provider says whom it is of, by its code or otherwise.
-            self.fields = given.chain(is_of_provider.then_some("supplier_code")).collect();
-        }
-        Rc::clone(&self.fields)
-    }
-}
 
 /// What a batch writes: each record with its row, and with what it was before.
 struct Changes<R: Resource> {
     first: Vec<(u64, Stored<R>)>,
     next: Vec<(u64, R, Stored<R>)>,
-}
-
-/// The codes of the buyer's suppliers.
-struct Codes(HashMap<String, SupplierId>);
-
-impl Suppliers for Codes {
-    fn by_code(&mut self, code: &SupplierCode) -> Option<SupplierId> {
-        self.0.get(code.as_str()).copied()
-    }
-
-    fn family(&mut self, id: SupplierId) -> Vec<SupplierId> {
-        vec![id]
-    }
-}
-
-/// Which row had a key first: a hash in place of the key, in as few bytes as can be, for a file may have millions.
-struct FirstRows {
-    hasher: RandomState,
-    /// By a part of the hash, so that one of them grows at a time.
-    parts: Vec<HashMap<[u32; 2], u32>>,
-}
-
-impl FirstRows {
-    const PARTS: u64 = 64;
-
-    fn new() -> Self {
-        Self { hasher: RandomState::new(), parts: (0..Self::PARTS).map(|_| HashMap::new()).collect() }
-    }
-
-    fn earlier(&mut self, key: &str, row: u64) -> Option<u64> {
-        let hash = self.hasher.hash_one(key);
-        let part = self.parts.get_mut((hash % Self::PARTS) as usize)?;
-        let row = u32::try_from(row).unwrap_or(u32::MAX);
-        let first = *part.entry([(hash >> 32) as u32, hash as u32]).or_insert(row);
-        (first != row).then_some(first.into())
-    }
-}
-
-/// Tells rows of totals, as reports have them below their tables, from suppliers.
-#[derive(Default)]
-struct Totals {
-    rows: u64,
-    with_digits: u64,
-}
-
-impl Totals {
-    /// What a row is, by its code, its name where the table has names, and how many of its other cells are empty.
-    fn judge(&mut self, cells: &[(&str, Cell<'_>)], key: &str) -> Option<Reason> {
-        let cell = |name: &str| cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| cell);
-        let code = cell(key).and_then(Cell::as_text)?;
-        if code.is_ascii() && code.contains(|character: char| character.is_ascii_digit()) {
-            // Almost every code.
-            self.rows += 1;
-            self.with_digits += 1;
-            return None;
-        }
-        let code = text::plain(&code);
-        if matches!(code.as_str(), "合計" | "小計" | "総計") {
-            return Some(Reason::TotalRow);
-        }
-        let has_digits = code.chars().any(|character| character.is_ascii_digit());
-        let others_have = self.with_digits >= 2 && self.with_digits * 10 >= self.rows * 9;
-        let is_word = matches!(
-            code.as_str(),
-            "計" | "累計" | "総合計" | "合計金額" | "合計額" | "合計件数" | "平均" | "件数" | "sum" | "average"
-        ) || code.ends_with("合計")
-            || code.ends_with("小計")
-            || code.contains("total");
-        let is_nameless = matches!(cell("name"), Some(Cell::Null));
-        let empty = cells.iter().filter(|(name, cell)| *name != key && matches!(cell, Cell::Null)).count();
-        let is_like = is_word || (others_have && cells.len() > 2 && is_nameless && (empty + 1) * 2 >= cells.len());
-        if !has_digits && is_like {
-            return Some(Reason::LooksLikeTotal);
-        }
-        self.rows += 1;
-        self.with_digits += u64::from(has_digits);
-        None
-    }
 }
 
 struct Import<'a, R: Resource> {
@@ -265,31 +165,29 @@ struct Import<'a, R: Resource> {
     /// The commit that records the rows.
     recorded: Arc<Commit>,
     report: TableReport,
-    suppliers: Box<dyn Suppliers>,
+    /// The suppliers of a provider.
+    assigned: Assigned,
     /// Suppliers that are archived, of records that refer to some.
     archived: HashSet<SupplierId>,
-    columns: Columns,
-    given: Given,
-    totals: Totals,
-    first_rows: FirstRows,
-    counted: HashMap<String, usize>,
     /// What a replacing import has seen.
     seen: HashSet<Id<R>>,
-    pending: Vec<Pending<R>>,
 }
 
 impl<'a, R: Resource> Import<'a, R> {
-    fn new(
+    fn run(
         tx: &'a mut Tx,
         (order, pass): (&'a Order, &'a mut Pass),
-        name: Option<&str>,
+        rows: &mut dyn Rows,
         findings: &'a mut Findings,
         progress: &'a Progress,
-    ) -> Result<Self, Stop> {
+    ) -> Result<TableReport, Stop> {
         // Suppliers refer to none; for all others the codes are read once, not row by row.
-        let mut archived = HashSet::new();
-        let suppliers: Box<dyn Suppliers> = match &order.provider {
-            Some(provider) => Box::new(Assigned::all(tx, provider)?),
+        let (mut assigned, mut archived) = (Assigned::default(), HashSet::new());
+        let suppliers: Box<dyn Suppliers + Send> = match &order.provider {
+            Some(provider) => {
+                assigned = Assigned::all(tx, provider)?;
+                Box::new(assigned.clone())
+            }
             None if R::KIND == RecordKind::Suppliers => Box::new(()),
             None => {
                 let mut codes = suppliers::codes(tx)?;
@@ -307,7 +205,7 @@ impl<'a, R: Resource> Import<'a, R> {
         let columns = Columns { kind: R::KIND, fields, takes_unread: order.takes_unread };
         let report = TableReport {
             kind: R::KIND.key(),
-            name: name.map(str::to_owned),
+            name: rows.name().map(str::to_owned),
             created: 0,
             updated: 0,
             unchanged: 0,
@@ -315,52 +213,45 @@ impl<'a, R: Resource> Import<'a, R> {
             ended: 0,
         };
         let recorded = tx.own_commit()?;
-        Ok(Self {
-            tx,
-            order,
-            pass,
-            findings,
-            progress,
-            recorded,
-            report,
-            suppliers,
-            archived,
-            columns,
-            given: Given { names: Vec::new(), fields: Rc::default() },
-            totals: Totals::default(),
-            first_rows: FirstRows::new(),
-            counted: HashMap::new(),
-            seen: HashSet::new(),
-            pending: Vec::with_capacity(BATCH_ROWS),
-        })
+        let seen = HashSet::new();
+        let mut import = Self { tx, order, pass, findings, progress, recorded, report, assigned, archived, seen };
+        import.read(Reading::new(order, columns, suppliers), rows)?;
+        import.end_table(rows)?;
+        Ok(import.report)
     }
 
-    fn run(mut self, rows: &mut dyn Rows) -> Result<TableReport, Stop> {
-        let mut stop = None;
-        let columns = Columns { fields: self.columns.fields.clone(), ..self.columns };
-        let read = rows.read(&columns, &mut |row, cells| match self.take(row, cells) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(reason) => {
-                stop = Some(reason);
-                ControlFlow::Break(())
-            }
-        });
-        if let Some(stop) = stop {
-            return Err(stop);
-        }
-        read.map_err(Stop::Refused)?;
-        self.flush()?;
+    /// Reads all rows and takes them batch by batch.
+    fn read(&mut self, reading: Reading<R>, rows: &mut dyn Rows) -> Result<(), Stop> {
+        let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+        let (read, taken) = thread::scope(|scope| {
+            let reader = thread::Builder::new().name("import reader".to_owned());
+            let reader = reader.spawn_scoped(scope, move || reading.read(rows, &sender)).map_err(ApiError::internal)?;
+            // Dropped with the loop, whatever ends it: then the reader ends too.
+            let taken = batches.into_iter().try_for_each(|batch| self.take(batch));
+            let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok::<_, Stop>((read, taken))
+        })?;
+        taken?;
+        read.map_err(Stop::Refused)
+    }
+
+    /// What is left once all rows were taken.
+    fn end_table(&mut self, rows: &mut dyn Rows) -> Result<(), Stop> {
         if self.pass.depth == Depth::Read {
-            return Ok(self.report);
+            return Ok(());
         }
         let place = Place { sheet: self.report.name.clone(), row: None };
         for warning in rows.take_warnings() {
             self.findings.push(&place, warning, true);
         }
         if self.order.mode == ImportMode::Replace && self.report.rejected == 0 {
-            self.end_the_rest()?;
+            let (held, gone) = self.gone()?;
+            match self.pass.depth {
+                Depth::Check if !gone.is_empty() => self.pass.depth = Depth::Read,
+                _ => self.end(held, &gone)?,
+            }
         }
-        Ok(self.report)
+        Ok(())
     }
 
     fn place(&self, row: u64) -> Place {
@@ -375,139 +266,54 @@ impl<'a, R: Resource> Import<'a, R> {
         }
     }
 
-    fn take(&mut self, row: u64, cells: Row<'_>) -> Result<(), Stop> {
-        if self.pass.depth != Depth::Read {
-            self.progress.step(1);
-        }
-        let cells = match cells {
-            Ok(cells) => cells,
-            Err(faults) => {
-                self.reject(row, faults);
-                return Ok(());
-            }
-        };
-        let mut originals = Vec::new();
-        let cells: Vec<_> = cells
-            .into_iter()
-            .map(|(name, cell)| {
-                if name.is_ascii() {
-                    return (name, cell);
-                }
-                let original = cell.shown();
-                let (column, cell) = as_column(name, cell);
-                originals.push((column.to_owned(), original));
-                (column, cell)
-            })
-            .collect();
-        let total = self.totals.judge(&cells, self.total_key());
-        if let Some(Reason::TotalRow) = total {
-            self.report.unchanged += 1;
-            let place = self.place(row);
-            let value = cells.iter().find(|(name, _)| *name == self.total_key()).and_then(|(_, cell)| cell.shown());
-            let fault = Fault { field: self.total_key().to_owned(), value, reason: Reason::TotalRow };
-            self.findings.push(&place, fault, true);
-            return Ok(());
-        }
-        match self.read(row, cells) {
-            Ok(mut pending) => {
-                // Others refer to suppliers that are there, so that no total is taken for one.
-                let is_supplier = R::KIND == RecordKind::Suppliers;
-                pending.warnings.extend(total.filter(|_| is_supplier).map(|reason| Fault::new(R::KEY_FIELD, reason)));
-                self.pending.push(pending);
-            }
-            Err(mut faults) => {
-                // What is told is what stands in the file.
-                for fault in &mut faults {
-                    if let Some((_, original)) = originals.iter().find(|(column, _)| *column == fault.field) {
-                        fault.value.clone_from(original);
-                    }
-                }
-                self.reject(row, faults);
-            }
-        }
-        if self.pending.len() == BATCH_ROWS { self.flush() } else { Ok(()) }
-    }
-
-    /// The column in which a report has the word of a row of totals.
-    fn total_key(&self) -> &'static str {
-        match R::KIND {
-            RecordKind::Relationships => "upstream_code",
-            RecordKind::SupplierCodes => "code",
-            _ => "supplier_code",
-        }
-    }
-
-    fn read(&mut self, row: u64, cells: Vec<(&str, Cell<'_>)>) -> Result<Pending<R>, Vec<Fault>> {
-        let damaged = cells.iter().filter_map(|(name, cell)| {
-            let reason = text::fault(&cell.as_text()?)?;
-            Some(Fault { field: (*name).to_owned(), value: cell.shown(), reason })
-        });
-        let damaged: Vec<Fault> = damaged.collect();
-        let given = self.given.of(&cells, &self.columns, self.order.provider.is_some());
-        let mut fields = Fields::new(cells, &mut *self.suppliers);
-        let attributes = R::read(&mut fields, None);
-        let external_id =
-            if R::HAS_EXTERNAL_ID { fields.value::<Option<ExternalId>>("external_id", None) } else { Some(None) };
-        let (mut faults, warnings) = (fields.faults, fields.warnings);
-        // One reason a field: garbled text is often too long or no choice as well.
-        faults.retain(|fault| damaged.iter().all(|damaged| damaged.field != fault.field));
-        faults.extend(damaged);
-        if let (Some(attributes), false) = (&attributes, faults.is_empty()) {
-            // What is wrong between fields is told with what is wrong in them, and how many-th a row is does not hang
-            // on whether it is good.
-            attributes.check(self.order.today, &mut faults);
-            if let Some(Key::Counted(prefix)) = external_id.as_ref().and_then(|id| attributes.key(id.as_ref())) {
-                *self.counted.entry(prefix).or_default() += 1;
-            }
-        }
-        let (Some(attributes), Some(external_id)) = (attributes, external_id) else { return Err(faults) };
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let Some(key) = attributes.key(external_id.as_ref()) else {
-            return Err(vec![Fault::new(R::KEY_FIELD, Reason::Model(scoring::Reason::MissingValue))]);
-        };
-        let key = match key {
-            Key::Fixed(key) => {
-                if let Some(first) = self.first_rows.earlier(&key, row) {
-                    let (field, reason) = (R::KEY_FIELD.to_owned(), Reason::RepeatedKey(first));
-                    let value = key.rsplit('\u{1f}').next().map(crate::base::text::printable);
-                    return Err(vec![Fault { field, value, reason }]);
-                }
-                key
-            }
-            Key::Counted(prefix) => {
-                let place = self.counted.entry(prefix.clone()).or_default();
-                *place += 1;
-                Key::Counted(prefix).at(*place)
-            }
-        };
-        Ok(Pending { row, key, external_id, attributes, given, warnings })
-    }
-
-    /// Compares the rows that wait with what is stored, and writes what differs.
-    fn flush(&mut self) -> Result<(), Stop> {
+    /// Compares rows with what is stored, and writes what differs.
+    fn take(&mut self, batch: Batch<R>) -> Result<(), Stop> {
         if self.progress.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        let pending = std::mem::take(&mut self.pending);
+        let Batch { row_count, pending, rejected, totals } = batch;
+        self.pass.rows += row_count as u64;
+        if self.pass.depth != Depth::Read {
+            self.progress.reach(self.pass.rows);
+        }
+        for (row, faults) in rejected {
+            self.reject(row, faults);
+        }
+        self.report.unchanged += totals.len() as u64;
+        for (row, fault) in totals {
+            self.findings.push(&self.place(row), fault, true);
+        }
+        if let (RecordKind::Suppliers, Depth::Read | Depth::Check, Some(own)) =
+            (R::KIND, self.pass.depth, &mut self.pass.own_suppliers)
+        {
+            // They stand for suppliers that this import will make.
+            let clock = self.tx.clock();
+            own.extend(pending.iter().map(|row| (row.key.clone(), clock.id())));
+        }
         if self.pass.depth == Depth::Read {
-            if let (RecordKind::Suppliers, Some(own)) = (R::KIND, &mut self.pass.own_suppliers) {
-                // They stand for suppliers that this import will make.
-                let clock = self.tx.clock();
-                own.extend(pending.into_iter().map(|row| (row.key, clock.id())));
-            }
             return Ok(());
         }
-        let keys: Vec<String> = pending.iter().map(|row| row.key.clone()).collect();
+        let keys: Vec<&str> = pending.iter().map(|row| row.key.as_str()).collect();
         let stored = R::with_keys(self.tx, &self.order.source, &keys, None)?;
-        let mut stored: HashMap<String, Stored<R>> =
-            stored.into_iter().map(|row| (row.meta.record_key.clone(), row)).collect();
         let sent = self.sent(&stored)?;
+        // Each beside its row: keys are compared here a million times.
+        let places: HashMap<&str, usize> = keys.iter().enumerate().map(|(place, key)| (*key, place)).collect();
+        let mut now: Vec<Option<Stored<R>>> = pending.iter().map(|_| None).collect();
+        for row in stored {
+            let place = places.get(row.meta.record_key.as_str());
+            if let Some(now) = place.and_then(|place| now.get_mut(*place)) {
+                *now = Some(row);
+            }
+        }
         let mut changes = Changes { first: Vec::new(), next: Vec::new() };
-        for row in pending {
-            let now = stored.remove(&row.key);
+        for (row, now) in pending.into_iter().zip(now) {
             self.compare(row, now, &sent, &mut changes);
+        }
+        if self.pass.depth == Depth::Check {
+            if !(changes.first.is_empty() && changes.next.is_empty()) {
+                self.pass.depth = Depth::Read;
+            }
+            return Ok(());
         }
         // Nothing of an import with bad rows is kept in these modes: its good rows need not be written.
         if self.pass.depth == Depth::Compare || (self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0)
@@ -544,9 +350,9 @@ impl<'a, R: Resource> Import<'a, R> {
     }
 
     /// What a provider knows of these records: the version that it sent last, of suppliers that are assigned to it still.
-    fn sent(&mut self, stored: &HashMap<String, Stored<R>>) -> Result<HashMap<Id<R>, Stored<R>>, Stop> {
+    fn sent(&mut self, stored: &[Stored<R>]) -> Result<HashMap<Id<R>, Stored<R>>, Stop> {
         let Some(provider) = &self.order.provider else { return Ok(HashMap::new()) };
-        let open = self.open(stored.values().cloned().collect())?;
+        let open = self.open(stored.to_vec())?;
         let own = own_versions(self.tx, provider, open)?;
         Ok(own.into_iter().map(|own| (own.meta.id, own)).collect())
     }
@@ -555,7 +361,7 @@ impl<'a, R: Resource> Import<'a, R> {
     fn open(&mut self, mut rows: Vec<Stored<R>>) -> Result<Vec<Stored<R>>, Stop> {
         let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
         let standing = suppliers::references(self.tx, ids, None)?;
-        let is_open = |id| standing.get(&id).is_some_and(|known| self.suppliers.holds(known.id));
+        let is_open = |id| standing.get(&id).is_some_and(|known| self.assigned.holds(known.id));
         rows.retain(|row| row.attributes.suppliers().all(is_open));
         Ok(rows)
     }
@@ -631,26 +437,31 @@ impl<'a, R: Resource> Import<'a, R> {
     /// Those of these records whose suppliers are assigned to the provider still: it ends no others.
     fn open_ids(&mut self, ids: &[Id<R>]) -> Result<Vec<Id<R>>, Stop> {
         let mut open = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(BATCH_ROWS) {
+        for ids in ids.chunks(LOOKED_UP) {
             let rows = R::with_ids(self.tx, ids)?;
             open.extend(self.open(rows)?.into_iter().map(|row| row.meta.id));
         }
         Ok(open)
     }
 
-    /// Ends what the source has delivered before and does not deliver now.
-    fn end_the_rest(&mut self) -> Result<(), Stop> {
+    /// How many records of the source there are, and those that it does not deliver now.
+    fn gone(&mut self) -> Result<(usize, Vec<Id<R>>), Stop> {
         let mut held = R::ids_of_source(self.tx, &self.order.source)?;
         if self.order.provider.is_some() {
             held = self.open_ids(&held)?;
         }
-        let gone: Vec<_> = held.iter().filter(|id| !self.seen.contains(id)).copied().collect();
-        if gone.len() as f64 > held.len() as f64 * MAX_ENDED_SHARE && !self.order.confirm {
-            let reason = Reason::ReplaceNeedsConfirm { ended: gone.len() as u64, held: held.len() as u64 };
+        let gone = held.iter().filter(|id| !self.seen.contains(id)).copied().collect();
+        Ok((held.len(), gone))
+    }
+
+    /// Ends records of a source, which has so many.
+    fn end(&mut self, held: usize, gone: &[Id<R>]) -> Result<(), Stop> {
+        if gone.len() as f64 > held as f64 * MAX_ENDED_SHARE && !self.order.confirm {
+            let reason = Reason::ReplaceNeedsConfirm { ended: gone.len() as u64, held: held as u64 };
             let place = Place { sheet: self.report.name.clone(), row: None };
             return Err(Stop::Refused(Refusal::new(place, Fault::new("confirm", reason))));
         }
-        for ids in gone.chunks(BATCH_ROWS) {
+        for ids in gone.chunks(LOOKED_UP) {
             let ended = R::with_ids(self.tx, ids)?.into_iter().map(|now| {
                 let mut next = now.next(Arc::clone(&self.recorded));
                 next.meta.ended_on = Some(self.order.today.day);

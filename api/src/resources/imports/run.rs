@@ -358,14 +358,22 @@ impl Import<'_> {
 
     /// Reads all rows; gives the outcome of an import that comes to nothing, where it can be told without writing.
     fn check(&self, tx: &mut Tx, tables: &mut [Table]) -> Result<Option<Outcome>, Interrupted> {
+        tx.expect_many_rows()?;
         let order = self.request.order(tx.moment());
         let own_suppliers = (tables.len() > 1).then(HashMap::new);
-        let mut read = Pass { depth: Depth::Read, own_suppliers };
-        let (reports, stopped) = self.pass(tx, (&order, &mut read), tables, &mut Findings::new(0));
+        let mut check = Pass::new(Depth::Check);
+        check.own_suppliers = own_suppliers;
+        let mut findings = Findings::new(self.limits.max_findings);
+        let (reports, stopped) = self.pass(tx, (&order, &mut check), tables, &mut findings);
+        let is_good = self.takes(&reports);
+        if stopped.is_ok() && check.depth == Depth::Check {
+            // Nothing is to be written.
+            return self.outcome((reports, stopped), findings, is_good && !self.request.dry_run).map(Some);
+        }
         let takes_valid = self.request.mode == ImportMode::AcceptValid;
         let mut findings = Findings::new(self.limits.max_findings);
         match stopped {
-            Ok(()) if takes_valid || reports.iter().all(|report| report.rejected == 0) => return Ok(None),
+            Ok(()) if is_good => return Ok(None),
             // The good rows of the tables before are written, or told of as if they were.
             Err(Stop::Refused(_)) if takes_valid => return Ok(None),
             // Nothing is to be said of rows where the first table is refused.
@@ -381,7 +389,7 @@ impl Import<'_> {
             // What is odd about rows of several tables shows only once they are written, which is undone then.
             return Ok(None);
         }
-        let mut compare = Pass { depth: Depth::Compare, own_suppliers: None };
+        let mut compare = Pass::new(Depth::Compare);
         let passed = self.pass(tx, (&order, &mut compare), tables, &mut findings);
         self.outcome(passed, findings, false).map(Some)
     }
@@ -391,14 +399,17 @@ impl Import<'_> {
         let order = self.request.order(tx.moment());
         let mut findings = Findings::new(self.limits.max_findings);
         let (passed, is_kept) = tx.savepoint(|tx| {
-            let mut write = Pass { depth: Depth::Write, own_suppliers: None };
+            let mut write = Pass::new(Depth::Write);
             let (reports, stopped) = self.pass(tx, (&order, &mut write), tables, &mut findings);
-            let is_good =
-                self.request.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.rejected == 0);
-            let keep = stopped.is_ok() && is_good && !self.request.dry_run;
+            let keep = stopped.is_ok() && self.takes(&reports) && !self.request.dry_run;
             Ok::<_, Interrupted>((((reports, stopped), keep), keep))
         })?;
         self.outcome(passed, findings, is_kept)
+    }
+
+    /// Whether the mode lets tables in, with as many bad rows as they have.
+    fn takes(&self, reports: &[TableReport]) -> bool {
+        self.request.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.rejected == 0)
     }
 
     /// Goes through the tables, until one is refused.

@@ -14,12 +14,11 @@ mod texts;
 mod xml;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::error::Error;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use schema::RecordKind;
@@ -48,7 +47,7 @@ pub(crate) struct SheetRows {
     sheet: String,
     copy: Copy,
     /// What the sheets of a workbook share.
-    shared: Rc<Shared>,
+    shared: Arc<Shared>,
     /// Sheets that are not read.
     warnings: Vec<Fault>,
     /// Headings that no column has.
@@ -56,9 +55,16 @@ pub(crate) struct SheetRows {
 }
 
 struct Shared {
-    texts: RefCell<Texts>,
+    texts: Mutex<Texts>,
     formats: Vec<Format>,
     is_1904: bool,
+}
+
+impl Shared {
+    fn texts(&self) -> MutexGuard<'_, Texts> {
+        // They are read from a file, place by place, and whole whatever happens.
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why a workbook is not read to its end.
@@ -95,14 +101,15 @@ pub(crate) fn unpack(
     for (kind, Sheet { name, part, .. }) in sheets {
         let mut row = 0;
         let copy = match archive.part(&part) {
-            Ok(Some(part)) => sheet::copy(part, &shared.texts.borrow(), &mut left, &mut row),
+            Ok(Some(part)) => sheet::copy(part, &shared.texts(), &mut left, &mut row),
             Ok(None) => Err(damage("シートの中身がありません", "a sheet of it is not there")),
             Err(ended) => Err(ended),
         };
         let place = || Place { sheet: Some(name.clone()), row: (row > 0).then_some(u64::from(row)) };
         let copy = copy.map_err(|ended| ended.at(place()))?;
         let warnings = std::mem::take(&mut warnings);
-        tables.push((kind, SheetRows { sheet: name, copy, shared: Rc::clone(&shared), warnings, unknown: Vec::new() }));
+        tables
+            .push((kind, SheetRows { sheet: name, copy, shared: Arc::clone(&shared), warnings, unknown: Vec::new() }));
     }
     Ok(tables)
 }
@@ -111,7 +118,7 @@ pub(crate) fn unpack(
 type Chosen = Vec<(RecordKind, Sheet)>;
 
 /// Reads everything but the cells: the sheets to read, what they share, and warnings of sheets that are not read.
-fn open(archive: &mut Archive<'_>, kind: Option<RecordKind>) -> Result<(Chosen, Rc<Shared>, Vec<Fault>), Ended> {
+fn open(archive: &mut Archive<'_>, kind: Option<RecordKind>) -> Result<(Chosen, Arc<Shared>, Vec<Fault>), Ended> {
     let book = Book::read(archive)?;
     let (sheets, warnings) = choose(&book.sheets, kind).map_err(Ended::Refused)?;
     let parts = book.texts.iter().chain(sheets.iter().map(|(_, sheet)| &sheet.part));
@@ -124,8 +131,8 @@ fn open(archive: &mut Archive<'_>, kind: Option<RecordKind>) -> Result<(Chosen, 
         Some(part) => archive.part(part)?.map(Texts::read).transpose()?,
         None => None,
     };
-    let texts = RefCell::new(texts.unwrap_or_default());
-    Ok((sheets, Rc::new(Shared { texts, formats, is_1904: book.is_1904 }), warnings))
+    let texts = Mutex::new(texts.unwrap_or_default());
+    Ok((sheets, Arc::new(Shared { texts, formats, is_1904: book.is_1904 }), warnings))
 }
 
 /// Chooses the sheets to read: what is hidden from whoever sends a workbook is not what they send.
@@ -220,7 +227,7 @@ impl Shared {
     fn text(&self, value: &Value) -> io::Result<Option<String>> {
         Ok(match value {
             Value::Text(text) => Some(text.clone()),
-            Value::Shared(number) => Some(self.texts.borrow_mut().get(*number)?),
+            Value::Shared(number) => Some(self.texts().get(*number)?),
             _ => None,
         })
     }

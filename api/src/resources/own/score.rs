@@ -70,7 +70,7 @@ pub(super) async fn get_own_score(
         .db
         .read(&supplier.caller, move |tx| {
             let basis = SourceRun::find(tx, None, &staleness)?;
-            detail(tx, &basis, [id, id], Redaction::Others, lang)
+            detail(tx, &basis, [id, id], Redaction::Others, lang)?.redacted(Redaction::Others)
         })
         .await?;
     Ok(answer_unless_known(&answer, &preconditions))

@@ -56,6 +56,10 @@ impl CodeSpace {
     /// The suppliers that codes lead to, each with the one that stands for the firm now.
     fn find(&self, tx: &mut Tx, codes: &[SupplierCode]) -> Result<HashMap<String, [SupplierId; 2]>, ApiError> {
         let Some(system) = &self.system else {
+            if let [code] = codes {
+                let found = suppliers::ids_of_code(tx, code.as_str())?;
+                return Ok(found.map(|ids| (code.to_string(), ids)).into_iter().collect());
+            }
             let codes: Vec<&str> = codes.iter().map(SupplierCode::as_str).collect();
             return Ok(suppliers::ids_of_codes(tx, &codes)?.into_iter().collect());
         };

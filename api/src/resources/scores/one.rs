@@ -1,5 +1,7 @@
 //! One supplier's score: opened into its sum, with what changed since the run before, and over time.
 
+use std::borrow::Cow;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use schema::score_runs::{self, RunList};
@@ -7,9 +9,10 @@ use schema::scores::{self, ScoreRow};
 use schema::suppliers::{self, Supplier};
 use schema::{RunId, SupplierId, Tx};
 use scoring::{CAVEATS, Contribution, Explanation, Facts, Lang, RESULTS};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::view::{contributions_json, losses_json};
+use super::view::{LossView, PartView, ScoreItem};
 use super::{HistoryView, ScoreDetailView, SourceRun, StalenessCheck, not_in_run, score_json};
 use crate::base::problem::ApiError;
 use crate::http::auth::Viewer;
@@ -119,26 +122,50 @@ pub(crate) fn detail(
     [supplier, standing]: [SupplierId; 2],
     redaction: Redaction,
     lang: Lang,
-) -> Result<Value, ApiError> {
+) -> Result<ScoreDetail, ApiError> {
     let found = match find(tx, basis.run.id, supplier, redaction)? {
         None if standing != supplier => find(tx, basis.run.id, standing, redaction)?,
         found => found,
     };
     let (row, facts) = found.ok_or_else(|| not_in_run(basis))?;
     let Explanation { contributions, losses } = explanation(&row, &facts);
-    let mut answer = score_json(&row);
-    if let Some(out) = answer.as_object_mut() {
-        out.insert("contributions".to_owned(), contributions_json(&contributions, lang));
-        out.insert("losses".to_owned(), losses_json(&losses, lang));
-        out.insert("evidence".to_owned(), evidence(&row, &facts));
-        let change = change(tx, basis, (&row, &contributions), redaction, lang)?;
-        out.insert("change".to_owned(), change);
-        let caveats: Vec<_> = CAVEATS.iter().map(|(ja, en)| lang.pick(*ja, *en)).collect();
-        out.insert("caveats".to_owned(), json!(caveats));
-        redaction.apply(out);
+    let mut about = Map::new();
+    basis.write_into(&mut about);
+    Ok(ScoreDetail {
+        contributions: contributions.iter().map(|part| PartView::of(part, lang)).collect(),
+        losses: losses.iter().map(|loss| LossView::of(loss, lang)).collect(),
+        evidence: evidence(&row, &facts),
+        change: change(tx, basis, (&row, &contributions), redaction, lang)?,
+        caveats: CAVEATS.map(|(ja, en)| lang.pick(ja, en)),
+        score: ScoreItem(Cow::Owned(row)),
+        about,
+    })
+}
+
+/// A supplier's score, opened into its sum.
+#[derive(Debug, Serialize)]
+pub(crate) struct ScoreDetail {
+    #[serde(flatten)]
+    score: ScoreItem<'static>,
+    contributions: Vec<PartView>,
+    losses: Vec<LossView>,
+    evidence: Value,
+    change: Value,
+    caveats: [&'static str; CAVEATS.len()],
+    /// What every answer with scores says of them.
+    #[serde(flatten)]
+    about: Map<String, Value>,
+}
+
+impl ScoreDetail {
+    /// What of it somebody may see.
+    pub(crate) fn redacted(&self, redaction: Redaction) -> Result<Value, ApiError> {
+        let mut shown = serde_json::to_value(self).map_err(ApiError::internal)?;
+        if let Some(out) = shown.as_object_mut() {
+            redaction.apply(out);
+        }
+        Ok(shown)
     }
-    basis.write(&mut answer);
-    Ok(answer)
 }
 
 fn find(

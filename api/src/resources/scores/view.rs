@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use schema::scores::ScoreRow;
 use scoring::{CONTRIBUTIONS, Contribution, Lang, Loss, RESULTS, ResultColumn, Unit};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -15,33 +17,59 @@ use crate::http::openapi::{
 use crate::resources::score_runs::{run_properties, stale_schema};
 
 /// A score: what names the supplier, then the model's results in their order.
-pub(crate) fn score_json(row: &ScoreRow) -> Value {
-    let mut out = Map::new();
-    out.insert("supplier_id".to_owned(), json!(row.supplier_id));
-    out.insert("supplier_code".to_owned(), json!(row.supplier_code));
-    out.insert("name".to_owned(), json!(row.name));
-    out.insert("tier".to_owned(), json!(row.tier));
-    for column in RESULTS.iter().skip(1) {
-        let value = match row.text(column.name) {
-            Some(text) => json!(text),
-            None => json!(row.number(column.name)),
-        };
-        out.insert(column.name.to_owned(), value);
+#[derive(Debug)]
+pub(crate) struct ScoreItem<'a>(pub(crate) Cow<'a, ScoreRow>);
+
+impl Serialize for ScoreItem<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let row = &*self.0;
+        let mut out = serializer.serialize_map(Some(RESULTS.len() + 3))?;
+        out.serialize_entry("supplier_id", &row.supplier_id)?;
+        out.serialize_entry("supplier_code", &row.supplier_code)?;
+        out.serialize_entry("name", &row.name)?;
+        out.serialize_entry("tier", &row.tier)?;
+        for column in RESULTS.iter().skip(1) {
+            match row.text(column.name) {
+                Some(text) => out.serialize_entry(column.name, text)?,
+                None => out.serialize_entry(column.name, &row.number(column.name))?,
+            }
+        }
+        out.end()
     }
-    Value::Object(out)
 }
 
-/// The parts of a score, each with its reason.
-pub(crate) fn contributions_json(contributions: &[Contribution], lang: Lang) -> Value {
-    let parts =
-        contributions.iter().map(|part| json!({ "key": part.key, "points": part.points, "reason": part.reason(lang) }));
-    parts.collect()
+/// The same, to be added to.
+pub(crate) fn score_json(row: &ScoreRow) -> Value {
+    // Texts and numbers are always JSON.
+    serde_json::to_value(ScoreItem(Cow::Borrowed(row))).unwrap_or_default()
 }
 
-/// The parts of the losses, each with its reason.
-pub(crate) fn losses_json(losses: &[Loss], lang: Lang) -> Value {
-    let parts = losses.iter().map(|part| json!({ "key": part.key, "loss_jpy": part.yen, "reason": part.reason(lang) }));
-    parts.collect()
+/// A part of a score, with its reason.
+#[derive(Debug, Serialize)]
+pub(super) struct PartView {
+    key: &'static str,
+    points: f64,
+    reason: String,
+}
+
+impl PartView {
+    pub(super) fn of(part: &Contribution, lang: Lang) -> Self {
+        Self { key: part.key, points: part.points, reason: part.reason(lang) }
+    }
+}
+
+/// A part of the losses, with its reason.
+#[derive(Debug, Serialize)]
+pub(super) struct LossView {
+    key: &'static str,
+    loss_jpy: f64,
+    reason: String,
+}
+
+impl LossView {
+    pub(super) fn of(loss: &Loss, lang: Lang) -> Self {
+        Self { key: loss.key, loss_jpy: loss.yen, reason: loss.reason(lang) }
+    }
 }
 
 /// The schema of a column of the results.

@@ -1,4 +1,4 @@
-//! Pages of the list of scores, by each column that it can be sorted by.
+//! Pages of the lists of scores and of suppliers, by each column that they can be sorted by.
 
 use std::time::Instant;
 
@@ -15,16 +15,16 @@ const REQUESTS: usize = 15;
 pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
     let mut lists = Observation::of("lists");
     let scored = stage.scored()?;
-    let columns = sortable_columns()?;
+    let document = serde_json::to_value(api::document())?;
+    let pages = [pages(&document, "/v1/scores")?, pages(&document, "/v1/suppliers")?].concat();
     for _ in 0..stage.runs {
         let service = Service::start(scored)?;
         let mut slowest = 0.0_f64;
-        for column in &columns {
-            let path = format!("/v1/scores?sort={column}&limit=1000");
+        for path in &pages {
             let mut times = Vec::with_capacity(REQUESTS);
             for _ in 0..=REQUESTS {
                 let start = Instant::now();
-                let answer = service.get(&path)?;
+                let answer = service.get(path)?;
                 times.push(start.elapsed().as_secs_f64() * 1000.0);
                 if answer.status != 200 {
                     return Err(format!("{path}: {}: {}", answer.status, answer.body).into());
@@ -32,7 +32,7 @@ pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
             }
             times.remove(0);
             let median = median(&times).ok_or("no times")?;
-            lists.note(column.clone(), median);
+            lists.note(path.clone(), median);
             slowest = slowest.max(median);
         }
         lists.values.push(slowest);
@@ -41,13 +41,13 @@ pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
     Ok(vec![lists])
 }
 
-/// Those that the API document names, each in rising and in falling order.
-fn sortable_columns() -> Result<Vec<String>, Failure> {
-    let document = serde_json::to_value(api::document())?;
-    let parameters = document.pointer("/paths/~1v1~1scores/get/parameters").and_then(Value::as_array);
-    let sort = parameters.into_iter().flatten().find(|parameter| parameter.get("name") == Some(&"sort".into()));
+/// Pages of a list by what the API document says that it can be sorted by, each in rising and in falling order.
+fn pages(document: &Value, list: &str) -> Result<Vec<String>, Failure> {
+    let parameters = document.pointer(&format!("/paths/{}/get/parameters", list.replace('/', "~1")));
+    let parameters = parameters.and_then(Value::as_array).into_iter().flatten();
+    let sort = parameters.into_iter().find(|parameter| parameter.get("name") == Some(&"sort".into()));
     let choices = sort.and_then(|sort| sort.pointer("/schema/enum")).and_then(Value::as_array);
-    let columns = choices.into_iter().flatten().filter_map(|column| Some(column.as_str()?.to_owned()));
-    let columns: Vec<String> = columns.collect();
-    if columns.is_empty() { Err("the document names no column to sort scores by".into()) } else { Ok(columns) }
+    let columns = choices.into_iter().flatten().filter_map(Value::as_str);
+    let pages: Vec<String> = columns.map(|column| format!("{list}?sort={column}&limit=1000")).collect();
+    if pages.is_empty() { Err(format!("the document names nothing to sort {list} by").into()) } else { Ok(pages) }
 }

@@ -1,8 +1,8 @@
 //! Number formats: which make a date of a number, and how others show a code.
 
 use std::iter::Peekable;
-use std::rc::Rc;
 use std::str::Chars;
+use std::sync::Arc;
 
 /// What a format makes of a number.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +14,7 @@ pub(super) enum Format {
     /// A time that has passed, such as `[h]:mm`.
     Elapsed,
     /// Digits by places, such as `0000`: the format as it is written.
-    Places(Rc<str>),
+    Places(Arc<str>),
 }
 
 /// A character of a format.
