@@ -40,6 +40,29 @@ fn every_example_is_taken_as_it_is_and_a_second_time_changes_nothing() {
 }
 
 #[test]
+fn what_differs_is_found_wherever_it_stands() {
+    let app = App::start();
+    let analyst = app.analyst();
+    // More rows than are compared at a time.
+    let mut rows: Vec<String> = (0..1201).map(|number| format!("S{number:04},取引先{number}")).collect();
+    let file = |rows: &[String]| format!("supplier_code,name\n{}\n", rows.join("\n"));
+    assert_eq!(counts(&analyst.import_csv("kind=suppliers", &file(&rows))), [1201, 0, 0, 0, 0]);
+    for place in [0, 499, 500, 1200] {
+        rows[place].push('改');
+        let changed = analyst.import_csv("kind=suppliers", &file(&rows));
+        assert_eq!(counts(&changed), [0, 1, 1200, 0, 0], "{place}: {changed}");
+        let supplier = analyst.get(&format!("/v1/suppliers/by-code?code=S{place:04}")).json;
+        assert_eq!(supplier["name"], format!("取引先{place}改"));
+        let again = analyst.import_csv("kind=suppliers", &file(&rows));
+        assert_eq!(counts(&again), [0, 0, 1201, 0, 0], "{place}: {again}");
+    }
+    // Where all rows are as they were, what is gone still ends.
+    rows.pop();
+    let replaced = |rows: &[String]| counts(&analyst.import_csv("kind=suppliers&mode=replace", &file(rows)));
+    assert_eq!([replaced(&rows), replaced(&rows)], [[0, 0, 1200, 0, 1], [0, 0, 1200, 0, 0]]);
+}
+
+#[test]
 fn japanese_headings_and_words_are_taken() {
     let app = App::start();
     let analyst = app.analyst();

@@ -20,7 +20,7 @@ const LOOKUPS: usize = 256;
 /// How many runs with fewer look-ups are remembered.
 const LOOKED_UP_RUNS: usize = 1000;
 /// Bytes of an unpacked run for each byte that is stored, about.
-const EXPANSION: u64 = 3;
+const EXPANSION: u64 = 6;
 
 /// Runs kept in memory, the least recently used dropped beyond a budget. Copies share it.
 #[derive(Clone)]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
+use chrono::NaiveDate;
 use schema::score_runs::{self, RunList};
 use schema::scores::{self, ScoreRow};
 use schema::suppliers::{self, Supplier};
@@ -134,7 +135,7 @@ pub(crate) fn detail(
     Ok(ScoreDetail {
         contributions: contributions.iter().map(|part| PartView::of(part, lang)).collect(),
         losses: losses.iter().map(|loss| LossView::of(loss, lang)).collect(),
-        evidence: evidence(&row, &facts),
+        evidence: Evidence::new(facts, row.discounted_observed_years),
         change: change(tx, basis, (&row, &contributions), redaction, lang)?,
         caveats: CAVEATS.map(|(ja, en)| lang.pick(ja, en)),
         score: ScoreItem(Cow::Owned(row)),
@@ -149,7 +150,7 @@ pub(crate) struct ScoreDetail {
     score: ScoreItem<'static>,
     contributions: Vec<PartView>,
     losses: Vec<LossView>,
-    evidence: Value,
+    evidence: Evidence,
     change: Value,
     caveats: [&'static str; CAVEATS.len()],
     /// What every answer with scores says of them.
@@ -182,29 +183,67 @@ fn find(
     }))
 }
 
-fn evidence(row: &ScoreRow, facts: &Facts) -> Value {
-    let enrollments = facts.enrollments.iter().map(|enrollment| {
-        json!({
-            "service_class": enrollment.service_class, "coverage_share": enrollment.coverage_share,
-            "is_assumed": enrollment.is_assumed, "counted_share": enrollment.take, "starts_on": enrollment.starts_on,
-        })
-    });
-    let certifications = facts.ladder.iter().chain(&facts.isms).map(|certification| {
-        json!({
-            "scheme": certification.scheme, "expires_on": certification.expires_on,
-            "is_assumed": certification.is_assumed && certification.expires_on.is_some(),
-            "freshness": certification.freshness,
-        })
-    });
-    json!({
-        "enrollments": enrollments.collect::<Value>(), "enrollment_ended_on": facts.ended_on,
-        "certifications": certifications.collect::<Value>(), "harmful_count": facts.harmful_count,
-        "contained_count": facts.contained_count, "blocked_count": facts.blocked_count,
-        "discounted_observed_years": row.discounted_observed_years,
-        "upstream_supplier_count": facts.upstream_supplier_count,
-        "data_access": facts.data_access.as_deref().unwrap_or("none"),
-        "network_access": facts.network_access.as_deref().unwrap_or("none"),
-    })
+/// The evidence that a score rests on.
+#[derive(Debug, Serialize)]
+struct Evidence {
+    enrollments: Vec<EnrollmentView>,
+    enrollment_ended_on: Option<NaiveDate>,
+    certifications: Vec<CertificationView>,
+    harmful_count: i64,
+    contained_count: i64,
+    blocked_count: i64,
+    discounted_observed_years: f64,
+    upstream_supplier_count: usize,
+    data_access: Cow<'static, str>,
+    network_access: Cow<'static, str>,
+}
+
+#[derive(Debug, Serialize)]
+struct EnrollmentView {
+    service_class: String,
+    coverage_share: f64,
+    is_assumed: bool,
+    counted_share: f64,
+    starts_on: NaiveDate,
+}
+
+#[derive(Debug, Serialize)]
+struct CertificationView {
+    scheme: String,
+    expires_on: Option<NaiveDate>,
+    is_assumed: bool,
+    freshness: f64,
+}
+
+impl Evidence {
+    fn new(facts: Facts, discounted_observed_years: f64) -> Self {
+        let enrollments = facts.enrollments.into_iter().map(|enrollment| EnrollmentView {
+            service_class: enrollment.service_class,
+            coverage_share: enrollment.coverage_share,
+            is_assumed: enrollment.is_assumed,
+            counted_share: enrollment.take,
+            starts_on: enrollment.starts_on,
+        });
+        let certifications = facts.ladder.into_iter().chain(facts.isms).map(|certification| CertificationView {
+            is_assumed: certification.is_assumed && certification.expires_on.is_some(),
+            scheme: certification.scheme,
+            expires_on: certification.expires_on,
+            freshness: certification.freshness,
+        });
+        let access = |access: Option<String>| access.map_or(Cow::Borrowed("none"), Cow::Owned);
+        Self {
+            enrollments: enrollments.collect(),
+            enrollment_ended_on: facts.ended_on,
+            certifications: certifications.collect(),
+            harmful_count: facts.harmful_count,
+            contained_count: facts.contained_count,
+            blocked_count: facts.blocked_count,
+            discounted_observed_years,
+            upstream_supplier_count: facts.upstream_supplier_count,
+            data_access: access(facts.data_access),
+            network_access: access(facts.network_access),
+        }
+    }
 }
 
 /// What changed since the run before, by contribution; null where that did not score the supplier.
