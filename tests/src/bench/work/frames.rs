@@ -51,7 +51,8 @@ struct Dialect {
     unique: &'static str,
     /// Names of indexes that can be made later, with the statements that make them.
     indexes: &'static str,
-    /// Another value in place of one that no two rows share, by column, type and the number of the copy.
+    /// Another value in place of one that no two rows share, by column, type and the number of the copy. Ids rise with the
+    /// rows, as those of records that were made one after the other do.
     another: fn(&str, &str, u32) -> String,
     end: &'static str,
 }
@@ -65,7 +66,7 @@ const SQLITE: Dialect = Dialect {
     another: |column, _, copy| {
         format!(
             "CASE typeof({column}) WHEN 'text' THEN iif(length({column}) = 36, '{copy}' || substr({column}, 2), \
-             'x{copy}' || {column}) WHEN 'blob' THEN CAST(substr({column}, 2) || x'1{copy}' AS BLOB) \
+             'x{copy}' || {column}) WHEN 'blob' THEN CAST(x'{copy}1' || substr({column}, 2) AS BLOB) \
              ELSE {column} + {copy} * 1000000000 END"
         )
     },
