@@ -105,6 +105,15 @@ pub fn first_moment(tx: &mut Tx) -> Result<Option<Timestamp>, RepoError> {
         .optional())?)
 }
 
+/// When anything of a buyer was recorded last. All that is recorded later has a later moment, so that what is known now is
+/// what was known then.
+///
+/// # Errors
+/// Those of the database.
+pub fn latest_moment(tx: &mut Tx) -> Result<Option<Timestamp>, RepoError> {
+    Ok(latest(tx)?.map(|(_, at)| at))
+}
+
 /// Finds commits by their numbers, which are among those of the buyer.
 pub(crate) fn find(tx: &mut Tx, numbers: &[i64]) -> Result<HashMap<i64, Arc<Commit>>, RepoError> {
     let mut found = HashMap::with_capacity(numbers.len());

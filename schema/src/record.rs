@@ -67,6 +67,16 @@ pub(crate) struct MetaRow<R> {
     retraction_reason: Option<Remark>,
 }
 
+impl<R> MetaRow<R> {
+    pub(crate) fn is_current(&self) -> bool {
+        self.superseded_in.is_none()
+    }
+
+    pub(crate) fn is_of(&self, source: &Source) -> bool {
+        self.source == *source
+    }
+}
+
 /// A version as stored.
 #[derive(Debug, Clone)]
 pub struct Stored<R> {
@@ -218,6 +228,17 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
         source: &Source,
         keys: &[impl AsRef<str>],
         known_at: Option<Timestamp>,
+    ) -> Result<Vec<Stored<Self>>, RepoError>;
+
+    /// Lists records that a source may well have delivered next: the current ones among so many versions that follow a record
+    /// in order of id, those taken back included.
+    ///
+    /// It is bounded by versions, so that it costs little where they are old ones or those of other sources.
+    fn following(
+        tx: &mut Tx,
+        source: &Source,
+        after: Id<Self>,
+        versions: usize,
     ) -> Result<Vec<Stored<Self>>, RepoError>;
 
     /// Lists the ids of what a source has delivered and still holds.
@@ -548,6 +569,23 @@ macro_rules! record {
                     found.extend($crate::Stored::of_rows(tx, rows)?);
                 }
                 Ok(found)
+            }
+
+            fn following(
+                tx: &mut $crate::Tx,
+                source: &$crate::Source,
+                after: $crate::Id<Self>,
+                versions: usize,
+            ) -> Result<Vec<$crate::Stored<Self>>, $crate::RepoError> {
+                let limit = i64::try_from(versions).unwrap_or(i64::MAX);
+                let mut rows: Vec<($crate::record::MetaRow<Self>, Self)> = $crate::conn::each_backend!(tx.conn, c => $table::table
+                    .filter($table::tenant_id.eq(tx.tenant).and($table::id.gt(after)))
+                    .order(($table::id.asc(), $table::version.asc()))
+                    .limit(limit)
+                    .select(($crate::record::meta_columns!($table), Self::as_select()))
+                    .load(c))?;
+                rows.retain(|(meta, _)| meta.is_current() && (!$by_source || meta.is_of(source)));
+                $crate::Stored::of_rows(tx, rows)
             }
 
             fn ids_of_source(

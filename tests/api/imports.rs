@@ -63,6 +63,44 @@ fn what_differs_is_found_wherever_it_stands() {
 }
 
 #[test]
+fn rows_find_their_records_in_whatever_order_they_come() {
+    let app = App::start();
+    let analyst = app.analyst();
+    analyst.import_csv("kind=suppliers", "supplier_code\nA\n");
+    let import = |source: &str, rows: &[String]| {
+        let file = format!("external_id,supplier_code,occurred_on,outcome,count\n{}\n", rows.join("\n"));
+        let job = analyst.import_csv(&format!("kind=incidents&source={source}"), &file);
+        assert!(analyst.findings(&job).is_empty(), "{job}");
+        counts(&job)
+    };
+    let row = |number: usize, count: usize| format!("K{number:04},A,2026-04-01,blocked,{count}");
+    let mut rows: Vec<String> = (0..1100).map(|number| row(number, 1)).collect();
+    // Two sources with the same keys, recorded in turns.
+    for part in rows.chunks(300) {
+        assert_eq!(["a", "b"].map(|source| import(source, part)), [[part.len() as u64, 0, 0, 0, 0]; 2]);
+    }
+    let others = analyst.get("/v1/incidents?source=b&limit=1000").json["items"].clone();
+    let unchanged = [0, 0, 1100, 0, 0];
+    for _ in 0..3 {
+        assert_eq!(import("a", &rows), unchanged);
+        let backwards: Vec<_> = rows.iter().rev().cloned().collect();
+        assert_eq!(import("a", &backwards), unchanged);
+        let mixed: Vec<_> = (0..1100).map(|place| rows[place * 7 % 1100].clone()).collect();
+        assert_eq!(import("a", &mixed), unchanged);
+        // More versions of every second record.
+        for (number, changed) in rows.iter_mut().enumerate().step_by(2) {
+            let count: usize = changed.rsplit(',').next().unwrap().parse().unwrap();
+            *changed = row(number, count + 1);
+        }
+        assert_eq!(import("a", &rows), [0, 550, 550, 0, 0]);
+    }
+    rows.insert(550, row(2000, 1));
+    rows.remove(20);
+    assert_eq!(import("a", &rows), [1, 0, 1099, 0, 0]);
+    assert_eq!(analyst.get("/v1/incidents?source=b&limit=1000").json["items"], others);
+}
+
+#[test]
 fn japanese_headings_and_words_are_taken() {
     let app = App::start();
     let analyst = app.analyst();

@@ -82,11 +82,13 @@ struct RunView;
 impl PartialSchema for RunView {
     fn schema() -> RefOr<Schema> {
         let count = |text: &str, example| whole_schema(text, example);
+        let known_at =
+            "As known at this moment: the one that was asked for, else that of the latest change before the run.";
         let yen = "What the buyer said a breach of its network costs; null where the model's figure was used.";
         object("A score run. It never changes; `stale` and `exported_at` alone do.")
             .property("id", id_schema("The id, also of the job that made it."), true)
             .property("as_of", date_schema("The day scored for."), true)
-            .property("known_at", time_schema("As known at this moment."), true)
+            .property("known_at", time_schema(known_at), true)
             .property("scored_at", time_schema("When it was scored."), true)
             .property("created_by", text_schema("The token that asked, or `automatic`.", "purchasing"), true)
             .property("is_automatic", flag_schema("Whether it followed from a change or a new day.", true), true)

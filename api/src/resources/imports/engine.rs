@@ -3,6 +3,7 @@
 //! Everything is written in one transaction, so that an import is there as a whole or not at all. Its rows are checked in one
 //! before that, which only reads.
 
+mod look_up;
 mod reading;
 
 use std::collections::{HashMap, HashSet};
@@ -13,6 +14,7 @@ use std::thread;
 use schema::{Choice, Commit, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierId, Tx, suppliers};
 use serde::Serialize;
 
+use self::look_up::LookUp;
 use self::reading::{Batch, Codes, Pending, Reading};
 use super::report::{Findings, Place, Refusal};
 use super::table::{Columns, columns, submitted_columns};
@@ -162,6 +164,7 @@ struct Import<'a, R: Resource> {
     pass: &'a mut Pass,
     findings: &'a mut Findings,
     progress: &'a Progress,
+    stored: LookUp<R>,
     /// The commit that records the rows.
     recorded: Arc<Commit>,
     report: TableReport,
@@ -214,7 +217,9 @@ impl<'a, R: Resource> Import<'a, R> {
         };
         let recorded = tx.own_commit()?;
         let seen = HashSet::new();
-        let mut import = Self { tx, order, pass, findings, progress, recorded, report, assigned, archived, seen };
+        let stored = LookUp::default();
+        let mut import =
+            Self { tx, order, pass, findings, progress, stored, recorded, report, assigned, archived, seen };
         import.read(Reading::new(order, columns, suppliers), rows)?;
         import.end_table(rows)?;
         Ok(import.report)
@@ -294,17 +299,8 @@ impl<'a, R: Resource> Import<'a, R> {
             return Ok(());
         }
         let keys: Vec<&str> = pending.iter().map(|row| row.key.as_str()).collect();
-        let stored = R::with_keys(self.tx, &self.order.source, &keys, None)?;
-        let sent = self.sent(&stored)?;
-        // Each beside its row: keys are compared here a million times.
-        let places: HashMap<&str, usize> = keys.iter().enumerate().map(|(place, key)| (*key, place)).collect();
-        let mut now: Vec<Option<Stored<R>>> = pending.iter().map(|_| None).collect();
-        for row in stored {
-            let place = places.get(row.meta.record_key.as_str());
-            if let Some(now) = place.and_then(|place| now.get_mut(*place)) {
-                *now = Some(row);
-            }
-        }
+        let now = self.stored.find(self.tx, &self.order.source, &keys)?;
+        let sent = self.sent(&now)?;
         let mut changes = Changes { first: Vec::new(), next: Vec::new() };
         for (row, now) in pending.into_iter().zip(now) {
             self.compare(row, now, &sent, &mut changes);
@@ -350,9 +346,9 @@ impl<'a, R: Resource> Import<'a, R> {
     }
 
     /// What a provider knows of these records: the version that it sent last, of suppliers that are assigned to it still.
-    fn sent(&mut self, stored: &[Stored<R>]) -> Result<HashMap<Id<R>, Stored<R>>, Stop> {
+    fn sent(&mut self, now: &[Option<Stored<R>>]) -> Result<HashMap<Id<R>, Stored<R>>, Stop> {
         let Some(provider) = &self.order.provider else { return Ok(HashMap::new()) };
-        let open = self.open(stored.to_vec())?;
+        let open = self.open(now.iter().flatten().cloned().collect())?;
         let own = own_versions(self.tx, provider, open)?;
         Ok(own.into_iter().map(|own| (own.meta.id, own)).collect())
     }

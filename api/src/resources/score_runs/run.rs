@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use schema::jobs::{self, JobRow};
 use schema::score_runs::{self, RunRow};
 use schema::scores::{self, PackedScores, ScoreRow};
-use schema::{Access, JobKind, JobState, RunId, SupplierId, Timestamp, Tx, data_states, portfolio, settings};
+use schema::{Access, JobKind, JobState, RunId, SupplierId, Timestamp, Tx, commits, data_states, portfolio, settings};
 use scoring::{Explainer, Lang, Model, Portfolio, ScoreError, Scores};
 use serde::{Deserialize, Serialize};
 use tracing::info;
@@ -149,12 +149,16 @@ impl Scored {
         progress: &Progress,
     ) -> Result<Self, Interrupted> {
         let start = time::Instant::now();
-        let known_at = request.known_at;
-        let (snapshot, breach_loss, data_version, read_at) = access.read(|tx| {
+        let (snapshot, breach_loss, data_version, known_at) = access.read(|tx| {
             let breach_loss = settings::find(tx)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
-            let (data_version, read_at) = (data_states::version(tx)?, tx.moment());
-            let snapshot = Snapshot::take(tx, known_at, request.as_of, breach_loss)?;
-            Ok::<_, Interrupted>((snapshot, breach_loss, data_version, read_at))
+            let data_version = data_states::version(tx)?;
+            let snapshot = Snapshot::take(tx, request.known_at, request.as_of, breach_loss)?;
+            // Not the moment of reading: a commit of that very moment may have become visible only after it.
+            let known_at = match request.known_at {
+                None => commits::latest_moment(tx)?.unwrap_or(tx.moment()),
+                Some(known_at) => known_at,
+            };
+            Ok::<_, Interrupted>((snapshot, breach_loss, data_version, known_at))
         })?;
         let read = time::Instant::now();
         step(progress)?;
@@ -173,7 +177,7 @@ impl Scored {
         let run = RunRow {
             id,
             as_of: request.as_of,
-            known_at: known_at.unwrap_or(read_at),
+            known_at,
             scored_at: access.clock().now(),
             created_by: access.context().actor.subject.to_string(),
             is_automatic: request.is_automatic,
