@@ -425,6 +425,14 @@ impl Database {
         Ok(begun)
     }
 
+    /// Begins a transaction of a reader, if none is waited for: an embedded database has a connection to spare.
+    pub(crate) fn begin_at_once(&self, scope: Scope) -> Result<Option<Begun>, RepoError> {
+        let Backend::Sqlite { readers, .. } = &self.backend else { return Ok(None) };
+        let Some(mut conn) = readers.try_get() else { return Ok(None) };
+        conn.begin(scope, &sqlite::begin(TxRole::Reader))?;
+        Ok(Some(Begun { conn: Held(Source::Pool(conn)), turn: None }))
+    }
+
     fn begin_unwatched(&self, role: TxRole, scope: Scope) -> Result<Begun, RepoError> {
         match &self.backend {
             Backend::Sqlite { readers, writer, turns } => {

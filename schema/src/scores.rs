@@ -333,6 +333,7 @@ fn look_up(
     if let Some(scores) = tx.warm_runs.kept(key) {
         return with(&scores, &rows(&scores));
     }
+    tx.expect_time()?;
     if suppliers.len() > FEW || (tx.warm_runs.note_lookups(key, suppliers.len()) && is_kept_once_unpacked(tx, run)?) {
         let scores = unpacked(tx, run)?;
         return with(&scores, &rows(&scores));
@@ -377,6 +378,7 @@ fn unpacked(tx: &mut Tx, run: RunId) -> Result<Lent, RepoError> {
     if let Some(scores) = tx.warm_runs.kept(key) {
         return Ok(scores);
     }
+    tx.expect_time()?;
     let (stored, warm_runs) = (stored_bytes(tx, run)?, tx.warm_runs.clone());
     warm_runs.get(key, stored, || {
         let blocks = score_blocks::table

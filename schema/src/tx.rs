@@ -135,13 +135,34 @@ impl<T: Copy + Into<Scope>> Access<T> {
         watch: &Watch,
         work: impl FnOnce(&mut Tx<T>) -> Result<V, E>,
     ) -> Result<V, E> {
-        let Begun { conn, turn } = self.database.begin(role, self.tenant.into(), watch)?;
+        let begun = self.database.begin(role, self.tenant.into(), watch)?;
+        self.begun(begun, role).finish(work)
+    }
+
+    /// Runs `work` in a transaction that reads, for a thread that must not wait: of an embedded database with a connection to
+    /// spare, and for as long as the scores that it looks up are in memory. None where it would take longer: then another
+    /// thread has to do it from the start.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn read_at_once<V, E: From<RepoError>>(
+        &self,
+        work: impl FnOnce(&mut Tx<T>) -> Result<V, E>,
+    ) -> Result<Option<V>, E> {
+        let Some(begun) = self.database.begin_at_once(self.tenant.into())? else { return Ok(None) };
+        let tx = Tx { haste: Haste::Hurried, ..self.begun(begun, TxRole::Reader) };
+        tx.finish(|tx| {
+            let done = work(tx);
+            if tx.haste == Haste::GaveUp { Ok(None) } else { done.map(Some) }
+        })
+    }
+
+    fn begun(&self, Begun { conn, turn }: Begun, role: TxRole) -> Tx<T> {
         // Now the turn of a writer has come, and the state that a reader sees is fixed.
         let (clock, context) = (self.database.clock().clone(), self.context.clone());
         let moment = clock.now();
         // What a writer reads may be undone.
         let warm_runs = if role == TxRole::Reader { self.database.warm_runs() } else { WarmRuns::new(0) };
-        let known = HashMap::new();
         Tx {
             conn,
             _turn: turn,
@@ -152,12 +173,23 @@ impl<T: Copy + Into<Scope>> Access<T> {
             import_id: None,
             own: None,
             has_recorded: false,
-            known,
+            known: HashMap::new(),
             warm_runs,
             has_large_cache: false,
+            haste: Haste::None,
         }
-        .finish(work)
     }
+}
+
+/// Whether a transaction may take its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Haste {
+    /// It may.
+    None,
+    /// It holds up a thread that others wait for.
+    Hurried,
+    /// It did, and would have taken too long.
+    GaveUp,
 }
 
 /// A transaction that has begun, of one buyer unless `T` says otherwise.
@@ -178,6 +210,7 @@ pub struct Tx<T = TenantId> {
     known: HashMap<i64, Arc<Commit>>,
     pub(crate) warm_runs: WarmRuns,
     has_large_cache: bool,
+    haste: Haste,
 }
 
 /// A transaction of the operator, which reaches nothing that a buyer has registered.
@@ -273,6 +306,15 @@ impl<T> Tx<T> {
     pub fn expect_many_rows(&mut self) -> Result<(), RepoError> {
         self.has_large_cache = true;
         Ok(self.conn.resize_cache(true)?)
+    }
+
+    /// Ends work that holds up a thread, before something that takes long.
+    pub(crate) fn expect_time(&mut self) -> Result<(), RepoError> {
+        if self.haste == Haste::None {
+            return Ok(());
+        }
+        self.haste = Haste::GaveUp;
+        Err(RepoError::Failed("this takes too long to be done at once".into()))
     }
 
     /// Runs `work` and ends the transaction: commits it if `work` succeeds, rolls it back if it does not.

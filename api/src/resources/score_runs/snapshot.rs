@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::sync::mpsc;
+use std::thread;
 
 use chrono::NaiveDate;
 use schema::portfolio::{
@@ -69,26 +71,26 @@ impl Snapshot {
         let day = Day::from(as_of);
         let (suppliers, ids, owners) = read_suppliers(tx, known_at, day)?;
         let mut relationships = RelationshipColumns::new();
-        portfolio::each_relationship(tx, known_at, |row| {
-            relationship(&mut relationships, &owners, day, &row);
-            Ok::<_, Interrupted>(())
-        })?;
+        side_by_side(
+            |with| portfolio::each_relationship(tx, known_at, with),
+            |row| relationship(&mut relationships, &owners, day, &row),
+        )?;
         let mut operators = BTreeMap::new();
         let mut enrollments = EnrollmentColumns::new();
-        portfolio::each_enrollment(tx, known_at, |row| {
-            enrollment(&mut enrollments, &owners, day, &mut operators, &row);
-            Ok::<_, Interrupted>(())
-        })?;
+        side_by_side(
+            |with| portfolio::each_enrollment(tx, known_at, with),
+            |row| enrollment(&mut enrollments, &owners, day, &mut operators, &row),
+        )?;
         let mut certifications = CertificationColumns::new();
-        portfolio::each_certification(tx, known_at, |row| {
-            certification(&mut certifications, &owners, &row);
-            Ok::<_, Interrupted>(())
-        })?;
+        side_by_side(
+            |with| portfolio::each_certification(tx, known_at, with),
+            |row| certification(&mut certifications, &owners, &row),
+        )?;
         let mut incidents = IncidentColumns::new();
-        portfolio::each_incident(tx, known_at, |row| {
-            incident(&mut incidents, &owners, &row);
-            Ok::<_, Interrupted>(())
-        })?;
+        side_by_side(
+            |with| portfolio::each_incident(tx, known_at, with),
+            |row| incident(&mut incidents, &owners, &row),
+        )?;
         let year_ago = as_of.checked_sub_months(chrono::Months::new(12)).unwrap_or(as_of);
         let verified = contacts_verified(tx, year_ago, as_of)?;
         let verified: BTreeSet<_> = verified.into_iter().filter_map(|id| owners.of(id)).collect();
@@ -195,6 +197,35 @@ fn read_suppliers(
     let moved: Vec<_> = merged.into_iter().filter_map(|(id, target)| Some((id, *owners.get(&target)?))).collect();
     owners.extend(moved);
     Ok((frame, ids, EvidenceOwners(owners)))
+}
+
+/// Reads rows, and takes them on another thread a little later: both take about as long.
+fn side_by_side<R: Send>(
+    read: impl FnOnce(&mut dyn FnMut(R) -> Result<(), Interrupted>) -> Result<(), Interrupted>,
+    take: impl FnMut(R) + Send,
+) -> Result<(), Interrupted> {
+    /// Rows that are handed over together.
+    const ROWS: usize = 4096;
+    /// How many times as many are read ahead.
+    const AHEAD: usize = 4;
+    thread::scope(|scope| {
+        let (sender, parts) = mpsc::sync_channel::<Vec<R>>(AHEAD);
+        thread::Builder::new()
+            .name("frames".to_owned())
+            .spawn_scoped(scope, move || parts.into_iter().flatten().for_each(take))?;
+        let mut part = Vec::with_capacity(ROWS);
+        // Nobody takes them if the other thread has panicked, which the end of the scope tells.
+        let send = |part| drop(sender.send(part));
+        read(&mut |row| {
+            part.push(row);
+            if part.len() == ROWS {
+                send(std::mem::replace(&mut part, Vec::with_capacity(ROWS)));
+            }
+            Ok(())
+        })?;
+        send(part);
+        Ok(())
+    })
 }
 
 /// A supply holds from its first day until the day before its last, and until its source has dropped it.

@@ -102,7 +102,7 @@ pub(super) async fn get_score_by_code(
     })?;
     let answer = state
         .db
-        .read(&viewer.0, move |tx| {
+        .look_up(&viewer.0, move |tx| {
             let found = code_space.find(tx, std::slice::from_ref(&code))?;
             let supplier = found.into_values().next().ok_or_else(|| unknown_code(&code))?;
             let basis = SourceRun::find(tx, run, &staleness)?;

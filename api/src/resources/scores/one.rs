@@ -306,7 +306,7 @@ pub(super) async fn get_score(
     let run = query.read(&["score_run_id"], |fields| fields.value::<Option<RunId>>("score_run_id", None))?;
     let answer = state
         .db
-        .read(&viewer.0, move |tx| {
+        .look_up(&viewer.0, move |tx| {
             let supplier = standing_supplier(tx, id.0)?;
             let basis = SourceRun::find(tx, run, &staleness)?;
             detail(tx, &basis, [id.0, supplier], Redaction::None, lang)
