@@ -429,6 +429,7 @@ impl Database {
     pub(crate) fn begin_at_once(&self, scope: Scope) -> Result<Option<Begun>, RepoError> {
         let Backend::Sqlite { readers, .. } = &self.backend else { return Ok(None) };
         let Some(mut conn) = readers.try_get() else { return Ok(None) };
+        Waits::note_checkout();
         conn.begin(scope, &sqlite::begin(TxRole::Reader))?;
         Ok(Some(Begun { conn: Held(Source::Pool(conn)), turn: None }))
     }

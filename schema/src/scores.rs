@@ -254,7 +254,8 @@ pub fn each<E: From<RepoError>>(
 /// The same.
 pub fn of_suppliers(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result<Vec<ScoreRow>, RepoError> {
     let mut found = Vec::with_capacity(suppliers.len());
-    look_up(tx, run, suppliers, |scores, rows| {
+    let is_at_hand = |_: &Unpacked, _: &[usize]| true;
+    look_up(tx, run, suppliers, is_at_hand, |scores, rows| {
         for row in rows {
             found.push(scores.score(*row)?);
         }
@@ -269,7 +270,7 @@ pub fn of_suppliers(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result
 /// The same.
 pub fn explained(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result<Vec<(ScoreRow, String)>, RepoError> {
     let mut found = Vec::with_capacity(suppliers.len());
-    look_up(tx, run, suppliers, |scores, rows| {
+    look_up(tx, run, suppliers, Unpacked::has_facts_at_hand, |scores, rows| {
         for (row, facts) in rows.iter().zip(scores.facts(rows)?) {
             found.push((scores.score(*row)?, facts));
         }
@@ -319,11 +320,13 @@ pub fn is_scored(tx: &mut Tx, supplier: SupplierId) -> Result<bool, RepoError> {
     Ok(false)
 }
 
-/// Gives the rows of suppliers to `with`, by the block or all at once; those that are not there are left out.
+/// Gives the rows of suppliers to `with`, by the block or all at once; those that are not there are left out. `is_at_hand`
+/// says whether that takes no time where the run is in memory.
 fn look_up(
     tx: &mut Tx,
     run: RunId,
     suppliers: &[SupplierId],
+    is_at_hand: impl Fn(&Unpacked, &[usize]) -> bool,
     mut with: impl FnMut(&Unpacked, &[usize]) -> Result<(), RepoError>,
 ) -> Result<(), RepoError> {
     let rows = |scores: &Unpacked| -> Vec<usize> {
@@ -331,7 +334,11 @@ fn look_up(
     };
     let key = (tx.tenant, run);
     if let Some(scores) = tx.warm_runs.kept(key) {
-        return with(&scores, &rows(&scores));
+        let rows = rows(&scores);
+        if !is_at_hand(&scores, &rows) {
+            tx.expect_time()?;
+        }
+        return with(&scores, &rows);
     }
     tx.expect_time()?;
     if suppliers.len() > FEW || (tx.warm_runs.note_lookups(key, suppliers.len()) && is_kept_once_unpacked(tx, run)?) {

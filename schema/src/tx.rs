@@ -188,7 +188,7 @@ enum Haste {
     None,
     /// It holds up a thread that others wait for.
     Hurried,
-    /// It did, and would have taken too long.
+    /// It was hurried, and gave up because it would have taken too long.
     GaveUp,
 }
 

@@ -35,6 +35,11 @@ impl Waits {
         }
     }
 
+    /// Counts a connection that was there at once, which its pool does not.
+    pub(crate) fn note_checkout() {
+        CHECKOUTS.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts a writer that has waited in vain for one in another process.
     pub(crate) fn note_busy() {
         BUSY.fetch_add(1, Ordering::Relaxed);

@@ -96,7 +96,7 @@ fn a_past_day_is_scored_as_known_at_its_end_unless_nothing_was_known_by_then() {
     };
     assert_eq!(known_at(day), format!("{day}T14:59:59.999Z"));
     assert_eq!(known_at(day + Days::new(1)), format!("{}T14:59:59.999Z", day + Days::new(1)));
-    // Nothing was known before that day: then as known now, which is since the latest change.
+    // Nothing was known before that day: then it is scored as known now, which is since the latest change.
     let recorded_at = &buyer.get("/v1/suppliers/by-code?code=A").json["recorded_at"];
     assert_eq!(json!(known_at(day - Days::new(1))), *recorded_at);
 }

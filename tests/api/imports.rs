@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{App, id};
+use crate::support::{App, Client, id};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scoring/tests/examples");
 const KINDS: [&str; 5] = ["suppliers", "relationships", "enrollments", "certifications", "incidents"];
@@ -67,17 +67,26 @@ fn rows_find_their_records_in_whatever_order_they_come() {
     let app = App::start();
     let analyst = app.analyst();
     analyst.import_csv("kind=suppliers", "supplier_code\nA\n");
-    let import = |source: &str, rows: &[String]| {
+    app.sonae(&["tenant", "create", "other"]);
+    let other = app.client_of("other", "analyst");
+    other.import_csv("kind=suppliers", "supplier_code\nA\n");
+    let import_by = |client: &Client, query: &str, rows: &[String]| {
         let file = format!("external_id,supplier_code,occurred_on,outcome,count\n{}\n", rows.join("\n"));
-        let job = analyst.import_csv(&format!("kind=incidents&source={source}"), &file);
-        assert!(analyst.findings(&job).is_empty(), "{job}");
-        counts(&job)
+        let job = client.import_csv(&format!("kind=incidents&source={query}"), &file);
+        (counts(&job), client.findings(&job))
+    };
+    let import = |query: &str, rows: &[String]| {
+        let (counts, findings) = import_by(&analyst, query, rows);
+        assert_eq!(findings, []);
+        counts
     };
     let row = |number: usize, count: usize| format!("K{number:04},A,2026-04-01,blocked,{count}");
     let mut rows: Vec<String> = (0..1100).map(|number| row(number, 1)).collect();
-    // Two sources with the same keys, recorded in turns.
+    // Two sources and another buyer with the same keys, recorded in turns.
     for part in rows.chunks(300) {
-        assert_eq!(["a", "b"].map(|source| import(source, part)), [[part.len() as u64, 0, 0, 0, 0]; 2]);
+        let created = [part.len() as u64, 0, 0, 0, 0];
+        assert_eq!(["a", "b"].map(|source| import(source, part)), [created; 2]);
+        assert_eq!(import_by(&other, "a", part).0, created);
     }
     let others = analyst.get("/v1/incidents?source=b&limit=1000").json["items"].clone();
     let unchanged = [0, 0, 1100, 0, 0];
@@ -97,6 +106,17 @@ fn rows_find_their_records_in_whatever_order_they_come() {
     rows.insert(550, row(2000, 1));
     rows.remove(20);
     assert_eq!(import("a", &rows), [1, 0, 1099, 0, 0]);
+    // One that its source dropped begins again, and one that was retracted stays so.
+    let gone = rows.remove(700);
+    assert_eq!(import("a&mode=replace", &rows), [0, 0, 1099, 0, 2]);
+    rows.insert(700, gone);
+    assert_eq!(import("a", &rows), [0, 1, 1099, 0, 0]);
+    let wrong = analyst.get("/v1/incidents?source=a&external_id=K0900").json["items"][0].clone();
+    analyst.change("POST", &format!("/v1/incidents/{}/retract", id(&wrong)), "*", &json!({ "reason": "誤報" }));
+    let line = 2 + rows.iter().position(|row| row.starts_with("K0900")).unwrap() as u64;
+    let stays = vec![found(line, "external_id", "stays-retracted")];
+    assert_eq!(import_by(&analyst, "a", &rows), ([0, 0, 1100, 0, 0], stays));
+    assert_eq!(other.count("/v1/incidents"), 1100);
     assert_eq!(analyst.get("/v1/incidents?source=b&limit=1000").json["items"], others);
 }
 

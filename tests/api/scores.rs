@@ -308,6 +308,7 @@ fn lists_in_every_order_are_a_plain_sort_whatever_is_kept_in_memory() {
         assert_eq!(analyst.import_csv("kind=suppliers", &file)["state"], "succeeded");
         let run = analyst.score(&json!({}));
 
+        let cold = analyst.get("/v1/scores/by-code?code=S0511");
         let scores = all(&analyst, "/v1/scores?limit=1000");
         assert_eq!(scores.len(), 1300);
         for column in SORTS {
@@ -321,6 +322,11 @@ fn lists_in_every_order_are_a_plain_sort_whatever_is_kept_in_memory() {
             let score = analyst.get(&format!("/v1/scores/by-code?code={code}")).json;
             let listed = scores.iter().find(|score| score["supplier_code"] == code).unwrap();
             assert!(listed.as_object().unwrap().iter().all(|(name, value)| score[name] == *value), "{score} {listed}");
+        }
+        for _ in 0..5 {
+            let warm = analyst.get("/v1/scores/by-code?code=S0511");
+            assert_eq!((warm.etag(), &warm.json), (cold.etag(), &cold.json));
+            analyst.get("/v1/scores/by-code?code=S1300").is_problem(404, "not-found", &[]);
         }
         let file = analyst.get(&format!("/v1/exports/scores.ndjson?score_run_id={}", id(&run)));
         let text = String::from_utf8(file.bytes).unwrap();

@@ -50,7 +50,8 @@ fn watchdog_limit() -> Option<Duration> {
 /// The threads that serve requests, each with whether it has run lately.
 ///
 /// A thread that is blocked does not run: then the service manager hears nothing and starts the service again. One that
-/// is busy runs between any two requests, and what waits for the database or the disk waits on other threads.
+/// is busy runs between any two requests, and what waits for the database or the disk waits on other threads, but for a look-up
+/// of a score that a stalled disk holds up, after which the next ones are not done here.
 #[derive(Debug, Clone)]
 pub(super) struct Pulses {
     period: Duration,

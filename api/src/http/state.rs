@@ -1,9 +1,10 @@
 //! What all handlers share.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use actix_web::error::BlockingError;
@@ -64,13 +65,14 @@ impl State {
 /// For how long an import may hold the writer before an upload gives up.
 const IMPORT_WRITER_TIMEOUT: Duration = Duration::from_secs(1800);
 
-/// The database, off the threads that serve requests.
+/// The database, off the threads that serve requests, but for look-ups that are done at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Db {
     database: Database,
     /// Turns of those who read an embedded database: whoever waits for one holds no thread meanwhile, and the threads that
     /// work do not make room for each other all the time.
     readers: Option<Arc<Semaphore>>,
+    at_once: Arc<AtOnce>,
 }
 
 /// Threads that read at a time, for each processor: while one waits for the disk another one works.
@@ -82,7 +84,7 @@ impl Db {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
             Arc::new(Semaphore::new((processors * READERS).min(database.figures().most as usize)))
         });
-        Self { database, readers }
+        Self { database, readers, at_once: Arc::default() }
     }
 
     /// The database itself, for threads that may wait.
@@ -99,19 +101,31 @@ impl Db {
         self.run(TxRole::Reader, caller, work).await
     }
 
-    /// Reads a few rows of a buyer by their keys: here and now where that takes less time than to hand it to another thread
-    /// and back, some ten microseconds, and on a thread that may wait where it might take longer.
+    /// Looks a buyer's score up: on this thread where it is in memory, which saves handing the work over and back, otherwise
+    /// on one that may wait.
     pub(crate) async fn look_up<T: Send + 'static>(
         &self,
         caller: &Caller,
         work: impl Fn(&mut Tx) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        if let Some(Ok(_reader)) = self.readers.as_ref().map(|readers| readers.try_acquire())
-            && let Some(done) = caller.access(&self.database).read_at_once(&work)?
-        {
-            return Ok(done);
+        if let Some(done) = self.look_up_at_once(caller, &work) {
+            return done;
         }
         self.read(caller, work).await
+    }
+
+    fn look_up_at_once<T>(
+        &self,
+        caller: &Caller,
+        work: impl Fn(&mut Tx) -> Result<T, ApiError>,
+    ) -> Option<Result<T, ApiError>> {
+        let _reader = self.readers.as_ref()?.try_acquire().ok()?;
+        let start = self.at_once.begin()?;
+        // What panics here is tried again where a panic is answered.
+        let done = catch_unwind(AssertUnwindSafe(|| caller.access(&self.database).read_at_once(work))).ok()?;
+        let done = done.transpose();
+        self.at_once.end(start, done.is_some());
+        done
     }
 
     /// Writes rows of a buyer: all that `work` writes, or nothing if it fails.
@@ -214,6 +228,38 @@ impl Db {
                 Err(RepoError::Busy(text.into()).into())
             }
         }
+    }
+}
+
+/// How look-ups at once have fared. One that takes long, such as on a disk that stalls, or that is given up, keeps the next
+/// ones off the threads that serve requests: twice as many each time.
+#[derive(Debug, Default)]
+struct AtOnce {
+    /// How many have fared badly in a row.
+    misses: AtomicU32,
+    /// How many more are left to other threads.
+    pause: AtomicU32,
+}
+
+impl AtOnce {
+    /// Longer than one takes on a busy machine.
+    const LONG: Duration = Duration::from_millis(5);
+    /// After this many misses pauses grow no longer.
+    const MAX_MISSES: u32 = 10;
+
+    fn begin(&self) -> Option<Instant> {
+        let paused = self.pause.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        paused.is_err().then(Instant::now)
+    }
+
+    fn end(&self, start: Instant, is_done: bool) {
+        if is_done && start.elapsed() < Self::LONG {
+            self.misses.store(0, Ordering::Relaxed);
+            return;
+        }
+        let misses = Self::MAX_MISSES.min(self.misses.load(Ordering::Relaxed) + 1);
+        self.misses.store(misses, Ordering::Relaxed);
+        self.pause.store(1 << misses, Ordering::Relaxed);
     }
 }
 

@@ -82,8 +82,8 @@ struct RunView;
 impl PartialSchema for RunView {
     fn schema() -> RefOr<Schema> {
         let count = |text: &str, example| whole_schema(text, example);
-        let known_at =
-            "As known at this moment: the one that was asked for, else that of the latest change before the run.";
+        let known_at = "As known at this moment: the one that was asked for, the end of a past day that was scored for, or else when the \
+             latest record before the run was recorded.";
         let yen = "What the buyer said a breach of its network costs; null where the model's figure was used.";
         object("A score run. It never changes; `stale` and `exported_at` alone do.")
             .property("id", id_schema("The id, also of the job that made it."), true)

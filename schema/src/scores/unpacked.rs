@@ -200,6 +200,18 @@ impl Unpacked {
         }))
     }
 
+    /// Whether what explains the scores of rows is unpacked, and so short that it is read at once.
+    pub(super) fn has_facts_at_hand(&self, rows: &[usize]) -> bool {
+        /// That of a supplier with a hundred enrollments; most have a tenth of it.
+        const SHORT: usize = 16 << 10;
+        let text = |row: usize| {
+            let block = self.facts.partition_point(|block| block.first_row <= row).checked_sub(1)?;
+            let block = self.facts.get(block)?;
+            block.unpacked.get()?.get(row - block.first_row)
+        };
+        rows.iter().all(|row| text(*row).is_some_and(|text| text.len() <= SHORT))
+    }
+
     /// What explains the scores of rows, in the order of these.
     pub(super) fn facts(&self, rows: &[usize]) -> Result<Vec<String>, RepoError> {
         let mut found = vec![String::new(); rows.len()];

@@ -173,17 +173,19 @@ impl State {
         Some(Lent { run: Arc::clone(run), _large: None })
     }
 
-    /// Drops what was not used for longest, until what is kept is within the budget.
-    fn keep_within(&mut self, budget: u64) {
+    /// Takes out what was not used for longest, until what is kept is within the budget. To be dropped once nobody waits.
+    fn keep_within(&mut self, budget: u64) -> Vec<Entry> {
+        let mut dropped = Vec::new();
         while self.bytes > budget {
             let kept = self.runs.iter().filter_map(|(key, entry)| match entry {
                 Entry::Kept { bytes, last_use, .. } => Some((*last_use, *key, *bytes)),
                 Entry::Awaited => None,
             });
             let Some((_, oldest, bytes)) = kept.min() else { break };
-            self.runs.remove(&oldest);
+            dropped.extend(self.runs.remove(&oldest));
             self.bytes = self.bytes.saturating_sub(bytes);
         }
+        dropped
     }
 }
 
@@ -202,7 +204,9 @@ impl Awaited<'_> {
         let last_use = state.uses;
         state.runs.insert(self.key, Entry::Kept { run: Arc::clone(run), bytes, last_use });
         state.bytes = state.bytes.saturating_add(bytes);
-        state.keep_within(self.shared.budget);
+        let dropped = state.keep_within(self.shared.budget);
+        drop(state);
+        drop(dropped);
     }
 }
 

@@ -164,7 +164,8 @@ struct Import<'a, R: Resource> {
     pass: &'a mut Pass,
     findings: &'a mut Findings,
     progress: &'a Progress,
-    stored: LookUp<R>,
+    /// Finds what the rows are compared with.
+    look_up: LookUp<R>,
     /// The commit that records the rows.
     recorded: Arc<Commit>,
     report: TableReport,
@@ -217,9 +218,9 @@ impl<'a, R: Resource> Import<'a, R> {
         };
         let recorded = tx.own_commit()?;
         let seen = HashSet::new();
-        let stored = LookUp::default();
+        let look_up = LookUp::default();
         let mut import =
-            Self { tx, order, pass, findings, progress, stored, recorded, report, assigned, archived, seen };
+            Self { tx, order, pass, findings, progress, look_up, recorded, report, assigned, archived, seen };
         import.read(Reading::new(order, columns, suppliers), rows)?;
         import.end_table(rows)?;
         Ok(import.report)
@@ -299,7 +300,7 @@ impl<'a, R: Resource> Import<'a, R> {
             return Ok(());
         }
         let keys: Vec<&str> = pending.iter().map(|row| row.key.as_str()).collect();
-        let now = self.stored.find(self.tx, &self.order.source, &keys)?;
+        let now = self.look_up.find(self.tx, &self.order.source, &keys)?;
         let sent = self.sent(&now)?;
         let mut changes = Changes { first: Vec::new(), next: Vec::new() };
         for (row, now) in pending.into_iter().zip(now) {

@@ -153,7 +153,7 @@ impl Scored {
             let breach_loss = settings::find(tx)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
             let data_version = data_states::version(tx)?;
             let snapshot = Snapshot::take(tx, request.known_at, request.as_of, breach_loss)?;
-            // Not the moment of reading: a commit of that very moment may have become visible only after it.
+            // Not the moment of reading: a commit of that very moment may have become visible only after the read.
             let known_at = match request.known_at {
                 None => commits::latest_moment(tx)?.unwrap_or(tx.moment()),
                 Some(known_at) => known_at,

@@ -199,32 +199,30 @@ fn read_suppliers(
     Ok((frame, ids, EvidenceOwners(owners)))
 }
 
-/// Reads rows, and takes them on another thread a little later: both take about as long.
+/// Reads rows, and takes them on another thread a little later.
 fn side_by_side<R: Send>(
     read: impl FnOnce(&mut dyn FnMut(R) -> Result<(), Interrupted>) -> Result<(), Interrupted>,
     take: impl FnMut(R) + Send,
 ) -> Result<(), Interrupted> {
     /// Rows that are handed over together.
     const ROWS: usize = 4096;
-    /// How many times as many are read ahead.
+    /// How many such parts may wait.
     const AHEAD: usize = 4;
     thread::scope(|scope| {
         let (sender, parts) = mpsc::sync_channel::<Vec<R>>(AHEAD);
-        thread::Builder::new()
-            .name("frames".to_owned())
-            .spawn_scoped(scope, move || parts.into_iter().flatten().for_each(take))?;
+        let taker = thread::Builder::new().name("frames".to_owned());
+        let taker = taker.spawn_scoped(scope, move || parts.into_iter().flatten().for_each(take))?;
+        // Nobody takes them if the other thread has panicked, which joining it tells.
+        let send = |part| sender.send(part).map_err(|_| Interrupted::Failed("rows are no longer taken".into()));
         let mut part = Vec::with_capacity(ROWS);
-        // Nobody takes them if the other thread has panicked, which the end of the scope tells.
-        let send = |part| drop(sender.send(part));
-        read(&mut |row| {
+        let read = read(&mut |row| {
             part.push(row);
-            if part.len() == ROWS {
-                send(std::mem::replace(&mut part, Vec::with_capacity(ROWS)));
-            }
-            Ok(())
-        })?;
-        send(part);
-        Ok(())
+            if part.len() < ROWS { Ok(()) } else { send(std::mem::replace(&mut part, Vec::with_capacity(ROWS))) }
+        });
+        let read = read.and_then(|()| send(part));
+        drop(sender);
+        taker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        read
     })
 }
 
