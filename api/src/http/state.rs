@@ -242,8 +242,8 @@ struct AtOnce {
 }
 
 impl AtOnce {
-    /// Longer than one takes on a busy machine.
-    const LONG: Duration = Duration::from_millis(5);
+    /// Longer than one takes on a busy machine, where other threads have their turns meanwhile, and short for a stall.
+    const LONG: Duration = Duration::from_millis(50);
     /// After this many misses pauses grow no longer.
     const MAX_MISSES: u32 = 10;
 
