@@ -174,6 +174,10 @@ fn an_automatic_run_that_failed_is_asked_for_again_after_five_minutes() {
         let rows = std::fs::read(Path::new(EXAMPLES).join(format!("other-model/{kind}.csv"))).unwrap();
         let job = buyer.import(&format!("kind={kind}"), "text/csv", &rows);
         assert_eq!(job["state"], "succeeded", "{job}");
+        if kind == "suppliers" {
+            // Else the run that was asked for before the relationships may find them, and one more is asked for.
+            fresh(&buyer);
+        }
     }
     eventually("a run fails", || {
         let failed = buyer.get("/v1/jobs?state=failed").json["items"].clone();
