@@ -1,10 +1,10 @@
 //! Reading and writing what people keep in spreadsheets.
 //!
-//! Called by `sonae score`, which reads a folder, by score runs, which read the files of their snapshot the same way, by
-//! imports and by exports. What must hold: a file is read in bounded memory, however long a line or wide a row it has; every
+//! Called by `sonae score`, which reads a folder, by imports and by exports. What must hold: a file is read in bounded memory, however long a line or wide a row it has; every
 //! fault names file, line and column; and a text that a spreadsheet would take for a formula is written so that it
 //! stays a text.
 
+mod blocks;
 pub(crate) mod csv;
 pub(crate) mod folder;
 pub(crate) mod guard;

@@ -12,27 +12,41 @@ use chrono::NaiveDate;
 use polars::prelude::{
     BooleanChunkedBuilder, ChunkedBuilder, Column, CompatLevel, DataType, Float64Chunked, Float64Type, Int32Chunked,
     Int32Type, Int64Type, IntoColumn, NewChunkedArray, PrimitiveChunkedBuilder, Schema, SchemaExt, StringChunked,
-    StringChunkedBuilder,
+    StringChunkedBuilder, UInt32Type,
 };
 pub(crate) use polars::prelude::{DataFrame, PolarsError as FrameError, PolarsResult as FrameResult};
 use polars_io::parquet::write::BatchedWriter;
 use polars_io::prelude::{CsvWriter, KeyValueMetadata, ParquetWriter, SerWriter};
 use polars_parquet::write::schema_to_metadata_key;
 use schema::scores::ScoreRow;
-use scoring::{InputColumn, Kind, RESULTS, ResultColumn, Scores, Unit};
+use scoring::{InputColumn, Kind, RESULTS, ResultColumn, Scores, Suppliers, Table, Unit};
 
 /// Collects cells of text into the columns that a table declares.
-pub(crate) struct FrameBuilder {
+pub(crate) struct FrameBuilder<'a> {
     row_count: usize,
     columns: Vec<ColumnBuilder>,
+    /// Whose rows stand in place of codes.
+    suppliers: Option<&'a Suppliers>,
 }
 
-/// A cell that cannot be read as what its column holds.
-pub(crate) struct Unreadable;
+/// A cell that is not what its column holds.
+pub(crate) enum Unfit {
+    /// It cannot be read.
+    Unreadable,
+    /// It is the code of no supplier.
+    UnknownSupplier,
+}
 
-impl FrameBuilder {
-    pub(crate) fn new<'a>(columns: impl Iterator<Item = &'a InputColumn>) -> Self {
-        Self { row_count: 0, columns: columns.map(ColumnBuilder::new).collect() }
+impl<'a> FrameBuilder<'a> {
+    /// With suppliers, columns of their codes become columns of their rows.
+    pub(crate) fn new<'b>(
+        table: Table,
+        columns: impl Iterator<Item = &'b InputColumn>,
+        suppliers: Option<&'a Suppliers>,
+    ) -> Self {
+        let row_column = |declared: &InputColumn| suppliers.and_then(|_| table.row_column(declared.name));
+        let columns = columns.map(|declared| ColumnBuilder::new(declared, row_column(declared))).collect();
+        Self { row_count: 0, columns, suppliers }
     }
 
     /// How many rows it holds.
@@ -40,19 +54,19 @@ impl FrameBuilder {
         self.row_count
     }
 
-    /// Adds a row of one cell a column; `unreadable` is told the place and text of what cannot be read.
+    /// Adds a row of one cell a column; `unfit` is told the place and text of a cell that is not what its column holds.
     ///
     /// An unreadable cell leaves null, or where null is not allowed a stand-in, so that checks of whole frames do
-    /// not report it again. Such a frame must not be scored.
-    pub(crate) fn push_row<'a>(
+    /// not report it again. Such a frame must not be scored. An unknown code leaves a row that no supplier has.
+    pub(crate) fn push_row<'b>(
         &mut self,
-        cells: impl Iterator<Item = Option<&'a str>>,
-        mut unreadable: impl FnMut(usize, &'a str),
+        cells: impl Iterator<Item = Option<&'b str>>,
+        mut unfit: impl FnMut(usize, &'b str, Unfit),
     ) {
         for (place, (column, text)) in self.columns.iter_mut().zip(cells).enumerate() {
             let text = text.filter(|text| !text.is_empty());
-            if column.push(text).is_err() {
-                unreadable(place, text.unwrap_or_default());
+            if let Err(why) = column.push(text, self.suppliers) {
+                unfit(place, text.unwrap_or_default(), why);
             }
         }
         self.row_count += 1;
@@ -62,6 +76,16 @@ impl FrameBuilder {
         let columns = self.columns.into_iter().map(ColumnBuilder::finish).collect::<FrameResult<Vec<_>>>()?;
         DataFrame::new(self.row_count, columns)
     }
+}
+
+/// Frames of the same columns as one.
+pub(crate) fn stacked(frames: Vec<DataFrame>) -> FrameResult<DataFrame> {
+    let mut frames = frames.into_iter();
+    let mut all = frames.next().unwrap_or_default();
+    for frame in frames {
+        all.vstack_mut_owned(frame)?;
+    }
+    Ok(all)
 }
 
 struct ColumnBuilder {
@@ -75,12 +99,15 @@ enum Cells {
     Number(PrimitiveChunkedBuilder<Float64Type>),
     Date(PrimitiveChunkedBuilder<Int32Type>),
     Flag(BooleanChunkedBuilder),
+    /// Suppliers by their row.
+    Row(PrimitiveChunkedBuilder<UInt32Type>),
 }
 
 impl ColumnBuilder {
-    fn new(declared: &InputColumn) -> Self {
+    fn new(declared: &InputColumn, row_column: Option<&str>) -> Self {
         let name = declared.name.into();
         let cells = match declared.kind {
+            _ if let Some(name) = row_column => Cells::Row(PrimitiveChunkedBuilder::new(name.into(), 0)),
             Kind::Text | Kind::Choice(_) => Cells::Text(StringChunkedBuilder::new(name, 0)),
             Kind::Whole(..) => Cells::Whole(PrimitiveChunkedBuilder::new(name, 0)),
             Kind::Number(..) => Cells::Number(PrimitiveChunkedBuilder::new(name, 0)),
@@ -90,11 +117,16 @@ impl ColumnBuilder {
         Self { required: declared.required, cells }
     }
 
-    fn push(&mut self, text: Option<&str>) -> Result<(), Unreadable> {
+    fn push(&mut self, text: Option<&str>, suppliers: Option<&Suppliers>) -> Result<(), Unfit> {
         match &mut self.cells {
             Cells::Text(cells) => {
                 cells.append_option(text);
                 Ok(())
+            }
+            Cells::Row(cells) => {
+                let row = text.zip(suppliers).map(|(code, suppliers)| suppliers.row_of(code));
+                cells.append_option(row);
+                if row == Some(Suppliers::UNKNOWN) { Err(Unfit::UnknownSupplier) } else { Ok(()) }
             }
             Cells::Whole(cells) => push(text.map(whole), self.required.then_some(1), |cell| cells.append_option(cell)),
             Cells::Number(cells) => {
@@ -116,18 +148,19 @@ impl ColumnBuilder {
             Cells::Number(cells) => cells.finish().into_column(),
             Cells::Date(cells) => cells.finish().into_column().cast(&DataType::Date)?,
             Cells::Flag(cells) => cells.finish().into_column(),
+            Cells::Row(cells) => cells.finish().into_column(),
         })
     }
 }
 
 /// Appends what was read: null for an empty cell, the stand-in for an unreadable one.
-fn push<T>(read: Option<Option<T>>, stand_in: Option<T>, append: impl FnOnce(Option<T>)) -> Result<(), Unreadable> {
+fn push<T>(read: Option<Option<T>>, stand_in: Option<T>, append: impl FnOnce(Option<T>)) -> Result<(), Unfit> {
     match read {
         None => append(None),
         Some(Some(value)) => append(Some(value)),
         Some(None) => {
             append(stand_in);
-            return Err(Unreadable);
+            return Err(Unfit::Unreadable);
         }
     }
     Ok(())

@@ -95,9 +95,36 @@ impl Table {
         }
     }
 
+    /// The columns that hold codes of suppliers, and those that hold the suppliers' rows in their place.
+    pub const fn references(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Suppliers => &[],
+            Self::Relationships => &[(name::UPSTREAM_CODE, name::UPSTREAM), (name::DOWNSTREAM_CODE, name::DOWNSTREAM)],
+            Self::Enrollments | Self::Certifications | Self::Incidents => &[(name::SUPPLIER_CODE, name::SUPPLIER)],
+        }
+    }
+
+    /// The column that holds suppliers' rows in place of the codes of this one.
+    pub fn row_column(self, code: &str) -> Option<&'static str> {
+        self.references().iter().find(|(name, _)| *name == code).map(|(_, row)| *row)
+    }
+
     /// The table without a row.
     pub fn empty(self) -> DataFrame {
         let schema: Schema = self.columns().iter().map(|column| (column.name.into(), column.kind.dtype())).collect();
+        DataFrame::empty_with_schema(&schema)
+    }
+
+    /// The same with suppliers' rows in place of their codes.
+    pub fn empty_of_rows(self) -> DataFrame {
+        let schema: Schema = self
+            .columns()
+            .iter()
+            .map(|column| match self.row_column(column.name) {
+                Some(row) => (row.into(), DataType::UInt32),
+                None => (column.name.into(), column.kind.dtype()),
+            })
+            .collect();
         DataFrame::empty_with_schema(&schema)
     }
 

@@ -188,6 +188,13 @@ impl Faults {
         self.count += count;
     }
 
+    /// Takes over the faults of the rows of a table that follow so many others.
+    pub fn append(&mut self, others: Self, rows_before: usize) {
+        self.count += others.count;
+        let others = others.first.into_iter().take(Self::KEPT.saturating_sub(self.first.len()));
+        self.first.extend(others.map(|fault| Fault { row: fault.row.map(|row| rows_before + row), ..fault }));
+    }
+
     /// Takes over the faults of another table or pass.
     pub fn merge(&mut self, other: Self) {
         self.count += other.count;

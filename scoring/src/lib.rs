@@ -36,7 +36,7 @@ pub use fault::{Fault, Faults, Reason, unreadable};
 pub use indicators::{Coverage, Indicators, SoleSource};
 pub use model::{Model, ModelError, ModelFault};
 pub use points::CONTRIBUTIONS;
-pub use portfolio::{Notice, Portfolio, PortfolioError, Tables};
+pub use portfolio::{Notice, Portfolio, PortfolioError, Suppliers, Tables};
 pub use summary::Summary;
 pub use words::{CAVEATS, GRADES, Lang, Yen, grouped, label, percent, signed};
 

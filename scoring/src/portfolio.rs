@@ -1,6 +1,7 @@
 //! A portfolio: the five tables, checked once, so that later stages can trust them.
 
 mod checks;
+mod suppliers;
 
 use chrono::NaiveDate;
 use polars::prelude::*;
@@ -11,7 +12,8 @@ use crate::days_from_date;
 use crate::fault::Faults;
 use crate::frame::days;
 use crate::words::Lang;
-use checks::{Conformed, Naming, are_ascending, check_duplicates};
+use checks::{Conformed, Naming};
+pub use suppliers::Suppliers;
 
 /// The tables of a portfolio as they come: columns by name, in any order, others allowed.
 ///
@@ -121,32 +123,9 @@ impl Portfolio {
     ///
     /// # Errors
     /// Every fault of every table at once.
-    pub fn try_new(tables: Tables) -> Result<Self, PortfolioError> {
-        let mut faults = Faults::default();
-        let suppliers = Conformed::new(Table::Suppliers, &tables.suppliers, Naming::Code, &mut faults)?;
-        suppliers.check(&mut faults)?;
-        check_duplicates(&suppliers.frame, &mut faults)?;
-        let has_codes = !suppliers.absent.contains(&SUPPLIER_CODE);
-        let suppliers = suppliers.frame.sort([SUPPLIER_CODE], SortMultipleOptions::default())?;
-        let codes = suppliers
-            .select([SUPPLIER_CODE])?
-            .with_row_index(SUPPLIER.into(), None)?
-            .lazy()
-            .unique_stable(Some(cols([SUPPLIER_CODE])), UniqueKeepStrategy::First)
-            .collect()?;
-
-        let mut resolve = |table, frame: DataFrame| {
-            let conformed = Conformed::new(table, &frame, Naming::Code, &mut faults)?;
-            drop(frame);
-            conformed.check(&mut faults)?;
-            conformed.resolve(&codes, has_codes, &mut faults)
-        };
-        let relationships = resolve(Table::Relationships, tables.relationships)?;
-        let enrollments = resolve(Table::Enrollments, tables.enrollments)?;
-        let certifications = resolve(Table::Certifications, tables.certifications)?;
-        let incidents = resolve(Table::Incidents, tables.incidents)?;
-        Self { suppliers, relationships, enrollments, certifications, incidents, buyer_breach_loss_jpy: None }
-            .unless(faults)
+    pub fn try_new(mut tables: Tables) -> Result<Self, PortfolioError> {
+        let suppliers = Suppliers::new(&std::mem::take(&mut tables.suppliers))?;
+        Self::assemble(suppliers, tables, |_| Naming::Code)
     }
 
     /// Checks tables that name suppliers by their row, as those of [`Portfolio::tables`] do: `supplier`, or `upstream`
@@ -156,34 +135,43 @@ impl Portfolio {
     ///
     /// # Errors
     /// Every fault of every table at once; suppliers in another order are an error of the caller.
-    pub fn of_rows(tables: Tables) -> Result<Self, PortfolioError> {
-        let mut faults = Faults::default();
-        let naming = Naming::Row(u32::try_from(tables.suppliers.height()).unwrap_or(u32::MAX));
-        let mut conform = |table, frame: DataFrame| {
-            let conformed = Conformed::new(table, &frame, naming, &mut faults)?;
-            drop(frame);
-            conformed.check(&mut faults)?;
-            Ok::<_, PolarsError>(conformed.frame)
-        };
-        let suppliers = conform(Table::Suppliers, tables.suppliers)?;
-        if !are_ascending(&suppliers)? {
-            let reason = "suppliers are not in ascending order of code";
-            return Err(PolarsError::InvalidOperation(reason.into()).into());
-        }
-        let relationships = conform(Table::Relationships, tables.relationships)?;
-        let enrollments = conform(Table::Enrollments, tables.enrollments)?;
-        let certifications = conform(Table::Certifications, tables.certifications)?;
-        let incidents = conform(Table::Incidents, tables.incidents)?;
-        Self { suppliers, relationships, enrollments, certifications, incidents, buyer_breach_loss_jpy: None }
-            .unless(faults)
+    pub fn of_rows(mut tables: Tables) -> Result<Self, PortfolioError> {
+        let suppliers = Suppliers::of_rows(&std::mem::take(&mut tables.suppliers))?;
+        Self::assemble(suppliers, tables, |suppliers| Naming::Row(suppliers))
     }
 
-    fn unless(self, mut faults: Faults) -> Result<Self, PortfolioError> {
-        if faults.is_empty() {
-            return Ok(self);
+    /// Checks tables that name suppliers by the row that [`Suppliers::row_of`] tells; their own `suppliers` are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// Every fault of every table at once, those of the suppliers among them. The fault of a code that no supplier has
+    /// comes without the code.
+    pub fn of_suppliers(suppliers: Suppliers, tables: Tables) -> Result<Self, PortfolioError> {
+        Self::assemble(suppliers, tables, |suppliers| Naming::Row(suppliers))
+    }
+
+    fn assemble(
+        mut suppliers: Suppliers,
+        tables: Tables,
+        naming: impl for<'a> Fn(&'a Suppliers) -> Naming<'a>,
+    ) -> Result<Self, PortfolioError> {
+        let mut faults = std::mem::take(&mut suppliers.faults);
+        let mut checked = |table, frame: DataFrame| {
+            let conformed = Conformed::new(table, &frame, naming(&suppliers), &mut faults)?;
+            drop(frame);
+            conformed.check(&mut faults)?;
+            conformed.resolved(&suppliers, &mut faults)
+        };
+        let relationships = checked(Table::Relationships, tables.relationships)?;
+        let enrollments = checked(Table::Enrollments, tables.enrollments)?;
+        let certifications = checked(Table::Certifications, tables.certifications)?;
+        let incidents = checked(Table::Incidents, tables.incidents)?;
+        if !faults.is_empty() {
+            faults.sort();
+            return Err(PortfolioError::Faults(faults));
         }
-        faults.sort();
-        Err(PortfolioError::Faults(faults))
+        let suppliers = suppliers.frame;
+        Ok(Self { suppliers, relationships, enrollments, certifications, incidents, buyer_breach_loss_jpy: None })
     }
 
     /// The tables, suppliers named by their row: what [`Portfolio::of_rows`] takes.

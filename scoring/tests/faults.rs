@@ -176,15 +176,15 @@ fn faults_of_tables_by_row_come_at_once_too() {
     assert_eq!(
         faults.first().iter().map(brief).collect::<Vec<_>>(),
         [
-            "relationships 0 downstream self-supply",
-            "relationships 1 upstream unknown-supplier",
+            "relationships 0 downstream_code self-supply",
+            "relationships 1 upstream_code unknown-supplier",
             "relationships 1 criticality unknown-choice",
-            "relationships 2 upstream missing-value",
-            "relationships 2 downstream unknown-supplier",
+            "relationships 2 upstream_code missing-value",
+            "relationships 2 downstream_code unknown-supplier",
             // Tables without rows have columns for codes.
-            "enrollments - supplier missing-column",
-            "certifications - supplier missing-column",
-            "incidents - supplier missing-column",
+            "enrollments - supplier_code missing-column",
+            "certifications - supplier_code missing-column",
+            "incidents - supplier_code missing-column",
             "incidents 0 count harmful-count",
         ]
     );

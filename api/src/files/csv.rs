@@ -1,14 +1,17 @@
-//! Reads a table from CSV: strictly, in one pass, and with the line of every row.
+//! Reads tables from CSV: strictly, in one pass over blocks on all threads, and with the line of every row.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek};
-use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use ::csv::{ByteRecord, ReaderBuilder};
-use scoring::{Faults, InputColumn, Lang, Table, name, unreadable};
+use scoring::{Faults, InputColumn, Lang, Suppliers, Table, name, unreadable};
 
+use super::blocks::{BLOCK_BYTES, Block, Blocks};
 use super::records::{QuoteFault, RecordWatch, Seen};
-use crate::frames::{DataFrame, FrameBuilder};
+use crate::frames::{DataFrame, FrameBuilder, Unfit, stacked};
 
 /// A table as read, with all that is wrong with its text.
 pub(crate) struct CsvTable {
@@ -18,6 +21,8 @@ pub(crate) struct CsvTable {
     pub(crate) cell_faults: Faults,
     /// Faults of the text itself.
     pub(crate) text_faults: TextFaults,
+    /// The first codes that no supplier has, by row and column.
+    pub(crate) unknown_codes: HashMap<(usize, &'static str), String>,
     /// Headings that no table of Sonae has.
     pub(crate) unknown_headings: Vec<String>,
     /// Whether the header could be read at all.
@@ -51,6 +56,14 @@ impl TextFaults {
         self.count += 1;
     }
 
+    /// Adds the faults of what follows so many records.
+    fn append(&mut self, others: Self, records_before: u64) {
+        self.count += others.count;
+        let others = others.first.into_iter();
+        let others = others.map(|fault| TextFault { record: records_before + fault.record, ..fault });
+        self.first.extend(others.take(Faults::KEPT.saturating_sub(self.first.len())));
+    }
+
     /// Adds the faults of quotes, which are known only at the end, in their places.
     fn merge_quotes(&mut self, seen: &Seen) {
         self.count += seen.quote_fault_count;
@@ -75,9 +88,15 @@ pub(crate) enum TextReason {
     NotUtf8,
     OpenQuote,
     TextAfterQuote,
+    TooLong,
 }
 
 impl TextReason {
+    /// Whether the header could be read all the same.
+    fn leaves_header(self) -> bool {
+        !matches!(self, Self::NoHeader | Self::NotUtf8)
+    }
+
     pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::NoHeader => "no-header",
@@ -86,6 +105,7 @@ impl TextReason {
             Self::NotUtf8 => "not-utf-8",
             Self::OpenQuote => "open-quote",
             Self::TextAfterQuote => "text-after-quote",
+            Self::TooLong => "line-too-long",
         }
     }
 
@@ -106,6 +126,12 @@ impl TextReason {
             Self::TextAfterQuote => {
                 ("ここで開いた引用符が閉じたあとに文字が続いています", "text follows the quotes that open here")
             }
+            Self::TooLong => {
+                return lang.pick(
+                    format!("この行は長すぎます（{BLOCK_BYTES}バイトまで）"),
+                    format!("this row has more than {BLOCK_BYTES} bytes"),
+                );
+            }
         };
         lang.pick(ja, en).to_owned()
     }
@@ -121,7 +147,7 @@ impl TextReason {
                 "mend the commas, and quote values that hold one",
             ),
             Self::NotUtf8 => ("「CSV UTF-8」形式で保存し直してください", "save the file again as CSV UTF-8"),
-            Self::OpenQuote | Self::TextAfterQuote => {
+            Self::OpenQuote | Self::TextAfterQuote | Self::TooLong => {
                 ("引用符を閉じ、値の中の引用符は2つ重ねてください", "close the quotes, and double those inside a value")
             }
         };
@@ -129,15 +155,23 @@ impl TextReason {
     }
 }
 
-/// The line of each row.
+/// The line of each row of a file, block by block.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
+pub(crate) struct Lines(Vec<BlockLines>);
+
+/// The lines of a block's rows.
+#[derive(Debug, Default)]
+struct BlockLines {
+    /// How many rows, records and lines lie before the block.
+    rows_before: usize,
+    records_before: u64,
+    lines_before: u64,
     seen: Seen,
     /// From which row on how many records lie before a row, beside the rows before it: the header, and rows left out.
     shifts: Vec<(usize, u64)>,
 }
 
-impl Lines {
+impl BlockLines {
     /// Notes which record a row was.
     fn note(&mut self, row: usize, record: u64) {
         let shift = record - row as u64;
@@ -146,74 +180,199 @@ impl Lines {
         }
     }
 
+    fn of_record(&self, record: u64) -> u64 {
+        self.lines_before + self.seen.line_of(record)
+    }
+}
+
+impl Lines {
     /// The line, counted from 1, on which a record, counted from 0, begins.
     pub(crate) fn of_record(&self, record: u64) -> u64 {
-        self.seen.line_of(record)
+        let next = self.0.partition_point(|block| block.records_before <= record);
+        let block = next.checked_sub(1).and_then(|last| self.0.get(last));
+        block.map_or(record + 1, |block| block.of_record(record - block.records_before))
     }
 
     /// The line, counted from 1, on which a row, counted from 0, begins.
     pub(crate) fn of_row(&self, row: usize) -> Option<u64> {
-        let next = self.shifts.partition_point(|(from, _)| *from <= row);
-        self.shifts.get(next.checked_sub(1)?).map(|(_, shift)| self.seen.line_of(row as u64 + shift))
+        let next = self.0.partition_point(|block| block.rows_before <= row);
+        let block = self.0.get(next.checked_sub(1)?)?;
+        let row = row - block.rows_before;
+        let next = block.shifts.partition_point(|(from, _)| *from <= row);
+        block.shifts.get(next.checked_sub(1)?).map(|(_, shift)| block.of_record(row as u64 + shift))
     }
 }
 
-/// Reads a table; `on_bytes` is told how many bytes were read since it was last called.
+/// A file that is being read, by as many threads as like to.
+struct Reading {
+    table: Table,
+    header: Header,
+    faults: TextFaults,
+    blocks: Mutex<Blocks>,
+    parts: Mutex<Vec<(usize, io::Result<Part>)>>,
+}
+
+/// What one block holds; rows and records are counted from its beginning.
+struct Part {
+    frame: DataFrame,
+    cell_faults: Faults,
+    text_faults: TextFaults,
+    unknown_codes: Vec<((usize, &'static str), String)>,
+    lines: BlockLines,
+}
+
+/// Reads tables on all threads of the machine, in order; `on_bytes` is told how many bytes were read since it was last
+/// called. With suppliers, their rows stand in place of their codes.
 ///
 /// A row whose text is at fault is left out. Of suppliers its code is kept, so that rows that name it are not
 /// blamed for it.
 ///
 /// # Errors
-/// Only those of the file system: whatever the file holds comes back as faults.
-pub(crate) fn read(path: &Path, table: Table, on_bytes: impl FnMut(u64)) -> io::Result<CsvTable> {
-    let mut file = File::open(path)?;
-    skip_byte_order_mark(&mut file)?;
-    let mut text_faults = TextFaults::default();
-    let mut cell_faults = Faults::default();
-    let mut lines = Lines::default();
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(1 << 18)
-        .from_reader(RecordWatch::new(Counted { inner: file, on_bytes }));
-
-    let mut record = ByteRecord::new();
-    if !reader.read_byte_record(&mut record)? {
-        text_faults.push(0, None, None, TextReason::NoHeader);
-    }
-    let header = Header::read(table, &record, &mut text_faults);
-    let mut builder = FrameBuilder::new(header.columns.iter().map(|(declared, _)| *declared));
-    let mut place = 0;
-    while reader.read_byte_record(&mut record)? {
-        place += 1;
-        let row = builder.row_count();
-        if header.is_sound(&record, place, &mut text_faults) {
-            let cell = |(_, field): &(_, usize)| record.get(*field).and_then(|bytes| str::from_utf8(bytes).ok());
-            builder.push_row(header.columns.iter().map(cell), |place, text| {
-                if let Some((declared, _)) = header.columns.get(place) {
-                    cell_faults.push(unreadable(table, row, declared, text.to_owned()));
-                }
-            });
-        } else if table == Table::Suppliers {
-            let code = |(declared, field): &(&InputColumn, usize)| {
-                let bytes = (declared.name == name::SUPPLIER_CODE).then(|| record.get(*field))??;
-                str::from_utf8(bytes).ok()
-            };
-            builder.push_row(header.columns.iter().map(code), |_, _| ());
-        } else {
-            continue;
+/// Only those of the file system: whatever a file holds comes back as faults.
+pub(crate) fn read(
+    files: Vec<(Table, File)>,
+    suppliers: Option<&Suppliers>,
+    on_bytes: &(impl Fn(u64) + Sync),
+) -> Vec<(Table, io::Result<CsvTable>)> {
+    let opened: Vec<_> = files.into_iter().map(|(table, file)| (table, Reading::open(table, file))).collect();
+    let work = || {
+        for (_, reading) in &opened {
+            let Ok(reading) = reading else { continue };
+            while let Some(block) = reading.next_block() {
+                let part = block.and_then(|block| {
+                    on_bytes(block.bytes.len() as u64);
+                    Ok((block.number, reading.part(&block, suppliers)?))
+                });
+                let (number, part) = match part {
+                    Ok((number, part)) => (number, Ok(part)),
+                    Err(error) => (usize::MAX, Err(error)),
+                };
+                locked(&reading.parts).push((number, part));
+            }
         }
-        lines.note(row, place);
+    };
+    thread::scope(|scope| {
+        let others = thread::available_parallelism().map_or(1, usize::from) - 1;
+        (0..others).for_each(|_| drop(scope.spawn(work)));
+        work();
+    });
+    opened.into_iter().map(|(table, reading)| (table, reading.and_then(Reading::finish))).collect()
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere ends the reading as a whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Reading {
+    fn open(table: Table, mut file: File) -> io::Result<Self> {
+        skip_byte_order_mark(&mut file)?;
+        let start = file.stream_position()?;
+        let mut faults = TextFaults::default();
+        let mut record = ByteRecord::new();
+        if !csv_reader((&mut file).take(BLOCK_BYTES as u64)).read_byte_record(&mut record)? {
+            faults.push(0, None, None, TextReason::NoHeader);
+        }
+        file.seek(io::SeekFrom::Start(start))?;
+        let header = Header::read(table, &record, &mut faults);
+        let (blocks, parts) = (Mutex::new(Blocks::new(file)), Mutex::default());
+        Ok(Self { table, header, faults, blocks, parts })
     }
 
-    lines.seen = reader.into_inner().finish();
-    text_faults.merge_quotes(&lines.seen);
-    let has_header = text_faults
-        .first
-        .iter()
-        .all(|fault| fault.record > 0 || !matches!(fault.reason, TextReason::NoHeader | TextReason::NotUtf8));
-    let frame = builder.finish().map_err(io::Error::other)?;
-    Ok(CsvTable { frame, cell_faults, text_faults, unknown_headings: header.unknown, has_header, lines })
+    fn next_block(&self) -> Option<io::Result<Block>> {
+        locked(&self.blocks).next().transpose()
+    }
+
+    fn part(&self, block: &Block, suppliers: Option<&Suppliers>) -> io::Result<Part> {
+        let (table, header) = (self.table, &self.header);
+        let mut text_faults = TextFaults::default();
+        let mut cell_faults = Faults::default();
+        let mut unknown_codes = Vec::new();
+        let mut lines = BlockLines::default();
+        let mut builder = FrameBuilder::new(table, header.columns.iter().map(|(declared, _)| *declared), suppliers);
+        if block.is_cut_off {
+            text_faults.push(0, None, None, TextReason::TooLong);
+            (lines.seen.record_count, lines.seen.line_count) = (1, 1);
+            let frame = builder.finish().map_err(io::Error::other)?;
+            return Ok(Part { frame, cell_faults, text_faults, unknown_codes, lines });
+        }
+        let mut reader = csv_reader(RecordWatch::new(block.bytes.as_slice()));
+        let mut record = ByteRecord::new();
+        let mut place = 0;
+        if block.number == 0 && reader.read_byte_record(&mut record)? {
+            place = 1;
+        }
+        while reader.read_byte_record(&mut record)? {
+            let row = builder.row_count();
+            if header.is_sound(&record, place, &mut text_faults) {
+                let cell = |(_, field): &(_, usize)| record.get(*field).and_then(|bytes| str::from_utf8(bytes).ok());
+                builder.push_row(header.columns.iter().map(cell), |place, text, why| {
+                    let Some((declared, _)) = header.columns.get(place) else { return };
+                    match why {
+                        Unfit::Unreadable => cell_faults.push(unreadable(table, row, declared, text.to_owned())),
+                        Unfit::UnknownSupplier if unknown_codes.len() < Faults::KEPT => {
+                            unknown_codes.push(((row, declared.name), text.to_owned()));
+                        }
+                        Unfit::UnknownSupplier => {}
+                    }
+                });
+                lines.note(row, place);
+            } else if table == Table::Suppliers {
+                let code = |(declared, field): &(&InputColumn, usize)| {
+                    let bytes = (declared.name == name::SUPPLIER_CODE).then(|| record.get(*field))??;
+                    str::from_utf8(bytes).ok()
+                };
+                builder.push_row(header.columns.iter().map(code), |_, _, _| ());
+                lines.note(row, place);
+            }
+            place += 1;
+        }
+        lines.seen = reader.into_inner().finish();
+        text_faults.merge_quotes(&lines.seen);
+        let frame = builder.finish().map_err(io::Error::other)?;
+        Ok(Part { frame, cell_faults, text_faults, unknown_codes, lines })
+    }
+
+    /// Puts the blocks together, in order.
+    fn finish(self) -> io::Result<CsvTable> {
+        let mut parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        parts.sort_by_key(|(number, _)| *number);
+        let (mut text_faults, mut cell_faults) = (self.faults, Faults::default());
+        let has_header = text_faults.count == 0 || text_faults.first.iter().all(|fault| fault.reason.leaves_header());
+        let (mut frames, mut unknown_codes, mut lines) = (Vec::new(), HashMap::new(), Vec::new());
+        let (mut rows, mut records, mut line_count) = (0, 0, 0);
+        for (_, part) in parts {
+            let mut part = part?;
+            (part.lines.rows_before, part.lines.records_before, part.lines.lines_before) = (rows, records, line_count);
+            text_faults.append(part.text_faults, records);
+            cell_faults.append(part.cell_faults, rows);
+            let codes = part.unknown_codes.into_iter().map(|((row, column), code)| ((rows + row, column), code));
+            unknown_codes.extend(codes.take(Faults::KEPT.saturating_sub(unknown_codes.len())));
+            rows += part.frame.height();
+            records += part.lines.seen.record_count;
+            line_count += part.lines.seen.line_count;
+            lines.push(part.lines);
+            frames.push(part.frame);
+        }
+        if frames.is_empty() {
+            let none = FrameBuilder::new(self.table, self.header.columns.iter().map(|(declared, _)| *declared), None);
+            frames.push(none.finish().map_err(io::Error::other)?);
+        }
+        let frame = stacked(frames).map_err(io::Error::other)?;
+        Ok(CsvTable {
+            frame,
+            cell_faults,
+            text_faults,
+            unknown_codes,
+            unknown_headings: self.header.unknown,
+            has_header,
+            lines: Lines(lines),
+        })
+    }
+}
+
+fn csv_reader<R: Read>(text: R) -> ::csv::Reader<R> {
+    ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 16).from_reader(text)
 }
 
 /// Which field holds which declared column.
@@ -273,18 +432,4 @@ pub(crate) fn skip_byte_order_mark(file: &mut File) -> io::Result<()> {
     file.by_ref().take(3).read_to_end(&mut start)?;
     let skipped = if start == b"\xEF\xBB\xBF" { 3 } else { 0 };
     file.seek(io::SeekFrom::Start(skipped)).map(|_| ())
-}
-
-/// Tells how many bytes pass.
-struct Counted<R, F> {
-    inner: R,
-    on_bytes: F,
-}
-
-impl<R: Read, F: FnMut(u64)> Read for Counted<R, F> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        (self.on_bytes)(count as u64);
-        Ok(count)
-    }
 }

@@ -1,9 +1,10 @@
 //! A portfolio from a folder of CSV files: all of it, or every fault with its place and remedy.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::{fs, io, thread};
+use std::{fs, io};
 
-use scoring::{Fault, Faults, Lang, Portfolio, PortfolioError, Reason, Table, Tables};
+use scoring::{Fault, Faults, Lang, Portfolio, PortfolioError, Reason, Suppliers, Table, Tables};
 
 use super::csv::{self, CsvTable, TextReason};
 use crate::base::text::printable;
@@ -166,48 +167,63 @@ pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Fo
             FileFault { file: file_name(Table::Suppliers), line: None, column: None, value: None, why: Why::NoFile };
         return Err(FolderError::Faults { first: vec![fault], count: 1 });
     }
-    let read_one = |table: Table| {
-        let path = folder.join(file_name(table));
-        // A link that leads nowhere, a folder or a pipe is no file that is merely absent.
-        match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(error) => return Some(Err(error)),
-            Ok(_) => {}
-        }
-        let file = fs::metadata(&path).and_then(|file| {
-            if file.is_file() {
-                Ok(())
-            } else {
-                Err(io::Error::other("not a regular file / 通常のファイルではありません"))
-            }
-        });
-        Some(file.and_then(|()| csv::read(&path, table, on_bytes)))
-    };
-    let read = thread::scope(|scope| {
-        let readers = Table::ALL.map(|table| (table, scope.spawn(move || read_one(table))));
-        readers.map(|(table, reader)| (table, reader.join()))
-    });
+    let suppliers_file = open(folder, Table::Suppliers)?;
+    let mut others = Vec::new();
+    for table in Table::ALL.into_iter().filter(|table| *table != Table::Suppliers) {
+        others.extend(open(folder, table)?.map(|file| (table, file)));
+    }
+    let mut files =
+        read_all(suppliers_file.map(|file| (Table::Suppliers, file)).into_iter().collect(), None, on_bytes)?;
+    let suppliers = files.first_mut().map(|(_, file)| std::mem::take(&mut file.frame)).unwrap_or_default();
+    let suppliers = Suppliers::new(&suppliers).map_err(|error| FolderError::Frame(error.into()))?;
+    files.extend(read_all(others, Some(&suppliers), on_bytes)?);
 
     let mut tables = Tables::of_suppliers(Table::Suppliers.empty());
-    let mut files = Vec::new();
-    for (table, outcome) in read {
-        let outcome = outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let Some(outcome) = outcome else { continue };
-        let mut file = outcome.map_err(|error| FolderError::File { file: file_name(table), error })?;
-        *tables.table_mut(table) = std::mem::take(&mut file.frame);
-        files.push((table, file));
+    for table in Table::ALL {
+        *tables.table_mut(table) = table.empty_of_rows();
+    }
+    for (table, file) in &mut files {
+        *tables.table_mut(*table) = std::mem::take(&mut file.frame);
     }
     let warnings = unknown_files(folder)
         .into_iter()
         .chain(files.iter().filter_map(|(table, file)| unknown_headings(*table, file)))
         .collect();
     let has_faults = files.iter().any(|(_, file)| file.text_faults.count > 0 || !file.cell_faults.is_empty());
-    match Portfolio::try_new(tables) {
+    match Portfolio::of_suppliers(suppliers, tables) {
         Ok(portfolio) if !has_faults => Ok(Folder { portfolio, warnings }),
         Ok(_) => Err(in_files(files, Faults::default())),
         Err(PortfolioError::Faults(faults)) => Err(in_files(files, faults)),
         Err(error @ PortfolioError::Frame(_)) => Err(FolderError::Frame(error)),
     }
+}
+
+/// Reads tables, side by side.
+fn read_all(
+    files: Vec<(Table, File)>,
+    suppliers: Option<&Suppliers>,
+    on_bytes: &(impl Fn(u64) + Sync),
+) -> Result<Vec<(Table, CsvTable)>, FolderError> {
+    let in_file = |(table, read): (Table, io::Result<_>)| match read {
+        Ok(file) => Ok((table, file)),
+        Err(error) => Err(FolderError::File { file: file_name(table), error }),
+    };
+    csv::read(files, suppliers, on_bytes).into_iter().map(in_file).collect()
+}
+
+/// The file of a table, if there is one.
+fn open(folder: &Path, table: Table) -> Result<Option<File>, FolderError> {
+    let path = folder.join(file_name(table));
+    let failed = |error| FolderError::File { file: file_name(table), error };
+    // A link that leads nowhere, a folder or a pipe is no file that is merely absent.
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        found => found.map_err(failed)?,
+    };
+    if !fs::metadata(&path).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("not a regular file / 通常のファイルではありません")));
+    }
+    File::open(&path).map(Some).map_err(failed)
 }
 
 /// The files that a folder may hold.
@@ -276,7 +292,7 @@ fn in_file(fault: &Fault, file: &CsvTable) -> FileFault {
         // A fault of a whole column is one of the header.
         line: fault.row.map_or(Some(file.lines.of_record(0)), |row| file.lines.of_row(row)),
         column: fault.column.map(str::to_owned),
-        value: fault.value.clone(),
+        value: fault.value.clone().or_else(|| file.unknown_codes.get(&fault.row.zip(fault.column)?).cloned()),
         why: Why::Cell { reason: fault.reason.clone(), hint },
     }
 }

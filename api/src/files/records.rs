@@ -44,6 +44,9 @@ pub(crate) struct Seen {
     pub(crate) quote_fault_count: usize,
     /// From which record on records stand how many lines below their own number: short where each has one line.
     shifts: VecDeque<(u64, u64)>,
+    /// How many records there are, and how many lines end.
+    pub(crate) record_count: u64,
+    pub(crate) line_count: u64,
 }
 
 impl Seen {
@@ -71,6 +74,15 @@ pub(crate) struct RecordWatch<R> {
     position: u64,
     begin: u64,
     fields: usize,
+    /// Behind the last byte after which no record was in hand.
+    end: u64,
+}
+
+/// Behind the last record that ends in these bytes, which begin with one.
+pub(super) fn last_end(bytes: &[u8]) -> Option<usize> {
+    let mut watch = RecordWatch::new(io::empty());
+    watch.watch(bytes);
+    usize::try_from(watch.end).ok().filter(|end| *end > 0)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,6 +109,7 @@ impl<R> RecordWatch<R> {
             position: 0,
             begin: 0,
             fields: 0,
+            end: 0,
         }
     }
 
@@ -133,6 +146,7 @@ impl<R> RecordWatch<R> {
         if self.state == State::InQuotes {
             self.note(QuoteFault::Open);
         }
+        (self.seen.record_count, self.seen.line_count) = (self.record_count, self.line - 1);
         self.seen
     }
 
@@ -156,8 +170,9 @@ impl<R> RecordWatch<R> {
             let last = (place + found).checked_sub(1).and_then(|last| bytes.get(last)).copied();
             let was = self.state;
             self.state = self.next(byte, last.unwrap_or(self.last_byte));
-            if self.state == State::Between && was != State::Between {
-                let too_large = self.too_large();
+            if self.state == State::Between {
+                self.end = self.position + 1;
+                let too_large = if was == State::Between { None } else { self.too_large() };
                 if too_large.is_some() {
                     return too_large;
                 }

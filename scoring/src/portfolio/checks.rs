@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use polars::prelude::*;
 
+use super::Suppliers;
 use crate::columns::name::*;
 use crate::columns::{InputColumn, Kind, Table};
 use crate::fault::{Fault, Faults, Reason};
 
-/// A condition that makes a row faulty, at the column that is to be named.
+/// A condition that makes a row faulty.
 pub(super) struct Check {
+    /// The column that is to be named, as it is declared.
     column: &'static str,
     reason: Reason,
     is_faulty: Expr,
@@ -17,65 +19,56 @@ pub(super) struct Check {
 
 /// How the rows of a table name suppliers.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Naming {
+pub(super) enum Naming<'a> {
     /// By code.
     Code,
-    /// By row among so many suppliers.
-    Row(u32),
+    /// By row among these.
+    Row(&'a Suppliers),
 }
 
-impl Naming {
+impl Naming<'_> {
     /// What a declared column is called, and its type: rows stand in place of codes.
     fn column(self, table: Table, declared: &InputColumn) -> (&'static str, DataType) {
-        let row = references(table).iter().find(|(code, _)| *code == declared.name);
-        match (self, row) {
-            (Self::Row(_), Some((_, row))) => (row, DataType::UInt32),
+        match (self, table.row_column(declared.name)) {
+            (Self::Row(_), Some(row)) => (row, DataType::UInt32),
             _ => (declared.name, declared.kind.dtype()),
         }
     }
 
     /// What a declared column must hold.
-    fn checks(self, table: Table, declared: &InputColumn) -> Vec<Check> {
+    fn checks(self, table: Table, declared: &'static InputColumn) -> Vec<Check> {
+        let check = |reason, is_faulty| Check { column: declared.name, reason, is_faulty };
         match (self, self.column(table, declared)) {
-            (Self::Row(count), (name, DataType::UInt32)) => {
-                let is_missing = Check { column: name, reason: Reason::MissingValue, is_faulty: col(name).is_null() };
-                let is_unknown =
-                    Check { column: name, reason: Reason::UnknownSupplier, is_faulty: col(name).gt_eq(lit(count)) };
-                declared.required.then_some(is_missing).into_iter().chain([is_unknown]).collect()
+            (Self::Row(suppliers), (name, DataType::UInt32)) => {
+                let is_missing = check(Reason::MissingValue, col(name).is_null());
+                let is_unknown = check(Reason::UnknownSupplier, col(name).gt_eq(lit(suppliers.count())));
+                let (is_missing, is_unknown) = (declared.required.then_some(is_missing), Some(is_unknown));
+                is_missing.into_iter().chain(is_unknown.filter(|_| suppliers.has_codes)).collect()
             }
             _ => declared_checks(declared),
         }
     }
 
-    /// The columns of a relationship's two ends.
-    fn ends(self) -> (&'static str, &'static str) {
+    /// Whether a relationship has the same supplier at both ends, one that is known.
+    fn is_self_supply(self) -> Expr {
         match self {
-            Self::Code => (UPSTREAM_CODE, DOWNSTREAM_CODE),
-            Self::Row(_) => (UPSTREAM, DOWNSTREAM),
+            Self::Code => col(UPSTREAM_CODE).eq(col(DOWNSTREAM_CODE)),
+            Self::Row(suppliers) => col(UPSTREAM).eq(col(DOWNSTREAM)).and(col(UPSTREAM).lt(lit(suppliers.count()))),
         }
     }
 }
 
-/// The columns of a table that hold codes of suppliers, and those that hold their rows.
-const fn references(table: Table) -> &'static [(&'static str, &'static str)] {
-    match table {
-        Table::Suppliers => &[],
-        Table::Relationships => &[(UPSTREAM_CODE, UPSTREAM), (DOWNSTREAM_CODE, DOWNSTREAM)],
-        Table::Enrollments | Table::Certifications | Table::Incidents => &[(SUPPLIER_CODE, SUPPLIER)],
-    }
-}
-
 /// A table that has all declared columns, in their types.
-pub(super) struct Conformed {
+pub(super) struct Conformed<'a> {
     table: Table,
-    naming: Naming,
+    naming: Naming<'a>,
     pub(super) frame: DataFrame,
-    /// Required columns that were missing or of another type: null now, and reported already.
+    /// Required columns that were missing or of another type, as they are declared: null now, and reported already.
     pub(super) absent: Vec<&'static str>,
 }
 
-impl Conformed {
-    pub(super) fn new(table: Table, frame: &DataFrame, naming: Naming, faults: &mut Faults) -> PolarsResult<Self> {
+impl<'a> Conformed<'a> {
+    pub(super) fn new(table: Table, frame: &DataFrame, naming: Naming<'a>, faults: &mut Faults) -> PolarsResult<Self> {
         let mut columns = Vec::with_capacity(table.columns().len());
         let mut absent = Vec::new();
         for declared in table.columns() {
@@ -92,8 +85,8 @@ impl Conformed {
             };
             columns.push(null());
             if let Some(reason) = reason {
-                absent.push(name);
-                faults.push(Fault { table, row: None, column: Some(name), value: None, reason });
+                absent.push(declared.name);
+                faults.push(Fault { table, row: None, column: Some(declared.name), value: None, reason });
             }
         }
         Ok(Self { table, naming, frame: DataFrame::new(frame.height(), columns)?, absent })
@@ -126,12 +119,15 @@ impl Conformed {
     ) -> PolarsResult<()> {
         let count = mask.sum().unwrap_or(0) as usize;
         if count > 0 {
-            let cells = self.frame.column(column)?;
+            let (cells, naming) = match (self.naming, self.table.row_column(column)) {
+                (Naming::Row(suppliers), Some(row)) => (self.frame.column(row)?, Some(suppliers)),
+                _ => (self.frame.column(column)?, None),
+            };
             let fault = |row| Fault {
                 table: self.table,
                 row: Some(row),
                 column: Some(column),
-                value: text_at(cells, row),
+                value: text_at(cells, row, naming),
                 reason: reason.clone(),
             };
             let rows = mask.iter().enumerate().filter(|(_, is_faulty)| *is_faulty == Some(true));
@@ -140,24 +136,28 @@ impl Conformed {
         Ok(())
     }
 
-    /// Puts the supplier's row in place of its code.
-    pub(super) fn resolve(self, codes: &DataFrame, has_codes: bool, faults: &mut Faults) -> PolarsResult<DataFrame> {
+    /// The frame with the suppliers' rows in place of their codes.
+    pub(super) fn resolved(self, suppliers: &Suppliers, faults: &mut Faults) -> PolarsResult<DataFrame> {
+        if matches!(self.naming, Naming::Row(_)) {
+            return Ok(self.frame);
+        }
         let mut resolved = self.frame.clone();
-        for (code, supplier) in references(self.table) {
-            let rows = rows_of(&self.frame, code, codes)?.with_name((*supplier).into());
-            if has_codes {
+        for (code, row) in self.table.references() {
+            let codes = self.frame.column(code)?.str()?;
+            let rows: UInt32Chunked = codes.iter().map(|code| code.map(|code| suppliers.row_of(code))).collect();
+            if suppliers.has_codes {
                 // An empty code is reported as a missing value.
-                let has_code = self.frame.column(code)?.str()?.not_equal("");
-                self.report(code, &Reason::UnknownSupplier, &(&rows.is_null() & &has_code), faults)?;
+                let is_unknown = &rows.equal(Suppliers::UNKNOWN) & &codes.not_equal("");
+                self.report(code, &Reason::UnknownSupplier, &is_unknown, faults)?;
             }
-            resolved.with_column(rows)?;
+            resolved.with_column(rows.with_name((*row).into()).into_column())?;
             resolved.drop_in_place(code)?;
         }
         Ok(resolved)
     }
 }
 
-fn declared_checks(declared: &InputColumn) -> Vec<Check> {
+fn declared_checks(declared: &'static InputColumn) -> Vec<Check> {
     let cell = || col(declared.name);
     let check = |reason, is_faulty| Check { column: declared.name, reason, is_faulty };
     let mut checks = Vec::new();
@@ -183,10 +183,11 @@ fn declared_checks(declared: &InputColumn) -> Vec<Check> {
     checks
 }
 
-/// A cell as text; none for null.
-fn text_at(cells: &Column, row: usize) -> Option<String> {
+/// A cell as text, the row of one of these suppliers as its code; none for null, and for what is no row.
+fn text_at(cells: &Column, row: usize, suppliers: Option<&Suppliers>) -> Option<String> {
     match cells.get(row).ok()? {
         AnyValue::Null => None,
+        AnyValue::UInt32(row) if let Some(suppliers) = suppliers => suppliers.code_of(row).map(str::to_owned),
         AnyValue::String(text) => Some(text.to_owned()),
         AnyValue::StringOwned(text) => Some(text.to_string()),
         AnyValue::Float64(number) => Some(number.to_string()),
@@ -228,27 +229,12 @@ pub(super) fn are_ascending(suppliers: &DataFrame) -> PolarsResult<bool> {
     Ok(codes.iter().zip(codes.iter().skip(1)).all(|(code, next)| code < next))
 }
 
-/// The row of each code among the suppliers, u32, null where it is null or unknown.
-fn rows_of(frame: &DataFrame, code: &str, codes: &DataFrame) -> PolarsResult<Column> {
-    let join = JoinArgs { maintain_order: MaintainOrderJoin::Left, ..JoinArgs::new(JoinType::Left) };
-    let rows = frame
-        .select([code])?
-        .lazy()
-        .join(codes.clone().lazy(), [col(code)], [col(SUPPLIER_CODE)], join)
-        .select([col(SUPPLIER)])
-        .collect()?;
-    rows.column(SUPPLIER).cloned()
-}
-
 /// What a table's rows must hold beside what its columns declare.
-fn own_checks(table: Table, naming: Naming) -> Vec<Check> {
+fn own_checks(table: Table, naming: Naming<'_>) -> Vec<Check> {
     let check = |column, reason, is_faulty| vec![Check { column, reason, is_faulty }];
     match table {
         Table::Suppliers => vec![],
-        Table::Relationships => {
-            let (upstream, downstream) = naming.ends();
-            check(downstream, Reason::SelfSupply, col(upstream).eq(col(downstream)))
-        }
+        Table::Relationships => check(DOWNSTREAM_CODE, Reason::SelfSupply, naming.is_self_supply()),
         Table::Enrollments => check(ENDS_ON, Reason::EndsBeforeStart, col(ENDS_ON).lt_eq(col(STARTS_ON))),
         Table::Certifications => check(EXPIRES_ON, Reason::ExpiresBeforeIssue, col(EXPIRES_ON).lt(col(ISSUED_ON))),
         Table::Incidents => {

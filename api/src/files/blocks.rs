@@ -1,0 +1,94 @@
+//! A file in blocks of whole records, so that several threads can read one file at once.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use memchr::{memchr, memrchr};
+
+use super::records;
+
+/// How much of a file is a block, and how long a record may be.
+pub(super) const BLOCK_BYTES: usize = 4 << 20;
+
+/// Records that follow one another.
+pub(super) struct Block {
+    /// Which block of its file it is, counted from 0.
+    pub(super) number: usize,
+    pub(super) bytes: Vec<u8>,
+    /// Whether it is not even one record, because that is too long; nothing behind it is read.
+    pub(super) is_cut_off: bool,
+}
+
+/// Cuts a file where records end.
+pub(super) struct Blocks {
+    file: File,
+    /// What was read behind the end of the last block.
+    rest: Vec<u8>,
+    next: usize,
+    is_at_end: bool,
+}
+
+impl Blocks {
+    pub(super) fn new(file: File) -> Self {
+        Self { file, rest: Vec::new(), next: 0, is_at_end: false }
+    }
+
+    /// The next block; none at the end of the file.
+    pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
+        let mut bytes = Vec::with_capacity(BLOCK_BYTES);
+        bytes.append(&mut self.rest);
+        let mut is_cut_off = false;
+        if !self.is_at_end {
+            let wanted = BLOCK_BYTES - bytes.len();
+            let count = (&mut self.file).take(wanted as u64).read_to_end(&mut bytes)?;
+            self.is_at_end = count < wanted;
+        }
+        if !self.is_at_end {
+            match end_of_records(&bytes) {
+                Some(end) => self.rest = bytes.split_off(end),
+                None => (is_cut_off, self.is_at_end) = (true, true),
+            }
+        }
+        let number = self.next;
+        self.next += 1;
+        Ok((!bytes.is_empty()).then_some(Block { number, bytes, is_cut_off }))
+    }
+}
+
+/// Behind the last record that ends in these bytes, which begin with one. A line feed that follows a carriage return is
+/// never parted from it.
+fn end_of_records(bytes: &[u8]) -> Option<usize> {
+    let inner = bytes.get(..bytes.len().saturating_sub(1)).unwrap_or_default();
+    if memchr(b'"', bytes).is_some() {
+        return records::last_end(if bytes.ends_with(b"\r") { inner } else { bytes });
+    }
+    memrchr(b'\n', bytes).or_else(|| memrchr(b'\r', inner)).map(|last| last + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_end_behind_their_line_ends_and_never_inside_quotes() {
+        for (text, expected) in [
+            ("", None),
+            ("a,b", None),
+            ("a,b\nc", Some("a,b\n")),
+            ("a,b\r\nc\r\n", Some("a,b\r\nc\r\n")),
+            ("a,b\r\nc\r", Some("a,b\r\n")),
+            ("a\rb\rc", Some("a\rb\r")),
+            ("a\rb\r", Some("a\r")),
+            ("a,\"b\nc", None),
+            ("a,\"b\nc\"", None),
+            ("a,\"b\nc\"\nd,\"e\nf", Some("a,\"b\nc\"\n")),
+            ("\"a\"\r\n\"b\r\n", Some("\"a\"\r\n")),
+            ("\"a\"\r", None),
+            ("\"a\"\r\n\n\n\"", Some("\"a\"\r\n\n\n")),
+            ("\"a\"\rb,\"\"\"\n", Some("\"a\"\r")),
+        ] {
+            let found = end_of_records(text.as_bytes()).map(|end| &text[..end]);
+            assert_eq!(found, expected, "{text:?}");
+        }
+    }
+}
