@@ -12,7 +12,7 @@ use chrono::NaiveDate;
 use polars::prelude::{
     BooleanChunkedBuilder, ChunkedBuilder, Column, CompatLevel, DataType, Float64Chunked, Float64Type, Int32Chunked,
     Int32Type, Int64Type, IntoColumn, NewChunkedArray, PrimitiveChunkedBuilder, Schema, SchemaExt, StringChunked,
-    StringChunkedBuilder, UInt32Type,
+    StringChunkedBuilder,
 };
 pub(crate) use polars::prelude::{DataFrame, PolarsError as FrameError, PolarsResult as FrameResult};
 use polars_io::parquet::write::BatchedWriter;
@@ -29,23 +29,19 @@ pub(crate) struct FrameBuilder<'a> {
     suppliers: Option<&'a Suppliers>,
 }
 
-/// A cell that is not what its column holds.
-pub(crate) enum Unfit {
-    /// It cannot be read.
-    Unreadable,
-    /// It is the code of no supplier.
-    UnknownSupplier,
-}
+/// A cell that cannot be read as what its column holds.
+pub(crate) struct Unreadable;
 
 impl<'a> FrameBuilder<'a> {
-    /// With suppliers, columns of their codes become columns of their rows.
+    /// For so many rows, or more. With suppliers, columns of their codes become columns of their rows.
     pub(crate) fn new<'b>(
         table: Table,
         columns: impl Iterator<Item = &'b InputColumn>,
         suppliers: Option<&'a Suppliers>,
+        capacity: usize,
     ) -> Self {
         let row_column = |declared: &InputColumn| suppliers.and_then(|_| table.row_column(declared.name));
-        let columns = columns.map(|declared| ColumnBuilder::new(declared, row_column(declared))).collect();
+        let columns = columns.map(|declared| ColumnBuilder::new(declared, row_column(declared), capacity)).collect();
         Self { row_count: 0, columns, suppliers }
     }
 
@@ -54,27 +50,30 @@ impl<'a> FrameBuilder<'a> {
         self.row_count
     }
 
-    /// Adds a row of one cell a column; `unfit` is told the place and text of a cell that is not what its column holds.
+    /// Adds a row of one cell a column; `unreadable` is told the place and text of what cannot be read.
     ///
     /// An unreadable cell leaves null, or where null is not allowed a stand-in, so that checks of whole frames do
-    /// not report it again. Such a frame must not be scored. An unknown code leaves a row that no supplier has.
+    /// not report it again. Such a frame must not be scored.
     pub(crate) fn push_row<'b>(
         &mut self,
         cells: impl Iterator<Item = Option<&'b str>>,
-        mut unfit: impl FnMut(usize, &'b str, Unfit),
+        mut unreadable: impl FnMut(usize, &'b str),
     ) {
         for (place, (column, text)) in self.columns.iter_mut().zip(cells).enumerate() {
             let text = text.filter(|text| !text.is_empty());
-            if let Err(why) = column.push(text, self.suppliers) {
-                unfit(place, text.unwrap_or_default(), why);
+            if column.push(text).is_err() {
+                unreadable(place, text.unwrap_or_default());
             }
         }
         self.row_count += 1;
     }
 
-    pub(crate) fn finish(self) -> FrameResult<DataFrame> {
-        let columns = self.columns.into_iter().map(ColumnBuilder::finish).collect::<FrameResult<Vec<_>>>()?;
-        DataFrame::new(self.row_count, columns)
+    /// The frame; `unknown` is told the row, the place and the text of each code that no supplier has.
+    pub(crate) fn finish(self, mut unknown: impl FnMut(usize, usize, &str)) -> FrameResult<DataFrame> {
+        let columns = self.columns.into_iter().enumerate();
+        let columns =
+            columns.map(|(place, column)| column.finish(self.suppliers, |row, code| unknown(row, place, code)));
+        DataFrame::new(self.row_count, columns.collect::<FrameResult<Vec<_>>>()?)
     }
 }
 
@@ -99,34 +98,54 @@ enum Cells {
     Number(PrimitiveChunkedBuilder<Float64Type>),
     Date(PrimitiveChunkedBuilder<Int32Type>),
     Flag(BooleanChunkedBuilder),
-    /// Suppliers by their row.
-    Row(PrimitiveChunkedBuilder<UInt32Type>),
+    /// Codes whose rows are wanted.
+    Code(Codes),
+}
+
+/// Codes in one piece, each with its end; an empty one is none.
+struct Codes {
+    row_column: &'static str,
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Codes {
+    fn iter(&self) -> impl Iterator<Item = Option<&str>> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let code = self.text.get(start..*end).filter(|code| !code.is_empty());
+            start = *end;
+            code
+        })
+    }
 }
 
 impl ColumnBuilder {
-    fn new(declared: &InputColumn, row_column: Option<&str>) -> Self {
+    fn new(declared: &InputColumn, row_column: Option<&'static str>, capacity: usize) -> Self {
         let name = declared.name.into();
         let cells = match declared.kind {
-            _ if let Some(name) = row_column => Cells::Row(PrimitiveChunkedBuilder::new(name.into(), 0)),
-            Kind::Text | Kind::Choice(_) => Cells::Text(StringChunkedBuilder::new(name, 0)),
-            Kind::Whole(..) => Cells::Whole(PrimitiveChunkedBuilder::new(name, 0)),
-            Kind::Number(..) => Cells::Number(PrimitiveChunkedBuilder::new(name, 0)),
-            Kind::Date => Cells::Date(PrimitiveChunkedBuilder::new(name, 0)),
-            Kind::Flag => Cells::Flag(BooleanChunkedBuilder::new(name, 0)),
+            _ if let Some(row_column) = row_column => {
+                Cells::Code(Codes { row_column, text: String::new(), ends: Vec::with_capacity(capacity) })
+            }
+            Kind::Text | Kind::Choice(_) => Cells::Text(StringChunkedBuilder::new(name, capacity)),
+            Kind::Whole(..) => Cells::Whole(PrimitiveChunkedBuilder::new(name, capacity)),
+            Kind::Number(..) => Cells::Number(PrimitiveChunkedBuilder::new(name, capacity)),
+            Kind::Date => Cells::Date(PrimitiveChunkedBuilder::new(name, capacity)),
+            Kind::Flag => Cells::Flag(BooleanChunkedBuilder::new(name, capacity)),
         };
         Self { required: declared.required, cells }
     }
 
-    fn push(&mut self, text: Option<&str>, suppliers: Option<&Suppliers>) -> Result<(), Unfit> {
+    fn push(&mut self, text: Option<&str>) -> Result<(), Unreadable> {
         match &mut self.cells {
             Cells::Text(cells) => {
                 cells.append_option(text);
                 Ok(())
             }
-            Cells::Row(cells) => {
-                let row = text.zip(suppliers).map(|(code, suppliers)| suppliers.row_of(code));
-                cells.append_option(row);
-                if row == Some(Suppliers::UNKNOWN) { Err(Unfit::UnknownSupplier) } else { Ok(()) }
+            Cells::Code(codes) => {
+                codes.text.push_str(text.unwrap_or_default());
+                codes.ends.push(codes.text.len());
+                Ok(())
             }
             Cells::Whole(cells) => push(text.map(whole), self.required.then_some(1), |cell| cells.append_option(cell)),
             Cells::Number(cells) => {
@@ -141,26 +160,34 @@ impl ColumnBuilder {
         }
     }
 
-    fn finish(self) -> FrameResult<Column> {
+    fn finish(self, suppliers: Option<&Suppliers>, mut unknown: impl FnMut(usize, &str)) -> FrameResult<Column> {
         Ok(match self.cells {
             Cells::Text(cells) => cells.finish().into_column(),
             Cells::Whole(cells) => cells.finish().into_column(),
             Cells::Number(cells) => cells.finish().into_column(),
             Cells::Date(cells) => cells.finish().into_column().cast(&DataType::Date)?,
             Cells::Flag(cells) => cells.finish().into_column(),
-            Cells::Row(cells) => cells.finish().into_column(),
+            Cells::Code(codes) => {
+                let rows = suppliers.map(|suppliers| suppliers.rows_of(codes.iter())).unwrap_or_default();
+                for (row, (found, code)) in rows.iter().zip(codes.iter()).enumerate() {
+                    if found == Some(Suppliers::UNKNOWN) {
+                        unknown(row, code.unwrap_or_default());
+                    }
+                }
+                rows.with_name(codes.row_column.into()).into_column()
+            }
         })
     }
 }
 
 /// Appends what was read: null for an empty cell, the stand-in for an unreadable one.
-fn push<T>(read: Option<Option<T>>, stand_in: Option<T>, append: impl FnOnce(Option<T>)) -> Result<(), Unfit> {
+fn push<T>(read: Option<Option<T>>, stand_in: Option<T>, append: impl FnOnce(Option<T>)) -> Result<(), Unreadable> {
     match read {
         None => append(None),
         Some(Some(value)) => append(Some(value)),
         Some(None) => {
             append(stand_in);
-            return Err(Unfit::Unreadable);
+            return Err(Unreadable);
         }
     }
     Ok(())

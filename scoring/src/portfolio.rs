@@ -140,7 +140,7 @@ impl Portfolio {
         Self::assemble(suppliers, tables, |suppliers| Naming::Row(suppliers))
     }
 
-    /// Checks tables that name suppliers by the row that [`Suppliers::row_of`] tells; their own `suppliers` are not
+    /// Checks tables that name suppliers by the rows that [`Suppliers::rows_of`] tells; their own `suppliers` are not
     /// looked at.
     ///
     /// # Errors

@@ -7,11 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use ::csv::{ByteRecord, ReaderBuilder};
+use memchr::memchr_iter;
 use scoring::{Faults, InputColumn, Lang, Suppliers, Table, name, unreadable};
 
 use super::blocks::{BLOCK_BYTES, Block, Blocks};
 use super::records::{QuoteFault, RecordWatch, Seen};
-use crate::frames::{DataFrame, FrameBuilder, Unfit, stacked};
+use crate::frames::{DataFrame, FrameBuilder, stacked};
 
 /// A table as read, with all that is wrong with its text.
 pub(crate) struct CsvTable {
@@ -256,7 +257,7 @@ pub(crate) fn read(
         (0..others).for_each(|_| drop(scope.spawn(work)));
         work();
     });
-    opened.into_iter().map(|(table, reading)| (table, reading.and_then(Reading::finish))).collect()
+    opened.into_iter().map(|(table, reading)| (table, reading.and_then(|reading| reading.finish(suppliers)))).collect()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -285,61 +286,64 @@ impl Reading {
 
     fn part(&self, block: &Block, suppliers: Option<&Suppliers>) -> io::Result<Part> {
         let (table, header) = (self.table, &self.header);
-        let mut text_faults = TextFaults::default();
-        let mut cell_faults = Faults::default();
-        let mut unknown_codes = Vec::new();
+        let (mut text_faults, mut cell_faults) = (TextFaults::default(), Faults::default());
         let mut lines = BlockLines::default();
-        let mut builder = FrameBuilder::new(table, header.columns.iter().map(|(declared, _)| *declared), suppliers);
+        let capacity = memchr_iter(b'\n', &block.bytes).count() + 1;
+        let mut builder = self.builder(suppliers, capacity);
         if block.is_cut_off {
             text_faults.push(0, None, None, TextReason::TooLong);
             (lines.seen.record_count, lines.seen.line_count) = (1, 1);
-            let frame = builder.finish().map_err(io::Error::other)?;
-            return Ok(Part { frame, cell_faults, text_faults, unknown_codes, lines });
-        }
-        let mut reader = csv_reader(RecordWatch::new(block.bytes.as_slice()));
-        let mut record = ByteRecord::new();
-        let mut place = 0;
-        if block.number == 0 && reader.read_byte_record(&mut record)? {
-            place = 1;
-        }
-        while reader.read_byte_record(&mut record)? {
-            let row = builder.row_count();
-            if header.is_sound(&record, place, &mut text_faults) {
-                let cell = |(_, field): &(_, usize)| record.get(*field).and_then(|bytes| str::from_utf8(bytes).ok());
-                builder.push_row(header.columns.iter().map(cell), |place, text, why| {
-                    let Some((declared, _)) = header.columns.get(place) else { return };
-                    match why {
-                        Unfit::Unreadable => cell_faults.push(unreadable(table, row, declared, text.to_owned())),
-                        Unfit::UnknownSupplier if unknown_codes.len() < Faults::KEPT => {
-                            unknown_codes.push(((row, declared.name), text.to_owned()));
+        } else {
+            let mut reader = csv_reader(RecordWatch::new(block.bytes.as_slice()));
+            let mut record = ByteRecord::new();
+            let mut place = u64::from(block.number == 0 && reader.read_byte_record(&mut record)?);
+            while reader.read_byte_record(&mut record)? {
+                let row = builder.row_count();
+                if header.is_sound(&record, place, &mut text_faults) {
+                    let cell =
+                        |(_, field): &(_, usize)| record.get(*field).and_then(|bytes| str::from_utf8(bytes).ok());
+                    builder.push_row(header.columns.iter().map(cell), |place, text| {
+                        if let Some((declared, _)) = header.columns.get(place) {
+                            cell_faults.push(unreadable(table, row, declared, text.to_owned()));
                         }
-                        Unfit::UnknownSupplier => {}
-                    }
-                });
-                lines.note(row, place);
-            } else if table == Table::Suppliers {
-                let code = |(declared, field): &(&InputColumn, usize)| {
-                    let bytes = (declared.name == name::SUPPLIER_CODE).then(|| record.get(*field))??;
-                    str::from_utf8(bytes).ok()
-                };
-                builder.push_row(header.columns.iter().map(code), |_, _, _| ());
-                lines.note(row, place);
+                    });
+                    lines.note(row, place);
+                } else if table == Table::Suppliers {
+                    let code = |(declared, field): &(&InputColumn, usize)| {
+                        let bytes = (declared.name == name::SUPPLIER_CODE).then(|| record.get(*field))??;
+                        str::from_utf8(bytes).ok()
+                    };
+                    builder.push_row(header.columns.iter().map(code), |_, _| ());
+                    lines.note(row, place);
+                }
+                place += 1;
             }
-            place += 1;
+            lines.seen = reader.into_inner().finish();
+            text_faults.merge_quotes(&lines.seen);
         }
-        lines.seen = reader.into_inner().finish();
-        text_faults.merge_quotes(&lines.seen);
-        let frame = builder.finish().map_err(io::Error::other)?;
-        Ok(Part { frame, cell_faults, text_faults, unknown_codes, lines })
+        let mut unknown_codes = Vec::new();
+        let frame = builder.finish(|row, place, code| {
+            if let Some((declared, _)) = header.columns.get(place).filter(|_| unknown_codes.len() < Faults::KEPT) {
+                unknown_codes.push(((row, declared.name), code.to_owned()));
+            }
+        });
+        Ok(Part { frame: frame.map_err(io::Error::other)?, cell_faults, text_faults, unknown_codes, lines })
+    }
+
+    fn builder<'a>(&self, suppliers: Option<&'a Suppliers>, capacity: usize) -> FrameBuilder<'a> {
+        let columns = self.header.columns.iter().map(|(declared, _)| *declared);
+        FrameBuilder::new(self.table, columns, suppliers, capacity)
     }
 
     /// Puts the blocks together, in order.
-    fn finish(self) -> io::Result<CsvTable> {
+    fn finish(self, suppliers: Option<&Suppliers>) -> io::Result<CsvTable> {
+        // A file without a block has columns all the same.
+        let none = self.builder(suppliers, 0).finish(|_, _, _| ()).map_err(io::Error::other)?;
         let mut parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
         parts.sort_by_key(|(number, _)| *number);
         let (mut text_faults, mut cell_faults) = (self.faults, Faults::default());
         let has_header = text_faults.count == 0 || text_faults.first.iter().all(|fault| fault.reason.leaves_header());
-        let (mut frames, mut unknown_codes, mut lines) = (Vec::new(), HashMap::new(), Vec::new());
+        let (mut frames, mut unknown_codes, mut lines) = (vec![none], HashMap::new(), Vec::new());
         let (mut rows, mut records, mut line_count) = (0, 0, 0);
         for (_, part) in parts {
             let mut part = part?;
@@ -353,10 +357,6 @@ impl Reading {
             line_count += part.lines.seen.line_count;
             lines.push(part.lines);
             frames.push(part.frame);
-        }
-        if frames.is_empty() {
-            let none = FrameBuilder::new(self.table, self.header.columns.iter().map(|(declared, _)| *declared), None);
-            frames.push(none.finish().map_err(io::Error::other)?);
         }
         let frame = stacked(frames).map_err(io::Error::other)?;
         Ok(CsvTable {

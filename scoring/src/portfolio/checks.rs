@@ -144,7 +144,7 @@ impl<'a> Conformed<'a> {
         let mut resolved = self.frame.clone();
         for (code, row) in self.table.references() {
             let codes = self.frame.column(code)?.str()?;
-            let rows: UInt32Chunked = codes.iter().map(|code| code.map(|code| suppliers.row_of(code))).collect();
+            let rows = suppliers.rows_of(codes.iter());
             if suppliers.has_codes {
                 // An empty code is reported as a missing value.
                 let is_unknown = &rows.equal(Suppliers::UNKNOWN) & &codes.not_equal("");

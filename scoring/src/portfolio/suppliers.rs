@@ -1,8 +1,9 @@
 //! The suppliers of a portfolio in order of code, and which row each code has.
 
+#![expect(clippy::indexing_slicing, reason = "slots are a power of two and hashes are masked to it")]
+
 use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
 use polars::prelude::*;
 
 use super::checks::{Conformed, Naming, are_ascending, check_duplicates};
@@ -12,15 +13,13 @@ use crate::fault::Faults;
 
 /// Suppliers that were checked: what tables that name them by row are checked against.
 ///
-/// Whoever reads the other tables can look each code up at once and need not hold it.
+/// Whoever reads the other tables can look codes up at once and need not hold them.
 #[derive(Debug, Clone)]
 pub struct Suppliers {
     /// In ascending byte order of code.
     pub(super) frame: DataFrame,
     codes: StringChunked,
-    /// The first row of each code.
-    rows: HashTable<u32>,
-    hasher: PlRandomState,
+    rows: RowsByCode,
     /// Whether there was a column of codes at all.
     pub(super) has_codes: bool,
     pub(super) faults: Faults,
@@ -41,42 +40,29 @@ impl Suppliers {
         check_duplicates(&conformed.frame, &mut faults)?;
         let has_codes = !conformed.absent.contains(&SUPPLIER_CODE);
         let frame = conformed.frame.sort([SUPPLIER_CODE], SortMultipleOptions::default())?;
-        Ok(Self { has_codes, faults, ..Self::sorted(frame, true)? })
+        let codes = frame.column(SUPPLIER_CODE)?.str()?.rechunk().into_owned();
+        let rows = RowsByCode::new(&codes);
+        Ok(Self { frame, codes, rows, has_codes, faults })
     }
 
-    /// Takes suppliers that are in order, to be named by row alone.
+    /// Takes suppliers that are in order, to be named by row alone: none is found by code.
     pub(super) fn of_rows(suppliers: &DataFrame) -> PolarsResult<Self> {
         let mut faults = Faults::default();
         let conformed = Conformed::new(Table::Suppliers, suppliers, Naming::Code, &mut faults)?;
         conformed.check(&mut faults)?;
-        if !are_ascending(&conformed.frame)? {
+        let frame = conformed.frame;
+        if !are_ascending(&frame)? {
             let reason = "suppliers are not in ascending order of code";
             return Err(PolarsError::InvalidOperation(reason.into()));
         }
-        Ok(Self { faults, ..Self::sorted(conformed.frame, false)? })
+        let codes = frame.column(SUPPLIER_CODE)?.str()?.clone();
+        let rows = RowsByCode::new(&StringChunked::default());
+        Ok(Self { frame, codes, rows, has_codes: true, faults })
     }
 
-    fn sorted(frame: DataFrame, by_code: bool) -> PolarsResult<Self> {
-        let codes = frame.column(SUPPLIER_CODE)?.str()?.rechunk().into_owned();
-        let hasher = PlRandomState::default();
-        let mut rows = HashTable::with_capacity(if by_code { codes.len() } else { 0 });
-        let code_of = |row: u32| codes.get(row as usize).unwrap_or_default();
-        for (row, code) in (0..).zip(codes.iter()).filter(|_| by_code) {
-            let Some(code) = code else { continue };
-            let entry = rows.entry(
-                hasher.hash_one(code),
-                |found| code_of(*found) == code,
-                |found| hasher.hash_one(code_of(*found)),
-            );
-            entry.or_insert(row);
-        }
-        Ok(Self { frame, codes, rows, hasher, has_codes: true, faults: Faults::default() })
-    }
-
-    /// The row of a code, or [`Suppliers::UNKNOWN`].
-    pub fn row_of(&self, code: &str) -> u32 {
-        let found = self.rows.find(self.hasher.hash_one(code), |row| self.code_of(*row) == Some(code));
-        found.copied().unwrap_or(Self::UNKNOWN)
+    /// The row of each code, or [`Suppliers::UNKNOWN`]; none for none.
+    pub fn rows_of<'a>(&self, codes: impl Iterator<Item = Option<&'a str>>) -> UInt32Chunked {
+        self.rows.find(codes, |row, code| self.codes.get(row as usize) == Some(code))
     }
 
     /// The code of a row, if there is such a row.
@@ -87,5 +73,139 @@ impl Suppliers {
     /// How many there are.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.frame.height()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Rows by code: an open-addressing table, half full at most, whose slots hold short codes themselves.
+///
+/// Most of a look-up is waiting for memory. A code of up to twelve bytes waits once, where a map of references into the
+/// column waits three times; and codes are looked for many at a time, so that their waits overlap.
+#[derive(Debug, Clone)]
+struct RowsByCode {
+    slots: Vec<Slot>,
+    hasher: PlRandomState,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    key: Key,
+    row: u32,
+}
+
+/// A code of up to twelve bytes, filled up with 0xFF; or of a longer one such bytes, which begin no text, and its hash.
+type Key = [u8; 12];
+
+const FREE: Slot = Slot { key: [0xFF; 12], row: Suppliers::UNKNOWN };
+
+impl RowsByCode {
+    /// How many codes are looked for at a time.
+    const BATCH: usize = 64;
+
+    /// The first row of each code.
+    fn new(codes: &StringChunked) -> Self {
+        let mut rows =
+            Self { slots: vec![FREE; (2 * codes.len() + 1).next_power_of_two()], hasher: PlRandomState::default() };
+        for (row, code) in (0..).zip(codes.iter()) {
+            let Some(code) = code.filter(|code| !code.is_empty()) else { continue };
+            let (key, mut place) = rows.key(code);
+            let is_same = |found: u32| codes.get(found as usize) == Some(code);
+            while rows.slots[place].row != Suppliers::UNKNOWN && !rows.is_at(place, &key, is_same) {
+                place = rows.after(place);
+            }
+            if rows.slots[place].row == Suppliers::UNKNOWN {
+                rows.slots[place] = Slot { key, row };
+            }
+        }
+        rows
+    }
+
+    /// The row of each code; `is_same` tells whether a row has a code.
+    fn find<'a>(
+        &self,
+        mut codes: impl Iterator<Item = Option<&'a str>>,
+        is_same: impl Fn(u32, &str) -> bool,
+    ) -> UInt32Chunked {
+        let mut found = PrimitiveChunkedBuilder::<UInt32Type>::new("".into(), codes.size_hint().0);
+        let mut batch = Vec::with_capacity(Self::BATCH);
+        loop {
+            batch.clear();
+            batch.extend(codes.by_ref().take(Self::BATCH).map(|code| {
+                let (key, place) = self.key(code.unwrap_or_default());
+                // To read it now is to have it at hand when it is compared.
+                (code, key, place, self.slots[place])
+            }));
+            if batch.is_empty() {
+                return found.finish();
+            }
+            for (code, key, place, first) in &batch {
+                match code {
+                    None => found.append_null(),
+                    Some(_) if first.key == *key && key[0] != 0xFF => found.append_value(first.row),
+                    Some(code) => {
+                        let mut place = *place;
+                        while self.slots[place].row != Suppliers::UNKNOWN
+                            && !self.is_at(place, key, |row| is_same(row, code))
+                        {
+                            place = self.after(place);
+                        }
+                        found.append_value(self.slots[place].row);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The key of a code, and the slot where its search begins.
+    fn key(&self, code: &str) -> (Key, usize) {
+        let hash = self.hasher.hash_one(code);
+        let mut key = FREE.key;
+        match key.get_mut(..code.len()) {
+            Some(start) => start.copy_from_slice(code.as_bytes()),
+            None => key[4..].copy_from_slice(&hash.to_le_bytes()),
+        }
+        (key, hash as usize & (self.slots.len() - 1))
+    }
+
+    /// Whether a code is in a slot.
+    fn is_at(&self, place: usize, key: &Key, is_same: impl Fn(u32) -> bool) -> bool {
+        self.slots[place].key == *key && (key[0] != 0xFF || is_same(self.slots[place].row))
+    }
+
+    fn after(&self, place: usize) -> usize {
+        (place + 1) & (self.slots.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_any_length_are_found_and_no_others() {
+        let codes: Vec<String> = (0..2000)
+            .flat_map(|number| {
+                ["", "株", "S-", "twelve-", "longer-than-a-slot-"].map(|start| format!("{start}{number}"))
+            })
+            .collect();
+        let suppliers = Suppliers::new(&df!("supplier_code" => &codes).unwrap()).unwrap();
+        assert!(suppliers.faults.is_empty());
+
+        let rows = suppliers.rows_of(codes.iter().map(|code| Some(code.as_str())));
+
+        for (code, row) in codes.iter().zip(rows.iter()) {
+            assert_eq!(suppliers.code_of(row.unwrap()), Some(code.as_str()));
+        }
+        let others = ["", "株", "2000", "longer-than-a-slot-2000", "longer-than-a-slot-", "S-1\0"].map(Some);
+        let rows = suppliers.rows_of(others.into_iter().chain([None]));
+        assert_eq!(
+            rows.iter().collect::<Vec<_>>(),
+            [Some(Suppliers::UNKNOWN); 6].into_iter().chain([None]).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn of_suppliers_with_one_code_the_first_is_found() {
+        let suppliers = Suppliers::new(&df!("supplier_code" => ["B", "A", "B", "A"]).unwrap()).unwrap();
+        assert_eq!(suppliers.rows_of(["A", "B"].map(Some).into_iter()).iter().collect::<Vec<_>>(), [Some(0), Some(2)]);
     }
 }
