@@ -11,12 +11,12 @@ use polars::prelude::*;
 use crate::columns::by_choice;
 use crate::columns::name::*;
 use crate::error::ScoreError;
-use crate::frame::{floats, from_floats, keys};
+use crate::frame::{floats, from_floats, in_pieces, keys};
 use crate::model::Model;
 use crate::points::chance;
 use crate::portfolio::Portfolio;
 use crate::sums;
-use graph::Graph;
+use graph::{Graph, Supply};
 
 /// The suppliers with what the chain does to them and through them, and the graph it ran along.
 pub(crate) struct Chain {
@@ -42,7 +42,7 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) 
     let mean_days = suppliers.column(MEAN_DAYS)?;
 
     let own = floats(&suppliers, OWN_RATE)?;
-    let graph = graph_of(portfolio, model, mean_days)?;
+    let graph = graph_of(portfolio, model, &floats(&suppliers, MEAN_DAYS)?)?;
     let rate = disruption::rates(&graph, &own, model)?;
     let loss = loss_per_disruption(portfolio, model, mean_days, &rate)?;
     let systemic = systemic::losses(&graph, &rate, &loss, model)?;
@@ -83,10 +83,10 @@ fn none_of(numbers: &[(&'static str, f64)]) -> f64 {
     numbers.iter().find(|(key, _)| *key == "none").map_or(0.0, |(_, number)| *number)
 }
 
-/// The rows of the chain with `pass`, `mean_days` of the upstream, and stock and spend without nulls.
+/// The rows to the buyer with `pass`, `mean_days` of the upstream, and stock and spend without nulls.
 ///
 /// Formula: `pass = domino · criticality · substitutability`
-fn rows(portfolio: &Portfolio, model: &Model, mean_days: &Column, which: Expr) -> PolarsResult<DataFrame> {
+fn rows_to_buyer(portfolio: &Portfolio, model: &Model, mean_days: &Column) -> PolarsResult<DataFrame> {
     let pass = lit(model.domino)
         * by_choice(CRITICALITY, &model.criticality, f64::NAN)
         * by_choice(SUBSTITUTABILITY, &model.substitutability, f64::NAN);
@@ -94,7 +94,7 @@ fn rows(portfolio: &Portfolio, model: &Model, mean_days: &Column, which: Expr) -
         .relationships
         .clone()
         .lazy()
-        .filter(which)
+        .filter(col(DOWNSTREAM).is_null())
         .with_columns([
             pass.alias(PASS),
             col(STOCK_COVER_DAYS).fill_null(lit(0.0)),
@@ -111,21 +111,33 @@ fn beyond_stock(model: &Model) -> Expr {
 }
 
 /// Formula: `q_ij` = the largest over the rows `i → j` of `pass · (1 + s/σ_i)^−α`
-fn graph_of(portfolio: &Portfolio, model: &Model, mean_days: &Column) -> PolarsResult<Graph> {
-    let edges = rows(portfolio, model, mean_days, col(DOWNSTREAM).is_not_null())?
-        .lazy()
-        .select([
-            col(UPSTREAM),
-            col(DOWNSTREAM),
-            (col(PASS) * beyond_stock(model).pow(lit(-model.tail_index))).alias(WEIGHT),
-        ])
-        .collect()?;
-    Ok(Graph::new(
-        portfolio.supplier_count(),
-        &keys(&edges, UPSTREAM)?,
-        &keys(&edges, DOWNSTREAM)?,
-        &floats(&edges, WEIGHT)?,
-    ))
+fn graph_of(portfolio: &Portfolio, model: &Model, mean_days: &[f64]) -> PolarsResult<Graph> {
+    let pieces = in_pieces(&portfolio.relationships, |piece| supplies_of(piece, model, mean_days))?;
+    Ok(Graph::new(portfolio.supplier_count(), &pieces))
+}
+
+/// The rows between suppliers.
+fn supplies_of(relationships: &DataFrame, model: &Model, mean_days: &[f64]) -> PolarsResult<Vec<Supply>> {
+    let factor = |factors: &[(&'static str, f64)], key: Option<&str>| {
+        factors.iter().find(|(known, _)| Some(*known) == key).map_or(f64::NAN, |(_, factor)| *factor)
+    };
+    let upstream = relationships.column(UPSTREAM)?.u32()?.into_no_null_iter();
+    let downstream = relationships.column(DOWNSTREAM)?.u32()?.iter();
+    let criticality = relationships.column(CRITICALITY)?.str()?.iter();
+    let substitutability = relationships.column(SUBSTITUTABILITY)?.str()?.iter();
+    let stock = relationships.column(STOCK_COVER_DAYS)?.f64()?.iter();
+    let mut supplies = Vec::with_capacity(relationships.height());
+    for ((upstream, downstream), ((criticality, substitutability), stock)) in
+        upstream.zip(downstream).zip(criticality.zip(substitutability).zip(stock))
+    {
+        let Some(downstream) = downstream else { continue };
+        let pass =
+            model.domino * factor(&model.criticality, criticality) * factor(&model.substitutability, substitutability);
+        let mean_days = mean_days.get(upstream as usize).copied().unwrap_or(f64::NAN);
+        let beyond = 1.0 + stock.unwrap_or(0.0) / (mean_days * (model.tail_index - 1.0));
+        supplies.push(Supply { upstream, downstream, weight: pass * beyond.powf(-model.tail_index) });
+    }
+    Ok(supplies)
 }
 
 /// Yen that the buyer loses a stop, through its own rows with the supplier.
@@ -138,7 +150,7 @@ fn loss_per_disruption(
     mean_days: &Column,
     rate: &[f64],
 ) -> PolarsResult<Vec<f64>> {
-    let supplies = rows(portfolio, model, mean_days, col(DOWNSTREAM).is_null())?
+    let supplies = rows_to_buyer(portfolio, model, mean_days)?
         .lazy()
         .sort(
             [UPSTREAM, ANNUAL_SPEND_JPY, CRITICALITY, SUBSTITUTABILITY, STOCK_COVER_DAYS],

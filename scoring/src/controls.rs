@@ -4,7 +4,7 @@ use polars::prelude::*;
 
 use crate::columns::by_choice;
 use crate::columns::name::*;
-use crate::frame::{days, floats, from_floats, keys};
+use crate::frame::{by_supplier, days, floats, from_floats, keys};
 use crate::model::Model;
 use crate::portfolio::Portfolio;
 use crate::sums;
@@ -28,31 +28,23 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
     let monitoring: Vec<f64> =
         floats(&active, LOG_FACTOR)?.iter().zip(floats(&active, TAKE)?.iter()).map(|(log, take)| log * take).collect();
     let monitoring = sums::by_key(&keys(&active, SUPPLIER)?, &monitoring, count);
-    let onsite = active
-        .clone()
-        .lazy()
-        .filter(col(ONSITE_RESPONSE))
-        .select([col(SUPPLIER), lit(true).alias(HAS_ONSITE)])
-        .unique(Some(cols([SUPPLIER])), UniqueKeepStrategy::Any);
+    let mut has_onsite = vec![false; count];
+    for (supplier, is_onsite) in keys(&active, SUPPLIER)?.iter().zip(active.column(ONSITE_RESPONSE)?.bool()?.iter()) {
+        if let Some(has_onsite) = has_onsite.get_mut(*supplier as usize) {
+            *has_onsite |= is_onsite == Some(true);
+        }
+    }
 
     let floor = model.combined_floor.ln();
     let total = || col(MONITORING) + col(LADDER) + col(ISMS);
     let scaled = |control: &str| (col(control) * col(FLOOR_SCALE)).alias(control);
     let suppliers = suppliers
-        .hstack(&[from_floats(MONITORING, monitoring)])?
+        .hstack(&[from_floats(MONITORING, monitoring), Column::new(HAS_ONSITE.into(), has_onsite)])?
+        .hstack(by_supplier(&last_ends(portfolio, as_of).collect()?, count)?.columns())?
+        .hstack(by_supplier(&best(portfolio, model, as_of, Scheme::Ladder).collect()?, count)?.columns())?
+        .hstack(by_supplier(&best(portfolio, model, as_of, Scheme::Isms).collect()?, count)?.columns())?
         .lazy()
-        .with_row_index(SUPPLIER, None)
-        .left_join(onsite, col(SUPPLIER), col(SUPPLIER))
-        .left_join(last_ends(portfolio, as_of), col(SUPPLIER), col(SUPPLIER))
-        .left_join(best(portfolio, model, as_of, Scheme::Ladder), col(SUPPLIER), col(SUPPLIER))
-        .left_join(best(portfolio, model, as_of, Scheme::Isms), col(SUPPLIER), col(SUPPLIER))
-        // A join may give its rows in any order.
-        .sort([SUPPLIER], SortMultipleOptions::default())
-        .with_columns([
-            col(HAS_ONSITE).fill_null(lit(false)),
-            col(LADDER).fill_null(lit(0.0)),
-            col(ISMS).fill_null(lit(0.0)),
-        ])
+        .with_columns([col(LADDER).fill_null(lit(0.0)), col(ISMS).fill_null(lit(0.0))])
         .with_column(when(total().lt(lit(floor))).then(lit(floor) / total()).otherwise(lit(1.0)).alias(FLOOR_SCALE))
         .with_column((col(BASE_RATE) * total().clip_min(lit(floor)).exp()).alias(PRIOR))
         .with_columns([scaled(MONITORING), scaled(LADDER), scaled(ISMS)])
@@ -78,26 +70,27 @@ fn by_endpoints() -> Expr {
 /// The enrollments with `coverage`, whether that `is_assumed`, and `log_factor`.
 ///
 /// Their order is that of all their columns, those in `first` before others.
-pub(crate) fn enrollments(portfolio: &Portfolio, model: &Model, first: &[Expr]) -> LazyFrame {
-    let endpoints = portfolio.suppliers.clone().lazy().select([col(TOTAL_ENDPOINTS)]).with_row_index(SUPPLIER, None);
+pub(crate) fn enrollments(portfolio: &Portfolio, model: &Model, first: &[Expr]) -> PolarsResult<LazyFrame> {
+    let suppliers = portfolio.enrollments.column(SUPPLIER)?.cast(&IDX_DTYPE)?;
+    let endpoints = portfolio.suppliers.column(TOTAL_ENDPOINTS)?.take(suppliers.idx()?)?;
     let order = [SERVICE_CLASS, COVERAGE_SHARE, COVERED_ENDPOINTS, STARTS_ON, ENDS_ON, ONSITE_RESPONSE].map(col);
-    portfolio
+    let enrollments = portfolio
         .enrollments
-        .clone()
+        .hstack(&[endpoints])?
         .lazy()
-        .left_join(endpoints, col(SUPPLIER), col(SUPPLIER))
         .with_columns([
             coverage(model),
             col(COVERAGE_SHARE).is_null().and(by_endpoints().is_null()).alias(IS_ASSUMED),
             by_choice(SERVICE_CLASS, &model.otasuketai, f64::NAN).log(lit(std::f64::consts::E)).alias(LOG_FACTOR),
         ])
-        .sort_by_exprs([&[col(SUPPLIER)], first, &order].concat(), SortMultipleOptions::default())
+        .sort_by_exprs([&[col(SUPPLIER)], first, &order].concat(), SortMultipleOptions::default());
+    Ok(enrollments)
 }
 
 fn active_enrollments(portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<DataFrame> {
     let has_started = days(STARTS_ON).lt_eq(lit(as_of));
     let has_not_ended = days(ENDS_ON).gt(lit(as_of)).fill_null(lit(true));
-    let active = enrollments(portfolio, model, &[col(LOG_FACTOR)]).filter(has_started.and(has_not_ended)).collect()?;
+    let active = enrollments(portfolio, model, &[col(LOG_FACTOR)])?.filter(has_started.and(has_not_ended)).collect()?;
     let takes = sums::takes(&keys(&active, SUPPLIER)?, &floats(&active, COVERAGE)?);
     active.hstack(&[from_floats(TAKE, takes)])
 }

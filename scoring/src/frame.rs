@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 
 use polars::prelude::*;
+use rayon::prelude::*;
+
+use crate::columns::name::SUPPLIER;
 
 /// A date column as days since 1970-01-01, i32.
 pub(crate) fn days(name: &str) -> Expr {
@@ -23,6 +26,30 @@ pub(crate) fn floats<'a>(frame: &'a DataFrame, name: &str) -> PolarsResult<Cow<'
 pub(crate) fn from_floats(name: &str, values: Vec<f64>) -> Column {
     Column::new(name.into(), values)
 }
+
+/// The other columns of a frame with at most one row a supplier, over all suppliers: null where it has none.
+pub(crate) fn by_supplier(frame: &DataFrame, supplier_count: usize) -> PolarsResult<DataFrame> {
+    let mut rows = vec![None; supplier_count];
+    for (row, supplier) in (0..).zip(keys(frame, SUPPLIER)?.iter()) {
+        if let Some(place) = rows.get_mut(*supplier as usize) {
+            *place = Some(row);
+        }
+    }
+    frame.drop(SUPPLIER)?.take(&IdxCa::from_iter_options("".into(), rows.into_iter()))
+}
+
+/// Works on the rows of a frame in as many pieces as there are threads, and gives what comes of each, in order.
+pub(crate) fn in_pieces<T: Send>(
+    frame: &DataFrame,
+    work: impl Fn(&DataFrame) -> PolarsResult<T> + Sync,
+) -> PolarsResult<Vec<T>> {
+    let count = rayon::current_num_threads().min(frame.height() / ROWS_A_PIECE).max(1);
+    let size = frame.height().div_ceil(count);
+    (0..count).into_par_iter().map(|piece| work(&frame.slice((piece * size) as i64, size))).collect()
+}
+
+/// Fewer rows are not worth a thread.
+const ROWS_A_PIECE: usize = 1 << 14;
 
 /// The values as one slice, borrowed where they lie in one piece.
 fn dense<T: PolarsNumericType>(column: &ChunkedArray<T>) -> PolarsResult<Cow<'_, [T::Native]>> {

@@ -1,10 +1,13 @@
 //! The record: what happened, and in how many years it would have been noticed.
 
+use std::ops::RangeInclusive;
+
 use polars::prelude::*;
+use rayon::prelude::*;
 
 use crate::columns::name::*;
 use crate::controls;
-use crate::frame::{days, floats, from_floats, keys};
+use crate::frame::{days, floats, from_floats, in_pieces, keys};
 use crate::model::Model;
 use crate::portfolio::Portfolio;
 use crate::sums::{self, Detection, Watch};
@@ -20,28 +23,29 @@ use crate::sums::{self, Detection, Watch};
 pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<DataFrame> {
     let count = suppliers.height();
     let watches = Watches::new(portfolio, model)?;
-    let incidents = weighted_incidents(portfolio, model, as_of)?;
-    let of = |outcome: &str| incidents.clone().lazy().filter(col(OUTCOME).eq(lit(outcome))).collect();
-    let (harmful, contained): (DataFrame, DataFrame) = (of("harmful")?, of("contained")?);
-
-    let harmful_keys = keys(&harmful, SUPPLIER)?;
-    let weights = floats(&harmful, WEIGHT)?;
-    let harmful_days = harmful.column(OCCURRED_ON)?.date()?.physical().into_no_null_iter();
-    let watched_weights: Vec<_> = harmful_keys
-        .iter()
-        .zip(harmful_days)
-        .zip(weights.iter())
-        .map(|((supplier, day), weight)| if watches.saw(*supplier, day) { *weight } else { 0.0 })
-        .collect();
-    let years: Vec<_> = watches.observed_years(model, as_of);
-
+    let incidents = Incidents::of_window(portfolio, model, as_of)?;
+    let weight = |incident: &Incident| incident.weight(model, as_of);
+    let watched_weight = |incident: &Incident| match watches.saw(incident.supplier, incident.day) {
+        true => weight(incident),
+        false => 0.0,
+    };
+    let sums = |incidents: &[Incident], weight: &(dyn Fn(&Incident) -> f64 + Sync)| {
+        let keys: Vec<_> = incidents.iter().map(|incident| incident.supplier).collect();
+        let weights: Vec<_> = incidents.par_iter().with_min_len(ROWS_A_TASK).map(weight).collect();
+        sums::by_key(&keys, &weights, count)
+    };
+    let years = watches.observed_years(model, as_of);
+    let [blocked, contained, harmful] = &incidents.counts;
     suppliers
         .hstack(&[
             from_floats(DISCOUNTED_OBSERVED_YEARS, years.iter().map(|years| years.all).collect()),
             from_floats(WATCHED_YEARS, years.iter().map(|years| years.watched).collect()),
-            from_floats(DISCOUNTED_HARMFUL_COUNT, sums::by_key(&harmful_keys, &weights, count)),
-            from_floats(WATCHED_HARMFUL_COUNT, sums::by_key(&harmful_keys, &watched_weights, count)),
-            from_floats(WEIGHT, sums::by_key(&keys(&contained, SUPPLIER)?, &floats(&contained, WEIGHT)?, count)),
+            from_floats(DISCOUNTED_HARMFUL_COUNT, sums(&incidents.harmful, &weight)),
+            from_floats(WATCHED_HARMFUL_COUNT, sums(&incidents.harmful, &watched_weight)),
+            from_floats(WEIGHT, sums(&incidents.contained, &weight)),
+            Column::new(HARMFUL_COUNT.into(), harmful),
+            Column::new(CONTAINED_COUNT.into(), contained),
+            Column::new(BLOCKED_COUNT.into(), blocked),
         ])?
         .lazy()
         .with_columns([
@@ -49,52 +53,89 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
             days(REPORTS_INCIDENTS_SINCE).lt_eq(lit(as_of)).fill_null(lit(false)).alias(IS_REPORTING),
         ])
         .drop(cols([WEIGHT]))
-        .left_join(plain_counts(portfolio, model, as_of), col(SUPPLIER), col(SUPPLIER))
-        .sort([SUPPLIER], SortMultipleOptions::default())
-        .with_columns([HARMFUL_COUNT, CONTAINED_COUNT, BLOCKED_COUNT].map(|count| col(count).fill_null(lit(0i64))))
         .collect()
 }
+
+/// Incidents or suppliers that one thread takes at once; results do not depend on it.
+const ROWS_A_TASK: usize = 4096;
 
 /// What all contained incidents of a supplier count together.
 fn contained_share(model: &Model) -> Expr {
     (lit(model.contained_weight) * col(WEIGHT)).clip_max(lit(model.contained_cap))
 }
 
-/// Whether an incident lies in `[as_of − lookback_days, as_of]`.
-fn in_window(model: &Model, as_of: i32) -> Expr {
-    days(OCCURRED_ON).gt_eq(lit(as_of - model.lookback_days)).and(days(OCCURRED_ON).lt_eq(lit(as_of)))
+/// An incident that weighs something, or several of a supplier on a day. In their order, weights may be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Incident {
+    supplier: u32,
+    day: i32,
+    count: i64,
 }
 
-/// The harmful and contained incidents of the window, in order of all their columns, with their weight.
-///
-/// Formula: `count · 2^−((T − occurred_on)/h)`
-fn weighted_incidents(portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<DataFrame> {
-    let age_days = (lit(as_of) - days(OCCURRED_ON)).cast(DataType::Float64);
-    let count = col(COUNT).fill_null(lit(1i64)).cast(DataType::Float64);
-    portfolio
-        .incidents
-        .clone()
-        .lazy()
-        .filter(in_window(model, as_of).and(col(OUTCOME).neq(lit("blocked"))))
-        .with_column((count * lit(2.0).pow(-age_days / lit(model.half_life_days))).alias(WEIGHT))
-        .sort([SUPPLIER, OCCURRED_ON, OUTCOME, COUNT], SortMultipleOptions::default())
-        .collect()
+impl Incident {
+    /// Formula: `count · 2^−((T − occurred_on)/h)`
+    fn weight(&self, model: &Model, as_of: i32) -> f64 {
+        let age_days = f64::from(as_of - self.day);
+        self.count as f64 * 2f64.powf(-age_days / model.half_life_days)
+    }
 }
 
-/// How many incidents of each outcome the window holds, to be told, not to be reckoned with.
-///
-/// They are whole numbers, whose sums are exact in any order up to 2^53.
-fn plain_counts(portfolio: &Portfolio, model: &Model, as_of: i32) -> LazyFrame {
-    let of = |outcome: &str, name: &str| {
-        let count = col(COUNT).fill_null(lit(1i64)).cast(DataType::Float64);
-        let count = when(col(OUTCOME).eq(lit(outcome))).then(count).otherwise(lit(0.0));
-        count.sum().cast(DataType::Int64).alias(name)
-    };
-    portfolio.incidents.clone().lazy().filter(in_window(model, as_of)).group_by([col(SUPPLIER)]).agg([
-        of("harmful", HARMFUL_COUNT),
-        of("contained", CONTAINED_COUNT),
-        of("blocked", BLOCKED_COUNT),
-    ])
+/// The incidents of the window: those that weigh something, sorted, and how many of each outcome a supplier has.
+struct Incidents {
+    harmful: Vec<Incident>,
+    contained: Vec<Incident>,
+    /// Blocked, contained, harmful; by supplier. To be told, not to be reckoned with.
+    counts: [Vec<i64>; 3],
+}
+
+impl Incidents {
+    fn of_window(portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<Self> {
+        let (count, window) = (portfolio.supplier_count(), as_of - model.lookback_days..=as_of);
+        let pieces = in_pieces(&portfolio.incidents, |piece| Self::of_piece(piece, count, &window))?;
+        let mut pieces = pieces.into_iter();
+        let mut all = pieces.next().unwrap_or_else(|| Self::none(count));
+        for piece in pieces {
+            all.harmful.extend(piece.harmful);
+            all.contained.extend(piece.contained);
+            for (all, counts) in all.counts.iter_mut().zip(piece.counts) {
+                all.iter_mut().zip(counts).for_each(|(all, count)| *all = all.saturating_add(count));
+            }
+        }
+        all.harmful.par_sort_unstable();
+        all.contained.par_sort_unstable();
+        Ok(all)
+    }
+
+    fn none(supplier_count: usize) -> Self {
+        Self { harmful: Vec::new(), contained: Vec::new(), counts: [0; 3].map(|none| vec![none; supplier_count]) }
+    }
+
+    fn of_piece(incidents: &DataFrame, supplier_count: usize, window: &RangeInclusive<i32>) -> PolarsResult<Self> {
+        let mut found = Self::none(supplier_count);
+        let days = incidents.column(OCCURRED_ON)?.date()?.physical().into_no_null_iter();
+        let outcomes = incidents.column(OUTCOME)?.str()?.iter();
+        let counts = incidents.column(COUNT)?.i64()?.iter();
+        let rows = incidents.column(SUPPLIER)?.u32()?.into_no_null_iter().zip(days).zip(outcomes.zip(counts));
+        for ((supplier, day), (outcome, count)) in rows.filter(|((_, day), _)| window.contains(day)) {
+            let incident = Incident { supplier, day, count: count.unwrap_or(1) };
+            let [blocked, contained, harmful] = &mut found.counts;
+            let counts = match outcome {
+                Some("harmful") => {
+                    found.harmful.push(incident);
+                    harmful
+                }
+                Some("contained") => {
+                    found.contained.push(incident);
+                    contained
+                }
+                _ => blocked,
+            };
+            if let Some(all) = counts.get_mut(supplier as usize) {
+                *all = all.saturating_add(incident.count);
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Who watched each supplier, and when.
@@ -107,7 +148,7 @@ struct Watches {
 
 impl Watches {
     fn new(portfolio: &Portfolio, model: &Model) -> PolarsResult<Self> {
-        let enrollments = controls::enrollments(portfolio, model, &[]).filter(col(COVERAGE).gt(lit(0.0))).collect()?;
+        let enrollments = controls::enrollments(portfolio, model, &[])?.filter(col(COVERAGE).gt(lit(0.0))).collect()?;
         let starts = enrollments.column(STARTS_ON)?.date()?.physical().into_no_null_iter();
         let ends = enrollments.column(ENDS_ON)?.date()?.physical().iter();
         let all = starts
@@ -142,6 +183,8 @@ impl Watches {
             as_of,
         };
         (0..self.of_supplier.len())
+            .into_par_iter()
+            .with_min_len(ROWS_A_TASK)
             .map(|supplier| {
                 let (watches, reports_from) = self.of(supplier);
                 detection.observed_years(watches, reports_from)

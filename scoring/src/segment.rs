@@ -3,7 +3,7 @@
 use polars::prelude::*;
 
 use crate::columns::name::*;
-use crate::frame::{floats, from_floats, keys};
+use crate::frame::{floats, from_floats};
 use crate::model::Model;
 use crate::sums;
 
@@ -14,32 +14,31 @@ use crate::sums;
 /// Gives:   `segment_factor` f64; the two sums as `peer_harmful_count` and `peer_expected_count`
 /// Source:  scoring-model.md, section 2
 pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFrame> {
-    let capped = col(WATCHED_HARMFUL_COUNT).clip_max(lit(model.peer_cap));
-    let mut peers = suppliers
-        .clone()
-        .lazy()
-        .select([
-            (col(JSIC_SECTION) + lit("/") + col(SIZE_CLASS))
-                .rank(RankOptions { method: RankMethod::Dense, descending: false }, None)
-                .cast(DataType::UInt32)
-                .alias(SEGMENT),
-            capped.alias(PEER_HARMFUL_COUNT),
-            (col(PRIOR) * col(WATCHED_YEARS)).alias(PEER_EXPECTED_COUNT),
-        ])
-        .collect()?;
-    let segments = keys(&peers, SEGMENT)?.into_owned();
+    let segments = segments(&suppliers)?;
     let segment_count = segments.iter().max().map_or(0, |last| *last as usize + 1);
-    for sum in [PEER_HARMFUL_COUNT, PEER_EXPECTED_COUNT] {
-        let of_others = sums::of_others(&segments, segment_count, &floats(&peers, sum)?);
-        peers.with_column(from_floats(sum, of_others))?;
-    }
+    let capped: Vec<_> =
+        floats(&suppliers, WATCHED_HARMFUL_COUNT)?.iter().map(|count| count.min(model.peer_cap)).collect();
+    let priors = floats(&suppliers, PRIOR)?;
+    let years = floats(&suppliers, WATCHED_YEARS)?;
+    let expected: Vec<_> = priors.iter().zip(years.iter()).map(|(prior, years)| prior * years).collect();
+    let peers = [
+        from_floats(PEER_HARMFUL_COUNT, sums::of_others(&segments, segment_count, &capped)),
+        from_floats(PEER_EXPECTED_COUNT, sums::of_others(&segments, segment_count, &expected)),
+    ];
 
     let factor = (lit(model.pseudo_incidents) + col(PEER_HARMFUL_COUNT))
         / (lit(model.pseudo_incidents) + col(PEER_EXPECTED_COUNT));
     let factor = factor.clip(lit(1.0 / model.factor_limit), lit(model.factor_limit));
-    suppliers
-        .hstack(&[peers.column(PEER_HARMFUL_COUNT)?.clone(), peers.column(PEER_EXPECTED_COUNT)?.clone()])?
-        .lazy()
-        .with_column(factor.alias(SEGMENT_FACTOR))
-        .collect()
+    suppliers.hstack(&peers)?.lazy().with_column(factor.alias(SEGMENT_FACTOR)).collect()
+}
+
+/// The segment of each supplier: those of the same section and size have the same number.
+fn segments(suppliers: &DataFrame) -> PolarsResult<Vec<u32>> {
+    let mut numbers = PlHashMap::new();
+    let (sections, sizes) = (suppliers.column(JSIC_SECTION)?.str()?, suppliers.column(SIZE_CLASS)?.str()?);
+    let number = |segment| {
+        let next = numbers.len() as u32;
+        *numbers.entry(segment).or_insert(next)
+    };
+    Ok(sections.iter().zip(sizes.iter()).map(number).collect())
 }

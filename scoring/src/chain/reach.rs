@@ -165,12 +165,13 @@ fn components(edges: &Edges, node_count: usize) -> (Vec<u32>, Vec<u32>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::graph::Graph;
+    use super::super::graph::{Graph, Supply};
     use super::*;
 
     fn graph(node_count: usize, edges: &[(u32, u32)]) -> Graph {
-        let (from, to): (Vec<_>, Vec<_>) = edges.iter().copied().unzip();
-        Graph::new(node_count, &from, &to, &vec![1.0; edges.len()])
+        let supply =
+            |(upstream, downstream): &(u32, u32)| Supply { upstream: *upstream, downstream: *downstream, weight: 1.0 };
+        Graph::new(node_count, &[edges.iter().map(supply).collect()])
     }
 
     /// The same by walking from each node.
