@@ -11,7 +11,7 @@ use memchr::memchr_iter;
 use scoring::{Faults, InputColumn, Lang, Suppliers, Table, name, unreadable};
 
 use super::blocks::{BLOCK_BYTES, Block, Blocks};
-use super::records::{QuoteFault, RecordWatch, Seen};
+use super::records::{Fields, PlainRecords, QuoteFault, RecordWatch, Seen};
 use crate::frames::{DataFrame, FrameBuilder, stacked};
 
 /// A table as read, with all that is wrong with its text.
@@ -285,49 +285,36 @@ impl Reading {
     }
 
     fn part(&self, block: &Block, suppliers: Option<&Suppliers>) -> io::Result<Part> {
-        let (table, header) = (self.table, &self.header);
-        let (mut text_faults, mut cell_faults) = (TextFaults::default(), Faults::default());
-        let mut lines = BlockLines::default();
         let capacity = memchr_iter(b'\n', &block.bytes).count() + 1;
-        let mut builder = self.builder(suppliers, capacity);
+        let mut rows = Rows {
+            reading: self,
+            builder: self.builder(suppliers, capacity),
+            record: 0,
+            cell_faults: Faults::default(),
+            text_faults: TextFaults::default(),
+            lines: BlockLines::default(),
+        };
+        let has_header = block.number == 0;
         if block.is_cut_off {
-            text_faults.push(0, None, None, TextReason::TooLong);
-            (lines.seen.record_count, lines.seen.line_count) = (1, 1);
+            rows.text_faults.push(0, None, None, TextReason::TooLong);
+            (rows.lines.seen.record_count, rows.lines.seen.line_count) = (1, 1);
+        } else if let Some(mut records) = PlainRecords::new(&block.bytes) {
+            rows.record = u64::from(has_header && records.next().is_some());
+            while let Some(record) = records.next() {
+                rows.push(&record);
+            }
+            rows.lines.seen = records.finish();
         } else {
             let mut reader = csv_reader(RecordWatch::new(block.bytes.as_slice()));
             let mut record = ByteRecord::new();
-            let mut place = u64::from(block.number == 0 && reader.read_byte_record(&mut record)?);
+            rows.record = u64::from(has_header && reader.read_byte_record(&mut record)?);
             while reader.read_byte_record(&mut record)? {
-                let row = builder.row_count();
-                if header.is_sound(&record, place, &mut text_faults) {
-                    let cell =
-                        |(_, field): &(_, usize)| record.get(*field).and_then(|bytes| str::from_utf8(bytes).ok());
-                    builder.push_row(header.columns.iter().map(cell), |place, text| {
-                        if let Some((declared, _)) = header.columns.get(place) {
-                            cell_faults.push(unreadable(table, row, declared, text.to_owned()));
-                        }
-                    });
-                    lines.note(row, place);
-                } else if table == Table::Suppliers {
-                    let code = |(declared, field): &(&InputColumn, usize)| {
-                        let bytes = (declared.name == name::SUPPLIER_CODE).then(|| record.get(*field))??;
-                        str::from_utf8(bytes).ok()
-                    };
-                    builder.push_row(header.columns.iter().map(code), |_, _| ());
-                    lines.note(row, place);
-                }
-                place += 1;
+                rows.push(&record);
             }
-            lines.seen = reader.into_inner().finish();
-            text_faults.merge_quotes(&lines.seen);
+            rows.lines.seen = reader.into_inner().finish();
+            rows.text_faults.merge_quotes(&rows.lines.seen);
         }
-        let mut unknown_codes = Vec::new();
-        let frame = builder.finish(|row, place, code| {
-            if let Some((declared, _)) = header.columns.get(place).filter(|_| unknown_codes.len() < Faults::KEPT) {
-                unknown_codes.push(((row, declared.name), code.to_owned()));
-            }
-        });
-        Ok(Part { frame: frame.map_err(io::Error::other)?, cell_faults, text_faults, unknown_codes, lines })
+        rows.finish()
     }
 
     fn builder<'a>(&self, suppliers: Option<&'a Suppliers>, capacity: usize) -> FrameBuilder<'a> {
@@ -371,6 +358,55 @@ impl Reading {
     }
 }
 
+/// The rows of a block in the making.
+struct Rows<'a> {
+    reading: &'a Reading,
+    builder: FrameBuilder<'a>,
+    record: u64,
+    cell_faults: Faults,
+    text_faults: TextFaults,
+    lines: BlockLines,
+}
+
+impl Rows<'_> {
+    fn push(&mut self, fields: &impl Fields) {
+        let (table, header) = (self.reading.table, &self.reading.header);
+        let (row, record) = (self.builder.row_count(), self.record);
+        self.record += 1;
+        if header.is_sound(fields, record, &mut self.text_faults) {
+            let cells = header.columns.iter().map(|(_, field)| fields.text(*field));
+            self.builder.push_row(cells, |place, text| {
+                if let Some((declared, _)) = header.columns.get(place) {
+                    self.cell_faults.push(unreadable(table, row, declared, text.to_owned()));
+                }
+            });
+        } else if table == Table::Suppliers {
+            let code = |(declared, field): &(&InputColumn, usize)| {
+                (declared.name == name::SUPPLIER_CODE).then(|| fields.text(*field)).flatten()
+            };
+            self.builder.push_row(header.columns.iter().map(code), |_, _| ());
+        } else {
+            return;
+        }
+        self.lines.note(row, record);
+    }
+
+    fn finish(self) -> io::Result<Part> {
+        let mut unknown_codes = Vec::new();
+        let frame = self.builder.finish(|row, place, code| {
+            let column = self.reading.header.columns.get(place).filter(|_| unknown_codes.len() < Faults::KEPT);
+            unknown_codes.extend(column.map(|(declared, _)| ((row, declared.name), code.to_owned())));
+        });
+        Ok(Part {
+            frame: frame.map_err(io::Error::other)?,
+            cell_faults: self.cell_faults,
+            text_faults: self.text_faults,
+            unknown_codes,
+            lines: self.lines,
+        })
+    }
+}
+
 fn csv_reader<R: Read>(text: R) -> ::csv::Reader<R> {
     ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 16).from_reader(text)
 }
@@ -406,16 +442,16 @@ impl Header {
     }
 
     /// Whether a row has the header's number of fields, and text in those that are read.
-    fn is_sound(&self, row: &ByteRecord, record: u64, faults: &mut TextFaults) -> bool {
-        if row.len() != self.field_count {
-            let reason = TextReason::FieldCount { expected: self.field_count, found: row.len() };
+    fn is_sound(&self, row: &impl Fields, record: u64, faults: &mut TextFaults) -> bool {
+        if row.count() != self.field_count {
+            let reason = TextReason::FieldCount { expected: self.field_count, found: row.count() };
             faults.push(record, None, None, reason);
             return false;
         }
-        if row.as_slice().is_ascii() {
+        if row.is_text() {
             return true;
         }
-        let cells = self.columns.iter().filter_map(|(declared, field)| Some((declared, row.get(*field)?)));
+        let cells = self.columns.iter().filter_map(|(declared, field)| Some((declared, row.bytes(*field)?)));
         let mut is_sound = true;
         for (declared, bytes) in cells.filter(|(_, bytes)| str::from_utf8(bytes).is_err()) {
             let value = String::from_utf8_lossy(bytes).into_owned();

@@ -6,7 +6,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 
-use memchr::{memchr_iter, memchr2, memchr3};
+use ::csv::ByteRecord;
+use memchr::{memchr, memchr_iter, memchr2, memchr3, memchr3_iter};
 use scoring::Faults;
 
 /// What is wrong with a quoted field.
@@ -50,11 +51,131 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// Notes on which line a record begins.
+    fn begin(&mut self, record: u64, line: u64) {
+        let shift = line - record;
+        if self.shifts.back().is_none_or(|(_, last)| *last != shift) {
+            self.shifts.push_back((record, shift));
+        }
+    }
+
     /// The line, counted from 1, on which a record, counted from 0, begins.
     pub(crate) fn line_of(&self, record: u64) -> u64 {
         let next = self.shifts.partition_point(|(from, _)| *from <= record);
         let shift = next.checked_sub(1).and_then(|last| self.shifts.get(last)).map_or(1, |(_, shift)| *shift);
         record + shift
+    }
+}
+
+/// The fields of a record.
+pub(super) trait Fields {
+    fn count(&self) -> usize;
+    fn bytes(&self, field: usize) -> Option<&[u8]>;
+    /// A field as text; none where it is no UTF-8, or not there.
+    fn text(&self, field: usize) -> Option<&str>;
+    /// Whether all fields are known to be UTF-8.
+    fn is_text(&self) -> bool;
+}
+
+impl Fields for ByteRecord {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn bytes(&self, field: usize) -> Option<&[u8]> {
+        self.get(field)
+    }
+
+    fn text(&self, field: usize) -> Option<&str> {
+        str::from_utf8(self.get(field)?).ok()
+    }
+
+    fn is_text(&self) -> bool {
+        self.as_slice().is_ascii()
+    }
+}
+
+/// The records of a text without any quote: what the CSV reader finds there, several times as fast.
+pub(super) struct PlainRecords<'a> {
+    text: &'a str,
+    signs: memchr::Memchr3<'a>,
+    /// Where the record in hand begins, and where its fields end.
+    start: usize,
+    ends: Vec<usize>,
+    seen: Seen,
+}
+
+impl<'a> PlainRecords<'a> {
+    /// None for a text that has quotes, or is no UTF-8.
+    pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
+        let text = str::from_utf8(bytes).ok().filter(|_| memchr(b'"', bytes).is_none())?;
+        let signs = memchr3_iter(b',', b'\n', b'\r', bytes);
+        Some(Self { text, signs, start: 0, ends: Vec::new(), seen: Seen::default() })
+    }
+
+    /// The next record; empty lines are none.
+    pub(super) fn next(&mut self) -> Option<PlainRecord<'_>> {
+        let bytes = self.text.as_bytes();
+        if let Some(last) = self.ends.last() {
+            self.start = last + 1;
+        }
+        self.ends.clear();
+        loop {
+            let end = self.signs.next();
+            let sign = end.and_then(|end| bytes.get(end)).copied();
+            let end = end.unwrap_or(bytes.len());
+            if sign == Some(b',') {
+                self.ends.push(end);
+                continue;
+            }
+            // A line feed right behind a carriage return ends the same line.
+            let is_second = sign == Some(b'\n') && end > 0 && bytes.get(end - 1) == Some(&b'\r');
+            let line = self.seen.line_count + 1;
+            self.seen.line_count += u64::from(sign.is_some() && !is_second);
+            if end == self.start && self.ends.is_empty() {
+                sign?;
+                self.start = end + 1;
+                continue;
+            }
+            self.ends.push(end);
+            self.seen.begin(self.seen.record_count, line);
+            self.seen.record_count += 1;
+            return Some(PlainRecord { text: self.text, start: self.start, ends: &self.ends });
+        }
+    }
+
+    /// What was seen; to be called after the last record.
+    pub(super) fn finish(self) -> Seen {
+        self.seen
+    }
+}
+
+/// A record without quotes.
+pub(super) struct PlainRecord<'a> {
+    text: &'a str,
+    start: usize,
+    ends: &'a [usize],
+}
+
+impl Fields for PlainRecord<'_> {
+    fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn bytes(&self, field: usize) -> Option<&[u8]> {
+        self.text(field).map(str::as_bytes)
+    }
+
+    fn text(&self, field: usize) -> Option<&str> {
+        let start = match field.checked_sub(1) {
+            None => self.start,
+            Some(before) => self.ends.get(before)? + 1,
+        };
+        self.text.get(start..*self.ends.get(field)?)
+    }
+
+    fn is_text(&self) -> bool {
+        true
     }
 }
 
@@ -230,10 +351,7 @@ impl<R> RecordWatch<R> {
     }
 
     fn begin_record(&mut self) {
-        let shift = self.line - self.record_count;
-        if self.seen.shifts.back().is_none_or(|(_, last)| *last != shift) {
-            self.seen.shifts.push_back((self.record_count, shift));
-        }
+        self.seen.begin(self.record_count, self.line);
         self.record_count += 1;
         self.begin = self.position;
         self.fields = 1;
@@ -301,6 +419,37 @@ mod tests {
             let found = reader.records().count() as u64;
             assert_eq!(reader.into_inner().record_count, found, "{text:?}");
         }
+    }
+
+    #[test]
+    fn records_without_quotes_are_those_that_the_csv_reader_finds() {
+        let texts = [
+            "",
+            "\n",
+            "a",
+            "a,b\n1,2\n",
+            "a,b\r\n\r\n1,2",
+            "\r\r\na\n\n,\r,,\r\n\n",
+            ",",
+            "\n\na\r\rb\r",
+            "甲,乙\n丙,\n",
+        ];
+        for text in texts {
+            let mut plain = PlainRecords::new(text.as_bytes()).unwrap();
+            let mut found: Vec<Vec<String>> = Vec::new();
+            while let Some(record) = plain.next() {
+                found.push((0..record.count()).map(|field| record.text(field).unwrap().to_owned()).collect());
+            }
+            let mut reader = csv::ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .from_reader(RecordWatch::new(text.as_bytes()));
+            let expected: Vec<Vec<String>> =
+                reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect();
+            assert_eq!(found, expected, "{text:?}");
+            assert_eq!(plain.finish(), reader.into_inner().finish(), "{text:?}");
+        }
+        assert!(PlainRecords::new(b"a,\"b\"").is_none() && PlainRecords::new(b"a,\x82\xa0").is_none());
     }
 
     #[test]
