@@ -12,7 +12,7 @@ use chrono::NaiveDate;
 use polars::prelude::{
     BooleanChunkedBuilder, ChunkedBuilder, Column, CompatLevel, DataType, Float64Chunked, Float64Type, Int32Chunked,
     Int32Type, Int64Type, IntoColumn, NewChunkedArray, PrimitiveChunkedBuilder, Schema, SchemaExt, StringChunked,
-    StringChunkedBuilder,
+    StringChunkedBuilder, UInt32Type,
 };
 pub(crate) use polars::prelude::{DataFrame, PolarsError as FrameError, PolarsResult as FrameResult};
 use polars_io::parquet::write::BatchedWriter;
@@ -33,7 +33,8 @@ pub(crate) struct FrameBuilder<'a> {
 pub(crate) struct Unreadable;
 
 impl<'a> FrameBuilder<'a> {
-    /// For so many rows, or more. With suppliers, columns of their codes become columns of their rows.
+    /// For so many rows, or more. With suppliers, the columns are those of a portfolio: with their rows in place of
+    /// their codes, and the numbers of choices where the table numbers them.
     pub(crate) fn new<'b>(
         table: Table,
         columns: impl Iterator<Item = &'b InputColumn>,
@@ -41,7 +42,9 @@ impl<'a> FrameBuilder<'a> {
         capacity: usize,
     ) -> Self {
         let row_column = |declared: &InputColumn| suppliers.and_then(|_| table.row_column(declared.name));
-        let columns = columns.map(|declared| ColumnBuilder::new(declared, row_column(declared), capacity)).collect();
+        let is_numbered = suppliers.is_some() && table.numbers_choices();
+        let column = |declared| ColumnBuilder::new(declared, row_column(declared), is_numbered, capacity);
+        let columns = columns.map(column).collect();
         Self { row_count: 0, columns, suppliers }
     }
 
@@ -100,6 +103,8 @@ enum Cells {
     Flag(BooleanChunkedBuilder),
     /// Codes whose rows are wanted.
     Code(Codes),
+    /// Numbers of choices.
+    Choice(&'static [&'static str], PrimitiveChunkedBuilder<UInt32Type>),
 }
 
 /// Codes in one piece, each with its end; an empty one is none.
@@ -121,11 +126,14 @@ impl Codes {
 }
 
 impl ColumnBuilder {
-    fn new(declared: &InputColumn, row_column: Option<&'static str>, capacity: usize) -> Self {
+    fn new(declared: &InputColumn, row_column: Option<&'static str>, is_numbered: bool, capacity: usize) -> Self {
         let name = declared.name.into();
         let cells = match declared.kind {
             _ if let Some(row_column) = row_column => {
                 Cells::Code(Codes { row_column, text: String::new(), ends: Vec::with_capacity(capacity) })
+            }
+            Kind::Choice(choices) if is_numbered => {
+                Cells::Choice(choices, PrimitiveChunkedBuilder::new(name, capacity))
             }
             Kind::Text | Kind::Choice(_) => Cells::Text(StringChunkedBuilder::new(name, capacity)),
             Kind::Whole(..) => Cells::Whole(PrimitiveChunkedBuilder::new(name, capacity)),
@@ -147,6 +155,10 @@ impl ColumnBuilder {
                 codes.ends.push(codes.text.len());
                 Ok(())
             }
+            Cells::Choice(choices, cells) => {
+                let number = |text| choices.iter().position(|choice| *choice == text).map(|place| place as u32);
+                push(text.map(number), self.required.then_some(0), |cell| cells.append_option(cell))
+            }
             Cells::Whole(cells) => push(text.map(whole), self.required.then_some(1), |cell| cells.append_option(cell)),
             Cells::Number(cells) => {
                 push(text.map(number), self.required.then_some(0.0), |cell| cells.append_option(cell))
@@ -167,6 +179,7 @@ impl ColumnBuilder {
             Cells::Number(cells) => cells.finish().into_column(),
             Cells::Date(cells) => cells.finish().into_column().cast(&DataType::Date)?,
             Cells::Flag(cells) => cells.finish().into_column(),
+            Cells::Choice(_, cells) => cells.finish().into_column(),
             Cells::Code(codes) => {
                 let rows = suppliers.map(|suppliers| suppliers.rows_of(codes.iter())).unwrap_or_default();
                 for (row, (found, code)) in rows.iter().zip(codes.iter()).enumerate() {

@@ -8,8 +8,8 @@ mod tiers;
 
 use polars::prelude::*;
 
-use crate::columns::by_choice;
 use crate::columns::name::*;
+use crate::columns::{by_choice, by_number};
 use crate::error::ScoreError;
 use crate::frame::{floats, from_floats, in_pieces, keys};
 use crate::model::Model;
@@ -88,8 +88,8 @@ fn none_of(numbers: &[(&'static str, f64)]) -> f64 {
 /// Formula: `pass = domino · criticality · substitutability`
 fn rows_to_buyer(portfolio: &Portfolio, model: &Model, mean_days: &Column) -> PolarsResult<DataFrame> {
     let pass = lit(model.domino)
-        * by_choice(CRITICALITY, &model.criticality, f64::NAN)
-        * by_choice(SUBSTITUTABILITY, &model.substitutability, f64::NAN);
+        * by_number(CRITICALITY, &model.criticality)
+        * by_number(SUBSTITUTABILITY, &model.substitutability);
     let rows = portfolio
         .relationships
         .clone()
@@ -118,13 +118,13 @@ fn graph_of(portfolio: &Portfolio, model: &Model, mean_days: &[f64]) -> PolarsRe
 
 /// The rows between suppliers.
 fn supplies_of(relationships: &DataFrame, model: &Model, mean_days: &[f64]) -> PolarsResult<Vec<Supply>> {
-    let factor = |factors: &[(&'static str, f64)], key: Option<&str>| {
-        factors.iter().find(|(known, _)| Some(*known) == key).map_or(f64::NAN, |(_, factor)| *factor)
+    let factor = |factors: &[(&'static str, f64)], number: u32| {
+        factors.get(number as usize).map_or(f64::NAN, |(_, factor)| *factor)
     };
     let upstream = relationships.column(UPSTREAM)?.u32()?.into_no_null_iter();
     let downstream = relationships.column(DOWNSTREAM)?.u32()?.iter();
-    let criticality = relationships.column(CRITICALITY)?.str()?.iter();
-    let substitutability = relationships.column(SUBSTITUTABILITY)?.str()?.iter();
+    let criticality = relationships.column(CRITICALITY)?.u32()?.into_no_null_iter();
+    let substitutability = relationships.column(SUBSTITUTABILITY)?.u32()?.into_no_null_iter();
     let stock = relationships.column(STOCK_COVER_DAYS)?.f64()?.iter();
     let mut supplies = Vec::with_capacity(relationships.height());
     for ((upstream, downstream), ((criticality, substitutability), stock)) in

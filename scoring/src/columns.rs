@@ -128,6 +128,12 @@ impl Table {
         DataFrame::empty_with_schema(&schema)
     }
 
+    /// Whether a portfolio holds the choices of this table as their numbers, counted from 0 in order of
+    /// [`Kind::Choice`]: a quarter of the memory of texts, where there are rows by the million.
+    pub const fn numbers_choices(self) -> bool {
+        matches!(self, Self::Relationships | Self::Incidents)
+    }
+
     /// Columns that files hold beside those of the model: known, and not read.
     pub const fn other_columns(self) -> &'static [&'static str] {
         match self {
@@ -148,6 +154,21 @@ pub(crate) fn by_choice(column: &str, numbers: &[(&'static str, f64)], otherwise
         .iter()
         .fold(lit(otherwise), |rest, (key, number)| when(col(column).eq(lit(*key))).then(lit(*number)).otherwise(rest))
 }
+
+/// The same for a column of numbers of the choices, which are those of `numbers` in their order.
+pub(crate) fn by_number(column: &str, numbers: &[(&'static str, f64)]) -> Expr {
+    (0u32..).zip(numbers).fold(lit(f64::NAN), |rest, (number, (_, value))| {
+        when(col(column).eq(lit(number))).then(lit(*value)).otherwise(rest)
+    })
+}
+
+/// The number of a choice.
+pub(crate) fn number_of(choices: &[&str], choice: &str) -> u32 {
+    choices.iter().position(|known| *known == choice).map_or(NO_CHOICE, |place| place as u32)
+}
+
+/// The number of what is none of the choices.
+pub(crate) const NO_CHOICE: u32 = u32::MAX;
 
 const fn column(name: &'static str, ja: &'static str, kind: Kind, required: bool) -> InputColumn {
     InputColumn { name, ja, kind, required }

@@ -8,6 +8,7 @@ use polars::prelude::*;
 
 use crate::chain::reach;
 use crate::columns::name::*;
+use crate::columns::{SUBSTITUTABILITIES, number_of};
 use crate::frame::{floats, keys};
 use crate::model::Model;
 use crate::portfolio::Portfolio;
@@ -183,8 +184,9 @@ fn median(mut ages_days: Vec<i64>) -> Option<f64> {
 
 fn sole_source(suppliers: &DataFrame, supplies: &DataFrame, is_monitored: &[bool]) -> PolarsResult<SoleSource> {
     let mut is_sole = vec![false; is_monitored.len()];
-    let substitutability = supplies.column(SUBSTITUTABILITY)?.str()?.iter();
-    for (supplier, _) in keys(supplies, UPSTREAM)?.iter().zip(substitutability).filter(|(_, is)| *is == Some("sole")) {
+    let substitutability = supplies.column(SUBSTITUTABILITY)?.u32()?.iter();
+    let sole = Some(number_of(SUBSTITUTABILITIES, "sole"));
+    for (supplier, _) in keys(supplies, UPSTREAM)?.iter().zip(substitutability).filter(|(_, is)| *is == sole) {
         if let Some(is_sole) = is_sole.get_mut(*supplier as usize) {
             *is_sole = true;
         }

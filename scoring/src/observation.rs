@@ -6,6 +6,7 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use crate::columns::name::*;
+use crate::columns::{OUTCOMES, number_of};
 use crate::controls;
 use crate::frame::{days, floats, from_floats, in_pieces, keys};
 use crate::model::Model;
@@ -84,7 +85,7 @@ impl Incident {
 struct Incidents {
     harmful: Vec<Incident>,
     contained: Vec<Incident>,
-    /// Blocked, contained, harmful; by supplier. To be told, not to be reckoned with.
+    /// By outcome in order of [`OUTCOMES`], then by supplier; to be told, not to be reckoned with.
     counts: [Vec<i64>; 3],
 }
 
@@ -113,23 +114,18 @@ impl Incidents {
     fn of_piece(incidents: &DataFrame, supplier_count: usize, window: &RangeInclusive<i32>) -> PolarsResult<Self> {
         let mut found = Self::none(supplier_count);
         let days = incidents.column(OCCURRED_ON)?.date()?.physical().into_no_null_iter();
-        let outcomes = incidents.column(OUTCOME)?.str()?.iter();
+        let outcomes = incidents.column(OUTCOME)?.u32()?.into_no_null_iter();
+        let [contained, harmful] = ["contained", "harmful"].map(|outcome| number_of(OUTCOMES, outcome));
         let counts = incidents.column(COUNT)?.i64()?.iter();
         let rows = incidents.column(SUPPLIER)?.u32()?.into_no_null_iter().zip(days).zip(outcomes.zip(counts));
         for ((supplier, day), (outcome, count)) in rows.filter(|((_, day), _)| window.contains(day)) {
             let incident = Incident { supplier, day, count: count.unwrap_or(1) };
-            let [blocked, contained, harmful] = &mut found.counts;
-            let counts = match outcome {
-                Some("harmful") => {
-                    found.harmful.push(incident);
-                    harmful
-                }
-                Some("contained") => {
-                    found.contained.push(incident);
-                    contained
-                }
-                _ => blocked,
-            };
+            if outcome == harmful {
+                found.harmful.push(incident);
+            } else if outcome == contained {
+                found.contained.push(incident);
+            }
+            let counts = found.counts.get_mut(outcome as usize).map(Vec::as_mut_slice).unwrap_or_default();
             if let Some(all) = counts.get_mut(supplier as usize) {
                 *all = all.saturating_add(incident.count);
             }

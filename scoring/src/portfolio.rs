@@ -12,7 +12,7 @@ use crate::days_from_date;
 use crate::fault::Faults;
 use crate::frame::days;
 use crate::words::Lang;
-use checks::{Conformed, Naming};
+use checks::{Conformed, Naming, with_texts};
 pub use suppliers::Suppliers;
 
 /// The tables of a portfolio as they come: columns by name, in any order, others allowed.
@@ -71,7 +71,7 @@ impl Tables {
 ///
 /// `suppliers` is in ascending byte order of `supplier_code`. The other tables name a supplier by its row
 /// there, as u32: `supplier`, or `upstream` and `downstream` (null = the buyer); their rows are in no
-/// order, so a stage sorts what it sums.
+/// order, so a stage sorts what it sums. Choices of relationships and incidents are numbers, u32.
 #[derive(Debug, Clone)]
 pub struct Portfolio {
     pub(crate) suppliers: DataFrame,
@@ -175,13 +175,27 @@ impl Portfolio {
     }
 
     /// The tables, suppliers named by their row: what [`Portfolio::of_rows`] takes.
-    pub fn tables(&self) -> Tables {
-        Tables {
+    ///
+    /// # Errors
+    /// None for a checked portfolio.
+    pub fn tables(&self) -> PolarsResult<Tables> {
+        Ok(Tables {
             suppliers: self.suppliers.clone(),
-            relationships: self.relationships.clone(),
+            relationships: with_texts(Table::Relationships, &self.relationships)?,
             enrollments: self.enrollments.clone(),
             certifications: self.certifications.clone(),
-            incidents: self.incidents.clone(),
+            incidents: with_texts(Table::Incidents, &self.incidents)?,
+        })
+    }
+
+    /// How many rows a table has.
+    pub fn row_count(&self, table: Table) -> usize {
+        match table {
+            Table::Suppliers => self.suppliers.height(),
+            Table::Relationships => self.relationships.height(),
+            Table::Enrollments => self.enrollments.height(),
+            Table::Certifications => self.certifications.height(),
+            Table::Incidents => self.incidents.height(),
         }
     }
 

@@ -94,7 +94,7 @@ proptest! {
     #[test]
     fn tables_by_row_give_the_same_bits_as_tables_by_code(plain in portfolio()) {
         let by_code = Portfolio::try_new(plain.tables()).unwrap();
-        let by_row = Portfolio::of_rows(by_code.tables()).unwrap();
+        let by_row = Portfolio::of_rows(by_code.tables().unwrap()).unwrap();
         let [a, b] = [by_code, by_row]
             .map(|portfolio| scoring::score(&portfolio, &Model::default(), as_of()).unwrap().table().unwrap());
         prop_assert!(same_bits(&a, &b));

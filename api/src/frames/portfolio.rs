@@ -150,7 +150,7 @@ impl SupplierColumns {
 /// how many values are null as u64, and unless none is, a byte for each row, 1 for a value; the values, in each of which
 /// a null is 0 or the empty text.
 pub(crate) fn hash(portfolio: &Portfolio, breach_loss_jpy: Option<i64>) -> FrameResult<String> {
-    let tables = portfolio.tables();
+    let tables = portfolio.tables()?;
     let mut out = Hashed { sha: Sha256::new(), bytes: Vec::with_capacity(2 * Hashed::PART) };
     out.push(&[u8::from(breach_loss_jpy.is_some())]);
     out.push(&breach_loss_jpy.unwrap_or_default().to_le_bytes());
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn what_is_kept_has_the_hash_of_what_was_scored() {
         let scored = portfolio(|_| ());
-        let mut tables = scored.tables();
+        let mut tables = scored.tables().unwrap();
         for table in Table::ALL {
             let mut bytes = Vec::new();
             write_table(tables.table(table), &mut bytes).unwrap();

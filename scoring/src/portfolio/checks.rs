@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use super::Suppliers;
 use crate::columns::name::*;
-use crate::columns::{InputColumn, Kind, Table};
+use crate::columns::{InputColumn, Kind, OUTCOMES, Table, number_of};
 use crate::fault::{Fault, Faults, Reason};
 
 /// A condition that makes a row faulty.
@@ -45,7 +45,7 @@ impl Naming<'_> {
                 let (is_missing, is_unknown) = (declared.required.then_some(is_missing), Some(is_unknown));
                 is_missing.into_iter().chain(is_unknown.filter(|_| suppliers.has_codes)).collect()
             }
-            _ => declared_checks(declared),
+            _ => declared_checks(table, declared),
         }
     }
 
@@ -62,6 +62,9 @@ impl Naming<'_> {
 pub(super) struct Conformed<'a> {
     table: Table,
     naming: Naming<'a>,
+    /// As it came.
+    given: DataFrame,
+    /// With the numbers of choices where the table numbers them.
     pub(super) frame: DataFrame,
     /// Required columns that were missing or of another type, as they are declared: null now, and reported already.
     pub(super) absent: Vec<&'static str>,
@@ -72,9 +75,22 @@ impl<'a> Conformed<'a> {
         let mut columns = Vec::with_capacity(table.columns().len());
         let mut absent = Vec::new();
         for declared in table.columns() {
-            let (name, dtype) = naming.column(table, declared);
+            let (name, mut dtype) = naming.column(table, declared);
+            let choices = numbered(table, declared.kind);
+            if choices.is_some() {
+                dtype = DataType::UInt32;
+            }
             let null = || Column::full_null(name.into(), frame.height(), &dtype);
             let reason = match frame.column(name) {
+                Ok(column)
+                    if *column.dtype() == DataType::String
+                        && let Some(choices) = choices =>
+                {
+                    let number = |choice| number_of(choices, choice);
+                    let numbers: UInt32Chunked = column.str()?.iter().map(|choice| choice.map(number)).collect();
+                    columns.push(numbers.with_name(name.into()).into_column());
+                    continue;
+                }
                 Ok(column) if *column.dtype() == dtype => {
                     columns.push(column.clone());
                     continue;
@@ -89,7 +105,7 @@ impl<'a> Conformed<'a> {
                 faults.push(Fault { table, row: None, column: Some(declared.name), value: None, reason });
             }
         }
-        Ok(Self { table, naming, frame: DataFrame::new(frame.height(), columns)?, absent })
+        Ok(Self { table, naming, given: frame.clone(), frame: DataFrame::new(frame.height(), columns)?, absent })
     }
 
     /// Checks nulls, ranges and choices as declared, and the checks that are a table's own.
@@ -119,15 +135,15 @@ impl<'a> Conformed<'a> {
     ) -> PolarsResult<()> {
         let count = mask.sum().unwrap_or(0) as usize;
         if count > 0 {
-            let (cells, naming) = match (self.naming, self.table.row_column(column)) {
-                (Naming::Row(suppliers), Some(row)) => (self.frame.column(row)?, Some(suppliers)),
-                _ => (self.frame.column(column)?, None),
+            let (cells, suppliers) = match (self.naming, self.table.row_column(column)) {
+                (Naming::Row(suppliers), Some(row)) => (self.given.column(row), Some(suppliers)),
+                _ => (self.given.column(column), None),
             };
             let fault = |row| Fault {
                 table: self.table,
                 row: Some(row),
                 column: Some(column),
-                value: text_at(cells, row, naming),
+                value: cells.as_ref().ok().and_then(|cells| text_at(cells, row, suppliers)),
                 reason: reason.clone(),
             };
             let rows = mask.iter().enumerate().filter(|(_, is_faulty)| *is_faulty == Some(true));
@@ -157,7 +173,28 @@ impl<'a> Conformed<'a> {
     }
 }
 
-fn declared_checks(declared: &'static InputColumn) -> Vec<Check> {
+/// The choices of a column that holds their numbers.
+fn numbered(table: Table, kind: Kind) -> Option<&'static [&'static str]> {
+    match kind {
+        Kind::Choice(choices) if table.numbers_choices() => Some(choices),
+        _ => None,
+    }
+}
+
+/// A table of a portfolio with texts in place of the numbers of choices.
+pub(super) fn with_texts(table: Table, frame: &DataFrame) -> PolarsResult<DataFrame> {
+    let mut frame = frame.clone();
+    for declared in table.columns() {
+        let Some(choices) = numbered(table, declared.kind) else { continue };
+        let numbers = frame.column(declared.name)?.u32()?;
+        let texts = numbers.iter().map(|number| choices.get(number? as usize).copied());
+        let texts = StringChunked::from_iter_options(declared.name.into(), texts);
+        frame.with_column(texts.into_column())?;
+    }
+    Ok(frame)
+}
+
+fn declared_checks(table: Table, declared: &'static InputColumn) -> Vec<Check> {
     let cell = || col(declared.name);
     let check = |reason, is_faulty| Check { column: declared.name, reason, is_faulty };
     let mut checks = Vec::new();
@@ -166,6 +203,9 @@ fn declared_checks(declared: &'static InputColumn) -> Vec<Check> {
     }
     match declared.kind {
         Kind::Text => checks.push(check(Reason::MissingValue, cell().eq(lit("")))),
+        Kind::Choice(choices) if table.numbers_choices() => {
+            checks.push(check(Reason::UnknownChoice(choices), cell().gt_eq(lit(choices.len() as u32))));
+        }
         Kind::Choice(choices) => {
             let is_known = choices.iter().map(|choice| cell().eq(lit(*choice))).reduce(Expr::or);
             checks.extend(is_known.map(|known| check(Reason::UnknownChoice(choices), known.not())));
@@ -238,7 +278,7 @@ fn own_checks(table: Table, naming: Naming<'_>) -> Vec<Check> {
         Table::Enrollments => check(ENDS_ON, Reason::EndsBeforeStart, col(ENDS_ON).lt_eq(col(STARTS_ON))),
         Table::Certifications => check(EXPIRES_ON, Reason::ExpiresBeforeIssue, col(EXPIRES_ON).lt(col(ISSUED_ON))),
         Table::Incidents => {
-            let is_harmful = col(OUTCOME).eq(lit("harmful"));
+            let is_harmful = col(OUTCOME).eq(lit(number_of(OUTCOMES, "harmful")));
             check(COUNT, Reason::HarmfulCount, is_harmful.and(col(COUNT).gt(lit(1i64))))
         }
     }

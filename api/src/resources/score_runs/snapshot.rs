@@ -117,13 +117,12 @@ impl Snapshot {
 
     /// Rows of each table, in order of [`Table::ALL`].
     pub(super) fn row_counts(&self) -> [i64; 5] {
-        let tables = self.portfolio.tables();
-        Table::ALL.map(|table| i64::try_from(tables.table(table).height()).unwrap_or(i64::MAX))
+        Table::ALL.map(|table| i64::try_from(self.portfolio.row_count(table)).unwrap_or(i64::MAX))
     }
 
     /// The tables in a ZIP archive of Parquet files, which are compressed by themselves.
     pub(super) fn archive(&self) -> Result<File, Interrupted> {
-        let tables = self.portfolio.tables();
+        let tables = self.portfolio.tables()?;
         let mut zip = ZipWriter::new(tempfile()?);
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
         for table in Table::ALL {
