@@ -42,7 +42,7 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) 
     let mean_days = suppliers.column(MEAN_DAYS)?;
 
     let own = floats(&suppliers, OWN_RATE)?;
-    let graph = graph_of(portfolio, model, &floats(&suppliers, MEAN_DAYS)?)?;
+    let graph = graph_of(portfolio, model, &suppliers)?;
     let rate = disruption::rates(&graph, &own, model)?;
     let loss = loss_per_disruption(portfolio, model, mean_days, &rate)?;
     let systemic = systemic::losses(&graph, &rate, &loss, model)?;
@@ -111,16 +111,20 @@ fn beyond_stock(model: &Model) -> Expr {
 }
 
 /// Formula: `q_ij` = the largest over the rows `i → j` of `pass · (1 + s/σ_i)^−α`
-fn graph_of(portfolio: &Portfolio, model: &Model, mean_days: &[f64]) -> PolarsResult<Graph> {
-    let pieces = in_pieces(&portfolio.relationships, |piece| supplies_of(piece, model, mean_days))?;
+fn graph_of(portfolio: &Portfolio, model: &Model, suppliers: &DataFrame) -> PolarsResult<Graph> {
+    // Of mean days there are two, and a byte for each supplier is sooner at hand than a number.
+    let has_onsite: Vec<_> = suppliers.column(HAS_ONSITE)?.bool()?.iter().map(|has| has == Some(true)).collect();
+    let pieces = in_pieces(&portfolio.relationships, |piece| supplies_of(piece, model, &has_onsite))?;
     Ok(Graph::new(portfolio.supplier_count(), &pieces))
 }
 
 /// The rows between suppliers.
-fn supplies_of(relationships: &DataFrame, model: &Model, mean_days: &[f64]) -> PolarsResult<Vec<Supply>> {
+fn supplies_of(relationships: &DataFrame, model: &Model, has_onsite: &[bool]) -> PolarsResult<Vec<Supply>> {
     let factor = |factors: &[(&'static str, f64)], number: u32| {
         factors.get(number as usize).map_or(f64::NAN, |(_, factor)| *factor)
     };
+    let scale = |mean_days: f64| mean_days * (model.tail_index - 1.0);
+    let (with_onsite, without) = (scale(model.mean_days * model.onsite_factor), scale(model.mean_days));
     let upstream = relationships.column(UPSTREAM)?.u32()?.into_no_null_iter();
     let downstream = relationships.column(DOWNSTREAM)?.u32()?.iter();
     let criticality = relationships.column(CRITICALITY)?.u32()?.into_no_null_iter();
@@ -133,9 +137,15 @@ fn supplies_of(relationships: &DataFrame, model: &Model, mean_days: &[f64]) -> P
         let Some(downstream) = downstream else { continue };
         let pass =
             model.domino * factor(&model.criticality, criticality) * factor(&model.substitutability, substitutability);
-        let mean_days = mean_days.get(upstream as usize).copied().unwrap_or(f64::NAN);
-        let beyond = 1.0 + stock.unwrap_or(0.0) / (mean_days * (model.tail_index - 1.0));
-        supplies.push(Supply { upstream, downstream, weight: pass * beyond.powf(-model.tail_index) });
+        let has_onsite = has_onsite.get(upstream as usize).copied().unwrap_or_default();
+        let weight = match stock.unwrap_or(0.0) {
+            0.0 => pass,
+            stock => {
+                let beyond = 1.0 + stock / if has_onsite { with_onsite } else { without };
+                pass * beyond.powf(-model.tail_index)
+            }
+        };
+        supplies.push(Supply { upstream, downstream, weight });
     }
     Ok(supplies)
 }

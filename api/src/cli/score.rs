@@ -69,11 +69,14 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let scores = scores.map_err(|error| Failure::Data(error.text(lang)))?;
 
     let result = ScoredPortfolio { portfolio, model, scores, as_of: args.as_of, lang };
-    match target {
+    let shown = match target {
         Some(target) => result.write(target),
         None if explained.is_empty() => result.print_report(),
         None => result.print_explanations(&explained),
-    }
+    };
+    // The process ends here: to give back gigabytes piece by piece takes a while and helps nobody.
+    std::mem::forget(result);
+    shown
 }
 
 /// The rows of the results to be opened.

@@ -10,11 +10,11 @@ use super::records;
 /// How much of a file is a block, and how long a record may be.
 pub(super) const BLOCK_BYTES: usize = 4 << 20;
 
-/// Records that follow one another.
+/// What a block is of its file.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Block {
-    /// Which block of its file it is, counted from 0.
+    /// Which one it is, counted from 0.
     pub(super) number: usize,
-    pub(super) bytes: Vec<u8>,
     /// Whether it is not even one record, because that is too long; nothing behind it is read.
     pub(super) is_cut_off: bool,
 }
@@ -33,25 +33,26 @@ impl Blocks {
         Self { file, rest: Vec::new(), next: 0, is_at_end: false }
     }
 
-    /// The next block; none at the end of the file.
-    pub(super) fn next(&mut self) -> io::Result<Option<Block>> {
-        let mut bytes = Vec::with_capacity(BLOCK_BYTES);
+    /// Reads the next block in place of what `bytes` holds; none at the end of the file.
+    pub(super) fn read(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<Block>> {
+        bytes.clear();
+        bytes.reserve(BLOCK_BYTES);
         bytes.append(&mut self.rest);
         let mut is_cut_off = false;
         if !self.is_at_end {
             let wanted = BLOCK_BYTES - bytes.len();
-            let count = (&mut self.file).take(wanted as u64).read_to_end(&mut bytes)?;
+            let count = (&mut self.file).take(wanted as u64).read_to_end(bytes)?;
             self.is_at_end = count < wanted;
         }
         if !self.is_at_end {
-            match end_of_records(&bytes) {
-                Some(end) => self.rest = bytes.split_off(end),
+            match end_of_records(bytes) {
+                Some(end) => self.rest.extend(bytes.drain(end..)),
                 None => (is_cut_off, self.is_at_end) = (true, true),
             }
         }
         let number = self.next;
         self.next += 1;
-        Ok((!bytes.is_empty()).then_some(Block { number, bytes, is_cut_off }))
+        Ok((!bytes.is_empty()).then_some(Block { number, is_cut_off }))
     }
 }
 

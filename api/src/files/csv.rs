@@ -237,15 +237,13 @@ pub(crate) fn read(
 ) -> Vec<(Table, io::Result<CsvTable>)> {
     let opened: Vec<_> = files.into_iter().map(|(table, file)| (table, Reading::open(table, file))).collect();
     let work = || {
+        let mut bytes = Vec::new();
         for (_, reading) in &opened {
             let Ok(reading) = reading else { continue };
-            while let Some(block) = reading.next_block() {
-                let part = block.and_then(|block| {
-                    on_bytes(block.bytes.len() as u64);
-                    Ok((block.number, reading.part(&block, suppliers)?))
-                });
-                let (number, part) = match part {
-                    Ok((number, part)) => (number, Ok(part)),
+            while let Some(block) = reading.read_block(&mut bytes) {
+                on_bytes(bytes.len() as u64);
+                let (number, part) = match block {
+                    Ok(block) => (block.number, reading.part(block, &bytes, suppliers)),
                     Err(error) => (usize::MAX, Err(error)),
                 };
                 locked(&reading.parts).push((number, part));
@@ -280,12 +278,12 @@ impl Reading {
         Ok(Self { table, header, faults, blocks, parts })
     }
 
-    fn next_block(&self) -> Option<io::Result<Block>> {
-        locked(&self.blocks).next().transpose()
+    fn read_block(&self, bytes: &mut Vec<u8>) -> Option<io::Result<Block>> {
+        locked(&self.blocks).read(bytes).transpose()
     }
 
-    fn part(&self, block: &Block, suppliers: Option<&Suppliers>) -> io::Result<Part> {
-        let capacity = memchr_iter(b'\n', &block.bytes).count() + 1;
+    fn part(&self, block: Block, bytes: &[u8], suppliers: Option<&Suppliers>) -> io::Result<Part> {
+        let capacity = memchr_iter(b'\n', bytes).count() + 1;
         let mut rows = Rows {
             reading: self,
             builder: self.builder(suppliers, capacity),
@@ -298,14 +296,14 @@ impl Reading {
         if block.is_cut_off {
             rows.text_faults.push(0, None, None, TextReason::TooLong);
             (rows.lines.seen.record_count, rows.lines.seen.line_count) = (1, 1);
-        } else if let Some(mut records) = PlainRecords::new(&block.bytes) {
+        } else if let Some(mut records) = PlainRecords::new(bytes) {
             rows.record = u64::from(has_header && records.next().is_some());
             while let Some(record) = records.next() {
                 rows.push(&record);
             }
             rows.lines.seen = records.finish();
         } else {
-            let mut reader = csv_reader(RecordWatch::new(block.bytes.as_slice()));
+            let mut reader = csv_reader(RecordWatch::new(bytes));
             let mut record = ByteRecord::new();
             rows.record = u64::from(has_header && reader.read_byte_record(&mut record)?);
             while reader.read_byte_record(&mut record)? {

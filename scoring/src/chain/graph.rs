@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 /// Edges by one of their ends: those of `node` lie at `offsets[node]..offsets[node + 1]`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Edges {
@@ -28,75 +30,105 @@ impl Edges {
         self.offsets[node]..self.offsets[node + 1]
     }
 
-    /// Sorts edges, given as key, other end and weight, by key, and keeps the order of those with the same one.
-    ///
-    /// Each thread goes over all of them and places those of its own keys: the places are what takes time, as they lie
-    /// anywhere in memory.
-    fn sorted<E: Iterator<Item = (u32, u32, f64)>>(node_count: usize, edges: impl Fn() -> E + Sync) -> Self {
-        let mut offsets = vec![0; node_count + 1];
-        for (key, ..) in edges() {
-            offsets[key as usize + 1] += 1;
+    /// Of sorted edges those that count: of each node's with the same other end the heaviest, in ascending order of it.
+    fn of_sorted((offsets, mut edges): (Vec<usize>, Vec<(u32, f64)>)) -> Self {
+        let parts = parts(&offsets);
+        let mut kept: Vec<Vec<usize>> = Vec::new();
+        let mut rest = edges.as_mut_slice();
+        let mut own = Vec::new();
+        for nodes in &parts {
+            let part;
+            (part, rest) = std::mem::take(&mut rest).split_at_mut(offsets[nodes.end] - offsets[nodes.start]);
+            own.push((nodes, part));
         }
-        for node in 0..node_count {
-            offsets[node + 1] += offsets[node];
+        own.into_par_iter()
+            .map(|(nodes, part)| {
+                let start = offsets[nodes.start];
+                nodes.clone().map(|node| merge(&mut part[offsets[node] - start..offsets[node + 1] - start])).collect()
+            })
+            .collect_into_vec(&mut kept);
+        let mut merged = Self { offsets: vec![0], ends: Vec::with_capacity(edges.len()), weights: Vec::new() };
+        merged.weights.reserve_exact(edges.len());
+        merged.offsets.reserve_exact(offsets.len());
+        for (start, kept) in offsets.iter().zip(kept.iter().flatten()) {
+            let edges = &edges[*start..start + kept];
+            merged.ends.extend(edges.iter().map(|(end, _)| *end));
+            merged.weights.extend(edges.iter().map(|(_, weight)| *weight));
+            merged.offsets.push(merged.ends.len());
         }
-        let edge_count = offsets[node_count];
-        let (mut ends, mut weights) = (vec![0; edge_count], vec![0.0; edge_count]);
-        let part_count = rayon::current_num_threads().min(edge_count / EDGES_A_PART).max(1);
-        let cuts =
-            (0..part_count).map(|part| offsets.partition_point(|offset| *offset < part * edge_count / part_count));
-        let cuts: Vec<_> = cuts.map(|node| node.min(node_count)).chain([node_count]).collect();
-        rayon::scope(|scope| {
-            let (mut rest_ends, mut rest_weights) = (ends.as_mut_slice(), weights.as_mut_slice());
-            for nodes in cuts.windows(2) {
-                let nodes = nodes[0]..nodes[1];
-                let placed = offsets[nodes.start]..offsets[nodes.end];
-                let (own_ends, own_weights);
-                (own_ends, rest_ends) = std::mem::take(&mut rest_ends).split_at_mut(placed.len());
-                (own_weights, rest_weights) = std::mem::take(&mut rest_weights).split_at_mut(placed.len());
-                let (offsets, edges) = (&offsets, &edges);
-                scope.spawn(move |_| {
-                    let mut next: Vec<_> = offsets[nodes.clone()].iter().map(|offset| offset - placed.start).collect();
-                    for (key, end, weight) in edges().filter(|(key, ..)| nodes.contains(&(*key as usize))) {
-                        let place = &mut next[key as usize - nodes.start];
-                        own_ends[*place] = end;
-                        own_weights[*place] = weight;
-                        *place += 1;
-                    }
-                });
-            }
-        });
-        Self { offsets, ends, weights }
+        merged
     }
 
     /// The same edges by their other end, in ascending order of this one.
     fn turned(&self) -> Self {
         let node_count = self.offsets.len() - 1;
-        let edges_of = |node| self.of(node).map(move |(end, weight)| (end as u32, node as u32, weight));
-        Self::sorted(node_count, || (0..node_count).flat_map(edges_of))
+        let edges_of = |node| self.of(node).map(move |(end, weight)| (end as u32, (node as u32, weight)));
+        let (offsets, edges) = sorted(node_count, || (0..node_count).flat_map(edges_of));
+        let (ends, weights) = rayon::join(
+            || edges.iter().map(|(end, _)| *end).collect(),
+            || edges.iter().map(|(_, weight)| *weight).collect(),
+        );
+        Self { offsets, ends, weights }
     }
+}
 
-    /// Keeps, of the edges between the same two nodes, one with the largest weight.
-    fn merge(&mut self) {
-        let mut kept = 0;
-        let mut start = 0;
-        for node in 0..self.offsets.len() - 1 {
-            let first = kept;
-            let edges = start..self.offsets[node + 1];
-            start = edges.end;
-            for edge in edges {
-                if kept > first && self.ends[kept - 1] == self.ends[edge] {
-                    self.weights[kept - 1] = self.weights[kept - 1].max(self.weights[edge]);
-                } else {
-                    (self.ends[kept], self.weights[kept]) = (self.ends[edge], self.weights[edge]);
-                    kept += 1;
-                }
-            }
-            self.offsets[node + 1] = kept;
-        }
-        self.ends.truncate(kept);
-        self.weights.truncate(kept);
+/// Sorts edges, given as node, other end and weight, by node, and keeps the order of those with the same one: where the
+/// edges of each node begin, and the edges.
+///
+/// Each thread goes over all of them and places those of its own nodes: the places are what takes time, as they lie
+/// anywhere in memory.
+fn sorted<E: Iterator<Item = (u32, (u32, f64))>>(
+    node_count: usize,
+    edges: impl Fn() -> E + Sync,
+) -> (Vec<usize>, Vec<(u32, f64)>) {
+    let mut offsets = vec![0; node_count + 1];
+    for (node, _) in edges() {
+        offsets[node as usize + 1] += 1;
     }
+    for node in 0..node_count {
+        offsets[node + 1] += offsets[node];
+    }
+    let mut placed = vec![(0, 0.0); offsets[node_count]];
+    rayon::scope(|scope| {
+        let mut rest = placed.as_mut_slice();
+        for nodes in parts(&offsets) {
+            let start = offsets[nodes.start];
+            let part;
+            (part, rest) = std::mem::take(&mut rest).split_at_mut(offsets[nodes.end] - start);
+            let (offsets, edges) = (&offsets, &edges);
+            scope.spawn(move |_| {
+                let mut next: Vec<_> = offsets[nodes.clone()].iter().map(|offset| offset - start).collect();
+                for (node, edge) in edges().filter(|(node, _)| nodes.contains(&(*node as usize))) {
+                    let place = &mut next[node as usize - nodes.start];
+                    part[*place] = edge;
+                    *place += 1;
+                }
+            });
+        }
+    });
+    (offsets, placed)
+}
+
+/// The nodes in ranges with about as many edges each, one a thread.
+fn parts(offsets: &[usize]) -> Vec<Range<usize>> {
+    let (node_count, edge_count) = (offsets.len() - 1, offsets.last().copied().unwrap_or_default());
+    let count = rayon::current_num_threads().min(edge_count / EDGES_A_PART).max(1);
+    let cut = |part: usize| offsets.partition_point(|offset| *offset < part * edge_count / count).min(node_count);
+    (0..count).map(|part| cut(part)..if part + 1 < count { cut(part + 1) } else { node_count }).collect()
+}
+
+/// Puts a node's edges in ascending order of their other end, of those with the same one the heaviest alone; says how
+/// many are left, which lie in front.
+fn merge(edges: &mut [(u32, f64)]) -> usize {
+    edges.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    let mut kept = 0;
+    for edge in 0..edges.len() {
+        if kept == 0 || edges[kept - 1].0 != edges[edge].0 {
+            edges[kept] = edges[edge];
+            kept += 1;
+        }
+    }
+    kept
 }
 
 /// Fewer edges are not worth a thread.
@@ -124,13 +156,10 @@ impl Graph {
     ///
     /// Of parallel ones the largest weight counts.
     pub(crate) fn new(node_count: usize, supplies: &[Vec<Supply>]) -> Self {
-        // Sorted by upstream and then turned, edges come by downstream with their upstreams ascending.
-        let by_upstream = Edges::sorted(node_count, || {
-            supplies.iter().flatten().map(|supply| (supply.upstream, supply.downstream, supply.weight))
+        let by_downstream = sorted(node_count, || {
+            supplies.iter().flatten().map(|supply| (supply.downstream, (supply.upstream, supply.weight)))
         });
-        let mut upstream = by_upstream.turned();
-        drop(by_upstream);
-        upstream.merge();
+        let upstream = Edges::of_sorted(by_downstream);
         Self { downstream: upstream.turned(), upstream }
     }
 }

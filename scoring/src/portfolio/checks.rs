@@ -239,9 +239,6 @@ fn text_at(cells: &Column, row: usize, suppliers: Option<&Suppliers>) -> Option<
 /// Reports each code that an earlier row has already.
 pub(super) fn check_duplicates(suppliers: &DataFrame, faults: &mut Faults) -> PolarsResult<()> {
     let codes = suppliers.column(SUPPLIER_CODE)?;
-    if codes.n_unique()? == codes.len() {
-        return Ok(());
-    }
     let mut first_rows = HashMap::new();
     let mut duplicates = Faults::default();
     for (row, code) in codes.str()?.iter().enumerate() {

@@ -37,9 +37,11 @@ impl Suppliers {
         let mut faults = Faults::default();
         let conformed = Conformed::new(Table::Suppliers, suppliers, Naming::Code, &mut faults)?;
         conformed.check(&mut faults)?;
-        check_duplicates(&conformed.frame, &mut faults)?;
         let has_codes = !conformed.absent.contains(&SUPPLIER_CODE);
         let frame = conformed.frame.sort([SUPPLIER_CODE], SortMultipleOptions::default())?;
+        if !are_ascending(&frame)? {
+            check_duplicates(&conformed.frame, &mut faults)?;
+        }
         let codes = frame.column(SUPPLIER_CODE)?.str()?.rechunk().into_owned();
         let rows = RowsByCode::new(&codes);
         Ok(Self { frame, codes, rows, has_codes, faults })
@@ -127,17 +129,17 @@ impl RowsByCode {
     ) -> UInt32Chunked {
         let mut found = PrimitiveChunkedBuilder::<UInt32Type>::new("".into(), codes.size_hint().0);
         let mut batch = Vec::with_capacity(Self::BATCH);
+        let mut first_slots = Vec::with_capacity(Self::BATCH);
         loop {
             batch.clear();
-            batch.extend(codes.by_ref().take(Self::BATCH).map(|code| {
-                let (key, place) = self.key(code.unwrap_or_default());
-                // To read it now is to have it at hand when it is compared.
-                (code, key, place, self.slots[place])
-            }));
+            batch.extend(codes.by_ref().take(Self::BATCH).map(|code| (code, self.key(code.unwrap_or_default()))));
             if batch.is_empty() {
                 return found.finish();
             }
-            for (code, key, place, first) in &batch {
+            // A loop of nothing but reads has many of them under way at once.
+            first_slots.clear();
+            first_slots.extend(batch.iter().map(|(_, (_, place))| self.slots[*place]));
+            for ((code, (key, place)), first) in batch.iter().zip(&first_slots) {
                 match code {
                     None => found.append_null(),
                     Some(_) if first.key == *key && key[0] != 0xFF => found.append_value(first.row),
