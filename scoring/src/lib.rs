@@ -57,15 +57,19 @@ pub struct Scores {
 /// An iteration along the chain that does not settle, or parameters so extreme that a number overflows.
 pub fn score(portfolio: &Portfolio, model: &Model, as_of: NaiveDate) -> Result<Scores, ScoreError> {
     let day = days_from_date(as_of);
-    let suppliers = portfolio
-        .suppliers
-        .clone()
-        .lazy()
-        .with_columns([size_class::size_class(), size_class::jsic_section()])
-        .with_column(base::base_rate(model))
-        .collect()?;
-    let controls = controls::apply(suppliers, portfolio, model, day)?;
-    let suppliers = observation::apply(controls.suppliers, portfolio, model, day)?;
+    let with_controls = || {
+        let suppliers = portfolio
+            .suppliers
+            .clone()
+            .lazy()
+            .with_columns([size_class::size_class(), size_class::jsic_section()])
+            .with_column(base::base_rate(model))
+            .collect()?;
+        controls::apply(suppliers, portfolio, model, day)
+    };
+    let (controls, record) = rayon::join(with_controls, || observation::record(portfolio, model, day));
+    let controls = controls?;
+    let suppliers = observation::apply(controls.suppliers, record?, model, day)?;
     let suppliers = segment::apply(suppliers, model)?;
     let suppliers = suppliers.lazy().with_columns(credibility::rates(model)).collect()?;
     let chain = chain::apply(suppliers, portfolio, model)?;

@@ -21,8 +21,22 @@ use crate::sums::{self, Detection, Watch};
 ///          `discounted_harmful_count` H and its part `watched_harmful_count`; all f64, ≥ 0, never null; the plain
 ///          `harmful_count`, `contained_count` and `blocked_count` of the window, i64; `is_reporting`
 /// Source:  scoring-model.md, section 2
-pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<DataFrame> {
-    let count = suppliers.height();
+pub(crate) fn apply(suppliers: DataFrame, record: Vec<Column>, model: &Model, as_of: i32) -> PolarsResult<DataFrame> {
+    suppliers
+        .hstack(&record)?
+        .lazy()
+        .with_columns([
+            (col(DISCOUNTED_HARMFUL_COUNT) + contained_share(model)).alias(DISCOUNTED_INCIDENT_COUNT),
+            days(REPORTS_INCIDENTS_SINCE).lt_eq(lit(as_of)).fill_null(lit(false)).alias(IS_REPORTING),
+        ])
+        .drop(cols([WEIGHT]))
+        .collect()
+}
+
+/// What [`apply`] adds of incidents and enrollments, without which all of a supplier's other stages do; `weight` is that
+/// of its contained incidents.
+pub(crate) fn record(portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<Vec<Column>> {
+    let count = portfolio.supplier_count();
     let watches = Watches::new(portfolio, model)?;
     let incidents = Incidents::of_window(portfolio, model, as_of)?;
     let weight = |incident: &Incident| incident.weight(model, as_of);
@@ -37,24 +51,16 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
     };
     let years = watches.observed_years(model, as_of);
     let [blocked, contained, harmful] = &incidents.counts;
-    suppliers
-        .hstack(&[
-            from_floats(DISCOUNTED_OBSERVED_YEARS, years.iter().map(|years| years.all).collect()),
-            from_floats(WATCHED_YEARS, years.iter().map(|years| years.watched).collect()),
-            from_floats(DISCOUNTED_HARMFUL_COUNT, sums(&incidents.harmful, &weight)),
-            from_floats(WATCHED_HARMFUL_COUNT, sums(&incidents.harmful, &watched_weight)),
-            from_floats(WEIGHT, sums(&incidents.contained, &weight)),
-            Column::new(HARMFUL_COUNT.into(), harmful),
-            Column::new(CONTAINED_COUNT.into(), contained),
-            Column::new(BLOCKED_COUNT.into(), blocked),
-        ])?
-        .lazy()
-        .with_columns([
-            (col(DISCOUNTED_HARMFUL_COUNT) + contained_share(model)).alias(DISCOUNTED_INCIDENT_COUNT),
-            days(REPORTS_INCIDENTS_SINCE).lt_eq(lit(as_of)).fill_null(lit(false)).alias(IS_REPORTING),
-        ])
-        .drop(cols([WEIGHT]))
-        .collect()
+    Ok(vec![
+        from_floats(DISCOUNTED_OBSERVED_YEARS, years.iter().map(|years| years.all).collect()),
+        from_floats(WATCHED_YEARS, years.iter().map(|years| years.watched).collect()),
+        from_floats(DISCOUNTED_HARMFUL_COUNT, sums(&incidents.harmful, &weight)),
+        from_floats(WATCHED_HARMFUL_COUNT, sums(&incidents.harmful, &watched_weight)),
+        from_floats(WEIGHT, sums(&incidents.contained, &weight)),
+        Column::new(HARMFUL_COUNT.into(), harmful),
+        Column::new(CONTAINED_COUNT.into(), contained),
+        Column::new(BLOCKED_COUNT.into(), blocked),
+    ])
 }
 
 /// Incidents or suppliers that one thread takes at once; results do not depend on it.
