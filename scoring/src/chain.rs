@@ -8,6 +8,7 @@ mod tiers;
 
 use polars::prelude::*;
 
+use crate::Stage;
 use crate::columns::name::*;
 use crate::columns::{by_choice, by_number};
 use crate::error::ScoreError;
@@ -32,7 +33,12 @@ pub(crate) struct Chain {
 ///          `direct = r L + own A`; `caused = own (g + A)`
 /// Reads:   `own_rate`, `has_onsite`, `data_access`, `network_access`
 /// Source:  scoring-model.md, section 3
-pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) -> Result<Chain, ScoreError> {
+pub(crate) fn apply(
+    suppliers: DataFrame,
+    portfolio: &Portfolio,
+    model: &Model,
+    on_stage: &mut dyn FnMut(Stage),
+) -> Result<Chain, ScoreError> {
     let onsite = when(col(HAS_ONSITE)).then(lit(model.onsite_factor)).otherwise(lit(1.0));
     let suppliers = suppliers
         .lazy()
@@ -43,9 +49,13 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model) 
 
     let own = floats(&suppliers, OWN_RATE)?;
     let graph = graph_of(portfolio, model, &suppliers)?;
-    let rate = disruption::rates(&graph, &own, model)?;
+    on_stage(Stage::Graph);
+    let (rate, iterations) = disruption::rates(&graph, &own, model)?;
+    on_stage(Stage::Disruption { iterations });
     let loss = loss_per_disruption(portfolio, model, mean_days, &rate)?;
-    let systemic = systemic::losses(&graph, &rate, &loss, model)?;
+    on_stage(Stage::Losses);
+    let (systemic, iterations) = systemic::losses(&graph, &rate, &loss, model)?;
+    on_stage(Stage::Systemic { iterations });
     drop(own);
 
     let own_loss = || col(DATA_LOSS_JPY) + col(NETWORK_LOSS_JPY);
@@ -198,12 +208,12 @@ fn larger(a: f64, b: f64) -> f64 {
     if a > b || a.is_nan() { a } else { b }
 }
 
-/// Repeats a step until the change it reports is below the tolerance.
-fn settle(column: &'static str, model: &Model, mut step: impl FnMut() -> f64) -> Result<(), ScoreError> {
-    for _ in 0..model.max_iterations {
+/// Repeats a step until the change it reports is below the tolerance; says how often.
+fn settle(column: &'static str, model: &Model, mut step: impl FnMut() -> f64) -> Result<u32, ScoreError> {
+    for iteration in 1..=model.max_iterations {
         let change = step();
         if change < model.tolerance {
-            return Ok(());
+            return Ok(iteration);
         }
         if change.is_nan() {
             return Err(ScoreError::NotFinite { column });

@@ -56,6 +56,42 @@ pub struct Scores {
 /// # Errors
 /// An iteration along the chain that does not settle, or parameters so extreme that a number overflows.
 pub fn score(portfolio: &Portfolio, model: &Model, as_of: NaiveDate) -> Result<Scores, ScoreError> {
+    score_in_stages(portfolio, model, as_of, &mut |_| ())
+}
+
+/// A part of the scoring that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Each supplier by itself.
+    Suppliers,
+    /// The graph of the chain.
+    Graph,
+    /// The disruption rates.
+    Disruption {
+        /// How often they were reckoned anew until they settled.
+        iterations: u32,
+    },
+    /// What a disruption costs the buyer directly.
+    Losses,
+    /// What it costs along the chain.
+    Systemic {
+        /// How often it was reckoned anew until it settled.
+        iterations: u32,
+    },
+    /// Scores, grades and contributions.
+    Results,
+}
+
+/// The same, telling of each stage that has ended.
+///
+/// # Errors
+/// Those of [`score`].
+pub fn score_in_stages(
+    portfolio: &Portfolio,
+    model: &Model,
+    as_of: NaiveDate,
+    on_stage: &mut dyn FnMut(Stage),
+) -> Result<Scores, ScoreError> {
     let day = days_from_date(as_of);
     let with_controls = || {
         let suppliers = portfolio
@@ -72,9 +108,11 @@ pub fn score(portfolio: &Portfolio, model: &Model, as_of: NaiveDate) -> Result<S
     let suppliers = observation::apply(controls.suppliers, record?, model, day)?;
     let suppliers = segment::apply(suppliers, model)?;
     let suppliers = suppliers.lazy().with_columns(credibility::rates(model)).collect()?;
-    let chain = chain::apply(suppliers, portfolio, model)?;
+    on_stage(Stage::Suppliers);
+    let chain = chain::apply(suppliers, portfolio, model, on_stage)?;
     let suppliers = points::apply(chain.suppliers, model)?;
     check_finite(&suppliers)?;
+    on_stage(Stage::Results);
     Ok(Scores { suppliers, active: controls.active, graph: chain.graph, as_of: day })
 }
 

@@ -1,10 +1,12 @@
 //! `sonae score`: a folder of CSV files in, every supplier's score out.
 
+use std::fs;
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use chrono::NaiveDate;
-use scoring::{Explainer, Lang, Model, Portfolio, Scores, Summary};
+use scoring::{Explainer, Lang, Model, Portfolio, Scores, Stage, Summary};
 
 use super::target::{OutputFormat, Target};
 use super::usage::Reason;
@@ -36,6 +38,9 @@ pub(super) struct Args {
     /// Open the score of this supplier into its sum; may be given several times
     #[arg(long, value_name = "CODE", conflicts_with = "out")]
     explain: Vec<String>,
+    /// Tell on standard error how long each step took, and how much memory there was at most
+    #[arg(long)]
+    timings: bool,
 }
 
 pub(super) fn date(text: &str) -> Result<NaiveDate, Reason> {
@@ -59,12 +64,14 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
         Some(path) => Some(Target::open(path, &inputs, lang)?),
         None => None,
     };
+    let mut timings = Timings::new(args.timings, lang);
     let model = read_model(args.model.as_deref(), lang)?;
     let portfolio = read_portfolio(&args.dir, lang)?;
+    timings.tell("読み込み", "reading");
     let explained = rows_of(&args.explain, &portfolio, lang)?;
 
     let spinner = progress::step("計算中", "scoring", lang);
-    let scores = scoring::score(&portfolio, &model, args.as_of);
+    let scores = scoring::score_in_stages(&portfolio, &model, args.as_of, &mut |stage| timings.tell_stage(stage));
     spinner.finish_and_clear();
     let scores = scores.map_err(|error| Failure::Data(error.text(lang)))?;
 
@@ -74,9 +81,68 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
         None if explained.is_empty() => result.print_report(),
         None => result.print_explanations(&explained),
     };
+    timings.tell("出力", "output");
+    timings.tell_peak();
     // The process ends here: to give back gigabytes piece by piece takes a while and helps nobody.
     std::mem::forget(result);
     shown
+}
+
+/// Tells how long each step took, if that is wanted.
+struct Timings {
+    is_wanted: bool,
+    lang: Lang,
+    last: Instant,
+}
+
+impl Timings {
+    fn new(is_wanted: bool, lang: Lang) -> Self {
+        Self { is_wanted, lang, last: Instant::now() }
+    }
+
+    fn tell(&mut self, ja: &str, en: &str) {
+        let time = self.last.elapsed().as_secs_f64();
+        self.line(&self.lang.pick(format!("{ja}: {time:.3}秒"), format!("{en}: {time:.3} s")));
+        self.last = Instant::now();
+    }
+
+    fn tell_stage(&mut self, stage: Stage) {
+        match stage {
+            Stage::Suppliers => self.tell("取引先ごと", "suppliers"),
+            Stage::Graph => self.tell("供給関係", "graph"),
+            Stage::Disruption { iterations } => {
+                self.tell(
+                    &format!("停止頻度（反復{iterations}回）"),
+                    &format!("disruption rates, iterations {iterations}"),
+                );
+            }
+            Stage::Losses => self.tell("直接の損失", "direct losses"),
+            Stage::Systemic { iterations } => {
+                self.tell(
+                    &format!("連鎖の損失（反復{iterations}回）"),
+                    &format!("systemic losses, iterations {iterations}"),
+                );
+            }
+            Stage::Results => self.tell("スコア", "results"),
+        }
+    }
+
+    /// How much memory the process has had at most, where the system says so.
+    fn tell_peak(&self) {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        if let Some(peak) = peak {
+            let peak = peak.trim();
+            self.line(&self.lang.pick(format!("メモリーの最大: {peak}"), format!("peak memory: {peak}")));
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if self.is_wanted {
+            // That nobody can read it is no reason to stop.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
 }
 
 /// The rows of the results to be opened.

@@ -15,15 +15,16 @@ use crate::points::chance;
 pub(super) const NODES_A_TASK: usize = 4096;
 
 /// The unique solution of `r_j = own_j + Σ_i q_ij (1 − e^(−r_i))`, stops a year.
+/// With how many iterations it took.
 ///
 /// Each sum runs over the upstream suppliers in order of code, so threads change nothing.
 ///
 /// # Errors
 /// [`ScoreError::NotSettled`] after `max_iterations`.
-pub(crate) fn rates(graph: &Graph, own: &[f64], model: &Model) -> Result<Vec<f64>, ScoreError> {
+pub(crate) fn rates(graph: &Graph, own: &[f64], model: &Model) -> Result<(Vec<f64>, u32), ScoreError> {
     let mut rates = own.to_vec();
     let mut chances = vec![0.0; own.len()];
-    settle(DISRUPTION_RATE, model, || {
+    let iterations = settle(DISRUPTION_RATE, model, || {
         chances
             .par_iter_mut()
             .with_min_len(NODES_A_TASK)
@@ -41,5 +42,5 @@ pub(crate) fn rates(graph: &Graph, own: &[f64], model: &Model) -> Result<Vec<f64
             })
             .reduce(|| 0.0, larger)
     })?;
-    Ok(rates)
+    Ok((rates, iterations))
 }

@@ -13,16 +13,22 @@ use crate::model::Model;
 use crate::points::chance;
 
 /// The solution of `g_i = L_i + ((1 − e^(−r_i)) / r_i) · Σ_j q_ij g_j`, yen a stop.
+/// With how many iterations it took.
 ///
 /// Each sum runs over the downstream suppliers in order of code, so threads change nothing.
 ///
 /// # Errors
 /// [`ScoreError::NotSettled`] after `max_iterations`.
-pub(crate) fn losses(graph: &Graph, rates: &[f64], direct: &[f64], model: &Model) -> Result<Vec<f64>, ScoreError> {
+pub(crate) fn losses(
+    graph: &Graph,
+    rates: &[f64],
+    direct: &[f64],
+    model: &Model,
+) -> Result<(Vec<f64>, u32), ScoreError> {
     let shares: Vec<_> = rates.par_iter().map(|rate| chance(*rate) / rate).collect();
     let mut losses = direct.to_vec();
     let mut before = direct.to_vec();
-    settle(SYSTEMIC_LOSS_PER_DISRUPTION_JPY, model, || {
+    let iterations = settle(SYSTEMIC_LOSS_PER_DISRUPTION_JPY, model, || {
         std::mem::swap(&mut losses, &mut before);
         losses
             .par_iter_mut()
@@ -34,5 +40,5 @@ pub(crate) fn losses(graph: &Graph, rates: &[f64], direct: &[f64], model: &Model
             })
             .reduce(|| 0.0, larger)
     })?;
-    Ok(losses)
+    Ok((losses, iterations))
 }

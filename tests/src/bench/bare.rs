@@ -1,5 +1,6 @@
 //! What the service is compared with: the database, or actix-web, and nothing else. Each in a process of its own.
 
+mod files;
 mod handler;
 mod insert;
 mod results;
@@ -27,6 +28,12 @@ pub(crate) enum Bare {
     Results { to: String, count: u32 },
     /// Step over the rows of incidents
     Scan { from: String },
+    /// Read the files of a portfolio and write results, with polars
+    Copy { from: String, results: String, to: String },
+    /// Group the incidents and relationships of a portfolio, with polars
+    Group { from: String },
+    /// Multiply the matrix of the relationships of a portfolio with a vector
+    Product { from: String, threads: usize, times: u32 },
     /// Answer every request with the same bytes
     Handler { content_type: String },
 }
@@ -53,6 +60,9 @@ impl Bare {
             Self::Insert { from, to } => insert::run(from, to)?,
             Self::Results { to, count } => results::run(to, *count)?,
             Self::Scan { from } => scan::run(from)?,
+            Self::Copy { from, results, to } => files::copy(from, results, to)?,
+            Self::Group { from } => files::group(from)?,
+            Self::Product { from, threads, times } => files::product(from, *threads, *times)?,
             Self::Handler { content_type } => return handler::serve(content_type),
         };
         writeln!(io::stdout(), "{}", serde_json::to_string(&took)?)?;
@@ -73,6 +83,21 @@ pub(crate) fn results(to: &Installation<'_>, count: u32) -> Result<Took, Failure
 /// Steps over all incidents of an installation.
 pub(crate) fn scan(from: &Installation<'_>) -> Result<Took, Failure> {
     process(&["scan", &from.address()])
+}
+
+/// Reads the files of a portfolio and writes results that are there.
+pub(crate) fn copy(from: &str, results: &str, to: &str) -> Result<Took, Failure> {
+    process(&["copy", from, results, to])
+}
+
+/// Groups the incidents and relationships of a portfolio.
+pub(crate) fn group(from: &str) -> Result<Took, Failure> {
+    process(&["group", from])
+}
+
+/// Multiplies the matrix of the relationships with a vector; gives the time of one product.
+pub(crate) fn product(from: &str, threads: usize) -> Result<Took, Failure> {
+    process(&["product", from, &threads.to_string(), "20"])
 }
 
 fn process(arguments: &[&str]) -> Result<Took, Failure> {

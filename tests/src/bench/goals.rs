@@ -34,6 +34,8 @@ pub(crate) enum Work {
     Lists,
     /// Starts of the service.
     Starts,
+    /// `sonae score` over files, without a database.
+    Files,
 }
 
 /// What must hold.
@@ -57,7 +59,7 @@ impl Bound {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const GOALS: [Goal; 12] = [
+pub(crate) const GOALS: [Goal; 19] = [
     Goal {
         name: "import-suppliers",
         work: Work::Imports,
@@ -153,5 +155,63 @@ pub(crate) const GOALS: [Goal; 12] = [
         unit: "MB",
         limit: None,
         bound: Bound::AtMost(150.0),
+    },
+    Goal {
+        name: "score",
+        work: Work::Files,
+        what: "`sonae score`, CSV to CSV, a million suppliers with ten relationships and ten incidents each",
+        unit: "s",
+        limit: Some("polars' own reading of the same columns and its writing of the same results"),
+        bound: Bound::AtMost(1.6),
+    },
+    Goal {
+        name: "score-peak",
+        work: Work::Files,
+        what: "peak of memory of the same",
+        unit: "MB",
+        limit: None,
+        bound: Bound::AtMost(2147.0),
+    },
+    Goal {
+        name: "score-growth",
+        work: Work::Files,
+        what: "its time over that of a tenth of the portfolio",
+        unit: "times",
+        limit: None,
+        bound: Bound::AtMost(11.0),
+    },
+    Goal {
+        name: "model",
+        work: Work::Files,
+        what: "the model alone, on the same portfolio in memory",
+        unit: "s",
+        limit: Some(
+            "polars' grouping of its incidents and of its relationships, and as many bare products as it has iterations",
+        ),
+        bound: Bound::AtMost(1.5),
+    },
+    Goal {
+        name: "disruption",
+        work: Work::Files,
+        what: "an iteration of the disruption rates",
+        unit: "ms",
+        limit: Some("a bare product of the same sparse matrix with a vector"),
+        bound: Bound::AtMost(1.5),
+    },
+    Goal {
+        name: "systemic",
+        work: Work::Files,
+        what: "an iteration of the systemic losses",
+        unit: "ms",
+        limit: Some("the same product"),
+        bound: Bound::AtMost(1.5),
+    },
+    Goal {
+        name: "chain-speed-up",
+        work: Work::Files,
+        what: "time of both iterations on one thread over that on all threads",
+        unit: "times",
+        limit: Some("that of the bare product"),
+        bound: Bound::AtLeast(0.95),
     },
 ];

@@ -82,6 +82,14 @@ enum Size {
 }
 
 impl Size {
+    /// How many suppliers `sonae score` has.
+    fn file_suppliers(self) -> u32 {
+        match self {
+            Self::Small => 20_000,
+            Self::Full => 1_000_000,
+        }
+    }
+
     fn counts(self) -> Counts {
         match self {
             Self::Small => Counts { suppliers: 5000, relationships: 15_000, incidents: 50_000 },
@@ -126,6 +134,11 @@ fn measure(args: &Args) -> Result<bool, Failure> {
     let folder = tempfile::Builder::new().prefix("sonae-bench-").tempdir()?;
     let portfolio = Portfolio::write(args.size.counts(), folder.path())?;
     let mut verdicts = Vec::new();
+    if works.contains(&Work::Files) {
+        writeln!(io::stderr(), "{:?}", Work::Files)?;
+        let observations = work::files::measure(args.size.file_suppliers(), args.runs, folder.path())?;
+        verdicts.extend(observations.iter().filter_map(|observation| Verdict::new(observation, "none")));
+    }
     if args.backend != Backends::Postgres {
         let site = Site { folder: folder.path(), cluster: None };
         measure_on("SQLite", &works, &Stage::new(site, &portfolio, args.runs), &mut verdicts)?;
@@ -165,7 +178,7 @@ fn measure_on(
     stage: &Stage<'_>,
     verdicts: &mut Vec<Verdict>,
 ) -> Result<(), Failure> {
-    for work in works {
+    for work in works.iter().filter(|work| **work != Work::Files) {
         writeln!(io::stderr(), "{backend}: {work:?}")?;
         let observations = work.measure(stage).map_err(|error| format!("{backend}: {work:?}: {error}"))?;
         verdicts.extend(observations.iter().filter_map(|observation| Verdict::new(observation, backend)));

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use tests::draw::Draw;
+use tests::shuffled;
 
 /// How many rows there are.
 #[derive(Debug, Clone, Copy)]
@@ -116,14 +117,4 @@ impl Portfolio {
         }
         out.flush()
     }
-}
-
-/// The numbers below a limit, in random order.
-fn shuffled(count: u32) -> Vec<u32> {
-    let mut numbers: Vec<u32> = (0..count).collect();
-    let mut draw = Draw::new(10);
-    for last in (1..count).rev() {
-        numbers.swap(last as usize, draw.below(last + 1) as usize);
-    }
-    numbers
 }

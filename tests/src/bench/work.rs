@@ -1,5 +1,6 @@
 //! The measurements.
 
+pub(crate) mod files;
 mod frames;
 mod imports;
 mod lists;
@@ -16,6 +17,8 @@ impl Work {
     /// Measures on one database.
     pub(crate) fn measure(self, stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
         match self {
+            // Files are measured without a database.
+            Self::Files => Ok(Vec::new()),
             Self::Imports => imports::measure(stage),
             Self::Frames => frames::measure(stage),
             Self::Runs => runs::measure(stage),
