@@ -14,8 +14,8 @@
 //!   changed since it read.
 //! - An automatic run replaces those of the same day, and older ones are thinned out (`retention`); what a person has
 //!   asked for stays.
-//! - `schedule` asks for automatic runs: once data has rested after a change, when a day begins, and again after a run
-//!   that failed.
+//! - `schedule` asks for automatic runs: after a change, at once or once data has rested, when a day begins, and again after
+//!   a run that failed.
 
 pub(crate) mod overview;
 mod retention;
@@ -36,7 +36,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use retention::{EXPORT_DAYS, prune, to_prune};
 pub(crate) use run::{RunRequest, ScoreRunWork, end_of_day, reproduce, run_now};
-pub(crate) use schedule::Schedule;
+pub(crate) use schedule::{Changes, Schedule};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Fields;
