@@ -49,7 +49,7 @@ use crate::queue::runner::{IdleTask, Runner};
 use crate::queue::work::Works;
 use crate::resources::exports::ExportWork;
 use crate::resources::imports::ImportWork;
-use crate::resources::score_runs::{Changes, Schedule, ScoreRunWork};
+use crate::resources::score_runs::{Changes, Schedule, ScoreRunWork, WarmRows};
 use crate::routes::document;
 
 /// Why the service cannot start.
@@ -295,7 +295,7 @@ fn waking(changes: Changes, runner: Runner) -> impl Fn(TenantId) + Send + Sync +
 fn works(limits: Limits, model: &scoring::Model) -> Works {
     Works::default()
         .with(ImportWork { limits })
-        .with(ScoreRunWork { model: model.clone() })
+        .with(ScoreRunWork { model: model.clone(), warm_rows: WarmRows::default() })
         .with(ExportWork)
 }
 
