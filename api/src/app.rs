@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use actix_web::web::Data;
-use schema::{ConnectionNeeds, Database, Notice, Place};
+use schema::{ConnectionNeeds, Database, Notice, Place, TenantId};
 use tracing::{error, info, warn};
 
 use self::listeners::{Parts, affordable_connections, servers};
@@ -49,7 +49,7 @@ use crate::queue::runner::{IdleTask, Runner};
 use crate::queue::work::Works;
 use crate::resources::exports::ExportWork;
 use crate::resources::imports::ImportWork;
-use crate::resources::score_runs::{Schedule, ScoreRunWork};
+use crate::resources::score_runs::{Changes, Schedule, ScoreRunWork, WarmRows};
 use crate::routes::document;
 
 /// Why the service cannot start.
@@ -144,17 +144,19 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
             }
             (store, _) => (store?, true),
         };
-    let store = Store { database: store.database.with_warm_runs(config.limits.warm_frames_bytes()), ..store };
     if let Some(text) = moved {
         warn!("{}", text.en);
     }
     say_connections(&store.database);
     let first_buyer = store.first_buyer()?;
     let runner = Runner::new(store.database.is_shared(), job_slots(config.connections()), works(config.limits, &model));
+    let changes = Changes::default();
+    let database = store.database.with_warm_runs(config.limits.warm_frames_bytes());
+    let store = Store { database: database.with_change_listener(waking(changes.clone(), runner.clone())), ..store };
     let mut threads = Vec::new();
     if can_write {
         runner.clean_up(&store.database, &config.data).map_err(StoreError::from)?;
-        let mut schedule = Schedule::new(config.rescore_after, model.hash());
+        let mut schedule = Schedule::new(config.rescore_after, model.hash(), changes);
         let idle: Vec<IdleTask> = vec![Box::new(move |database| schedule.ask(database))];
         threads = runner.start(&store.database, &config.data, idle).map_err(ServeError::Jobs)?;
     }
@@ -280,9 +282,21 @@ fn job_slots(connections: u32) -> usize {
     cores.max(2).min(usize::try_from(connections.saturating_sub(2)).unwrap_or(usize::MAX)).max(1)
 }
 
+/// Has the schedule look at a buyer whose data was changed, without waiting for the next poll.
+fn waking(changes: Changes, runner: Runner) -> impl Fn(TenantId) + Send + Sync + 'static {
+    move |tenant| {
+        if changes.note(tenant) {
+            runner.wake();
+        }
+    }
+}
+
 /// The kinds of jobs that there are.
 fn works(limits: Limits, model: &scoring::Model) -> Works {
-    Works::default().with(ImportWork { limits }).with(ScoreRunWork { model: model.clone() }).with(ExportWork)
+    Works::default()
+        .with(ImportWork { limits })
+        .with(ScoreRunWork { model: model.clone(), warm_rows: WarmRows::default() })
+        .with(ExportWork)
 }
 
 fn ended_early() -> ServeError {

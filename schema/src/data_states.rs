@@ -28,6 +28,7 @@ pub(crate) fn touch(tx: &mut Tx) -> Result<(), RepoError> {
         .do_update()
         .set(next)
         .execute(c))?;
+    tx.note_changed();
     Ok(())
 }
 

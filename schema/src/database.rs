@@ -1,5 +1,6 @@
 //! A database with its connections.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -47,6 +48,26 @@ pub struct Database {
     process: Process,
     clock: Clock,
     warm_runs: WarmRuns,
+    listener: ChangeListener,
+}
+
+/// Who is told of each buyer whose data, as far as scores rest on it, was changed by this process.
+#[derive(Clone, Default)]
+pub(crate) struct ChangeListener(Option<Arc<dyn Fn(TenantId) + Send + Sync>>);
+
+impl ChangeListener {
+    /// Tells of a change that was committed.
+    pub(crate) fn tell(&self, tenant: TenantId) {
+        if let Some(listener) = &self.0 {
+            listener(tenant);
+        }
+    }
+}
+
+impl fmt::Debug for ChangeListener {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("ChangeListener").field("is_set", &self.0.is_some()).finish()
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -263,7 +284,8 @@ impl Database {
                 Backend::Postgres { primary, replica, roles, turns: Turns::default() }
             }
         };
-        Ok(Self { backend, limits, process, clock: clock.clone(), warm_runs: WarmRuns::new(0) })
+        let (warm_runs, listener) = (WarmRuns::new(0), ChangeListener::default());
+        Ok(Self { backend, limits, process, clock: clock.clone(), warm_runs, listener })
     }
 
     /// Opens an embedded database on a disk that takes no writes, for readers alone.
@@ -293,6 +315,7 @@ impl Database {
             process,
             clock: clock.clone(),
             warm_runs: WarmRuns::new(0),
+            listener: ChangeListener::default(),
         })
     }
 
@@ -300,6 +323,17 @@ impl Database {
     #[must_use]
     pub fn with_warm_runs(&self, bytes: u64) -> Self {
         Self { warm_runs: WarmRuns::new(bytes), ..self.clone() }
+    }
+
+    /// The same database, which tells `listener` of each buyer whose data, as far as scores rest on it, is changed through it:
+    /// once the change is committed, on the thread that made it.
+    #[must_use]
+    pub fn with_change_listener(&self, listener: impl Fn(TenantId) + Send + Sync + 'static) -> Self {
+        Self { listener: ChangeListener(Some(Arc::new(listener))), ..self.clone() }
+    }
+
+    pub(crate) fn listener(&self) -> ChangeListener {
+        self.listener.clone()
     }
 
     pub(crate) fn warm_runs(&self) -> WarmRuns {

@@ -187,6 +187,20 @@ pub fn has_open(tx: &mut Tx, kind: JobKind) -> Result<bool, RepoError> {
     Ok(each_backend!(tx.conn, c => diesel::select(diesel::dsl::exists(open)).get_result(c))?)
 }
 
+/// The job of a kind that was asked for last, of those that have ended.
+///
+/// # Errors
+/// Those of the database.
+pub fn latest_ended(tx: &mut Tx, kind: JobKind) -> Result<Option<JobRow>, RepoError> {
+    Ok(each_backend!(tx.conn, c => jobs::table
+        .filter(jobs::tenant_id.eq(tx.tenant))
+        .filter(jobs::kind.eq(kind).and(jobs::finished_at.is_not_null()))
+        .order(jobs::id.desc())
+        .select(JobRow::as_select())
+        .first(c)
+        .optional())?)
+}
+
 /// A process that has not renewed the lease of a job in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hung {

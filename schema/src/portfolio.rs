@@ -1,25 +1,34 @@
 //! What scores rest on, as known at a moment: row by row, with the columns that the model reads and no others.
+//!
+//! What is known now can also be kept, and brought up to date later ([`Rows`]).
 
 use std::collections::HashSet;
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
+use crate::certifications::Certification;
 use crate::commits;
 use crate::conn::{each_backend, each_row};
+use crate::enrollments::Enrollment;
 use crate::error::RepoError;
+use crate::incidents::Incident;
 use crate::record::current;
+use crate::relationships::Relationship;
+use crate::suppliers::Supplier;
 use crate::tables::{
     certifications, enrollments, incident_contacts, incidents, relationships, supplier_versions, suppliers,
 };
 use crate::{
-    Count, Criticality, DataAccess, Day, Days, JsicDivision, Name, NetworkAccess, Outcome, PositiveCount, Scheme,
+    Count, Criticality, DataAccess, Day, Days, Id, JsicDivision, Name, NetworkAccess, Outcome, PositiveCount, Scheme,
     ServiceClass, Share, Substitutability, SupplierCode, SupplierId, Timestamp, Tx, Yen,
 };
 
 /// Writes the readers of tables: the rows that were current at a moment and never taken back, in order of id.
 macro_rules! readers {
-    ($($(#[$doc:meta])* $reader:ident: $table:ident as $row:ident { $($field:ident: $ty:ty,)* })*) => {$(
+    ($($(#[$doc:meta])* $reader:ident, $changed:ident: $table:ident of $kind:ident as $row:ident {
+        $($field:ident: $ty:ty,)*
+    })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Queryable, Selectable)]
         #[diesel(table_name = $table)]
@@ -46,12 +55,46 @@ macro_rules! readers {
             );
             Ok(())
         }
+
+        /// The rows that are current, in order of id, or those alone that were recorded after a commit; none in place of one
+        /// that was taken back.
+        fn $changed(tx: &mut Tx, since: Option<i64>) -> Result<Vec<Changed<$kind, $row>>, RepoError> {
+            type Read = (Id<$kind>, bool, $row);
+            let mut changed = Vec::new();
+            let mut push = |(id, is_good, row): Read| {
+                changed.push((id, is_good.then_some(row)));
+                Ok::<_, RepoError>(())
+            };
+            match since {
+                None => each_row!(
+                    tx.conn,
+                    current!($table, tx.tenant, None::<i64>)
+                        .order($table::id.asc())
+                        .select(($table::id, $table::retraction_reason.is_null(), $row::as_select())),
+                    push
+                ),
+                // By the index of commits. They are put in order here, so that no database takes the order for a reason
+                // to look at all rows.
+                Some(since) => each_row!(
+                    tx.conn,
+                    current!($table, tx.tenant, None::<i64>)
+                        .filter($table::recorded_in.gt(since))
+                        .select(($table::id, $table::retraction_reason.is_null(), $row::as_select())),
+                    push
+                ),
+            }
+            changed.sort_unstable_by_key(|(id, _)| *id);
+            Ok(changed)
+        }
     )*};
 }
 
+/// A record as it is now: none where it was taken back.
+type Changed<K, R> = (Id<K>, Option<R>);
+
 readers! {
     /// A supplier; merged and archived ones too.
-    each_supplier: supplier_versions as SupplierRow {
+    each_supplier, changed_suppliers: supplier_versions of Supplier as SupplierRow {
         id: SupplierId,
         supplier_code: SupplierCode,
         name: Option<Name>,
@@ -66,7 +109,7 @@ readers! {
         ended_on: Option<Day>,
     }
     /// A relationship.
-    each_relationship: relationships as RelationshipRow {
+    each_relationship, changed_relationships: relationships of Relationship as RelationshipRow {
         upstream_id: SupplierId,
         downstream_id: Option<SupplierId>,
         annual_spend_jpy: Option<Yen>,
@@ -78,7 +121,7 @@ readers! {
         ended_on: Option<Day>,
     }
     /// An enrollment.
-    each_enrollment: enrollments as EnrollmentRow {
+    each_enrollment, changed_enrollments: enrollments of Enrollment as EnrollmentRow {
         supplier_id: SupplierId,
         provider_name: Option<Name>,
         service_class: ServiceClass,
@@ -90,7 +133,7 @@ readers! {
         ended_on: Option<Day>,
     }
     /// A certification.
-    each_certification: certifications as CertificationRow {
+    each_certification, changed_certifications: certifications of Certification as CertificationRow {
         supplier_id: SupplierId,
         scheme: Scheme,
         issued_on: Day,
@@ -98,12 +141,129 @@ readers! {
         ended_on: Option<Day>,
     }
     /// An incident.
-    each_incident: incidents as IncidentRow {
+    each_incident, changed_incidents: incidents of Incident as IncidentRow {
         supplier_id: SupplierId,
         occurred_on: Day,
         outcome: Outcome,
         count: Option<PositiveCount>,
     }
+}
+
+/// The rows of a table with their ids, in order of these.
+pub type RowsById<K, R> = Vec<(Id<K>, R)>;
+
+/// The current rows of all tables, as each of the readers here would give them, kept after the transaction that read them.
+#[derive(Debug)]
+pub struct Rows {
+    /// The latest commit that they show, with its moment: commits of another database would have others.
+    commit: Option<(i64, Timestamp)>,
+    /// The suppliers; merged and archived ones too.
+    pub suppliers: RowsById<Supplier, SupplierRow>,
+    /// The relationships.
+    pub relationships: RowsById<Relationship, RelationshipRow>,
+    /// The enrollments.
+    pub enrollments: RowsById<Enrollment, EnrollmentRow>,
+    /// The certifications.
+    pub certifications: RowsById<Certification, CertificationRow>,
+    /// The incidents.
+    pub incidents: RowsById<Incident, IncidentRow>,
+}
+
+impl Rows {
+    /// Reads all of them.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn read(tx: &mut Tx) -> Result<Self, RepoError> {
+        Ok(Self {
+            commit: commits::latest(tx)?,
+            suppliers: kept(changed_suppliers(tx, None)?),
+            relationships: kept(changed_relationships(tx, None)?),
+            enrollments: kept(changed_enrollments(tx, None)?),
+            certifications: kept(changed_certifications(tx, None)?),
+            incidents: kept(changed_incidents(tx, None)?),
+        })
+    }
+
+    /// Brings them up to date, in a transaction of the same buyer: reads what was recorded since. None where the transaction
+    /// does not see all that they show.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn brought_up_to_date(mut self, tx: &mut Tx) -> Result<Option<Self>, RepoError> {
+        let Some((number, at)) = self.commit else { return Ok(None) };
+        let latest = commits::latest(tx)?;
+        if commits::find(tx, &[number])?.get(&number).is_none_or(|commit| commit.at() != at) {
+            return Ok(None);
+        }
+        let since = Some(number);
+        // Each version that supersedes another one is recorded by the commit that does so: what is not among these is as
+        // it was.
+        self.suppliers = merged(self.suppliers, changed_suppliers(tx, since)?);
+        self.relationships = merged(self.relationships, changed_relationships(tx, since)?);
+        self.enrollments = merged(self.enrollments, changed_enrollments(tx, since)?);
+        self.certifications = merged(self.certifications, changed_certifications(tx, since)?);
+        self.incidents = merged(self.incidents, changed_incidents(tx, since)?);
+        // Except for suppliers that were deleted, which no commit tells of. None is ever taken back.
+        if i64::try_from(self.suppliers.len()) != Ok(count_suppliers(tx)?) {
+            self.suppliers = kept(changed_suppliers(tx, None)?);
+        }
+        self.commit = latest;
+        Ok(Some(self))
+    }
+
+    /// How much memory they take, about.
+    pub fn size(&self) -> u64 {
+        let counts = [
+            self.suppliers.len(),
+            self.relationships.len(),
+            self.enrollments.len(),
+            self.certifications.len(),
+            self.incidents.len(),
+        ];
+        Self::size_of(counts.map(|count| count as u64))
+    }
+
+    /// How much memory so many rows take, about: suppliers, relationships, enrollments, certifications, incidents.
+    pub fn size_of(counts: [u64; 5]) -> u64 {
+        /// Bytes of the texts of a row that has any.
+        const TEXTS: usize = 64;
+        let rows = [
+            size_of::<(SupplierId, SupplierRow)>() + TEXTS,
+            size_of::<(SupplierId, RelationshipRow)>(),
+            size_of::<(SupplierId, EnrollmentRow)>() + TEXTS,
+            size_of::<(SupplierId, CertificationRow)>(),
+            size_of::<(SupplierId, IncidentRow)>(),
+        ];
+        counts.into_iter().zip(rows).map(|(count, bytes)| count.saturating_mul(bytes as u64)).sum()
+    }
+}
+
+fn kept<K, R>(rows: Vec<Changed<K, R>>) -> RowsById<K, R> {
+    rows.into_iter().filter_map(|(id, row)| Some((id, row?))).collect()
+}
+
+/// Rows with what has changed of them, both in order of id.
+fn merged<K, R>(rows: RowsById<K, R>, changes: Vec<Changed<K, R>>) -> RowsById<K, R> {
+    if changes.is_empty() {
+        return rows;
+    }
+    let mut merged = Vec::with_capacity(rows.len() + changes.len());
+    let mut rows = rows.into_iter().peekable();
+    for (id, change) in changes {
+        while let Some(row) = rows.next_if(|(before, _)| *before < id) {
+            merged.push(row);
+        }
+        rows.next_if(|(same, _)| *same == id);
+        merged.extend(change.map(|row| (id, row)));
+    }
+    merged.extend(rows);
+    merged
+}
+
+fn count_suppliers(tx: &mut Tx) -> Result<i64, RepoError> {
+    let all = suppliers::table.filter(suppliers::tenant_id.eq(tx.tenant));
+    Ok(each_backend!(tx.conn, c => all.count().get_result(c))?)
 }
 
 /// The ids of all suppliers of a buyer.

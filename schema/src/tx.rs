@@ -15,7 +15,7 @@
 //! - [`Tx::moment`] is the time of all that the transaction does. It is taken once the transaction has begun (of a writer:
 //!   once its turn has come), so that the moments of a buyer's changes are in the order of the changes.
 //! - `Tx::finish` is the only place where work is committed: what has to be kept together with each change (who did what,
-//!   the answer to a request that may be repeated, an event for others) belongs there. What has recorded versions becomes a
+//!   the answer to a request that may be repeated, who is told of a change) belongs there. What has recorded versions becomes a
 //!   [`Commit`] there, whose moment is taken as late as can be.
 
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ use diesel::prelude::*;
 
 use crate::commits::{self, Commit};
 use crate::conn::each_backend;
-use crate::database::{Begun, Database, Held, Watch};
+use crate::database::{Begun, ChangeListener, Database, Held, Watch};
 use crate::error::RepoError;
 use crate::scope::{Installation, Scope, TxRole};
 use crate::scores::warm::WarmRuns;
@@ -173,6 +173,8 @@ impl<T: Copy + Into<Scope>> Access<T> {
             import_id: None,
             own: None,
             has_recorded: false,
+            changed: None,
+            listener: self.database.listener(),
             known: HashMap::new(),
             warm_runs,
             has_large_cache: false,
@@ -206,6 +208,9 @@ pub struct Tx<T = TenantId> {
     /// The commit that it becomes once something is recorded in it, and whose.
     own: Option<(TenantId, Arc<Commit>)>,
     has_recorded: bool,
+    /// The buyer whose data, as far as scores rest on it, was changed.
+    changed: Option<TenantId>,
+    listener: ChangeListener,
     /// Commits that were read; they never change.
     known: HashMap<i64, Arc<Commit>>,
     pub(crate) warm_runs: WarmRuns,
@@ -249,6 +254,12 @@ impl Tx {
     /// Notes that versions were added or superseded, so that the commit is kept.
     pub(crate) fn note_recorded(&mut self) {
         self.has_recorded = true;
+    }
+
+    /// Notes that what scores rest on was changed, so that who waits for that is told once it is committed. To be told of a
+    /// change that was undone again does no harm.
+    pub(crate) fn note_changed(&mut self) {
+        self.changed = Some(self.tenant);
     }
 
     /// Commits by their numbers.
@@ -335,6 +346,12 @@ impl<T> Tx<T> {
             drop(self.conn.resize_cache(false));
         }
         ended?;
+        let (changed, listener) = (self.changed, self.listener.clone());
+        // Whoever is told finds the turn of writers free.
+        drop(self);
+        if let Some(tenant) = changed.filter(|_| done.is_ok()) {
+            listener.tell(tenant);
+        }
         done
     }
 

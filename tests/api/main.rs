@@ -23,6 +23,7 @@ mod migrations;
 mod own;
 mod portfolio;
 mod queue;
+mod rescoring;
 mod scores;
 mod scrape;
 mod submissions;

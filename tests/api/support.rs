@@ -98,7 +98,7 @@ impl App {
     }
 
     /// A service with a model of its own or not, whose scores follow changes after a while.
-    pub(crate) fn with(limits: Limits, model: Option<PathBuf>, rescore_after: Duration) -> Self {
+    pub(crate) fn with(limits: Limits, model: Option<PathBuf>, rescore_after: impl Into<Option<Duration>>) -> Self {
         Self::over(Data::new(), limits, model, rescore_after)
     }
 
@@ -107,7 +107,7 @@ impl App {
         Self::over(data, Limits::default(), None, Duration::from_secs(86_400))
     }
 
-    fn over(data: Data, limits: Limits, model: Option<PathBuf>, rescore_after: Duration) -> Self {
+    fn over(data: Data, limits: Limits, model: Option<PathBuf>, rescore_after: impl Into<Option<Duration>>) -> Self {
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         #[expect(clippy::disallowed_methods, reason = "a test may move its clock")]
         let clock = ClockMover::new();
@@ -122,7 +122,7 @@ impl App {
             workers: 1,
             limits,
             model,
-            rescore_after,
+            rescore_after: rescore_after.into(),
             clock: clock.clock(),
             handles_signals: false,
         };

@@ -237,8 +237,8 @@ pub struct Config {
     pub limits: Limits,
     /// A model.toml in place of the built-in one.
     pub model: Option<PathBuf>,
-    /// How long data rests before it is scored again by itself.
-    pub rescore_after: Duration,
+    /// How long data rests before it is scored again by itself; if omitted, that follows what the last run cost.
+    pub rescore_after: Option<Duration>,
     /// What tells the time.
     pub clock: Clock,
     /// Whether SIGTERM and SIGINT end the service; not where it runs inside of another program.

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use chrono::{Months, NaiveDate, TimeDelta};
 use schema::score_runs::RunRow;
@@ -298,7 +297,7 @@ fn serve_until_stopped(args: &Args, token: &str, lang: Lang) -> Result<(), Failu
         workers: 2,
         limits: args.limits,
         model: None,
-        rescore_after: Duration::from_secs(2),
+        rescore_after: None,
         clock: Clock::system(),
         handles_signals: true,
     };

@@ -64,9 +64,12 @@ pub(super) struct Args {
     #[arg(long, env = "SONAE_MODEL", value_name = "FILE")]
     model: Option<PathBuf>,
     /// How long data must be unchanged before it is scored again automatically, in seconds; each buyer can turn this
-    /// off
-    #[arg(long, env = "SONAE_RESCORE_AFTER_SECONDS", value_name = "SECONDS", default_value_t = 2)]
-    rescore_after_seconds: u64,
+    /// off [default: 0 if the last run took less than 1 second, otherwise 2]
+    ///
+    /// By default automatic runs of a buyer also pause for four times as long as the last run took, at most 5 minutes. With
+    /// a number of seconds they do not.
+    #[arg(long, env = "SONAE_RESCORE_AFTER_SECONDS", value_name = "SECONDS")]
+    rescore_after_seconds: Option<u64>,
     #[command(flatten)]
     limits: Limits,
 }
@@ -140,7 +143,7 @@ impl Args {
             workers: self.workers.unwrap_or(cores).max(1),
             limits: self.limits,
             model: self.model.clone(),
-            rescore_after: Duration::from_secs(self.rescore_after_seconds),
+            rescore_after: self.rescore_after_seconds.map(Duration::from_secs),
             clock: Clock::system(),
             handles_signals: true,
         })

@@ -21,13 +21,23 @@ use crate::base::text::with_causes;
 /// How long a job waits for another writer.
 const WRITER_TIMEOUT: Duration = Duration::from_secs(1800);
 /// How often the queue is polled, in addition to wake-ups.
-pub(super) const POLLING_INTERVAL: Duration = Duration::from_secs(1);
+pub(crate) const POLLING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The operation of what the queue does for its own purposes.
 pub(super) const QUEUE: &str = "queue";
 
-/// What is done again and again while no job waits; says whether it has added jobs.
-pub(crate) type IdleTask = Box<dyn FnMut(&Database) -> Result<bool, RepoError> + Send>;
+/// What is done again and again while no job waits: after each polling interval, each time that somebody says that there is
+/// work, and when it has asked to be.
+pub(crate) type IdleTask = Box<dyn FnMut(&Database) -> Result<Idled, RepoError> + Send>;
+
+/// What an idle task has done.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Idled {
+    /// Whether it has added jobs.
+    pub(crate) has_added: bool,
+    /// After how long at most it wants to be done again, if that is sooner than the queue is polled.
+    pub(crate) again_in: Option<Duration>,
+}
 
 /// The threads that run jobs, as others see them.
 #[derive(Clone)]
@@ -162,17 +172,17 @@ impl Runner {
     /// Waits for the next job, and takes it; none when the process is to end.
     fn next(&self, database: &Database, idle: &mut [IdleTask]) -> Option<Taken> {
         while !self.is_stopping() {
-            let has_added = match self.claim(database) {
+            let idled = match self.claim(database) {
                 Ok(Some(taken)) => return Some(taken),
                 Ok(None) => run_idle(idle, database),
                 Err(error) => Err(error),
             };
-            let has_added = has_added.unwrap_or_else(|error| {
+            let idled = idled.unwrap_or_else(|error| {
                 warn!(error = %with_causes(&error), "the queue of jobs could not be read");
-                false
+                Idled::default()
             });
-            if !has_added {
-                self.wait();
+            if !idled.has_added {
+                self.wait(idled.again_in.map_or(POLLING_INTERVAL, |again_in| again_in.min(POLLING_INTERVAL)));
             }
         }
         None
@@ -245,9 +255,9 @@ impl Runner {
         drop(self.0.told.wait_timeout_while(guard, time, |_| !self.is_stopping()));
     }
 
-    fn wait(&self) {
+    fn wait(&self, longest: Duration) {
         let guard = locked(&self.0.has_work);
-        let waited = self.0.told.wait_timeout_while(guard, POLLING_INTERVAL, |has_work| !*has_work);
+        let waited = self.0.told.wait_timeout_while(guard, longest, |has_work| !*has_work);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 }
@@ -290,8 +300,12 @@ pub(super) fn buyer(database: &Database, tenant: TenantId) -> Access {
     database.access(tenant, &Context::new(SERVICE, QUEUE))
 }
 
-fn run_idle(tasks: &mut [IdleTask], database: &Database) -> Result<bool, RepoError> {
-    tasks.iter_mut().try_fold(false, |has_added, task| Ok(task(database)? || has_added))
+fn run_idle(tasks: &mut [IdleTask], database: &Database) -> Result<Idled, RepoError> {
+    tasks.iter_mut().try_fold(Idled::default(), |all, task| {
+        let one = task(database)?;
+        let again_in = all.again_in.into_iter().chain(one.again_in).min();
+        Ok(Idled { has_added: all.has_added || one.has_added, again_in })
+    })
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {

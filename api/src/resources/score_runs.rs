@@ -1,7 +1,8 @@
 //! Score runs: the whole portfolio scored as of a day, once asked for or automatically.
 //!
 //! How a run is made: in one transaction of a reader everything that counts is read, as known at a moment, from rows
-//! straight into frames (`snapshot`); these are scored by the model of the service; the results, the frames as Parquet and
+//! straight into frames (`snapshot`), or only what has changed since the rows that were kept of the last run (`warm`);
+//! these are scored by the model of the service; the results, the frames as Parquet and
 //! the model are stored in one transaction of a writer together with the end of the job (`run`).
 //!
 //! What must hold:
@@ -14,14 +15,15 @@
 //!   changed since it read.
 //! - An automatic run replaces those of the same day, and older ones are thinned out (`retention`); what a person has
 //!   asked for stays.
-//! - `schedule` asks for automatic runs: once data has rested after a change, when a day begins, and again after a run
-//!   that failed.
+//! - `schedule` asks for automatic runs: after a change, at once or once data has rested, when a day begins, and again after
+//!   a run that failed.
 
 pub(crate) mod overview;
 mod retention;
 mod run;
 mod schedule;
 mod snapshot;
+mod warm;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
@@ -36,7 +38,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use retention::{EXPORT_DAYS, prune, to_prune};
 pub(crate) use run::{RunRequest, ScoreRunWork, end_of_day, reproduce, run_now};
-pub(crate) use schedule::Schedule;
+pub(crate) use schedule::{Changes, Schedule};
+pub(crate) use warm::WarmRows;
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Fields;

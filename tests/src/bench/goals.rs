@@ -28,6 +28,8 @@ pub(crate) enum Work {
     Frames,
     /// Score runs.
     Runs,
+    /// Changes of one supplier, until its score follows.
+    Changes,
     /// Scores by code, under load.
     Lookups,
     /// Pages of the list of scores.
@@ -59,7 +61,7 @@ impl Bound {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const GOALS: [Goal; 19] = [
+pub(crate) const GOALS: [Goal; 20] = [
     Goal {
         name: "import-suppliers",
         work: Work::Imports,
@@ -107,6 +109,14 @@ pub(crate) const GOALS: [Goal; 19] = [
         unit: "bytes/supplier",
         limit: None,
         bound: Bound::AtMost(400.0),
+    },
+    Goal {
+        name: "changed-score",
+        work: Work::Changes,
+        what: "one changed supplier among 10,000, from the answer until its new score is served",
+        unit: "ms",
+        limit: None,
+        bound: Bound::AtMost(300.0),
     },
     Goal {
         name: "by-code",

@@ -43,10 +43,19 @@ pub(crate) struct Answer {
 impl Service {
     /// Starts it, waits until it is ready, and makes a token for an analyst. Scores do not follow changes by themselves.
     pub(crate) fn start(installation: &Installation<'_>) -> Result<Self, Failure> {
+        Self::start_with(installation, &[("SONAE_RESCORE_AFTER_SECONDS", "86400")])
+    }
+
+    /// The same, but scores follow changes as they do by default.
+    pub(crate) fn start_rescoring(installation: &Installation<'_>) -> Result<Self, Failure> {
+        Self::start_with(installation, &[])
+    }
+
+    fn start_with(installation: &Installation<'_>, settings: &[(&str, &str)]) -> Result<Self, Failure> {
         let log = NamedTempFile::new()?;
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
         let mut command = installation.command(&arguments)?;
-        command.env("SONAE_RESCORE_AFTER_SECONDS", "86400").env("SONAE_KEEP_ALIVE_SECONDS", "60");
+        command.env("SONAE_KEEP_ALIVE_SECONDS", "60").envs(settings.iter().copied());
         let start = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(log.reopen()?).spawn()?;
         let mut line = String::new();
@@ -118,6 +127,15 @@ impl Service {
         let content_type = content_type.unwrap_or_default().to_owned();
         let body = answer.body_mut().with_config().limit(1 << 30).read_to_string()?;
         Ok(Answer { status: answer.status().as_u16(), content_type, body })
+    }
+
+    /// Changes what is at a path, whatever its version.
+    pub(crate) fn patch(&self, path: &str, change: &Value) -> Result<(), Failure> {
+        let request = self.agent.patch(format!("http://{}{path}", self.address));
+        let request = request.header("authorization", self.authorization()).header("if-match", "*");
+        let mut answer = request.content_type("application/json").send(change.to_string())?;
+        let (status, body) = (answer.status(), answer.body_mut().read_to_string()?);
+        if status == 200 { Ok(()) } else { Err(format!("{path}: {status}: {body}").into()) }
     }
 
     fn authorization(&self) -> String {

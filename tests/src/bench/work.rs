@@ -1,5 +1,6 @@
 //! The measurements.
 
+mod changes;
 pub(crate) mod files;
 mod frames;
 mod imports;
@@ -22,6 +23,7 @@ impl Work {
             Self::Imports => imports::measure(stage),
             Self::Frames => frames::measure(stage),
             Self::Runs => runs::measure(stage),
+            Self::Changes => changes::measure(stage),
             // What costs on a server is the way to it; the goal is that of the embedded database.
             Self::Lookups if stage.site.cluster.is_some() => Ok(Vec::new()),
             Self::Lookups => lookups::measure(stage),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::time;
+use std::{thread, time};
 
 use chrono::{Days, NaiveDate, NaiveTime};
 use chrono_tz::Tz;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tracing::info;
 
 use super::snapshot::{self, Snapshot};
+use super::warm::WarmRows;
 use crate::base::text::Text;
 use crate::frames::{FrameError, Results};
 use crate::queue::outcome::Interrupted;
@@ -64,6 +65,8 @@ impl From<ScoreError> for Interrupted {
 pub(crate) struct ScoreRunWork {
     /// The model that scores.
     pub(crate) model: Model,
+    /// What is kept between runs.
+    pub(crate) warm_rows: WarmRows,
 }
 
 impl Work for ScoreRunWork {
@@ -77,7 +80,7 @@ impl Work for ScoreRunWork {
         let &Attempt { access, job, progress } = attempt;
         let model = &self.model;
         progress.set_total(STEPS);
-        let scored = Scored::new(access, &request, RunId::of_job(job.id), model, progress)?;
+        let scored = Scored::new(access, &request, RunId::of_job(job.id), (model, Some(&self.warm_rows)), progress)?;
         access.write(|tx| {
             scored.store(tx, progress)?;
             jobs::finish(tx, job, JobState::Succeeded, "{}")?;
@@ -100,7 +103,7 @@ impl Work for ScoreRunWork {
 pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> Result<RunRow, Interrupted> {
     let mut job = work::queued::<ScoreRunWork>(access.clock(), request, &access.context().actor.subject)?;
     let progress = Progress::default();
-    let scored = Scored::new(access, request, RunId::of_job(job.id), model, &progress)?;
+    let scored = Scored::new(access, request, RunId::of_job(job.id), (model, None), &progress)?;
     access.write(|tx| {
         scored.store(tx, &progress)?;
         (job.state, job.result, job.attempt_count) = (JobState::Succeeded, Some("{}".to_owned()), 1);
@@ -124,6 +127,48 @@ struct Scored {
     timing: Timing,
 }
 
+/// What the model gives, ready to be stored.
+struct PackedResults {
+    portfolio: String,
+    scores: PackedScores,
+    /// How long the model took.
+    took: time::Duration,
+}
+
+impl PackedResults {
+    fn new(snapshot: &Snapshot, model: &Model, as_of: NaiveDate) -> Result<Self, Interrupted> {
+        let start = time::Instant::now();
+        let portfolio = &snapshot.portfolio;
+        let scores = scoring::score(portfolio, model, as_of)?;
+        let took = start.elapsed();
+        let packed = PackedScores::new(&rows(portfolio, &scores, |code| snapshot.suppliers.get(code).copied())?)?;
+        let beside = SupplementaryCounts {
+            operators: snapshot.operators.clone(),
+            verified_contact_count: snapshot.verified_contact_count,
+        };
+        let overview = Overview::new(portfolio, &scores, model, Some(beside))?;
+        let portfolio = serde_json::to_string(&overview).map_err(|error| Interrupted::Failed(error.into()))?;
+        Ok(Self { portfolio, scores: packed, took })
+    }
+}
+
+/// What was scored, ready to be stored.
+struct Input {
+    hash: String,
+    /// None if it is kept already.
+    archive: Option<File>,
+}
+
+impl Input {
+    fn new(access: &Access, snapshot: &Snapshot) -> Result<Self, Interrupted> {
+        let hash = snapshot.hash()?;
+        // Packed before the writer is held, where that is needed.
+        let is_kept = access.read(|tx| score_runs::has_input(tx, &hash))?;
+        let archive = if is_kept { None } else { Some(snapshot.archive()?) };
+        Ok(Self { hash, archive })
+    }
+}
+
 /// How long the steps of a run took.
 struct Timing {
     start: time::Instant,
@@ -145,32 +190,39 @@ impl Scored {
         access: &Access,
         request: &RunRequest,
         id: RunId,
-        model: &Model,
+        (model, warm_rows): (&Model, Option<&WarmRows>),
         progress: &Progress,
     ) -> Result<Self, Interrupted> {
-        let start = time::Instant::now();
-        let (snapshot, breach_loss, data_version, known_at) = access.read(|tx| {
+        // The pause after the run follows from it: a test that moves the clock makes it long.
+        let (began, start) = (access.clock().monotonic(), time::Instant::now());
+        // What was known at another moment, or for a trial, is no basis for the next run.
+        let warm_rows = warm_rows.filter(|_| request.known_at.is_none() && !request.is_trial);
+        let (snapshot, rows, breach_loss, data_version, known_at) = access.read(|tx| {
             let breach_loss = settings::find(tx)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
             let data_version = data_states::version(tx)?;
-            let snapshot = Snapshot::take(tx, request.known_at, request.as_of, breach_loss)?;
+            let rows = warm_rows.map_or(Ok(None), |warm_rows| warm_rows.take(tx))?;
+            let snapshot = Snapshot::take(tx, rows.as_ref(), request.known_at, request.as_of, breach_loss)?;
             // Not the moment of reading: a commit of that very moment may have become visible only after the read.
             let known_at = match request.known_at {
                 None => commits::latest_moment(tx)?.unwrap_or(tx.moment()),
                 Some(known_at) => known_at,
             };
-            Ok::<_, Interrupted>((snapshot, breach_loss, data_version, known_at))
+            Ok::<_, Interrupted>((snapshot, rows, breach_loss, data_version, known_at))
         })?;
+        if let Some((warm_rows, rows)) = warm_rows.zip(rows) {
+            warm_rows.keep(access.tenant(), rows);
+        }
         let read = time::Instant::now();
         step(progress)?;
-        let scored = &snapshot.portfolio;
-        let scores = scoring::score(scored, model, request.as_of)?;
-        let timing = Timing { read: read - start, score: read.elapsed(), start };
-        let packed = PackedScores::new(&rows(scored, &scores, |code| snapshot.suppliers.get(code).copied())?)?;
-        let beside = SupplementaryCounts {
-            operators: snapshot.operators.clone(),
-            verified_contact_count: snapshot.verified_contact_count,
-        };
-        let overview = Overview::new(scored, &scores, model, Some(beside))?;
+        // What was scored is hashed and packed meanwhile: that rests on nothing that the model gives.
+        let (input, results) = thread::scope(|scope| {
+            let input = thread::Builder::new().name("input".to_owned());
+            let input = input.spawn_scoped(scope, || Input::new(access, &snapshot))?;
+            let results = PackedResults::new(&snapshot, model, request.as_of);
+            let input = input.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok::<_, Interrupted>((input?, results?))
+        })?;
+        let timing = Timing { read: read - start, score: results.took, start };
         step(progress)?;
         let [supplier_count, relationship_count, enrollment_count, certification_count, incident_count] =
             snapshot.row_counts();
@@ -185,7 +237,7 @@ impl Scored {
             model_version: model.version().to_owned(),
             model_hash: model.hash().to_owned(),
             engine_version: ENGINE_VERSION.to_owned(),
-            input_hash: snapshot.hash()?,
+            input_hash: input.hash,
             buyer_breach_loss_jpy: breach_loss,
             data_version,
             is_trial: request.is_trial,
@@ -194,20 +246,14 @@ impl Scored {
             enrollment_count,
             certification_count,
             incident_count,
-            duration_ms: i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX),
+            duration_ms: i64::try_from((access.clock().monotonic() - began).as_millis()).unwrap_or(i64::MAX),
         };
-        let portfolio = serde_json::to_string(&overview).map_err(|error| Interrupted::Failed(error.into()))?;
-        // Packed before the writer is held, where that is needed.
-        let (is_kept, has_model) = access.read(|tx| {
-            let is_kept = score_runs::has_input(tx, &run.input_hash)?;
-            Ok::<_, Interrupted>((is_kept, score_runs::find_model(tx, model.hash())?.is_some()))
-        })?;
-        let archive = if is_kept { None } else { Some(snapshot.archive()?) };
-        if !has_model {
+        if access.read(|tx| score_runs::find_model(tx, model.hash()))?.is_none() {
             // All buyers share it: in the transaction that stores a run, it would hold up the runs of the others.
             access.write_jobs(|tx| score_runs::keep_model(tx, model.hash(), model.version(), model.text()))?;
         }
-        Ok(Self { run, portfolio, scores: packed, snapshot, archive, timing })
+        let PackedResults { portfolio, scores, .. } = results;
+        Ok(Self { run, portfolio, scores, snapshot, archive: input.archive, timing })
     }
 
     /// Stores the run, in the caller's transaction.

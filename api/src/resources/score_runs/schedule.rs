@@ -1,16 +1,26 @@
 //! Asks for automatic runs: when what scores rest on has changed, and when a new day has begun.
+//!
+//! All buyers are looked at once in each polling interval: another process may have changed data, or a day has begun. In
+//! between it is those alone whose data this process has changed, which it hears of at once, and those whose time has come.
+//!
+//! How long data rests before it is scored is set, or follows what the last run cost. Where that was little, data is scored
+//! at once; either way there is a pause after each run, so that scores of data that changes all the time take a part of
+//! the processor and no more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{self, Duration};
 
 use chrono::{NaiveDate, TimeDelta};
 use chrono_tz::Tz;
 use schema::data_states::{self, DataState};
-use schema::{Access, Context, Database, JobKind, RepoError, TenantId, Timestamp, Tx, jobs, score_runs, tenants};
+use schema::tenants::{self, TenantRow};
+use schema::{Access, Context, Database, JobKind, RepoError, RunId, TenantId, Timestamp, Tx, jobs, score_runs};
 use tracing::info;
 
 use super::{RunRequest, ScoreRunWork, is_stale};
 use crate::base::actors::{AUTOMATIC, operator};
+use crate::queue::runner::{Idled, POLLING_INTERVAL};
 use crate::queue::work;
 
 /// How much longer than it should rest changing data goes unscored.
@@ -22,71 +32,186 @@ const WRITER_TIMEOUT: Duration = Duration::from_millis(100);
 /// The operation of what the schedule does.
 const SCHEDULE: &str = "schedule";
 
+/// A run that took less is a cheap one: data need not rest.
+const CHEAP_RUN: Duration = Duration::from_secs(1);
+/// How long data rests where runs are not cheap, or nothing is known of them: several imports often follow each other.
+const DEFAULT_REST: Duration = Duration::from_secs(2);
+/// How much longer than the last run took there is none after it: runs take about a fifth of the time at most.
+const PAUSE_FACTOR: u32 = 4;
+/// How long there is none at most.
+const MAX_PAUSE: Duration = RUN_CHECK_INTERVAL;
+
+/// Buyers whose data this process has changed. Copies share them.
+#[derive(Clone, Default)]
+pub(crate) struct Changes(Arc<Mutex<NotedChanges>>);
+
+#[derive(Default)]
+struct NotedChanges {
+    changed: HashSet<TenantId>,
+    /// Those that are looked at again in any case: a burst of changes wakes nobody.
+    awaited: HashSet<TenantId>,
+}
+
+impl Changes {
+    /// Notes that the data of a buyer was changed; says whether the schedule has to be woken.
+    pub(crate) fn note(&self, tenant: TenantId) -> bool {
+        let mut noted = self.noted();
+        !noted.awaited.contains(&tenant) && noted.changed.insert(tenant)
+    }
+
+    fn take(&self) -> HashSet<TenantId> {
+        std::mem::take(&mut self.noted().changed)
+    }
+
+    fn set_awaited(&self, tenant: TenantId, is_awaited: bool) {
+        let awaited = &mut self.noted().awaited;
+        if is_awaited {
+            awaited.insert(tenant)
+        } else {
+            awaited.remove(&tenant)
+        };
+    }
+
+    fn noted(&self) -> MutexGuard<'_, NotedChanges> {
+        // What is guarded is whole after each statement.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What is due, and since when.
 pub(crate) struct Schedule {
-    rest: Duration,
+    /// How long data rests; if omitted, that follows the cost of runs.
+    rest: Option<Duration>,
     /// The hash of the model that scores.
     model_hash: String,
-    due_since: HashMap<TenantId, time::Instant>,
+    changes: Changes,
+    due: HashMap<TenantId, Due>,
     looked_at: HashMap<TenantId, time::Instant>,
+    all_looked_at: Option<time::Instant>,
+}
+
+/// A buyer for whom a run is due that was not asked for yet.
+struct Due {
+    since: time::Instant,
+    /// When it is looked at again; each time that anybody is looked at if omitted.
+    again_at: Option<time::Instant>,
+}
+
+/// Whether a run that is due can be asked for.
+enum Wait {
+    Over,
+    For(Duration),
+    /// A run that is under way may be just this one: what it leaves is looked at once it has ended.
+    UnderWay,
 }
 
 impl Schedule {
-    /// Data is scored once it has rested for so long.
-    pub(crate) fn new(rest: Duration, model_hash: &str) -> Self {
-        Self { rest, model_hash: model_hash.to_owned(), due_since: HashMap::new(), looked_at: HashMap::new() }
+    /// Data is scored once it has rested for so long; if omitted, for as long as the cost of the last run suggests.
+    pub(crate) fn new(rest: Option<Duration>, model_hash: &str, changes: Changes) -> Self {
+        Self {
+            rest,
+            model_hash: model_hash.to_owned(),
+            changes,
+            due: HashMap::new(),
+            looked_at: HashMap::new(),
+            all_looked_at: None,
+        }
     }
 
-    /// Asks for a run of each buyer whose data has changed and rests, or whose day is a new one; says whether there was
-    /// any. One run stands for all changes before it. A run that failed is asked for again after a while.
-    pub(crate) fn ask(&mut self, database: &Database) -> Result<bool, RepoError> {
-        let all = operator(database, SCHEDULE).read(tenants::list)?;
-        let clock = database.clock();
-        let (now, monotonic) = (clock.now(), clock.monotonic());
-        let mut has_asked = false;
-        for tenant in all.into_iter().filter(|tenant| tenant.suspended_at.is_none()) {
-            let access = automatic(database, tenant.id);
-            let Some(state) = access.read(data_states::scored_automatically)? else { continue };
-            // A zone that was valid when the buyer was made is known to the same table of zones.
-            let today = now.day_in(tenant.time_zone.parse::<Tz>().unwrap_or(Tz::UTC));
-            let is_new = state.asked_version != Some(state.data_version) || state.asked_for_on != Some(today);
-            let was_looked_at =
-                self.looked_at.get(&state.tenant).is_some_and(|at| monotonic - *at < RUN_CHECK_INTERVAL);
-            if !is_new && was_looked_at {
-                self.due_since.remove(&state.tenant);
-                continue;
+    /// Asks for a run of each buyer whose data has changed and rests, or whose day is a new one. One run stands for all
+    /// changes before it. A run that failed is asked for again after a while.
+    pub(crate) fn ask(&mut self, database: &Database) -> Result<Idled, RepoError> {
+        let monotonic = database.clock().monotonic();
+        let is_for_all = self.all_looked_at.is_none_or(|at| monotonic - at >= POLLING_INTERVAL);
+        let mut wanted = self.changes.take();
+        let is_now = |due: &Due| due.again_at.is_none_or(|at| at <= monotonic);
+        wanted.extend(self.due.iter().filter(|(_, due)| is_now(due)).map(|(tenant, _)| *tenant));
+        let mut has_added = false;
+        if is_for_all || !wanted.is_empty() {
+            let mut all = operator(database, SCHEDULE).read(tenants::list)?;
+            all.retain(|tenant| tenant.suspended_at.is_none());
+            if is_for_all {
+                let there: HashSet<_> = all.iter().map(|tenant| tenant.id).collect();
+                self.due.retain(|tenant, _| there.contains(tenant));
+                self.looked_at.retain(|tenant, _| there.contains(tenant));
             }
-            // A run that is under way may be just this one: what it leaves is looked at once it has ended.
-            let has_open = |tx: &mut Tx| jobs::has_open(tx, JobKind::ScoreRun);
-            if self.is_resting(&state, now, monotonic) && !access.read(has_open)? {
-                match self.ask_for(&access, &state, today) {
-                    // Somebody is importing: the data does not rest yet.
-                    Err(RepoError::Busy(_)) => continue,
-                    asked => has_asked |= asked?,
-                }
-                self.due_since.remove(&state.tenant);
-                self.looked_at.insert(state.tenant, monotonic);
+            for tenant in all.iter().filter(|tenant| is_for_all || wanted.contains(&tenant.id)) {
+                has_added |= self.look_at(database, tenant, monotonic)?;
             }
         }
-        Ok(has_asked)
+        if is_for_all {
+            self.all_looked_at = Some(monotonic);
+        }
+        let next = self.due.values().filter_map(|due| due.again_at);
+        let next = next.chain(self.all_looked_at.map(|at| at + POLLING_INTERVAL)).min();
+        Ok(Idled { has_added, again_in: next.map(|at| at.saturating_duration_since(monotonic)) })
     }
 
-    fn is_resting(&mut self, state: &DataState, now: Timestamp, monotonic: time::Instant) -> bool {
-        let since = *self.due_since.entry(state.tenant).or_insert(monotonic);
-        let rest = TimeDelta::from_std(self.rest).unwrap_or(TimeDelta::MAX);
-        state.changed_at.after(rest) <= now || monotonic - since >= self.rest * MAX_REST_FACTOR
+    /// Asks for a run of a buyer if it is due and nothing speaks against it; says whether it did.
+    fn look_at(
+        &mut self,
+        database: &Database,
+        tenant: &TenantRow,
+        monotonic: time::Instant,
+    ) -> Result<bool, RepoError> {
+        // What changes from here on is told again: it may not be seen below.
+        self.changes.set_awaited(tenant.id, false);
+        let access = automatic(database, tenant.id);
+        let since = self.due.remove(&tenant.id).map_or(monotonic, |due| due.since);
+        let Some(state) = access.read(data_states::scored_automatically)? else {
+            // Whether that is still so is looked at with all buyers.
+            self.changes.set_awaited(tenant.id, true);
+            return Ok(false);
+        };
+        // A zone that was valid when the buyer was made is known to the same table of zones.
+        let today = database.clock().now().day_in(tenant.time_zone.parse::<Tz>().unwrap_or(Tz::UTC));
+        let is_new = state.asked_version != Some(state.data_version) || state.asked_for_on != Some(today);
+        let was_looked_at = self.looked_at.get(&tenant.id).is_some_and(|at| monotonic - *at < RUN_CHECK_INTERVAL);
+        if !is_new && was_looked_at {
+            return Ok(false);
+        }
+        let again_at = match access.read(|tx| self.wait(tx, &state, monotonic - since))? {
+            Wait::UnderWay => None,
+            Wait::For(time) => Some(monotonic + time),
+            Wait::Over => match self.ask_for(&access, &state, today) {
+                // Somebody is importing: the data does not rest yet.
+                Err(RepoError::Busy(_)) => None,
+                asked => {
+                    self.looked_at.insert(tenant.id, monotonic);
+                    return asked;
+                }
+            },
+        };
+        self.due.insert(tenant.id, Due { since, again_at });
+        self.changes.set_awaited(tenant.id, true);
+        Ok(false)
+    }
+
+    /// What is left to wait for, of data for which a run has been due for so long.
+    fn wait(&self, tx: &mut Tx, state: &DataState, due: Duration) -> Result<Wait, RepoError> {
+        if jobs::has_open(tx, JobKind::ScoreRun)? {
+            return Ok(Wait::UnderWay);
+        }
+        let now = tx.clock().now();
+        let (rest, pause) = match self.rest {
+            Some(rest) => (rest, Duration::ZERO),
+            None => rest_and_pause(tx, now)?,
+        };
+        let left = until(state.changed_at, rest, now).min(rest.saturating_mul(MAX_REST_FACTOR).saturating_sub(due));
+        let left = left.max(pause);
+        Ok(if left.is_zero() { Wait::Over } else { Wait::For(left) })
     }
 
     /// Adds the job of a run, unless just this was scored; says whether it did.
     fn ask_for(&self, access: &Access, state: &DataState, today: NaiveDate) -> Result<bool, RepoError> {
-        let is_needed = |tx: &mut Tx| {
+        let is_needed = |tx: &mut Tx, data_version: i64| {
             let latest = score_runs::latest(tx)?;
-            let is_scored = latest.is_some_and(|run| !is_stale(&run, state.data_version, &self.model_hash, today));
+            let is_scored = latest.is_some_and(|run| !is_stale(&run, data_version, &self.model_hash, today));
             Ok::<_, RepoError>(!is_scored)
         };
         let was_asked = state.asked_version == Some(state.data_version) && state.asked_for_on == Some(today);
         // The writer is only asked for where there is something to write.
-        if was_asked && !access.read(is_needed)? {
+        if was_asked && !access.read(|tx| is_needed(tx, state.data_version))? {
             return Ok(false);
         }
         let request = RunRequest { as_of: today, known_at: None, is_automatic: true, is_trial: false };
@@ -97,8 +222,10 @@ impl Schedule {
             if jobs::has_open(tx, JobKind::ScoreRun)? {
                 return Ok(false);
             }
-            data_states::note_asked(tx, state.data_version, today)?;
-            if !is_needed(tx)? {
+            // The run sees what has changed meanwhile, too.
+            let data_version = data_states::version(tx)?;
+            data_states::note_asked(tx, data_version, today)?;
+            if !is_needed(tx, data_version)? {
                 return Ok(false);
             }
             info!(job_id = %job.id, "the data has changed, or a day has begun: scores follow");
@@ -106,6 +233,27 @@ impl Schedule {
             Ok(true)
         })
     }
+}
+
+/// How long data rests before the next run, and how long there is none from now on, by what the last one cost.
+fn rest_and_pause(tx: &mut Tx, now: Timestamp) -> Result<(Duration, Duration), RepoError> {
+    let Some(job) = jobs::latest_ended(tx, JobKind::ScoreRun)? else { return Ok((DEFAULT_REST, Duration::ZERO)) };
+    let finished_at = job.finished_at.unwrap_or(job.created_at);
+    let cost = match score_runs::find(tx, RunId::of_job(job.id))? {
+        // Without the time in which it waited for another writer.
+        Some(run) => Duration::from_millis(run.duration_ms.unsigned_abs()),
+        None => finished_at.since(job.started_at.unwrap_or(finished_at)),
+    };
+    let rest = if cost < CHEAP_RUN { Duration::ZERO } else { DEFAULT_REST };
+    let pause = cost.saturating_mul(PAUSE_FACTOR).min(MAX_PAUSE);
+    // After a clock was set back there is no telling how long ago it was.
+    let left = if finished_at > now { Duration::ZERO } else { until(finished_at, pause, now) };
+    Ok((rest, left))
+}
+
+/// How long it is from now until some time after a moment.
+fn until(moment: Timestamp, time: Duration, now: Timestamp) -> Duration {
+    moment.after(TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)).since(now)
 }
 
 /// The rows of a buyer, for the schedule.

@@ -10,7 +10,7 @@ use std::thread;
 
 use chrono::NaiveDate;
 use schema::portfolio::{
-    self, CertificationRow, EnrollmentRow, IncidentRow, RelationshipRow, SupplierRow, contacts_verified,
+    self, CertificationRow, EnrollmentRow, IncidentRow, RelationshipRow, Rows, RowsById, SupplierRow, contacts_verified,
 };
 use schema::{Choice, Day, Name, SupplierId, Timestamp, Tx};
 use scoring::{Portfolio, PortfolioError, Table, Tables};
@@ -61,35 +61,41 @@ impl EvidenceOwners {
 }
 
 impl Snapshot {
-    /// Reads the data of a buyer as known at a moment, or now, for scores as of a day.
+    /// Reads the data of a buyer as known at a moment, or now, for scores as of a day. Rows of now that are at hand already
+    /// are not read: they give the same.
     pub(super) fn take(
         tx: &mut Tx,
+        rows: Option<&Rows>,
         known_at: Option<Timestamp>,
         as_of: NaiveDate,
         buyer_breach_loss_jpy: Option<i64>,
     ) -> Result<Self, Interrupted> {
         let day = Day::from(as_of);
-        let (suppliers, ids, owners) = read_suppliers(tx, known_at, day)?;
+        let (suppliers, ids, owners) = read_suppliers(tx, rows, known_at, day)?;
         let mut relationships = RelationshipColumns::new();
-        side_by_side(
+        each(
+            rows.map(|rows| &rows.relationships),
             |with| portfolio::each_relationship(tx, known_at, with),
-            |row| relationship(&mut relationships, &owners, day, &row),
+            |row| relationship(&mut relationships, &owners, day, row),
         )?;
         let mut operators = BTreeMap::new();
         let mut enrollments = EnrollmentColumns::new();
-        side_by_side(
+        each(
+            rows.map(|rows| &rows.enrollments),
             |with| portfolio::each_enrollment(tx, known_at, with),
-            |row| enrollment(&mut enrollments, &owners, day, &mut operators, &row),
+            |row| enrollment(&mut enrollments, &owners, day, &mut operators, row),
         )?;
         let mut certifications = CertificationColumns::new();
-        side_by_side(
+        each(
+            rows.map(|rows| &rows.certifications),
             |with| portfolio::each_certification(tx, known_at, with),
-            |row| certification(&mut certifications, &owners, &row),
+            |row| certification(&mut certifications, &owners, row),
         )?;
         let mut incidents = IncidentColumns::new();
-        side_by_side(
+        each(
+            rows.map(|rows| &rows.incidents),
             |with| portfolio::each_incident(tx, known_at, with),
-            |row| incident(&mut incidents, &owners, &row),
+            |row| incident(&mut incidents, &owners, row),
         )?;
         let year_ago = as_of.checked_sub_months(chrono::Months::new(12)).unwrap_or(as_of);
         let verified = contacts_verified(tx, year_ago, as_of)?;
@@ -162,32 +168,33 @@ fn of_tables(tables: Tables, buyer_breach_loss_jpy: Option<i64>) -> Result<Portf
 /// The suppliers that stand at a day in order of code, their ids by code, and where evidence counts.
 fn read_suppliers(
     tx: &mut Tx,
+    rows: Option<&Rows>,
     known_at: Option<Timestamp>,
     as_of: Day,
 ) -> Result<(DataFrame, HashMap<String, SupplierId>, EvidenceOwners), Interrupted> {
     let mut out = SupplierColumns::new();
     let (mut standing, mut ids, mut merged) = (Vec::new(), HashMap::new(), Vec::new());
-    portfolio::each_supplier(tx, known_at, |row: SupplierRow| {
+    let take = |row: &SupplierRow| {
         if let Some(target) = row.merged_into_id {
             merged.push((row.id, target));
-            return Ok(());
+            return;
         }
         if row.ended_on.is_some_and(|day| day <= as_of) {
-            return Ok(());
+            return;
         }
         standing.push(row.id);
         ids.insert(row.supplier_code.to_string(), row.id);
         out.supplier_code.push(Some(row.supplier_code.as_str()));
         out.name.push(row.name.as_ref().map(Name::as_str));
-        out.jsic_division.push(row.jsic_division.map(|division| division.number()));
+        out.jsic_division.push(row.jsic_division.as_ref().map(|division| division.number()));
         out.employee_count.push(row.employee_count.map(|count| count.get()));
         out.capital_jpy.push(row.capital_jpy.map(|yen| yen.get() as f64));
         out.data_access.push(row.data_access.map(Choice::key));
         out.network_access.push(row.network_access.map(Choice::key));
         out.total_endpoints.push(row.total_endpoints.map(|count| count.get()));
         out.reports_incidents_since.push(row.reports_incidents_since);
-        Ok::<_, Interrupted>(())
-    })?;
+    };
+    each(rows.map(|rows| &rows.suppliers), |with| portfolio::each_supplier(tx, known_at, with), take)?;
     let (frame, order) = out.finish_by_code()?;
     let mut owners = QuickMap::default();
     for (row, before) in (0..).zip(order) {
@@ -196,6 +203,19 @@ fn read_suppliers(
     let moved: Vec<_> = merged.into_iter().filter_map(|(id, target)| Some((id, *owners.get(&target)?))).collect();
     owners.extend(moved);
     Ok((frame, ids, EvidenceOwners(owners)))
+}
+
+/// Takes the rows that are at hand, or reads them.
+fn each<K, R: Send>(
+    at_hand: Option<&RowsById<K, R>>,
+    read: impl FnOnce(&mut dyn FnMut(R) -> Result<(), Interrupted>) -> Result<(), Interrupted>,
+    mut take: impl FnMut(&R) + Send,
+) -> Result<(), Interrupted> {
+    match at_hand {
+        Some(rows) => rows.iter().for_each(|(_, row)| take(row)),
+        None => side_by_side(read, |row| take(&row))?,
+    }
+    Ok(())
 }
 
 /// Reads rows, and takes them on another thread a little later.
