@@ -97,6 +97,53 @@ fn lines_are_counted_at_every_kind_of_line_end() {
     }
 }
 
+/// Large files are read in blocks, side by side; a cell of two lines here and there moves all lines behind it.
+#[test]
+fn faults_of_a_large_file_are_told_on_their_lines() {
+    for two_lines_each in [u64::MAX, 50_000] {
+        let mut text = "supplier_code,occurred_on,outcome,external_id\n".to_owned();
+        let (mut line, mut expected) = (2, Vec::new());
+        for row in 1..=200_000 {
+            let is_of_two_lines = row % two_lines_each == 0;
+            let external_id = if is_of_two_lines { format!("\"{row},\n{row}\"") } else { format!("{row:020}") };
+            let (code, on, outcome) = match row {
+                5 | 120_001 => ("X", "2026-01-01", "blocked"),
+                70_000 | 199_999 => ("A", "2026-01-32", "blocked"),
+                100_000 => ("A", "2026-01-01", "harmless"),
+                _ => ("A", "2026-01-01", "blocked"),
+            };
+            text += &format!("{code},{on},{outcome},{external_id}\n");
+            let wrong = [
+                (code == "X").then_some("supplier_code: \"X\": no supplier has this code"),
+                (on == "2026-01-32").then_some("occurred_on: \"2026-01-32\": not a calendar date"),
+                (outcome == "harmless").then_some("outcome: \"harmless\": not a value of this column"),
+            ];
+            expected.extend(wrong.into_iter().flatten().map(|wrong| format!("incidents.csv:{line}: {wrong}")));
+            line += if is_of_two_lines { 2 } else { 1 };
+        }
+        let found = faults(&Folder::new().with("suppliers.csv", "supplier_code\nA\n").with("incidents.csv", text));
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!(found.starts_with(expected), "{found} is not {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_row_without_end_ends_the_reading_of_its_file() {
+    let rows = "A,x\n".repeat(2) + "B,\"" + &"never closed\n".repeat(500_000);
+    refused(
+        "certifications.csv",
+        format!("supplier_code,scheme\n{rows}"),
+        &[
+            "certifications.csv:1: issued_on: the table lacks this required column → add the column to the header [missing-column]",
+            "certifications.csv:2: scheme: \"x\": not a value of this column → use one of security_action_1, security_action_2, scs_3, scs_4, scs_5, isms [unknown-choice]",
+            "certifications.csv:3: scheme: \"x\": not a value of this column → use one of security_action_1, security_action_2, scs_3, scs_4, scs_5, isms [unknown-choice]",
+            "certifications.csv:4: this row has more than 4194304 bytes → close the quotes, and double those inside a value [line-too-long]",
+        ],
+    );
+}
+
 #[test]
 fn a_value_is_told_as_the_file_has_it() {
     let starts = "supplier_code,service_class,coverage_share,starts_on,onsite_response";

@@ -35,6 +35,33 @@ fn csv_has_the_columns_and_numbers_of_the_examples() {
 }
 
 #[test]
+fn timings_tell_each_step_and_how_often_the_chain_was_reckoned() {
+    let (_folder, path) = out("scores.csv");
+    let score = || Score::of(&example("portfolio")).english().out(&path);
+
+    let ran = score().arg("--timings").run().ok();
+
+    let steps = [
+        "reading: ",
+        "suppliers: ",
+        "graph: ",
+        "disruption rates, iterations ",
+        "direct losses: ",
+        "systemic losses, iterations ",
+        "results: ",
+        "output: ",
+    ];
+    let stderr = ran.stderr();
+    let told: Vec<_> = stderr.lines().filter(|line| line.ends_with(" s")).collect();
+    assert_eq!(told.len(), steps.len(), "{told:?}");
+    for (told, step) in told.iter().zip(steps) {
+        assert!(told.starts_with(step), "{told} is not {step}");
+    }
+    let without = score().run().ok();
+    assert!(!without.stderr().contains("reading: "), "{}", without.stderr());
+}
+
+#[test]
 fn parquet_holds_the_same_doubles_and_says_what_they_rest_on() {
     let (_folder, path) = out("scores.parquet");
     let csv = csv_of("portfolio");

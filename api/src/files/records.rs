@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use ::csv::ByteRecord;
-use memchr::{memchr, memchr_iter, memchr2, memchr3, memchr3_iter};
+use memchr::{memchr, memchr_iter, memchr2, memchr3};
 use scoring::Faults;
 
 /// What is wrong with a quoted field.
@@ -98,7 +98,7 @@ impl Fields for ByteRecord {
 /// The records of a text without any quote: what the CSV reader finds there, several times as fast.
 pub(super) struct PlainRecords<'a> {
     text: &'a str,
-    signs: memchr::Memchr3<'a>,
+    signs: Signs<'a>,
     /// Where the record in hand begins, and where its fields end.
     start: usize,
     ends: Vec<usize>,
@@ -109,8 +109,7 @@ impl<'a> PlainRecords<'a> {
     /// None for a text that has quotes, or is no UTF-8.
     pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
         let text = str::from_utf8(bytes).ok().filter(|_| memchr(b'"', bytes).is_none())?;
-        let signs = memchr3_iter(b',', b'\n', b'\r', bytes);
-        Some(Self { text, signs, start: 0, ends: Vec::new(), seen: Seen::default() })
+        Some(Self { text, signs: Signs::new(bytes), start: 0, ends: Vec::new(), seen: Seen::default() })
     }
 
     /// The next record; empty lines are none.
@@ -132,7 +131,8 @@ impl<'a> PlainRecords<'a> {
             let is_second = sign == Some(b'\n') && end > 0 && bytes.get(end - 1) == Some(&b'\r');
             let line = self.seen.line_count + 1;
             self.seen.line_count += u64::from(sign.is_some() && !is_second);
-            if end == self.start && self.ends.is_empty() {
+            // Behind a last line without an end lies no record either.
+            if end <= self.start && self.ends.is_empty() {
                 sign?;
                 self.start = end + 1;
                 continue;
@@ -147,6 +147,62 @@ impl<'a> PlainRecords<'a> {
     /// What was seen; to be called after the last record.
     pub(super) fn finish(self) -> Seen {
         self.seen
+    }
+}
+
+/// The places of commas and line ends.
+///
+/// Fields have few bytes: to look at eight at once and go on from there takes a third of the time of a search that is begun
+/// anew for each.
+struct Signs<'a> {
+    bytes: &'a [u8],
+    /// Where the eight bytes begin, and a bit for each of them that may be a sign and was not looked at.
+    word: usize,
+    candidates: u64,
+}
+
+impl<'a> Signs<'a> {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, word: 0, candidates: Self::candidates(bytes, 0) }
+    }
+
+    /// The highest bit of each byte that is not above a comma, as all signs are; of those above one such byte, perhaps
+    /// others too.
+    fn candidates(bytes: &[u8], word: usize) -> u64 {
+        let eight = match bytes.get(word..word + 8) {
+            Some(eight) => eight.try_into().unwrap_or_default(),
+            None => {
+                let mut eight = [u8::MAX; 8];
+                let rest = bytes.get(word..).unwrap_or_default();
+                eight.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                eight
+            }
+        };
+        let eight = u64::from_le_bytes(eight);
+        eight.wrapping_sub(Self::EACH * u64::from(b',' + 1)) & !eight & (Self::EACH << 7)
+    }
+}
+
+impl Iterator for Signs<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        loop {
+            while self.candidates != 0 {
+                let place = self.word + (self.candidates.trailing_zeros() / 8) as usize;
+                self.candidates &= self.candidates - 1;
+                if matches!(self.bytes.get(place), Some(b',' | b'\n' | b'\r')) {
+                    return Some(place);
+                }
+            }
+            self.word += 8;
+            if self.word >= self.bytes.len() {
+                return None;
+            }
+            self.candidates = Self::candidates(self.bytes, self.word);
+        }
     }
 }
 
@@ -450,6 +506,22 @@ mod tests {
             assert_eq!(plain.finish(), reader.into_inner().finish(), "{text:?}");
         }
         assert!(PlainRecords::new(b"a,\"b\"").is_none() && PlainRecords::new(b"a,\x82\xa0").is_none());
+    }
+
+    #[test]
+    fn signs_are_found_wherever_they_stand() {
+        let mut seed = 1u64;
+        for length in 0..200 {
+            let bytes: Vec<u8> = (0..length)
+                .map(|_| {
+                    seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                    let drawn = (seed >> 33) as usize;
+                    *b",,,\n\r+-.\0\x7f\x80\xac\xad\xff az09".get(drawn % 20).unwrap_or(&b'a')
+                })
+                .collect();
+            let expected: Vec<usize> = memchr::memchr3_iter(b',', b'\n', b'\r', &bytes).collect();
+            assert_eq!(Signs::new(&bytes).collect::<Vec<_>>(), expected, "{bytes:?}");
+        }
     }
 
     #[test]
