@@ -57,13 +57,15 @@ macro_rules! readers {
         }
 
         /// The rows that are current, in order of id, or those alone that were recorded after a commit; none in place of one
-        /// that was taken back.
-        fn $changed(tx: &mut Tx, since: Option<i64>) -> Result<Vec<Changed<$kind, $row>>, RepoError> {
+        /// that was taken back. Takes from `room` what they need.
+        fn $changed(tx: &mut Tx, since: Option<i64>, room: &mut u64) -> Result<Vec<Changed<$kind, $row>>, Stopped> {
             type Read = (Id<$kind>, bool, $row);
             let mut changed = Vec::new();
             let mut push = |(id, is_good, row): Read| {
+                let bytes = size_of::<Changed<$kind, $row>>() as u64;
+                *room = room.checked_sub(bytes).ok_or(Stopped::Full)?;
                 changed.push((id, is_good.then_some(row)));
-                Ok::<_, RepoError>(())
+                Ok::<_, Stopped>(())
             };
             match since {
                 None => each_row!(
@@ -87,6 +89,28 @@ macro_rules! readers {
             Ok(changed)
         }
     )*};
+}
+
+/// Why rows are not kept.
+enum Stopped {
+    /// They need more room than there is.
+    Full,
+    Failed(RepoError),
+}
+
+impl<E: Into<RepoError>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// What was read, unless it needs more room than there is.
+fn fitting<T>(read: Result<T, Stopped>) -> Result<Option<T>, RepoError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(Stopped::Full) => Ok(None),
+        Err(Stopped::Failed(error)) => Err(error),
+    }
 }
 
 /// A record as it is now: none where it was taken back.
@@ -170,27 +194,36 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Reads all of them.
+    /// Reads all of them; none where they need more bytes than that.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn read(tx: &mut Tx) -> Result<Self, RepoError> {
-        Ok(Self {
-            commit: commits::latest(tx)?,
-            suppliers: kept(changed_suppliers(tx, None)?),
-            relationships: kept(changed_relationships(tx, None)?),
-            enrollments: kept(changed_enrollments(tx, None)?),
-            certifications: kept(changed_certifications(tx, None)?),
-            incidents: kept(changed_incidents(tx, None)?),
-        })
+    pub fn read(tx: &mut Tx, max_bytes: u64) -> Result<Option<Self>, RepoError> {
+        let mut room = max_bytes;
+        let mut read = || {
+            Ok(Self {
+                commit: commits::latest(tx)?,
+                suppliers: kept(changed_suppliers(tx, None, &mut room)?),
+                relationships: kept(changed_relationships(tx, None, &mut room)?),
+                enrollments: kept(changed_enrollments(tx, None, &mut room)?),
+                certifications: kept(changed_certifications(tx, None, &mut room)?),
+                incidents: kept(changed_incidents(tx, None, &mut room)?),
+            })
+        };
+        fitting(read())
     }
 
     /// Brings them up to date, in a transaction of the same buyer: reads what was recorded since. None where the transaction
-    /// does not see all that they show.
+    /// does not see all that they show, and where what was recorded needs more bytes than that.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn brought_up_to_date(mut self, tx: &mut Tx) -> Result<Option<Self>, RepoError> {
+    pub fn brought_up_to_date(self, tx: &mut Tx, max_bytes: u64) -> Result<Option<Self>, RepoError> {
+        Ok(fitting(self.with_changes(tx, max_bytes))?.flatten())
+    }
+
+    fn with_changes(mut self, tx: &mut Tx, mut room: u64) -> Result<Option<Self>, Stopped> {
+        let room = &mut room;
         let Some((number, at)) = self.commit else { return Ok(None) };
         let latest = commits::latest(tx)?;
         if commits::find(tx, &[number])?.get(&number).is_none_or(|commit| commit.at() != at) {
@@ -199,14 +232,14 @@ impl Rows {
         let since = Some(number);
         // Each version that supersedes another one is recorded by the commit that does so: what is not among these is as
         // it was.
-        self.suppliers = merged(self.suppliers, changed_suppliers(tx, since)?);
-        self.relationships = merged(self.relationships, changed_relationships(tx, since)?);
-        self.enrollments = merged(self.enrollments, changed_enrollments(tx, since)?);
-        self.certifications = merged(self.certifications, changed_certifications(tx, since)?);
-        self.incidents = merged(self.incidents, changed_incidents(tx, since)?);
+        self.suppliers = merged(self.suppliers, changed_suppliers(tx, since, room)?);
+        self.relationships = merged(self.relationships, changed_relationships(tx, since, room)?);
+        self.enrollments = merged(self.enrollments, changed_enrollments(tx, since, room)?);
+        self.certifications = merged(self.certifications, changed_certifications(tx, since, room)?);
+        self.incidents = merged(self.incidents, changed_incidents(tx, since, room)?);
         // Except for suppliers that were deleted, which no commit tells of. None is ever taken back.
         if i64::try_from(self.suppliers.len()) != Ok(count_suppliers(tx)?) {
-            self.suppliers = kept(changed_suppliers(tx, None)?);
+            self.suppliers = kept(changed_suppliers(tx, None, room)?);
         }
         self.commit = latest;
         Ok(Some(self))

@@ -36,16 +36,16 @@ fn a_change_is_scored_at_once_and_not_when_the_queue_is_next_polled() {
     let app = app();
     let buyer = app.client("admin");
     first_scores(&app, &buyer);
-    let times = (0..5).map(|number| {
+    let mut number = 0;
+    // The queue was polled when the run before ended, and is polled a second later. On a busy machine a run takes that long.
+    eventually("a change is scored sooner", || {
         app.clock.advance(LONG_PAUSE);
+        number += 1;
         buyer.supplier(&format!("B{number}"));
         let start = Instant::now();
         wait_for_scores(&buyer);
-        start.elapsed()
+        (start.elapsed() < SECOND / 2).then_some(())
     });
-    // The queue was polled when the run before ended, and is polled a second later.
-    let quickest = times.min().unwrap();
-    assert!(quickest < SECOND / 2, "{quickest:?}");
 }
 
 #[test]
@@ -57,7 +57,6 @@ fn of_a_burst_of_changes_none_is_left_unscored() {
     for number in 0..100 {
         buyer.supplier(&format!("B{number}"));
     }
-    app.clock.advance(LONG_PAUSE);
     wait_for_scores(&buyer);
     assert_eq!(buyer.count("/v1/scores"), 101);
 }

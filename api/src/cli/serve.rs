@@ -66,8 +66,8 @@ pub(super) struct Args {
     /// How long data must be unchanged before it is scored again automatically, in seconds; each buyer can turn this
     /// off [default: 0 if the last run took less than 1 second, otherwise 2]
     ///
-    /// By default automatic runs of a buyer also pause for four times as long as the last run took, at most 5 minutes. With
-    /// a number of seconds they do not.
+    /// By default automatic runs of a buyer also pause for four times as long as the last run took, at least 2
+    /// seconds and at most 5 minutes. With a number of seconds they do not.
     #[arg(long, env = "SONAE_RESCORE_AFTER_SECONDS", value_name = "SECONDS")]
     rescore_after_seconds: Option<u64>,
     #[command(flatten)]

@@ -38,6 +38,9 @@ const CHEAP_RUN: Duration = Duration::from_secs(1);
 const DEFAULT_REST: Duration = Duration::from_secs(2);
 /// How much longer than the last run took there is none after it: runs take about a fifth of the time at most.
 const PAUSE_FACTOR: u32 = 4;
+/// How long there is none at least: each run replaces the one before, and whoever pages through scores or exports them has
+/// to get on while data changes all the time.
+const MIN_PAUSE: Duration = Duration::from_secs(2);
 /// How long there is none at most.
 const MAX_PAUSE: Duration = RUN_CHECK_INTERVAL;
 
@@ -70,6 +73,10 @@ impl Changes {
         } else {
             awaited.remove(&tenant)
         };
+    }
+
+    fn retain_awaited(&self, there: &HashSet<TenantId>) {
+        self.noted().awaited.retain(|tenant| there.contains(tenant));
     }
 
     fn noted(&self) -> MutexGuard<'_, NotedChanges> {
@@ -130,11 +137,10 @@ impl Schedule {
         if is_for_all || !wanted.is_empty() {
             let mut all = operator(database, SCHEDULE).read(tenants::list)?;
             all.retain(|tenant| tenant.suspended_at.is_none());
-            if is_for_all {
-                let there: HashSet<_> = all.iter().map(|tenant| tenant.id).collect();
-                self.due.retain(|tenant, _| there.contains(tenant));
-                self.looked_at.retain(|tenant, _| there.contains(tenant));
-            }
+            let there: HashSet<_> = all.iter().map(|tenant| tenant.id).collect();
+            self.due.retain(|tenant, _| there.contains(tenant));
+            self.looked_at.retain(|tenant, _| there.contains(tenant));
+            self.changes.retain_awaited(&there);
             for tenant in all.iter().filter(|tenant| is_for_all || wanted.contains(&tenant.id)) {
                 has_added |= self.look_at(database, tenant, monotonic)?;
             }
@@ -245,9 +251,11 @@ fn rest_and_pause(tx: &mut Tx, now: Timestamp) -> Result<(Duration, Duration), R
         None => finished_at.since(job.started_at.unwrap_or(finished_at)),
     };
     let rest = if cost < CHEAP_RUN { Duration::ZERO } else { DEFAULT_REST };
-    let pause = cost.saturating_mul(PAUSE_FACTOR).min(MAX_PAUSE);
-    // After a clock was set back there is no telling how long ago it was.
-    let left = if finished_at > now { Duration::ZERO } else { until(finished_at, pause, now) };
+    let pause = cost.saturating_mul(PAUSE_FACTOR).clamp(MIN_PAUSE, MAX_PAUSE);
+    // Clocks of processes differ a little. After one was set back there is no telling how long ago it was.
+    let is_set_back =
+        !until(finished_at, Duration::ZERO, now.after(TimeDelta::from_std(MAX_PAUSE).unwrap_or_default())).is_zero();
+    let left = if is_set_back { Duration::ZERO } else { until(finished_at, pause, now).min(pause) };
     Ok((rest, left))
 }
 

@@ -33,11 +33,11 @@ impl WarmRows {
     pub(super) fn take(&self, tx: &mut Tx) -> Result<Option<Rows>, RepoError> {
         let kept = self.state().buyers.remove(&tx.tenant());
         if let Some(kept) = kept
-            && let Some(rows) = kept.rows.brought_up_to_date(tx)?
+            && let Some(rows) = kept.rows.brought_up_to_date(tx, BUDGET)?
         {
             return Ok(Some(rows));
         }
-        // There are about as many as the latest run has scored.
+        // There are about as many as the latest run has scored: where those are too many, reading is not even begun.
         let Some(run) = score_runs::latest(tx)? else { return Ok(None) };
         let counts = [
             run.supplier_count,
@@ -49,12 +49,15 @@ impl WarmRows {
         if Rows::size_of(counts.map(i64::unsigned_abs)) > BUDGET {
             return Ok(None);
         }
-        Rows::read(tx).map(Some)
+        Rows::read(tx, BUDGET)
     }
 
     /// Gives rows of a buyer back that were taken.
     pub(super) fn keep(&self, tenant: TenantId, rows: Rows) {
         let bytes = rows.size();
+        if bytes > BUDGET {
+            return;
+        }
         let mut state = self.state();
         state.uses += 1;
         let last_use = state.uses;

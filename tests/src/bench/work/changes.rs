@@ -19,6 +19,7 @@ const CHANGES: usize = 20;
 const POLLING_INTERVAL: Duration = Duration::from_millis(2);
 /// How much longer than the score was waited for there is no change: the service pauses for a part of that.
 const PAUSE_FACTOR: u32 = 5;
+const MIN_PAUSE: Duration = Duration::from_millis(2500);
 
 pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
     let mut changed = Observation::of("changed-score");
@@ -43,7 +44,7 @@ pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
             run = scored_after(&service, u32::try_from(change)?, Some(&run))?;
             let took = start.elapsed();
             times.push(took.as_secs_f64() * 1000.0);
-            thread::sleep(took * PAUSE_FACTOR);
+            thread::sleep((took * PAUSE_FACTOR).max(MIN_PAUSE));
         }
         times.remove(0);
         times.sort_by(f64::total_cmp);
