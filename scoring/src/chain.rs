@@ -12,7 +12,7 @@ use crate::Stage;
 use crate::columns::name::*;
 use crate::columns::{by_choice, by_number};
 use crate::error::ScoreError;
-use crate::frame::{floats, from_floats, in_pieces, keys};
+use crate::frame::{ROWS_A_PIECE, floats, from_floats, in_pieces, keys};
 use crate::model::Model;
 use crate::points::chance;
 use crate::portfolio::Portfolio;
@@ -124,7 +124,7 @@ fn beyond_stock(model: &Model) -> Expr {
 fn graph_of(portfolio: &Portfolio, model: &Model, suppliers: &DataFrame) -> PolarsResult<Graph> {
     // Of mean days there are two, and a byte for each supplier is sooner at hand than a number.
     let has_onsite: Vec<_> = suppliers.column(HAS_ONSITE)?.bool()?.iter().map(|has| has == Some(true)).collect();
-    let pieces = in_pieces(&portfolio.relationships, |piece| supplies_of(piece, model, &has_onsite))?;
+    let pieces = in_pieces(&portfolio.relationships, ROWS_A_PIECE, |piece| supplies_of(piece, model, &has_onsite))?;
     Ok(Graph::new(portfolio.supplier_count(), &pieces))
 }
 

@@ -38,18 +38,20 @@ pub(crate) fn by_supplier(frame: &DataFrame, supplier_count: usize) -> PolarsRes
     frame.drop(SUPPLIER)?.take(&IdxCa::from_iter_options("".into(), rows.into_iter()))
 }
 
-/// Works on the rows of a frame in as many pieces as there are threads, and gives what comes of each, in order.
+/// Works on the rows of a frame in as many pieces as there are threads, each of so many rows or more, and gives what comes
+/// of each, in order.
 pub(crate) fn in_pieces<T: Send>(
     frame: &DataFrame,
+    least_rows: usize,
     work: impl Fn(&DataFrame) -> PolarsResult<T> + Sync,
 ) -> PolarsResult<Vec<T>> {
-    let count = rayon::current_num_threads().min(frame.height() / ROWS_A_PIECE).max(1);
+    let count = rayon::current_num_threads().min(frame.height() / least_rows.max(1)).max(1);
     let size = frame.height().div_ceil(count);
     (0..count).into_par_iter().map(|piece| work(&frame.slice((piece * size) as i64, size))).collect()
 }
 
 /// Fewer rows are not worth a thread.
-const ROWS_A_PIECE: usize = 1 << 14;
+pub(crate) const ROWS_A_PIECE: usize = 1 << 14;
 
 /// The values as one slice, borrowed where they lie in one piece.
 fn dense<T: PolarsNumericType>(column: &ChunkedArray<T>) -> PolarsResult<Cow<'_, [T::Native]>> {

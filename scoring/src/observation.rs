@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::columns::name::*;
 use crate::columns::{OUTCOMES, number_of};
 use crate::controls;
-use crate::frame::{days, floats, from_floats, in_pieces, keys};
+use crate::frame::{ROWS_A_PIECE, days, floats, from_floats, in_pieces, keys};
 use crate::model::Model;
 use crate::portfolio::Portfolio;
 use crate::sums::{self, Detection, Watch};
@@ -83,7 +83,7 @@ impl Incident {
     /// Formula: `count · 2^−((T − occurred_on)/h)`
     fn weight(&self, model: &Model, as_of: i32) -> f64 {
         let age_days = f64::from(as_of - self.day);
-        self.count as f64 * 2f64.powf(-age_days / model.half_life_days)
+        self.count as f64 * (-age_days / model.half_life_days).exp2()
     }
 }
 
@@ -98,7 +98,9 @@ struct Incidents {
 impl Incidents {
     fn of_window(portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<Self> {
         let (count, window) = (portfolio.supplier_count(), as_of - model.lookback_days..=as_of);
-        let pieces = in_pieces(&portfolio.incidents, |piece| Self::of_piece(piece, count, &window))?;
+        // Each piece counts for all suppliers: it must have enough rows to be worth that.
+        let least = count.max(ROWS_A_PIECE);
+        let pieces = in_pieces(&portfolio.incidents, least, |piece| Self::of_piece(piece, count, &window))?;
         let mut pieces = pieces.into_iter();
         let mut all = pieces.next().unwrap_or_else(|| Self::none(count));
         for piece in pieces {

@@ -130,6 +130,33 @@ fn faults_of_a_large_file_are_told_on_their_lines() {
 }
 
 #[test]
+fn each_unknown_code_is_told_whichever_column_it_stands_in() {
+    let rows: String = (0..60).map(|row| format!("X{row},Y{row},routine,sole\n")).collect();
+    let text = format!("upstream_code,downstream_code,criticality,substitutability\n{rows}");
+    let found = faults(&Folder::new().with("relationships.csv", text));
+    for (row, found) in (0..25).zip(found.chunks(2)) {
+        let [upstream, downstream] =
+            ["upstream_code: \"X", "downstream_code: \"Y"].map(|code| format!("{code}{row}\""));
+        assert!(found[0].contains(&upstream) && found[1].contains(&downstream), "{found:?}");
+    }
+    assert!(found.last().unwrap().contains("70 more"), "{found:?}");
+}
+
+#[test]
+fn suppliers_that_were_not_read_make_no_code_unknown() {
+    let text = "supplier_code,name\nA,x\nB,\"".to_owned() + &"never closed\n".repeat(500_000);
+    let folder = Folder::new()
+        .with("suppliers.csv", text)
+        .with("certifications.csv", "supplier_code,scheme,issued_on\nZ,isms,2026-01-01\n");
+    assert_eq!(
+        faults(&folder),
+        [
+            "suppliers.csv:3: this row has more than 4194304 bytes → close the quotes, and double those inside a value [line-too-long]"
+        ]
+    );
+}
+
+#[test]
 fn a_row_without_end_ends_the_reading_of_its_file() {
     let rows = "A,x\n".repeat(2) + "B,\"" + &"never closed\n".repeat(500_000);
     refused(

@@ -129,6 +129,9 @@ impl Timings {
 
     /// How much memory the process has had at most, where the system says so.
     fn tell_peak(&self) {
+        if !self.is_wanted {
+            return;
+        }
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         if let Some(peak) = peak {

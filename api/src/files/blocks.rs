@@ -1,6 +1,5 @@
 //! A file in blocks of whole records, so that several threads can read one file at once.
 
-use std::fs::File;
 use std::io::{self, Read};
 
 use memchr::{memchr, memrchr};
@@ -20,20 +19,20 @@ pub(super) struct Block {
 }
 
 /// Cuts a file where records end.
-pub(super) struct Blocks {
-    file: File,
+pub(super) struct Blocks<R> {
+    file: R,
     /// What was read behind the end of the last block.
     rest: Vec<u8>,
     next: usize,
     is_at_end: bool,
 }
 
-impl Blocks {
-    pub(super) fn new(file: File) -> Self {
+impl<R: Read> Blocks<R> {
+    pub(super) fn new(file: R) -> Self {
         Self { file, rest: Vec::new(), next: 0, is_at_end: false }
     }
 
-    /// Reads the next block in place of what `bytes` holds; none at the end of the file.
+    /// Reads the next block in place of what `bytes` holds; none at the end of the file, and after an error.
     pub(super) fn read(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<Block>> {
         bytes.clear();
         bytes.reserve(BLOCK_BYTES);
@@ -41,8 +40,9 @@ impl Blocks {
         let mut is_cut_off = false;
         if !self.is_at_end {
             let wanted = BLOCK_BYTES - bytes.len();
-            let count = (&mut self.file).take(wanted as u64).read_to_end(bytes)?;
-            self.is_at_end = count < wanted;
+            let read = (&mut self.file).take(wanted as u64).read_to_end(bytes);
+            self.is_at_end = !matches!(read, Ok(count) if count == wanted);
+            read?;
         }
         if !self.is_at_end {
             match end_of_records(bytes) {
@@ -69,6 +69,36 @@ fn end_of_records(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_ends_with_its_error() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("broken"))
+            }
+        }
+        let mut blocks = Blocks::new(b"a\n".chain(Broken));
+        let mut bytes = Vec::new();
+        assert!(blocks.read(&mut bytes).is_err());
+        assert!(matches!(blocks.read(&mut bytes), Ok(None)));
+    }
+
+    #[test]
+    fn blocks_follow_one_another_without_a_gap() {
+        let text = "x".repeat(99) + "\n";
+        let file = text.repeat(3 * BLOCK_BYTES / text.len());
+        let mut blocks = Blocks::new(file.as_bytes());
+        let (mut bytes, mut read) = (Vec::new(), Vec::new());
+        let mut count = 0;
+        while let Some(block) = blocks.read(&mut bytes).unwrap() {
+            assert_eq!((block.number, block.is_cut_off), (count, false));
+            assert!(bytes.ends_with(b"\n") && bytes.len() <= BLOCK_BYTES);
+            read.extend_from_slice(&bytes);
+            count += 1;
+        }
+        assert!(count > 2 && read == file.as_bytes());
+    }
 
     #[test]
     fn records_end_behind_their_line_ends_and_never_inside_quotes() {

@@ -28,6 +28,8 @@ pub(crate) struct CsvTable {
     pub(crate) unknown_headings: Vec<String>,
     /// Whether the header could be read at all.
     pub(crate) has_header: bool,
+    /// Whether there are rows that were not read.
+    pub(crate) is_cut_off: bool,
     /// Which line each row stands on.
     pub(crate) lines: Lines,
 }
@@ -93,9 +95,9 @@ pub(crate) enum TextReason {
 }
 
 impl TextReason {
-    /// Whether the header could be read all the same.
+    /// Whether a header with this fault could be read all the same.
     fn leaves_header(self) -> bool {
-        !matches!(self, Self::NoHeader | Self::NotUtf8)
+        !matches!(self, Self::NoHeader | Self::NotUtf8 | Self::TooLong)
     }
 
     pub(crate) const fn code(self) -> &'static str {
@@ -209,7 +211,7 @@ struct Reading {
     table: Table,
     header: Header,
     faults: TextFaults,
-    blocks: Mutex<Blocks>,
+    blocks: Mutex<Blocks<File>>,
     parts: Mutex<Vec<(usize, io::Result<Part>)>>,
 }
 
@@ -235,6 +237,8 @@ pub(crate) fn read(
     suppliers: Option<&Suppliers>,
     on_bytes: &(impl Fn(u64) + Sync),
 ) -> Vec<(Table, io::Result<CsvTable>)> {
+    let blocks = files.iter().map(|(_, file)| file.metadata().map_or(0, |file| file.len() / BLOCK_BYTES as u64));
+    let blocks = usize::try_from(blocks.sum::<u64>()).unwrap_or(usize::MAX);
     let opened: Vec<_> = files.into_iter().map(|(table, file)| (table, Reading::open(table, file))).collect();
     let work = || {
         let mut bytes = Vec::new();
@@ -251,7 +255,7 @@ pub(crate) fn read(
         }
     };
     thread::scope(|scope| {
-        let others = thread::available_parallelism().map_or(1, usize::from) - 1;
+        let others = (thread::available_parallelism().map_or(1, usize::from) - 1).min(blocks);
         (0..others).for_each(|_| drop(scope.spawn(work)));
         work();
     });
@@ -327,7 +331,6 @@ impl Reading {
         let mut parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
         parts.sort_by_key(|(number, _)| *number);
         let (mut text_faults, mut cell_faults) = (self.faults, Faults::default());
-        let has_header = text_faults.count == 0 || text_faults.first.iter().all(|fault| fault.reason.leaves_header());
         let (mut frames, mut unknown_codes, mut lines) = (vec![none], HashMap::new(), Vec::new());
         let (mut rows, mut records, mut line_count) = (0, 0, 0);
         for (_, part) in parts {
@@ -336,7 +339,9 @@ impl Reading {
             text_faults.append(part.text_faults, records);
             cell_faults.append(part.cell_faults, rows);
             let codes = part.unknown_codes.into_iter().map(|((row, column), code)| ((rows + row, column), code));
-            unknown_codes.extend(codes.take(Faults::KEPT.saturating_sub(unknown_codes.len())));
+            // As many of each column as there are faults to be told.
+            let most = Faults::KEPT * self.table.references().len();
+            unknown_codes.extend(codes.take(most.saturating_sub(unknown_codes.len())));
             rows += part.frame.height();
             records += part.lines.seen.record_count;
             line_count += part.lines.seen.line_count;
@@ -344,6 +349,8 @@ impl Reading {
             frames.push(part.frame);
         }
         let frame = stacked(frames).map_err(io::Error::other)?;
+        let has_header = text_faults.first.iter().all(|fault| fault.record > 0 || fault.reason.leaves_header());
+        let is_cut_off = text_faults.first.iter().any(|fault| fault.reason == TextReason::TooLong);
         Ok(CsvTable {
             frame,
             cell_faults,
@@ -351,6 +358,7 @@ impl Reading {
             unknown_codes,
             unknown_headings: self.header.unknown,
             has_header,
+            is_cut_off,
             lines: Lines(lines),
         })
     }
@@ -390,11 +398,16 @@ impl Rows<'_> {
     }
 
     fn finish(self) -> io::Result<Part> {
-        let mut unknown_codes = Vec::new();
+        // They come column by column, and are told row by row.
+        let mut unknown_codes: Vec<((usize, &'static str), String)> = Vec::new();
         let frame = self.builder.finish(|row, place, code| {
-            let column = self.reading.header.columns.get(place).filter(|_| unknown_codes.len() < Faults::KEPT);
-            unknown_codes.extend(column.map(|(declared, _)| ((row, declared.name), code.to_owned())));
+            let Some((declared, _)) = self.reading.header.columns.get(place) else { return };
+            let of_column = unknown_codes.iter().rev().take_while(|((_, column), _)| *column == declared.name);
+            if of_column.count() < Faults::KEPT {
+                unknown_codes.push(((row, declared.name), code.to_owned()));
+            }
         });
+        unknown_codes.sort_by_key(|((row, _), _)| *row);
         Ok(Part {
             frame: frame.map_err(io::Error::other)?,
             cell_faults: self.cell_faults,

@@ -176,6 +176,8 @@ pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Fo
         read_all(suppliers_file.map(|file| (Table::Suppliers, file)).into_iter().collect(), None, on_bytes)?;
     let suppliers = files.first_mut().map(|(_, file)| std::mem::take(&mut file.frame)).unwrap_or_default();
     let suppliers = Suppliers::new(&suppliers).map_err(|error| FolderError::Frame(error.into()))?;
+    let is_cut_off = files.iter().any(|(_, file)| file.is_cut_off);
+    let suppliers = if is_cut_off { suppliers.of_more() } else { suppliers };
     files.extend(read_all(others, Some(&suppliers), on_bytes)?);
 
     let mut tables = Tables::of_suppliers(Table::Suppliers.empty());
@@ -198,7 +200,7 @@ pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Fo
     }
 }
 
-/// Reads tables, side by side.
+/// Reads tables, each on all threads.
 fn read_all(
     files: Vec<(Table, File)>,
     suppliers: Option<&Suppliers>,

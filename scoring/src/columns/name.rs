@@ -102,7 +102,6 @@ pub const PEER_HARMFUL_COUNT: &str = "peer_harmful_count";
 pub const PEER_EXPECTED_COUNT: &str = "peer_expected_count";
 pub const DATA_LOSS_JPY: &str = "data_loss_jpy";
 pub const NETWORK_LOSS_JPY: &str = "network_loss_jpy";
-pub const SEGMENT: &str = "segment";
 pub const MEAN_DAYS: &str = "mean_days";
 pub const PASS: &str = "pass";
 pub const LOST_DAYS: &str = "lost_days";

@@ -20,7 +20,7 @@ pub struct Suppliers {
     pub(super) frame: DataFrame,
     codes: StringChunked,
     rows: RowsByCode,
-    /// Whether there was a column of codes at all.
+    /// Whether a code that none of them has is a fault: not where there was no column of codes.
     pub(super) has_codes: bool,
     pub(super) faults: Faults,
 }
@@ -60,6 +60,12 @@ impl Suppliers {
         let codes = frame.column(SUPPLIER_CODE)?.str()?.clone();
         let rows = RowsByCode::new(&StringChunked::default());
         Ok(Self { frame, codes, rows, has_codes: true, faults })
+    }
+
+    /// The same where there are more of them, which could not be read: to be none of these is no fault of a code.
+    #[must_use]
+    pub fn of_more(self) -> Self {
+        Self { has_codes: false, ..self }
     }
 
     /// The row of each code, or [`Suppliers::UNKNOWN`]; none for none.
