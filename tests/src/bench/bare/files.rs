@@ -7,18 +7,70 @@ use std::time::Instant;
 use polars::prelude::*;
 use polars_io::prelude::{CsvReadOptions, CsvWriter, SerReader, SerWriter};
 use rayon::prelude::*;
-use scoring::Table;
 
 use super::Took;
 use crate::Failure;
+
+/// A column and its type.
+type Typed = (&'static str, DataType);
+
+const TEXT: DataType = DataType::String;
+const WHOLE: DataType = DataType::Int64;
+const NUMBER: DataType = DataType::Float64;
+
+/// The columns that the model reads, by file.
+const FILES: [(&str, &[Typed]); 5] = [
+    (
+        "suppliers",
+        &[
+            ("supplier_code", TEXT),
+            ("name", TEXT),
+            ("jsic_division", WHOLE),
+            ("employee_count", WHOLE),
+            ("capital_jpy", NUMBER),
+            ("data_access", TEXT),
+            ("network_access", TEXT),
+            ("total_endpoints", WHOLE),
+            ("reports_incidents_since", DataType::Date),
+        ],
+    ),
+    (
+        "relationships",
+        &[
+            ("upstream_code", TEXT),
+            ("downstream_code", TEXT),
+            ("annual_spend_jpy", NUMBER),
+            ("criticality", TEXT),
+            ("substitutability", TEXT),
+            ("stock_cover_days", NUMBER),
+        ],
+    ),
+    (
+        "enrollments",
+        &[
+            ("supplier_code", TEXT),
+            ("service_class", TEXT),
+            ("coverage_share", NUMBER),
+            ("covered_endpoints", WHOLE),
+            ("starts_on", DataType::Date),
+            ("ends_on", DataType::Date),
+            ("onsite_response", DataType::Boolean),
+        ],
+    ),
+    (
+        "certifications",
+        &[("supplier_code", TEXT), ("scheme", TEXT), ("issued_on", DataType::Date), ("expires_on", DataType::Date)],
+    ),
+    ("incidents", &[("supplier_code", TEXT), ("occurred_on", DataType::Date), ("outcome", TEXT), ("count", WHOLE)]),
+];
 
 /// Reads the columns that the model reads, and writes results that are there: as few steps as there can be.
 pub(super) fn copy(from: &str, results: &str, to: &str) -> Result<Took, Failure> {
     let mut results = CsvReadOptions::default().try_into_reader_with_file_path(Some(results.into()))?.finish()?;
     let start = Instant::now();
     let mut rows = 0;
-    for table in Table::ALL {
-        rows += read(from, table, None)?.height();
+    for (file, columns) in FILES {
+        rows += read(from, file, columns)?.height();
     }
     let read = start.elapsed();
     let start = Instant::now();
@@ -30,10 +82,10 @@ pub(super) fn copy(from: &str, results: &str, to: &str) -> Result<Took, Failure>
 pub(super) fn group(from: &str) -> Result<Took, Failure> {
     let mut took = std::time::Duration::ZERO;
     let mut rows = 0;
-    for (table, code, number) in
-        [(Table::Incidents, "supplier_code", "count"), (Table::Relationships, "upstream_code", "annual_spend_jpy")]
+    for (file, code, number, kind) in
+        [("incidents", "supplier_code", "count", WHOLE), ("relationships", "upstream_code", "annual_spend_jpy", NUMBER)]
     {
-        let frame = read(from, table, Some(&[code, number]))?;
+        let frame = read(from, file, &[(code, TEXT), (number, kind)])?;
         let keys = UInt32Chunked::new("key".into(), numbers(&frame, code)?);
         let frame = DataFrame::new_infer_height(vec![keys.into_column(), frame.column(number)?.clone()])?.lazy();
         let start = Instant::now();
@@ -47,7 +99,7 @@ pub(super) fn group(from: &str) -> Result<Took, Failure> {
 /// Multiplies the matrix of the relationships between suppliers with a vector, so many times, on so many threads; gives
 /// the time of one product.
 pub(super) fn product(from: &str, threads: usize, times: u32) -> Result<Took, Failure> {
-    let frame = read(from, Table::Relationships, Some(&["upstream_code", "downstream_code"]))?;
+    let frame = read(from, "relationships", &[("upstream_code", TEXT), ("downstream_code", TEXT)])?;
     let (upstream, downstream) = (numbers(&frame, "upstream_code")?, numbers(&frame, "downstream_code")?);
     let ends = upstream.into_iter().zip(downstream).filter_map(|(upstream, downstream)| Some((downstream?, upstream?)));
     let mut edges: Vec<(u32, u32)> = ends.collect();
@@ -79,12 +131,11 @@ pub(super) fn product(from: &str, threads: usize, times: u32) -> Result<Took, Fa
     Took::new(took, edges.len() as u64)
 }
 
-/// A table with the columns that the model reads, or some of them, as polars reads it.
-fn read(folder: &str, table: Table, only: Option<&[&str]>) -> Result<DataFrame, Failure> {
-    let path = Path::new(folder).join(table.name()).with_extension("csv");
-    let columns = table.columns().iter().filter(|column| only.is_none_or(|only| only.contains(&column.name)));
-    let names = columns.clone().map(|column| column.name.into());
-    let schema: Schema = columns.map(|column| (column.name.into(), column.kind.dtype())).collect();
+/// Some columns of a file, as polars reads it.
+fn read(folder: &str, file: &str, columns: &[Typed]) -> Result<DataFrame, Failure> {
+    let path = Path::new(folder).join(file).with_extension("csv");
+    let names = columns.iter().map(|(name, _)| (*name).into());
+    let schema: Schema = columns.iter().map(|(name, kind)| ((*name).into(), kind.clone())).collect();
     let options =
         CsvReadOptions::default().with_columns(Some(names.collect())).with_schema_overwrite(Some(schema.into()));
     Ok(options.try_into_reader_with_file_path(Some(path))?.finish()?)
