@@ -5,8 +5,10 @@ mod handler;
 mod insert;
 mod results;
 mod scan;
+mod workbook;
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ pub(crate) enum Bare {
     Group { from: String },
     /// Multiply the matrix of the relationships of a portfolio with a vector
     Product { from: String, threads: usize, times: u32 },
+    /// Write the cells of a workbook into another one
+    Workbook { from: PathBuf },
     /// Answer every request with the same bytes
     Handler { content_type: String },
 }
@@ -63,6 +67,7 @@ impl Bare {
             Self::Copy { from, results, to } => files::copy(from, results, to)?,
             Self::Group { from } => files::group(from)?,
             Self::Product { from, threads, times } => files::product(from, *threads, *times)?,
+            Self::Workbook { from } => workbook::write(from)?,
             Self::Handler { content_type } => return handler::serve(content_type),
         };
         writeln!(io::stdout(), "{}", serde_json::to_string(&took)?)?;
@@ -98,6 +103,11 @@ pub(crate) fn group(from: &str) -> Result<Took, Failure> {
 /// Multiplies the matrix of the relationships with a vector; gives the time of one product.
 pub(crate) fn product(from: &str, threads: usize) -> Result<Took, Failure> {
     process(&["product", from, &threads.to_string(), "20"])
+}
+
+/// Writes the cells of a workbook, in constant memory.
+pub(crate) fn workbook(from: &Path) -> Result<Took, Failure> {
+    process(&["workbook", from.to_str().ok_or("no UTF-8")?])
 }
 
 fn process(arguments: &[&str]) -> Result<Took, Failure> {

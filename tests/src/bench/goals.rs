@@ -34,6 +34,8 @@ pub(crate) enum Work {
     Lookups,
     /// Pages of the list of scores.
     Lists,
+    /// Workbooks of scores.
+    Exports,
     /// Starts of the service.
     Starts,
     /// `sonae score` over files, without a database.
@@ -61,7 +63,7 @@ impl Bound {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const GOALS: [Goal; 20] = [
+pub(crate) const GOALS: [Goal; 22] = [
     Goal {
         name: "import-suppliers",
         work: Work::Imports,
@@ -149,6 +151,22 @@ pub(crate) const GOALS: [Goal; 20] = [
         unit: "ms",
         limit: None,
         bound: Bound::AtMost(20.0),
+    },
+    Goal {
+        name: "workbook",
+        work: Work::Exports,
+        what: "the workbook of all scores, from the request to the stored file",
+        unit: "s",
+        limit: Some("a bare write of the same cells in constant memory"),
+        bound: Bound::AtMost(2.0),
+    },
+    Goal {
+        name: "workbook-peak",
+        work: Work::Exports,
+        what: "peak of memory of the same, above that of the idle service",
+        unit: "MB",
+        limit: None,
+        bound: Bound::AtMost(100.0),
     },
     Goal {
         name: "start",

@@ -1,7 +1,7 @@
 //! The service in a process of its own, and a client of it.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -31,6 +31,13 @@ pub(crate) struct Service {
     /// From the start of the process until it was ready.
     pub(crate) ready_after: Duration,
     agent: Agent,
+}
+
+/// A file that was asked for.
+pub(crate) struct Exported {
+    /// From the request until its job had ended.
+    pub(crate) took: Duration,
+    pub(crate) result_url: String,
 }
 
 /// An answer with its body as text.
@@ -88,6 +95,25 @@ impl Service {
         Ok(start.elapsed())
     }
 
+    /// Asks for an export and waits for its file.
+    pub(crate) fn export(&self, path: &str) -> Result<Exported, Failure> {
+        let start = Instant::now();
+        let Answer { status, body, .. } = self.get(path)?;
+        let job = self.wait_for(status, &body)?;
+        let result_url = job.get("result_url").and_then(Value::as_str).ok_or("an export without a file")?;
+        Ok(Exported { took: start.elapsed(), result_url: result_url.to_owned() })
+    }
+
+    /// What stands at a path, as it comes.
+    pub(crate) fn open(&self, path: &str) -> Result<impl Read + use<>, Failure> {
+        let request = self.agent.get(format!("http://{}{path}", self.address));
+        let answer = request.header("authorization", self.authorization()).call()?;
+        if answer.status() != 200 {
+            return Err(format!("{path}: {}", answer.status()).into());
+        }
+        Ok(answer.into_body().into_reader())
+    }
+
     /// Asks for a score run and waits for its end; gives how long it took.
     pub(crate) fn score(&self) -> Result<Duration, Failure> {
         let start = Instant::now();
@@ -99,8 +125,8 @@ impl Service {
         Ok(start.elapsed())
     }
 
-    /// Waits for the end of the job that an answer names.
-    fn wait_for(&self, status: u16, body: &str) -> Result<(), Failure> {
+    /// Waits for the end of the job that an answer names, and gives it.
+    fn wait_for(&self, status: u16, body: &str) -> Result<Value, Failure> {
         let id = |body: &str| Some(serde_json::from_str::<Value>(body).ok()?.get("id")?.as_str()?.to_owned());
         let id = id(body).filter(|_| status == 202).ok_or_else(|| format!("{status}: {body}"))?;
         loop {
@@ -108,7 +134,7 @@ impl Service {
             let job: Value = serde_json::from_str(&job.body)?;
             match job.get("state").and_then(Value::as_str) {
                 Some("queued" | "running") => thread::sleep(POLLING_INTERVAL),
-                Some("succeeded") => return Ok(()),
+                Some("succeeded") => return Ok(job),
                 _ => return Err(format!("a job failed: {job}").into()),
             }
         }

@@ -1,6 +1,7 @@
 //! The measurements.
 
 mod changes;
+mod exports;
 pub(crate) mod files;
 mod frames;
 mod imports;
@@ -28,6 +29,7 @@ impl Work {
             Self::Lookups if stage.site.cluster.is_some() => Ok(Vec::new()),
             Self::Lookups => lookups::measure(stage),
             Self::Lists => lists::measure(stage),
+            Self::Exports => exports::measure(stage),
             Self::Starts => starts::measure(stage),
         }
     }
