@@ -368,14 +368,17 @@ impl Results {
         self.names.get(row).unwrap_or_default()
     }
 
-    /// The cells of a row, in order of [`RESULTS`].
-    pub(crate) fn cells(&self, row: usize) -> impl Iterator<Item = (&'static ResultColumn, FrameCell<'_>)> {
-        self.columns.iter().map(move |(declared, values)| (*declared, values.cell(row)))
+    /// A cell of a row; `column` is one of [`RESULTS`].
+    pub(crate) fn cell(&self, column: &ResultColumn, row: usize) -> FrameCell<'_> {
+        match self.find(column.name, row) {
+            Some(cell) => cell,
+            None => unreachable!("{} is a column of the results", column.name),
+        }
     }
 
     /// A text of a row; `column` is one of [`RESULTS`] that holds texts.
     pub(crate) fn text(&self, column: &str, row: usize) -> &str {
-        match self.cell(column, row) {
+        match self.find(column, row) {
             Some(FrameCell::Text(text)) => text,
             _ => unreachable!("{column} is a text of the results"),
         }
@@ -383,13 +386,13 @@ impl Results {
 
     /// A number of a row; `column` is one of [`RESULTS`] that holds numbers.
     pub(crate) fn number(&self, column: &str, row: usize) -> f64 {
-        match self.cell(column, row) {
+        match self.find(column, row) {
             Some(FrameCell::Number(number)) => number,
             _ => unreachable!("{column} is a number of the results"),
         }
     }
 
-    fn cell(&self, column: &str, row: usize) -> Option<FrameCell<'_>> {
+    fn find(&self, column: &str, row: usize) -> Option<FrameCell<'_>> {
         let (_, values) = self.columns.iter().find(|(declared, _)| declared.name == column)?;
         Some(values.cell(row))
     }

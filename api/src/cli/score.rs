@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use chrono::NaiveDate;
-use scoring::{Explainer, Lang, Model, Portfolio, Scores, Stage, Summary};
+use scoring::{Explainer, Explanation, Lang, Model, Portfolio, ResultColumn, Scores, Stage, Summary};
 
 use super::target::{OutputFormat, Target};
 use super::usage::Reason;
@@ -14,7 +14,8 @@ use super::{Failure, progress, report};
 use crate::base::model_file::{self, ModelFileError};
 use crate::base::text::{self, with_causes};
 use crate::files::folder;
-use crate::frames::{self, Provenance, Results};
+use crate::frames::{self, FrameCell, Provenance, Results};
+use crate::resources::exports::file::FileError;
 use crate::resources::exports::xlsx;
 use crate::resources::score_runs::overview::Overview;
 
@@ -245,11 +246,10 @@ impl ScoredPortfolio {
         let (results, explainer) = (Results::new(&self.scores)?, Explainer::new(&self.scores)?);
         let tiers = self.scores.tiers(&self.portfolio)?;
         let mut book = xlsx::Writer::new(self.lang)?;
-        for (row, tier) in tiers.into_iter().enumerate() {
-            let cells: Vec<_> = results.cells(row).map(|(_, cell)| cell).collect();
-            let explanation = explainer.explain(row);
-            book.push(&xlsx::Line { name: results.name(row), tier, cells: &cells, explanation: &explanation })?;
-        }
+        let lines = tiers.into_iter().enumerate();
+        let lines: Vec<_> =
+            lines.map(|(row, tier)| ScoreLine { results: &results, explainer: &explainer, row, tier }).collect();
+        book.write(&lines)?;
         let supplier_count = self.portfolio.supplier_count();
         let conditions = xlsx::Conditions { provenance: self.provenance(), supplier_count, others: Vec::new() };
         Ok(book.finish(&self.overview()?, &conditions, out)?)
@@ -265,5 +265,31 @@ impl ScoredPortfolio {
             model_version: self.model.version().to_owned(),
             model_hash: self.model.hash().to_owned(),
         }
+    }
+}
+
+/// A row of the results, for the workbook.
+struct ScoreLine<'a> {
+    results: &'a Results,
+    explainer: &'a Explainer<'a>,
+    row: usize,
+    tier: Option<u32>,
+}
+
+impl xlsx::Line for ScoreLine<'_> {
+    fn name(&self) -> &str {
+        self.results.name(self.row)
+    }
+
+    fn tier(&self) -> Option<u32> {
+        self.tier
+    }
+
+    fn cell(&self, column: &ResultColumn) -> FrameCell<'_> {
+        self.results.cell(column, self.row)
+    }
+
+    fn explanation(&self) -> Result<Explanation, FileError> {
+        Ok(self.explainer.explain(self.row))
     }
 }

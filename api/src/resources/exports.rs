@@ -35,9 +35,7 @@ use crate::resources::exports::file::{FileError, Format, ScoreFile, provenance};
 use crate::resources::exports::xlsx::Conditions;
 use crate::resources::portfolio::read_overview;
 use crate::resources::score_runs::EXPORT_DAYS;
-use crate::resources::scores::{
-    FILTERS, ScoreSelection, SourceRun, StalenessCheck, explanation, filter_parameters, read_facts, read_filter,
-};
+use crate::resources::scores::{FILTERS, ScoreSelection, SourceRun, StalenessCheck, filter_parameters, read_filter};
 
 /// More suppliers than these are written by a job.
 const MAX_DIRECT_SUPPLIERS: i64 = 10_000;
@@ -230,7 +228,7 @@ fn write(access: &Access, export: &ExportRequest, progress: &Progress) -> Result
             if progress.is_cancelled() {
                 return Err(ApiError::internal("cancelled"));
             }
-            file.push(&row, || Ok::<_, ApiError>(explanation(&row, &read_facts(&facts)?)))?;
+            file.push(row, facts)?;
             count += 1;
             progress.step(1);
             Ok(())

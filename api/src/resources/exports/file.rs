@@ -5,15 +5,15 @@ use std::io::{self, BufWriter, Write};
 
 use schema::score_runs::RunRow;
 use schema::scores::ScoreRow;
-use scoring::{Explanation, Lang, RESULTS};
+use scoring::{Explanation, Lang, RESULTS, ResultColumn};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::xlsx::{self, Conditions};
+use super::xlsx::{self, BATCH, Conditions, Line};
 use crate::files::guard::guarded;
 use crate::frames::{FrameCell, FrameError, Provenance, ScoreParquet};
 use crate::resources::score_runs::overview::Overview;
-use crate::resources::scores::score_json;
+use crate::resources::scores::{explanation, score_json};
 
 /// A format of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,8 @@ pub(crate) enum FileError {
     Io(#[from] io::Error),
     #[error("the workbook could not be written")]
     Xlsx(#[from] rust_xlsxwriter::XlsxError),
+    #[error("what explains a score cannot be read")]
+    Facts(#[from] serde_json::Error),
     #[error("a step on a data frame failed")]
     Frame(#[from] FrameError),
 }
@@ -65,7 +67,8 @@ pub(crate) struct ScoreFile {
 }
 
 enum Body {
-    Xlsx(Box<xlsx::Writer>),
+    /// With the scores that are to be written next.
+    Xlsx(Box<xlsx::Writer>, Vec<(ScoreRow, String)>),
     Text(Format, BufWriter<File>),
     Parquet(Box<ScoreParquet>),
 }
@@ -81,7 +84,7 @@ impl ScoreFile {
     pub(crate) fn new(format: Format, run: &RunRow, lang: Lang) -> Result<Self, FileError> {
         let file = tempfile::tempfile()?;
         let body = match format {
-            Format::Xlsx => Body::Xlsx(Box::new(xlsx::Writer::new(lang)?)),
+            Format::Xlsx => Body::Xlsx(Box::new(xlsx::Writer::new(lang)?), Vec::with_capacity(BATCH)),
             Format::Parquet => Body::Parquet(Box::new(ScoreParquet::new(file.try_clone()?, &provenance(run))?)),
             Format::Csv | Format::Ndjson => Body::Text(format, BufWriter::new(file.try_clone()?)),
         };
@@ -95,34 +98,27 @@ impl ScoreFile {
         Ok(scores)
     }
 
-    /// Adds a supplier; `explain` opens its score, for formats that show reasons.
-    pub(crate) fn push<E: From<FileError>>(
-        &mut self,
-        row: &ScoreRow,
-        explain: impl FnOnce() -> Result<Explanation, E>,
-    ) -> Result<(), E> {
+    /// Adds a supplier; `facts` is what explains its score, as JSON, for formats that show reasons.
+    pub(crate) fn push(&mut self, row: ScoreRow, facts: String) -> Result<(), FileError> {
         match &mut self.body {
-            Body::Xlsx(writer) => {
-                let explanation = explain()?;
-                let cells: Vec<_> = RESULTS.iter().map(|column| cell(row, column.name)).collect();
-                let name = row.name.as_deref().unwrap_or_default();
-                let tier = row.tier.and_then(|tier| u32::try_from(tier).ok());
-                let line = xlsx::Line { name, tier, cells: &cells, explanation: &explanation };
-                writer.push(&line).map_err(FileError::from)?;
+            Body::Xlsx(writer, batch) => {
+                batch.push((row, facts));
+                if batch.len() == BATCH {
+                    writer.write(batch)?;
+                    batch.clear();
+                }
             }
-            Body::Text(Format::Csv, out) => {
-                write!(out, "{}\r\n", csv_line(row, &self.run)).map_err(FileError::from)?;
-            }
+            Body::Text(Format::Csv, out) => write!(out, "{}\r\n", csv_line(&row, &self.run))?,
             Body::Text(_, out) => {
-                let mut line = score_json(row);
+                let mut line = score_json(&row);
                 if let Some(line) = line.as_object_mut() {
                     line.insert("as_of".to_owned(), json!(self.run.as_of));
                     line.insert("scored_at".to_owned(), json!(self.run.scored_at));
                     line.insert("model_version".to_owned(), json!(self.run.model_version));
                 }
-                writeln!(out, "{line}").map_err(FileError::from)?;
+                writeln!(out, "{line}")?;
             }
-            Body::Parquet(writer) => writer.push(row).map_err(FileError::from)?,
+            Body::Parquet(writer) => writer.push(&row)?,
         }
         Ok(())
     }
@@ -130,11 +126,33 @@ impl ScoreFile {
     /// Ends the file and gives it.
     pub(crate) fn finish(mut self, overview: &Overview, conditions: &Conditions) -> Result<File, FileError> {
         match self.body {
-            Body::Xlsx(writer) => writer.finish(overview, conditions, &mut self.file)?,
+            Body::Xlsx(mut writer, batch) => {
+                writer.write(&batch)?;
+                writer.finish(overview, conditions, &mut self.file)?;
+            }
             Body::Text(_, mut out) => out.flush()?,
             Body::Parquet(writer) => writer.finish()?,
         }
         Ok(self.file)
+    }
+}
+
+/// A score as it is stored, with what explains it as JSON.
+impl Line for (ScoreRow, String) {
+    fn name(&self) -> &str {
+        self.0.name.as_deref().unwrap_or_default()
+    }
+
+    fn tier(&self) -> Option<u32> {
+        self.0.tier?.try_into().ok()
+    }
+
+    fn cell(&self, column: &ResultColumn) -> FrameCell<'_> {
+        cell(&self.0, column.name)
+    }
+
+    fn explanation(&self) -> Result<Explanation, FileError> {
+        Ok(explanation(&self.0, &serde_json::from_str(&self.1)?))
     }
 }
 
@@ -143,6 +161,7 @@ pub(crate) fn provenance(run: &RunRow) -> Provenance {
     Provenance { as_of: run.as_of, model_version: run.model_version.clone(), model_hash: run.model_hash.clone() }
 }
 
+/// A result of a score.
 fn cell<'a>(row: &'a ScoreRow, name: &str) -> FrameCell<'a> {
     match row.text(name) {
         Some(text) => FrameCell::Text(text),

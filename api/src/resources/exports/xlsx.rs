@@ -6,8 +6,9 @@ mod sheets;
 use std::io::{Seek, Write};
 
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, RowNum, Workbook, Worksheet, XlsxError};
-use scoring::{Explanation, Lang};
+use scoring::{Explanation, Lang, ResultColumn};
 
+use super::file::FileError;
 use crate::base::text::Text;
 use crate::frames::{FrameCell, Provenance};
 use crate::resources::score_runs::overview::Overview;
@@ -16,13 +17,15 @@ use sheets::{Book, FIRST_ROW};
 /// A sheet holds 1,048,576 rows; two are headings.
 const ROWS_A_SHEET: RowNum = 1_048_574;
 
-/// A supplier's row of the workbook.
-pub(crate) struct Line<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) tier: Option<u32>,
-    /// In order of the results that the model declares.
-    pub(crate) cells: &'a [FrameCell<'a>],
-    pub(crate) explanation: &'a Explanation,
+/// As many rows at a time are worth two threads.
+pub(crate) const BATCH: usize = 1000;
+
+/// A supplier's row of the workbook. Both sheets ask for it at the same time.
+pub(crate) trait Line: Sync {
+    fn name(&self) -> &str;
+    fn tier(&self) -> Option<u32>;
+    fn cell(&self, column: &ResultColumn) -> FrameCell<'_>;
+    fn explanation(&self) -> Result<Explanation, FileError>;
 }
 
 /// What the scores of a workbook were computed from.
@@ -70,17 +73,34 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds a supplier.
-    pub(crate) fn push(&mut self, line: &Line<'_>) -> Result<(), XlsxError> {
-        if self.line == FIRST_ROW + ROWS_A_SHEET {
-            self.end_part()?;
-            self.begin_part()?;
+    /// Adds suppliers, best [`BATCH`] at a time.
+    pub(crate) fn write<L: Line>(&mut self, mut lines: &[L]) -> Result<(), FileError> {
+        while !lines.is_empty() {
+            if self.line == FIRST_ROW + ROWS_A_SHEET {
+                self.end_part()?;
+                self.begin_part()?;
+            }
+            let room = (FIRST_ROW + ROWS_A_SHEET - self.line) as usize;
+            let (now, later) = lines.split_at(room.min(lines.len()));
+            self.write_part(now)?;
+            lines = later;
         }
-        if let (Some(scores), Some(contributions)) = (self.scores.last_mut(), self.contributions.last_mut()) {
-            self.book.score(scores, self.line, line)?;
-            self.book.contribution(contributions, self.line, line)?;
-        }
-        self.line += 1;
+        Ok(())
+    }
+
+    /// Writes rows to the last sheets, to each on a thread of its own.
+    fn write_part<L: Line>(&mut self, lines: &[L]) -> Result<(), FileError> {
+        let (book, first) = (&self.book, self.line);
+        let (Some(scores), Some(contributions)) = (self.scores.last_mut(), self.contributions.last_mut()) else {
+            return Ok(());
+        };
+        let (of_scores, of_contributions) = rayon::join(
+            || lines.iter().zip(first..).try_for_each(|(line, row)| book.score(scores, row, line)),
+            || lines.iter().zip(first..).try_for_each(|(line, row)| book.contribution(contributions, row, line)),
+        );
+        of_scores?;
+        of_contributions?;
+        self.line += lines.len() as RowNum;
         Ok(())
     }
 
@@ -99,7 +119,7 @@ impl Writer {
         overview: &Overview,
         conditions: &Conditions,
         out: &mut (impl Write + Seek + Send),
-    ) -> Result<(), XlsxError> {
+    ) -> Result<(), FileError> {
         self.end_part()?;
         for sheet in self.scores.into_iter().chain(self.contributions) {
             self.workbook.push_worksheet(sheet);
@@ -108,7 +128,7 @@ impl Writer {
         self.book.overview(self.workbook.add_worksheet_with_constant_memory()?, overview)?;
         self.book.dictionary(self.workbook.add_worksheet_with_constant_memory()?)?;
         self.book.conditions(self.workbook.add_worksheet_with_constant_memory()?, conditions)?;
-        self.workbook.save_to_writer(out)
+        Ok(self.workbook.save_to_writer(out)?)
     }
 }
 

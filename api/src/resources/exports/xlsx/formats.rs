@@ -60,10 +60,10 @@ impl Formats {
         }
     }
 
-    /// A grade has its colour, any other text none.
-    pub(super) fn of_text(&self, column: &str, text: &str) -> &Format {
+    /// The colour of a grade; none for any other text.
+    pub(super) fn of_grade(&self, column: &str, text: &str) -> Option<&Format> {
         let is_grade = column == name::GRADE || column == name::CHAIN_GRADE;
-        let place = GRADES.iter().position(|grade| is_grade && *grade == text);
-        place.and_then(|place| self.grades.get(place)).unwrap_or(&self.text)
+        let place = GRADES.iter().position(|grade| is_grade && *grade == text)?;
+        self.grades.get(place)
     }
 }

@@ -6,8 +6,10 @@ use rust_xlsxwriter::{ColNum, ConditionalFormatDataBar, ConditionalFormatType, F
 use scoring::{CAVEATS, CONTRIBUTIONS, Explanation, LOSSES, Lang, RESULTS, ResultColumn, Unit, label, name};
 
 use super::formats::Formats;
+
 use super::{Conditions, Line, excel_date};
 use crate::frames::FrameCell;
+use crate::resources::exports::file::FileError;
 use crate::resources::score_runs::overview::{self, Overview, Value};
 
 /// The first row below the two of headings.
@@ -20,15 +22,23 @@ const PAGES_OF_WIDE_SHEET: u16 = 3;
 pub(super) struct Book {
     formats: Formats,
     lang: Lang,
-    /// The columns of the list, with the place of those that are results.
-    columns: Vec<(&'static str, Option<usize>)>,
+    /// The columns of the list.
+    columns: Vec<Column>,
 }
 
-/// A column of a wide sheet: its machine name, heading and width.
-struct Heading {
+/// A column of the list.
+enum Column {
+    Name,
+    Tier,
+    Result(&'static ResultColumn),
+}
+
+/// A column of a wide sheet: its machine name, heading, width, and how its cells look where they do not say otherwise.
+struct Heading<'a> {
     name: &'static str,
     text: String,
     width: f64,
+    format: &'a Format,
 }
 
 /// The tier, beside the model's results.
@@ -51,16 +61,20 @@ const FIRST_COLUMNS: [&str; 13] = [
     name::JSIC_SECTION,
 ];
 
-fn score_columns() -> impl Iterator<Item = &'static str> {
+/// The columns of the list, in order.
+fn columns() -> Vec<Column> {
     let others = RESULTS.iter().map(|column| column.name).filter(|name| !FIRST_COLUMNS.contains(name));
-    FIRST_COLUMNS.into_iter().chain(others)
+    let column = |name| match name {
+        name::NAME => Some(Column::Name),
+        _ if name == TIER.0 => Some(Column::Tier),
+        _ => RESULTS.iter().find(|column| column.name == name).map(Column::Result),
+    };
+    FIRST_COLUMNS.into_iter().chain(others).filter_map(column).collect()
 }
 
 impl Book {
     pub(super) fn new(lang: Lang) -> Self {
-        let place = |name: &str| RESULTS.iter().position(|column| column.name == name);
-        let columns = score_columns().map(|name| (name, place(name))).collect();
-        Self { formats: Formats::new(lang), lang, columns }
+        Self { formats: Formats::new(lang), lang, columns: columns() }
     }
 
     /// One row a supplier, all results.
@@ -69,34 +83,36 @@ impl Book {
         self.headings(sheet, &self.score_headings())
     }
 
-    pub(super) fn score(&self, sheet: &mut Worksheet, line: RowNum, row: &Line<'_>) -> Result<(), XlsxError> {
-        for (place, (name, result)) in (0..).zip(&self.columns) {
-            let found = result.and_then(|result| RESULTS.get(result).zip(row.cells.get(result)));
-            match (found, row.tier) {
-                (Some((column, cell)), _) => self.result_cell(sheet, line, place, column, cell)?,
-                (None, _) if *name == name::NAME => text_cell(sheet, line, place, row.name, &self.formats.text)?,
-                (None, Some(tier)) => number_cell(sheet, line, place, tier.into(), &self.formats.count)?,
-                (None, None) => {}
+    pub(super) fn score(&self, sheet: &mut Worksheet, row: RowNum, line: &impl Line) -> Result<(), XlsxError> {
+        for (place, column) in (0..).zip(&self.columns) {
+            match *column {
+                Column::Name => column_text(sheet, row, place, line.name())?,
+                Column::Tier => {
+                    if let Some(tier) = line.tier() {
+                        sheet.write_number(row, place, tier)?;
+                    }
+                }
+                Column::Result(column) => match line.cell(column) {
+                    FrameCell::Number(number) => sheet.write_number(row, place, number).map(drop)?,
+                    FrameCell::Text(text) => self.result_text(sheet, row, place, column, text)?,
+                },
             }
         }
         Ok(())
     }
 
-    /// A result, classes and sections in words.
-    fn result_cell(
+    /// A text of the results: classes and sections in words, grades in colour.
+    fn result_text(
         &self,
         sheet: &mut Worksheet,
         line: RowNum,
         place: ColNum,
         column: &ResultColumn,
-        cell: &FrameCell<'_>,
+        text: &str,
     ) -> Result<(), XlsxError> {
-        let text = match cell {
-            FrameCell::Number(number) => {
-                return number_cell(sheet, line, place, *number, self.formats.of_unit(column.unit));
-            }
-            FrameCell::Text(text) => *text,
-        };
+        if let Some(format) = self.formats.of_grade(column.name, text) {
+            return sheet.write_string_with_format(line, place, text, format).map(drop);
+        }
         let words = match (column.name, self.lang) {
             // In English the key is the shorter word.
             (name::SIZE_CLASS, Lang::Ja) => label(text, self.lang).into(),
@@ -104,7 +120,7 @@ impl Book {
             (name::JSIC_SECTION, _) => label(text, self.lang).into(),
             _ => Cow::Borrowed(text),
         };
-        text_cell(sheet, line, place, &words, self.formats.of_text(column.name, text))
+        column_text(sheet, line, place, &words)
     }
 
     pub(super) fn end_scores(&self, sheet: &mut Worksheet, end: RowNum) -> Result<(), XlsxError> {
@@ -124,24 +140,22 @@ impl Book {
         self.headings(sheet, &self.contribution_headings())
     }
 
-    pub(super) fn contribution(&self, sheet: &mut Worksheet, line: RowNum, row: &Line<'_>) -> Result<(), XlsxError> {
-        let Formats { text, score, yen, .. } = &self.formats;
-        let cells = RESULTS.iter().zip(row.cells);
-        for (column, cell) in cells {
-            match (column.name, cell) {
-                (name::SUPPLIER_CODE, FrameCell::Text(code)) => text_cell(sheet, line, 0, code, text)?,
-                (name::RISK_SCORE, FrameCell::Number(number)) => number_cell(sheet, line, 2, *number, score)?,
-                (name::CHAIN_SCORE, FrameCell::Number(number)) => number_cell(sheet, line, 3, *number, score)?,
-                _ => {}
+    pub(super) fn contribution(&self, sheet: &mut Worksheet, row: RowNum, line: &impl Line) -> Result<(), FileError> {
+        for (place, name) in [(0, name::SUPPLIER_CODE), (2, name::RISK_SCORE), (3, name::CHAIN_SCORE)] {
+            let cell = RESULTS.iter().find(|column| column.name == name).map(|column| line.cell(column));
+            match cell {
+                Some(FrameCell::Number(number)) => sheet.write_number(row, place, number).map(drop)?,
+                Some(FrameCell::Text(text)) => column_text(sheet, row, place, text)?,
+                None => {}
             }
         }
-        text_cell(sheet, line, 1, row.name, text)?;
-        let Explanation { contributions, losses } = row.explanation;
-        let points = contributions.iter().map(|part| (part.points, part.reason(self.lang), score));
-        let losses = losses.iter().map(|part| (part.yen, part.reason(self.lang), yen));
-        for (place, (number, reason, format)) in (4..).step_by(2).zip(points.chain(losses)) {
-            number_cell(sheet, line, place, number, format)?;
-            text_cell(sheet, line, place + 1, &reason, text)?;
+        column_text(sheet, row, 1, line.name())?;
+        let Explanation { contributions, losses } = line.explanation()?;
+        let points = contributions.iter().map(|part| (part.points, part.reason(self.lang)));
+        let losses = losses.iter().map(|part| (part.yen, part.reason(self.lang)));
+        for (place, (number, reason)) in (4..).step_by(2).zip(points.chain(losses)) {
+            sheet.write_number(row, place, number)?;
+            column_text(sheet, row, place + 1, &reason)?;
         }
         Ok(())
     }
@@ -159,7 +173,8 @@ impl Book {
         let mut line = 0;
         for (grade, own, chain) in overview.by_grade() {
             line += 1;
-            text_cell(sheet, line, 0, grade, self.formats.of_text(name::GRADE, grade))?;
+            let format = self.formats.of_grade(name::GRADE, grade).unwrap_or(&self.formats.text);
+            text_cell(sheet, line, 0, grade, format)?;
             number_cell(sheet, line, 1, own as f64, count)?;
             number_cell(sheet, line, 2, chain as f64, count)?;
         }
@@ -281,46 +296,60 @@ impl Book {
         if part == 0 { name.to_owned() } else { format!("{name} {}", part + 1) }
     }
 
-    fn score_headings(&self) -> Vec<Heading> {
-        let heading = |name| match name {
-            name::NAME => self.name_heading(),
-            _ if name == TIER.0 => Heading { name, text: self.lang.pick(TIER.1, TIER.2).to_owned(), width: 13.0 },
-            _ => self.result_heading(name),
+    fn score_headings(&self) -> Vec<Heading<'_>> {
+        let heading = |column: &Column| match column {
+            Column::Name => self.name_heading(),
+            Column::Tier => {
+                let (name, ja, en) = TIER;
+                Heading { name, text: self.lang.pick(ja, en).to_owned(), width: 13.0, format: &self.formats.count }
+            }
+            Column::Result(column) => self.result_heading(column),
         };
-        score_columns().map(heading).collect()
+        self.columns.iter().map(heading).collect()
     }
 
-    fn result_heading(&self, name: &'static str) -> Heading {
-        let column = RESULTS.iter().find(|column| column.name == name);
-        let text = column.map_or(name, |column| self.lang.pick(column.heading.0, column.heading.1));
-        let is_yen = column.is_some_and(|column| column.unit == Unit::Yen);
-        Heading { name, text: text.to_owned(), width: if is_yen { 18.0 } else { 13.0 } }
+    fn result_heading(&self, column: &ResultColumn) -> Heading<'_> {
+        let text = self.lang.pick(column.heading.0, column.heading.1).to_owned();
+        let width = if column.unit == Unit::Yen { 18.0 } else { 13.0 };
+        Heading { name: column.name, text, width, format: self.formats.of_unit(column.unit) }
     }
 
-    fn name_heading(&self) -> Heading {
-        Heading { name: name::NAME, text: self.lang.pick("取引先名", "name").to_owned(), width: 28.0 }
+    fn name_heading(&self) -> Heading<'_> {
+        let text = self.lang.pick("取引先名", "name").to_owned();
+        Heading { name: name::NAME, text, width: 28.0, format: &self.formats.text }
     }
 
-    fn contribution_headings(&self) -> Vec<Heading> {
-        let with_reason = |number: Heading| {
+    fn contribution_headings(&self) -> Vec<Heading<'_>> {
+        let Formats { text: plain, yen, .. } = &self.formats;
+        let result = |name: &str| RESULTS.iter().find(|column| column.name == name);
+        let with_reason = |number| {
+            let number: Heading<'_> = number;
             let text = self.lang.pick(format!("理由（{}）", number.text), format!("reason ({})", number.text));
-            [number, Heading { name: "", text, width: 42.0 }]
+            [number, Heading { name: "", text, width: 42.0, format: plain }]
         };
-        let mut headings = vec![self.result_heading(name::SUPPLIER_CODE), self.name_heading()];
-        headings.extend([name::RISK_SCORE, name::CHAIN_SCORE].map(|name| self.result_heading(name)));
-        headings.extend(CONTRIBUTIONS.into_iter().flat_map(|name| with_reason(self.result_heading(name))));
-        headings.extend(LOSSES.into_iter().flat_map(|(name, ja, en)| {
-            with_reason(Heading { name, text: self.lang.pick(ja, en).to_owned(), width: 14.0 })
-        }));
+        let mut headings = Vec::new();
+        headings.extend(result(name::SUPPLIER_CODE).map(|column| self.result_heading(column)));
+        headings.push(self.name_heading());
+        let scores = [name::RISK_SCORE, name::CHAIN_SCORE].into_iter().filter_map(result);
+        headings.extend(scores.map(|column| self.result_heading(column)));
+        let points = CONTRIBUTIONS.into_iter().filter_map(result).map(|column| self.result_heading(column));
+        headings.extend(points.flat_map(with_reason));
+        let losses = LOSSES.into_iter().map(|(name, ja, en)| {
+            let text = self.lang.pick(ja, en).to_owned();
+            Heading { name, text, width: 14.0, format: yen }
+        });
+        headings.extend(losses.flat_map(with_reason));
         headings
     }
 
     /// Two heading rows: a hidden one of machine names, then one for people, frozen.
-    fn headings(&self, sheet: &mut Worksheet, headings: &[Heading]) -> Result<(), XlsxError> {
+    fn headings(&self, sheet: &mut Worksheet, headings: &[Heading<'_>]) -> Result<(), XlsxError> {
         sheet.set_row_hidden(0)?;
         sheet.set_row_height(1, HEADING_HEIGHT)?;
         for (place, heading) in (0..).zip(headings) {
             sheet.set_column_width(place, heading.width)?;
+            // Of the column, not of each cell: a cell's own format is looked up each time.
+            sheet.set_column_format(place, heading.format)?;
             text_cell(sheet, 0, place, heading.name, &self.formats.hidden)?;
         }
         for (place, heading) in (0..).zip(headings) {
@@ -344,11 +373,23 @@ impl Book {
     }
 }
 
-/// Writes a text, as long as a cell can hold; an empty one leaves the cell empty.
-fn text_cell(sheet: &mut Worksheet, line: RowNum, place: ColNum, text: &str, format: &Format) -> Result<(), XlsxError> {
+/// As much of a text as a cell can hold.
+fn held(text: &str) -> &str {
     const MAX_CELL_LENGTH: usize = 32_767;
-    let text: String = text.chars().take(MAX_CELL_LENGTH).collect();
-    sheet.write_string_with_format(line, place, text, format).map(drop)
+    if text.len() <= MAX_CELL_LENGTH {
+        return text;
+    }
+    text.char_indices().nth(MAX_CELL_LENGTH).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
+/// Writes a text in the format of its column; an empty one leaves the cell empty.
+fn column_text(sheet: &mut Worksheet, line: RowNum, place: ColNum, text: &str) -> Result<(), XlsxError> {
+    sheet.write_string(line, place, held(text)).map(drop)
+}
+
+/// The same in a format of its own.
+fn text_cell(sheet: &mut Worksheet, line: RowNum, place: ColNum, text: &str, format: &Format) -> Result<(), XlsxError> {
+    sheet.write_string_with_format(line, place, held(text), format).map(drop)
 }
 
 fn number_cell(
@@ -362,7 +403,7 @@ fn number_cell(
 }
 
 /// A filter over the rows before `end`.
-fn filter(sheet: &mut Worksheet, headings: &[Heading], end: RowNum) -> Result<(), XlsxError> {
+fn filter(sheet: &mut Worksheet, headings: &[Heading<'_>], end: RowNum) -> Result<(), XlsxError> {
     let last_place = headings.len().saturating_sub(1) as ColNum;
     sheet.autofilter(FIRST_ROW - 1, 0, end - 1, last_place).map(drop)
 }
