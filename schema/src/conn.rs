@@ -110,7 +110,7 @@ impl Conn {
         is_handed_over || each_backend!(self, c => depth(c).is_err())
     }
 
-    /// Gives a reader of an embedded database more memory, or takes it back; servers have their own.
+    /// Gives a connection of an embedded database more memory, or less; servers have their own.
     pub(crate) fn resize_cache(&mut self, is_large: bool) -> diesel::QueryResult<()> {
         match self {
             Self::Sqlite(c) => crate::sqlite::resize_cache(c, is_large),

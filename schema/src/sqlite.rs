@@ -40,7 +40,7 @@ pub(crate) fn connect(path: &Path, role: TxRole, patience: Duration) -> Result<S
 /// not fit is read anew, or goes to the log, each time. Tidying gives the memory back.
 const CACHES: [i32; 2] = [-8192, -65536];
 
-/// Gives a reader as much memory as a writer has, or takes it back.
+/// Gives a connection as much memory as a writer has, or as little as a reader.
 pub(crate) fn resize_cache(conn: &mut SqliteConnection, is_large: bool) -> QueryResult<()> {
     let [small, large] = CACHES;
     conn.batch_execute(&format!("PRAGMA cache_size = {}", if is_large { large } else { small }))

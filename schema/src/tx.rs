@@ -177,7 +177,7 @@ impl<T: Copy + Into<Scope>> Access<T> {
             listener: self.database.listener(),
             known: HashMap::new(),
             warm_runs,
-            has_large_cache: false,
+            usual_cache: None,
             haste: Haste::None,
         }
     }
@@ -214,7 +214,8 @@ pub struct Tx<T = TenantId> {
     /// Commits that were read; they never change.
     known: HashMap<i64, Arc<Commit>>,
     pub(crate) warm_runs: WarmRuns,
-    has_large_cache: bool,
+    /// Whether much is kept in memory otherwise, where that was changed for this transaction.
+    usual_cache: Option<bool>,
     haste: Haste,
 }
 
@@ -315,8 +316,17 @@ impl<T> Tx<T> {
     /// # Errors
     /// Those of the database.
     pub fn expect_many_rows(&mut self) -> Result<(), RepoError> {
-        self.has_large_cache = true;
+        self.usual_cache = Some(false);
         Ok(self.conn.resize_cache(true)?)
+    }
+
+    /// Prepares for writing much that is not read again, such as a file: it keeps less in memory until the transaction ends.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn expect_large_values(&mut self) -> Result<(), RepoError> {
+        self.usual_cache = Some(true);
+        Ok(self.conn.resize_cache(false)?)
     }
 
     /// Ends work that holds up a thread, before something that takes long.
@@ -341,9 +351,9 @@ impl<T> Tx<T> {
                 Ok(())
             }
         };
-        if self.has_large_cache {
+        if let Some(is_large) = self.usual_cache {
             // Where that fails the connection keeps its memory, and nothing else.
-            drop(self.conn.resize_cache(false));
+            drop(self.conn.resize_cache(is_large));
         }
         ended?;
         let (changed, listener) = (self.changed, self.listener.clone());

@@ -279,6 +279,7 @@ impl Work for ExportWork {
         let bytes = file.seek(SeekFrom::End(0))?;
         file.rewind()?;
         access.write(|tx| {
+            tx.expect_large_values()?;
             let old = tx.moment().after(TimeDelta::days(-EXPORT_DAYS));
             jobs::delete_export_chunks(tx, old)?;
             for seq in 0.. {

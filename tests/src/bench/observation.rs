@@ -19,6 +19,8 @@ pub(crate) struct Observation {
     pub(crate) peaks_bytes: Vec<f64>,
     /// What else the measurement says.
     pub(crate) details: BTreeMap<String, Vec<f64>>,
+    /// Seconds of a step, by how many suppliers there were.
+    pub(crate) growth: BTreeMap<String, BTreeMap<u32, Vec<f64>>>,
 }
 
 impl Observation {
@@ -30,6 +32,13 @@ impl Observation {
     /// Adds a value that stands beside the goal.
     pub(crate) fn note(&mut self, name: impl Into<String>, value: f64) {
         self.details.entry(name.into()).or_default().push(value);
+    }
+}
+
+impl Observation {
+    /// Adds the seconds that a step took for so many suppliers.
+    pub(crate) fn note_growth(&mut self, step: &str, suppliers: u32, seconds: f64) {
+        self.growth.entry(step.to_owned()).or_default().entry(suppliers).or_default().push(seconds);
     }
 }
 
@@ -79,6 +88,9 @@ pub(crate) struct Verdict {
     pub(crate) is_met: bool,
     pub(crate) peak_bytes: Option<Summary>,
     pub(crate) details: BTreeMap<String, Summary>,
+    /// Seconds of a step, by how many suppliers there were.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) growth: BTreeMap<String, BTreeMap<u32, Summary>>,
 }
 
 impl Verdict {
@@ -94,6 +106,10 @@ impl Verdict {
         };
         let details = observation.details.iter();
         let details = details.filter_map(|(name, values)| Some((name.clone(), Summary::of(values)?)));
+        let of_sizes = |sizes: &BTreeMap<u32, Vec<f64>>| {
+            sizes.iter().filter_map(|(suppliers, values)| Some((*suppliers, Summary::of(values)?))).collect()
+        };
+        let growth = observation.growth.iter().map(|(step, sizes)| (step.clone(), of_sizes(sizes)));
         Some(Self {
             name,
             backend,
@@ -107,6 +123,7 @@ impl Verdict {
             is_met: bound.holds(figure),
             peak_bytes: Summary::of(&observation.peaks_bytes),
             details: details.collect(),
+            growth: growth.collect(),
         })
     }
 }

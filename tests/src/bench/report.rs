@@ -112,6 +112,7 @@ impl Report {
         let places = [
             ("{what}", self.what()),
             ("{table}", self.table()),
+            ("{growth}", self.growth()),
             ("{details}", self.details()),
             ("{missed}", missed),
             ("{machine}", described),
@@ -128,6 +129,20 @@ impl Report {
         let mut table = "| name | measured | compared with |\n| --- | --- | --- |\n".to_owned();
         for goal in crate::goals::GOALS {
             let _ = writeln!(table, "| {} | {}, {} | {} |", goal.name, goal.what, goal.unit, goal.limit.unwrap_or("–"));
+        }
+        table
+    }
+
+    /// The steps of `sonae score` by the number of suppliers.
+    fn growth(&self) -> String {
+        let mut table = String::new();
+        for (step, sizes) in self.results.iter().flat_map(|verdict| &verdict.growth) {
+            if table.is_empty() {
+                let heads: String = sizes.keys().map(|size| format!(" {} |", number(f64::from(*size)))).collect();
+                let _ = writeln!(table, "| step, s |{heads}\n| --- |{}", " --- |".repeat(sizes.len()));
+            }
+            let cells: String = sizes.values().map(|summary| format!(" {} |", spread(summary))).collect();
+            let _ = writeln!(table, "| {step} |{cells}");
         }
         table
     }

@@ -13,7 +13,7 @@ use crate::{Failure, SONAE, bare};
 
 /// The larger portfolio has so many suppliers, and of edges and incidents this many each.
 const ROWS_A_SUPPLIER: u32 = 10;
-/// The smaller one, for the growth, is this much smaller.
+/// The smaller ones, for the growth, are this much smaller each.
 const GROWTH: u32 = 10;
 
 pub(crate) fn measure(suppliers: u32, runs: u32, folder: &Path) -> Result<Vec<Observation>, Failure> {
@@ -23,7 +23,8 @@ pub(crate) fn measure(suppliers: u32, runs: u32, folder: &Path) -> Result<Vec<Ob
         Size { suppliers, edges: rows, incidents: rows }.write(&path)?;
         Ok(path.to_str().ok_or("no UTF-8")?.to_owned())
     };
-    let (large, small) = (written(suppliers)?, written(suppliers / GROWTH)?);
+    let (smaller, smallest) = (suppliers / GROWTH, suppliers / GROWTH / GROWTH);
+    let (large, small, least) = (written(suppliers)?, written(smaller)?, written(smallest)?);
     let out = folder.join("scores.csv").to_str().ok_or("no UTF-8")?.to_owned();
     let copied = folder.join("copied.csv").to_str().ok_or("no UTF-8")?.to_owned();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -32,16 +33,18 @@ pub(crate) fn measure(suppliers: u32, runs: u32, folder: &Path) -> Result<Vec<Ob
     let [mut model, mut disruption, mut systemic] = ["model", "disruption", "systemic"].map(Observation::of);
     let mut speed_up = Observation::of("chain-speed-up");
     for _ in 0..runs {
+        let of_least = Scored::of(&least, &out, threads)?;
         let of_small = Scored::of(&small, &out, threads)?;
         let scored = Scored::of(&large, &out, threads)?;
+        for (suppliers, scored) in [(smallest, &of_least), (smaller, &of_small), (suppliers, &scored)] {
+            growth.note_growth("total", suppliers, scored.seconds);
+            scored.steps.iter().for_each(|(step, seconds)| growth.note_growth(step, suppliers, *seconds));
+        }
         score.values.push(scored.seconds);
         score.limits.push(bare::copy(&large, &out, &copied)?.seconds);
         score.peaks_bytes.push(scored.peak_bytes);
         peak.values.push(scored.peak_bytes / 1e6);
         growth.values.push(scored.seconds / of_small.seconds);
-        for (step, seconds) in &scored.steps {
-            score.note(format!("{step}_s"), *seconds);
-        }
 
         let product = bare::product(&large, threads)?.seconds;
         let grouped = bare::group(&large)?.seconds;
@@ -98,7 +101,7 @@ impl Scored {
                 "systemic losses" => scored.iterations[1] = (seconds, iterations.parse()?),
                 _ => {}
             }
-            scored.steps.insert(step.replace(' ', "_"), seconds);
+            scored.steps.insert(step.to_owned(), seconds);
         }
         Ok(scored)
     }
