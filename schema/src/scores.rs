@@ -235,12 +235,10 @@ pub fn each<E: From<RepoError>>(
     filter: &ScoreFilter,
     mut with: impl FnMut(ScoreRow, String) -> Result<(), E>,
 ) -> Result<(), E> {
-    /// Rows whose explanations are unpacked at a time.
-    const STEP: usize = 10_000;
     let all = ScorePage { sort: Some(ScoreSort::SupplierCode), is_descending: false, after: None, limit: i64::MAX };
     let scores = unpacked(tx, run)?;
     let rows = scores.page(filter, &all)?;
-    for rows in rows.chunks(STEP) {
+    for rows in rows.chunks(scores.facts_at_a_time()) {
         for (row, facts) in rows.iter().zip(scores.facts(rows)?) {
             with(scores.score(*row)?, facts)?;
         }

@@ -212,6 +212,12 @@ impl Unpacked {
         rows.iter().all(|row| text(*row).is_some_and(|text| text.len() <= SHORT))
     }
 
+    /// For how many rows at a time to ask for what explains their scores. Where that is not kept, blocks are unpacked
+    /// anew each time, most of them for rows in another order.
+    pub(super) fn facts_at_a_time(&self) -> usize {
+        if self.keeps_facts { 1000 } else { 10_000 }
+    }
+
     /// What explains the scores of rows, in the order of these.
     pub(super) fn facts(&self, rows: &[usize]) -> Result<Vec<String>, RepoError> {
         let mut found = vec![String::new(); rows.len()];

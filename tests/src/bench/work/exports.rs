@@ -11,7 +11,8 @@ pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
     let mut workbook = Observation::of("workbook");
     let mut peak = Observation::of("workbook-peak");
     for _ in 0..stage.runs {
-        let service = Service::start(&stage.scored()?.copy()?)?;
+        let installation = stage.scored()?.copy()?;
+        let service = Service::start(&installation)?;
         let idle = service.memory_bytes("VmRSS")?;
         let exported = service.export("/v1/exports/scores.xlsx")?;
         workbook.values.push(exported.took.as_secs_f64());
