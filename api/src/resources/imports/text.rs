@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Take};
+use std::sync::LazyLock;
 
 use encoding_rs::{EUC_JP, Encoding, SHIFT_JIS, WINDOWS_1252};
 use unicode_normalization::UnicodeNormalization;
@@ -181,13 +182,27 @@ fn is_garbled(text: &str) -> bool {
     if u32::from(first) < 0x2200 {
         return as_latin(text).is_some_and(|bytes| is_japanese(&bytes) || is_cut(&bytes));
     }
-    let mut buffer = [0; 4];
-    let (lead, ..) = SHIFT_JIS.encode(first.encode_utf8(&mut buffer));
-    let (bytes, _, has_others) = match lead.first() {
-        Some(0xE2..=0xEF) => SHIFT_JIS.encode(text),
-        _ => return false,
-    };
+    if !begins_garbled(first) {
+        return false;
+    }
+    let (bytes, _, has_others) = SHIFT_JIS.encode(text);
     !has_others && is_japanese(&bytes)
+}
+
+/// Whether CP932 has a character under a first byte with which Japanese begins in UTF-8. They are listed once: to encode
+/// one is a search through all characters, and almost every text has another.
+fn begins_garbled(character: char) -> bool {
+    static CHARACTERS: LazyLock<Vec<char>> = LazyLock::new(|| {
+        // The encoder has those of 0xED and 0xEE under other bytes.
+        let pairs = (0xE2..=0xEC).flat_map(|lead| (0x40..=0xFC).map(move |trail| [lead, trail]));
+        let read = |pair: [u8; 2]| {
+            SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&pair).and_then(|text| text.chars().next())
+        };
+        let mut characters: Vec<char> = pairs.filter_map(read).collect();
+        characters.sort_unstable();
+        characters
+    });
+    CHARACTERS.binary_search(&character).is_ok()
 }
 
 /// A text as bytes of Latin-1, or of Windows-1252 where that has more characters.
