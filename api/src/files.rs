@@ -8,5 +8,7 @@ mod blocks;
 pub(crate) mod csv;
 pub(crate) mod folder;
 pub(crate) mod guard;
+pub(crate) mod header;
 pub(crate) mod records;
 pub(crate) mod spill;
+pub(crate) mod text;

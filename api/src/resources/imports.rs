@@ -1,9 +1,9 @@
 //! Imports: files in, records and a report of every row out.
 //!
-//! The way of a file: `upload` stores its bytes as they come, and `sniff` and `text` tell what it is before it is
+//! The way of a file: `upload` stores its bytes as they come, and `sniff` tells what it is before it is
 //! taken; a job is queued. `run` copies the bytes to a file without a name and opens it as tables: `csv`, `ndjson`, or
-//! `xlsx`, which unpacks each sheet into rows. `table` matches headings with the fields of a kind, `engine` reads,
-//! compares and writes batches of rows, `report` keeps what is said of each.
+//! `xlsx`, which unpacks each sheet into rows. `table` has the fields of a kind, which [`crate::files::header`] matches
+//! with headings; `engine` reads, compares and writes batches of rows, `report` keeps what is said of each.
 //!
 //! What must hold:
 //!
@@ -23,7 +23,6 @@ mod run;
 mod sniff;
 mod table;
 mod template;
-mod text;
 mod upload;
 mod xlsx;
 

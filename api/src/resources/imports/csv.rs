@@ -9,12 +9,12 @@ use ::csv::{ByteRecord, ReaderBuilder};
 
 use super::engine::{Rows, Visit};
 use super::report::{Place, Refusal};
-use super::table::{Columns, Header, MAX_COLUMNS, MAX_TEXT_LENGTH, text_cell};
-use super::text;
 use crate::base::fault::{Fault, Reason};
 use crate::base::text::Text;
 use crate::files::guard::unguarded;
+use crate::files::header::{Columns, Header, MAX_COLUMNS, MAX_TEXT_LENGTH, text_cell};
 use crate::files::records::{RecordLimits, RecordWatch, TooLarge};
+use crate::files::text;
 
 /// A CSV file.
 pub(crate) struct CsvRows {

@@ -7,10 +7,10 @@ use std::ops::ControlFlow;
 use super::csv::reason;
 use super::engine::{Rows, Visit};
 use super::report::{Place, Refusal};
-use super::table::Columns;
-use super::text;
 use crate::base::fault::{Fault, Reason};
 use crate::base::text::Text;
+use crate::files::header::Columns;
+use crate::files::text;
 use crate::http::extract::Members;
 
 /// An NDJSON file.
@@ -55,7 +55,7 @@ impl Rows for NdjsonRows {
             is_empty = false;
             let members = Members::parse(trimmed);
             let row = match &members {
-                Err(_) if str::from_utf8(trimmed).is_err() => Err(vec![Fault::new("", super::text::not_utf8(trimmed))]),
+                Err(_) if str::from_utf8(trimmed).is_err() => Err(vec![Fault::new("", text::not_utf8(trimmed))]),
                 Ok(members) => read(members, &known),
                 Err(error) if error.is_data() => Err(vec![Fault::new("", Reason::NotAnObject)]),
                 Err(_) => Err(vec![Fault::new("", Reason::MalformedJson)]),

@@ -35,7 +35,7 @@ pub(super) fn sniff(head: &[u8], is_final: bool) -> Sniffed {
     if let Some((_, what)) = SIGNATURES.iter().find(|(signature, _)| head.starts_with(signature)) {
         return Sniffed::Not(no_table(what));
     }
-    let fault = super::text::head_fault(head);
+    let fault = crate::files::text::head_fault(head);
     let Some(text) = text(head) else { return Sniffed::Not(fault.unwrap_or_else(|| no_table(&BINARY))) };
     let blank = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{1a}');
     let text = text.trim_start_matches(blank);

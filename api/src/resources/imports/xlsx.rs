@@ -31,11 +31,12 @@ use self::sheet::{Copy, Range};
 use self::texts::Texts;
 use super::engine::{Rows, Stop, Visit};
 use super::report::{Place, Refusal};
-use super::table::{Columns, Header, MAX_COLUMNS, kind_of_name};
+use super::table::kind_of_name;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Cell;
 use crate::base::problem::ApiError;
 use crate::base::text::Text;
+use crate::files::header::{Columns, Header, MAX_COLUMNS};
 use crate::files::spill::has_room;
 use crate::queue::progress::Progress;
 

@@ -9,12 +9,12 @@ use std::sync::mpsc::SyncSender;
 use schema::{ExternalId, RecordKind, SupplierCode, SupplierId};
 
 use super::super::report::Refusal;
-use super::super::table::{Columns, as_column};
-use super::super::text;
 use super::{Order, Row, Rows};
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Fields, Suppliers};
 use crate::base::today::Today;
+use crate::files::header::{Columns, as_column};
+use crate::files::text;
 use crate::records::{Key, Resource};
 
 /// Rows of a batch: as many as one look-up takes.

@@ -7,8 +7,8 @@ use super::rows::{RowWriter, Value};
 use super::texts::Texts;
 use super::xml::{Part, Tag, Token, append, check_length, unescaped};
 use super::{Ended, damage, limit, spilled};
+use crate::files::header::MAX_COLUMNS;
 use crate::files::spill::Spill;
-use crate::resources::imports::table::MAX_COLUMNS;
 
 /// The last row and the last column of a sheet, counted from 1.
 const LAST_ROW: u32 = 1 << 20;

@@ -16,7 +16,7 @@ const HEAD: u64 = 1 << 12;
 ///
 /// # Errors
 /// Those of the file system; for a file that is in another encoding, or empty, the reason is the cause.
-pub(super) fn open(file: &File) -> io::Result<Watched<Take<File>>> {
+pub(crate) fn open(file: &File) -> io::Result<Watched<Take<File>>> {
     let mut file = file.try_clone()?;
     let end = end_of_text(&mut file)?;
     file.rewind()?;
@@ -64,7 +64,7 @@ fn last_but(file: &mut File, mut end: u64, skipped: &[u8]) -> io::Result<u64> {
 }
 
 /// Why a text with these first bytes is refused as a whole: its encoding is another one, or its header is no UTF-8.
-pub(super) fn head_fault(head: &[u8]) -> Option<Reason> {
+pub(crate) fn head_fault(head: &[u8]) -> Option<Reason> {
     if let Some(name) = wide_encoding(head) {
         return Some(Reason::NotUtf8(Some(name)));
     }
@@ -109,7 +109,7 @@ fn is_utf32(head: &[u8]) -> bool {
 /// A reason, as the cause of an error of a reader.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.code())]
-pub(super) struct Refused(pub(super) Reason);
+pub(crate) struct Refused(pub(crate) Reason);
 
 impl From<Refused> for io::Error {
     fn from(refused: Refused) -> Self {
@@ -119,7 +119,7 @@ impl From<Refused> for io::Error {
 
 /// Passes bytes on as long as they do not change the character set, as ISO-2022-JP does: the bytes between are ASCII, and
 /// would be taken for UTF-8.
-pub(super) struct Watched<R> {
+pub(crate) struct Watched<R> {
     inner: R,
     is_after_escape: bool,
 }
@@ -141,7 +141,7 @@ impl<R: Read> Read for Watched<R> {
 }
 
 /// What bytes that are no UTF-8 seem to be.
-pub(super) fn not_utf8(bytes: &[u8]) -> Reason {
+pub(crate) fn not_utf8(bytes: &[u8]) -> Reason {
     let is =
         |encoding: &'static Encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes).is_some();
     // What can be read as both is more often the first: the second reads half of all bytes as half-width katakana.
@@ -153,7 +153,7 @@ pub(super) fn not_utf8(bytes: &[u8]) -> Reason {
 }
 
 /// Why a text cannot be what somebody wrote, if it cannot.
-pub(super) fn fault(text: &str) -> Option<Reason> {
+pub(crate) fn fault(text: &str) -> Option<Reason> {
     if text.is_ascii() {
         return is_utf7(text).then_some(Reason::NotUtf8(Some("UTF-7")));
     }
@@ -262,7 +262,7 @@ fn is_japanese(character: char) -> bool {
 }
 
 /// A text in the form in which headings and words are compared: NFKC, in lower case, without spaces and marks.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let is_mark = |character: &char| character.is_whitespace() || matches!(character, '_' | '*' | '※' | '-');
     text.nfkc().flat_map(char::to_lowercase).filter(|character| !is_mark(character)).collect()
 }
