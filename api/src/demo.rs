@@ -198,7 +198,8 @@ mod tests {
     #[test]
     fn the_scores_spread_over_all_grades() {
         let folder = written();
-        let read = crate::files::folder::read(folder.path(), &|_| {}).map_err(|_| "faults").unwrap();
+        let columns = |table| crate::resources::imports::scored_columns(table, false);
+        let read = crate::files::folder::read(folder.path(), columns, &|_| {}).map_err(|_| "faults").unwrap();
         let scores = scoring::score(&read.portfolio, &Model::default(), AS_OF).unwrap();
         let grades = Summary::new(&read.portfolio, &scores).unwrap().grades;
         assert!(grades[..4].iter().all(|count| *count >= 50) && (1..20).contains(&grades[4]), "{grades:?}");

@@ -12,7 +12,7 @@ use chrono::NaiveDate;
 use polars::prelude::{
     BooleanChunkedBuilder, ChunkedBuilder, Column, CompatLevel, DataType, Float64Chunked, Float64Type, Int32Chunked,
     Int32Type, Int64Type, IntoColumn, NewChunkedArray, PrimitiveChunkedBuilder, Schema, SchemaExt, StringChunked,
-    StringChunkedBuilder, UInt32Type,
+    StringChunkedBuilder, UInt32Chunked, UInt32Type,
 };
 pub(crate) use polars::prelude::{DataFrame, PolarsError as FrameError, PolarsResult as FrameResult};
 use polars_io::parquet::write::BatchedWriter;
@@ -20,6 +20,8 @@ use polars_io::prelude::{CsvWriter, KeyValueMetadata, ParquetWriter, SerWriter};
 use polars_parquet::write::schema_to_metadata_key;
 use schema::scores::ScoreRow;
 use scoring::{InputColumn, Kind, RESULTS, ResultColumn, Scores, Suppliers, Table, Unit};
+
+use crate::base::fields::{Kind as FieldKind, Scalar};
 
 /// Collects cells of text into the columns that a table declares.
 pub(crate) struct FrameBuilder<'a> {
@@ -29,21 +31,23 @@ pub(crate) struct FrameBuilder<'a> {
     suppliers: Option<&'a Suppliers>,
 }
 
-/// A cell that cannot be read as what its column holds.
-pub(crate) struct Unreadable;
-
 impl<'a> FrameBuilder<'a> {
-    /// For so many rows, or more. With suppliers, the columns are those of a portfolio: with their rows in place of
-    /// their codes, and the numbers of choices where the table numbers them.
+    /// For so many rows, or more; each column comes with what its field holds where cells are written as that. With
+    /// suppliers, the columns are those of a portfolio: with their rows in place of their codes, and the numbers of
+    /// choices where the table numbers them.
     pub(crate) fn new<'b>(
         table: Table,
-        columns: impl Iterator<Item = &'b InputColumn>,
+        columns: impl Iterator<Item = (&'b InputColumn, Option<FieldKind>)>,
         suppliers: Option<&'a Suppliers>,
         capacity: usize,
     ) -> Self {
         let row_column = |declared: &InputColumn| suppliers.and_then(|_| table.row_column(declared.name));
         let is_numbered = suppliers.is_some() && table.numbers_choices();
-        let column = |declared| ColumnBuilder::new(declared, row_column(declared), is_numbered, capacity);
+        let column = |(declared, field): (&InputColumn, _)| ColumnBuilder {
+            required: declared.required,
+            field,
+            cells: Cells::new(declared, row_column(declared), is_numbered, capacity),
+        };
         let columns = columns.map(column).collect();
         Self { row_count: 0, columns, suppliers }
     }
@@ -53,29 +57,34 @@ impl<'a> FrameBuilder<'a> {
         self.row_count
     }
 
-    /// Adds a row of one cell a column; `unreadable` is told the place and text of what cannot be read.
+    /// Adds a row of one cell a column. Almost all cells are as programs write them, and are read here; `otherwise` is
+    /// given the place and text of any other, and reads it in every form that there is.
     ///
     /// An unreadable cell leaves null, or where null is not allowed a stand-in, so that checks of whole frames do
     /// not report it again. Such a frame must not be scored.
     pub(crate) fn push_row<'b>(
         &mut self,
         cells: impl Iterator<Item = Option<&'b str>>,
-        mut unreadable: impl FnMut(usize, &'b str),
+        mut otherwise: impl FnMut(usize, &str) -> Option<Scalar>,
     ) {
         for (place, (column, text)) in self.columns.iter_mut().zip(cells).enumerate() {
-            let text = text.filter(|text| !text.is_empty());
-            if column.push(text).is_err() {
-                unreadable(place, text.unwrap_or_default());
-            }
+            column.push(text.filter(|text| !text.is_empty()), |text| otherwise(place, text));
         }
         self.row_count += 1;
     }
 
-    /// The frame; `unknown` is told the row, the place and the text of each code that no supplier has.
-    pub(crate) fn finish(self, mut unknown: impl FnMut(usize, usize, &str)) -> FrameResult<DataFrame> {
+    /// The frame. `otherwise` is given the place and text of each code that no supplier has as it is written, and
+    /// `unknown` is told the row, the place and the text of each that none has when it is read, or that is none.
+    pub(crate) fn finish(
+        self,
+        otherwise: impl Fn(usize, &str) -> Option<Scalar>,
+        mut unknown: impl FnMut(usize, usize, &str),
+    ) -> FrameResult<DataFrame> {
         let columns = self.columns.into_iter().enumerate();
-        let columns =
-            columns.map(|(place, column)| column.finish(self.suppliers, |row, code| unknown(row, place, code)));
+        let columns = columns.map(|(place, column)| {
+            let otherwise = |code: &str| otherwise(place, code);
+            column.cells.finish(self.suppliers, otherwise, |row, code| unknown(row, place, code))
+        });
         DataFrame::new(self.row_count, columns.collect::<FrameResult<Vec<_>>>()?)
     }
 }
@@ -92,11 +101,14 @@ pub(crate) fn stacked(frames: Vec<DataFrame>) -> FrameResult<DataFrame> {
 
 struct ColumnBuilder {
     required: bool,
+    field: Option<FieldKind>,
     cells: Cells,
 }
 
 enum Cells {
     Text(StringChunkedBuilder),
+    /// Keys of choices.
+    Key(&'static [&'static str], StringChunkedBuilder),
     Whole(PrimitiveChunkedBuilder<Int64Type>),
     Number(PrimitiveChunkedBuilder<Float64Type>),
     Date(PrimitiveChunkedBuilder<Int32Type>),
@@ -112,6 +124,8 @@ struct Codes {
     row_column: &'static str,
     text: String,
     ends: Vec<usize>,
+    /// The rows of those that may have a guard, and are another text without it.
+    guarded: Vec<usize>,
 }
 
 impl Codes {
@@ -123,105 +137,198 @@ impl Codes {
             code
         })
     }
+
+    fn get(&self, row: usize) -> Option<&str> {
+        let start = match row.checked_sub(1) {
+            None => 0,
+            Some(before) => *self.ends.get(before)?,
+        };
+        self.text.get(start..*self.ends.get(row)?)
+    }
 }
 
-impl ColumnBuilder {
+impl Cells {
     fn new(declared: &InputColumn, row_column: Option<&'static str>, is_numbered: bool, capacity: usize) -> Self {
         let name = declared.name.into();
-        let cells = match declared.kind {
+        match declared.kind {
             _ if let Some(row_column) = row_column => {
-                Cells::Code(Codes { row_column, text: String::new(), ends: Vec::with_capacity(capacity) })
+                let (text, ends) = (String::new(), Vec::with_capacity(capacity));
+                Self::Code(Codes { row_column, text, ends, guarded: Vec::new() })
             }
-            Kind::Choice(choices) if is_numbered => {
-                Cells::Choice(choices, PrimitiveChunkedBuilder::new(name, capacity))
-            }
-            Kind::Text | Kind::Choice(_) => Cells::Text(StringChunkedBuilder::new(name, capacity)),
-            Kind::Whole(..) => Cells::Whole(PrimitiveChunkedBuilder::new(name, capacity)),
-            Kind::Number(..) => Cells::Number(PrimitiveChunkedBuilder::new(name, capacity)),
-            Kind::Date => Cells::Date(PrimitiveChunkedBuilder::new(name, capacity)),
-            Kind::Flag => Cells::Flag(BooleanChunkedBuilder::new(name, capacity)),
-        };
-        Self { required: declared.required, cells }
-    }
-
-    fn push(&mut self, text: Option<&str>) -> Result<(), Unreadable> {
-        match &mut self.cells {
-            Cells::Text(cells) => {
-                cells.append_option(text);
-                Ok(())
-            }
-            Cells::Code(codes) => {
-                codes.text.push_str(text.unwrap_or_default());
-                codes.ends.push(codes.text.len());
-                Ok(())
-            }
-            Cells::Choice(choices, cells) => {
-                let number = |text| choices.iter().position(|choice| *choice == text).map(|place| place as u32);
-                push(text.map(number), self.required.then_some(0), |cell| cells.append_option(cell))
-            }
-            Cells::Whole(cells) => push(text.map(whole), self.required.then_some(1), |cell| cells.append_option(cell)),
-            Cells::Number(cells) => {
-                push(text.map(number), self.required.then_some(0.0), |cell| cells.append_option(cell))
-            }
-            Cells::Date(cells) => {
-                push(text.map(days), self.required.then_some(FIRST_DAY), |cell| cells.append_option(cell))
-            }
-            Cells::Flag(cells) => {
-                push(text.map(flag), self.required.then_some(false), |cell| cells.append_option(cell))
-            }
+            Kind::Choice(choices) if is_numbered => Self::Choice(choices, PrimitiveChunkedBuilder::new(name, capacity)),
+            Kind::Choice(choices) => Self::Key(choices, StringChunkedBuilder::new(name, capacity)),
+            Kind::Text => Self::Text(StringChunkedBuilder::new(name, capacity)),
+            Kind::Whole(..) => Self::Whole(PrimitiveChunkedBuilder::new(name, capacity)),
+            Kind::Number(..) => Self::Number(PrimitiveChunkedBuilder::new(name, capacity)),
+            Kind::Date => Self::Date(PrimitiveChunkedBuilder::new(name, capacity)),
+            Kind::Flag => Self::Flag(BooleanChunkedBuilder::new(name, capacity)),
         }
     }
 
-    fn finish(self, suppliers: Option<&Suppliers>, mut unknown: impl FnMut(usize, &str)) -> FrameResult<Column> {
-        Ok(match self.cells {
-            Cells::Text(cells) => cells.finish().into_column(),
-            Cells::Whole(cells) => cells.finish().into_column(),
-            Cells::Number(cells) => cells.finish().into_column(),
-            Cells::Date(cells) => cells.finish().into_column().cast(&DataType::Date)?,
-            Cells::Flag(cells) => cells.finish().into_column(),
-            Cells::Choice(_, cells) => cells.finish().into_column(),
-            Cells::Code(codes) => {
-                let rows = suppliers.map(|suppliers| suppliers.rows_of(codes.iter())).unwrap_or_default();
-                for (row, (found, code)) in rows.iter().zip(codes.iter()).enumerate() {
-                    if found == Some(Suppliers::UNKNOWN) {
-                        unknown(row, code.unwrap_or_default());
-                    }
-                }
+    fn finish(
+        self,
+        suppliers: Option<&Suppliers>,
+        otherwise: impl FnMut(&str) -> Option<Scalar>,
+        unknown: impl FnMut(usize, &str),
+    ) -> FrameResult<Column> {
+        Ok(match self {
+            Self::Text(cells) | Self::Key(_, cells) => cells.finish().into_column(),
+            Self::Whole(cells) => cells.finish().into_column(),
+            Self::Number(cells) => cells.finish().into_column(),
+            Self::Date(cells) => cells.finish().into_column().cast(&DataType::Date)?,
+            Self::Flag(cells) => cells.finish().into_column(),
+            Self::Choice(_, cells) => cells.finish().into_column(),
+            Self::Code(codes) => {
+                let rows = suppliers.map(|suppliers| codes.rows(suppliers, otherwise, unknown)).unwrap_or_default();
                 rows.with_name(codes.row_column.into()).into_column()
             }
         })
     }
 }
 
-/// Appends what was read: null for an empty cell, the stand-in for an unreadable one.
-fn push<T>(read: Option<Option<T>>, stand_in: Option<T>, append: impl FnOnce(Option<T>)) -> Result<(), Unreadable> {
-    match read {
-        None => append(None),
-        Some(Some(value)) => append(Some(value)),
-        Some(None) => {
-            append(stand_in);
-            return Err(Unreadable);
+impl Codes {
+    /// The suppliers' rows: of codes as they are written, as almost all are found, and of the others as they are read.
+    fn rows(
+        &self,
+        suppliers: &Suppliers,
+        mut otherwise: impl FnMut(&str) -> Option<Scalar>,
+        mut unknown: impl FnMut(usize, &str),
+    ) -> UInt32Chunked {
+        let rows = suppliers.rows_of(self.iter());
+        let is_left = |(row, found): &(usize, Option<u32>)| {
+            *found == Some(Suppliers::UNKNOWN) || (!self.guarded.is_empty() && self.guarded.binary_search(row).is_ok())
+        };
+        let left: Vec<usize> = rows.iter().enumerate().filter(is_left).map(|(row, _)| row).collect();
+        if left.is_empty() {
+            return rows;
+        }
+        let read = left.iter().map(|row| match otherwise(self.get(*row)?)? {
+            Scalar::Text(code) => Some(code),
+            _ => None,
+        });
+        let read: Vec<Option<String>> = read.collect();
+        let mut rows: Vec<Option<u32>> = rows.iter().collect();
+        for (row, found) in left.into_iter().zip(suppliers.rows_of(read.iter().map(Option::as_deref)).iter()) {
+            let found = found.unwrap_or(Suppliers::UNKNOWN);
+            if found == Suppliers::UNKNOWN {
+                unknown(row, self.get(row).unwrap_or_default());
+            }
+            if let Some(known) = rows.get_mut(row) {
+                *known = Some(found);
+            }
+        }
+        rows.into_iter().collect()
+    }
+}
+
+impl ColumnBuilder {
+    /// Adds a cell: null for an empty one, and a stand-in for one that `otherwise` cannot read either.
+    fn push(&mut self, text: Option<&str>, otherwise: impl FnOnce(&str) -> Option<Scalar>) {
+        let (field, required) = (self.field, self.required);
+        match &mut self.cells {
+            Cells::Text(cells) => match text {
+                Some(text) if !is_plain(text, field) => match otherwise(text) {
+                    Some(Scalar::Text(read)) => cells.append_value(read),
+                    _ => cells.append_option(required.then_some(text)),
+                },
+                text => cells.append_option(text),
+            },
+            Cells::Key(choices, cells) => {
+                let known = |text: &str| choices.iter().find(|choice| **choice == text).copied();
+                let read = |text| match otherwise(text)? {
+                    Scalar::Text(key) => known(&key),
+                    _ => None,
+                };
+                let stand_in = choices.first().filter(|_| required).copied();
+                cells.append_option(text.and_then(|text| known(text).or_else(|| read(text)).or(stand_in)));
+            }
+            Cells::Code(codes) => {
+                let text = text.unwrap_or_default();
+                if text.starts_with('\'') {
+                    codes.guarded.push(codes.ends.len());
+                }
+                codes.text.push_str(text);
+                codes.ends.push(codes.text.len());
+            }
+            Cells::Choice(choices, cells) => {
+                let number = |text: &str| choices.iter().position(|choice| *choice == text).map(|place| place as u32);
+                let read = |text| match otherwise(text)? {
+                    Scalar::Text(key) => number(&key),
+                    _ => None,
+                };
+                let stand_in = required.then_some(0);
+                cells.append_option(text.and_then(|text| number(text).or_else(|| read(text)).or(stand_in)));
+            }
+            Cells::Whole(cells) => {
+                let read = |text| match otherwise(text)? {
+                    Scalar::Whole(number) => Some(number),
+                    Scalar::Text(digits) => digits.parse().ok(),
+                    _ => None,
+                };
+                let stand_in = required.then_some(1);
+                cells.append_option(text.and_then(|text| whole(text, field).or_else(|| read(text)).or(stand_in)));
+            }
+            Cells::Number(cells) => {
+                let read = |text| match otherwise(text)? {
+                    Scalar::Number(number) => Some(number),
+                    Scalar::Whole(number) => Some(number as f64),
+                    _ => None,
+                };
+                let stand_in = required.then_some(0.0);
+                cells.append_option(text.and_then(|text| number(text, field).or_else(|| read(text)).or(stand_in)));
+            }
+            Cells::Date(cells) => {
+                let read = |text| match otherwise(text)? {
+                    Scalar::Date(date) => Some(days(date)),
+                    _ => None,
+                };
+                let date = |text| crate::base::text::date(text).map(days);
+                let stand_in = required.then_some(FIRST_DAY);
+                cells.append_option(text.and_then(|text| date(text).or_else(|| read(text)).or(stand_in)));
+            }
+            Cells::Flag(cells) => {
+                let read = |text| match otherwise(text)? {
+                    Scalar::Flag(flag) => Some(flag),
+                    _ => None,
+                };
+                let stand_in = required.then_some(false);
+                cells.append_option(text.and_then(|text| flag(text).or_else(|| read(text)).or(stand_in)));
+            }
         }
     }
-    Ok(())
 }
 
 /// 0001-01-01, which no end that can be written lies before.
 const FIRST_DAY: i32 = -719_162;
 
-/// Digits, or a number whose decimals are zero: spreadsheets write `120.0` for 120.
-fn whole(text: &str) -> Option<i64> {
-    let exact = |number: f64| (number.fract() == 0.0 && number.abs() <= (1i64 << 53) as f64).then_some(number as i64);
-    text.parse().ok().or_else(|| number(text).and_then(exact))
+/// Whether a text of printable ASCII stays as it is when it is read: it has no blank around it, no guard, and no `+`, with
+/// which UTF-7 begins.
+fn is_plain(text: &str, field: Option<FieldKind>) -> bool {
+    let Some(FieldKind::Text { max }) = field else { return false };
+    text.len() <= max
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'+')
+        && !text.starts_with([' ', '\''])
+        && !text.ends_with(' ')
 }
 
-fn number(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite())
+fn whole(text: &str, field: Option<FieldKind>) -> Option<i64> {
+    match field? {
+        FieldKind::Digits { count } if text.len() > count || !text.bytes().all(|byte| byte.is_ascii_digit()) => None,
+        _ => text.parse().ok(),
+    }
+}
+
+fn number(text: &str, field: Option<FieldKind>) -> Option<f64> {
+    match field? {
+        FieldKind::Whole(..) => text.parse().ok().map(|number: i64| number as f64),
+        // Minus zero becomes zero, so that equal values are the same bits.
+        _ => text.parse().ok().filter(|number: &f64| number.is_finite()).map(|number| number + 0.0),
+    }
 }
 
 /// A date as days since 1970-01-01.
-fn days(text: &str) -> Option<i32> {
-    crate::base::text::date(text).map(|date| date.signed_duration_since(NaiveDate::default()).num_days() as i32)
+fn days(date: NaiveDate) -> i32 {
+    date.signed_duration_since(NaiveDate::default()).num_days() as i32
 }
 
 fn flag(text: &str) -> Option<bool> {

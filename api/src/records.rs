@@ -232,7 +232,8 @@ macro_rules! resource {
             $($({
                 let (heading, ja, en, example) = $code_text;
                 let kind = <schema::SupplierCode as $crate::base::fields::FieldValue>::KIND;
-                $crate::base::fields::Field { name: $code, heading, ja, en, kind, is_required: $required, example }
+                let read = <schema::SupplierCode as $crate::base::fields::FieldValue>::read_scalar;
+                $crate::base::fields::Field { name: $code, heading, ja, en, kind, is_required: $required, example, read }
             },)*)?
             $($crate::base::fields::Field::of::<$record, _>(|row| &row.$field, stringify!($field), $text),)*
         ];

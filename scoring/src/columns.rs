@@ -133,19 +133,6 @@ impl Table {
     pub const fn numbers_choices(self) -> bool {
         matches!(self, Self::Relationships | Self::Incidents)
     }
-
-    /// Columns that files hold beside those of the model: known, and not read.
-    pub const fn other_columns(self) -> &'static [&'static str] {
-        match self {
-            Self::Suppliers => &["kana", "corporate_number", "prefecture_code"],
-            Self::Relationships => &["source", "external_id", "item", "valid_from_on", "valid_to_on"],
-            Self::Enrollments => {
-                &["source", "external_id", "service_name", "provider_name", "monitoring", "insured_limit_jpy"]
-            }
-            Self::Certifications => &["source", "external_id", "scope", "evidence_url"],
-            Self::Incidents => &["source", "external_id", "category", "loss_jpy", "downtime_days"],
-        }
-    }
 }
 
 /// The number that goes with the key in `column`, or `otherwise` where none of the keys is there.
@@ -177,8 +164,8 @@ const fn column(name: &'static str, ja: &'static str, kind: Kind, required: bool
 const REQUIRED: bool = true;
 const NULLABLE: bool = false;
 const MANY: i64 = 1_000_000_000_000; // more than there are, and a double still holds every whole number
-const FINITE: f64 = f64::MAX;
-const YEN: f64 = 1e18; // beyond any economy
+const YEN: f64 = 1e15; // a thousand times a national economy, and a double still holds every whole number
+const LONG: f64 = 365_250.0; // a thousand years of days
 
 pub(crate) const DATA_ACCESS: &[&str] = &["none", "internal", "confidential"];
 pub(crate) const NETWORK_ACCESS: &[&str] = &["none", "limited", "privileged"];
@@ -207,7 +194,7 @@ const RELATIONSHIPS: &[InputColumn] = &[
     column(name::ANNUAL_SPEND_JPY, "年間取引額", Kind::Number(0.0, YEN), NULLABLE),
     column(name::CRITICALITY, "重要度", Kind::Choice(CRITICALITIES), REQUIRED),
     column(name::SUBSTITUTABILITY, "代替性", Kind::Choice(SUBSTITUTABILITIES), REQUIRED),
-    column(name::STOCK_COVER_DAYS, "在庫日数", Kind::Number(0.0, FINITE), NULLABLE),
+    column(name::STOCK_COVER_DAYS, "在庫日数", Kind::Number(0.0, LONG), NULLABLE),
 ];
 
 const ENROLLMENTS: &[InputColumn] = &[

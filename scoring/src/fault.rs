@@ -1,6 +1,6 @@
 //! Faults in input: what is wrong, where, and what to do, in both languages.
 
-use crate::columns::{InputColumn, Kind, Table};
+use crate::columns::Table;
 use crate::words::{Lang, grouped};
 
 /// One fault in one row of a table.
@@ -140,10 +140,6 @@ impl Reason {
 }
 
 fn range(low: f64, high: f64, lang: Lang) -> String {
-    // A limit that only keeps arithmetic safe would not help anybody.
-    if high == f64::MAX {
-        return lang.pick(format!("{low} 以上にしてください"), format!("use {low} or more"));
-    }
     let high = grouped(high);
     lang.pick(format!("{low} 以上 {high} 以下にしてください"), format!("use {low} to {high}"))
 }
@@ -188,13 +184,6 @@ impl Faults {
         self.count += count;
     }
 
-    /// Takes over the faults of the rows of a table that follow so many others.
-    pub fn append(&mut self, others: Self, rows_before: usize) {
-        self.count += others.count;
-        let others = others.first.into_iter().take(Self::KEPT.saturating_sub(self.first.len()));
-        self.first.extend(others.map(|fault| Fault { row: fault.row.map(|row| rows_before + row), ..fault }));
-    }
-
     /// Takes over the faults of another table or pass.
     pub fn merge(&mut self, other: Self) {
         self.count += other.count;
@@ -210,21 +199,4 @@ impl Faults {
         };
         self.first.sort_by_key(|fault| (fault.table, fault.row, place(fault)));
     }
-}
-
-/// The fault of a text that cannot be read as a value of `column`.
-pub fn unreadable(table: Table, row: usize, column: &InputColumn, text: String) -> Fault {
-    let reason = match column.kind {
-        Kind::Text => Reason::MissingValue,
-        Kind::Choice(choices) => Reason::UnknownChoice(choices),
-        Kind::Whole(low, high) => match text.parse::<f64>() {
-            Ok(number) if number.is_finite() && number.fract() == 0.0 => Reason::OutOfRange(low as f64, high as f64),
-            Ok(number) if number.is_finite() => Reason::NotWhole,
-            _ => Reason::NotANumber,
-        },
-        Kind::Number(..) => Reason::NotANumber,
-        Kind::Date => Reason::NotADate,
-        Kind::Flag => Reason::NotAFlag,
-    };
-    Fault { table, row: Some(row), column: Some(column.name), value: Some(text), reason }
 }

@@ -32,7 +32,7 @@ pub use explain::{
     Certification, Contribution, Enrollment, Explainer, Explanation, Fact, Facts, LOSS_DATA_JPY, LOSS_NETWORK_JPY,
     LOSS_SUPPLY_CAUSED_JPY, LOSS_SUPPLY_DIRECT_JPY, LOSSES, Loss,
 };
-pub use fault::{Fault, Faults, Reason, unreadable};
+pub use fault::{Fault, Faults, Reason};
 pub use indicators::{Coverage, Indicators, SoleSource};
 pub use model::{Model, ModelError, ModelFault};
 pub use points::CONTRIBUTIONS;

@@ -51,6 +51,18 @@ pub(crate) struct Field {
     pub(crate) is_required: bool,
     /// As JSON.
     pub(crate) example: &'static str,
+    /// Reads a value that is there, whatever its type.
+    pub(crate) read: fn(&Cell<'_>) -> Result<Scalar, Reason>,
+}
+
+/// A value that was read, where its type is not known beforehand; a choice is its key.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Scalar {
+    Text(String),
+    Whole(i64),
+    Number(f64),
+    Date(NaiveDate),
+    Flag(bool),
 }
 
 impl Field {
@@ -60,7 +72,7 @@ impl Field {
         name: &'static str,
         (heading, ja, en, example): (&'static str, &'static str, &'static str, &'static str),
     ) -> Self {
-        Self { name, heading, ja, en, kind: T::KIND, is_required: T::IS_REQUIRED, example }
+        Self { name, heading, ja, en, kind: T::KIND, is_required: T::IS_REQUIRED, example, read: T::read_scalar }
     }
 }
 
@@ -210,6 +222,9 @@ pub(crate) trait FieldValue: Sized {
     /// Reads a value that is there.
     fn read(cell: &Cell<'_>) -> Result<Self, Reason>;
 
+    /// The same for who does not know the type.
+    fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason>;
+
     /// What stands for nothing, where nothing may be.
     fn null() -> Option<Self> {
         None
@@ -229,6 +244,10 @@ impl<T: FieldValue> FieldValue for Option<T> {
         T::read(cell).map(Some)
     }
 
+    fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+        T::read_scalar(cell)
+    }
+
     fn null() -> Option<Self> {
         Some(None)
     }
@@ -245,6 +264,10 @@ macro_rules! text_fields {
 
             fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
                 Self::parse(&cell.$text()?).map_err(Reason::Value)
+            }
+
+            fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+                Self::read(cell).map(|text| Scalar::Text(text.to_string()))
             }
 
             $(fn oddity(&self, cell: &Cell<'_>) -> Option<Reason> {
@@ -312,6 +335,10 @@ macro_rules! choice_fields {
                 };
                 found.map(|(value, ..)| *value).ok_or(Reason::NotAChoice(words))
             }
+
+            fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+                Self::read(cell).map(|value| Scalar::Text(value.key().to_owned()))
+            }
         }
     )*};
 }
@@ -320,7 +347,7 @@ macro_rules! choice_fields {
 mod choices {
     use unicode_normalization::UnicodeNormalization;
 
-    use super::{Cell, Choice, FieldValue, Kind, Reason};
+    use super::{Cell, Choice, FieldValue, Kind, Reason, Scalar};
 
     choice_fields! {
         schema::DataAccess, schema::NetworkAccess, schema::Criticality, schema::Substitutability,
@@ -335,6 +362,10 @@ impl<const MIN: i64, const MAX: i64> FieldValue for Whole<MIN, MAX> {
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
         Self::try_from(cell.whole()?).map_err(Reason::Value)
     }
+
+    fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+        Self::read(cell).map(|number| Scalar::Whole(number.get()))
+    }
 }
 
 impl<const MAX: u32> FieldValue for UpTo<MAX> {
@@ -343,6 +374,10 @@ impl<const MAX: u32> FieldValue for UpTo<MAX> {
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
         Self::try_from(cell.number()?).map_err(Reason::Value)
     }
+
+    fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+        Self::read(cell).map(|number| Scalar::Number(number.get()))
+    }
 }
 
 impl FieldValue for NaiveDate {
@@ -350,6 +385,10 @@ impl FieldValue for NaiveDate {
 
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
         cell.date()
+    }
+
+    fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+        Self::read(cell).map(Scalar::Date)
     }
 }
 
@@ -367,6 +406,10 @@ impl FieldValue for Timestamp {
             _ => None,
         };
         Self::parse(unescaped.as_deref().unwrap_or(text)).ok_or(Reason::NotATime)
+    }
+
+    fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+        Self::read(cell).map(|time| Scalar::Text(time.to_string()))
     }
 }
 
@@ -386,6 +429,10 @@ impl FieldValue for bool {
             },
         }
     }
+
+    fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+        Self::read(cell).map(Scalar::Flag)
+    }
 }
 
 impl<T> FieldValue for Id<T> {
@@ -393,6 +440,10 @@ impl<T> FieldValue for Id<T> {
 
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
         cell.text()?.trim().parse().map_err(|_| Reason::NotAnId)
+    }
+
+    fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+        Self::read(cell).map(|id| Scalar::Text(id.to_string()))
     }
 }
 
@@ -408,6 +459,10 @@ impl FieldValue for String {
             count if count > 200 => Err(Reason::Value(ValueError::TooLong { max: 200 })),
             _ => Ok(text),
         }
+    }
+
+    fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+        Self::read(cell).map(Scalar::Text)
     }
 }
 

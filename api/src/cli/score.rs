@@ -17,6 +17,7 @@ use crate::files::folder;
 use crate::frames::{self, FrameCell, Provenance, Results};
 use crate::resources::exports::file::FileError;
 use crate::resources::exports::xlsx;
+use crate::resources::imports::scored_columns;
 use crate::resources::score_runs::overview::Overview;
 
 /// Score a folder of CSV files
@@ -39,6 +40,9 @@ pub(super) struct Args {
     /// Open the score of this supplier into its sum; may be given several times
     #[arg(long, value_name = "CODE", conflicts_with = "out")]
     explain: Vec<String>,
+    /// Leave out columns that scores rest on and that cannot be read, such as 業種, with a warning
+    #[arg(long)]
+    accept_unread_columns: bool,
     /// Tell on standard error how long each step took, and how much memory there was at most
     #[arg(long)]
     timings: bool,
@@ -67,7 +71,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     };
     let mut timings = Timings::new(args.timings, lang);
     let model = read_model(args.model.as_deref(), lang)?;
-    let portfolio = read_portfolio(&args.dir, lang)?;
+    let portfolio = read_portfolio(&args.dir, args.accept_unread_columns, lang)?;
     timings.tell("読み込み", "reading");
     let explained = rows_of(&args.explain, &portfolio, lang)?;
 
@@ -170,9 +174,9 @@ pub(super) fn read_model(path: Option<&Path>, lang: Lang) -> Result<Model, Failu
     })
 }
 
-fn read_portfolio(dir: &Path, lang: Lang) -> Result<Portfolio, Failure> {
+fn read_portfolio(dir: &Path, takes_unread: bool, lang: Lang) -> Result<Portfolio, Failure> {
     let bar = progress::reading(dir, lang);
-    let read = folder::read(dir, &|bytes| bar.inc(bytes));
+    let read = folder::read(dir, |table| scored_columns(table, takes_unread), &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
     let read = read.map_err(|error| Failure::Data(error.text(dir, lang)))?;
     let warnings = read.warnings.iter().map(|warning| warning.text(lang));

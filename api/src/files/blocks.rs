@@ -2,11 +2,11 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr, memrchr};
+use memchr::memchr;
 
-use super::records;
+use super::records::{End, LIMITS};
 
-/// How much of a file is a block, and how long a record may be.
+/// How much of a file is a block: several times what a record may have.
 pub(super) const BLOCK_BYTES: usize = 4 << 20;
 
 /// What a block is of its file.
@@ -14,7 +14,7 @@ pub(super) const BLOCK_BYTES: usize = 4 << 20;
 pub(super) struct Block {
     /// Which one it is, counted from 0.
     pub(super) number: usize,
-    /// Whether it is not even one record, because that is too long; nothing behind it is read.
+    /// Whether a record that is too long would follow; neither that nor anything behind it is read.
     pub(super) is_cut_off: bool,
 }
 
@@ -44,26 +44,27 @@ impl<R: Read> Blocks<R> {
             self.is_at_end = !matches!(read, Ok(count) if count == wanted);
             read?;
         }
-        if !self.is_at_end {
+        if !self.is_at_end || bytes.len() as u64 > LIMITS.bytes {
             match end_of_records(bytes) {
-                Some(end) => self.rest.extend(bytes.drain(end..)),
-                None => (is_cut_off, self.is_at_end) = (true, true),
+                End::Last(Some(end)) if !self.is_at_end => self.rest.extend(bytes.drain(end..)),
+                End::Last(_) => {}
+                End::TooLong(start) => {
+                    bytes.truncate(start);
+                    (is_cut_off, self.is_at_end) = (true, true);
+                }
             }
         }
         let number = self.next;
         self.next += 1;
-        Ok((!bytes.is_empty()).then_some(Block { number, is_cut_off }))
+        Ok((!bytes.is_empty() || is_cut_off).then_some(Block { number, is_cut_off }))
     }
 }
 
-/// Behind the last record that ends in these bytes, which begin with one. A line feed that follows a carriage return is
-/// never parted from it.
-fn end_of_records(bytes: &[u8]) -> Option<usize> {
-    let inner = bytes.get(..bytes.len().saturating_sub(1)).unwrap_or_default();
-    if memchr(b'"', bytes).is_some() {
-        return records::last_end(if bytes.ends_with(b"\r") { inner } else { bytes });
-    }
-    memrchr(b'\n', bytes).or_else(|| memrchr(b'\r', inner)).map(|last| last + 1)
+/// Where records end in these bytes, which begin with one. A line feed that follows a carriage return is never parted
+/// from it.
+fn end_of_records(bytes: &[u8]) -> End {
+    let inner = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    if memchr(b'"', bytes).is_some() { End::of(inner) } else { End::of_plain(inner) }
 }
 
 #[cfg(test)]
@@ -109,6 +110,7 @@ mod tests {
             ("a,b\r\nc\r\n", Some("a,b\r\nc\r\n")),
             ("a,b\r\nc\r", Some("a,b\r\n")),
             ("a\rb\rc", Some("a\rb\r")),
+            ("a\nb\rc", Some("a\nb\r")),
             ("a\rb\r", Some("a\r")),
             ("a,\"b\nc", None),
             ("a,\"b\nc\"", None),
@@ -118,8 +120,25 @@ mod tests {
             ("\"a\"\r\n\n\n\"", Some("\"a\"\r\n\n\n")),
             ("\"a\"\rb,\"\"\"\n", Some("\"a\"\r")),
         ] {
-            let found = end_of_records(text.as_bytes()).map(|end| &text[..end]);
-            assert_eq!(found, expected, "{text:?}");
+            let found = end_of_records(text.as_bytes());
+            assert_eq!(found, End::Last(expected.map(str::len)), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_cut_off_where_it_is_too_long() {
+        let most = LIMITS.bytes as usize;
+        for (before, quote) in [("", ""), ("a\nb\r\n", ""), ("\"a\nb\"\n", "\""), ("", "\"")] {
+            for end in ["", "\n", "\nb\n"] {
+                let text =
+                    |length: usize| format!("{before}{quote}{}{quote}{end}", "x".repeat(length - 2 * quote.len()));
+                let (fits, too_long) = (text(most), text(most + 1));
+                assert!(matches!(end_of_records(fits.as_bytes()), End::Last(_)), "{before:?} {quote} {end:?}");
+                assert_eq!(end_of_records(too_long.as_bytes()), End::TooLong(before.len()), "{quote} {end:?}");
+                let mut bytes = Vec::new();
+                let block = Blocks::new(too_long.as_bytes()).read(&mut bytes).unwrap().unwrap();
+                assert_eq!((block.is_cut_off, bytes.as_slice()), (true, before.as_bytes()));
+            }
         }
     }
 }

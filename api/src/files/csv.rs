@@ -1,47 +1,47 @@
-//! Reads tables from CSV: strictly, in one pass over blocks on all threads, and with the line of every row.
+//! Reads tables from CSV: in one pass over blocks on all threads, and with the line of every row.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Take};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use ::csv::{ByteRecord, ReaderBuilder};
 use memchr::memchr_iter;
-use scoring::{Faults, InputColumn, Lang, Suppliers, Table, name, unreadable};
+use scoring::{Faults, InputColumn, Suppliers, Table, name};
 
 use super::blocks::{BLOCK_BYTES, Block, Blocks};
-use super::records::{Fields, PlainRecords, QuoteFault, RecordWatch, Seen};
+use super::guard::unguarded;
+use super::header::{Columns, Header, as_column, column_of, text_cell};
+use super::records::{self, Fields, LIMITS, PlainRecords, RecordWatch, Seen};
+use super::text;
+use crate::base::fault::{Fault, Reason};
+use crate::base::fields::{Field, Kind, Scalar};
+use crate::base::text::printable;
 use crate::frames::{DataFrame, FrameBuilder, stacked};
 
 /// A table as read, with all that is wrong with its text.
 pub(crate) struct CsvTable {
-    /// The rows. To be scored only if neither list of faults holds one.
+    /// The rows. To be scored only if there is no fault.
     pub(crate) frame: DataFrame,
-    /// Cells that cannot be read as what their column holds.
-    pub(crate) cell_faults: Faults,
-    /// Faults of the text itself.
-    pub(crate) text_faults: TextFaults,
-    /// The first codes that no supplier has, by row and column.
-    pub(crate) unknown_codes: HashMap<(usize, &'static str), String>,
-    /// Headings that no table of Sonae has.
-    pub(crate) unknown_headings: Vec<String>,
-    /// Whether the header could be read at all.
-    pub(crate) has_header: bool,
+    /// Faults of the text itself, and of cells that cannot be read as what their column holds.
+    pub(crate) faults: TextFaults,
+    /// The first codes that no supplier has, or that are none, by row and column.
+    pub(crate) unknown_codes: HashMap<(usize, &'static str), Fault>,
+    /// Columns that were not read.
+    pub(crate) warnings: Vec<Fault>,
     /// Whether there are rows that were not read.
     pub(crate) is_cut_off: bool,
     /// Which line each row stands on.
     pub(crate) lines: Lines,
 }
 
-/// A fault of a CSV file as a text.
-#[derive(Debug, Clone, PartialEq)]
+/// A fault of a CSV file.
+#[derive(Debug, Clone)]
 pub(crate) struct TextFault {
-    /// Counted from 0, the header.
-    pub(crate) record: u64,
-    pub(crate) column: Option<String>,
-    pub(crate) value: Option<String>,
-    pub(crate) reason: TextReason,
+    /// Counted from 0, the header; none where the whole file is at fault.
+    pub(crate) record: Option<u64>,
+    pub(crate) fault: Fault,
 }
 
 /// The first faults of a text, and how many there are.
@@ -52,9 +52,9 @@ pub(crate) struct TextFaults {
 }
 
 impl TextFaults {
-    fn push(&mut self, record: u64, column: Option<&str>, value: Option<String>, reason: TextReason) {
+    fn push(&mut self, record: impl Into<Option<u64>>, fault: Fault) {
         if self.first.len() < Faults::KEPT {
-            self.first.push(TextFault { record, column: column.map(str::to_owned), value, reason });
+            self.first.push(TextFault { record: record.into(), fault });
         }
         self.count += 1;
     }
@@ -63,104 +63,27 @@ impl TextFaults {
     fn append(&mut self, others: Self, records_before: u64) {
         self.count += others.count;
         let others = others.first.into_iter();
-        let others = others.map(|fault| TextFault { record: records_before + fault.record, ..fault });
+        let others =
+            others.map(|fault| TextFault { record: fault.record.map(|record| records_before + record), ..fault });
         self.first.extend(others.take(Faults::KEPT.saturating_sub(self.first.len())));
     }
 
     /// Adds the faults of quotes, which are known only at the end, in their places.
     fn merge_quotes(&mut self, seen: &Seen) {
         self.count += seen.quote_fault_count;
-        self.first.extend(seen.quote_faults.iter().map(|(record, fault)| {
-            let reason = match fault {
-                QuoteFault::Open => TextReason::OpenQuote,
-                QuoteFault::TextAfter => TextReason::TextAfterQuote,
-            };
-            TextFault { record: *record, column: None, value: None, reason }
-        }));
+        let quotes = |record: &u64| TextFault { record: Some(*record), fault: Fault::new("", Reason::BadQuotes) };
+        self.first.extend(seen.quote_faults.iter().map(quotes));
         self.first.sort_by_key(|fault| fault.record);
         self.first.truncate(Faults::KEPT);
     }
 }
 
-/// Why a text is refused.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum TextReason {
-    NoHeader,
-    RepeatedHeading,
-    FieldCount { expected: usize, found: usize },
-    NotUtf8,
-    OpenQuote,
-    TextAfterQuote,
-    TooLong,
-}
-
-impl TextReason {
-    /// Whether a header with this fault could be read all the same.
-    fn leaves_header(self) -> bool {
-        !matches!(self, Self::NoHeader | Self::NotUtf8 | Self::TooLong)
-    }
-
-    pub(crate) const fn code(self) -> &'static str {
-        match self {
-            Self::NoHeader => "no-header",
-            Self::RepeatedHeading => "repeated-heading",
-            Self::FieldCount { .. } => "field-count",
-            Self::NotUtf8 => "not-utf-8",
-            Self::OpenQuote => "open-quote",
-            Self::TextAfterQuote => "text-after-quote",
-            Self::TooLong => "line-too-long",
-        }
-    }
-
-    pub(crate) fn text(self, lang: Lang) -> String {
-        let (ja, en) = match self {
-            Self::NoHeader => ("見出し行がありません", "the file has no header"),
-            Self::RepeatedHeading => ("同じ見出しが2回あります", "the heading appears twice"),
-            Self::FieldCount { expected, found } => {
-                return lang.pick(
-                    format!("見出しは{expected}列ですが、この行は{found}列です"),
-                    format!("fields in this row: {found}, in the header: {expected}"),
-                );
-            }
-            Self::NotUtf8 => ("UTF-8 ではありません", "not UTF-8"),
-            Self::OpenQuote => {
-                ("引用符が閉じられないままファイルが終わっています", "the file ends inside quotes that open here")
-            }
-            Self::TextAfterQuote => {
-                ("ここで開いた引用符が閉じたあとに文字が続いています", "text follows the quotes that open here")
-            }
-            Self::TooLong => {
-                return lang.pick(
-                    format!("この行は長すぎます（{BLOCK_BYTES}バイトまで）"),
-                    format!("this row has more than {BLOCK_BYTES} bytes"),
-                );
-            }
-        };
-        lang.pick(ja, en).to_owned()
-    }
-
-    pub(crate) fn remedy(self, lang: Lang) -> String {
-        let (ja, en) = match self {
-            Self::NoHeader => ("1行目に列名を書いてください", "write the column names on the first line"),
-            Self::RepeatedHeading => {
-                ("どちらかの列を消すか名前を変えてください", "remove or rename one of the two columns")
-            }
-            Self::FieldCount { .. } => (
-                "区切りのカンマの過不足を直し、カンマを含む値は引用符で囲んでください",
-                "mend the commas, and quote values that hold one",
-            ),
-            Self::NotUtf8 => ("「CSV UTF-8」形式で保存し直してください", "save the file again as CSV UTF-8"),
-            Self::OpenQuote | Self::TextAfterQuote | Self::TooLong => {
-                ("引用符を閉じ、値の中の引用符は2つ重ねてください", "close the quotes, and double those inside a value")
-            }
-        };
-        lang.pick(ja, en).to_owned()
-    }
-}
-
 /// The line of each row of a file, block by block.
-#[derive(Debug, Default)]
-pub(crate) struct Lines(Vec<BlockLines>);
+#[derive(Debug)]
+pub(crate) struct Lines {
+    header_line: u64,
+    blocks: Vec<BlockLines>,
+}
 
 /// The lines of a block's rows.
 #[derive(Debug, Default)]
@@ -191,15 +114,15 @@ impl BlockLines {
 impl Lines {
     /// The line, counted from 1, on which a record, counted from 0, begins.
     pub(crate) fn of_record(&self, record: u64) -> u64 {
-        let next = self.0.partition_point(|block| block.records_before <= record);
-        let block = next.checked_sub(1).and_then(|last| self.0.get(last));
-        block.map_or(record + 1, |block| block.of_record(record - block.records_before))
+        let next = self.blocks.partition_point(|block| block.records_before <= record);
+        let block = next.checked_sub(1).and_then(|last| self.blocks.get(last));
+        block.map_or(self.header_line, |block| block.of_record(record - block.records_before))
     }
 
     /// The line, counted from 1, on which a row, counted from 0, begins.
     pub(crate) fn of_row(&self, row: usize) -> Option<u64> {
-        let next = self.0.partition_point(|block| block.rows_before <= row);
-        let block = self.0.get(next.checked_sub(1)?)?;
+        let next = self.blocks.partition_point(|block| block.rows_before <= row);
+        let block = self.blocks.get(next.checked_sub(1)?)?;
         let row = row - block.rows_before;
         let next = block.shifts.partition_point(|(from, _)| *from <= row);
         block.shifts.get(next.checked_sub(1)?).map(|(_, shift)| block.of_record(row as u64 + shift))
@@ -209,23 +132,24 @@ impl Lines {
 /// A file that is being read, by as many threads as like to.
 struct Reading {
     table: Table,
-    header: Header,
-    faults: TextFaults,
-    blocks: Mutex<Blocks<File>>,
+    opening: Opening,
+    layout: Layout,
+    /// None where the header cannot be read.
+    blocks: Option<Mutex<Blocks<Take<File>>>>,
     parts: Mutex<Vec<(usize, io::Result<Part>)>>,
 }
 
 /// What one block holds; rows and records are counted from its beginning.
 struct Part {
     frame: DataFrame,
-    cell_faults: Faults,
-    text_faults: TextFaults,
-    unknown_codes: Vec<((usize, &'static str), String)>,
+    faults: TextFaults,
+    unknown_codes: Vec<((usize, &'static str), Fault)>,
     lines: BlockLines,
+    is_cut_off: bool,
 }
 
-/// Reads tables on all threads of the machine, in order; `on_bytes` is told how many bytes were read since it was last
-/// called. With suppliers, their rows stand in place of their codes.
+/// Reads tables of these columns on all threads of the machine, in order; `on_bytes` is told how many bytes were read
+/// since it was last called. With suppliers, their rows stand in place of their codes.
 ///
 /// A row whose text is at fault is left out. Of suppliers its code is kept, so that rows that name it are not
 /// blamed for it.
@@ -234,12 +158,14 @@ struct Part {
 /// Only those of the file system: whatever a file holds comes back as faults.
 pub(crate) fn read(
     files: Vec<(Table, File)>,
+    columns: impl Fn(Table) -> Columns,
     suppliers: Option<&Suppliers>,
     on_bytes: &(impl Fn(u64) + Sync),
 ) -> Vec<(Table, io::Result<CsvTable>)> {
     let blocks = files.iter().map(|(_, file)| file.metadata().map_or(0, |file| file.len() / BLOCK_BYTES as u64));
     let blocks = usize::try_from(blocks.sum::<u64>()).unwrap_or(usize::MAX);
-    let opened: Vec<_> = files.into_iter().map(|(table, file)| (table, Reading::open(table, file))).collect();
+    let opened: Vec<_> =
+        files.into_iter().map(|(table, file)| (table, Reading::open(table, &columns(table), &file))).collect();
     let work = || {
         let mut bytes = Vec::new();
         for (_, reading) in &opened {
@@ -267,43 +193,77 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Reading {
-    fn open(table: Table, mut file: File) -> io::Result<Self> {
-        skip_byte_order_mark(&mut file)?;
-        let start = file.stream_position()?;
-        let mut faults = TextFaults::default();
+/// What the beginning of a file says.
+#[derive(Default)]
+struct Opening {
+    header: Header,
+    line: u64,
+    faults: TextFaults,
+}
+
+impl Opening {
+    fn read(columns: &Columns, file: &File) -> io::Result<Self> {
+        let refused = |line, record: Option<u64>, reason| {
+            let mut faults = TextFaults::default();
+            faults.push(record, Fault::new("", reason));
+            Ok(Self { header: Header::default(), line, faults })
+        };
+        let text = match text::open(file) {
+            Ok(text) => text,
+            Err(error) => return text::refusal(&error).cloned().map_or(Err(error), |reason| refused(1, None, reason)),
+        };
+        let mut reader = csv_reader(RecordWatch::limited(text, LIMITS));
         let mut record = ByteRecord::new();
-        if !csv_reader((&mut file).take(BLOCK_BYTES as u64)).read_byte_record(&mut record)? {
-            faults.push(0, None, None, TextReason::NoHeader);
+        let read = reader.read_byte_record(&mut record).map_err(io_error);
+        match read {
+            Ok(true) => {}
+            Ok(false) => return refused(1, None, Reason::EmptyFile),
+            Err(error) => {
+                let large = records::too_large(&error);
+                return large.map_or(Err(error), |(line, reason)| refused(line, Some(0), reason));
+            }
         }
-        file.seek(io::SeekFrom::Start(start))?;
-        let header = Header::read(table, &record, &mut faults);
-        let (blocks, parts) = (Mutex::new(Blocks::new(file)), Mutex::default());
-        Ok(Self { table, header, faults, blocks, parts })
+        let line = reader.get_ref().line_of(0);
+        if reader.get_ref().has_quote_fault(0) {
+            return refused(line, Some(0), Reason::BadQuotes);
+        }
+        let mut header = Header::of_record(columns, &record);
+        let mut faults = TextFaults::default();
+        header.faults.drain(..).for_each(|fault| faults.push(0, fault));
+        Ok(Self { header, line, faults })
+    }
+}
+
+impl Reading {
+    fn open(table: Table, columns: &Columns, file: &File) -> io::Result<Self> {
+        let opening = Opening::read(columns, file)?;
+        let layout = Layout::new(table, columns, &opening.header);
+        let blocks = match layout.0.is_empty() {
+            true => None,
+            false => Some(Mutex::new(Blocks::new(text::open(file)?))),
+        };
+        Ok(Self { table, opening, layout, blocks, parts: Mutex::default() })
     }
 
     fn read_block(&self, bytes: &mut Vec<u8>) -> Option<io::Result<Block>> {
-        locked(&self.blocks).read(bytes).transpose()
+        locked(self.blocks.as_ref()?).read(bytes).transpose()
     }
 
     fn part(&self, block: Block, bytes: &[u8], suppliers: Option<&Suppliers>) -> io::Result<Part> {
+        text::refuse_escapes(bytes)?;
         let capacity = memchr_iter(b'\n', bytes).count() + 1;
         let mut rows = Rows {
             reading: self,
             builder: self.builder(suppliers, capacity),
             record: 0,
-            cell_faults: Faults::default(),
-            text_faults: TextFaults::default(),
+            faults: TextFaults::default(),
             lines: BlockLines::default(),
         };
         let has_header = block.number == 0;
-        if block.is_cut_off {
-            rows.text_faults.push(0, None, None, TextReason::TooLong);
-            (rows.lines.seen.record_count, rows.lines.seen.line_count) = (1, 1);
-        } else if let Some(mut records) = PlainRecords::new(bytes) {
+        if let Some(mut records) = PlainRecords::new(bytes) {
             rows.record = u64::from(has_header && records.next().is_some());
             while let Some(record) = records.next() {
-                rows.push(&record);
+                rows.push(&record, true);
             }
             rows.lines.seen = records.finish();
         } else {
@@ -311,33 +271,47 @@ impl Reading {
             let mut record = ByteRecord::new();
             rows.record = u64::from(has_header && reader.read_byte_record(&mut record)?);
             while reader.read_byte_record(&mut record)? {
-                rows.push(&record);
+                let is_whole = !reader.get_ref().has_quote_fault(rows.record);
+                rows.push(&record, is_whole);
             }
             rows.lines.seen = reader.into_inner().finish();
-            rows.text_faults.merge_quotes(&rows.lines.seen);
+            rows.faults.merge_quotes(&rows.lines.seen);
         }
-        rows.finish()
+        if block.is_cut_off {
+            rows.faults.push(rows.lines.seen.record_count, Fault::new("", Reason::LineTooLong(LIMITS.bytes)));
+            rows.lines.seen.add_unread();
+        }
+        Ok(Part { is_cut_off: block.is_cut_off, ..rows.finish()? })
     }
 
     fn builder<'a>(&self, suppliers: Option<&'a Suppliers>, capacity: usize) -> FrameBuilder<'a> {
-        let columns = self.header.columns.iter().map(|(declared, _)| *declared);
+        let columns = self.layout.0.iter().map(|column| (column.declared, column.written_as()));
         FrameBuilder::new(self.table, columns, suppliers, capacity)
     }
 
     /// Puts the blocks together, in order.
     fn finish(self, suppliers: Option<&Suppliers>) -> io::Result<CsvTable> {
         // A file without a block has columns all the same.
-        let none = self.builder(suppliers, 0).finish(|_, _, _| ()).map_err(io::Error::other)?;
+        let none = self.builder(suppliers, 0).finish(|_, _| None, |_, _, _| ()).map_err(io::Error::other)?;
         let mut parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
         parts.sort_by_key(|(number, _)| *number);
-        let (mut text_faults, mut cell_faults) = (self.faults, Faults::default());
+        let Opening { header, line: header_line, mut faults } = self.opening;
+        let mut is_cut_off = self.blocks.is_none();
         let (mut frames, mut unknown_codes, mut lines) = (vec![none], HashMap::new(), Vec::new());
         let (mut rows, mut records, mut line_count) = (0, 0, 0);
         for (_, part) in parts {
-            let mut part = part?;
+            let mut part = match part {
+                Ok(part) => part,
+                Err(error) => {
+                    let reason = text::refusal(&error).cloned().ok_or(error)?;
+                    faults.push(None, Fault::new("", reason));
+                    is_cut_off = true;
+                    break;
+                }
+            };
+            is_cut_off |= part.is_cut_off;
             (part.lines.rows_before, part.lines.records_before, part.lines.lines_before) = (rows, records, line_count);
-            text_faults.append(part.text_faults, records);
-            cell_faults.append(part.cell_faults, rows);
+            faults.append(part.faults, records);
             let codes = part.unknown_codes.into_iter().map(|((row, column), code)| ((rows + row, column), code));
             // As many of each column as there are faults to be told.
             let most = Faults::KEPT * self.table.references().len();
@@ -349,18 +323,8 @@ impl Reading {
             frames.push(part.frame);
         }
         let frame = stacked(frames).map_err(io::Error::other)?;
-        let has_header = text_faults.first.iter().all(|fault| fault.record > 0 || fault.reason.leaves_header());
-        let is_cut_off = text_faults.first.iter().any(|fault| fault.reason == TextReason::TooLong);
-        Ok(CsvTable {
-            frame,
-            cell_faults,
-            text_faults,
-            unknown_codes,
-            unknown_headings: self.header.unknown,
-            has_header,
-            is_cut_off,
-            lines: Lines(lines),
-        })
+        let lines = Lines { header_line, blocks: lines };
+        Ok(CsvTable { frame, faults, unknown_codes, warnings: header.warnings, is_cut_off, lines })
     }
 }
 
@@ -369,28 +333,26 @@ struct Rows<'a> {
     reading: &'a Reading,
     builder: FrameBuilder<'a>,
     record: u64,
-    cell_faults: Faults,
-    text_faults: TextFaults,
+    faults: TextFaults,
     lines: BlockLines,
 }
 
 impl Rows<'_> {
-    fn push(&mut self, fields: &impl Fields) {
-        let (table, header) = (self.reading.table, &self.reading.header);
+    /// Adds a record, or of suppliers its code alone where the record is not as it was meant.
+    fn push(&mut self, fields: &impl Fields, is_whole: bool) {
+        let Reading { table, opening, layout, .. } = self.reading;
         let (row, record) = (self.builder.row_count(), self.record);
         self.record += 1;
-        if header.is_sound(fields, record, &mut self.text_faults) {
-            let cells = header.columns.iter().map(|(_, field)| fields.text(*field));
+        if is_whole && is_sound(&opening.header, fields, record, &mut self.faults) {
+            let cells = layout.0.iter().map(|column| fields.text(column.place));
             self.builder.push_row(cells, |place, text| {
-                if let Some((declared, _)) = header.columns.get(place) {
-                    self.cell_faults.push(unreadable(table, row, declared, text.to_owned()));
-                }
+                layout.read(place, text).map_err(|fault| self.faults.push(record, fault)).ok()
             });
-        } else if table == Table::Suppliers {
-            let code = |(declared, field): &(&InputColumn, usize)| {
-                (declared.name == name::SUPPLIER_CODE).then(|| fields.text(*field)).flatten()
+        } else if *table == Table::Suppliers {
+            let code = |column: &LaidOut| {
+                (column.declared.name == name::SUPPLIER_CODE).then(|| fields.text(column.place)).flatten()
             };
-            self.builder.push_row(header.columns.iter().map(code), |_, _| ());
+            self.builder.push_row(layout.0.iter().map(code), |place, text| layout.read(place, text).ok());
         } else {
             return;
         }
@@ -398,23 +360,28 @@ impl Rows<'_> {
     }
 
     fn finish(self) -> io::Result<Part> {
+        let layout = &self.reading.layout;
         // They come column by column, and are told row by row.
-        let mut unknown_codes: Vec<((usize, &'static str), String)> = Vec::new();
-        let frame = self.builder.finish(|row, place, code| {
-            let Some((declared, _)) = self.reading.header.columns.get(place) else { return };
-            let of_column = unknown_codes.iter().rev().take_while(|((_, column), _)| *column == declared.name);
-            if of_column.count() < Faults::KEPT {
-                unknown_codes.push(((row, declared.name), code.to_owned()));
-            }
-        });
+        let mut unknown_codes: Vec<((usize, &'static str), Fault)> = Vec::new();
+        let frame = self.builder.finish(
+            |place, code| layout.read(place, code).ok(),
+            |row, place, code| {
+                let Some(LaidOut { declared, .. }) = layout.0.get(place) else { return };
+                let of_column = unknown_codes.iter().rev().take_while(|((_, column), _)| *column == declared.name);
+                if of_column.count() < Faults::KEPT {
+                    let unknown = || Fault {
+                        field: declared.name.to_owned(),
+                        value: Some(printable(code)),
+                        reason: Reason::Model(scoring::Reason::UnknownSupplier),
+                    };
+                    let fault = layout.read(place, code).err().unwrap_or_else(unknown);
+                    unknown_codes.push(((row, declared.name), fault));
+                }
+            },
+        );
         unknown_codes.sort_by_key(|((row, _), _)| *row);
-        Ok(Part {
-            frame: frame.map_err(io::Error::other)?,
-            cell_faults: self.cell_faults,
-            text_faults: self.text_faults,
-            unknown_codes,
-            lines: self.lines,
-        })
+        let (faults, lines) = (self.faults, self.lines);
+        Ok(Part { frame: frame.map_err(io::Error::other)?, faults, unknown_codes, lines, is_cut_off: false })
     }
 }
 
@@ -422,61 +389,70 @@ fn csv_reader<R: Read>(text: R) -> ::csv::Reader<R> {
     ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(1 << 16).from_reader(text)
 }
 
-/// Which field holds which declared column.
-struct Header {
-    field_count: usize,
-    columns: Vec<(&'static InputColumn, usize)>,
-    unknown: Vec<String>,
+fn io_error(error: ::csv::Error) -> io::Error {
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
-impl Header {
-    fn read(table: Table, record: &ByteRecord, faults: &mut TextFaults) -> Self {
-        let mut header = Self { field_count: record.len(), columns: Vec::new(), unknown: Vec::new() };
-        for (field, bytes) in record.iter().enumerate() {
-            let Ok(heading) = str::from_utf8(bytes) else {
-                let value = String::from_utf8_lossy(bytes).into_owned();
-                faults.push(0, None, Some(value), TextReason::NotUtf8);
-                continue;
-            };
-            let heading = heading.trim();
-            let declared = table.columns().iter().find(|column| column.name == heading || column.ja == heading);
-            match declared {
-                Some(declared) if header.columns.iter().any(|(known, _)| known.name == declared.name) => {
-                    faults.push(0, Some(heading), None, TextReason::RepeatedHeading);
-                }
-                Some(declared) => header.columns.push((declared, field)),
-                None if heading.is_empty() || table.other_columns().contains(&heading) => {}
-                None => header.unknown.push(heading.to_owned()),
-            }
-        }
-        header
+/// A column of the model in a file.
+struct LaidOut {
+    declared: &'static InputColumn,
+    /// Which field of a record it is.
+    place: usize,
+    /// What its cells are called until they are read.
+    name: &'static str,
+    field: Field,
+}
+
+impl LaidOut {
+    /// What its cells hold; none where its heading says that they are written in another way.
+    fn written_as(&self) -> Option<Kind> {
+        (self.name == self.field.name).then_some(self.field.kind)
+    }
+}
+
+/// The columns of the model that a file has.
+struct Layout(Vec<LaidOut>);
+
+impl Layout {
+    fn new(table: Table, columns: &Columns, header: &Header) -> Self {
+        let laid_out = header.columns().filter_map(|(place, name)| {
+            let field = *columns.fields.iter().find(|field| field.name == column_of(name))?;
+            let declared = table.columns().iter().find(|declared| declared.name == field.name)?;
+            Some(LaidOut { declared, place, name, field })
+        });
+        Self(laid_out.collect())
     }
 
-    /// Whether a row has the header's number of fields, and text in those that are read.
-    fn is_sound(&self, row: &impl Fields, record: u64, faults: &mut TextFaults) -> bool {
-        if row.count() != self.field_count {
-            let reason = TextReason::FieldCount { expected: self.field_count, found: row.count() };
-            faults.push(record, None, None, reason);
-            return false;
-        }
-        if row.is_text() {
-            return true;
-        }
-        let cells = self.columns.iter().filter_map(|(declared, field)| Some((declared, row.bytes(*field)?)));
-        let mut is_sound = true;
-        for (declared, bytes) in cells.filter(|(_, bytes)| str::from_utf8(bytes).is_err()) {
-            let value = String::from_utf8_lossy(bytes).into_owned();
-            faults.push(record, Some(declared.name), Some(value), TextReason::NotUtf8);
+    /// Reads a cell in any form that its field may have.
+    fn read(&self, place: usize, text: &str) -> Result<Scalar, Fault> {
+        let Some(LaidOut { name, field, .. }) = self.0.get(place) else {
+            unreachable!("the builder has the columns of the layout")
+        };
+        let read = text_cell(text).and_then(|cell| {
+            let (_, cell) = as_column(name, cell);
+            let damage = cell.as_text().and_then(|text| text::fault(&text));
+            damage.map_or_else(|| (field.read)(&cell), Err)
+        });
+        read.map_err(|reason| Fault { field: field.name.to_owned(), value: Some(printable(unguarded(text))), reason })
+    }
+}
+
+/// Whether a row has the header's number of fields, and text in those that are read.
+fn is_sound(header: &Header, row: &impl Fields, record: u64, faults: &mut TextFaults) -> bool {
+    if let Some(fault) = header.row_fault(row.count()) {
+        faults.push(record, fault);
+        return false;
+    }
+    let Some(all) = row.unchecked() else { return true };
+    let mut is_sound = true;
+    for (place, name) in header.columns() {
+        if row.bytes(place).is_some_and(|bytes| str::from_utf8(bytes).is_err()) {
+            faults.push(record, Fault::new(column_of(name), text::not_utf8(all)));
             is_sound = false;
         }
-        is_sound
     }
-}
-
-/// Moves past the mark that some programs put before UTF-8.
-pub(crate) fn skip_byte_order_mark(file: &mut File) -> io::Result<()> {
-    let mut start = Vec::with_capacity(3);
-    file.by_ref().take(3).read_to_end(&mut start)?;
-    let skipped = if start == b"\xEF\xBB\xBF" { 3 } else { 0 };
-    file.seek(io::SeekFrom::Start(skipped)).map(|_| ())
+    is_sound
 }

@@ -4,10 +4,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use scoring::{Fault, Faults, Lang, Portfolio, PortfolioError, Reason, Suppliers, Table, Tables};
+use scoring::{Faults, Lang, Portfolio, PortfolioError, Suppliers, Table, Tables};
 
-use super::csv::{self, CsvTable, TextReason};
-use crate::base::text::printable;
+use super::csv::{self, CsvTable};
+use super::header::Columns;
+use crate::base::fault::Reason;
+use crate::base::text::{Text, printable};
 
 /// A portfolio as read, and what the reader should know about its files.
 pub(crate) struct Folder {
@@ -17,7 +19,7 @@ pub(crate) struct Folder {
 
 /// Something odd that does not stop the reading.
 pub(crate) enum Warning {
-    /// Headings that no table of Sonae has, which were not read.
+    /// Headings of columns that were not read.
     UnknownHeadings { file: String, headings: Vec<String> },
     /// CSV files that no table of Sonae has, which were not read.
     UnknownFiles(Vec<String>),
@@ -29,8 +31,8 @@ impl Warning {
             |names: &[String]| names.iter().map(|name| printable(name)).collect::<Vec<_>>().join(lang.pick("、", ", "));
         match self {
             Self::UnknownHeadings { file, headings } => lang.pick(
-                format!("{file}: 未対応の見出しの列は読みませんでした: {}", list(headings)),
-                format!("{file}: columns with unknown headings were not read: {}", list(headings)),
+                format!("{file}: 読まなかった列: {}", list(headings)),
+                format!("{file}: columns that were not read: {}", list(headings)),
             ),
             Self::UnknownFiles(files) => lang.pick(
                 format!("未対応の名前のCSVファイルは読みませんでした: {}", list(files)),
@@ -45,81 +47,28 @@ pub(crate) struct FileFault {
     pub(crate) file: String,
     pub(crate) line: Option<u64>,
     pub(crate) column: Option<String>,
+    /// As it may be shown.
     pub(crate) value: Option<String>,
-    pub(crate) why: Why,
-}
-
-/// Why a file is refused.
-pub(crate) enum Why {
-    NoFile,
-    Text(TextReason),
-    Cell { reason: Reason, hint: Hint },
-}
-
-/// What helps to find the fault beside its own place.
-pub(crate) enum Hint {
-    None,
+    pub(crate) reason: Reason,
     /// The line of the first of two rows with the same code.
-    FirstLine(u64),
-    /// The headings that were found in place of the missing one.
-    UnknownHeadings(Vec<String>),
-}
-
-impl Why {
-    pub(crate) fn code(&self) -> &'static str {
-        match self {
-            Self::NoFile => "no-file",
-            Self::Text(reason) => reason.code(),
-            Self::Cell { reason, .. } => reason.code(),
-        }
-    }
-
-    pub(crate) fn text(&self, lang: Lang) -> String {
-        match self {
-            Self::NoFile => lang.pick("ファイルがありません", "there is no such file").to_owned(),
-            Self::Text(reason) => reason.text(lang),
-            Self::Cell { reason, hint } => {
-                let text = reason.text(lang);
-                match hint {
-                    Hint::None => text,
-                    Hint::FirstLine(line) => {
-                        lang.pick(format!("{text}（最初は{line}行目）"), format!("{text}, first on line {line}"))
-                    }
-                    Hint::UnknownHeadings(headings) => {
-                        let found = printable(&headings.join(lang.pick("、", ", ")));
-                        lang.pick(
-                            format!("{text}（未対応の見出し: {found}）"),
-                            format!("{text}; unknown headings: {found}"),
-                        )
-                    }
-                }
-            }
-        }
-    }
-
-    pub(crate) fn remedy(&self, lang: Lang) -> String {
-        match self {
-            Self::NoFile => lang
-                .pick("取引先の一覧をこの名前で置いてください", "put the list of suppliers there under this name")
-                .to_owned(),
-            Self::Text(reason) => reason.remedy(lang),
-            Self::Cell { reason, .. } => reason.remedy(lang),
-        }
-    }
+    pub(crate) first_line: Option<u64>,
 }
 
 impl FileFault {
-    /// `suppliers.csv:3: employee_count: "-5": 範囲外です → 0 以上にしてください [out-of-range]`
+    /// `suppliers.csv:3: employee_count: "-5": 範囲外です。0 以上にしてください [out-of-range]`
     fn text(&self, lang: Lang) -> String {
         let mut place = self.file.clone();
         if let Some(line) = self.line {
             place += &format!(":{line}");
         }
-        let value = self.value.as_ref().map(|value| format!("\"{}\"", printable(value)));
+        let value = self.value.as_ref().map(|value| format!("\"{value}\""));
         for part in self.column.iter().chain(value.iter()) {
             place += &format!(": {part}");
         }
-        format!("{place}: {} → {} [{}]", self.why.text(lang), self.why.remedy(lang), self.why.code())
+        let first =
+            self.first_line.map(|line| lang.pick(format!("（最初は{line}行目）"), format!(" (first: line {line})")));
+        let (detail, first) = (self.reason.detail(), first.unwrap_or_default());
+        format!("{place}: {}{first} [{}]", detail.pick(lang), self.reason.code())
     }
 }
 
@@ -160,11 +109,21 @@ impl FolderError {
     }
 }
 
-/// Reads `suppliers.csv` and, where they exist, the other tables; `on_bytes` is called from several threads.
-pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Folder, FolderError> {
+/// Reads `suppliers.csv` and, where they exist, the other tables, which have these columns; `on_bytes` is called from
+/// several threads.
+pub(crate) fn read(
+    folder: &Path,
+    columns: impl Fn(Table) -> Columns,
+    on_bytes: &(impl Fn(u64) + Sync),
+) -> Result<Folder, FolderError> {
     if fs::symlink_metadata(folder.join(file_name(Table::Suppliers))).is_err() {
-        let fault =
-            FileFault { file: file_name(Table::Suppliers), line: None, column: None, value: None, why: Why::NoFile };
+        let text = Text::new(
+            "ファイルがありません。取引先の一覧をこの名前で置いてください",
+            "there is no such file; put the list of suppliers there under this name",
+        );
+        let reason = Reason::File { code: "no-file", text };
+        let file = file_name(Table::Suppliers);
+        let fault = FileFault { file, line: None, column: None, value: None, reason, first_line: None };
         return Err(FolderError::Faults { first: vec![fault], count: 1 });
     }
     let suppliers_file = open(folder, Table::Suppliers)?;
@@ -173,12 +132,12 @@ pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Fo
         others.extend(open(folder, table)?.map(|file| (table, file)));
     }
     let mut files =
-        read_all(suppliers_file.map(|file| (Table::Suppliers, file)).into_iter().collect(), None, on_bytes)?;
+        read_all(suppliers_file.map(|file| (Table::Suppliers, file)).into_iter().collect(), &columns, None, on_bytes)?;
     let suppliers = files.first_mut().map(|(_, file)| std::mem::take(&mut file.frame)).unwrap_or_default();
     let suppliers = Suppliers::new(&suppliers).map_err(|error| FolderError::Frame(error.into()))?;
     let is_cut_off = files.iter().any(|(_, file)| file.is_cut_off);
     let suppliers = if is_cut_off { suppliers.of_more() } else { suppliers };
-    files.extend(read_all(others, Some(&suppliers), on_bytes)?);
+    files.extend(read_all(others, &columns, Some(&suppliers), on_bytes)?);
 
     let mut tables = Tables::of_suppliers(Table::Suppliers.empty());
     for table in Table::ALL {
@@ -191,11 +150,11 @@ pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Fo
         .into_iter()
         .chain(files.iter().filter_map(|(table, file)| unknown_headings(*table, file)))
         .collect();
-    let has_faults = files.iter().any(|(_, file)| file.text_faults.count > 0 || !file.cell_faults.is_empty());
+    let has_faults = files.iter().any(|(_, file)| file.faults.count > 0);
     match Portfolio::of_suppliers(suppliers, tables) {
         Ok(portfolio) if !has_faults => Ok(Folder { portfolio, warnings }),
-        Ok(_) => Err(in_files(files, Faults::default())),
-        Err(PortfolioError::Faults(faults)) => Err(in_files(files, faults)),
+        Ok(_) => Err(in_files(files, &Faults::default())),
+        Err(PortfolioError::Faults(faults)) => Err(in_files(files, &faults)),
         Err(error @ PortfolioError::Frame(_)) => Err(FolderError::Frame(error)),
     }
 }
@@ -203,6 +162,7 @@ pub(crate) fn read(folder: &Path, on_bytes: &(impl Fn(u64) + Sync)) -> Result<Fo
 /// Reads tables, each on all threads.
 fn read_all(
     files: Vec<(Table, File)>,
+    columns: &impl Fn(Table) -> Columns,
     suppliers: Option<&Suppliers>,
     on_bytes: &(impl Fn(u64) + Sync),
 ) -> Result<Vec<(Table, CsvTable)>, FolderError> {
@@ -210,7 +170,7 @@ fn read_all(
         Ok(file) => Ok((table, file)),
         Err(error) => Err(FolderError::File { file: file_name(table), error }),
     };
-    csv::read(files, suppliers, on_bytes).into_iter().map(in_file).collect()
+    csv::read(files, columns, suppliers, on_bytes).into_iter().map(in_file).collect()
 }
 
 /// The file of a table, if there is one.
@@ -249,52 +209,60 @@ fn unknown_files(folder: &Path) -> Option<Warning> {
 }
 
 fn unknown_headings(table: Table, file: &CsvTable) -> Option<Warning> {
-    let headings = file.unknown_headings.clone();
+    let headings: Vec<_> = file.warnings.iter().map(|warning| warning.field.clone()).collect();
     (!headings.is_empty()).then(|| Warning::UnknownHeadings { file: file_name(table), headings })
 }
 
-/// Puts the faults of texts, cells and the portfolio together, in order of file and line.
-fn in_files(files: Vec<(Table, CsvTable)>, mut faults: Faults) -> FolderError {
+/// Puts the faults of files and of the portfolio together, in order of file, line and column.
+fn in_files(files: Vec<(Table, CsvTable)>, faults: &Faults) -> FolderError {
     let mut located = Vec::new();
     let mut count = 0;
     for (table, file) in &files {
-        faults.merge(file.cell_faults.clone());
-        count += file.text_faults.count;
-        located.extend(file.text_faults.first.iter().map(|fault| {
-            let (column, value) = (fault.column.clone(), fault.value.clone());
-            let line = Some(file.lines.of_record(fault.record));
-            (*table, FileFault { file: file_name(*table), line, column, value, why: Why::Text(fault.reason) })
+        count += file.faults.count;
+        located.extend(file.faults.first.iter().map(|csv::TextFault { record, fault }| {
+            let line = record.map(|record| file.lines.of_record(record));
+            let column = Some(fault.field.clone()).filter(|field| !field.is_empty());
+            let (value, reason) = (fault.value.clone(), fault.reason.clone());
+            (*table, FileFault { file: file_name(*table), line, column, value, reason, first_line: None })
         }));
     }
     count += faults.count();
     for fault in faults.first() {
         let Some((_, file)) = files.iter().find(|(table, _)| *table == fault.table) else { continue };
-        // Nothing can be missing from a header that could not be read.
-        if fault.reason == Reason::MissingColumn && !file.has_header {
+        // The header has said so.
+        if fault.reason == scoring::Reason::MissingColumn {
             count -= 1;
             continue;
         }
         located.push((fault.table, in_file(fault, file)));
     }
-    located.sort_by_key(|(table, fault)| (*table, fault.line));
+    located.sort_by_key(|(table, fault)| {
+        let place = |column: &String| table.columns().iter().position(|declared| declared.name == column);
+        (*table, fault.line, fault.column.as_ref().and_then(place))
+    });
     let first = located.into_iter().map(|(_, fault)| fault).take(Faults::KEPT).collect();
     FolderError::Faults { first, count }
 }
 
-fn in_file(fault: &Fault, file: &CsvTable) -> FileFault {
-    let hint = match fault.reason {
-        Reason::DuplicateSupplier { first_row } => file.lines.of_row(first_row).map_or(Hint::None, Hint::FirstLine),
-        Reason::MissingColumn if !file.unknown_headings.is_empty() => {
-            Hint::UnknownHeadings(file.unknown_headings.clone())
-        }
-        _ => Hint::None,
+fn in_file(fault: &scoring::Fault, file: &CsvTable) -> FileFault {
+    let first_line = match fault.reason {
+        scoring::Reason::DuplicateSupplier { first_row } => file.lines.of_row(first_row),
+        _ => None,
+    };
+    // The portfolio has the supplier's row in place of a code.
+    let code = fault.row.zip(fault.column).and_then(|place| file.unknown_codes.get(&place));
+    let code = code.filter(|_| fault.reason == scoring::Reason::UnknownSupplier);
+    let (value, reason) = match code {
+        Some(code) => (code.value.clone(), code.reason.clone()),
+        None => (fault.value.as_deref().map(printable), Reason::Model(fault.reason.clone())),
     };
     FileFault {
         file: file_name(fault.table),
         // A fault of a whole column is one of the header.
         line: fault.row.map_or(Some(file.lines.of_record(0)), |row| file.lines.of_row(row)),
         column: fault.column.map(str::to_owned),
-        value: fault.value.clone().or_else(|| file.unknown_codes.get(&fault.row.zip(fault.column)?).cloned()),
-        why: Why::Cell { reason: fault.reason.clone(), hint },
+        value,
+        reason,
+        first_line,
     }
 }

@@ -1,9 +1,11 @@
-//! Headers of tables, and what stands below a heading.
+//! Headers of tables, and what stands below a heading: one reading for `sonae score` and for imports.
 
 use std::borrow::Cow;
 
+use ::csv::ByteRecord;
 use schema::RecordKind;
 
+use super::guard::unguarded;
 use super::text;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Field, Kind};
@@ -194,6 +196,11 @@ pub(crate) fn as_column<'a>(name: &'a str, cell: Cell<'a>) -> (&'a str, Cell<'a>
     (reading.column, cell)
 }
 
+/// The column that cells of this name are read for.
+pub(crate) fn column_of(name: &str) -> &str {
+    as_column(name, Cell::Null).0
+}
+
 /// A product that is whole where it is so but for the rounding of doubles: 4.35 times ten thousand.
 fn scaled(number: f64, times: f64) -> f64 {
     let product = number * times;
@@ -257,78 +264,105 @@ fn prefecture(name: &str) -> Option<String> {
     NAMES.iter().position(is_it).map(|place| format!("{:02}", place + 1))
 }
 
-/// Which cell of a row holds which column.
+/// Which cell of a row holds which column, and what is wrong or odd with the headings.
+#[derive(Debug, Default)]
 pub(crate) struct Header {
     columns: Vec<Option<&'static str>>,
+    pub(crate) faults: Vec<Fault>,
+    /// Headings that no column has, and that are not read.
+    pub(crate) warnings: Vec<Fault>,
 }
 
 /// Headings that a missing column is told with.
 const SHOWN_HEADINGS: usize = 30;
 
+pub(crate) fn too_many_columns() -> Reason {
+    Reason::TooMuch { what: Text::new("列の数", "columns"), max: MAX_COLUMNS as u64 }
+}
+
 impl Header {
-    /// Reads the first row. Headings that no column has are told by `unknown` and not read.
-    pub(crate) fn read<'a>(
-        known: &Columns,
-        headings: impl Iterator<Item = Cow<'a, str>>,
-        mut unknown: impl FnMut(Fault),
-    ) -> Result<Self, Fault> {
-        let mut header = Self { columns: Vec::new() };
+    /// Reads the first record of a CSV file.
+    pub(crate) fn of_record(known: &Columns, record: &ByteRecord) -> Self {
+        let refused = |reason| Self {
+            columns: vec![None; record.len()],
+            faults: vec![Fault::new("", reason)],
+            warnings: Vec::new(),
+        };
+        if record.len() > MAX_COLUMNS {
+            return refused(too_many_columns());
+        }
+        let headings: Option<Vec<&str>> = record.iter().map(|bytes| str::from_utf8(bytes).ok()).collect();
+        let Some(headings) = headings else { return refused(text::not_utf8(record.as_slice())) };
+        if headings.len() == 1 && headings.iter().any(|heading| heading.contains([';', '\t'])) {
+            return refused(Reason::WrongSeparator);
+        }
+        Self::read(known, headings.into_iter().map(|heading| Cow::Borrowed(unguarded(heading))))
+    }
+
+    /// Reads the first row.
+    pub(crate) fn read<'a>(known: &Columns, headings: impl Iterator<Item = Cow<'a, str>>) -> Self {
+        let mut header = Self::default();
         let mut found: Vec<String> = Vec::new();
         let mut taken: Vec<(&str, String)> = Vec::new();
         let mut others: Vec<String> = Vec::new();
+        let mut is_legible = true;
         for heading in headings {
+            if header.columns.len() == MAX_COLUMNS {
+                header.faults.push(Fault::new("", too_many_columns()));
+                return header;
+            }
             let heading = heading.trim();
             let shown = crate::base::text::printable(heading);
-            let fault = |reason| Fault { field: shown.clone(), value: None, reason };
-            let is_raw = |character: char| character.is_control() && !matches!(character, '\t' | '\r' | '\n');
-            if heading.contains(is_raw) {
-                return Err(fault(Reason::Value(schema::ValueError::ControlCharacter)));
+            if let Some(reason) = heading_fault(heading) {
+                header.faults.push(Fault { field: shown, value: None, reason });
+                header.columns.push(None);
+                is_legible = false;
+                continue;
             }
-            if let Some(reason) = text::fault(heading) {
-                return Err(fault(reason));
-            }
-            let column = known.meant(heading);
-            let plain = column.map(|column| as_column(column, Cell::Null).0);
+            let mut column = known.meant(heading);
+            let plain = column.map(column_of);
             if let Some(plain) = plain {
                 if let Some((_, first)) = taken.iter().find(|(known, _)| *known == plain) {
-                    return Err(Fault::new(plain, Reason::RepeatedHeading(first.clone(), shown)));
+                    header.faults.push(Fault::new(plain, Reason::RepeatedHeading(first.clone(), shown.clone())));
+                    column = None;
                 }
                 taken.push((plain, shown.clone()));
             } else if !heading.is_empty() {
                 others.push(shown.clone());
             }
             if !heading.is_empty() && found.len() < SHOWN_HEADINGS {
-                found.push(shown.clone());
+                found.push(shown);
             }
             header.columns.push(column);
-            if header.columns.len() > MAX_COLUMNS {
-                let reason = Reason::TooMuch { what: Text::new("列の数", "columns"), max: MAX_COLUMNS as u64 };
-                return Err(Fault::new("", reason));
-            }
         }
         let is_taken = |name: &str| taken.iter().any(|(taken, _)| *taken == name);
-        if let Some(column) = known.fields.iter().find(|column| column.is_required && !is_taken(column.name)) {
-            let reason = Reason::MissingColumn { heading: column.heading, name: column.name, found };
-            return Err(Fault::new(column.name, reason));
-        }
+        // A heading that cannot be read may be the one that is missing.
+        let missing = known.fields.iter().filter(|column| is_legible && column.is_required && !is_taken(column.name));
+        header.faults.extend(missing.map(|column| {
+            let found = found.clone();
+            Fault::new(column.name, Reason::MissingColumn { heading: column.heading, name: column.name, found })
+        }));
         let mut unread = Vec::new();
         for heading in others {
             match known.seems(&heading) {
                 // A column that the table has beside it is the one that is meant to be read.
-                Some(Some(field)) if is_taken(field.name) => unknown(Fault::new(heading, Reason::UnknownHeading)),
-                Some(field) => unread.push((heading, field.map(|field| field.heading))),
-                None => unknown(Fault::new(heading, Reason::UnknownHeading)),
+                Some(Some(field)) if !is_taken(field.name) => unread.push((heading, Some(field.heading))),
+                Some(None) => unread.push((heading, None)),
+                _ => header.warnings.push(Fault::new(heading, Reason::UnknownHeading)),
             }
         }
         if known.takes_unread {
-            unread
-                .drain(..)
-                .for_each(|column| unknown(Fault::new(column.0.clone(), Reason::UnreadColumns(vec![column]))));
+            let warning = |column: (String, _)| Fault::new(column.0.clone(), Reason::UnreadColumns(vec![column]));
+            header.warnings.extend(unread.into_iter().map(warning));
+        } else if let Some((heading, _)) = unread.first() {
+            header.faults.push(Fault::new(heading.clone(), Reason::UnreadColumns(unread)));
         }
-        match unread.first() {
-            Some((heading, _)) => Err(Fault::new(heading.clone(), Reason::UnreadColumns(unread))),
-            None => Ok(header),
-        }
+        header
+    }
+
+    /// The header, or the first thing that is wrong with it.
+    pub(crate) fn sound(mut self) -> Result<Self, Fault> {
+        if self.faults.is_empty() { Ok(self) } else { Err(self.faults.swap_remove(0)) }
     }
 
     /// How many cells a row has.
@@ -340,11 +374,40 @@ impl Header {
     pub(crate) fn columns(&self) -> impl Iterator<Item = (usize, &'static str)> {
         self.columns.iter().enumerate().filter_map(|(place, column)| Some((place, (*column)?)))
     }
+
+    /// Why a row does not go with this header: it has more cells, or fewer.
+    pub(crate) fn row_fault(&self, cell_count: usize) -> Option<Fault> {
+        if cell_count == self.width() {
+            return None;
+        }
+        let reason = match cell_count {
+            count if count > MAX_COLUMNS => too_many_columns(),
+            found => Reason::FieldCount { expected: self.width(), found },
+        };
+        Some(Fault::new("", reason))
+    }
 }
 
-/// A cell of text: nothing where it is empty.
-pub(crate) fn text_cell(text: &str) -> Cell<'_> {
-    if text.is_empty() { Cell::Null } else { Cell::Text(Cow::Borrowed(text)) }
+/// What is wrong with a heading that nobody can have meant so.
+fn heading_fault(heading: &str) -> Option<Reason> {
+    let is_raw = |character: char| character.is_control() && !matches!(character, '\t' | '\r' | '\n');
+    if heading.contains(is_raw) {
+        return Some(Reason::Value(schema::ValueError::ControlCharacter));
+    }
+    text::fault(heading)
+}
+
+/// A cell of CSV, without the guard against formulas.
+///
+/// # Errors
+/// That it has more characters than a cell can have.
+pub(crate) fn text_cell(text: &str) -> Result<Cell<'_>, Reason> {
+    if text.len() > MAX_TEXT_LENGTH && text.chars().count() > MAX_TEXT_LENGTH {
+        let what = Text::new("1つのセルの文字数", "characters in a cell");
+        return Err(Reason::TooMuch { what, max: MAX_TEXT_LENGTH as u64 });
+    }
+    let text = unguarded(text);
+    Ok(if text.is_empty() { Cell::Null } else { Cell::Text(Cow::Borrowed(text)) })
 }
 
 #[cfg(test)]

@@ -7,17 +7,11 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use ::csv::ByteRecord;
-use memchr::{memchr, memchr_iter, memchr2, memchr3};
+use memchr::{memchr, memchr_iter, memchr3, memrchr2};
 use scoring::Faults;
 
-/// What is wrong with a quoted field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum QuoteFault {
-    /// The file ends inside the quotes.
-    Open,
-    /// More text follows the closing quote.
-    TextAfter,
-}
+use super::header::{MAX_COLUMNS, too_many_columns};
+use crate::base::fault::Reason;
 
 /// How large a record may be.
 #[derive(Debug, Clone, Copy)]
@@ -26,21 +20,30 @@ pub(crate) struct RecordLimits {
     pub(crate) fields: usize,
 }
 
+/// What is taken of any file: all of a record is held in memory.
+pub(crate) const LIMITS: RecordLimits = RecordLimits { bytes: 1 << 20, fields: MAX_COLUMNS };
+
 /// A record that is too large; its reader gives it as the cause of an error.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("a record is too large")]
-pub(crate) struct TooLarge {
+struct TooLarge {
     /// Where it begins.
-    pub(crate) line: u64,
+    line: u64,
     /// Whether it has too many fields; too many bytes if not.
-    pub(crate) by_fields: bool,
+    by_fields: bool,
+}
+
+/// The line of a record that is too large and why it is so, where a reader's error says that it is.
+pub(crate) fn too_large(error: &io::Error) -> Option<(u64, Reason)> {
+    let TooLarge { line, by_fields } = error.get_ref()?.downcast_ref()?;
+    Some((*line, if *by_fields { too_many_columns() } else { Reason::LineTooLong(LIMITS.bytes) }))
 }
 
 /// What was seen of a stream that has passed.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Seen {
-    /// The first quoted fields that do not end as they should, by record.
-    pub(crate) quote_faults: Vec<(u64, QuoteFault)>,
+    /// The records of the first quoted fields that do not close, or have text behind them.
+    pub(crate) quote_faults: Vec<u64>,
     /// How many such fields there are.
     pub(crate) quote_fault_count: usize,
     /// From which record on records stand how many lines below their own number: short where each has one line.
@@ -59,6 +62,13 @@ impl Seen {
         }
     }
 
+    /// Adds a record that begins behind all lines and was not read.
+    pub(super) fn add_unread(&mut self) {
+        self.begin(self.record_count, self.line_count + 1);
+        self.record_count += 1;
+        self.line_count += 1;
+    }
+
     /// The line, counted from 1, on which a record, counted from 0, begins.
     pub(crate) fn line_of(&self, record: u64) -> u64 {
         let next = self.shifts.partition_point(|(from, _)| *from <= record);
@@ -73,8 +83,8 @@ pub(super) trait Fields {
     fn bytes(&self, field: usize) -> Option<&[u8]>;
     /// A field as text; none where it is no UTF-8, or not there.
     fn text(&self, field: usize) -> Option<&str>;
-    /// Whether all fields are known to be UTF-8.
-    fn is_text(&self) -> bool;
+    /// All fields, one behind the other, where they may be something else than UTF-8.
+    fn unchecked(&self) -> Option<&[u8]>;
 }
 
 impl Fields for ByteRecord {
@@ -90,8 +100,8 @@ impl Fields for ByteRecord {
         str::from_utf8(self.get(field)?).ok()
     }
 
-    fn is_text(&self) -> bool {
-        self.as_slice().is_ascii()
+    fn unchecked(&self) -> Option<&[u8]> {
+        Some(self.as_slice()).filter(|bytes| !bytes.is_ascii())
     }
 }
 
@@ -230,8 +240,8 @@ impl Fields for PlainRecord<'_> {
         self.text.get(start..*self.ends.get(field)?)
     }
 
-    fn is_text(&self) -> bool {
-        true
+    fn unchecked(&self) -> Option<&[u8]> {
+        None
     }
 }
 
@@ -245,7 +255,7 @@ pub(crate) struct RecordWatch<R> {
     /// The record whose quotes are open.
     opened_in: u64,
     seen: Seen,
-    /// Set where records are those of a spreadsheet: held to a size, and each one row, whatever its cells hold.
+    /// Set where records are held to a size.
     limits: Option<RecordLimits>,
     /// How many bytes have passed, and how many before the record in hand.
     position: u64,
@@ -255,11 +265,40 @@ pub(crate) struct RecordWatch<R> {
     end: u64,
 }
 
-/// Behind the last record that ends in these bytes, which begin with one.
-pub(super) fn last_end(bytes: &[u8]) -> Option<usize> {
-    let mut watch = RecordWatch::new(io::empty());
-    watch.watch(bytes);
-    usize::try_from(watch.end).ok().filter(|end| *end > 0)
+/// Where records end.
+#[derive(Debug, PartialEq)]
+pub(super) enum End {
+    /// Behind the last one that does; nowhere if none does.
+    Last(Option<usize>),
+    /// Where one begins that is too long.
+    TooLong(usize),
+}
+
+impl End {
+    /// In these bytes, which begin with a record.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let mut watch = RecordWatch::limited(io::empty(), RecordLimits { fields: usize::MAX, ..LIMITS });
+        let is_too_long = watch.watch(bytes).is_some();
+        // No more than there are of bytes.
+        let place = |place| usize::try_from(place).unwrap_or_default();
+        if is_too_long {
+            return Self::TooLong(place(watch.begin));
+        }
+        Self::Last(Some(place(watch.end)).filter(|end| *end > 0))
+    }
+
+    /// The same in bytes without quotes.
+    pub(super) fn of_plain(bytes: &[u8]) -> Self {
+        let most = LIMITS.bytes as usize;
+        let mut start = 0;
+        while let Some(window) = bytes.get(start..=start + most) {
+            match memrchr2(b'\n', b'\r', window) {
+                Some(last) => start += last + 1,
+                None => return Self::TooLong(start),
+            }
+        }
+        Self::Last(memrchr2(b'\n', b'\r', bytes).map(|last| last + 1))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -290,8 +329,8 @@ impl<R> RecordWatch<R> {
         }
     }
 
-    /// The same for rows as a spreadsheet counts them, each held to a size: a line break in a cell begins no row.
-    pub(crate) fn of_rows(inner: R, limits: RecordLimits) -> Self {
+    /// The same, which fails at a record that is too large.
+    pub(crate) fn limited(inner: R, limits: RecordLimits) -> Self {
         Self { limits: Some(limits), ..Self::new(inner) }
     }
 
@@ -308,20 +347,17 @@ impl<R> RecordWatch<R> {
         self.seen.line_of(record)
     }
 
-    /// The first record so far whose quotes do not end as they should.
-    pub(crate) fn quote_fault(&self) -> Option<u64> {
-        self.seen.quote_faults.first().map(|(record, _)| *record)
-    }
-
-    /// The first record whose quotes do not end as they should; to be called at the end of the stream.
-    pub(crate) fn quote_fault_at_end(&self) -> Option<u64> {
-        self.quote_fault().or((self.state == State::InQuotes).then_some(self.opened_in))
+    /// Whether the quotes of a record that has passed do not end as they should.
+    pub(crate) fn has_quote_fault(&self, record: u64) -> bool {
+        // A record that has passed with open quotes is the last one.
+        let is_open = self.state == State::InQuotes && self.opened_in == record;
+        is_open || (!self.seen.quote_faults.is_empty() && self.seen.quote_faults.binary_search(&record).is_ok())
     }
 
     /// What was seen; to be called at the end of the stream.
     pub(crate) fn finish(mut self) -> Seen {
         if self.state == State::InQuotes {
-            self.note(QuoteFault::Open);
+            self.note_quotes();
         }
         (self.seen.record_count, self.seen.line_count) = (self.record_count, self.line - 1);
         self.seen
@@ -335,9 +371,9 @@ impl<R> RecordWatch<R> {
             let found = match self.state {
                 State::Between | State::AfterQuote => Some(0),
                 State::InRecord => memchr3(b'"', b'\n', b'\r', rest),
-                State::InQuotes => memchr2(b'"', b'\n', rest),
+                State::InQuotes => memchr(b'"', rest),
             };
-            if self.limits.is_some() && self.state == State::InRecord {
+            if self.limits.is_some_and(|limits| limits.fields < usize::MAX) && self.state == State::InRecord {
                 let passed = found.map_or(Some(rest), |found| rest.get(..found)).unwrap_or_default();
                 self.fields += memchr_iter(b',', passed).count();
             }
@@ -370,11 +406,9 @@ impl<R> RecordWatch<R> {
 
     /// The state after a byte at which it may change.
     fn next(&mut self, byte: u8, before: u8) -> State {
-        // A carriage return outside of quotes ends a line, and a line feed right behind it belongs to it.
-        let ends_line = match self.state {
-            State::InQuotes => byte == b'\n' && self.limits.is_none(),
-            _ => byte == b'\r' || (byte == b'\n' && before != b'\r'),
-        };
+        // Lines are the rows of a spreadsheet: a line break in a cell begins none. A line feed right behind a carriage
+        // return belongs to it.
+        let ends_line = self.state != State::InQuotes && (byte == b'\r' || (byte == b'\n' && before != b'\r'));
         self.line += u64::from(ends_line);
         match (self.state, byte) {
             (State::Between, b'\n' | b'\r') => State::Between,
@@ -393,15 +427,15 @@ impl<R> RecordWatch<R> {
             (State::InQuotes, b'"') => State::AfterQuote,
             (State::InQuotes, _) | (State::AfterQuote, b'"') => State::InQuotes,
             (State::AfterQuote, _) => {
-                self.note(QuoteFault::TextAfter);
+                self.note_quotes();
                 State::InRecord
             }
         }
     }
 
-    fn note(&mut self, fault: QuoteFault) {
+    fn note_quotes(&mut self) {
         if self.seen.quote_faults.len() < Faults::KEPT {
-            self.seen.quote_faults.push((self.opened_in, fault));
+            self.seen.quote_faults.push(self.opened_in);
         }
         self.seen.quote_fault_count += 1;
     }
@@ -454,13 +488,13 @@ mod tests {
     }
 
     #[test]
-    fn records_begin_below_empty_lines_and_below_records_of_several_lines() {
+    fn records_begin_below_empty_lines_and_a_line_break_in_a_cell_begins_no_line() {
         assert_eq!(lines("a\nb\nc\n", 3), [1, 2, 3]);
         assert_eq!(lines("a\r\nb\r\n\r\nc\r\n", 3), [1, 2, 4]);
         assert_eq!(lines("a\rb\r\rc\r", 3), [1, 2, 4]);
-        assert_eq!(lines("a,\"1\r\n2\"\r\nb\r\n", 2), [1, 3]);
-        assert_eq!(lines("\n\na,\"1\n2\n3\"\n\nb\nc", 3), [3, 7, 8]);
-        assert_eq!(lines("\"a\"\"\n\",b\n\"\"\nc", 3), [1, 3, 4]);
+        assert_eq!(lines("a,\"1\r\n2\"\r\nb\r\n", 2), [1, 2]);
+        assert_eq!(lines("\n\na,\"1\n2\n3\"\n\nb\nc", 3), [3, 5, 6]);
+        assert_eq!(lines("\"a\"\"\n\",b\n\"\"\nc", 3), [1, 2, 3]);
     }
 
     #[test]
@@ -528,7 +562,7 @@ mod tests {
     fn a_record_is_held_to_its_size_whatever_its_quotes_hold() {
         let limits = RecordLimits { bytes: 20, fields: 3 };
         let too_large = |text: &str, size: usize| {
-            let mut watch = RecordWatch::of_rows(io::empty(), limits);
+            let mut watch = RecordWatch::limited(io::empty(), limits);
             text.as_bytes().chunks(size).find_map(|piece| watch.watch(piece))
         };
         for size in [1, 3, 7, 1000] {
@@ -545,8 +579,8 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_one_however_many_lines_its_cells_have() {
-        let mut watch = RecordWatch::of_rows(io::empty(), RecordLimits { bytes: 1000, fields: 9 });
+    fn lines_are_known_of_records_that_were_not_forgotten() {
+        let mut watch = RecordWatch::limited(io::empty(), RecordLimits { bytes: 1000, fields: 9 });
         assert_eq!(watch.watch(b"\na,\"1\r\n2\n3\"\n\nb\nc"), None);
         watch.forget_before(1);
         assert_eq!([1, 2].map(|record| watch.line_of(record)), [4, 5]);
@@ -554,16 +588,16 @@ mod tests {
 
     #[test]
     fn quotes_that_close_are_fine() {
-        assert_eq!(seen("a,\"b,\"\"c\"\"\nd\",e\r\n\"\",\"f\"\r\n\"\"\"\",6\" pipe,a\"b\n").quote_faults, []);
+        assert_eq!(seen("a,\"b,\"\"c\"\"\nd\",e\r\n\"\",\"f\"\r\n\"\"\"\",6\" pipe,a\"b\n").quote_fault_count, 0);
     }
 
     #[test]
     fn a_quote_that_never_closes_is_found_in_its_record() {
-        assert_eq!(seen("a,b\n1,2\n3,\"4\n5,6\n").quote_faults, [(2, QuoteFault::Open)]);
+        assert_eq!(seen("a,b\n1,2\n3,\"4\n5,6\n").quote_faults, [2]);
     }
 
     #[test]
     fn a_quote_that_swallows_rows_up_to_the_next_one_is_found_in_its_record() {
-        assert_eq!(seen("a,b\n1,\"x\n2,\"y\"\n3,4\n").quote_faults, [(1, QuoteFault::TextAfter)]);
+        assert_eq!(seen("a,b\n1,\"x\n2,\"y\"\n3,4\n").quote_faults, [1]);
     }
 }

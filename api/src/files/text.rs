@@ -16,7 +16,7 @@ const HEAD: u64 = 1 << 12;
 ///
 /// # Errors
 /// Those of the file system; for a file that is in another encoding, or empty, the reason is the cause.
-pub(crate) fn open(file: &File) -> io::Result<Watched<Take<File>>> {
+pub(crate) fn open(file: &File) -> io::Result<Take<File>> {
     let mut file = file.try_clone()?;
     let end = end_of_text(&mut file)?;
     file.rewind()?;
@@ -27,7 +27,7 @@ pub(crate) fn open(file: &File) -> io::Result<Watched<Take<File>>> {
     }
     let start = if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
     file.seek(SeekFrom::Start(start))?;
-    Ok(Watched { inner: file.take(end.saturating_sub(start)), is_after_escape: false })
+    Ok(file.take(end.saturating_sub(start)))
 }
 
 /// Where the text of a file ends: before one 0x1A and any NULs.
@@ -68,13 +68,30 @@ pub(crate) fn head_fault(head: &[u8]) -> Option<Reason> {
     if let Some(name) = wide_encoding(head) {
         return Some(Reason::NotUtf8(Some(name)));
     }
-    if memchr::memmem::find(head, b"\x1b$").or_else(|| memchr::memmem::find(head, b"\x1b(")).is_some() {
+    if has_escape(head) {
         return Some(ISO_2022_JP);
     }
     let header = head.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     // The last character of what was seen may be cut off.
     let is_wrong = str::from_utf8(header).is_err_and(|error| error.error_len().is_some());
     is_wrong.then(|| not_utf8(header))
+}
+
+/// Whether bytes change the character set, as ISO-2022-JP does.
+fn has_escape(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(ESCAPE, bytes).any(|place| is_set(bytes.get(place + 1)))
+}
+
+const ESCAPE: u8 = 0x1B;
+
+/// Whether a byte behind an escape names a character set.
+fn is_set(byte: Option<&u8>) -> bool {
+    matches!(byte, Some(b'$' | b'('))
+}
+
+/// Refuses a part of a file, of whole lines, that is ISO-2022-JP: its bytes are ASCII, and would be taken for UTF-8.
+pub(super) fn refuse_escapes(lines: &[u8]) -> io::Result<()> {
+    if has_escape(lines) { Err(Refused(ISO_2022_JP).into()) } else { Ok(()) }
 }
 
 const ISO_2022_JP: Reason = Reason::NotUtf8(Some("ISO-2022-JP (JIS)"));
@@ -109,7 +126,12 @@ fn is_utf32(head: &[u8]) -> bool {
 /// A reason, as the cause of an error of a reader.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.code())]
-pub(crate) struct Refused(pub(crate) Reason);
+pub(crate) struct Refused(Reason);
+
+/// Why a text is refused, where its reader's error says that it is.
+pub(crate) fn refusal(error: &io::Error) -> Option<&Reason> {
+    error.get_ref()?.downcast_ref().map(|Refused(reason)| reason)
+}
 
 impl From<Refused> for io::Error {
     fn from(refused: Refused) -> Self {
@@ -117,22 +139,23 @@ impl From<Refused> for io::Error {
     }
 }
 
-/// Passes bytes on as long as they do not change the character set, as ISO-2022-JP does: the bytes between are ASCII, and
-/// would be taken for UTF-8.
+/// Passes bytes on as long as they are not ISO-2022-JP.
 pub(crate) struct Watched<R> {
     inner: R,
     is_after_escape: bool,
 }
 
+impl<R> Watched<R> {
+    pub(crate) fn new(inner: R) -> Self {
+        Self { inner, is_after_escape: false }
+    }
+}
+
 impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        const ESCAPE: u8 = 0x1B;
         let count = self.inner.read(buffer)?;
         let read = buffer.get(..count).unwrap_or_default();
-        let begins = |byte: Option<&u8>| matches!(byte, Some(b'$' | b'('));
-        let is_switched = (self.is_after_escape && begins(read.first()))
-            || memchr::memchr_iter(ESCAPE, read).any(|place| begins(read.get(place + 1)));
-        if is_switched {
+        if (self.is_after_escape && is_set(read.first())) || has_escape(read) {
             return Err(Refused(ISO_2022_JP).into());
         }
         self.is_after_escape = if count == 0 { self.is_after_escape } else { read.last() == Some(&ESCAPE) };
@@ -320,10 +343,10 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         let mut read = Vec::new();
-        match open(&file).and_then(|mut text| text.read_to_end(&mut read)) {
+        match open(&file).and_then(|text| Watched::new(text).read_to_end(&mut read)) {
             Ok(_) => Ok(read),
-            Err(error) => match &error.get_ref().unwrap().downcast_ref::<Refused>().unwrap().0 {
-                Reason::NotUtf8(Some(name)) => Err((*name).to_owned()),
+            Err(error) => match refusal(&error) {
+                Some(Reason::NotUtf8(Some(name))) => Err((*name).to_owned()),
                 other => panic!("{other:?}"),
             },
         }

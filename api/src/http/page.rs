@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::base::fault::{Fault, Reason};
-use crate::base::fields::{Cell, FieldValue, Fields, Kind};
+use crate::base::fields::{Cell, FieldValue, Fields, Kind, Scalar};
 use crate::http::auth::Caller;
 use crate::http::extract::Query;
 use crate::http::state::State;
@@ -199,6 +199,10 @@ impl FieldValue for LongText {
             Cell::Text(text) if text.len() <= MAX_PARAMETER_LENGTH => Ok(Self(text.to_string())),
             _ => Err(Reason::Value(ValueError::TooLong { max: MAX_PARAMETER_LENGTH })),
         }
+    }
+
+    fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason> {
+        Self::read(cell).map(|text| Scalar::Text(text.0))
     }
 }
 

@@ -41,6 +41,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use report::Group as FindingGroup;
 pub(crate) use run::{Format, ImportRequest, ImportWork, Outcome, import_folder};
+pub(crate) use table::scored_columns;
 pub(crate) use upload::Upload;
 
 use crate::base::fault::{Fault, Reason};

@@ -1,10 +1,10 @@
 //! Relationships: who supplies whom, and the buyer.
 
 use schema::relationships::{Relationship, RelationshipFilter};
-use schema::{ExternalId, RecordKind};
+use schema::{ExternalId, RecordKind, SupplierCode, SupplierId};
 
 use crate::base::fault::{Fault, Reason};
-use crate::base::fields::{Field, Fields, Kind};
+use crate::base::fields::{Field, FieldValue, Fields, Kind};
 use crate::base::today::Today;
 use crate::records::{Key, Resource, evidence_routes, resource};
 
@@ -44,6 +44,7 @@ impl Resource for Relationship {
             kind: Kind::Text { max: 64 },
             is_required: false,
             example: "S0000002",
+            read: SupplierCode::read_scalar,
         },
         Field {
             name: "downstream_id",
@@ -53,6 +54,7 @@ impl Resource for Relationship {
             kind: Kind::Id,
             is_required: false,
             example: "01999999-9999-7999-8999-999999999999",
+            read: SupplierId::read_scalar,
         },
         Field {
             name: "to_buyer",
@@ -62,6 +64,7 @@ impl Resource for Relationship {
             kind: Kind::Flag,
             is_required: false,
             example: "true",
+            read: bool::read_scalar,
         },
         Field::of::<Relationship, _>(
             |row| &row.criticality,

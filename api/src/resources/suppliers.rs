@@ -14,7 +14,7 @@ use schema::{ExternalId, Record, RecordKind, RepoError, Stored, SupplierCode, Su
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::base::fault::{Fault, Reason};
-use crate::base::fields::{Field, Fields, Kind};
+use crate::base::fields::{Field, FieldValue, Fields, Kind};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query};
@@ -73,6 +73,7 @@ impl Resource for Supplier {
             kind: Kind::Text { max: 200 },
             is_required: false,
             example: "製作所",
+            read: String::read_scalar,
         },
         Field::of::<Supplier, _>(
             |row| &row.corporate_number,
@@ -107,6 +108,7 @@ impl Resource for Supplier {
             kind: Kind::Flag,
             is_required: false,
             example: "true",
+            read: bool::read_scalar,
         },
     ];
 

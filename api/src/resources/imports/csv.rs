@@ -1,6 +1,5 @@
-//! Rows of a CSV file: UTF-8, commas, a header, strictly.
+//! Rows of a CSV file, one by one.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -11,10 +10,9 @@ use super::engine::{Rows, Visit};
 use super::report::{Place, Refusal};
 use crate::base::fault::{Fault, Reason};
 use crate::base::text::Text;
-use crate::files::guard::unguarded;
-use crate::files::header::{Columns, Header, MAX_COLUMNS, MAX_TEXT_LENGTH, text_cell};
-use crate::files::records::{RecordLimits, RecordWatch, TooLarge};
-use crate::files::text;
+use crate::files::header::{Columns, Header, column_of, text_cell};
+use crate::files::records::{LIMITS, RecordWatch, too_large};
+use crate::files::text::{self, Watched};
 
 /// A CSV file.
 pub(crate) struct CsvRows {
@@ -25,23 +23,15 @@ pub(crate) struct CsvRows {
     pub(crate) unknown: Vec<Fault>,
 }
 
-/// How large a record may be: all of it is held in memory.
-const LIMITS: RecordLimits = RecordLimits { bytes: 1 << 20, fields: MAX_COLUMNS };
 const BUFFER: usize = 1 << 16;
-
-fn too_many_columns() -> Reason {
-    Reason::TooMuch { what: Text::new("列の数", "columns"), max: MAX_COLUMNS as u64 }
-}
 
 /// Why a text cannot be read, as far as its readers have said so, and where.
 pub(super) fn reason(error: &io::Error) -> (Option<u64>, Reason) {
-    let cause = error.get_ref();
-    if let Some(text::Refused(reason)) = cause.and_then(|cause| cause.downcast_ref()) {
+    if let Some(reason) = text::refusal(error) {
         return (None, reason.clone());
     }
-    match cause.and_then(|cause| cause.downcast_ref::<TooLarge>()) {
-        Some(large) if large.by_fields => (Some(large.line), too_many_columns()),
-        Some(large) => (Some(large.line), Reason::LineTooLong(LIMITS.bytes)),
+    match too_large(error) {
+        Some((line, reason)) => (Some(line), reason),
         None => (None, Reason::Unreadable(Text::new(error.to_string(), error.to_string()))),
     }
 }
@@ -63,23 +53,13 @@ impl CsvRows {
         }
     }
 
-    fn header(&mut self, columns: &Columns, record: &ByteRecord, row: u64) -> Result<Header, Refusal> {
-        let refused = |this: &Self, fault| Err(this.fault(Some(row), fault));
-        if record.len() > MAX_COLUMNS {
-            return refused(self, Fault::new("", too_many_columns()));
+    /// The row of a record that has passed. Quotes in it that do not end as they should end the import.
+    fn row_of<R>(&self, watch: &RecordWatch<R>, record: u64) -> Result<u64, Refusal> {
+        let row = watch.line_of(record);
+        match watch.has_quote_fault(record) {
+            true => Err(self.fault(Some(row), Fault::new("", Reason::BadQuotes))),
+            false => Ok(row),
         }
-        let headings: Option<Vec<&str>> = record.iter().map(|bytes| str::from_utf8(bytes).ok()).collect();
-        let Some(headings) = headings else {
-            return refused(self, Fault::new("", text::not_utf8(record.as_slice())));
-        };
-        if headings.len() == 1 && headings.iter().any(|heading| heading.contains([';', '\t'])) {
-            return refused(self, Fault::new("", Reason::WrongSeparator));
-        }
-        let headings = headings.into_iter().map(|heading| Cow::Borrowed(unguarded(heading)));
-        let mut unknown = Vec::new();
-        let header = Header::read(columns, headings, |fault| unknown.push(fault));
-        self.unknown = unknown;
-        header.map_err(|fault| self.fault(Some(row), fault))
     }
 }
 
@@ -89,8 +69,8 @@ impl Rows for CsvRows {
     }
 
     fn read(&mut self, columns: &Columns, visit: Visit<'_>) -> Result<(), Refusal> {
-        let source = text::open(&self.file).map_err(|error| self.failed(&error))?;
-        let watch = RecordWatch::of_rows(source, LIMITS);
+        let source = Watched::new(text::open(&self.file).map_err(|error| self.failed(&error))?);
+        let watch = RecordWatch::limited(source, LIMITS);
         let mut reader =
             ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(BUFFER).from_reader(watch);
 
@@ -98,19 +78,14 @@ impl Rows for CsvRows {
         if !reader.read_byte_record(&mut record).map_err(|error| self.unreadable(&error))? {
             return Err(self.fault(None, Fault::new("", Reason::EmptyFile)));
         }
-        let first_row = reader.get_ref().line_of(0);
-        let header = self.header(columns, &record, first_row)?;
+        let row = self.row_of(reader.get_ref(), 0)?;
+        let mut header = Header::of_record(columns, &record).sound().map_err(|fault| self.fault(Some(row), fault))?;
+        self.unknown = std::mem::take(&mut header.warnings);
         let mut place = 0;
-        loop {
-            if !reader.read_byte_record(&mut record).map_err(|error| self.unreadable(&error))? {
-                break;
-            }
+        while reader.read_byte_record(&mut record).map_err(|error| self.unreadable(&error))? {
             place += 1;
             reader.get_mut().forget_before(place);
-            let row = reader.get_ref().line_of(place);
-            if reader.get_ref().quote_fault().is_some_and(|record| record <= place) {
-                return Err(self.fault(Some(row), Fault::new("", Reason::BadQuotes)));
-            }
+            let row = self.row_of(reader.get_ref(), place)?;
             if place > self.max_rows {
                 let reason = Reason::TooMuch { what: Text::new("行の数", "rows"), max: self.max_rows };
                 return Err(self.fault(Some(row), Fault::new("", reason)));
@@ -118,11 +93,6 @@ impl Rows for CsvRows {
             if let ControlFlow::Break(()) = visit(row, cells(&header, &record)) {
                 return Ok(());
             }
-        }
-        let watch = reader.into_inner();
-        if let Some(record) = watch.quote_fault_at_end() {
-            let row = watch.line_of(record);
-            return Err(self.fault(Some(row), Fault::new("", Reason::BadQuotes)));
         }
         Ok(())
     }
@@ -133,19 +103,15 @@ impl Rows for CsvRows {
 }
 
 fn cells<'a>(header: &Header, record: &'a ByteRecord) -> super::engine::Row<'a> {
-    if record.len() != header.width() {
-        let reason = Reason::FieldCount { expected: header.width(), found: record.len() };
-        return Err(vec![Fault::new("", reason)]);
+    if let Some(fault) = header.row_fault(record.len()) {
+        return Err(vec![fault]);
     }
     let (mut cells, mut faults) = (Vec::with_capacity(record.len()), Vec::new());
     for (place, column) in header.columns() {
-        match str::from_utf8(record.get(place).unwrap_or_default()) {
-            Ok(text) if text.len() > MAX_TEXT_LENGTH && text.chars().count() > MAX_TEXT_LENGTH => {
-                let what = Text::new("1つのセルの文字数", "characters in a cell");
-                faults.push(Fault::new(column, Reason::TooMuch { what, max: MAX_TEXT_LENGTH as u64 }));
-            }
-            Ok(text) => cells.push((column, text_cell(unguarded(text)))),
-            Err(_) => faults.push(Fault::new(column, text::not_utf8(record.as_slice()))),
+        let text = str::from_utf8(record.get(place).unwrap_or_default());
+        match text.map_err(|_| text::not_utf8(record.as_slice())).and_then(text_cell) {
+            Ok(cell) => cells.push((column, cell)),
+            Err(reason) => faults.push(Fault::new(column_of(column), reason)),
         }
     }
     if faults.is_empty() { Ok(cells) } else { Err(faults) }

@@ -10,7 +10,7 @@ use super::report::{Place, Refusal};
 use crate::base::fault::{Fault, Reason};
 use crate::base::text::Text;
 use crate::files::header::Columns;
-use crate::files::text;
+use crate::files::text::{self, Watched};
 use crate::http::extract::Members;
 
 /// An NDJSON file.
@@ -33,7 +33,7 @@ impl Rows for NdjsonRows {
         let fault = |row, reason| Refusal::new(Place { sheet: name.clone(), row }, Fault::new("", reason));
         let failed = |error: io::Error| fault(None, reason(&error).1);
         let known: Vec<_> = columns.fields.iter().map(|column| column.name).collect();
-        let mut reader = BufReader::with_capacity(1 << 16, text::open(&self.file).map_err(failed)?);
+        let mut reader = BufReader::with_capacity(1 << 16, Watched::new(text::open(&self.file).map_err(failed)?));
         let (mut line, mut text, mut is_empty) = (0, Vec::new(), true);
         loop {
             text.clear();

@@ -1,9 +1,11 @@
 //! Tables of files: which columns a kind has.
 
-use schema::{Choice, RecordKind};
+use schema::{Choice, ExternalId, RecordKind};
+use scoring::Table;
 
-use crate::base::fields::{Field, Kind};
+use crate::base::fields::{Field, FieldValue, Kind};
 use crate::base::text::Text;
+use crate::files::header::Columns;
 use crate::providers::assigned::CORPORATE_NUMBER_FIELD;
 use crate::records::{Resource, of_kind};
 
@@ -15,6 +17,7 @@ const EXTERNAL_ID: Field = Field {
     kind: Kind::Text { max: 200 },
     is_required: true,
     example: "E0",
+    read: ExternalId::read_scalar,
 };
 
 /// The columns of a kind, in the order of the template.
@@ -32,6 +35,20 @@ pub(crate) fn submitted_columns(kind: RecordKind) -> impl Iterator<Item = Field>
     columns(kind).map(is_optional).chain([CORPORATE_NUMBER_FIELD])
 }
 
+/// The columns of a table of `sonae score`, which needs those alone that the model needs.
+pub(crate) fn scored_columns(table: Table, takes_unread: bool) -> Columns {
+    let kind = match table {
+        Table::Suppliers => RecordKind::Suppliers,
+        Table::Relationships => RecordKind::Relationships,
+        Table::Enrollments => RecordKind::Enrollments,
+        Table::Certifications => RecordKind::Certifications,
+        Table::Incidents => RecordKind::Incidents,
+    };
+    let is_required = |name| table.columns().iter().any(|column| column.name == name && column.required);
+    let fields = columns(kind).map(|field| Field { is_required: is_required(field.name), ..field }).collect();
+    Columns { kind, fields, takes_unread }
+}
+
 /// The kind of the table that a sheet or file of this name holds.
 pub(crate) fn kind_of_name(name: &str) -> Option<RecordKind> {
     let name = name.trim();
@@ -42,4 +59,37 @@ pub(crate) fn kind_of_name(name: &str) -> Option<RecordKind> {
 pub(crate) fn words_of(column: &str) -> Text {
     let field = RecordKind::ALL.iter().flat_map(|(kind, ..)| columns(*kind)).find(|field| field.name == column);
     field.map_or_else(|| Text::new(column, column), |field| Text::new(field.heading, field.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use scoring::Kind as Scored;
+
+    use super::*;
+
+    #[test]
+    fn each_column_that_is_scored_is_a_field_that_holds_the_same() {
+        for table in Table::ALL {
+            let known = scored_columns(table, false);
+            for declared in table.columns() {
+                let field = known.fields.iter().find(|field| field.name == declared.name);
+                let field = field.unwrap_or_else(|| panic!("{} is no field", declared.name));
+                let holds_the_same = match (declared.kind, field.kind) {
+                    (Scored::Text, Kind::Text { .. })
+                    | (Scored::Whole(1, 99), Kind::Digits { count: 2 })
+                    | (Scored::Date, Kind::Date)
+                    | (Scored::Flag, Kind::Flag) => true,
+                    (Scored::Choice(keys), Kind::Choice(words)) => {
+                        words.len() == keys.len() && words.iter().all(|(key, _)| keys.contains(key))
+                    }
+                    (Scored::Whole(low, high), Kind::Whole(from, to)) => (low, high) == (from, to),
+                    (Scored::Number(low, high), Kind::Whole(from, to)) => (low, high) == (from as f64, to as f64),
+                    (Scored::Number(low, high), Kind::Number(from, to)) => (low, high) == (from, to),
+                    _ => false,
+                };
+                assert!(holds_the_same, "{}: {:?}, {:?}", declared.name, declared.kind, field.kind);
+                assert_eq!((field.heading, field.is_required), (declared.ja, declared.required), "{}", declared.name);
+            }
+        }
+    }
 }

@@ -200,8 +200,10 @@ impl Rows for SheetRows {
             match &header {
                 None => {
                     let headings = shared.headings(&cells).map_err(failed)?;
-                    let read = Header::read(columns, headings.into_iter(), |fault| unknown.push(fault));
-                    header = Some(read.map_err(|fault| refused(row, fault))?);
+                    let read = Header::read(columns, headings.into_iter());
+                    let mut read = read.sound().map_err(|fault| refused(row, fault))?;
+                    unknown.append(&mut read.warnings);
+                    header = Some(read);
                 }
                 Some(header) => {
                     let cells = shared.row(header, &cells, &ranges).map_err(failed)?;
