@@ -7,6 +7,7 @@ mod backup;
 mod clock;
 mod connections;
 mod contract;
+mod csv_files;
 mod disk;
 mod document;
 mod edge;
