@@ -42,7 +42,7 @@ impl ScoreError {
             ),
             Self::NotFinite { column } => lang.pick(
                 format!("{column} が数値の範囲を超えました。モデルの極端に大きい、または小さい値を直してください"),
-                format!("{column} is beyond what a number can hold: mend values of the model that are extremely large or small"),
+                format!("{column} is beyond what a number can hold: change values of the model that are extremely large or small"),
             ),
             Self::Frame(error) => error.to_string(),
         }

@@ -123,10 +123,10 @@ impl Reason {
                 ("コードを直すか、先に取引先を加えてください", "correct the code, or add the supplier first")
             }
             Self::DuplicateSupplier { .. } => {
-                ("どちらかの行を消すか直してください", "remove or mend one of the two rows")
+                ("どちらかの行を消すか直してください", "remove or correct one of the two rows")
             }
             Self::SelfSupply => {
-                ("供給元か供給先を直すか、行を消してください", "mend one of the two codes or remove the row")
+                ("供給元か供給先を直すか、行を消してください", "correct one of the two codes or remove the row")
             }
             Self::EndsBeforeStart => (
                 "終了日（その日を含まない）を開始日より後にしてください",

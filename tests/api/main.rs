@@ -24,6 +24,7 @@ mod migrations;
 mod own;
 mod portfolio;
 mod queue;
+mod readme;
 mod rescoring;
 mod scores;
 mod scrape;

@@ -410,7 +410,8 @@ fn what_the_buyer_mends_stays_the_buyers() {
 #[test]
 fn a_provider_reads_what_it_sent_last_though_the_buyer_wrote_the_same_before() {
     let (_app, admin, provider) = two_suppliers();
-    let mended = json!({ "supplier_code": "A", "occurred_on": "2026-01-05", "outcome": "blocked", "indicators": "x" });
+    let corrected =
+        json!({ "supplier_code": "A", "occurred_on": "2026-01-05", "outcome": "blocked", "indicators": "x" });
     let mut body = incident("A");
     for key in ["X", "Y"] {
         body["external_id"] = json!(key);
@@ -418,7 +419,7 @@ fn a_provider_reads_what_it_sent_last_though_the_buyer_wrote_the_same_before() {
         admin.change("PATCH", &format!("/v1/incidents/{}", id(&sent)), "*", &json!({ "indicators": "x" }));
     }
 
-    assert_eq!(put(&provider, "X", &mended).status, 200);
+    assert_eq!(put(&provider, "X", &corrected).status, 200);
     let file = "external_id,supplier_code,occurred_on,outcome,indicators\nY,A,2026-01-05,blocked,x\n";
     send(&provider, "kind=incidents", file);
 

@@ -81,9 +81,9 @@ fn a_row_with_too_few_or_too_many_fields_is_refused_and_blames_no_other() {
     assert_eq!(
         faults(&folder),
         [
-            "suppliers.csv:2: fields in this row: 2, in the header: 3; mend the commas, and quote values that hold one [field-count]",
-            "suppliers.csv:3: fields in this row: 4, in the header: 3; mend the commas, and quote values that hold one [field-count]",
-            "relationships.csv:3: fields in this row: 1, in the header: 3; mend the commas, and quote values that hold one [field-count]",
+            "suppliers.csv:2: fields in this row: 2, in the header: 3; correct the commas, and quote values that hold one [field-count]",
+            "suppliers.csv:3: fields in this row: 4, in the header: 3; correct the commas, and quote values that hold one [field-count]",
+            "relationships.csv:3: fields in this row: 1, in the header: 3; correct the commas, and quote values that hold one [field-count]",
         ]
     );
 }
@@ -208,7 +208,7 @@ fn faults_of_one_table_do_not_hide_those_of_another() {
         faults(&folder),
         [
             "suppliers.csv:2: employee_count: \"-1\": out of range; use 0 to 1,000,000,000,000 [out-of-range]",
-            "suppliers.csv:3: supplier_code: \"A\": the supplier code appears twice; remove or mend one of the two rows (first: line 2) [duplicate-supplier]",
+            "suppliers.csv:3: supplier_code: \"A\": the supplier code appears twice; remove or correct one of the two rows (first: line 2) [duplicate-supplier]",
             "incidents.csv:1: occurred_on: there is no column occurred_on (発生日); the headings of this table: supplier_code, date, outcome; make the first row the header, and add the column [missing-column]",
             "incidents.csv:2: outcome: \"harmless\": use one of blocked, contained, harmful [unknown-choice]",
         ]
@@ -257,7 +257,7 @@ fn a_model_that_leads_beyond_numbers_is_refused() {
 
 #[test]
 fn quotes_that_do_not_end_are_refused_where_they_open() {
-    let fault = "quotes do not close, or text follows them; mend the quotes [bad-quotes]";
+    let fault = "quotes do not close, or text follows them; correct the quotes [bad-quotes]";
     for (text, line) in [("supplier_code,name\nA,x\nB,\"y\n", 3), ("supplier_code,name\nA,\"x\nB,\"y\"\nC,z\n", 2)] {
         refused("suppliers.csv", text, &[&format!("suppliers.csv:{line}: {fault}")]);
     }

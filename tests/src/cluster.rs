@@ -240,7 +240,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         drop(self.watchdog.stdin.take());
-        // It cannot fail in a way that somebody could mend: it is our child, and nobody else waits for it.
+        // It cannot fail in a way that somebody could handle: it is our child, and nobody else waits for it.
         let _ = self.watchdog.wait();
     }
 }

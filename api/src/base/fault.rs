@@ -297,17 +297,17 @@ impl Reason {
             ),
             Self::RepeatedKey(row) => (
                 format!("{row}行目と同じキーです。どちらかを消すか直してください"),
-                format!("row {row} has the same key; remove or mend one of the two"),
+                format!("row {row} has the same key; remove or correct one of the two"),
             ),
             Self::FieldCount { expected, found } => (
                 format!("列の数が見出し（{expected}列）と違います（{found}列）。カンマと引用符を確かめてください"),
                 format!(
-                    "fields in this row: {found}, in the header: {expected}; mend the commas, and quote values that hold one"
+                    "fields in this row: {found}, in the header: {expected}; correct the commas, and quote values that hold one"
                 ),
             ),
             Self::BadQuotes => (
                 "引用符が閉じていないか、閉じた後に文字があります。引用符を直してください".into(),
-                "quotes do not close, or text follows them; mend the quotes".into(),
+                "quotes do not close, or text follows them; correct the quotes".into(),
             ),
             Self::NotUtf8(encoding) => {
                 let ja = encoding.map_or_else(String::new, |name| format!("（{name} のようです）"));

@@ -128,7 +128,7 @@ impl ProblemKind {
                 "必要なロールのトークンを管理者に求めてください",
                 "ask an administrator for a token with the role that is needed",
             ),
-            _ => Text::new("リクエストを直して送り直してください", "mend the request and send it again"),
+            _ => Text::new("リクエストを直して送り直してください", "correct the request and send it again"),
         }
     }
 }

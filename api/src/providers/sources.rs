@@ -28,7 +28,7 @@ pub(crate) fn source_of(provider: &Name) -> Result<Source, ValueError> {
 }
 
 /// The versions of records that a provider knows: the latest that one of its own tokens recorded. What the buyer has
-/// mended since is the buyer's.
+/// corrected since is the buyer's.
 pub(crate) fn own_versions<R: Record>(
     tx: &mut Tx,
     provider: &Name,

@@ -50,7 +50,7 @@ impl ModelFault {
             FaultKind::Missing => ("キーがありません".to_owned(), "the key is missing".to_owned()),
             FaultKind::Unknown => (
                 "知らないキーです。消すか綴りを直してください".to_owned(),
-                "the key is unknown: remove it or mend its spelling".to_owned(),
+                "the key is unknown: remove it or correct its spelling".to_owned(),
             ),
             FaultKind::NotText => {
                 ("空でない文字列にしてください".to_owned(), "expected a text that is not empty".to_owned())
