@@ -24,7 +24,7 @@ pub struct JobRow {
     pub request: String,
     /// What came of it, as JSON.
     pub result: Option<String>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
     /// By whom.
     pub created_by: String,
@@ -152,7 +152,7 @@ pub struct Figures {
     pub kind: JobKind,
     /// Whether they wait or run.
     pub state: JobState,
-    /// How many there are.
+    /// The number of findings.
     pub count: i64,
     /// How long ago the oldest was asked for.
     pub oldest_age: Duration,

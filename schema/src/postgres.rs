@@ -51,7 +51,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// One that opens so many connections at most.
+    /// One that opens at most this many connections.
     pub(crate) fn new(most_connections: u32) -> Self {
         let id = Clock::system().uuid().simple().to_string();
         // The end of it is random; names of applications are short.
@@ -151,7 +151,7 @@ impl Session {
 pub(crate) struct Limits {
     /// How long a writer waits for another one of the same buyer.
     pub(crate) patience: Duration,
-    /// How long one statement may take; as long as it needs where there is none.
+    /// The time-out of a statement; unlimited if omitted.
     pub(crate) statement: Option<Duration>,
 }
 

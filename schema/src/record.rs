@@ -29,7 +29,7 @@ pub struct Meta<R> {
     pub record_key: String,
     /// Who recorded it, when, and with which import.
     pub recorded: Arc<Commit>,
-    /// Until when it was the current version.
+    /// When the next version replaced it.
     pub superseded_at: Option<Timestamp>,
     /// Since when it no longer holds: a supplier that was archived, a row that its source has dropped.
     pub ended_on: Option<NaiveDate>,
@@ -149,11 +149,11 @@ impl<R> Stored<R> {
 /// Filters that every list has.
 #[derive(Debug, Clone, Default)]
 pub struct Common {
-    /// As known at this moment; now where there is none.
+    /// As known at this moment; now if omitted.
     pub known_at: Option<Timestamp>,
-    /// Delivered by this source.
+    /// Only records of this source.
     pub source: Option<Source>,
-    /// With this key in its source.
+    /// Only the record with this id in its source.
     pub external_id: Option<ExternalId>,
     /// Recorded at this moment or later.
     pub recorded_since: Option<Timestamp>,
@@ -168,7 +168,7 @@ pub struct Common {
 /// Which part of a list, and in which order.
 #[derive(Debug, Clone)]
 pub struct Page<R, S> {
-    /// By this; equal ones by id. By id alone where there is none.
+    /// The sort order, ties by id; by id alone if omitted.
     pub sort: Option<S>,
     /// From last to first.
     pub is_descending: bool,

@@ -13,7 +13,7 @@ use crate::{Timestamp, Tx, Whole, Yen, data_states};
 pub struct Settings {
     /// Whether scores follow changes of the data, and the days, by themselves.
     pub scores_automatically: bool,
-    /// What a breach of the buyer's own network costs it; the model's figure where there is none.
+    /// The cost to the buyer of a breach of its own network; the model's value if omitted.
     pub buyer_breach_loss_jpy: Option<Yen>,
     /// For how many days the last automatic run of each day is kept.
     pub keep_daily_days: Whole<1, 3_650>,

@@ -169,7 +169,7 @@ impl Preconditions {
             None => Err(Problem::from(ProblemKind::PreconditionRequired)
                 .detail(
                     "変更する版の ETag を If-Match に付けてください（版を問わないときは *）",
-                    "send the ETag of the version that you change as If-Match, or * for whichever there is",
+                    "send the ETag of the version that you change as If-Match, or * for any version",
                 )
                 .into()),
         }

@@ -265,51 +265,63 @@ fn number(value: f64) -> utoipa::Number {
 
 /// Where a record came from, in a body.
 pub(crate) fn origin_properties(body: Shape, has_external_id: bool) -> Shape {
-    let source = text_schema("Who delivers it; `manual` where there is none.", "manual").max_length(64).or_null();
+    let source = text_schema("The source; `manual` if omitted.", "manual").max_length(64).or_null();
     let body = body.property("source", source, false);
     if !has_external_id {
         return body;
     }
-    let text = "Its key where it comes from; together with `source` it names the record. Its id where there is none.";
+    let text = "Its id in the source. `source` and `external_id` together identify the record. The record's own id if omitted.";
     body.property("external_id", text_schema(text, "E0").max_length(200).or_null(), false)
 }
 
 /// What every record has beside its attributes.
 pub(crate) fn meta_properties(view: Shape) -> Shape {
-    let date = date_schema("Since when it no longer holds: archived, or dropped by its source.");
-    let warning = object("What is odd, and was taken all the same.")
+    let date = date_schema("When it ended: it was archived, or its source no longer lists it.");
+    let warning = object("Warnings: what looks wrong but was accepted.")
         .property("field", text_schema("The field.", "corporate_number"), true)
         .property("code", text_schema("The stable code.", "same-corporate-number"), true)
-        .property("detail", text_schema("What is odd and what to do.", "other suppliers have the same number"), true);
+        .property(
+            "detail",
+            text_schema("What looks wrong and what to do.", "other suppliers have the same number"),
+            true,
+        );
     let warnings = ArrayBuilder::new()
         .items(RefOr::from(warning))
-        .description(Some("What is odd about it; null in lists, where it is not looked for."))
+        .description(Some("Warnings; null in lists, which do not compute them."))
         .schema_type(SchemaType::Array(vec![Type::Array, Type::Null]))
         .build();
-    view.property("version", whole_schema("1 for the first version; the ETag in quotes.", 1), true)
-        .property("recorded_at", time_schema("Since when this version is known."), true)
-        .property("superseded_at", time_schema("Until when it was the current version.").or_null(), true)
-        .property("recorded_by", text_schema("The token that recorded it.", "purchasing"), true)
-        .property("import_id", id_schema("The import that recorded it.").or_null(), true)
-        .property("ended_on", date.or_null(), true)
-        .property("retraction_reason", text_schema("Why it was taken back, if it was.", "Wrong firm").or_null(), true)
-        .property("warnings", RefOr::T(Schema::Array(warnings)), true)
+    view.property(
+        "version",
+        whole_schema("The number of the version, from 1. The ETag is this number in quotes.", 1),
+        true,
+    )
+    .property("recorded_at", time_schema("When this version was recorded."), true)
+    .property("superseded_at", time_schema("When the next version replaced it.").or_null(), true)
+    .property("recorded_by", text_schema("The token that recorded it.", "purchasing"), true)
+    .property("import_id", id_schema("The import that recorded it.").or_null(), true)
+    .property("ended_on", date.or_null(), true)
+    .property(
+        "retraction_reason",
+        text_schema("The reason for the retraction, if it was retracted.", "Wrong firm").or_null(),
+        true,
+    )
+    .property("warnings", RefOr::T(Schema::Array(warnings)), true)
 }
 
 /// A page of things.
 pub(crate) fn list_schema(name: &str) -> Schema {
     let items = ArrayBuilder::new()
         .items(RefOr::Ref(Ref::from_schema_name(name)))
-        .description(Some("The page; members are those of `fields`, where it was given."))
+        .description(Some("The items, with the members named in `fields` if that was given."))
         .build();
     object("A page of a list.")
         .property("items", RefOr::T(Schema::Array(items)), true)
         .property(
             "next_cursor",
-            text_schema("The `cursor` of the next page; null on the last one.", "cG9z").or_null(),
+            text_schema("The `cursor` of the next page; null on the last page.", "cG9z").or_null(),
             true,
         )
-        .property("count", whole_schema("How many there are in all, where that was counted.", 120).or_null(), true)
+        .property("count", whole_schema("The total number, if it was asked for.", 120).or_null(), true)
         .into()
 }
 
@@ -351,57 +363,60 @@ pub(crate) fn list_parameters(sorts: &[String], has_external_id: bool) -> Vec<Pa
     let mut all = page_parameters();
     all.push(parameter(
         "sort",
-        "The order, `-` before it from last to first; equal ones by id, and by id where there is none.",
+        "The sort order; a leading `-` reverses it. Ties, and lists without an order, are sorted by id.",
         choice_schema("The order.", &sorts, sorts.first().copied().unwrap_or_default()),
         false,
     ));
     all.push(parameter(
         "count",
-        "`exact` counts all that the filters let through.",
+        "`exact` counts all matching rows.",
         choice_schema("Whether to count.", &["exact"], "exact"),
         false,
     ));
     all.push(text(
         "fields",
-        "The members of each item, by name and with commas; all where there is none.",
+        "The members of each item, separated by commas; all if omitted.",
         "id,version",
         MAX_PARAMETER_LENGTH,
     ));
-    let known_at = "Read as it was known at this moment (RFC 3339).";
+    let known_at = "The moment whose knowledge is read (RFC 3339).";
     all.push(parameter("known_at", known_at, time_schema(known_at), false));
     all.push(text(
         "supplier_code",
-        "Of the supplier with this code of the buyer, and those merged into it.",
+        "Only records of the supplier with this code of the buyer, and of suppliers merged into it.",
         "S0000001",
         64,
     ));
-    let supplier_id = "Of this supplier and those merged into it.";
+    let supplier_id = "Only records of this supplier and of suppliers merged into it.";
     all.push(parameter("supplier_id", supplier_id, id_schema(supplier_id), false));
-    all.push(text("source", "Delivered by this source.", "manual", 64));
+    all.push(text("source", "Only records of this source.", "manual", 64));
     if has_external_id {
-        all.push(text("external_id", "With this key in its source.", "E0", 200));
-        all.push(flag("include_retracted", "Also those that were taken back. `false` where there is none."));
+        all.push(text("external_id", "Only the record with this id in its source.", "E0", 200));
+        all.push(flag("include_retracted", "Whether to include retracted records; `false` if omitted."));
     }
-    let since = "Recorded at this moment or later (RFC 3339): what has changed since. Add `include_ended=true` to see what was archived meanwhile.";
+    let since = "Only records changed at or after this moment (RFC 3339). Add `include_ended=true` to include what was archived since.";
     all.push(parameter("recorded_since", since, time_schema(since), false));
-    all.push(flag("include_ended", "Also those that no longer hold; `false` for suppliers, `true` for evidence."));
+    all.push(flag(
+        "include_ended",
+        "Whether to include ended records. If omitted, `false` for suppliers and `true` for evidence.",
+    ));
     all
 }
 
 /// Of which days runs are asked for.
 pub(crate) fn as_of_parameters() -> [Parameter; 2] {
-    let (gte, lte) = ("Scored for this day or later.", "Scored for this day or earlier.");
+    let (gte, lte) = ("Only runs as of this day or later.", "Only runs as of this day or earlier.");
     [parameter("as_of_gte", gte, date_schema(gte), false), parameter("as_of_lte", lte, date_schema(lte), false)]
 }
 
 /// Which page of a list.
 pub(crate) fn page_parameters() -> Vec<Parameter> {
-    let mut limit = whole_schema("Rows of a page.", DEFAULT_LIMIT);
+    let mut limit = whole_schema("The maximum number of rows on a page.", DEFAULT_LIMIT);
     (limit.0.minimum, limit.0.maximum) = (Some(number(1.0)), Some(number(MAX_LIMIT as f64)));
     limit.0.default = Some(DEFAULT_LIMIT.into());
-    let cursor = "`next_cursor` of the page before, with the same filters and sort.";
+    let cursor = "The `next_cursor` of the previous page, with the same filters and sort order.";
     vec![
-        parameter("limit", "The most rows of the page.", limit, false),
+        parameter("limit", "The maximum number of rows on the page.", limit, false),
         parameter("cursor", cursor, text_schema(cursor, "cG9z").max_length(MAX_PARAMETER_LENGTH), false),
     ]
 }
@@ -586,7 +601,7 @@ fn open_answers(components: &mut Components, operations: &mut [&mut Operation]) 
         let names =
             values.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let text = schema.description.take().unwrap_or_default();
-        schema.description = Some(format!("{text} One of {names}; there may be more one day."));
+        schema.description = Some(format!("{text} One of {names}; more values may be added."));
         schema.extensions.get_or_insert_default().insert("x-extensible-enum".to_owned(), values.into());
     };
     for (name, schema) in &mut components.schemas {
@@ -683,10 +698,10 @@ fn describe_headers(method: &HttpMethod, operation: &mut Operation) {
             add("Location", "Where it is.", "/v1/suppliers/01999999-9999-7999-8999-999999999999");
         }
         if matches!(status.as_str(), "200" | "201" | "304") && (is_read || is_change || status == "201") {
-            add("ETag", "The version, for If-Match and If-None-Match.", "\"1\"");
+            add("ETag", "The version of the record, for If-Match and If-None-Match.", "\"1\"");
         }
         if status == "202" {
-            add("Retry-After", "After how many seconds to ask for the job.", "1");
+            add("Retry-After", "The number of seconds to wait before asking for the job.", "1");
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::http::state::State;
 pub(crate) enum Key {
     /// This.
     Fixed(String),
-    /// This and a number: how many-th of its kind it is within its source.
+    /// This prefix, and the ordinal of the record within its source.
     Counted(String),
 }
 

@@ -12,8 +12,8 @@ pub(crate) struct ReadQuery;
 
 impl IntoParams for ReadQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let known_at = "Read as it was known at this moment (RFC 3339).";
-        let fields = "The members to show, by name and with commas; all where there is none.";
+        let known_at = "The moment whose knowledge is read (RFC 3339).";
+        let fields = "The members to show, separated by commas; all if omitted.";
         vec![
             parameter("known_at", known_at, time_schema(known_at), false),
             parameter("fields", fields, text_schema(fields, "id,version").max_length(MAX_PARAMETER_LENGTH), false),
@@ -36,7 +36,7 @@ fn header(name: &str, text: &str, is_required: bool) -> Parameter {
 pub(crate) fn if_none_match() -> Parameter {
     header(
         "If-None-Match",
-        "The ETag of the version that the client has: answered with 304 while it is current.",
+        "The ETag of the version that the client has. The answer is 304 while that version is current.",
         false,
     )
 }
@@ -55,7 +55,7 @@ pub(crate) struct IfMatch;
 
 impl IntoParams for IfMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![header("If-Match", "The ETag of the version that is changed, or `*` for whichever there is.", true)]
+        vec![header("If-Match", "The ETag of the version to change, or `*` for any version.", true)]
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct IfMatchToReplace;
 
 impl IntoParams for IfMatchToReplace {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let text = "The ETag of the version that is replaced, or `*` for whichever there is; none where it is new.";
+        let text = "The ETag of the version to replace, or `*` for any version. Omitted for a new record.";
         vec![header("If-Match", text, false)]
     }
 }
@@ -74,7 +74,7 @@ pub(crate) struct KeyQuery;
 
 impl IntoParams for KeyQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let (source, id) = ("Who delivers it; `manual` where there is none.", "Its key in that source.");
+        let (source, id) = ("The source; `manual` if omitted.", "Its id in that source.");
         vec![
             parameter("source", source, text_schema(source, "manual").max_length(64), false),
             parameter("external_id", id, text_schema(id, "E0").max_length(200), true),

@@ -33,9 +33,9 @@ macro_rules! common_routes {
         #[utoipa::path(
             tag = $tag,
             summary = concat!("Create ", $one),
-            description = concat!("All faults are reported at once, and nothing is stored where there is any. Role: ", $role, "."),
+            description = concat!("All faults are reported at once. If there is any, nothing is stored. Role: ", $role, "."),
             request_body(content = CreateOne, description = "What is to be recorded."),
-            responses((status = 201, body = One, description = "Created; Location and ETag name it."))
+            responses((status = 201, body = One, description = "Created. Location has its address, and ETag its version."))
         )]
         #[post($path)]
         pub(crate) async fn $create(
@@ -52,7 +52,7 @@ macro_rules! common_routes {
             summary = concat!("Get ", $one),
             description = "The current version, or the one known at a moment. Answers If-None-Match with 304. Role: viewer.",
             params($crate::http::extract::IdPath<$record>, $crate::records::ReadQuery),
-            responses((status = 200, body = One, description = "The record; its ETag names the version."))
+            responses((status = 200, body = One, description = "The record. ETag has its version."))
         )]
         #[get($with_id)]
         pub(crate) async fn $get(
@@ -93,11 +93,11 @@ macro_rules! evidence_routes {
 
         #[utoipa::path(
             tag = $tag,
-            summary = concat!("Put ", $one, " by its key"),
-            description = "Creates the record with this key of its source, or replaces all its fields. Replacing needs If-Match; `*` \
-                           stands for whichever version there is. Role: analyst.",
+            summary = concat!("Put ", $one, " by its external id"),
+            description = "Creates the record with this external id of its source, or replaces all its fields. Replacing needs If-Match; `*` \
+                           matches any version. Role: analyst.",
             params($crate::records::KeyQuery, $crate::records::IfMatchToReplace),
-            request_body(content = PutOne, description = "All fields; those left out become unknown."),
+            request_body(content = PutOne, description = "All fields. Omitted fields become unknown."),
             responses(
                 (status = 200, body = One, description = "Replaced."),
                 (status = 201, body = One, description = "Created.")
@@ -118,7 +118,7 @@ macro_rules! evidence_routes {
         #[utoipa::path(
             tag = $tag,
             summary = concat!("Change ", $one),
-            description = "By JSON Merge Patch. The version before stays in the history. Role: analyst.",
+            description = "Changes fields by JSON Merge Patch. The previous version stays in the history. Role: analyst.",
             params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             request_body(content = ChangeOne, description = "What changes.", content_type = "application/merge-patch+json"),
             responses((status = 200, body = One, description = "The new version."))
@@ -138,7 +138,7 @@ macro_rules! evidence_routes {
         #[utoipa::path(
             tag = $tag,
             summary = concat!("Retract ", $one),
-            description = "Takes a record back that never held, with the reason; its history stays, and imports leave it so. Role: analyst.",
+            description = "Retracts a record that was wrong, with a reason. Its history stays, and imports do not bring it back. Role: analyst.",
             params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             request_body(content = $crate::records::RetractBody, description = "The reason."),
             responses((status = 200, body = One, description = "The retracted version."))
@@ -158,7 +158,7 @@ macro_rules! evidence_routes {
         #[utoipa::path(
             tag = $tag,
             summary = concat!("Restore ", $one),
-            description = "Undoes a retraction, or an end by a replacing import. Role: analyst.",
+            description = "Undoes a retraction, or the end of a record by a replacing import. Role: analyst.",
             params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             responses((status = 200, body = One, description = "The restored version."))
         )]
@@ -176,7 +176,7 @@ macro_rules! evidence_routes {
         #[utoipa::path(
             tag = $tag,
             summary = concat!("List the versions of ", $one),
-            description = "Everything that was ever recorded of it, latest first: when, by whom, with which import. Role: viewer.",
+            description = "All versions, latest first: when they were recorded, by whom, and by which import. Role: viewer.",
             params($crate::http::extract::IdPath<$record>),
             responses((status = 200, body = Many, description = "All versions."))
         )]
@@ -223,7 +223,7 @@ macro_rules! link_routes {
         #[utoipa::path(
             tag = $tag,
             summary = concat!("Delete ", $one),
-            description = concat!("From now on it no longer holds; `known_at` still shows it. Role: ", $role, "."),
+            description = concat!("Ends it now. Reading with an earlier `known_at` still shows it. Role: ", $role, "."),
             params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             responses((status = 204, description = "Deleted."))
         )]

@@ -169,7 +169,7 @@ impl<R: Resource> View<R> {
     /// The schema in the making, for those who see less of it.
     pub(crate) fn shape() -> Shape {
         let mut view = object(&format!("{} as recorded.", article(R::NAME)));
-        let id = openapi::id_schema("The id: the same in all versions.");
+        let id = openapi::id_schema("The id, the same in all versions.");
         view = view.property("id", id, true);
         for field in R::FIELDS {
             if let Some(id) = id_name::<R>(field.name) {
@@ -185,11 +185,11 @@ impl<R: Resource> View<R> {
         }
         view = view.property(
             "source",
-            openapi::text_schema("Who delivered it: `manual` by hand, or the import's source.", "manual"),
+            openapi::text_schema("Its source: `manual` if entered by hand, or the source of the import.", "manual"),
             true,
         );
         if R::HAS_EXTERNAL_ID {
-            let text = "Its key where it came from; together with `source` it names the record.";
+            let text = "Its id in the source. `source` and `external_id` together identify the record.";
             view = view.property("external_id", openapi::text_schema(text, "E0").or_null(), true);
         }
         openapi::meta_properties(view)
@@ -214,7 +214,7 @@ pub(crate) struct CreateBody<R>(Documented<R>);
 impl<R: Resource> CreateBody<R> {
     /// The schema in the making, for those who may set less of it.
     pub(crate) fn shape() -> Shape {
-        let mut body = object(&format!("{} to be recorded. Fields left out are unknown.", article(R::NAME)));
+        let mut body = object(&format!("{} to be recorded. Omitted fields are unknown.", article(R::NAME)));
         for field in R::FIELDS {
             let schema = openapi::field_schema(field);
             let schema = if field.is_required { schema } else { schema.or_null() };
@@ -241,7 +241,7 @@ pub(crate) struct ReplaceBody<R>(Documented<R>);
 
 impl<R: Resource> PartialSchema for ReplaceBody<R> {
     fn schema() -> RefOr<Schema> {
-        let text = "All that is known of it: fields left out become unknown. Its key stands in the address.";
+        let text = "All that is known of it: omitted fields become unknown. Its external id is in the address.";
         let mut body = object(text);
         for field in R::FIELDS {
             let schema = openapi::field_schema(field);
@@ -263,7 +263,7 @@ pub(crate) struct ChangeBody<R>(Documented<R>);
 
 impl<R: Resource> PartialSchema for ChangeBody<R> {
     fn schema() -> RefOr<Schema> {
-        let text = "A JSON Merge Patch (RFC 7396): fields left out stay, null makes a field unknown.";
+        let text = "A JSON Merge Patch (RFC 7396): omitted fields stay, and null makes a field unknown.";
         let mut body = object(text);
         for field in R::FIELDS {
             let schema = openapi::field_schema(field);
@@ -299,8 +299,8 @@ pub(crate) struct RetractBody;
 
 impl PartialSchema for RetractBody {
     fn schema() -> RefOr<Schema> {
-        let reason = openapi::text_schema("Why it never held.", "Reported for the wrong firm");
-        object("Why a record is taken back.")
+        let reason = openapi::text_schema("Why the record was wrong.", "Reported for the wrong firm");
+        object("The reason for a retraction.")
             .property("reason", reason.min_length(1).max_length(2000), true)
             .closed()
             .into()

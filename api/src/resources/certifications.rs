@@ -24,12 +24,12 @@ impl Resource for Certification {
         Certification {
             suppliers {
                 supplier_id = "supplier_code" by supplier true:
-                    ("取引先コード", "宣言・認証を持つ取引先のコード", "The code of the supplier who holds it", "S0000001");
+                    ("取引先コード", "宣言・認証を持つ取引先のコード", "The code of the supplier that holds it", "S0000001");
             }
             fields {
                 scheme: ("制度", "SECURITY ACTION、SCS、ISMSのいずれか", "The scheme", "security_action_2");
                 issued_on: ("取得日", "宣言した日、または認証された日", "The day of the declaration or issue", "\"2025-07-27\"");
-                expires_on: ("有効期限", "有効な最後の日。空なら制度の期間による", "The last day on which it holds; by the scheme where there is none", "\"2027-07-26\"");
+                expires_on: ("有効期限", "有効な最後の日。空なら制度の期間による", "The last day on which it is valid; computed from the scheme if omitted", "\"2027-07-26\"");
                 scope: ("適用範囲", "対象となる組織や拠点", "What it covers", "本社および工場");
                 evidence_url: ("証跡のURL", "確認できるページのアドレス", "Where it can be checked", "https://example.jp/certificate");
             }
@@ -40,7 +40,7 @@ impl Resource for Certification {
         Field::of::<Certification, _>(
             |row| &row.scheme,
             "scheme",
-            ("制度", "この制度のもの", "Of this scheme", "isms"),
+            ("制度", "この制度のもの", "Only this scheme", "isms"),
         ),
         Field::of::<Certification, _>(
             |row| &row.issued_on,

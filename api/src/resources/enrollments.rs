@@ -21,17 +21,17 @@ impl Resource for Enrollment {
         Enrollment {
             suppliers {
                 supplier_id = "supplier_code" by supplier true:
-                    ("取引先コード", "加入している取引先のコード", "The code of the supplier who is enrolled", "S0000001");
+                    ("取引先コード", "加入している取引先のコード", "The code of the enrolled supplier", "S0000001");
             }
             fields {
                 service_name: ("サービス名", "登録されたサービスの名前", "The service, as registered", "お助け隊サービス01");
-                provider_name: ("事業者名", "サービスを提供する事業者", "Who provides the service", "事業者01");
+                provider_name: ("事業者名", "サービスを提供する事業者", "The name of the provider", "事業者01");
                 service_class: ("サービス区分", "1類、2類、新類型のいずれか。スコアに使う", "The class; the score uses it", "class_1");
                 monitoring: ("監視の種類", "ネットワーク、端末、併用のいずれか", "What the service watches", "endpoint");
                 coverage_share: ("カバー率", "監視されている端末の割合、0〜1。不明なら対象端末数と端末総数から求める", "The share of endpoints that are watched, 0 to 1; unknown, it follows from the endpoints", "0.8");
                 covered_endpoints: ("対象端末数", "監視されている端末の数", "How many endpoints are watched", "80");
                 starts_on: ("開始日", "監視が始まる日", "The first day", "\"2025-04-01\"");
-                ends_on: ("終了日", "この日からは監視がない。空なら継続中", "The first day without it; open where there is none", "\"2027-04-01\"");
+                ends_on: ("終了日", "この日からは監視がない。空なら継続中", "The day after the last day; open-ended if omitted", "\"2027-04-01\"");
                 onsite_response: ("駆付け", "技術者の駆付けがあるか", "Whether it sends technicians", "true");
                 insured_limit_jpy: ("保険限度額", "付帯する保険の限度額（円）", "The limit of its insurance, in yen", "1000000");
             }
@@ -42,7 +42,7 @@ impl Resource for Enrollment {
         Field::of::<Enrollment, _>(
             |row| &row.service_class,
             "service_class",
-            ("サービス区分", "この区分のもの", "Of this class", "class_1"),
+            ("サービス区分", "この区分のもの", "Only this service class", "class_1"),
         ),
         Field::of::<Enrollment, _>(
             |row| &row.provider_name,

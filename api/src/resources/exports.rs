@@ -363,7 +363,7 @@ macro_rules! formats {
             tag = "exports",
             summary = $summary,
             description = "With the filters of the list of scores. More than 10,000 suppliers are written by a job: 202 then, and \
-                           `result_url` of the job is the file. Who asks for the same again gets the same job. Role: viewer.",
+                           `result_url` of the job is the file. Asking for the same export again returns the same job. Role: viewer.",
             params(ExportQuery),
             responses(
                 (status = 200, body = inline($body), content_type = $media_type, description = "The file."),

@@ -63,7 +63,7 @@ struct ImportQuery;
 impl IntoParams for ImportQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let kind = "What the file holds. A workbook needs none: its sheets say it by their names, as in the template.";
-        let source = "Who delivers the rows; `manual` where there is none. Keys belong to their source.";
+        let source = "The source of the rows; `manual` if omitted. External ids belong to their source.";
         let mode = "`all_or_nothing` (usual): no row is taken if any is bad. `accept_valid`: good rows are taken. `replace`: as \
                     `all_or_nothing`, and what this source delivered before and does not now is ended, never deleted.";
         vec![
@@ -75,7 +75,7 @@ impl IntoParams for ImportQuery {
                 choice_schema(mode, &keys::<schema::ImportMode>(), "all_or_nothing"),
                 false,
             ),
-            flag("dry_run", "`true`: everything is checked and counted, nothing is kept."),
+            flag("dry_run", "`true`: everything is checked and counted, but nothing is stored."),
             flag("confirm", "`true`: a replacing import may end more than 20% of what its source holds."),
             format_parameter(),
             flag("accept_unread_columns", UNREAD),
@@ -292,11 +292,11 @@ struct FindingView;
 impl PartialSchema for FindingView {
     fn schema() -> RefOr<Schema> {
         object("What an import says of a row.")
-            .property("is_warning", flag_schema("Whether the row was taken all the same.", false), true)
+            .property("is_warning", flag_schema("Whether the row was imported nevertheless.", false), true)
             .property("sheet", text_schema("The sheet, or the file of a folder.", "取引先").or_null(), true)
             .property("row", whole_schema("The row or line, as the user sees it.", 12).or_null(), true)
             .property("column", text_schema("The column.", "employee_count").or_null(), true)
-            .property("value", text_schema("What stands there, cut where it is long.", "80名").or_null(), true)
+            .property("value", text_schema("The value of the cell, truncated if long.", "80名").or_null(), true)
             .property("code", text_schema("The stable code of the reason.", "not-a-number"), true)
             .property("detail", text_schema("What is wrong and what to do.", "not a number; write digits only"), true)
             .into()
@@ -376,7 +376,7 @@ struct TemplateQuery;
 
 impl IntoParams for TemplateQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let text = "The language of headings, lists and explanations; by Accept-Language where there is none.";
+        let text = "The language of headings, lists and explanations; by Accept-Language if omitted.";
         vec![openapi::parameter("lang", text, choice_schema(text, &["ja", "en"], "ja"), false)]
     }
 }

@@ -19,13 +19,13 @@ impl Resource for Incident {
         Incident {
             suppliers {
                 supplier_id = "supplier_code" by supplier true:
-                    ("取引先コード", "事案のあった取引先のコード", "The code of the supplier where it happened", "S0000001");
+                    ("取引先コード", "事案のあった取引先のコード", "The code of the affected supplier", "S0000001");
             }
             fields {
                 occurred_on: ("発生日", "起きた日。発注者の今日以前", "The day, not after the buyer's today", "\"2026-08-10\"");
                 category: ("種別", "事案の種類", "The kind of incident", "malware");
-                outcome: ("結果", "遮断、封じ込め、実害のいずれか", "What became of it", "contained");
-                count: ("件数", "この行が表す件数。実害のある事案は1件ごとに1行。空なら1", "How many it stands for, 1 where there is none; a harmful one has a row of its own", "12");
+                outcome: ("結果", "遮断、封じ込め、実害のいずれか", "The outcome", "contained");
+                count: ("件数", "この行が表す件数。実害のある事案は1件ごとに1行。空なら1", "The number of incidents in this row, 1 if omitted. A harmful incident has a row of its own", "12");
                 loss_jpy: ("損失額", "取引先の損失（円）", "What it cost the supplier, in yen", "476974");
                 downtime_days: ("停止日数", "取引先の業務が止まった日数", "How many days it stopped the supplier", "5.7");
                 detected_at: ("検知日時", "検知した日時", "When it was detected", "2026-08-10T02:15:00+09:00");
@@ -45,7 +45,7 @@ impl Resource for Incident {
         Field::of::<Incident, _>(
             |row| &row.category,
             "category",
-            ("種別", "この種別のもの", "Of this category", "ransomware"),
+            ("種別", "この種別のもの", "Only this category", "ransomware"),
         ),
         Field::of::<Incident, _>(
             |row| &row.occurred_on,

@@ -26,9 +26,9 @@ pub(crate) struct JobView;
 
 impl PartialSchema for JobView {
     fn schema() -> RefOr<Schema> {
-        let progress = object("How far it is; null unless it runs.")
-            .property("done", whole_schema("So many are done.", 12_000), true)
-            .property("total", whole_schema("Of so many, where that is known.", 25_358).or_null(), true)
+        let progress = object("Its progress; null unless it is running.")
+            .property("done", whole_schema("The number of units done.", 12_000), true)
+            .property("total", whole_schema("The total number of units, if known.", 25_358).or_null(), true)
             .property("unit", text_schema("What is counted.", "rows"), true);
         let failure = object("Why it ended without effect; null if it did not.")
             .property("code", text_schema("The stable code.", "not-utf-8"), true)
@@ -37,7 +37,7 @@ impl PartialSchema for JobView {
                 text_schema("What was wrong and what to do.", "not UTF-8; save the file as UTF-8"),
                 true,
             );
-        let request = import::request_schema().described("What was asked for, of an import; null of others.");
+        let request = import::request_schema().described("What an import was asked to do; null for other jobs.");
         object("A job.")
             .property("id", id_schema("The id: of the job, and of the import or score run that it makes."), true)
             .property("kind", choice_schema("What it does.", &keys::<JobKind>(), "import"), true)
@@ -48,18 +48,18 @@ impl PartialSchema for JobView {
             .property(
                 "result_url",
                 text_schema(
-                    "Where what it made is: findings, a score run, a file; null until then.",
+                    "The address of its result: findings, a score run, or a file. Null until it has ended.",
                     "/v1/score-runs/0199…",
                 )
                 .or_null(),
                 true,
             )
             .property("failure", failure.or_null(), true)
-            .property("created_at", time_schema("When it was asked for."), true)
-            .property("created_by", text_schema("The token that asked for it.", "purchasing"), true)
+            .property("created_at", time_schema("When it was requested."), true)
+            .property("created_by", text_schema("The token that requested it.", "purchasing"), true)
             .property("started_at", time_schema("When work began.").or_null(), true)
             .property("finished_at", time_schema("When it ended.").or_null(), true)
-            .property("attempt_count", whole_schema("How often work began; again after a restart.", 1), true)
+            .property("attempt_count", whole_schema("The number of attempts; one more after each restart.", 1), true)
             .into()
     }
 }

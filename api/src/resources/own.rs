@@ -29,7 +29,7 @@ use crate::records::{self, IfNoneMatch, PageQuery, Resource, ShownRecord, View};
 #[derive(Debug, Clone)]
 pub(crate) struct SupplierSelf {
     pub(crate) caller: Caller,
-    /// The supplier that stands for the firm of the token's.
+    /// The canonical record of the token's supplier.
     pub(crate) id: SupplierId,
     /// It, and those merged into it.
     pub(crate) family: Vec<SupplierId>,
@@ -113,12 +113,12 @@ type OwnIncidentList = OwnList<Incident>;
 
 /// Get one's own record
 ///
-/// The supplier that the token is for, as the buyer has it; where it was merged, the one that stands for the firm. Answers If-None-Match
+/// The supplier that the token is for, as the buyer has it; if it was merged, the canonical record. Answers If-None-Match
 /// with 304. Role: supplier.
 #[utoipa::path(
     tag = "own",
     params(IfNoneMatch),
-    responses((status = 200, body = OwnSupplier, description = "The record; its ETag names the version."))
+    responses((status = 200, body = OwnSupplier, description = "The record. ETag has its version."))
 )]
 #[get("/own")]
 async fn get_own_supplier(

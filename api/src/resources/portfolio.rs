@@ -115,7 +115,7 @@ fn number_properties(shape: Shape) -> Shape {
     let grades = |text: &str| {
         let grade = object("A grade.").property("grade", choice_schema("The grade.", &GRADES, "C"), true).property(
             "supplier_count",
-            whole_schema("How many suppliers have it.", 129),
+            whole_schema("The number of suppliers with it.", 129),
             true,
         );
         array(text, grade)
@@ -124,7 +124,7 @@ fn number_properties(shape: Shape) -> Shape {
         .property(
             "tier",
             whole_schema(
-                "1 supplies the buyer; 10 stands for 10 and beyond; null if no path to the buyer is recorded.",
+                "Tier 1 supplies the buyer; 10 means 10 and above; null if no path to the buyer is recorded.",
                 1,
             )
             .or_null(),
@@ -135,7 +135,7 @@ fn number_properties(shape: Shape) -> Shape {
         .property("size_class", choice_schema("The size class.", &["micro", "sme", "large", "unknown"], "sme"), true)
         .property("monitored", part_schema("Monitored ones."), true);
     let operator = object("An operator.")
-        .property("provider_name", text_schema("Its name; null where it is not known.", "事業者01").or_null(), true)
+        .property("provider_name", text_schema("Its name; null if unknown.", "事業者01").or_null(), true)
         .property("enrollment_count", whole_schema("Active enrollments with it.", 12), true)
         .property("share", number_schema("Their share of all, 0 to 1.", 0.08).or_null(), true);
     let yen = |text: &str| number_schema(text, 605_659_058.2);
@@ -179,29 +179,25 @@ impl PartialSchema for PortfolioView {
                 .property("name", text_schema("Its name.", "備製作所株式会社").or_null(), true)
                 .property("grade", choice_schema("Its grade.", &GRADES, "D"), true)
         };
-        let loss = named("A supplier whose own incidents cause much loss.")
+        let loss = named("A supplier whose own incidents cause a large loss.")
             .property("expected_annual_loss_caused_jpy", number_schema("Yen a year.", 21_893_944.0), true)
-            .property("share", number_schema("Of the portfolio's loss, 0 to 1.", 0.036).or_null(), true)
+            .property("share", number_schema("Its share of the portfolio's loss, 0 to 1.", 0.036).or_null(), true)
             .property(
                 "main_loss_reason",
                 text_schema("The largest part of it.", "access to the network").or_null(),
                 true,
             )
             .property("main_reason", text_schema("What raises its score most.", "1 harmful incident").or_null(), true);
-        let stops = named("A supplier through which many can be stopped.")
+        let stops = named("A supplier that can stop many others.")
             .property("tier_1_supplier_count", whole_schema("How many tier-1 suppliers it can stop.", 42), true)
-            .property("share", number_schema("Of all tier-1 suppliers, 0 to 1.", 0.2).or_null(), true);
+            .property("share", number_schema("Their share of all tier-1 suppliers, 0 to 1.", 0.2).or_null(), true);
         let shape = number_properties(object("The portfolio of a run, in numbers."))
             .property(
                 "most_loss",
-                array("The ten whose own incidents cause most loss: whom to help first.", loss),
+                array("The ten suppliers whose own incidents cause the largest losses: whom to help first.", loss),
                 true,
             )
-            .property(
-                "stops_tier_1",
-                array("The ten through which most tier-1 suppliers can be stopped.", stops),
-                true,
-            );
+            .property("stops_tier_1", array("The ten suppliers that can stop the most tier-1 suppliers.", stops), true);
         basis_properties(shape).into()
     }
 }
@@ -218,9 +214,9 @@ struct PortfolioHistory;
 impl PartialSchema for PortfolioHistory {
     fn schema() -> RefOr<Schema> {
         let item = run_properties(number_properties(object("The portfolio as it was.")));
-        let next = text_schema("The `cursor` of the next page; null on the last one.", "cG9z").or_null();
+        let next = text_schema("The `cursor` of the next page; null on the last page.", "cG9z").or_null();
         let list = object("A page of the portfolio over time, the latest day first.")
-            .property("items", array("One for each run that is kept.", item), true)
+            .property("items", array("One entry for each stored run.", item), true)
             .property("next_cursor", next, true);
         basis_properties(list).into()
     }

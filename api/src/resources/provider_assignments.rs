@@ -20,7 +20,7 @@ impl Resource for ProviderAssignment {
                     ("取引先コード", "担当する取引先のコード", "The code of the supplier", "S0000001");
             }
             fields {
-                provider_name: ("事業者名", "記録を送ってよいお助け隊事業者", "The provider who may send evidence", "事業者01");
+                provider_name: ("事業者名", "記録を送ってよいお助け隊事業者", "The provider that may send evidence", "事業者01");
             }
         }
     }
@@ -28,7 +28,7 @@ impl Resource for ProviderAssignment {
     const FILTERS: &'static [Field] = &[Field::of::<ProviderAssignment, _>(
         |row| &row.provider_name,
         "provider_name",
-        ("事業者名", "この事業者のもの", "Of this provider", "事業者01"),
+        ("事業者名", "この事業者のもの", "Only this provider", "事業者01"),
     )];
 
     fn read_filter(fields: &mut Fields<'_>) -> Option<ProviderAssignmentFilter> {

@@ -30,7 +30,7 @@ impl utoipa::PartialSchema for KeySet {
             );
         let keys = utoipa::openapi::ArrayBuilder::new()
             .items(utoipa::openapi::RefOr::from(key))
-            .description(Some("The keys, those that sign no more included."))
+            .description(Some("The keys, including those that no longer sign."))
             .build();
         object("A JSON Web Key Set.")
             .property("keys", utoipa::openapi::RefOr::T(utoipa::openapi::Schema::Array(keys)), true)

@@ -19,18 +19,18 @@ impl Resource for Relationship {
         Relationship {
             suppliers {
                 upstream_id = "upstream_code" by supplier true:
-                    ("供給元コード", "供給する取引先のコード", "The code of the supplier who supplies", "S0000001");
+                    ("供給元コード", "供給する取引先のコード", "The code of the supplier that delivers", "S0000001");
                 downstream_id = "downstream_code" by optional_supplier false:
-                    ("供給先コード", "供給を受ける取引先のコード。空なら発注者", "The code of the supplier who is supplied; the buyer where there is none", "S0000002");
+                    ("供給先コード", "供給を受ける取引先のコード。空なら発注者", "The code of the supplier that receives the goods; the buyer if omitted", "S0000002");
             }
             fields {
                 item: ("品目", "供給する品目やサービス", "What is supplied", "ねじ");
                 annual_spend_jpy: ("年間取引額", "1年の取引額（円）。空なら0として計算", "The spend of a year, in yen; unknown counts as 0", "31452845");
-                criticality: ("重要度", "止まったときの影響", "What happens downstream when it stops", "stops_line");
+                criticality: ("重要度", "止まったときの影響", "The effect downstream when it stops", "stops_line");
                 substitutability: ("代替性", "ほかから調達できるか", "How many others could supply it", "limited");
                 stock_cover_days: ("在庫日数", "在庫でしのげる日数。空なら0として計算", "For how many days stock lasts; unknown counts as 0", "14");
-                valid_from_on: ("適用開始日", "この取引関係の最初の日。空なら以前から", "The first day; always where there is none", "\"2024-04-01\"");
-                valid_to_on: ("適用終了日", "この日からは取引がない。空なら継続中", "The first day without it; open where there is none", "\"2027-04-01\"");
+                valid_from_on: ("適用開始日", "この取引関係の最初の日。空なら以前から", "The first day; always valid if omitted", "\"2024-04-01\"");
+                valid_to_on: ("適用終了日", "この日からは取引がない。空なら継続中", "The day after the last day; open-ended if omitted", "\"2027-04-01\"");
             }
         }
     }
@@ -69,12 +69,12 @@ impl Resource for Relationship {
         Field::of::<Relationship, _>(
             |row| &row.criticality,
             "criticality",
-            ("重要度", "この重要度のもの", "Of this criticality", "stops_line"),
+            ("重要度", "この重要度のもの", "Only this criticality", "stops_line"),
         ),
         Field::of::<Relationship, _>(
             |row| &row.substitutability,
             "substitutability",
-            ("代替性", "この代替性のもの", "Of this substitutability", "sole"),
+            ("代替性", "この代替性のもの", "Only this substitutability", "sole"),
         ),
         Field::of::<Relationship, _>(
             |row| &row.valid_from_on,

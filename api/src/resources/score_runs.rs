@@ -60,10 +60,10 @@ struct StartRun;
 
 impl PartialSchema for StartRun {
     fn schema() -> RefOr<Schema> {
-        let as_of = date_schema("The day to score for, not after the buyer's today; today where there is none.");
+        let as_of = date_schema("The day to score for, at most the buyer's today; today if omitted.");
         let known_at = time_schema(
-            "Score as known at this moment. Where there is none: as known now for today, as known at the end of the day for a \
-             past day, and as known now where nothing was known by then.",
+            "Score what was known at this moment. If omitted: for today, what is known now; for a past day, what was known at \
+             its end, or what is known now if nothing was known by then.",
         );
         object("What to score.")
             .property("as_of", as_of.or_null(), false)
@@ -93,9 +93,9 @@ impl PartialSchema for RunView {
             .property("as_of", date_schema("The day scored for."), true)
             .property("known_at", time_schema(known_at), true)
             .property("scored_at", time_schema("When it was scored."), true)
-            .property("created_by", text_schema("The token that asked, or `automatic`.", "purchasing"), true)
-            .property("is_automatic", flag_schema("Whether it followed from a change or a new day.", true), true)
-            .property("exported_at", time_schema("When it was first exported, which keeps it.").or_null(), true)
+            .property("created_by", text_schema("The token that requested it, or `automatic`.", "purchasing"), true)
+            .property("is_automatic", flag_schema("Whether it was automatic, after a change or at a new day.", true), true)
+            .property("exported_at", time_schema("When it was first exported. An exported run is kept.").or_null(), true)
             .property("model_version", text_schema("The model's version.", "2026.1"), true)
             .property("model_hash", text_schema("The SHA-256 of the model's text.", "61207aee4817…"), true)
             .property("engine_version", text_schema("The version of Sonae.", "0.1.0"), true)
@@ -128,7 +128,7 @@ impl ToSchema for RunView {
 
 /// The schema of whether scores are stale.
 pub(crate) fn stale_schema() -> Shape {
-    flag_schema("Whether the data or the model has changed since, or the day scored for is over.", false)
+    flag_schema("Whether the data or the model has changed since, or the day that was scored is over.", false)
 }
 
 /// The schema of a page of runs.
@@ -257,7 +257,7 @@ pub(crate) struct RunQuery;
 
 impl IntoParams for RunQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let run = "The run that is read; the latest one where there is none.";
+        let run = "The run to read; the latest if omitted.";
         vec![openapi::parameter("score_run_id", run, id_schema(run), false), if_none_match()]
     }
 }

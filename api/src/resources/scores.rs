@@ -106,26 +106,31 @@ const DEEPEST: i64 = 1000;
 /// The parameters of the filters, for the API document.
 pub(crate) fn filter_parameters() -> Vec<Parameter> {
     let mut parameters = Vec::new();
-    let run = "The run whose scores are read; the latest one where there is none.";
+    let run = "The run to read scores from; the latest if omitted.";
     parameters.push(openapi::parameter("score_run_id", run, id_schema(run), false));
     let mut several = |name: &str, one: &str, text: &str, example: &str| {
-        let text = format!("{text}; several with commas.");
+        let text = format!("Only {text}, separated by commas.");
         let shape = text_schema(&text, example).max_length(200).pattern(format!("^{one}(,{one})*$"));
         parameters.push(openapi::parameter(name, &text, shape, false));
     };
-    several("grade", "[A-E]", "Of these grades", "D,E");
-    several("chain_grade", "[A-E]", "Of these chain grades", "D,E");
-    several("jsic_section", "([A-T]|unknown)", "In these sections (A to T, `unknown`)", "E,G");
-    several("size_class", "(micro|sme|large|unknown)", "Of these sizes (micro, sme, large, `unknown`)", "micro,sme");
-    several("tier", "([1-9][0-9]{0,2}|1000)", "In these tiers: 1 supplies the buyer, 2 supplies those", "1,2");
+    several("grade", "[A-E]", "these grades", "D,E");
+    several("chain_grade", "[A-E]", "these chain grades", "D,E");
+    several("jsic_section", "([A-T]|unknown)", "these sections (A to T, `unknown`)", "E,G");
+    several(
+        "size_class",
+        "(micro|sme|large|unknown)",
+        "these size classes (micro, sme, large, `unknown`)",
+        "micro,sme",
+    );
+    several("tier", "([1-9][0-9]{0,2}|1000)", "these tiers (1 supplies the buyer, 2 supplies tier 1)", "1,2");
     for (column, text, example) in [
         ("risk_score", "risk score", 60.0),
         ("chain_score", "chain score", 60.0),
-        ("expected_annual_loss_direct_jpy", "expected annual loss through it, in yen,", 1_000_000.0),
-        ("expected_annual_loss_caused_jpy", "expected annual loss that it causes, in yen,", 1_000_000.0),
+        ("expected_annual_loss_direct_jpy", "expected annual loss through them, in yen,", 1_000_000.0),
+        ("expected_annual_loss_caused_jpy", "expected annual loss that they cause, in yen,", 1_000_000.0),
     ] {
-        for (suffix, bound) in [("gte", "or more"), ("lte", "or less")] {
-            let text = format!("With a {text} of so much {bound}.");
+        for (suffix, bound) in [("gte", "least"), ("lte", "most")] {
+            let text = format!("Only suppliers whose {text} is at {bound} this.");
             let shape = match column.ends_with("_jpy") {
                 true => openapi::whole_schema(&text, example as i64).range(0, 1_000_000_000_000_000),
                 false => number_schema(&text, example).range(0, 100),
@@ -213,9 +218,9 @@ impl IntoParams for ListScores {
         let mut parameters = openapi::page_parameters();
         let sorts = sorts::<ScoreSort>();
         let sorts: Vec<&str> = sorts.iter().map(String::as_str).collect();
-        let text = "The order, `-` before it from highest to lowest; equal ones by id. By the buyer's code where there is none.";
+        let text = "The sort order; a leading `-` sorts from highest to lowest. Ties are sorted by id. By the buyer's code if omitted.";
         parameters.push(openapi::parameter("sort", text, choice_schema(text, &sorts, "-risk_score"), false));
-        let text = "`exact` counts all that the filters let through.";
+        let text = "`exact` counts all matching rows.";
         parameters.push(openapi::parameter("count", text, choice_schema(text, &["exact"], "exact"), false));
         parameters.extend(filter_parameters());
         parameters
@@ -224,7 +229,7 @@ impl IntoParams for ListScores {
 
 /// List scores
 ///
-/// Of the latest run, or of another one. A cursor stays with the run that it began with; where newer scores have taken its place, the answer
+/// Lists the scores of the latest run, or of another one. A cursor stays with the run that it began with; if newer scores have replaced it, the answer
 /// says to begin again. Role: viewer.
 #[utoipa::path(tag = "scores", params(ListScores), responses((status = 200, body = ScoreListView, description = "The page.")))]
 #[get("/scores")]

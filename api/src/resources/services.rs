@@ -35,7 +35,7 @@ impl ToSchema for ServiceList {
         let service = object("A registered service.")
             .property("id", id_schema("The id."), true)
             .property("registration_number", text_schema("Its registration.", "R-001").or_null(), true)
-            .property("provider_name", text_schema("Who provides it.", "事業者01"), true)
+            .property("provider_name", text_schema("The name of the provider.", "事業者01"), true)
             .property("service_name", text_schema("What it is called.", "お助け隊サービス01"), true)
             .property("service_class", choice_schema("Its class.", &keys::<ServiceClass>(), "class_1"), true)
             .property(
@@ -57,7 +57,7 @@ impl IntoParams for ListServices {
     ) -> Vec<utoipa::openapi::path::Parameter> {
         let mut parameters = openapi::page_parameters();
         let class = choice_schema("The class.", &keys::<ServiceClass>(), "class_1");
-        parameters.push(openapi::parameter("service_class", "Of this class.", class, false));
+        parameters.push(openapi::parameter("service_class", "Only this service class.", class, false));
         parameters
     }
 }

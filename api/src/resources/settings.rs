@@ -37,7 +37,7 @@ const FIELDS: &[Field] = &[
         (
             "自社の侵害による損失",
             "発注者のネットワークが侵害されたときの損失（円）。空ならモデルの値",
-            "What a breach of the buyer's own network costs it, in yen; the model's figure where there is none",
+            "The cost to the buyer of a breach of its own network, in yen; the model's value if omitted",
             "1000000000",
         ),
     ),
@@ -68,10 +68,11 @@ struct SettingsView;
 
 impl PartialSchema for SettingsView {
     fn schema() -> RefOr<Schema> {
-        let shape = FIELDS.iter().fold(object("What a buyer has set, or what is usual."), |shape, field| {
-            let schema = openapi::field_schema(field);
-            shape.property(field.name, if field.is_required { schema } else { schema.or_null() }, true)
-        });
+        let shape =
+            FIELDS.iter().fold(object("The settings of a buyer, with defaults for those not set."), |shape, field| {
+                let schema = openapi::field_schema(field);
+                shape.property(field.name, if field.is_required { schema } else { schema.or_null() }, true)
+            });
         shape
             .property("version", whole_schema("0 before anything was set; the ETag in quotes.", 1), true)
             .property("recorded_at", time_schema("When it was set.").or_null(), true)
@@ -91,7 +92,7 @@ struct ChangeSettings;
 
 impl PartialSchema for ChangeSettings {
     fn schema() -> RefOr<Schema> {
-        let text = "A JSON Merge Patch (RFC 7396): settings left out stay.";
+        let text = "A JSON Merge Patch (RFC 7396): omitted settings stay.";
         let shape = FIELDS.iter().fold(object(text), |shape, field| {
             let schema = openapi::field_schema(field);
             shape.property(field.name, if field.is_required { schema } else { schema.or_null() }, false)
@@ -118,7 +119,7 @@ fn answer(stored: &StoredSettings) -> HttpResponse {
 
 /// Get the settings
 ///
-/// What the buyer has set, or what is usual. Role: viewer.
+/// The settings of the buyer, with defaults for those not set. Role: viewer.
 #[utoipa::path(
     tag = "settings",
     params(IfNoneMatch),
@@ -145,7 +146,7 @@ async fn get_settings(
     tag = "settings",
     params(IfMatch),
     request_body(content = ChangeSettings, description = "What changes.", content_type = "application/merge-patch+json"),
-    responses((status = 200, body = SettingsView, description = "The settings as they are now."))
+    responses((status = 200, body = SettingsView, description = "The changed settings."))
 )]
 #[patch("/settings")]
 async fn change_settings(

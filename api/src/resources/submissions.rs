@@ -76,7 +76,7 @@ macro_rules! submitted_routes {
                 description = "Of a supplier that is assigned to the provider, named by its code or by its 法人番号: one of the two. The code is the \
                                buyer's own, or the one that the buyer gave the provider. Who sends follows from the token. Role: provider.",
                 request_body(content = SubmitOne, description = "What is to be recorded."),
-                responses((status = 201, body = One, description = "Created; Location and ETag name it."))
+                responses((status = 201, body = One, description = "Created. Location has its address, and ETag its version."))
             )]
             #[post($path)]
             async fn $create(
@@ -90,11 +90,11 @@ macro_rules! submitted_routes {
 
             #[utoipa::path(
                 tag = "submissions",
-                summary = concat!("Put submitted ", $many, " by key"),
-                description = "Creates the record with this key of the provider's, or replaces all its fields. Replacing needs If-Match; `*` stands \
-                               for whichever version there is. Role: provider.",
+                summary = concat!("Put submitted ", $many, " by external id"),
+                description = "Creates the record with this external id of the provider, or replaces all its fields. Replacing needs If-Match; `*` \
+                               matches any version. Role: provider.",
                 params(ExternalIdQuery, IfMatchToReplace),
-                request_body(content = PutOne, description = "All fields; those left out become unknown."),
+                request_body(content = PutOne, description = "All fields. Omitted fields become unknown."),
                 responses(
                     (status = 200, body = One, description = "Replaced."),
                     (status = 201, body = One, description = "Created.")
@@ -117,7 +117,7 @@ macro_rules! submitted_routes {
                 summary = concat!("Get submitted ", $many),
                 description = "One record, as the provider sent it last. Answers If-None-Match with 304. Role: provider.",
                 params(IdPath<$record>, IfNoneMatch),
-                responses((status = 200, body = One, description = "The record; its ETag names the version."))
+                responses((status = 200, body = One, description = "The record. ETag has its version."))
             )]
             #[get($with_id)]
             async fn $get(
@@ -133,7 +133,7 @@ macro_rules! submitted_routes {
             #[utoipa::path(
                 tag = "submissions",
                 summary = concat!("Retract submitted ", $many),
-                description = "Takes a record back that never held, with the reason. Its key stays taken. Role: provider.",
+                description = "Retracts a record that was wrong, with a reason. Its external id stays in use. Role: provider.",
                 params(IdPath<$record>, IfMatch),
                 request_body(content = RetractBody, description = "The reason."),
                 responses((status = 200, body = One, description = "The retracted version."))

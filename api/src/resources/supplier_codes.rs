@@ -18,11 +18,11 @@ impl Resource for SystemCode {
         SystemCode {
             suppliers {
                 supplier_id = "supplier_code" by supplier true:
-                    ("取引先コード", "このコードが指す取引先の、発注者のコード", "The buyer's code of the supplier that it leads to", "S0000001");
+                    ("取引先コード", "このコードが指す取引先の、発注者のコード", "The buyer's code of the supplier that it identifies", "S0000001");
             }
             fields {
                 system: ("システム", "このコードを使う購買システム", "The purchasing system that uses the code", "sap");
-                company: ("会社コード", "システムの中の会社。1社なら空", "The company within the system; none where there is one", "1000");
+                company: ("会社コード", "システムの中の会社。1社なら空", "The company code within the system, if it has several", "1000");
                 code: ("コード", "そのシステムでのコード", "The code in that system", "0000100123");
             }
         }
@@ -32,14 +32,14 @@ impl Resource for SystemCode {
         Field::of::<SystemCode, _>(
             |row| &row.system,
             "system",
-            ("システム", "このシステムのもの", "Of this system", "sap"),
+            ("システム", "このシステムのもの", "Only this system", "sap"),
         ),
         Field::of::<SystemCode, _>(
             |row| &row.company,
             "company",
-            ("会社コード", "この会社のもの", "Of this company", "1000"),
+            ("会社コード", "この会社のもの", "Only this company", "1000"),
         ),
-        Field::of::<SystemCode, _>(|row| &row.code, "code", ("コード", "このコード", "This code", "0000100123")),
+        Field::of::<SystemCode, _>(|row| &row.code, "code", ("コード", "このコード", "Only this code", "0000100123")),
     ];
 
     fn read_filter(fields: &mut Fields<'_>) -> Option<SystemCodeFilter> {

@@ -34,15 +34,15 @@ impl Resource for Supplier {
                 supplier_code: ("取引先コード", "発注者が使う取引先コード。同じコードは1社だけ", "The buyer's code, another for each supplier", "S0000001");
                 name: ("取引先名", "取引先の名称", "The name of the firm", "備製作所株式会社");
                 kana: ("フリガナ", "名称の読み", "How the name is read", "ソナエセイサクショ");
-                corporate_number: ("法人番号", "13桁の法人番号。検査用数字を確かめる", "The 法人番号: 13 digits, held to its check digit", "7010401022916");
+                corporate_number: ("法人番号", "13桁の法人番号。検査用数字を確かめる", "The corporate number, 13 digits with a valid check digit", "7010401022916");
                 jsic_division: ("産業中分類", "日本標準産業分類（第14回改定）の中分類、01〜99。不明なら危険側に計算", "JSIC division (revision 14), 01 to 99; unknown counts like the riskiest", "\"31\"");
                 employee_count: ("従業員数", "常時使用する従業員の数。不明なら資本金から、どちらも不明なら危険側に計算", "Employees; with neither these nor capital it counts like the riskiest", "46");
                 capital_jpy: ("資本金", "資本金（円）", "Capital, in yen", "30000000");
                 prefecture_code: ("都道府県コード", "JIS X 0401 の2桁", "The prefecture by JIS X 0401", "\"13\"");
-                data_access: ("データの取扱い", "発注者のデータをどこまで預けているか。空ならなし", "What data of the buyer it holds; none where there is none", "internal");
-                network_access: ("ネットワーク接続", "発注者のネットワークにどうつながるか。空ならなし", "How it is connected to the buyer's network; none where there is none", "limited");
+                data_access: ("データの取扱い", "発注者のデータをどこまで預けているか。空ならなし", "The buyer's data that it holds; `none` if omitted", "internal");
+                network_access: ("ネットワーク接続", "発注者のネットワークにどうつながるか。空ならなし", "Its connection to the buyer's network; `none` if omitted", "limited");
                 total_endpoints: ("端末総数", "PCやサーバーの数。カバー率が不明なときに使う", "All its endpoints; used where a coverage share is not known", "118");
-                reports_incidents_since: ("報告の合意日", "事案を報告する合意がある日から。空なら合意なし", "Since when an agreement to report incidents holds; none where there is none", "\"2024-04-01\"");
+                reports_incidents_since: ("報告の合意日", "事案を報告する合意がある日から。空なら合意なし", "The first day of an agreement to report incidents; no agreement if omitted", "\"2024-04-01\"");
             }
             shown {
                 merged_into_id: None;
@@ -78,27 +78,27 @@ impl Resource for Supplier {
         Field::of::<Supplier, _>(
             |row| &row.corporate_number,
             "corporate_number",
-            ("法人番号", "この法人番号のもの", "With this 法人番号", "7010401022916"),
+            ("法人番号", "この法人番号のもの", "Only with this corporate number (法人番号)", "7010401022916"),
         ),
         Field::of::<Supplier, _>(
             |row| &row.jsic_division,
             "jsic_division",
-            ("産業中分類", "この中分類のもの", "Of this division", "\"31\""),
+            ("産業中分類", "この中分類のもの", "Only this division", "\"31\""),
         ),
         Field::of::<Supplier, _>(
             |row| &row.prefecture_code,
             "prefecture_code",
-            ("都道府県コード", "この都道府県のもの", "Of this prefecture", "\"13\""),
+            ("都道府県コード", "この都道府県のもの", "Only this prefecture", "\"13\""),
         ),
         Field::of::<Supplier, _>(
             |row| &row.data_access,
             "data_access",
-            ("データの取扱い", "この取扱いのもの", "With this access to data", "confidential"),
+            ("データの取扱い", "この取扱いのもの", "Only with this data access", "confidential"),
         ),
         Field::of::<Supplier, _>(
             |row| &row.network_access,
             "network_access",
-            ("ネットワーク接続", "この接続のもの", "With this access to the network", "privileged"),
+            ("ネットワーク接続", "この接続のもの", "Only with this network access", "privileged"),
         ),
         Field {
             name: "include_merged",
@@ -215,12 +215,12 @@ async fn list_suppliers(
 
 /// Create a supplier
 ///
-/// All faults are reported at once, and nothing is stored where there is any. A second supplier with the same 法人番号 is
+/// All faults are reported at once. If there is any, nothing is stored. A second supplier with the same 法人番号 is
 /// taken with a warning. Role: analyst.
 #[utoipa::path(
     tag = "suppliers",
     request_body(content = CreateSupplier, description = "The supplier."),
-    responses((status = 201, body = SupplierView, description = "Created; Location and ETag name it."))
+    responses((status = 201, body = SupplierView, description = "Created. Location has its address, and ETag its version."))
 )]
 #[post("/suppliers")]
 async fn create_supplier(
@@ -234,7 +234,7 @@ async fn create_supplier(
 
 /// Get a supplier
 ///
-/// The id of a merged supplier leads to the one that stands for the firm, and Content-Location says so. Role: viewer.
+/// The id of a merged supplier leads to the canonical record, whose address is in Content-Location. Role: viewer.
 #[utoipa::path(
     tag = "suppliers",
     params(IdPath<Supplier>, ReadQuery),
@@ -273,12 +273,12 @@ async fn get_supplier(
 
 /// Put a supplier by its code
 ///
-/// Creates the supplier with this code of the buyer, or replaces all its fields. Replacing needs If-Match; `*` stands
-/// for whichever version there is. Role: analyst.
+/// Creates the supplier with this code of the buyer, or replaces all its fields. Replacing needs If-Match; `*` matches
+/// any version. Role: analyst.
 #[utoipa::path(
     tag = "suppliers",
     params(CodeQuery, IfMatchToReplace),
-    request_body(content = PutSupplier, description = "All fields; those left out become unknown."),
+    request_body(content = PutSupplier, description = "All fields. Omitted fields become unknown."),
     responses(
         (status = 200, body = SupplierView, description = "Replaced."),
         (status = 201, body = SupplierView, description = "Created.")
@@ -298,7 +298,7 @@ async fn put_supplier_by_code(
 
 /// Change a supplier
 ///
-/// By JSON Merge Patch. The version before stays in the history. Role: analyst.
+/// Changes fields by JSON Merge Patch. The previous version stays in the history. Role: analyst.
 #[utoipa::path(
     tag = "suppliers",
     params(IdPath<Supplier>, IfMatch),
@@ -319,7 +319,7 @@ async fn change_supplier(
 
 /// List the versions of a supplier
 ///
-/// Everything that was ever recorded of it, latest first: when, by whom, with which import. Role: viewer.
+/// All versions, latest first: when they were recorded, by whom, and by which import. Role: viewer.
 #[utoipa::path(tag = "suppliers", params(IdPath<Supplier>), responses((status = 200, body = SupplierList, description = "All versions.")))]
 #[get("/suppliers/{id}/versions")]
 async fn list_supplier_versions(

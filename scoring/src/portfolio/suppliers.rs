@@ -78,7 +78,7 @@ impl Suppliers {
         if row < self.count() { self.codes.get(row as usize) } else { None }
     }
 
-    /// How many there are.
+    /// The number of findings.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.frame.height()).unwrap_or(u32::MAX)
     }

@@ -9,13 +9,13 @@ use crate::records::keys;
 /// The schema of what was asked for.
 pub(super) fn request_schema() -> Shape {
     let kind = choice_schema("What the file holds, where that was said.", &keys::<RecordKind>(), "suppliers");
-    let mode = choice_schema("What becomes of good rows beside bad ones.", &keys::<schema::ImportMode>(), "replace");
+    let mode = choice_schema("What happens to good rows if others are bad.", &keys::<schema::ImportMode>(), "replace");
     object("What was asked for.")
         .property("kind", kind.or_null(), true)
-        .property("source", text_schema("Who delivers the rows.", "erp"), true)
+        .property("source", text_schema("The source of the rows.", "erp"), true)
         .property("mode", mode, true)
-        .property("dry_run", flag_schema("Whether nothing is kept.", false), true)
-        .property("confirm", flag_schema("Whether much may end.", false), true)
+        .property("dry_run", flag_schema("Whether it is a dry run, which stores nothing.", false), true)
+        .property("confirm", flag_schema("Whether more than 20% of the records may end.", false), true)
         .property(
             "accept_unread_columns",
             flag_schema("Whether columns that scores rest on may be left out.", false),
@@ -24,7 +24,11 @@ pub(super) fn request_schema() -> Shape {
         .property("format", choice_schema("The format.", &["csv", "ndjson", "xlsx"], "csv"), true)
         .property("bytes", whole_schema("The size of the file.", 1_797_873), true)
         .property("today", text_schema("The buyer's day when it was asked for.", "2026-09-30"), true)
-        .property("provider_name", text_schema("The provider who sends the rows, if it is one.", "事業者01"), false)
+        .property(
+            "provider_name",
+            text_schema("The provider that sent the rows, if a provider did.", "事業者01"),
+            false,
+        )
 }
 
 /// The schema of what came of an import.
@@ -52,13 +56,13 @@ pub(super) fn result_schema() -> Shape {
         .description(Some("The first rows."))
         .build();
     let group = object("Findings of one kind in one column.")
-        .property("is_warning", flag_schema("Whether the rows were taken all the same.", false), true)
+        .property("is_warning", flag_schema("Whether the rows were imported nevertheless.", false), true)
         .property("code", text_schema("The stable code of the reason.", "not-a-number"), true)
         .property("sheet", text_schema("The sheet, or the file of a folder.", "取引先").or_null(), true)
         .property("column", text_schema("The column.", "employee_count").or_null(), true)
-        .property("count", whole_schema("How many there are.", 25_358), true)
+        .property("count", whole_schema("The number of findings.", 25_358), true)
         .property("rows", RefOr::T(Schema::Array(rows)), true)
-        .property("value", text_schema("What stands in the first of them.", "80名").or_null(), true)
+        .property("value", text_schema("The value of the first of them.", "80名").or_null(), true)
         .property(
             "detail",
             text_schema("What is wrong with the first of them.", "not a number; write digits only"),
@@ -74,8 +78,12 @@ pub(super) fn result_schema() -> Shape {
         .property("sheet", text_schema("The sheet.", "取引先").or_null(), true)
         .property("row", whole_schema("The row or line.", 1).or_null(), true)
         .property("column", text_schema("The column.", "supplier_code").or_null(), true);
-    counts(object("What came of an import; null until it has ended."))
-        .property("is_kept", flag_schema("Whether anything of it was kept: not of a dry run or a failure.", true), true)
+    counts(object("The result of an import; null until it has ended."))
+        .property(
+            "is_kept",
+            flag_schema("Whether anything was stored: not by a dry run or a failed import.", true),
+            true,
+        )
         .property("tables", RefOr::T(Schema::Array(tables)), true)
         .property("finding_count", whole_schema("How many findings there are.", 0), true)
         .property("finding_groups", RefOr::T(Schema::Array(groups)), true)

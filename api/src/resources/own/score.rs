@@ -23,7 +23,7 @@ struct OwnScore;
 
 impl PartialSchema for OwnScore {
     fn schema() -> RefOr<Schema> {
-        let text = "The supplier's own score, opened into its sum, to a decimal. What tells of others, of the chain and of the buyer's losses is left out.";
+        let text = "The supplier's own score as a sum of contributions, rounded to one decimal. Everything about other firms, the chain and the buyer's losses is left out.";
         ScoreDetailView::shape_for_supplier().described(text).into()
     }
 }

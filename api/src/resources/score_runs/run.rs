@@ -259,7 +259,7 @@ impl Scored {
     /// Stores the run, in the caller's transaction.
     fn store(&self, tx: &mut Tx, progress: &Progress) -> Result<(), Interrupted> {
         let run = &self.run;
-        // Who was deleted meanwhile would have a score that leads to nobody.
+        // A supplier that was deleted in the meantime would leave an orphaned score.
         if data_states::version(tx)? != run.data_version {
             let there = portfolio::supplier_ids(tx)?;
             if !self.scores.supplier_ids().iter().all(|supplier| there.contains(supplier)) {

@@ -53,7 +53,7 @@ impl CodeSpace {
         Some(Self { system: system?, company: company? })
     }
 
-    /// The suppliers that codes lead to, each with the one that stands for the firm now.
+    /// The suppliers that codes lead to, each with its canonical record.
     fn find(&self, tx: &mut Tx, codes: &[SupplierCode]) -> Result<HashMap<String, [SupplierId; 2]>, ApiError> {
         let Some(system) = &self.system else {
             if let [code] = codes {
@@ -79,7 +79,7 @@ impl CodeSpace {
 
 /// Get a score by a code
 ///
-/// By the buyer's own code, or by that of a purchasing system (`system`, and `company` where it has several). Role: viewer.
+/// By the buyer's own code, or by that of a purchasing system (`system`, and `company` if it has several). Role: viewer.
 #[utoipa::path(
     tag = "scores",
     params(CodeScoreQuery),
@@ -118,9 +118,9 @@ struct LookUp;
 impl PartialSchema for LookUp {
     fn schema() -> RefOr<Schema> {
         let code = text_schema("A code.", "S0000001").min_length(1).max_length(64);
-        let system = "The purchasing system that uses the codes; the buyer's own codes where there is none.";
-        let run = "The run whose scores are read; the latest one where there is none.";
-        object("Which suppliers are looked up.")
+        let system = "The purchasing system that uses the codes; the buyer's own codes if omitted.";
+        let run = "The run to read scores from; the latest if omitted.";
+        object("The codes to look up.")
             .property("codes", array_of_up_to(MAX_CODES, "The codes.", code), true)
             .property("system", text_schema(system, "sap").max_length(64).or_null(), false)
             .property("company", text_schema("The company within the system.", "1000").max_length(64).or_null(), false)

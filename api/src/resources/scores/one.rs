@@ -143,7 +143,7 @@ pub(crate) fn detail(
     })
 }
 
-/// A supplier's score, opened into its sum.
+/// A supplier's score as the sum of its contributions.
 #[derive(Debug, Serialize)]
 pub(crate) struct ScoreDetail {
     #[serde(flatten)]
@@ -323,7 +323,7 @@ fn standing_supplier(tx: &mut Tx, id: SupplierId) -> Result<SupplierId, ApiError
 
 /// Get a supplier's scores over time
 ///
-/// One for each run that is kept, those of the latest day first, with the points of each contribution. Role: viewer.
+/// One entry for each stored run, latest day first, with the points of each contribution. Role: viewer.
 #[utoipa::path(
     tag = "scores",
     params(IdPath<Supplier>, HistoryQuery),

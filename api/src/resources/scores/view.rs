@@ -128,8 +128,8 @@ pub(crate) struct ScoreListView;
 impl PartialSchema for ScoreListView {
     fn schema() -> RefOr<Schema> {
         let items = array("The page.", utoipa::openapi::Ref::from_schema_name("Score"));
-        let next = text_schema("The `cursor` of the next page; null on the last one.", "cG9z").or_null();
-        let count = whole_schema("How many the filters let through, where that was counted.", 120).or_null();
+        let next = text_schema("The `cursor` of the next page; null on the last page.", "cG9z").or_null();
+        let count = whole_schema("The number of matching rows, if it was asked for.", 120).or_null();
         let list = object("A page of scores of one run.")
             .property("items", items, true)
             .property("next_cursor", next, true)
@@ -150,7 +150,7 @@ impl ToSchema for ScoreListView {
 
 fn contribution_schema() -> RefOr<Schema> {
     let part = object("A part of the score.")
-        .property("key", choice_schema("What it stands for.", &CONTRIBUTIONS, "points_monitoring"), true)
+        .property("key", choice_schema("Which part it is.", &CONTRIBUTIONS, "points_monitoring"), true)
         .property("points", number_schema("Points, of either sign.", -4.0), true)
         .property(
             "reason",
@@ -178,10 +178,10 @@ impl ScoreDetailView {
     }
 
     fn shape_of(change: Shape, evidence: Shape) -> Shape {
-        let detail = score_properties(object("A supplier's score, opened into its sum."));
+        let detail = score_properties(object("A supplier's score as the sum of its contributions."));
         let keys = scoring::LOSSES.map(|(key, ..)| key);
         let loss = object("A part of the expected annual losses.")
-            .property("key", choice_schema("What it stands for.", &keys, "loss_supply_caused_jpy"), true)
+            .property("key", choice_schema("Which part it is.", &keys, "loss_supply_caused_jpy"), true)
             .property("loss_jpy", number_schema("Yen a year.", 1_234_567.8), true)
             .property(
                 "reason",
@@ -241,10 +241,10 @@ fn evidence_schema() -> Shape {
 
 fn change_schema() -> Shape {
     let part = object("A part that changed.")
-        .property("key", choice_schema("What it stands for.", &CONTRIBUTIONS, "points_monitoring"), true)
+        .property("key", choice_schema("Which part it is.", &CONTRIBUTIONS, "points_monitoring"), true)
         .property("points_before", number_schema("Points before.", 0.0), true)
         .property("points", number_schema("Points now.", -4.0), true)
-        .property("difference", number_schema("By how much it changed the score.", -4.0), true)
+        .property("difference", number_schema("The change of the score through it.", -4.0), true)
         .property("reason_before", text_schema("What it rested on.", "no お助け隊 enrollment is known"), true)
         .property("reason", text_schema("What it rests on.", "enrolled in class 1 (coverage 100.0%)"), true);
     let change =
@@ -254,8 +254,8 @@ fn change_schema() -> Shape {
         .property("grade_before", text_schema("The grade before.", "D"), true)
         .property("chain_score_before", number_schema("The chain score before.", 63.0), true)
         .property("chain_grade_before", text_schema("The chain grade before.", "D"), true)
-        .property("risk_score_difference", number_schema("By how much the risk score changed.", -4.0), true)
-        .property("chain_score_difference", number_schema("By how much the chain score changed.", -4.0), true)
+        .property("risk_score_difference", number_schema("The change of the risk score.", -4.0), true)
+        .property("chain_score_difference", number_schema("The change of the chain score.", -4.0), true)
         .property("contributions", array("The parts that changed, the largest change first.", part), true)
 }
 
@@ -267,7 +267,7 @@ impl HistoryView {
     pub(crate) fn shape(hidden: &[&str]) -> Shape {
         let item = score_properties(object("A score as it was.")).without(hidden);
         let item = run_properties(item);
-        let next = text_schema("The `cursor` of the next page; null on the last one.", "cG9z").or_null();
+        let next = text_schema("The `cursor` of the next page; null on the last page.", "cG9z").or_null();
         let list = object("A page of a supplier's scores over time, those of the latest day first.")
             .property("items", array("The page; runs that did not score it are left out.", item), true)
             .property("next_cursor", next, true);

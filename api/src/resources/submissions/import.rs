@@ -33,7 +33,7 @@ impl IntoParams for SubmittedImportQuery {
                     in a form is that of a kind.";
         let mode = "`all_or_nothing` (usual): no row is taken if any is bad. `accept_valid`: good rows are taken. `replace`: as \
                     `all_or_nothing`, and what the provider sent before and does not now is ended, of suppliers that are assigned to it.";
-        let dry_run = "`true`: everything is checked and counted, nothing is kept.";
+        let dry_run = "`true`: everything is checked and counted, but nothing is stored.";
         let confirm = "`true`: a replacing import may end more than 20% of what the provider has sent.";
         let modes = keys::<ImportMode>();
         vec![
@@ -142,7 +142,7 @@ async fn find(provider: &Provider, state: &State, id: JobId) -> Result<JobRow, A
 
 /// Get a submitted import
 ///
-/// Ask again until `finished_at` is there. The result says how many rows were created, updated, unchanged, rejected and ended, and
+/// Ask again until it has `finished_at`. The result says how many rows were created, updated, unchanged, rejected and ended, and
 /// where its findings are. Role: provider.
 #[utoipa::path(tag = "submissions", params(IdPath<Job>), responses((status = 200, body = JobView, description = "The import.")))]
 #[get("/submissions/imports/{id}")]

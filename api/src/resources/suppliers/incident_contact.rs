@@ -122,7 +122,7 @@ pub(super) async fn get_incident_contact(
 
 /// Put the incident contact of a supplier
 ///
-/// What was there is overwritten and not kept. Replacing needs If-Match. Role: analyst.
+/// The previous contact is overwritten and not kept. Replacing needs If-Match. Role: analyst.
 #[utoipa::path(
     tag = "suppliers",
     params(IdPath<Supplier>, IfMatchToReplace),
@@ -190,7 +190,7 @@ fn read_contact(
 
 /// Erase the incident contact of a supplier
 ///
-/// For good: nothing of it stays in the database. Role: analyst.
+/// Permanently: nothing of it remains in the database. Role: analyst.
 #[utoipa::path(tag = "suppliers", params(IdPath<Supplier>, IfMatch), responses((status = 204, description = "Erased.")))]
 #[delete("/suppliers/{id}/incident-contact")]
 pub(super) async fn erase_incident_contact(

@@ -14,7 +14,7 @@ use crate::records::{self, IfMatch, Resource};
 
 /// Archive a supplier
 ///
-/// From the buyer's today on it is out of lists and portfolios; everything stays, and restore takes it back. Role: analyst.
+/// Removes it from lists and portfolios from the buyer's today on. Nothing is deleted, and restoring brings it back. Role: analyst.
 #[utoipa::path(
     tag = "suppliers",
     params(IdPath<Supplier>, IfMatch),
@@ -56,7 +56,7 @@ pub(super) async fn restore_supplier(
 
 /// Delete a supplier
 ///
-/// For one that was registered by mistake: refused while anything refers to it, now or in the past, and once it was scored. Archive others.
+/// Deletes a supplier that was registered by mistake. Refused if anything refers to it, now or in the past, or if it was ever scored; archive it then.
 /// Role: analyst.
 #[utoipa::path(
     tag = "suppliers",

@@ -31,12 +31,7 @@ impl utoipa::IntoParams for AnyCodeQuery {
         };
         vec![
             text("code", "The code.", "S0000001", true),
-            text(
-                "system",
-                "The purchasing system that uses it; the buyer's own code where there is none.",
-                "sap",
-                false,
-            ),
+            text("system", "The purchasing system that uses it; the buyer's own codes if omitted.", "sap", false),
             text("company", "The company within the system.", "1000", false),
         ]
     }
@@ -44,8 +39,8 @@ impl utoipa::IntoParams for AnyCodeQuery {
 
 /// Find a supplier by a code
 ///
-/// By the buyer's own code, or by that of a purchasing system (`system`, and `company` where it has several). Codes of
-/// merged suppliers lead to the one that stands for the firm. Role: viewer.
+/// By the buyer's own code, or by that of a purchasing system (`system`, and `company` if it has several). Codes of
+/// merged suppliers lead to the canonical record. Role: viewer.
 #[utoipa::path(tag = "suppliers", params(AnyCodeQuery, ReadQuery), responses((status = 200, body = SupplierView, description = "The supplier.")))]
 #[get("/suppliers/by-code")]
 pub(super) async fn get_supplier_by_code(
@@ -104,7 +99,7 @@ pub(crate) fn unknown_code(code: &schema::SupplierCode) -> ApiError {
         .into()
 }
 
-/// The supplier that stands for the firm of this one.
+/// The canonical record of this one's firm.
 fn standing_for(
     tx: &mut schema::Tx,
     id: SupplierId,
@@ -125,8 +120,8 @@ pub(super) struct MergeBody;
 
 impl PartialSchema for MergeBody {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        let target = openapi::id_schema("The supplier that will stand for the firm.");
-        openapi::object("Where a supplier is merged into.").property("into_id", target, true).closed().into()
+        let target = openapi::id_schema("The supplier that becomes the canonical record.");
+        openapi::object("The target of a merge.").property("into_id", target, true).closed().into()
     }
 }
 
@@ -144,7 +139,7 @@ impl ToSchema for MergeBody {
     tag = "suppliers",
     params(IdPath<Supplier>, IfMatch),
     request_body(content = MergeBody, description = "The other supplier."),
-    responses((status = 200, body = SupplierView, description = "The supplier that stands for the firm now."))
+    responses((status = 200, body = SupplierView, description = "The canonical record."))
 )]
 #[post("/suppliers/{id}/merge")]
 pub(super) async fn merge_supplier(
@@ -200,12 +195,12 @@ fn read_target(body: &JsonBody) -> Result<SupplierId, ApiError> {
 
 /// Unmerge a supplier
 ///
-/// Takes a merged supplier apart from the one that stood for it, with its own codes and evidence. If-Match holds the version that
+/// Separates a merged supplier from its canonical record again, with its own codes and evidence. If-Match holds the version that
 /// `merged` lists, or `*`. Role: analyst.
 #[utoipa::path(
     tag = "suppliers",
     params(IdPath<Supplier>, IfMatch),
-    responses((status = 200, body = SupplierView, description = "The supplier, standing for itself again."))
+    responses((status = 200, body = SupplierView, description = "The supplier, a record of its own again."))
 )]
 #[post("/suppliers/{id}/unmerge")]
 pub(super) async fn unmerge_supplier(

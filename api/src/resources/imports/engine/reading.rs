@@ -262,8 +262,8 @@ impl<R: Resource> Reading<R> {
         faults.retain(|fault| damaged.iter().all(|damaged| damaged.field != fault.field));
         faults.extend(damaged);
         if let (Some(attributes), false) = (&attributes, faults.is_empty()) {
-            // What is wrong between fields is told with what is wrong in them, and how many-th a row is does not hang
-            // on whether it is good.
+            // Cross-field faults are reported together with field faults. Bad rows are counted too, so that a row's
+            // ordinal does not depend on whether it is valid.
             attributes.check(self.today, &mut faults);
             if let Some(Key::Counted(prefix)) = external_id.as_ref().and_then(|id| attributes.key(id.as_ref())) {
                 *self.counted.entry(prefix).or_default() += 1;
