@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod faults;
 mod health;
+mod help;
 mod import;
 mod key;
 pub(crate) mod migrate;

@@ -17,7 +17,7 @@ use crate::base::machine::hide_new_files;
 /// on a PostgreSQL server only the keys are copied; pg_dump copies the database.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The folder to make; it appears whole or not at all
+    /// The folder to create; it appears complete or not at all
     dir: PathBuf,
     #[command(flatten)]
     data: DataFolder,

@@ -31,16 +31,16 @@ use crate::resources::score_runs::overview::Overview;
 use crate::resources::score_runs::{RunRequest, run_now};
 use crate::resources::scores::{explanation, read_facts};
 
-/// Show everything on a made-up portfolio
+/// Show everything with a fictitious portfolio
 ///
 /// 1,117 suppliers that do not exist, in the proportions of IPA's demonstration project of FY2020, are imported and scored into a data
 /// folder of their own, which is made anew each time; then the service runs on this machine alone until it is stopped.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The folder of the demo; made anew each time
+    /// The folder of the demo; created anew each time
     #[arg(long, value_name = "DIR", default_value = "sonae-demo")]
     data: PathBuf,
-    /// Where the service listens [default: 127.0.0.1:8080, or any free port where that is taken]
+    /// The address to listen on [default: 127.0.0.1:8080, or any free port if that is taken]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// Import, score and print, without the service

@@ -16,10 +16,10 @@ pub(super) struct Args {
     /// Ask only whether the process answers, not whether it can reach its database
     #[arg(long)]
     live: bool,
-    /// Where the service has /livez and /readyz
+    /// The address of /livez and /readyz
     #[arg(long, value_name = "ADDRESS", env = "SONAE_ADMIN_LISTEN", default_value = "127.0.0.1:8081")]
     admin_listen: SocketAddr,
-    /// For how many seconds an answer is waited for; the service itself gives up after five
+    /// The time-out in seconds; the service itself gives up after five
     #[arg(long, value_name = "SECONDS", default_value_t = 7, value_parser = clap::value_parser!(u64).range(1..=60))]
     timeout_seconds: u64,
 }

@@ -16,26 +16,26 @@ use crate::resources::imports::{FindingGroup, Format, ImportRequest, Outcome, im
 
 /// Import the files of a folder
 ///
-/// DIR holds suppliers.csv, relationships.csv, enrollments.csv, certifications.csv, incidents.csv, supplier_codes.csv or
-/// provider_assignments.csv, as CSV, NDJSON (.ndjson) or workbooks (.xlsx) whose sheets have these names. Either all files are taken or
-/// none.
+/// DIR contains any of suppliers.csv, relationships.csv, enrollments.csv, certifications.csv, incidents.csv,
+/// supplier_codes.csv and provider_assignments.csv, as CSV, NDJSON (.ndjson) or workbooks (.xlsx) whose sheets have these
+/// names. Either all files are imported or none.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The folder with the files
     dir: PathBuf,
-    /// Who delivers the rows; keys belong to their source
+    /// The source of the rows; external ids belong to their source
     #[arg(long, value_name = "NAME", default_value = "manual")]
     source: String,
-    /// all_or_nothing, accept_valid (good rows are taken) or replace (what the source lacks now is ended)
+    /// all_or_nothing, accept_valid (import the good rows) or replace (end what the source no longer has)
     #[arg(long, value_name = "MODE", default_value = "all_or_nothing", value_parser = mode)]
     mode: ImportMode,
-    /// Check and count everything, keep nothing
+    /// Check and count everything, but store nothing
     #[arg(long)]
     dry_run: bool,
-    /// Let a replacing import end more than 20% of what its source holds
+    /// Allow a replacing import to end more than 20% of the records of its source
     #[arg(long)]
     confirm: bool,
-    /// Leave out columns that scores rest on and that cannot be read, such as 業種, with a warning
+    /// Ignore, with a warning, columns that matter to scores but cannot be read, such as 業種
     #[arg(long)]
     accept_unread_columns: bool,
     #[command(flatten)]

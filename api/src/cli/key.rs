@@ -19,18 +19,18 @@ pub(super) enum Verb {
         #[command(flatten)]
         keys: KeysFolder,
     },
-    /// Make a new key, which signs from now on; tokens of the others stay good
+    /// Create a new key, which signs from now on; tokens of other keys stay valid
     ///
-    /// Running services learn of it by themselves.
+    /// Running services pick it up by themselves.
     Rotate {
         #[command(flatten)]
         keys: KeysFolder,
     },
-    /// Remove a key that signs no more: tokens that it signed are refused from then on
+    /// Remove a key that no longer signs; tokens that it signed are refused from then on
     Retire {
         /// Its id, as `sonae key list` shows it
         id: String,
-        /// Also while tokens that it signed may be in use
+        /// Even if tokens that it signed may still be in use
         #[arg(long)]
         now: bool,
         #[command(flatten)]

@@ -15,7 +15,7 @@ use crate::base::store::{described, older, open_database};
 /// is needed after a restore. Any other command does the same unless --no-migrate is given to it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Change nothing, only say what would be done
+    /// Change nothing, only report what would be done
     ///
     /// Exit code 0: nothing. 1: migrations are pending, or row-level security is incomplete. 3: the tables were made by a
     /// newer release, and this one cannot work with them. 4: the database cannot be looked at.

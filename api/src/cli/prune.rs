@@ -8,13 +8,13 @@ use scoring::Lang;
 use super::{DataFolder, Failure, access};
 use crate::resources::score_runs::{prune, to_prune};
 
-/// Drop automatic score runs and files of exports that need not be kept any more
+/// Delete automatic score runs and files of exports whose retention has ended
 ///
 /// Kept are all runs that somebody started or exported, and of the automatic ones the last of each day for 90 days and the last of each
 /// month for ten years, or as a buyer has set. A service that runs does the same after each automatic run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only say what would be dropped
+    /// Only list what would be deleted
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -22,8 +22,8 @@ use crate::resources::score_runs::overview::Overview;
 
 /// Score a folder of CSV files
 ///
-/// DIR holds suppliers.csv and, where there are any, relationships.csv, enrollments.csv, certifications.csv and
-/// incidents.csv. Without --out the riskiest suppliers and a summary of the portfolio are printed.
+/// DIR contains suppliers.csv and optionally relationships.csv, enrollments.csv, certifications.csv and incidents.csv.
+/// Without --out, the riskiest suppliers and a summary of the portfolio are printed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The folder with the CSV files
@@ -31,19 +31,19 @@ pub(super) struct Args {
     /// The day to score for, YYYY-MM-DD; later evidence is ignored
     #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: NaiveDate,
-    /// A model.toml to use in place of the built-in one
+    /// A model.toml to use instead of the built-in model
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// Write the results to a file that ends in .csv, .xlsx or .parquet
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Open the score of this supplier into its sum; may be given several times
+    /// Show this supplier's score as the sum of its contributions; may be repeated
     #[arg(long, value_name = "CODE", conflicts_with = "out")]
     explain: Vec<String>,
-    /// Leave out columns that scores rest on and that cannot be read, such as 業種, with a warning
+    /// Ignore, with a warning, columns that matter to scores but cannot be read, such as 業種
     #[arg(long)]
     accept_unread_columns: bool,
-    /// Tell on standard error how long each step took, and how much memory there was at most
+    /// Report the duration of each step and the peak of memory on standard error
     #[arg(long)]
     timings: bool,
 }

@@ -16,16 +16,16 @@ use crate::resources::score_runs::{RunRequest, known_then, reproduce, run_now};
 /// Score a buyer's stored data, list its score runs, or show that one can be reproduced
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Score the portfolio as it is stored, and keep the run
+    /// Score the stored portfolio, and store the run
     Start(StartArgs),
-    /// List the runs that are kept, those of the latest day first
+    /// List the stored runs, latest day first
     List {
         #[command(flatten)]
         tenant: TenantArg,
         #[command(flatten)]
         data: DataFolder,
     },
-    /// Score again what a run scored, with the model that it used, and compare every bit
+    /// Score the input of a stored run again with its model, and compare every bit
     Reproduce {
         /// The id of the run
         #[arg(value_parser = run_id)]
@@ -42,10 +42,10 @@ pub(super) struct StartArgs {
     /// The day to score for, YYYY-MM-DD, as known then [default: the buyer's today]
     #[arg(long, value_name = "DATE", value_parser = score::date)]
     as_of: Option<NaiveDate>,
-    /// Score as known at this moment, as RFC 3339
+    /// Score what was known at this moment (RFC 3339)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     known_at: Option<Timestamp>,
-    /// Try a model.toml in place of the built-in one; the buyer's scores stay as they are
+    /// Try a model.toml instead of the built-in model; the buyer's scores do not change
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     #[command(flatten)]

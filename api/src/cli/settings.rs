@@ -18,7 +18,7 @@ use schema::ServerUrl;
 use scoring::Lang;
 
 use self::file::SettingsFile;
-use super::{Cli, LangArg, usage};
+use super::{Cli, LangArg, help, usage};
 use crate::base::text::Text;
 
 /// The option that names the settings file, which is no setting itself.
@@ -143,10 +143,11 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
     let seen = Seen::of(arguments, &root);
     let mut lang = language(seen.lang.as_deref());
     // The help does not depend on the file, which may be what help is wanted for.
-    if seen.asks_for_help
-        && let Err(error) = root.clone().try_get_matches_from(arguments)
-    {
-        return Err(refused(error, arguments, lang));
+    if seen.asks_for_help {
+        let root = if lang == Lang::Ja { help::in_japanese(root.clone()) } else { root.clone() };
+        if let Err(error) = root.try_get_matches_from(arguments) {
+            return Err(refused(error, arguments, lang));
+        }
     }
     let path = seen.config.clone().or_else(|| env::var_os("SONAE_CONFIG").filter(|path| !path.is_empty()));
     let path = path.map(PathBuf::from);

@@ -14,9 +14,9 @@ use crate::base::store::DEFAULT_TIME_ZONE;
 pub(super) enum Verb {
     /// Add a buyer, and print its id
     Create {
-        /// What it is called
+        /// Its name
         name: String,
-        /// In which its days begin
+        /// The time zone in which its days begin
         #[arg(long, value_name = "ZONE", default_value = DEFAULT_TIME_ZONE)]
         time_zone: String,
         #[command(flatten)]
@@ -34,18 +34,18 @@ pub(super) enum Verb {
         #[command(flatten)]
         data: DataFolder,
     },
-    /// Take the tokens of a suspended buyer again
+    /// Accept the tokens of a suspended buyer again
     Resume {
         /// Its name or id
         tenant: String,
         #[command(flatten)]
         data: DataFolder,
     },
-    /// Delete a buyer and everything that it has, for good
+    /// Delete a buyer and all its data permanently
     Delete {
         /// Its name or id
         tenant: String,
-        /// Its name once more: there is no way back
+        /// Its name again, as confirmation; this cannot be undone
         #[arg(long, value_name = "NAME")]
         confirm: String,
         #[command(flatten)]

@@ -14,7 +14,7 @@ use crate::base::keys::{DEFAULT_LIFE, MAX_LIFE};
 /// Create, list and revoke tokens
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Make a token and print it, this once
+    /// Create a token and print it once
     Create(CreateArgs),
     /// List the tokens of a buyer
     List {
@@ -23,7 +23,7 @@ pub(super) enum Verb {
         #[command(flatten)]
         data: DataFolder,
     },
-    /// Refuse a token from now on
+    /// Revoke a token
     Revoke {
         /// Its name or id
         token: String,
@@ -36,19 +36,19 @@ pub(super) enum Verb {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CreateArgs {
-    /// What it is called, and what records say of who made them
+    /// Its name, which records show as their author
     #[arg(long, value_name = "NAME")]
     name: String,
-    /// What it may do: viewer, integrator, analyst, admin, auditor, provider (sends evidence) or supplier (sees itself)
+    /// Its role: viewer, integrator, analyst, admin, auditor, provider (sends evidence) or supplier (sees itself)
     #[arg(long, value_name = "ROLE", value_parser = role)]
     role: Role,
-    /// For how many hours it is good: 12 usually, 2160 (90 days) at most
+    /// Its life in hours: 12 by default, at most 2160 (90 days)
     #[arg(long, value_name = "HOURS", default_value_t = DEFAULT_LIFE.num_hours(), value_parser = hours)]
     hours: i64,
-    /// The provider that it is for, with that role
+    /// The name of the provider, for the role provider
     #[arg(long, value_name = "NAME", required_if_eq("role", "provider"))]
     provider: Option<String>,
-    /// The code of the supplier that it is for, with that role
+    /// The code of the supplier, for the role supplier
     #[arg(long, value_name = "CODE", required_if_eq("role", "supplier"))]
     supplier: Option<String>,
     #[command(flatten)]

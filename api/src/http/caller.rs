@@ -13,7 +13,7 @@ pub(crate) struct Caller {
     pub(crate) context: Context,
     /// The token's id, as the log keeps it.
     pub(crate) token_id: TokenId,
-    /// The provider that it is for, with that role.
+    /// The name of the provider, for the role provider.
     pub(crate) provider_name: Option<Name>,
     /// The supplier that it is for, with that role.
     pub(crate) supplier_id: Option<SupplierId>,
