@@ -51,12 +51,12 @@ pub struct Database {
     listener: ChangeListener,
 }
 
-/// Who is told of each buyer whose data, as far as scores rest on it, was changed by this process.
+/// The function that is called with each buyer whose data was changed by this process, as far as scores depend on it.
 #[derive(Clone, Default)]
 pub(crate) struct ChangeListener(Option<Arc<dyn Fn(TenantId) + Send + Sync>>);
 
 impl ChangeListener {
-    /// Tells of a change that was committed.
+    /// Notifies the listener of a committed change.
     pub(crate) fn tell(&self, tenant: TenantId) {
         if let Some(listener) = &self.0 {
             listener(tenant);
@@ -74,7 +74,7 @@ impl fmt::Debug for ChangeListener {
 enum Backend {
     Sqlite {
         readers: Pool<Manager>,
-        /// None where the disk takes no writes.
+        /// None if the disk is read-only.
         writer: Option<Pool<Manager>>,
         turns: Turns,
     },
@@ -94,16 +94,16 @@ struct Server {
     health: Arc<Health>,
 }
 
-/// What the latest connections to a server tell of it.
+/// What the latest connections show about a server.
 #[derive(Debug, Default)]
 struct Health {
-    /// Whether the last attempt to make one failed, but for a server that is full up.
+    /// Whether the last attempt to connect failed, other than because the server had no connection left.
     is_away: AtomicBool,
-    /// Whether one led to the session of somebody else: then new ones are tried before they are used.
+    /// Whether a connection led to another client's session. New connections are then tried before they are used.
     is_pooled: AtomicBool,
-    /// How many wait for a connection.
+    /// The number of callers that wait for a connection.
     waiting: AtomicU32,
-    /// When a connection was last given to somebody, or came back.
+    /// When a connection was last taken or returned.
     moved_at: Mutex<Option<Instant>>,
 }
 
@@ -113,7 +113,7 @@ impl Health {
     }
 }
 
-/// Counts for a pool, and notes when a connection of it moves.
+/// Counts the waits of a pool, and notes when one of its connections is taken or returned.
 #[derive(Debug)]
 struct Moves(Arc<Health>);
 
@@ -134,7 +134,7 @@ impl HandleEvent for Moves {
 
 type Pooled = PooledConnection<Manager>;
 
-/// A transaction that has begun, with all that is given back when it is over.
+/// A transaction that has begun, with everything that is given back when it is over.
 pub(crate) struct Begun {
     pub(crate) conn: Held,
     pub(crate) turn: Option<turns::Held>,

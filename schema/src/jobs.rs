@@ -1,4 +1,4 @@
-//! Jobs: work that outlasts a request, with the bytes that it reads and what it says of them.
+//! Stores jobs: work that outlasts a request, the bytes that it reads and what it reports about them.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ pub struct JobRow {
     pub id: JobId,
     /// What it does.
     pub kind: JobKind,
-    /// How far it is.
+    /// Its state.
     pub state: JobState,
     /// What was asked for, as JSON.
     pub request: String,
-    /// What came of it, as JSON.
+    /// Its outcome, as JSON.
     pub result: Option<String>,
     /// When it was requested.
     pub created_at: Timestamp,
@@ -32,46 +32,46 @@ pub struct JobRow {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
-    /// How often work began.
+    /// The number of times that work began.
     pub attempt_count: i32,
-    /// Whether somebody asked for its end.
+    /// Whether its cancellation was requested.
     pub is_cancel_requested: bool,
-    /// So much was done when its process last said.
+    /// The progress that its process noted last.
     pub progress_done: Option<i64>,
-    /// Of so much, where that is known.
+    /// The progress at which it is done, if known.
     pub progress_total: Option<i64>,
-    /// How many attempts in a row, this one included, have not been seen to get further than the one before.
+    /// The number of attempts in a row, including this one, that have not been seen to get further than the one before.
     pub stalled_count: i32,
-    /// How far the attempt before got.
+    /// The progress of the previous attempt.
     pub last_done: Option<i64>,
     /// The trace of the request that asked for it, as W3C's `traceparent`.
     pub traceparent: Option<String>,
 }
 
 impl JobRow {
-    /// Whether the latest attempt got clearly further than the one before: by more than how often progress is noted
-    /// explains.
+    /// Returns whether the latest attempt got more than a tenth further than the one before. A smaller difference may
+    /// only come from how often progress is noted.
     fn has_advanced(&self) -> bool {
         let last = self.last_done.unwrap_or_default();
         self.progress_done.is_some_and(|done| done > last.saturating_add(last / 10))
     }
 }
 
-/// What an import says of a row.
+/// A finding of an import about a row.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = import_findings, treat_none_as_default_value = false)]
 pub struct Finding {
-    /// Which one it is of the import, from 0.
+    /// The position of the finding in its import, from 0.
     pub seq: i32,
-    /// Whether the row was taken all the same.
+    /// Whether the row was imported nevertheless.
     pub is_warning: bool,
-    /// The sheet, of a workbook.
+    /// The sheet, if the file is a workbook.
     pub sheet: Option<String>,
     /// The row or line, as a user sees it.
     pub row_number: Option<i64>,
     /// The column.
     pub column_name: Option<String>,
-    /// What stands there, cut where it is long.
+    /// The value in that place, cut off if it is long.
     pub value: Option<String>,
     /// The stable code of the reason.
     pub code: String,
@@ -81,7 +81,7 @@ pub struct Finding {
     pub detail_en: String,
 }
 
-/// Adds a job, and puts one that waits into the queue.
+/// Adds a job, and puts it into the queue if its state is queued.
 ///
 /// # Errors
 /// Those of the database.
@@ -109,7 +109,8 @@ pub fn find(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => jobs::table.find((tx.tenant, id)).select(JobRow::as_select()).first(c).optional())?)
 }
 
-/// Lists jobs, latest first, before one; those in `running` run in this process, whether that is noted yet or not.
+/// Lists jobs, latest first, optionally only those before one. The jobs in `running` run in this process and are listed
+/// as such, whether that is stored yet or not.
 ///
 /// # Errors
 /// Those of the database.
@@ -152,9 +153,9 @@ pub struct Figures {
     pub kind: JobKind,
     /// Whether they wait or run.
     pub state: JobState,
-    /// The number of findings.
+    /// The number of jobs.
     pub count: i64,
-    /// How long ago the oldest was asked for.
+    /// The age of the oldest request.
     pub oldest_age: Duration,
 }
 
@@ -176,7 +177,7 @@ pub fn figures(tx: &mut OperatorTx) -> Result<Vec<Figures>, RepoError> {
     Ok(figures.collect())
 }
 
-/// Whether a job of a kind waits or runs.
+/// Returns whether a job of a kind waits or runs.
 ///
 /// # Errors
 /// Those of the database.
@@ -187,7 +188,7 @@ pub fn has_open(tx: &mut Tx, kind: JobKind) -> Result<bool, RepoError> {
     Ok(each_backend!(tx.conn, c => diesel::select(diesel::dsl::exists(open)).get_result(c))?)
 }
 
-/// The job of a kind that was asked for last, of those that have ended.
+/// Finds the job of a kind that was requested last, among those that have ended.
 ///
 /// # Errors
 /// Those of the database.
@@ -206,12 +207,12 @@ pub fn latest_ended(tx: &mut Tx, kind: JobKind) -> Result<Option<JobRow>, RepoEr
 pub struct Hung {
     /// Its name.
     pub process: String,
-    /// How many of its sessions held what others wait for, and were ended.
+    /// The number of its sessions that were ended because they held what others wait for.
     pub ended_sessions: i64,
 }
 
-/// Ends what other processes hold on the server that have not renewed the lease of a job in time: they hang, and their
-/// jobs can be taken over only then.
+/// Ends the sessions of other processes that have not renewed the lease of a job in time. Such processes hang, and
+/// their jobs can only be taken over afterwards.
 ///
 /// # Errors
 /// Those of the database.
@@ -228,47 +229,48 @@ pub fn end_hung_processes(tx: &mut OperatorTx, own_process: &str) -> Result<Vec<
 /// A job that was taken from the queue.
 #[derive(Debug, Clone)]
 pub struct Claimed {
-    /// Whose it is.
+    /// The buyer that it belongs to.
     pub tenant: TenantId,
     /// The job, with this attempt.
     pub job: JobRow,
-    /// The process that had begun it and did not renew its lease; without a name where it began before they had one.
+    /// The process that had begun it and did not renew its lease, if there was one. It has no name if it began the job
+    /// before processes had names.
     pub taken_from: Option<Option<String>>,
 }
 
-/// The kinds whose jobs follow each other within a buyer.
+/// The kinds whose jobs run one after another within a buyer.
 #[derive(Debug, Clone, Default)]
 pub struct JobOrder {
     /// Those that change records.
     pub changing: Vec<JobKind>,
-    /// Those that wait for the changing ones before them.
+    /// Those that wait for earlier jobs of the changing kinds.
     pub following: Vec<JobKind>,
 }
 
-/// Who takes a job, and which it may be.
+/// Which process takes a job, and which jobs it may take.
 #[derive(Debug, Clone)]
 pub struct Claim<'a> {
     /// The process that takes it.
     pub process: &'a str,
-    /// Jobs that it has already.
+    /// Jobs that it already holds.
     pub held: &'a [JobId],
-    /// Buyers that may have no further job there.
+    /// Buyers that may have no further job in this process.
     pub full: &'a [TenantId],
-    /// Which jobs wait for others.
+    /// Which kinds wait for others.
     pub order: &'a JobOrder,
 }
 
-/// Takes the job that has waited longest of those that may begin, in a transaction of the installation.
+/// Takes the job that has waited longest among those that may begin, in a transaction of the installation.
 ///
-/// On a server it is marked as running at once. On an embedded database this only reads, so that a job can begin while
-/// another one writes: [`mark_running`] does the rest.
+/// On a server, the job is marked as running at once. On an embedded database, this only reads, so that a job can begin
+/// while another one writes; [`mark_running`] does the rest.
 ///
 /// # Errors
 /// Those of the database.
 pub fn claim(tx: &mut OperatorTx, claim: &Claim<'_>) -> Result<Option<Claimed>, RepoError> {
     let ahead = tx.clock().ahead();
     let Some(taken) = dialect::take_job(&mut tx.conn, claim, ahead)? else { return Ok(None) };
-    // It stays in the queue for a process whose release works with the tables.
+    // On an error, the job stays in the queue for a process whose release works with the tables.
     migrate::expect_schema(tx)?;
     tx.conn.turn_to(taken.tenant_id)?;
     let key = (taken.tenant_id, taken.id);
@@ -292,8 +294,8 @@ pub fn claim(tx: &mut OperatorTx, claim: &Claim<'_>) -> Result<Option<Claimed>, 
     Ok(Some(Claimed { tenant: taken.tenant_id, job, taken_from }))
 }
 
-/// Marks a job that was taken from the queue of an embedded database as running. Until then a process that ends leaves it as
-/// one that waits.
+/// Marks a job that was taken from the queue of an embedded database as running. If the process ends before this, the
+/// job is still queued.
 ///
 /// # Errors
 /// Those of the database.
@@ -319,7 +321,7 @@ fn note_attempt(conn: &mut Conn, tenant: TenantId, job: &JobRow) -> Result<(), R
     Ok(())
 }
 
-/// The row of a job, as long as it belongs to whoever began this attempt, which may not have been marked yet.
+/// The row of a job, as long as it belongs to the process that began this attempt. The attempt may not be marked yet.
 macro_rules! own {
     ($tenant:expr, $job:expr) => {{
         let is_marked = jobs::state.eq(JobState::Running).and(jobs::attempt_count.eq($job.attempt_count));
@@ -329,10 +331,10 @@ macro_rules! own {
     }};
 }
 
-/// Notes how far a running job is, and has it to itself for some seconds more; says whether its end was asked for.
+/// Notes the progress of a running job and renews its lease. Returns whether its cancellation was requested.
 ///
 /// # Errors
-/// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
+/// [`RepoError::TakenOver`] if another process has begun the job again, and database errors.
 pub fn renew(tx: &mut Tx, job: &JobRow, (done, total): (i64, Option<i64>)) -> Result<bool, RepoError> {
     let change = (jobs::progress_done.eq(done), jobs::progress_total.eq(total));
     let own = diesel::update(own!(tx.tenant, job)).set(change).returning(jobs::is_cancel_requested);
@@ -342,7 +344,7 @@ pub fn renew(tx: &mut Tx, job: &JobRow, (done, total): (i64, Option<i64>)) -> Re
     is_cancel_requested.ok_or(RepoError::TakenOver)
 }
 
-/// Notes how far an attempt got that has ended with its process.
+/// Notes the progress of an attempt that has ended with its process.
 ///
 /// # Errors
 /// Those of the database.
@@ -352,11 +354,11 @@ pub fn note_progress(tx: &mut Tx, id: JobId, done: i64) -> Result<(), RepoError>
     Ok(())
 }
 
-/// Puts a running job back into the queue: what it has done was undone. The attempt does not count as one that got no
-/// further, for nothing of the job ended it.
+/// Puts a running job back into the queue after its work was undone. The attempt does not count as stalled, because it
+/// was not the job that ended it.
 ///
 /// # Errors
-/// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
+/// [`RepoError::TakenOver`] if another process has begun the job again, and database errors.
 pub fn release(tx: &mut Tx, job: &JobRow) -> Result<(), RepoError> {
     let change = (
         jobs::state.eq(JobState::Queued),
@@ -377,8 +379,8 @@ pub fn release(tx: &mut Tx, job: &JobRow) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// Puts jobs that were running when the process ended back into the queue, of every buyer: for the one process that an
-/// embedded database has. A server's jobs are taken over when their leases end.
+/// Puts the jobs of all buyers that were running when the process ended back into the queue. This is for an embedded
+/// database, which has only one process. A server's jobs are taken over when their leases expire.
 ///
 /// # Errors
 /// Those of the database.
@@ -388,10 +390,10 @@ pub fn requeue_interrupted(tx: &mut OperatorTx) -> Result<usize, RepoError> {
     Ok(each_backend!(tx.conn, c => diesel::update(interrupted).set(change).execute(c))?)
 }
 
-/// Ends a job, and drops the bytes that it read.
+/// Ends a job and deletes the bytes that it read.
 ///
 /// # Errors
-/// [`RepoError::TakenOver`] where another process has begun it anew, and those of the database.
+/// [`RepoError::TakenOver`] if another process has begun the job again, and database errors.
 pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str) -> Result<(), RepoError> {
     let change = (
         jobs::state.eq(state),
@@ -408,7 +410,7 @@ pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str) -> Resul
     delete_chunks(tx, job.id)
 }
 
-/// Asks for the end of a job.
+/// Requests the cancellation of a job.
 ///
 /// # Errors
 /// Those of the database.
@@ -418,10 +420,10 @@ pub fn request_cancel(tx: &mut Tx, id: JobId) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// Deletes jobs that left nothing but themselves.
+/// Deletes jobs that have left neither findings nor files.
 ///
 /// # Errors
-/// [`RepoError::Reference`] where one has findings or a file, and those of the database.
+/// [`RepoError::Reference`] if one has findings or a file, and database errors.
 pub fn delete(tx: &mut Tx, ids: &[JobId]) -> Result<(), RepoError> {
     for ids in ids.chunks(BATCH) {
         let rows = jobs::table.filter(jobs::tenant_id.eq(tx.tenant)).filter(jobs::id.eq_any(ids));
@@ -484,7 +486,7 @@ pub fn find_export_chunk(tx: &mut Tx, id: JobId, seq: i32) -> Result<Option<Vec<
         .optional())?)
 }
 
-/// Drops the files of exports that ended before a moment; gives how many parts they had.
+/// Deletes the files of exports that ended before a moment. Returns the number of their parts.
 ///
 /// # Errors
 /// Those of the database.
@@ -499,7 +501,7 @@ pub fn delete_export_chunks(tx: &mut Tx, before: Timestamp) -> Result<usize, Rep
     Ok(each_backend!(tx.conn, c => diesel::delete(chunks).execute(c))?)
 }
 
-/// The latest jobs of a kind, latest first.
+/// Lists the latest jobs of a kind, latest first.
 ///
 /// # Errors
 /// Those of the database.
@@ -512,7 +514,7 @@ pub fn latest_of_kind(tx: &mut Tx, kind: JobKind, limit: i64) -> Result<Vec<JobR
         .load(c))?)
 }
 
-/// Drops the parts of an upload that came to nothing.
+/// Deletes the parts of an upload.
 ///
 /// # Errors
 /// Those of the database.
@@ -523,7 +525,7 @@ pub fn delete_chunks(tx: &mut Tx, id: JobId) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// Drops the parts of uploads that began before a moment and never became a job: what an ended process has left.
+/// Deletes the parts of uploads that began before a moment and never became a job, because their process ended.
 ///
 /// # Errors
 /// Those of the database.
@@ -535,7 +537,7 @@ pub fn delete_orphan_chunks(tx: &mut Tx, before: Timestamp) -> Result<usize, Rep
     Ok(each_backend!(tx.conn, c => diesel::delete(orphans).execute(c))?)
 }
 
-/// Adds what an import says of rows.
+/// Adds findings of an import.
 ///
 /// # Errors
 /// Those of the database.
@@ -548,7 +550,7 @@ pub fn insert_findings(tx: &mut Tx, id: JobId, findings: &[Finding]) -> Result<(
     Ok(())
 }
 
-/// Lists what an import says of rows, from one on.
+/// Lists findings of an import, starting at a position.
 ///
 /// # Errors
 /// Those of the database.

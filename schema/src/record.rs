@@ -1,8 +1,8 @@
-//! What a buyer registers, kept in versions: the one shape of suppliers, relationships and evidence.
+//! Records that a buyer registers, kept in versions: the one shape of suppliers, relationships and evidence.
 //!
-//! A change adds a version and closes the one before; nothing is overwritten. Each version has the number of the commit that
-//! recorded it, and the current one none that superseded it. Reading as of a past moment picks the versions that were current
-//! after the latest commit up to then.
+//! A change adds a version and closes the one before; nothing is overwritten. Each version has the number of the commit
+//! that recorded it and, unless it is current, of the commit that superseded it. Reading as of a past moment picks the
+//! versions that were current after the latest commit up to then.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -14,26 +14,26 @@ use crate::commits::Commit;
 use crate::error::RepoError;
 use crate::{ExternalId, Id, Remark, Source, SupplierId, Timestamp, Tx};
 
-/// What every version has beside the attributes of its kind.
+/// What every version has in addition to the attributes of its kind.
 #[derive(Debug)]
 pub struct Meta<R> {
-    /// The same in all versions.
+    /// The id of the record, the same in all versions.
     pub id: Id<R>,
-    /// 1 for the first one.
+    /// The number of the version, from 1.
     pub version: i32,
-    /// Who delivered it.
+    /// The source that delivered it.
     pub source: Source,
-    /// Its key where it came from.
+    /// Its id in that source.
     pub external_id: Option<ExternalId>,
-    /// What an import finds it by, within its source or within the buyer, as the kind has it.
+    /// The key by which an import finds it, within its source or within the buyer, depending on the kind.
     pub record_key: String,
     /// Who recorded it, when, and with which import.
     pub recorded: Arc<Commit>,
-    /// When the next version replaced it.
+    /// When the next version replaced it, if one did.
     pub superseded_at: Option<Timestamp>,
-    /// Since when it no longer holds: a supplier that was archived, a row that its source has dropped.
+    /// Since when it no longer holds, if so: the supplier was archived, or the source no longer has the row.
     pub ended_on: Option<NaiveDate>,
-    /// Why it was taken back, if it was: it never held.
+    /// Why it was retracted, if it was: it never held.
     pub retraction_reason: Option<Remark>,
 }
 
@@ -53,7 +53,7 @@ impl<R> Clone for Meta<R> {
     }
 }
 
-/// What every version has, as its row has it: commits by their numbers.
+/// What every version has, as stored: with commits by their numbers.
 #[derive(Debug, Queryable)]
 pub(crate) struct MetaRow<R> {
     id: Id<R>,
@@ -87,7 +87,7 @@ pub struct Stored<R> {
 }
 
 impl<R: Clone> Stored<R> {
-    /// The first version of a record.
+    /// Creates the first version of a record.
     pub fn first(
         id: Id<R>,
         key: String,
@@ -110,7 +110,7 @@ impl<R: Clone> Stored<R> {
         Self { meta, attributes }
     }
 
-    /// The version that follows this one.
+    /// Returns the version that follows this one, with the same attributes.
     #[must_use]
     pub fn next(&self, recorded: Arc<Commit>) -> Self {
         let mut next = self.clone();
@@ -121,7 +121,7 @@ impl<R: Clone> Stored<R> {
 }
 
 impl<R> Stored<R> {
-    /// Rows with the commits that they name.
+    /// Reads versions from rows, with the commits that they name.
     pub(crate) fn of_rows(tx: &mut Tx, rows: Vec<(MetaRow<R>, R)>) -> Result<Vec<Self>, RepoError> {
         let numbers = rows.iter().flat_map(|(meta, _)| [Some(meta.recorded_in), meta.superseded_in]).flatten();
         let commits = tx.find_commits(numbers)?;
@@ -155,13 +155,13 @@ pub struct Common {
     pub source: Option<Source>,
     /// Only the record with this id in its source.
     pub external_id: Option<ExternalId>,
-    /// Recorded at this moment or later.
+    /// Only those recorded at this moment or later.
     pub recorded_since: Option<Timestamp>,
-    /// Also those that were taken back.
+    /// Also those that were retracted.
     pub with_retracted: bool,
     /// Also those that no longer hold.
     pub with_ended: bool,
-    /// Of these suppliers.
+    /// Only those of these suppliers.
     pub suppliers: Option<Vec<SupplierId>>,
 }
 
@@ -170,59 +170,59 @@ pub struct Common {
 pub struct Page<R, S> {
     /// The sort order, ties by id; by id alone if omitted.
     pub sort: Option<S>,
-    /// From last to first.
+    /// Whether the order is descending.
     pub is_descending: bool,
-    /// After the row with this sort key, empty where there is no sort, and this id.
+    /// Only rows after the one with this sort key and this id. The key is empty if there is no sort order.
     pub after: Option<(String, Id<R>)>,
-    /// How many rows at most.
+    /// The maximum number of rows.
     pub limit: i64,
 }
 
 /// A list's filters and page.
 #[derive(Debug, Clone)]
 pub struct Listed<R: Record> {
-    /// Those that every list has.
+    /// The filters that every list has.
     pub common: Common,
-    /// Those of the kind.
+    /// The filters of the kind.
     pub filter: R::Filter,
-    /// Which part.
+    /// The part of the list.
     pub page: Page<R, R::Sort>,
 }
 
-/// A kind of record: its table, written out by the macro `record!`.
+/// A kind of record with its table, implemented by the macro `record!`.
 ///
-/// Rows are given back as stored. Lists are in the order asked for, ties by id.
+/// Rows are returned as stored. Lists are in the order asked for, ties by id.
 pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
     /// The filters of its list.
     type Filter: Default + Clone + Debug + Send;
     /// What its list can be sorted by.
     type Sort: crate::Choice + Debug + Send;
 
-    /// Fills in what follows from the other attributes.
+    /// Fills in the attributes that follow from others.
     fn complete(&mut self) {}
 
-    /// The value of a sort key, as a cursor keeps it.
+    /// Returns the value of a sort key, in the form that a cursor stores.
     fn sort_key(stored: &Stored<Self>, sort: Self::Sort) -> String;
 
-    /// Finds the version that is current, or was at a moment.
+    /// Finds the version that is current, or was current at a moment.
     ///
     /// # Errors
-    /// Those of the database, as for all that follow.
+    /// Database errors, as for all methods that follow.
     fn find(tx: &mut Tx, id: Id<Self>, known_at: Option<Timestamp>) -> Result<Option<Stored<Self>>, RepoError>;
 
-    /// Lists the current versions of these records, in no order.
+    /// Lists the current versions of these records, in no particular order.
     fn with_ids(tx: &mut Tx, ids: &[Id<Self>]) -> Result<Vec<Stored<Self>>, RepoError>;
 
-    /// Lists the current versions, or those at a moment.
+    /// Lists the current versions, or those that were current at a moment.
     fn list(tx: &mut Tx, listed: &Listed<Self>) -> Result<Vec<Stored<Self>>, RepoError>;
 
-    /// Counts what the filters let through.
+    /// Counts the records that pass the filters.
     fn count(tx: &mut Tx, common: &Common, filter: &Self::Filter) -> Result<i64, RepoError>;
 
-    /// Lists all versions of these records, those of one record together and its latest first.
+    /// Lists all versions of these records, grouped by record, latest first.
     fn versions(tx: &mut Tx, ids: &[Id<Self>]) -> Result<Vec<Stored<Self>>, RepoError>;
 
-    /// Lists the versions with these keys that are current, or were at a moment, those taken back included.
+    /// Lists the versions with these keys that are current, or were current at a moment, including retracted ones.
     fn with_keys(
         tx: &mut Tx,
         source: &Source,
@@ -230,10 +230,10 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
         known_at: Option<Timestamp>,
     ) -> Result<Vec<Stored<Self>>, RepoError>;
 
-    /// Lists records that a source may well have delivered next: the current ones among so many versions that follow a record
-    /// in order of id, those taken back included.
+    /// Lists records that a source is likely to deliver next, including retracted ones: among this number of versions
+    /// that follow a record in order of id, the current ones.
     ///
-    /// It is bounded by versions, so that it costs little where they are old ones or those of other sources.
+    /// The limit counts versions, so that the query costs little even if many of them are old or of other sources.
     fn following(
         tx: &mut Tx,
         source: &Source,
@@ -241,16 +241,16 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
         versions: usize,
     ) -> Result<Vec<Stored<Self>>, RepoError>;
 
-    /// Lists the ids of what a source has delivered and still holds.
+    /// Lists the ids of the records that a source has delivered and that still hold.
     fn ids_of_source(tx: &mut Tx, source: &Source) -> Result<Vec<Id<Self>>, RepoError>;
 
-    /// Closes the current versions of these records; gives how many there were.
+    /// Closes the current versions of these records. Returns their number.
     fn close(tx: &mut Tx, ids: &[Id<Self>]) -> Result<usize, RepoError>;
 
     /// Adds versions.
     fn insert(tx: &mut Tx, rows: &[Stored<Self>]) -> Result<(), RepoError>;
 
-    /// Replaces the current version of records, in the caller's transaction.
+    /// Replaces the current versions of records, in the caller's transaction.
     fn replace(tx: &mut Tx, rows: &[Stored<Self>]) -> Result<(), RepoError> {
         let ids: Vec<_> = rows.iter().map(|row| row.meta.id).collect();
         Self::close(tx, &ids)?;
@@ -258,7 +258,7 @@ pub trait Record: Sized + Clone + PartialEq + Debug + Send + 'static {
     }
 }
 
-/// Rows of one statement: databases limit the number of values in one.
+/// The number of rows in one statement: databases limit the number of values in one.
 pub(crate) const BATCH: usize = 500;
 
 /// The columns of [`Meta`].
@@ -279,12 +279,12 @@ macro_rules! meta_columns {
 }
 pub(crate) use meta_columns;
 
-/// The latest commit and the first one that a list asks for.
+/// Returns the latest commit and the first one that a list asks for.
 pub(crate) fn commits_of(tx: &mut Tx, common: &Common) -> Result<[Option<i64>; 2], RepoError> {
     Ok([crate::commits::up_to(tx, common.known_at)?, crate::commits::since(tx, common.recorded_since)?])
 }
 
-/// A record's values, to be inserted.
+/// The values of a record, for inserting it.
 macro_rules! values {
     ($table:ident, $tenant:expr, $row:expr) => {{
         let meta = &$row.meta;
@@ -307,7 +307,7 @@ macro_rules! values {
 }
 pub(crate) use values;
 
-/// Rows that are current, or were once a commit was the latest, of one buyer.
+/// Rows of one buyer that are current, or were current when a commit was the latest.
 macro_rules! current {
     ($table:ident, $tenant:expr, $commit:expr) => {{
         let query = $table::table.filter($table::tenant_id.eq($tenant)).into_boxed();
@@ -321,7 +321,7 @@ macro_rules! current {
 }
 pub(crate) use current;
 
-/// The rows that a list's filters let through, as a query of one backend.
+/// The rows that pass a list's filters, as a query of one backend.
 macro_rules! filtered {
     ($table:ident, $tenant:expr, $common:expr, $commits:expr, $supplier:ident, $filter:expr, |$query:ident, $given:ident| $add:block) => {{
         let common: &$crate::Common = $common;
@@ -351,7 +351,7 @@ macro_rules! filtered {
 }
 pub(crate) use filtered;
 
-/// The part of a sorted list after a row: one arm for each column that it may be sorted by.
+/// The part of a sorted list after a row, with one arm for each column that it may be sorted by.
 macro_rules! sorted {
     ($query:ident, $table:ident by $id:ident, $page:expr, $($sort:pat => $column:ident as $ty:ty),*) => {{
         let after = $page.after.as_ref();
@@ -387,7 +387,7 @@ macro_rules! sorted {
 }
 pub(crate) use sorted;
 
-/// Values that a list can be sorted by, as a cursor keeps them.
+/// Values that a list can be sorted by, in the form that a cursor stores.
 pub(crate) trait SortKey: Sized {
     fn parse(key: &str) -> Option<Self>;
     fn key(&self) -> String;
@@ -433,16 +433,16 @@ impl SortKey for i64 {
     }
 }
 
-/// Reads a sort key back. Cursors are authenticated, so that one which cannot be read is a fault of ours.
+/// Reads a sort key back. Cursors are authenticated, so one that cannot be read is a bug.
 pub(crate) fn from_key<K: SortKey>(key: &str) -> Result<K, RepoError> {
     K::parse(key).ok_or_else(|| RepoError::Failed(format!("the sort key {key:?} cannot be read").into()))
 }
 
-/// Writes a kind of record out: its struct's table, how imports find it, and its list's filters and sorts.
+/// Implements a kind of record: its table, how imports find it, and the filters and sort orders of its list.
 ///
-/// `by_source` says whether a key belongs to its source or to the buyer. `filter` adds what the kind's own filters ask
-/// for to the query; `supplier` is the column that [`Common::suppliers`] looks at. `is_scored` says whether scores rest on
-/// it: what changes then makes the latest ones stale.
+/// `by_source` says whether a key belongs to its source or to the buyer. `filter` adds the conditions of the kind's own
+/// filters to the query. `supplier` is the column that [`Common::suppliers`] filters by. `is_scored` says whether
+/// scores depend on the records. If so, a change makes the latest scores stale.
 macro_rules! record {
     (
         impl Record for $record:ident in $table:ident;

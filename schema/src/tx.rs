@@ -1,22 +1,23 @@
-//! Transactions: the one way to the rows.
+//! Transactions: the only way to the rows.
 //!
-//! A [`Tx`] is a transaction that has begun, with all that its statements need: the connection, the buyer whose rows it
-//! reaches, who acts, in which request and operation, and the moment at which it happens. Every function of this crate
-//! that touches rows takes one, so no buyer is named a second time and nothing is read or written outside of a transaction.
-//! What belongs to no buyer (the list of buyers, the queue of jobs) takes an [`OperatorTx`].
+//! A [`Tx`] is a transaction that has begun, with everything that its statements need: the connection, the buyer whose
+//! rows it reaches, the actor, the request and operation, and the moment at which it happens. Every function of this
+//! crate that touches rows takes one. So no buyer is named a second time, and nothing is read or written outside of a
+//! transaction. What belongs to no buyer (the list of buyers, the queue of jobs) takes an [`OperatorTx`].
 //!
-//! An [`Access`] is the database as one actor reaches the rows of one buyer. It begins transactions and ends them:
-//! committed if the work succeeds, rolled back if it fails or panics. What must hold:
+//! An [`Access`] is the database as one actor reaches the rows of one buyer. It begins transactions and ends them: it
+//! commits if the work succeeds, and rolls back if it fails or panics. These invariants hold:
 //!
-//! - Row-level security limits a server's transaction to the rows of its buyer, whatever its queries say. The embedded
-//!   database has no such thing: there the queries' own filters, which take the buyer from the `Tx`, are all there is.
-//! - Writers of one buyer follow each other: a writer begins when the one before it has ended, so nothing that it has read
-//!   changes before it ends. Readers wait for nobody, and see one state of the database.
-//! - [`Tx::moment`] is the time of all that the transaction does. It is taken once the transaction has begun (of a writer:
-//!   once its turn has come), so that the moments of a buyer's changes are in the order of the changes.
-//! - `Tx::finish` is the only place where work is committed: what has to be kept together with each change (who did what,
-//!   the answer to a request that may be repeated, who is told of a change) belongs there. What has recorded versions becomes a
-//!   [`Commit`] there, whose moment is taken as late as can be.
+//! - Row-level security limits a server's transaction to the rows of its buyer, even if its queries do not. The
+//!   embedded database has no row-level security: only the queries' own filters, which take the buyer from the `Tx`,
+//!   limit it.
+//! - Writers of one buyer run one after another: a writer begins when the one before it has ended, so nothing that it
+//!   has read changes before it ends. Readers wait for nobody, and see one state of the database.
+//! - [`Tx::moment`] is the time of everything that the transaction does. It is taken once the transaction has begun
+//!   (for a writer: once its turn has come), so the moments of a buyer's changes are in the order of the changes.
+//! - `Tx::finish` is the only place where work is committed. What has to be kept together with each change belongs
+//!   there: who did what, the answer to a request that may be repeated, who is notified of a change. A transaction that
+//!   has recorded versions becomes a [`Commit`] there, whose moment is taken as late as possible.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,36 +38,36 @@ use crate::{Choice, Clock, JobId, Role, TenantId, Timestamp, tables, turns};
 pub struct Actor {
     /// The name of the token, of the command line or of a part of the service, as records keep it.
     pub subject: Arc<str>,
-    /// The role of the token. None without one: the command line, the service itself, and jobs, which act for whoever asked
-    /// for them after that token's role was checked.
+    /// The role of the token. The command line, the service itself and jobs have none. A job acts for whoever requested
+    /// it, after that token's role was checked.
     pub role: Option<Role>,
 }
 
-/// Who acts, and in the course of what.
+/// Who acts, in which request and operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Context {
     /// Who acts.
     pub actor: Actor,
-    /// The id of the request, as its answer and the log have it; of the job, where a job acts.
+    /// The id of the request, as in its answer and the log, or the id of the job that acts.
     pub request_id: Option<Arc<str>>,
     /// The operation: its `operationId` in the API document, the kind of the job, or the command.
     pub operation: Arc<str>,
 }
 
 impl Context {
-    /// The context of whoever acts without a token and not in a request.
+    /// Creates the context of an actor without a token, outside of a request.
     pub fn new(subject: &str, operation: &str) -> Self {
         Self { actor: Actor { subject: subject.into(), role: None }, request_id: None, operation: operation.into() }
     }
 
-    /// The same, in a request or job.
+    /// Returns the same context, within a request or job.
     #[must_use]
     pub fn within(self, id: &str) -> Self {
         Self { request_id: Some(id.into()), ..self }
     }
 }
 
-/// The database as one actor reaches the rows of one buyer, or with `T` those of the installation.
+/// The database as one actor reaches the rows of one buyer. With another `T`, the rows of the installation.
 #[derive(Debug, Clone)]
 pub struct Access<T = TenantId> {
     database: Database,
@@ -79,40 +80,40 @@ impl<T> Access<T> {
         Self { database, tenant, context }
     }
 
-    /// The database.
+    /// Returns the database.
     pub fn database(&self) -> &Database {
         &self.database
     }
 
-    /// Who acts, and in the course of what.
+    /// Returns who acts, in which request and operation.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// The clock that tells the time of all that is stored.
+    /// Returns the clock that gives the time of everything stored.
     pub fn clock(&self) -> &Clock {
         self.database.clock()
     }
 }
 
 impl<T: Copy + Into<Scope>> Access<T> {
-    /// Whose rows they are.
+    /// Returns the buyer whose rows it reaches, or the installation.
     pub fn tenant(&self) -> T {
         self.tenant
     }
 
-    /// Runs `work` in a transaction that reads, all from one state of the database.
+    /// Runs `work` in a reading transaction, which sees one state of the database.
     ///
     /// # Errors
-    /// Those of `work`, and [`RepoError`] where there is no connection.
+    /// Those of `work`, and [`RepoError`] if no connection is available.
     pub fn read<V, E: From<RepoError>>(&self, work: impl FnOnce(&mut Tx<T>) -> Result<V, E>) -> Result<V, E> {
         self.run(TxRole::Reader, &Watch::default(), work)
     }
 
-    /// Runs `work` in a transaction that writes, after those that the buyer's other writers have begun before.
+    /// Runs `work` in a writing transaction, after the buyer's earlier writers have ended.
     ///
     /// # Errors
-    /// The same.
+    /// The same as [`Self::read`].
     pub fn write<V, E: From<RepoError>>(&self, work: impl FnOnce(&mut Tx<T>) -> Result<V, E>) -> Result<V, E> {
         self.run(TxRole::Writer, &Watch::default(), work)
     }
@@ -120,15 +121,15 @@ impl<T: Copy + Into<Scope>> Access<T> {
     /// Runs `work` in a transaction that writes jobs and what belongs to them.
     ///
     /// # Errors
-    /// The same.
+    /// The same as [`Self::read`].
     pub fn write_jobs<V, E: From<RepoError>>(&self, work: impl FnOnce(&mut Tx<T>) -> Result<V, E>) -> Result<V, E> {
         self.run(TxRole::Queue, &Watch::default(), work)
     }
 
-    /// Runs `work` in a transaction of any role, for whoever waits on another thread and asks the watch meanwhile.
+    /// Runs `work` in a transaction of any role. Another thread that waits for it can ask the watch meanwhile.
     ///
     /// # Errors
-    /// The same.
+    /// The same as [`Self::read`].
     pub fn run<V, E: From<RepoError>>(
         &self,
         role: TxRole,
@@ -139,9 +140,11 @@ impl<T: Copy + Into<Scope>> Access<T> {
         self.begun(begun, role).finish(work)
     }
 
-    /// Runs `work` in a transaction that reads, for a thread that must not wait: of an embedded database with a connection to
-    /// spare, and for as long as the scores that it looks up are in memory. None where it would take longer: then another
-    /// thread has to do it from the start.
+    /// Runs `work` in a reading transaction, on a thread that must not wait.
+    ///
+    /// This is only possible on an embedded database with an idle connection, and only as long as the scores that
+    /// `work` looks up are in memory. Returns none if it would take longer. Another thread then has to do the work from
+    /// the start.
     ///
     /// # Errors
     /// Those of `work`.
@@ -158,10 +161,10 @@ impl<T: Copy + Into<Scope>> Access<T> {
     }
 
     fn begun(&self, Begun { conn, turn }: Begun, role: TxRole) -> Tx<T> {
-        // Now the turn of a writer has come, and the state that a reader sees is fixed.
+        // By now the turn of a writer has come, and the state that a reader sees is fixed.
         let (clock, context) = (self.database.clock().clone(), self.context.clone());
         let moment = clock.now();
-        // What a writer reads may be undone.
+        // Only a reader uses them: what a writer reads may be undone.
         let warm_runs = if role == TxRole::Reader { self.database.warm_runs() } else { WarmRuns::new(0) };
         Tx {
             conn,
@@ -197,7 +200,7 @@ enum Haste {
 /// A transaction that has begun, of one buyer unless `T` says otherwise.
 #[expect(missing_debug_implementations, reason = "diesel's connections have none")]
 pub struct Tx<T = TenantId> {
-    // Dropped in this order: whoever has the next turn finds the transaction ended.
+    // Dropped in this order: whoever gets the next turn finds the transaction ended.
     pub(crate) conn: Held,
     _turn: Option<turns::Held>,
     pub(crate) tenant: T,
@@ -205,16 +208,16 @@ pub struct Tx<T = TenantId> {
     moment: Timestamp,
     clock: Clock,
     import_id: Option<JobId>,
-    /// The commit that it becomes once something is recorded in it, and whose.
+    /// The commit that the transaction becomes once something is recorded in it, and its buyer.
     own: Option<(TenantId, Arc<Commit>)>,
     has_recorded: bool,
-    /// The buyer whose data, as far as scores rest on it, was changed.
+    /// The buyer whose data was changed, as far as scores depend on it.
     changed: Option<TenantId>,
     listener: ChangeListener,
     /// Commits that were read; they never change.
     known: HashMap<i64, Arc<Commit>>,
     pub(crate) warm_runs: WarmRuns,
-    /// Whether much is kept in memory otherwise, where that was changed for this transaction.
+    /// Whether the connection's cache is normally large, if this transaction has resized it.
     usual_cache: Option<bool>,
     haste: Haste,
 }
@@ -223,17 +226,18 @@ pub struct Tx<T = TenantId> {
 pub type OperatorTx = Tx<Installation>;
 
 impl Tx {
-    /// The buyer whose rows it reaches.
+    /// Returns the buyer whose rows it reaches.
     pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 
-    /// Notes that an import records from here on.
+    /// Notes the import that records from here on.
     pub fn set_import(&mut self, id: JobId) {
         self.import_id = Some(id);
     }
 
-    /// The commit that the transaction becomes if versions are recorded in it: who records, and with which import.
+    /// Returns the commit that the transaction becomes if versions are recorded in it: who records, and with which
+    /// import.
     ///
     /// # Errors
     /// Those of the database.
@@ -241,7 +245,7 @@ impl Tx {
         if let Some((_, commit)) = &self.own {
             return Ok(Arc::clone(commit));
         }
-        // Each stands for what was known at its moment. A clock that was set back changes nothing.
+        // Each denotes what was known at its moment, so moments increase even if the clock was set back.
         let (number, earliest) = match commits::latest(self)? {
             Some((number, at)) => (number + 1, at.after(TimeDelta::milliseconds(1))),
             None => (1, self.moment),
@@ -257,18 +261,18 @@ impl Tx {
         self.has_recorded = true;
     }
 
-    /// Notes that what scores rest on was changed, so that who waits for that is told once it is committed. To be told of a
-    /// change that was undone again does no harm.
+    /// Notes that data which scores depend on was changed, so that the listener is notified after the commit. A
+    /// notification of a change that was undone again does no harm.
     pub(crate) fn note_changed(&mut self) {
         self.changed = Some(self.tenant);
     }
 
-    /// Commits by their numbers.
+    /// Finds commits by their numbers.
     pub(crate) fn find_commits(
         &mut self,
         numbers: impl Iterator<Item = i64>,
     ) -> Result<HashMap<i64, Arc<Commit>>, RepoError> {
-        /// What is kept in memory of those that were read.
+        /// Above this number of commits, those in memory are dropped.
         const KEPT: usize = 10_000;
         let mut wanted: Vec<i64> = numbers.collect();
         wanted.sort_unstable();
@@ -291,27 +295,28 @@ impl Tx {
 }
 
 impl<T> Tx<T> {
-    /// Who acts, and in the course of what.
+    /// Returns who acts, in which request and operation.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// Who acts.
+    /// Returns who acts.
     pub fn actor(&self) -> &Actor {
         &self.context.actor
     }
 
-    /// When all that the transaction does happens: once it had begun.
+    /// Returns the moment of everything that the transaction does, taken once it had begun.
     pub fn moment(&self) -> Timestamp {
         self.moment
     }
 
-    /// The clock, for new ids; the time is that of [`Tx::moment`].
+    /// Returns the clock, for new ids. For the time, use [`Tx::moment`].
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Prepares for work that looks into most of a table, here and there: it keeps more in memory until the transaction ends.
+    /// Prepares for work that reads most of a table in scattered places: more is kept in memory until the transaction
+    /// ends.
     ///
     /// # Errors
     /// Those of the database.
@@ -320,7 +325,8 @@ impl<T> Tx<T> {
         Ok(self.conn.resize_cache(true)?)
     }
 
-    /// Prepares for writing much that is not read again, such as a file: it keeps less in memory until the transaction ends.
+    /// Prepares for writing large values that are not read again, such as a file: less is kept in memory until the
+    /// transaction ends.
     ///
     /// # Errors
     /// Those of the database.
@@ -329,7 +335,7 @@ impl<T> Tx<T> {
         Ok(self.conn.resize_cache(false)?)
     }
 
-    /// Ends work that holds up a thread, before something that takes long.
+    /// Makes a hurried transaction give up, before something that takes long.
     pub(crate) fn expect_time(&mut self) -> Result<(), RepoError> {
         if self.haste == Haste::None {
             return Ok(());
@@ -352,12 +358,12 @@ impl<T> Tx<T> {
             }
         };
         if let Some(is_large) = self.usual_cache {
-            // Where that fails the connection keeps its memory, and nothing else.
+            // If this fails, the connection keeps its cache size, and nothing else is affected.
             drop(self.conn.resize_cache(is_large));
         }
         ended?;
         let (changed, listener) = (self.changed, self.listener.clone());
-        // Whoever is told finds the turn of writers free.
+        // Whoever is notified finds the turn of writers free.
         drop(self);
         if let Some(tenant) = changed.filter(|_| done.is_ok()) {
             listener.tell(tenant);
@@ -384,8 +390,8 @@ impl<T> Tx<T> {
         Ok(())
     }
 
-    /// Runs `work` in a savepoint. What it has written is kept if it gives `true` beside its value, and undone if it gives
-    /// `false` or fails; the transaction goes on in each case.
+    /// Runs `work` in a savepoint. What it has written is kept if it returns `true` with its value, and undone if it
+    /// returns `false` or fails. The transaction goes on in each case.
     ///
     /// # Errors
     /// Those of `work` and of the database.

@@ -1,4 +1,4 @@
-//! Closed sets of values, with the word for each in Japanese.
+//! Closed sets of values, with the Japanese word for each.
 
 use diesel::backend::Backend;
 use diesel::deserialize::FromSqlRow;
@@ -12,27 +12,27 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ValueError;
 
-/// A closed set: what its values are called.
+/// A closed set of values, with their names.
 pub trait Choice: Copy + PartialEq + Sized + 'static {
     /// Each value with its key, as in files and JSON, and its Japanese word.
     const ALL: &'static [(Self, &'static str, &'static str)];
 
-    /// The key of this value.
+    /// Returns the key of this value.
     fn key(self) -> &'static str {
         Self::ALL.iter().find(|(value, ..)| *value == self).map_or("", |(_, key, _)| key)
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     ///
     /// # Errors
-    /// That there is no such key.
+    /// [`ValueError::UnknownChoice`] if there is no such key.
     fn parse(key: &str) -> Result<Self, ValueError> {
         let found = Self::ALL.iter().find(|(_, known, _)| *known == key);
         found.map(|(value, ..)| *value).ok_or(ValueError::UnknownChoice)
     }
 }
 
-/// The value of a key that is stored.
+/// Returns the value of a stored key.
 fn stored<C: Choice>(key: &str) -> deserialize::Result<C> {
     C::parse(key).map_err(|error| format!("{key:?}: {error}").into())
 }
@@ -69,7 +69,8 @@ macro_rules! choices {
             }
         }
 
-        // For each database by itself: without a text of its own for each of the millions that a run reads.
+        // Implemented for each database, so as not to allocate a string for each of the millions of values that a run
+        // reads.
         impl FromSql<Text, Sqlite> for $name {
             fn from_sql(mut value: <Sqlite as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
                 stored(value.read_text())
@@ -109,14 +110,14 @@ choices! {
         StopsLine = "stops_line" / "ライン停止",
         /// Production is impaired.
         Degrades = "degrades" / "影響あり",
-        /// Little.
+        /// Little happens.
         Routine = "routine" / "通常",
     }
     /// How many others could supply the same.
     Substitutability {
         /// Nobody.
         Sole = "sole" / "1社のみ",
-        /// A few, or not at once.
+        /// A few, or only after some time.
         Limited = "limited" / "限定的",
         /// Several, at once.
         Multiple = "multiple" / "複数",
@@ -154,7 +155,7 @@ choices! {
         /// ISMS (ISO/IEC 27001).
         Isms = "isms" / "ISMS",
     }
-    /// What became of an attack.
+    /// The outcome of an attack.
     Outcome {
         /// Kept out.
         Blocked = "blocked" / "遮断",
@@ -195,30 +196,30 @@ choices! {
         /// Reads what concerns itself.
         Supplier = "supplier" / "取引先",
     }
-    /// What a file of an import holds.
+    /// The kind of records in an imported file.
     RecordKind {
-        /// Firms.
+        /// Suppliers.
         Suppliers = "suppliers" / "取引先",
-        /// Further codes of firms.
+        /// Further codes of suppliers.
         SupplierCodes = "supplier_codes" / "取引先コード対応",
         /// Who supplies whom.
         Relationships = "relationships" / "取引関係",
         /// お助け隊 enrollments.
         Enrollments = "enrollments" / "お助け隊加入",
-        /// SECURITY ACTION, SCS, ISMS.
+        /// Certifications: SECURITY ACTION, SCS, ISMS.
         Certifications = "certifications" / "宣言・認証",
-        /// What happened.
+        /// Incidents.
         Incidents = "incidents" / "事案",
         /// Which provider may send evidence for which supplier.
         ProviderAssignments = "provider_assignments" / "事業者の担当",
     }
-    /// What becomes of the good rows of an import that has bad ones, and of the rows that it lacks.
+    /// What an import does with its good rows if it has bad ones, and with records that are missing from the file.
     ImportMode {
-        /// Either every row is taken or none.
+        /// Either all rows are imported or none.
         AllOrNothing = "all_or_nothing" / "全件または取り込みなし",
-        /// Good rows are taken, bad ones reported.
+        /// Good rows are imported, bad ones reported.
         AcceptValid = "accept_valid" / "正しい行だけ",
-        /// As all_or_nothing, and what the source sent before and does not send now is ended.
+        /// Like `all_or_nothing`. Also ends records that the source sent before and does not send now.
         Replace = "replace" / "置き換え",
     }
     /// What a job does.
@@ -230,19 +231,19 @@ choices! {
         /// Writes a file of scores.
         Export = "export" / "書き出し",
     }
-    /// How far a job is.
+    /// The state of a job.
     JobState {
         /// Waits for its turn.
         Queued = "queued" / "待機中",
-        /// At work.
+        /// Running.
         Running = "running" / "実行中",
         /// Done.
         Succeeded = "succeeded" / "完了",
-        /// Done, but for rows that were rejected.
+        /// Done, except for rows that were rejected.
         PartiallySucceeded = "partially_succeeded" / "一部完了",
         /// Ended without effect.
         Failed = "failed" / "失敗",
-        /// Ended without effect, because somebody asked for it.
+        /// Ended without effect, on request.
         Cancelled = "cancelled" / "取り消し",
     }
 }
