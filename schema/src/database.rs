@@ -169,75 +169,81 @@ impl DerefMut for Held {
     }
 }
 
-/// Watches over a transaction while another thread is at work in it.
+/// Watches a transaction while another thread works in it.
 #[derive(Debug, Default)]
 pub struct Watch(OnceLock<PlaceOnReplica>);
 
 impl Watch {
-    /// Whether the transaction is on a replica that has stopped answering.
+    /// Returns whether the transaction is on a replica that has stopped answering.
     pub fn is_hung(&self) -> bool {
         self.0.get().is_some_and(PlaceOnReplica::is_hung)
     }
 }
 
-/// What the connections of a database do at a moment.
+/// The state of a database's connections at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
     /// Connections that are in use: of the embedded database's readers, or to the primary.
     pub in_use: u32,
     /// Connections that are open and not in use.
     pub idle: u32,
-    /// How many there may be.
+    /// The maximum number of connections.
     pub most: u32,
-    /// How many transactions wait for a connection to the primary.
+    /// The number of transactions that wait for a connection to the primary.
     pub waiting: u32,
-    /// How many transactions wait for their buyer's writer before them in this process.
+    /// The number of transactions that wait in this process for an earlier writer of their buyer.
     pub writers_waiting: u32,
     /// Whether the primary is away.
     pub is_away: bool,
-    /// While all connections to the primary are in use: for how long nobody got one or gave one back.
+    /// For how long no connection to the primary was taken or returned, if all of them are in use.
     pub unmoved: Option<Duration>,
-    /// The same of the replica, if there is one.
+    /// The figures of the replica, if there is one.
     pub replica: Option<ReplicaFigures>,
 }
 
-/// What a replica is used for at a moment, and has been since the process began.
+/// The use of a replica: at a moment, and since the process began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplicaFigures {
-    /// Connections that are in use, or do not come back.
+    /// Connections that are in use, including those that do not come back.
     pub in_use: u32,
     /// Connections that are open and not in use.
     pub idle: u32,
-    /// How many there may be.
+    /// The maximum number of connections.
     pub most: u32,
     /// Whether it is passed over because it does not answer.
     pub is_away: bool,
-    /// How many transactions were read on it.
+    /// The number of transactions that were read on it.
     pub used_count: u64,
-    /// How many were read on the primary because the replica had not yet what the primary has.
+    /// The number of transactions that were read on the primary because the replica lagged behind it.
     pub behind_count: u64,
-    /// How many were read on the primary because the replica did not answer, or all its connections were in use.
+    /// The number of transactions that were read on the primary because the replica did not answer in time, or all its
+    /// connections were in use.
     pub passed_over_count: u64,
 }
 
-/// How much longer than for another process a request waits for a connection: else it would never hear of the process.
+/// How much longer a request waits for a connection than for another process. Otherwise it would never learn that
+/// another process is the cause.
 const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
-/// How long a request waits for a connection to a server of which all are in use.
+/// How long a request waits for a connection to a server while all are in use.
 const CHECKOUT: Duration = Duration::from_secs(5);
-/// For how long a connection to a server is kept that nobody needs: others may, where there are few.
+/// How long a connection to a server is kept that nobody needs. If connections are few, others may need it.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a request waits for one while the server is away.
+/// How long a request waits for a connection while the server is away.
 const AWAY: Duration = Duration::from_millis(500);
-/// How long a writer waits before it asks again whether a writer of another process has ended: at first, and at most. It
-/// has no connection meanwhile: those who wait for a long import of one buyer would take all of them from the others.
+/// How long a writer waits before it asks again whether a writer of another process has ended: at first, and at most.
+/// It holds no connection meanwhile. Otherwise, those who wait for a long import of one buyer would take all
+/// connections from the other buyers.
 const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(10)];
 
 impl Database {
-    /// Opens a database with so many connections for readers. `patience` is how long a writer waits for another one,
-    /// `pending` what becomes of migrations that have not run, `clock` what tells the time of all that is stored.
+    /// Opens a database with a number of connections. In an embedded database, they are for readers, and a writer is
+    /// added.
+    ///
+    /// `patience` is the time-out of a writer that waits for another one, `pending` says what to do about migrations
+    /// that have not run, and `clock` gives the time of everything stored.
     ///
     /// # Errors
-    /// When the database cannot be used, or the SQLite library is one that can lose data.
+    /// If the database cannot be used, or the SQLite library is one that can lose data.
     pub fn open(
         place: &Place,
         connection_count: u32,
@@ -264,7 +270,7 @@ impl Database {
                 }
             }
             Place::Server { url, replica } => {
-                // Tried against each other before anything else is said.
+                // Two connections are tried against each other before anything else is sent.
                 let [(mut first, _), second] = postgres::connect_tried(url, &process).map_err(RepoError::at_start)?;
                 drop(second);
                 let roles = postgres::check(&mut first)?;
@@ -288,10 +294,10 @@ impl Database {
         Ok(Self { backend, limits, process, clock: clock.clone(), warm_runs, listener })
     }
 
-    /// Opens an embedded database on a disk that takes no writes, for readers alone.
+    /// Opens an embedded database on a read-only disk, for readers only.
     ///
     /// # Errors
-    /// When it cannot be read either, or its tables are not those that this release knows.
+    /// If it cannot be read either, or its tables are not those of this release.
     pub fn open_read_only(
         folder: &Path,
         connection_count: u32,
@@ -319,14 +325,15 @@ impl Database {
         })
     }
 
-    /// The same database, which keeps scores of runs in memory, up to so many bytes; otherwise it keeps none.
+    /// Returns the same database, which keeps scores of runs in memory, up to this number of bytes. By default none are
+    /// kept.
     #[must_use]
     pub fn with_warm_runs(&self, bytes: u64) -> Self {
         Self { warm_runs: WarmRuns::new(bytes), ..self.clone() }
     }
 
-    /// The same database, which tells `listener` of each buyer whose data, as far as scores rest on it, is changed through it:
-    /// once the change is committed, on the thread that made it.
+    /// Returns the same database, which calls `listener` for each buyer whose data is changed through it, as far as
+    /// scores depend on the data. The call follows the commit, on the thread that made the change.
     #[must_use]
     pub fn with_change_listener(&self, listener: impl Fn(TenantId) + Send + Sync + 'static) -> Self {
         Self { listener: ChangeListener(Some(Arc::new(listener))), ..self.clone() }
@@ -340,21 +347,22 @@ impl Database {
         self.warm_runs.clone()
     }
 
-    /// The same database, for statements that may take no longer than this, where it can stop them.
+    /// Returns the same database with a time-out for statements, if the backend can stop them.
     #[must_use]
     pub fn with_statement_limit(&self, limit: Duration) -> Self {
         let limits = postgres::Limits { statement: Some(limit), ..self.limits };
         Self { limits, ..self.clone() }
     }
 
-    /// The same database, for writers that wait so long for each other, where that is not the same for all.
+    /// Returns the same database with another time-out for writers that wait for each other.
     #[must_use]
     pub fn with_patience(&self, patience: Duration) -> Self {
         let limits = postgres::Limits { patience, ..self.limits };
         Self { limits, ..self.clone() }
     }
 
-    /// The same database, read on the primary alone: for work that nobody could take over from a replica that hangs.
+    /// Returns the same database, read only on the primary: for work that nobody could take over from a replica that
+    /// hangs.
     #[must_use]
     pub fn without_replica(&self) -> Self {
         let mut database = self.clone();
@@ -364,43 +372,46 @@ impl Database {
         database
     }
 
-    /// The clock that tells the time of all that is stored.
+    /// Returns the clock that gives the time of everything stored.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Whether other processes may serve the same database.
+    /// Returns whether other processes may serve the same database.
     pub fn is_shared(&self) -> bool {
         matches!(self.backend, Backend::Postgres { .. })
     }
 
-    /// The name of this process among those that share the database: in the `application_name` of its sessions, and beside
-    /// the job that it runs.
+    /// Returns the name of this process among those that share the database. It is part of the `application_name` of
+    /// its sessions, and stored with each job that it runs.
     pub fn process(&self) -> &str {
         self.process.id()
     }
 
-    /// How long a transaction may take that waits for its turn, for a connection and for its longest statement. A server
-    /// that has not answered then does not answer at all. The embedded database always does.
+    /// Returns how long a transaction may take: the wait for its turn and for a connection, and its longest statement.
+    /// A server that has not answered by then does not answer at all. None for an embedded database, which always
+    /// answers.
     pub fn longest_answer(&self) -> Option<Duration> {
         let statement = self.limits.statement?;
         self.is_shared().then(|| self.limits.patience + CHECKOUT + statement)
     }
 
-    /// How long a transaction waits for others to make room for it.
+    /// Returns how long a transaction waits for others to make room for it.
     pub fn patience(&self) -> Duration {
         self.limits.patience
     }
 
-    /// Whether all connections to the primary are held by transactions that get no answer: there are more of them than jobs
-    /// have, whose statements may take longer, and one has taken twice as long as any answer.
+    /// Returns whether all connections to the primary are held by transactions that get no answer.
+    ///
+    /// That is so if there are more connections than jobs use (whose statements may take longer), and none was taken or
+    /// returned for twice as long as the longest answer takes.
     pub fn is_hung(&self, of_jobs: u32) -> bool {
         let figures = self.figures();
         let longest = self.longest_answer().filter(|_| figures.most > of_jobs);
         longest.zip(figures.unmoved).is_some_and(|(longest, unmoved)| unmoved > longest * 2)
     }
 
-    /// Whether the primary takes a connection beside those that the process has.
+    /// Returns whether the primary accepts a connection in addition to those that the process has.
     pub fn takes_connections(&self) -> bool {
         match &self.backend {
             Backend::Sqlite { .. } => false,
@@ -408,7 +419,7 @@ impl Database {
         }
     }
 
-    /// What the processes that share a server may need of its connections.
+    /// Returns what the processes that share a server may need of its connections. None for an embedded database.
     ///
     /// # Errors
     /// Those of the database.
@@ -422,7 +433,7 @@ impl Database {
         }
     }
 
-    /// What the connections do at this moment. Asks no server.
+    /// Returns the state of the connections at this moment, without asking a server.
     pub fn figures(&self) -> Figures {
         let (pool, health, replica, turns) = match &self.backend {
             Backend::Sqlite { readers, .. } => (readers, None, None, None),
@@ -445,7 +456,7 @@ impl Database {
         }
     }
 
-    /// The rows of a buyer, or those of the installation, for whoever acts.
+    /// Returns access to the rows of a buyer, or of the installation, for an actor.
     pub fn access<T>(&self, tenant: T, context: &Context) -> Access<T> {
         Access::new(self.clone(), tenant, context.clone())
     }
@@ -459,7 +470,7 @@ impl Database {
         Ok(begun)
     }
 
-    /// Begins a transaction of a reader, if none is waited for: an embedded database has a connection to spare.
+    /// Begins a transaction of a reader if no wait is needed: on an embedded database with an idle connection.
     pub(crate) fn begin_at_once(&self, scope: Scope) -> Result<Option<Begun>, RepoError> {
         let Backend::Sqlite { readers, .. } = &self.backend else { return Ok(None) };
         let Some(mut conn) = readers.try_get() else { return Ok(None) };
@@ -498,16 +509,16 @@ impl Database {
         }
     }
 
-    /// The writer of an embedded database, after those who came before.
+    /// Takes the writer's connection of an embedded database, after earlier writers.
     fn writer(&self, writer: &Pool<Manager>, turns: &Turns) -> Result<(Pooled, Option<turns::Held>), RepoError> {
         let patience = self.limits.patience;
-        // It has one for all buyers.
+        // There is one for all buyers.
         let turn = turns.take((TxRole::Writer, Scope::Installation), Instant::now() + patience);
         let turn = turn.ok_or_else(|| late(patience))?;
         Ok((writer.get()?, Some(turn)))
     }
 
-    /// Makes what was erased stand in no file any more, as far as the database can.
+    /// Removes erased data from the files of the database, as far as the database can.
     ///
     /// # Errors
     /// Those of the database.
@@ -515,7 +526,7 @@ impl Database {
         dialect::fold_log(&mut self.unscoped()?.conn)
     }
 
-    /// Cleans up after much was written: tells the planner how large tables are now, and gives the log's room back.
+    /// Cleans up after large writes: updates the planner's statistics, and gives back the space of the log.
     ///
     /// # Errors
     /// Those of the database.
@@ -523,7 +534,7 @@ impl Database {
         dialect::tidy(&mut self.unscoped()?.conn)
     }
 
-    /// A connection outside of any transaction, as whoever owns the tables.
+    /// Takes a connection outside of any transaction, as the owner of the tables.
     fn unscoped(&self) -> Result<Begun, RepoError> {
         match &self.backend {
             Backend::Sqlite { writer, turns, .. } => {
@@ -540,7 +551,7 @@ impl Database {
 }
 
 impl Server {
-    /// Begins a transaction of a writer, after those that came before.
+    /// Begins a transaction of a writer, after earlier ones.
     fn begin_in_turn(
         &self,
         (role, scope): (TxRole, Scope),
@@ -577,7 +588,8 @@ impl Server {
         !self.health.is_away.load(Ordering::Relaxed)
     }
 
-    /// Begins a transaction. A connection that the server has closed meanwhile is thrown away: nothing was done on it.
+    /// Begins a transaction. A connection that the server has closed meanwhile is discarded, since nothing was done on
+    /// it.
     fn begin(&self, scope: Scope, beginning: &Beginning) -> Result<Pooled, RepoError> {
         let mut left = self.pool.max_size();
         loop {
@@ -601,15 +613,16 @@ impl Server {
         Ok(conn?)
     }
 
-    /// Notes that a pool gives transactions to any session: from now on new connections are tried first.
+    /// Notes an error which shows that a pooler gives transactions to any session. From then on, new connections are
+    /// tried first.
     fn note(&self, error: &RepoError) {
         if error.is_of_pool() && !self.health.is_pooled.swap(true, Ordering::Relaxed) {
             error!(error = with_causes(error), "the database cannot be used until that is changed");
         }
     }
 
-    /// Begins a transaction on a replica, if all is there that a transaction here sees of a buyer; else here. Nothing is
-    /// held here until the replica has answered.
+    /// Begins a transaction on a replica if it has everything that a transaction on the primary sees of a buyer,
+    /// otherwise on the primary. No connection to the primary is held until the replica has answered.
     fn begin_or_on_replica(
         &self,
         replica: &Replica,
@@ -617,7 +630,8 @@ impl Server {
         tenant: TenantId,
     ) -> Result<Held, RepoError> {
         let begun = replica.begin(beginning, tenant);
-        // Later than the one there: it sees all that was written before anybody asked for a transaction.
+        // Begun after the one on the replica: it sees everything that was written before anybody asked for a
+        // transaction.
         let mut primary = self.begin(tenant.into(), beginning)?;
         let Some((lent, there)) = begun else { return Ok(Held(Source::Pool(primary))) };
         let here = write_counts(&mut primary, tenant);
@@ -627,7 +641,7 @@ impl Server {
             lent.give_back();
             return Ok(Held(Source::Pool(primary)));
         }
-        // It has read nothing that matters; where ending it fails, the pool throws the connection away.
+        // It has read nothing that matters. If ending it fails, the pool discards the connection.
         drop(primary.commit());
         Ok(Held(Source::Replica(lent)))
     }
@@ -641,10 +655,10 @@ fn written(writer: &Option<Pool<Manager>>) -> Result<&Pool<Manager>, RepoError> 
     writer.as_ref().ok_or_else(|| RepoError::Unwritable("the disk took no writes when the service began".into()))
 }
 
-/// How often transactions have written rows of a buyer, and what all buyers share: neither number ever falls.
+/// Returns how often transactions have written rows of a buyer, and what all buyers share. Neither number ever falls.
 pub(crate) fn write_counts(conn: &mut Conn, tenant: TenantId) -> Result<[i64; 2], RepoError> {
     use crate::tables::{installation_writes, tenant_writes};
-    // Kept apart for the two kinds of writers, which do not wait for each other.
+    // Counted separately for the two kinds of writers, which do not wait for each other.
     let counts: Vec<i64> = each_backend!(conn, c => tenant_writes::table
         .filter(tenant_writes::tenant_id.eq(tenant))
         .select(tenant_writes::count)
@@ -684,7 +698,7 @@ impl ManageConnection for Manager {
                     true => postgres::connect_tried(url, process).map(|[first, _]| first),
                     false => postgres::connect(url, process),
                 };
-                // One that is full up answers, and its connections come free.
+                // A server without a free connection still answers, and its connections become free.
                 let is_away = matches!(&made, Err(error) if !error.is_full_up());
                 health.is_away.store(is_away, Ordering::Relaxed);
                 if made.is_ok() {
@@ -699,7 +713,8 @@ impl ManageConnection for Manager {
         Ok(())
     }
 
-    /// A connection whose user panicked comes back inside a transaction: it is thrown away, which undoes it.
+    /// Returns whether a connection has to be discarded. One whose user panicked comes back inside a transaction, which
+    /// is undone that way.
     fn has_broken(&self, conn: &mut Conn) -> bool {
         conn.is_lost() || conn.is_open()
     }

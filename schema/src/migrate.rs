@@ -19,24 +19,24 @@ use crate::{postgres as server, row_level_security, sqlite as embedded};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
-/// Held while a process migrates: of several that start at once, the others wait and find nothing left to do.
+/// Held while a process migrates. If several start at once, the others wait and find nothing left to do.
 const LOCK: &str = "SELECT pg_advisory_lock(2199023254)";
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(2199023254) AS is_ours";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(2199023254)";
-/// How long a statement waits for transactions that use its table. All others queue behind it meanwhile, so it is short;
-/// and shorter than the second after which the server looks for deadlocks.
+/// How long a statement waits for transactions that use its table. All others queue behind it meanwhile, so it is
+/// short. It is also shorter than the second after which the server looks for deadlocks.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = 800";
-/// How long the others have before the next attempt.
+/// The time that others get before the next attempt.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(2);
-/// How long attempts go on: an import of one buyer may take its time.
+/// For how long attempts are repeated: an import of one buyer may take long.
 const ALL_ATTEMPTS: Duration = Duration::from_secs(1800);
 
-/// What becomes of migrations that have not run when a database is opened.
+/// What to do about migrations that have not run when a database is opened.
 #[expect(missing_debug_implementations, reason = "a closure has none")]
 pub enum Pending<'a> {
-    /// They run; the function is told what happens.
+    /// Run them, and report what happens to the function.
     Run(&'a mut dyn FnMut(&Notice)),
-    /// The database is refused.
+    /// Refuse the database.
     Refuse,
 }
 
@@ -49,16 +49,16 @@ pub enum Notice {
         names: Vec<String>,
         /// Whether there were no tables at all.
         is_new: bool,
-        /// Whether processes of the release before can go on.
+        /// Whether processes of the previous release can go on.
         is_compatible: bool,
     },
-    /// Another process migrates, or transactions use a table that is to be changed: they are waited for.
+    /// Another process migrates, or transactions use a table that has to change. This one waits for them.
     Waiting,
     /// The migrations have run.
     Migrated {
         /// Whether there were no tables at all before.
         is_new: bool,
-        /// How long that took.
+        /// How long the migrations took.
         duration: Duration,
     },
     /// Row-level security was incomplete and has been completed.
@@ -73,16 +73,16 @@ pub enum Notice {
     },
 }
 
-/// How far the tables of a database are.
+/// The state of a database's tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SchemaState {
     /// The names of migrations that have not run, in order.
     pub pending: Vec<String>,
     /// Versions of migrations that this release does not know.
     pub newer: Vec<String>,
-    /// Those of them that it cannot work with.
+    /// Those of the newer ones that this release cannot work with.
     pub incompatible: Vec<String>,
-    /// Whether the tables are those of a build from before the first release, which no migration leads on from.
+    /// Whether the tables were made by a build from before the first release, which no migration can upgrade.
     pub is_of_earlier_build: bool,
     /// What row-level security lacks, if anything, and who has to do what.
     pub insecure: Option<Bilingual>,
@@ -91,7 +91,7 @@ pub struct SchemaState {
 }
 
 impl Pending<'_> {
-    /// The same, to be used up while this one stays.
+    /// Returns the same, for one use, while the original stays usable.
     pub fn reborrow(&mut self) -> Pending<'_> {
         match self {
             Self::Run(told) => Pending::Run(&mut **told),
@@ -101,10 +101,10 @@ impl Pending<'_> {
 }
 
 impl SchemaState {
-    /// Looks at a database, and changes nothing.
+    /// Reads the state of a database, and changes nothing.
     ///
     /// # Errors
-    /// When it cannot be reached or read.
+    /// If it cannot be reached or read.
     pub fn of(place: &Place, patience: Duration) -> Result<Self, RepoError> {
         match place {
             Place::Folder(folder) => {
@@ -121,7 +121,7 @@ impl SchemaState {
                 row_level_security::expect_short_name(&mut conn)?;
                 expect_readable(&mut conn)?;
                 let mut state = Self::of_postgres(&mut conn)?;
-                // Row-level security follows migrations.
+                // Row-level security is completed after migrations.
                 if state.pending.is_empty() && state.incompatible.is_empty() {
                     let findings = row_level_security::findings(&mut conn)?;
                     if !findings.is_empty() {
@@ -145,7 +145,7 @@ impl SchemaState {
         Self::read(&known::<Pg>(&POSTGRES)?, tables, |query| Ok(names(diesel::sql_query(query).load(conn)?)))
     }
 
-    /// Reads it by queries that give names.
+    /// Reads the state by queries that return names.
     fn read(
         known: &[Known],
         tables: &str,
@@ -172,16 +172,16 @@ impl SchemaState {
         Ok(Self { pending: pending.collect(), newer, incompatible, is_of_earlier_build, insecure: None, is_new })
     }
 
-    /// The refusal of a database that this release cannot work with.
+    /// Refuses a database that this release cannot work with.
     ///
     /// # Errors
-    /// That.
+    /// The refusal.
     pub fn refuse_unfit(&self) -> Result<(), RepoError> {
         self.refuse_earlier_build()?;
         self.refuse_newer()
     }
 
-    /// The refusal of a database from before the first release.
+    /// Refuses a database from before the first release.
     fn refuse_earlier_build(&self) -> Result<(), RepoError> {
         if !self.is_of_earlier_build {
             return Ok(());
@@ -196,10 +196,10 @@ impl SchemaState {
         }))
     }
 
-    /// The refusal of a database that a newer release has changed in ways that this one cannot work with.
+    /// Refuses a database that a newer release has changed in ways that this one cannot work with.
     ///
     /// # Errors
-    /// That.
+    /// The refusal.
     fn refuse_newer(&self) -> Result<(), RepoError> {
         if self.incompatible.is_empty() {
             return Ok(());
@@ -219,10 +219,10 @@ impl SchemaState {
         }))
     }
 
-    /// The refusal of a database on which migrations have not run.
+    /// Refuses a database on which migrations have not run.
     ///
     /// # Errors
-    /// That.
+    /// The refusal.
     pub fn refuse_older(&self) -> Result<(), RepoError> {
         if self.pending.is_empty() {
             return Ok(());
@@ -236,7 +236,7 @@ impl SchemaState {
         }))
     }
 
-    /// Whether processes of the release before can go on once the pending migrations have run.
+    /// Returns whether processes of the previous release can go on once the pending migrations have run.
     ///
     /// # Errors
     /// Those of the embedded database.
@@ -247,15 +247,15 @@ impl SchemaState {
         Ok(pending.all(|known| compatible.contains(&known.version)))
     }
 
-    /// What is said before migrations run.
+    /// Returns the notice to give before migrations run.
     fn migrating(&self) -> Result<Notice, RepoError> {
         let is_compatible = self.leaves_older_running()?;
         Ok(Notice::Migrating { names: self.pending.clone(), is_new: self.is_new, is_compatible })
     }
 }
 
-/// Expects tables that this release can work with, in a transaction that is open: another release may have changed them,
-/// or a backup been restored, since the database was opened.
+/// Checks in an open transaction that this release can work with the tables. Another release may have changed them, or
+/// a backup been restored, since the database was opened.
 ///
 /// # Errors
 /// [`RepoError::Unfit`] if it cannot, and those of the database.
@@ -286,8 +286,8 @@ where
     Ok(known)
 }
 
-/// Versions of this release's migrations that the release before can live with. Each says so by a row that it inserts,
-/// so they run on a database of their own to be asked.
+/// Returns the versions of this release's migrations that the previous release can work with. Each migration says so by
+/// a row that it inserts, so they are run on a temporary database to find out.
 fn compatible() -> Result<Vec<String>, RepoError> {
     let mut conn = SqliteConnection::establish(":memory:").map_err(|error| RepoError::Failed(error.into()))?;
     conn.run_pending_migrations(SQLITE).map_err(RepoError::Failed)?;
@@ -304,7 +304,7 @@ fn names(rows: Vec<Name>) -> Vec<String> {
     rows.into_iter().map(|row| row.name).collect()
 }
 
-/// Runs the migrations of the embedded database that have not run yet: all or none.
+/// Runs the pending migrations of the embedded database: all or none.
 pub(crate) fn sqlite(conn: &mut SqliteConnection, pending: Pending<'_>) -> Result<(), RepoError> {
     let state = SchemaState::of_sqlite(conn)?;
     state.refuse_unfit()?;
@@ -317,21 +317,21 @@ pub(crate) fn sqlite(conn: &mut SqliteConnection, pending: Pending<'_>) -> Resul
     }
     let start = Instant::now();
     told(&state.migrating()?);
-    // Another process may do the same: the second finds nothing left to do when it has the writer.
+    // Another process may do the same. The second one finds nothing left to do once it is the writer.
     let run = conn.immediate_transaction(|conn| conn.run_pending_migrations(SQLITE).map(|_| ()));
     run.map_err(|error| RepoError::of_disk(&error.to_string(), error).unwrap_or_else(RepoError::Failed))?;
     told(&Notice::Migrated { is_new: state.is_new, duration: start.elapsed() });
     Ok(())
 }
 
-/// Refuses an embedded database that cannot be written unless its tables are those that this release works with.
+/// Refuses an embedded database that this release cannot work with. Returns whether no migrations are pending.
 pub(crate) fn expect_sqlite(conn: &mut SqliteConnection) -> Result<bool, RepoError> {
     let state = SchemaState::of_sqlite(conn)?;
     state.refuse_unfit()?;
     Ok(state.pending.is_empty())
 }
 
-/// Runs the migrations of a server that have not run yet, each in a transaction, and completes row-level security.
+/// Runs the pending migrations of a server, each in a transaction, and completes row-level security.
 pub(crate) fn postgres(conn: &mut PgConnection, pending: Pending<'_>) -> Result<(), RepoError> {
     row_level_security::expect_short_name(conn)?;
     expect_readable(conn)?;
@@ -347,14 +347,14 @@ pub(crate) fn postgres(conn: &mut PgConnection, pending: Pending<'_>) -> Result<
         state.refuse_older()?;
         return expect_secured(conn);
     }
-    // Whoever only uses the tables need not own them.
+    // A role that only uses the tables need not own them.
     if state.pending.is_empty() && row_level_security::findings(conn)?.is_empty() {
         return Ok(());
     }
     lock(conn, told)?;
     conn.batch_execute(LOCK_TIMEOUT)?;
     let done = run_pending(conn, told).and_then(|has_run| secure(conn, told, has_run));
-    // Where this fails the connection is lost, and with it the lock.
+    // If this fails, the connection is lost, and the lock with it.
     drop(conn.batch_execute("RESET lock_timeout"));
     drop(conn.batch_execute(UNLOCK));
     done
@@ -379,8 +379,8 @@ fn expect_secured(conn: &mut PgConnection) -> Result<(), RepoError> {
     if findings.is_empty() { Ok(()) } else { Err(row_level_security::refusal(conn, &findings, None)) }
 }
 
-/// Refuses tables that belong to somebody else, who has granted nothing: such as a superuser who has restored them before
-/// there was the role that they belonged to.
+/// Refuses tables of another owner who has granted nothing: for example a superuser who restored them before the role
+/// that owned them existed.
 fn expect_readable(conn: &mut PgConnection) -> Result<(), RepoError> {
     #[derive(QueryableByName)]
     struct Row {
@@ -407,9 +407,9 @@ fn expect_readable(conn: &mut PgConnection) -> Result<(), RepoError> {
     }))
 }
 
-/// Runs what is pending; says whether anything was.
+/// Runs pending migrations. Returns whether there were any.
 fn run_pending(conn: &mut PgConnection, told: &mut dyn FnMut(&Notice)) -> Result<bool, RepoError> {
-    // Whoever had the lock before may have done it all.
+    // The previous holder of the lock may have run them all.
     let state = SchemaState::of_postgres(conn)?;
     state.refuse_unfit()?;
     if state.pending.is_empty() {
@@ -444,7 +444,7 @@ fn secure(conn: &mut PgConnection, told: &mut dyn FnMut(&Notice), has_migrated: 
     Ok(())
 }
 
-/// Runs statements that need a table to themselves: again and again while transactions use it.
+/// Runs statements that need exclusive access to a table, again and again while transactions use it.
 fn in_turn<E: ToString>(
     conn: &mut PgConnection,
     told: &mut dyn FnMut(&Notice),

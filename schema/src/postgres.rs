@@ -21,7 +21,8 @@ use crate::{Clock, TenantId, Timestamp};
 /// The first version that Sonae is tested with.
 const OLDEST: i32 = 15;
 
-/// The roles that transactions take, as identifiers. None of them owns a table or logs in: see `row_level_security.sql`.
+/// The roles that transactions take, as SQL identifiers. None of them owns a table or logs in: see
+/// `row_level_security.sql`.
 #[derive(Debug, Clone)]
 pub(crate) struct Roles {
     /// Reaches the rows of the buyer that the transaction has set.
@@ -31,7 +32,7 @@ pub(crate) struct Roles {
 }
 
 impl Roles {
-    /// The statements that take the role of a scope, until the transaction ends.
+    /// Returns the statements that take the role of a scope until the transaction ends.
     pub(crate) fn take(&self, scope: Scope) -> String {
         match scope {
             // An id is hexadecimal digits and hyphens.
@@ -51,10 +52,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// One that opens at most this many connections.
+    /// Creates a process that opens at most this many connections.
     pub(crate) fn new(most_connections: u32) -> Self {
         let id = Clock::system().uuid().simple().to_string();
-        // The end of it is random; names of applications are short.
+        // Only the end of the id, which is random: application names are short.
         Self { id: id.chars().skip(22).collect::<String>().into(), most_connections }
     }
 
@@ -66,28 +67,31 @@ impl Process {
         self.most_connections
     }
 
-    /// The `application_name` of its sessions: other processes add up the numbers, and find the sessions of one that hangs.
+    /// Returns the `application_name` of its sessions. Other processes add up the numbers in it, and find the sessions
+    /// of a process that hangs.
     fn name(&self) -> String {
         format!("sonae {} {}", self.id, self.most_connections)
     }
 }
 
-/// What is known of a session and its transaction.
+/// The state of a session and its transaction.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// The value that `sonae.session` has in it, and in no other session.
+    /// The value of `sonae.session` in this session, and in no other.
     mark: String,
-    /// Whether the connection led to the session of somebody else.
+    /// Whether the connection led to another client's session.
     is_handed_over: bool,
     roles: Roles,
     scope: Scope,
-    /// How many rows it has added to tables.
+    /// The number of rows that the transaction has added, by table.
     grown: HashMap<&'static str, usize>,
 }
 
-/// After so many rows of a transaction the server looks at their table for the first time, and whether it must look again
-/// is asked after each so many more. It would think the table empty otherwise and read all of it for each batch of a large
-/// import: because nobody has looked yet, or because an import before this one was undone, which counts as no rows too.
+/// The number of a transaction's added rows after which the server first analyzes their table, and the number after
+/// which it is checked again whether it must.
+///
+/// Otherwise the server would think that the table is empty, and read all of it for each batch of a large import:
+/// because it was never analyzed, or because an earlier import was undone, which counts as no rows too.
 const LOOK_AT: [usize; 2] = [1_000, 5_000];
 
 impl Session {
@@ -95,15 +99,16 @@ impl Session {
         Self { mark, is_handed_over: false, roles, scope: Scope::Installation, grown: HashMap::new() }
     }
 
-    /// The statements that begin a transaction: one message to the server.
+    /// Returns the statements that begin a transaction, for one message to the server.
     pub(crate) fn begin(&mut self, scope: Scope, beginning: &Beginning) -> String {
         self.scope = scope;
         self.grown.clear();
         format!("{}; {}; {}", beginning.begin, self.guard(), beginning.settings)
     }
 
-    /// A statement that fails where the connection leads to another session than the one that was prepared. It costs no
-    /// message of its own, and comes before any statement that another connection could have prepared by the same name.
+    /// Returns a statement that fails if the connection leads to another session than the one that was prepared. It
+    /// needs no message of its own. It comes before any statement that another connection could have prepared by the
+    /// same name.
     pub(crate) fn guard(&self) -> String {
         guard(&self.mark)
     }
@@ -112,18 +117,18 @@ impl Session {
         self.is_handed_over
     }
 
-    /// Notes an error, as far as it tells something of the session.
+    /// Notes an error, as far as it says something about the session.
     pub(crate) fn fails(&mut self, error: &RepoError) {
         self.is_handed_over |= error.is_of_pool();
     }
 
-    /// The statements that take the role of another scope.
+    /// Returns the statements that take the role of another scope.
     pub(crate) fn turn_to(&mut self, scope: Scope) -> String {
         self.scope = scope;
         self.roles.take(scope)
     }
 
-    /// Notes added rows; gives statements for when the server is to look at the table, as its owner.
+    /// Notes added rows. Returns statements that analyze the table as its owner, if that is due.
     pub(crate) fn note_growth(&mut self, table: &'static str, rows: usize) -> Option<String> {
         let count = self.grown.entry(table).or_default();
         let before = *count;
@@ -133,7 +138,7 @@ impl Session {
             return None;
         }
         let count = *count;
-        // Another import may be looking, and has the table to itself for that until it ends: then this one goes without.
+        // Another import may be analyzing the table, which locks it until that import ends. Then this one goes without.
         Some(format!(
             "SET LOCAL ROLE NONE; \
              DO $$ DECLARE patience TEXT := current_setting('lock_timeout'); BEGIN \
@@ -146,7 +151,7 @@ impl Session {
     }
 }
 
-/// How long a transaction may wait for others, and its statements may take.
+/// The time-outs of a transaction: for waiting and for its statements.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// How long a writer waits for another one of the same buyer.
@@ -155,11 +160,11 @@ pub(crate) struct Limits {
     pub(crate) statement: Option<Duration>,
 }
 
-/// How long one statement of a job or a command may take: far longer than any does. It ends those of a process that hangs
-/// while the server waits for the rest of its message, and counts as busy.
+/// How long one statement of a job or a command may take: far longer than any does. It ends the statements of a process
+/// that hangs while the server waits for the rest of its message. It counts as busy.
 pub(crate) const LONGEST_STATEMENT: Duration = Duration::from_secs(600);
-/// After how long the server undoes a writing transaction that says nothing: its process sleeps, or its machine has lost
-/// its power, and its buyer's next writer waits. Ours pause for much less.
+/// After how long the server undoes a writing transaction that sends nothing: its process sleeps or its machine has
+/// lost power, and the buyer's next writer waits. Pauses in our transactions are much shorter.
 const SILENCE: &str = "60s";
 
 /// How a transaction begins.
@@ -170,11 +175,11 @@ pub(crate) struct Beginning {
     pub(crate) settings: String,
 }
 
-/// The beginning of a transaction.
+/// Returns how a transaction begins.
 pub(crate) fn begin(role: TxRole, scope: Scope, roles: &Roles, limits: Limits) -> Beginning {
     let begin = match role {
         TxRole::Reader => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-        // Each statement sees what was committed before it: also what the writer before this one wrote.
+        // Each statement sees what was committed before it, including the changes of the previous writer.
         TxRole::Writer | TxRole::Queue => "BEGIN",
     };
     let mut settings = roles.take(scope);
@@ -187,25 +192,25 @@ pub(crate) fn begin(role: TxRole, scope: Scope, roles: &Roles, limits: Limits) -
         let _ = write!(settings, "; SET LOCAL idle_in_transaction_session_timeout = '{SILENCE}'");
     }
     if role == TxRole::Writer {
-        // Planned by how many values a column has and not by which: the server does not know a buyer or source whose first
-        // rows come with this transaction, and would read all of them for each batch.
+        // Plans depend on how many values a column has, not on which ones. The server does not know a buyer or source
+        // whose first rows come with this transaction, and would read all of them for each batch.
         settings += "; SET LOCAL plan_cache_mode = force_generic_plan";
     }
     Beginning { begin, settings }
 }
 
-/// The row that writers hold one after the other until their transactions end. It also counts them, so that a replica
-/// shows how far it is.
+/// The row that writers hold one after another, each until its transaction ends. It also counts them, which shows how
+/// far a replica is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum TurnRow {
-    /// Of a buyer's writers of one role.
+    /// The row of a buyer's writers of one role.
     Tenant(TenantId, &'static str),
-    /// Of those who write what all buyers share.
+    /// The row of those who write what all buyers share.
     Installation,
 }
 
 impl TurnRow {
-    /// The row that a transaction needs, if it needs one.
+    /// Returns the row that a transaction needs, if any.
     pub(crate) fn of(role: TxRole, scope: Scope) -> Option<Self> {
         match (role, scope) {
             (TxRole::Writer, Scope::Tenant(tenant)) => Some(Self::Tenant(tenant, "writer")),
@@ -216,7 +221,7 @@ impl TurnRow {
         }
     }
 
-    /// Takes the row unless somebody else has it: then it says so, without waiting and without an error in the server's log.
+    /// Takes the row, unless another transaction holds it. Neither waits nor causes an error in the server's log.
     pub(crate) fn take(self, conn: &mut PgConnection) -> Result<Turn, RepoError> {
         if TakeTurn(self).execute(conn)? > 0 {
             return Ok(Turn::Taken);
@@ -226,7 +231,8 @@ impl TurnRow {
         Ok(if is_there.get_result(conn)? { Turn::Held } else { Turn::Missing })
     }
 
-    /// Makes the row of a buyer that has written nothing yet; in a transaction of its own, for others wait for its end.
+    /// Creates the row of a buyer that has written nothing yet. This needs a transaction of its own, since others wait
+    /// for its end.
     pub(crate) fn make(self, conn: &mut PgConnection) -> Result<(), RepoError> {
         let Self::Tenant(tenant, role) = self else { return Ok(()) };
         let row = (tenant_writes::tenant_id.eq(tenant), tenant_writes::role.eq(role), tenant_writes::count.eq(0));
@@ -235,17 +241,17 @@ impl TurnRow {
     }
 }
 
-/// What became of the wish to have a [`TurnRow`].
+/// The result of trying to take a [`TurnRow`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     Taken,
-    /// By another transaction.
+    /// It is held by another transaction.
     Held,
-    /// There is no such row yet.
+    /// The row does not exist yet.
     Missing,
 }
 
-/// The statement that takes a turn, prepared once a connection.
+/// The statement that takes a turn, prepared once per connection.
 #[derive(Debug)]
 struct TakeTurn(TurnRow);
 
@@ -273,7 +279,7 @@ impl QueryFragment<Pg> for TakeTurn {
 
 impl QueryId for TakeTurn {
     type QueryId = ();
-    // The cache of prepared statements goes by the text: there are two.
+    // The cache of prepared statements uses the text as its key: there are two.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
@@ -285,7 +291,7 @@ pub(crate) type Marked = (PgConnection, String);
 /// Connects, and marks the session.
 pub(crate) fn connect(url: &ServerUrl, process: &Process) -> Result<Marked, RepoError> {
     let mut conn = PgConnection::establish(url.as_str()).map_err(|error| {
-        // On one line.
+        // Joined into one line.
         let cause = url.redact(&error.to_string()).split_whitespace().collect::<Vec<_>>().join(" ");
         match ConnectionFault::of_connect(&url.to_string(), &cause) {
             Some(fault) => fault.into(),
@@ -295,19 +301,20 @@ pub(crate) fn connect(url: &ServerUrl, process: &Process) -> Result<Marked, Repo
     let mark = Clock::system().uuid().simple().to_string();
     let name = process.name();
     conn.batch_execute(&format!("SET application_name = '{name}'; SET sonae.session = '{mark}'"))?;
-    // Errors are read in Japanese too, where this may not be set. Servers that are too old have no such function.
+    // Errors are also recognized in Japanese, in case this may not be set. Servers that are too old lack this function.
     drop(conn.batch_execute(
         "SELECT CASE WHEN has_parameter_privilege('lc_messages', 'SET') THEN set_config('lc_messages', 'C', false) END",
     ));
     Ok((conn, mark))
 }
 
-/// In which order two connections are asked whose sessions they lead to. Two pools are known: one gives the session that
-/// came back last, the other the one that came back first. Each shows itself within these, also while others use it.
+/// The order in which two connections are asked whose sessions they lead to. There are two known kinds of poolers: one
+/// hands out the session that came back last, the other the one that came back first. Either shows itself within this
+/// sequence, even while others use it.
 const ASKED: [usize; 8] = [0, 1, 0, 0, 1, 1, 0, 1];
 
-/// Connects twice, and tries the connections against each other: behind a pool that gives transactions to any session, one
-/// of them has the other's. Nothing else was said to the server before.
+/// Connects twice, and tries the connections against each other. Behind a pooler that gives transactions to any
+/// session, one of them gets the other's session. Nothing else is sent to the server before.
 pub(crate) fn connect_tried(url: &ServerUrl, process: &Process) -> Result<[Marked; 2], RepoError> {
     let mut pair = [connect(url, process)?, connect(url, process)?];
     for place in ASKED {
@@ -319,7 +326,7 @@ pub(crate) fn connect_tried(url: &ServerUrl, process: &Process) -> Result<[Marke
 }
 
 fn guard(mark: &str) -> String {
-    // A cast that fails: it is the cheapest way to an error, which repeats the text whatever the server's language.
+    // A cast that fails is the cheapest way to an error that contains the text, whatever the language of the server.
     format!(
         "SELECT CASE WHEN current_setting('sonae.session', true) = '{mark}' THEN 0 \
          ELSE ('{}' || coalesce(current_setting('sonae.session', true), ''))::pg_catalog.int4 END",
@@ -330,18 +337,18 @@ fn guard(mark: &str) -> String {
 /// What the processes that share a server may need of its connections, and the tightest limit on them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionNeeds {
-    /// How many this process opens at most.
+    /// The maximum number of connections that this process opens.
     pub own: u32,
-    /// How many all processes of Sonae that are connected now may open, as far as the limit counts them.
+    /// The number of connections that all connected processes of Sonae may open, as far as the limit counts them.
     pub all: i64,
-    /// How many there may be.
+    /// The limit.
     pub limit: i64,
     /// What sets the limit.
     pub limited_by: String,
 }
 
 impl ConnectionNeeds {
-    /// Whether all processes can have what they may need.
+    /// Returns whether all processes can get the connections that they may need.
     pub fn fit(&self) -> bool {
         self.all <= self.limit
     }
@@ -358,7 +365,7 @@ pub(crate) fn connection_needs(conn: &mut PgConnection, process: &Process) -> Re
         #[diesel(sql_type = Text)]
         limited_by: String,
     }
-    // The reserved connections that PostgreSQL 16 added are not asked for by name where there are none.
+    // The parameter for the reserved connections was added in PostgreSQL 16, and may be missing.
     let row: Row = diesel::sql_query(
         "WITH processes AS (SELECT DISTINCT application_name, datname, usename, \
          substring(application_name FROM '^sonae [0-9a-z]+ ([0-9]{1,5})$')::bigint AS needed FROM pg_stat_activity), \
@@ -378,8 +385,8 @@ pub(crate) fn connection_needs(conn: &mut PgConnection, process: &Process) -> Re
     Ok(ConnectionNeeds { own: process.most_connections, all: row.needed, limit: row.most, limited_by: row.limited_by })
 }
 
-/// Ends the sessions of a process that has not renewed the lease of a job in time, as far as they are in transactions of
-/// before then: it hangs, and holds what others wait for. As whoever is connected: the sessions are of the same role.
+/// Ends the sessions of a process that has not renewed the lease of a job in time, as far as their transactions began
+/// before then: it hangs, and holds what others wait for. Runs as the login role, to which the sessions belong.
 pub(crate) fn end_sessions(conn: &mut PgConnection, process: &str, before: Timestamp) -> Result<i64, RepoError> {
     #[derive(QueryableByName)]
     struct Row {
@@ -397,7 +404,7 @@ pub(crate) fn end_sessions(conn: &mut PgConnection, process: &str, before: Times
     Ok(row.count)
 }
 
-/// The roles of a database; refuses a server that is too old or does not keep text as UTF-8.
+/// Returns the roles of a database. Refuses a server that is too old, or does not store text as UTF-8.
 pub(crate) fn check(conn: &mut PgConnection) -> Result<Roles, RepoError> {
     #[derive(QueryableByName)]
     struct Row {

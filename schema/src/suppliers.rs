@@ -33,9 +33,9 @@ pub struct Supplier {
     pub network_access: Option<NetworkAccess>,
     pub total_endpoints: Option<PositiveCount>,
     pub reports_incidents_since: Option<NaiveDate>,
-    /// The supplier that this one was found to be the same firm as.
+    /// The supplier to which this one was found to be identical, if any.
     pub merged_into_id: Option<SupplierId>,
-    /// Name and kana as `q=` searches them; follows from the two.
+    /// Name and kana in the form that `q=` searches. Derived from the two.
     pub search_text: String,
 }
 
@@ -130,20 +130,20 @@ pub fn delete(tx: &mut Tx, id: SupplierId) -> Result<(), RepoError> {
     data_states::touch(tx)
 }
 
-/// A supplier as others refer to it: where a merged one leads, and the code there.
+/// A supplier as referred to by others: the canonical record, if it was merged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
-    /// The supplier that stands for the firm.
+    /// The canonical record.
     pub id: SupplierId,
     /// Its code.
     pub code: SupplierCode,
-    /// Its 法人番号, where it is known.
+    /// Its 法人番号, if known.
     pub corporate_number: Option<CorporateNumber>,
     /// Whether it was archived.
     pub is_archived: bool,
 }
 
-/// Where references to these suppliers lead, at a moment or now. Takes two queries a batch at most.
+/// Returns where references to these suppliers lead, now or at a moment. Takes at most two queries per batch.
 ///
 /// # Errors
 /// Those of the database.
@@ -169,7 +169,7 @@ pub fn references(
 
 type ReferenceRow = (SupplierId, SupplierCode, Option<CorporateNumber>, Option<NaiveDate>, Option<SupplierId>);
 
-/// These suppliers by themselves, each with the one that it was merged into.
+/// Returns these suppliers themselves, each with the one that it was merged into, if any.
 fn reference_rows(
     tx: &mut Tx,
     ids: &[SupplierId],
@@ -196,7 +196,7 @@ fn reference_rows(
     Ok(found)
 }
 
-/// The supplier that a code of the buyer leads to: the one that stands for the firm, if it was merged.
+/// Finds the supplier that a code of the buyer leads to: the canonical record, if it was merged.
 ///
 /// # Errors
 /// Those of the database.
@@ -210,12 +210,12 @@ pub fn id_of_code(tx: &mut Tx, code: &str, known_at: Option<Timestamp>) -> Resul
     Ok(found.map(|(id, merged_into)| merged_into.unwrap_or(id)))
 }
 
-/// The supplier that has a code of the buyer, with the one that stands for the firm if it was merged.
+/// Finds the supplier that has a code of the buyer, and the canonical record, which is the same if it was not merged.
 ///
 /// # Errors
 /// Those of the database.
 pub fn ids_of_code(tx: &mut Tx, code: &str) -> Result<Option<[SupplierId; 2]>, RepoError> {
-    // The text of the statement is never made again: it is what purchasing systems ask all day.
+    // The text of this statement is built only once: purchasing systems ask it all day.
     let query = supplier_versions::table
         .filter(supplier_versions::tenant_id.eq(tx.tenant))
         .filter(supplier_versions::superseded_in.is_null())
@@ -225,7 +225,7 @@ pub fn ids_of_code(tx: &mut Tx, code: &str) -> Result<Option<[SupplierId; 2]>, R
     Ok(found.map(|(id, merged_into)| [id, merged_into.unwrap_or(id)]))
 }
 
-/// The suppliers that have these codes of the buyer, each with the one that stands for the firm if it was merged.
+/// Finds the suppliers that have these codes of the buyer, each with its canonical record.
 ///
 /// # Errors
 /// Those of the database.
@@ -243,7 +243,7 @@ pub fn ids_of_codes(tx: &mut Tx, codes: &[&str]) -> Result<Vec<(String, [Supplie
     Ok(found)
 }
 
-/// The buyer's codes, for imports of many rows.
+/// All codes of the buyer, for imports of many rows.
 #[derive(Debug, Default)]
 pub struct Codes {
     /// The supplier that each code leads to.
@@ -252,7 +252,7 @@ pub struct Codes {
     pub archived: HashSet<SupplierId>,
 }
 
-/// All codes of the buyer.
+/// Reads all codes of the buyer.
 ///
 /// # Errors
 /// Those of the database.
@@ -279,7 +279,7 @@ pub fn codes(tx: &mut Tx) -> Result<Codes, RepoError> {
     Ok(codes)
 }
 
-/// The suppliers that were merged into this one, in order of id.
+/// Lists the suppliers that were merged into this one, in order of id.
 ///
 /// # Errors
 /// Those of the database.
@@ -297,18 +297,18 @@ pub fn merged_into(tx: &mut Tx, id: SupplierId, known_at: Option<Timestamp>) -> 
 pub struct Doubles {
     /// Those with the same 法人番号.
     pub by_number: Vec<SupplierCode>,
-    /// Those with the same name but for its form, where neither number nor prefecture says that they are others.
+    /// Those with the same name except for its legal form, unless number or prefecture shows that they are other firms.
     pub by_name: Vec<SupplierCode>,
 }
 
 /// A supplier that holds a number or a name.
 type Holder = (SupplierId, SupplierCode, Option<PrefectureCode>, Option<CorporateNumber>);
 
-/// As many holders of a number or a name as are told of, and the supplier itself.
+/// The number of reported holders of a number or a name, plus one for the supplier itself.
 const MOST_HOLDERS: usize = 11;
 
-/// Other suppliers, neither merged nor archived, that may be the same firm as each of these: at most ten in each way.
-/// Takes two queries, and one more for each number or name that very many have.
+/// Finds other suppliers, neither merged nor archived, that may be the same firm as each of these: at most ten by
+/// number and ten by name. Takes two queries, and at most one more for each number or name that very many share.
 ///
 /// # Errors
 /// Those of the database.
@@ -325,7 +325,7 @@ pub fn doubles(tx: &mut Tx, suppliers: &[&Stored<Supplier>]) -> Result<Vec<Doubl
                         supplier_versions::corporate_number,
                     ),
                 );
-                // Not sorted: SQLite would walk all suppliers in order of code in place of the few that are asked for.
+                // Not sorted: SQLite would walk all suppliers in order of code instead of the few that are asked for.
                 Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, None::<i64>)
                     .filter(supplier_versions::$column.eq_any(keys))
                     .filter(supplier_versions::merged_into_id.is_null())
@@ -367,7 +367,7 @@ pub fn doubles(tx: &mut Tx, suppliers: &[&Stored<Supplier>]) -> Result<Vec<Doubl
     Ok(doubles.collect())
 }
 
-/// Who holds each of these keys: some of them where very many do.
+/// Finds the holders of each of these keys; only some of them if there are very many.
 fn holders(
     tx: &mut Tx,
     keys: impl Iterator<Item = String>,
@@ -387,7 +387,7 @@ fn holders(
             found.extend(groups);
             break;
         }
-        // Some key has more holders than are told of, and stands in the way of the others.
+        // Some key has more holders than are reported, and crowds out the others.
         groups.retain(|_, holders| holders.len() > MOST_HOLDERS);
         keys.retain(|key| !groups.contains_key(key));
         found.extend(groups);
