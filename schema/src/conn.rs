@@ -26,7 +26,7 @@ macro_rules! each_backend {
 }
 pub(crate) use each_backend;
 
-/// Gives each row of a query to `with`, as they come: no database hands all of them over first.
+/// Passes each row of a query to `with` as it arrives. No database loads all of them first.
 macro_rules! each_row {
     ($conn:expr, $query:expr, $with:expr) => {
         match &mut *$conn {
@@ -47,7 +47,7 @@ macro_rules! each_row {
 }
 pub(crate) use each_row;
 
-/// How many transactions have begun within each other; an error where the connection is lost.
+/// Returns how many transactions are nested; an error if the connection is lost.
 fn depth<C>(conn: &mut C) -> QueryResult<Option<std::num::NonZeroU32>>
 where
     C: diesel::Connection<TransactionManager = AnsiTransactionManager>,
@@ -56,7 +56,7 @@ where
 }
 
 impl Conn {
-    /// Begins a transaction with the statements that belong to its beginning.
+    /// Begins a transaction, with the statements that belong to its beginning.
     pub(crate) fn begin(&mut self, scope: Scope, beginning: &postgres::Beginning) -> Result<(), RepoError> {
         let begun = match self {
             Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, beginning.begin)
@@ -66,22 +66,22 @@ impl Conn {
             }
         };
         begun.map_err(|error| {
-            // It may have begun before it failed. Where this fails too, the pool throws the connection away.
+            // It may have begun before it failed. If this fails too, the pool discards the connection.
             each_backend!(self, c => drop(c.batch_execute("ROLLBACK")));
             self.failed(error.into())
         })
     }
 
-    /// Takes the row that writers hold one after the other, in the transaction that was begun.
+    /// Takes the row that writers hold one after another, in the transaction that was begun.
     pub(crate) fn take_turn(&mut self, row: TurnRow) -> Result<Turn, RepoError> {
         match self {
-            // It has one writer.
+            // There is one writer.
             Self::Sqlite(_) => Ok(Turn::Taken),
             Self::Postgres(c, _) => row.take(c),
         }
     }
 
-    /// Makes that row, where it is the first time that it is needed.
+    /// Creates that row when it is needed for the first time.
     pub(crate) fn make_turn(&mut self, row: TurnRow) -> Result<(), RepoError> {
         match self {
             Self::Sqlite(_) => Ok(()),
@@ -89,7 +89,7 @@ impl Conn {
         }
     }
 
-    /// Asks whether the connection leads to the session that it prepared, for statements outside of any transaction.
+    /// Checks that the connection leads to the session that it prepared, for statements outside of any transaction.
     pub(crate) fn expect_own_session(&mut self) -> Result<(), RepoError> {
         match self {
             Self::Sqlite(_) => Ok(()),
@@ -104,13 +104,13 @@ impl Conn {
         error
     }
 
-    /// Whether the connection cannot be used any more.
+    /// Returns whether the connection cannot be used any more.
     pub(crate) fn is_lost(&mut self) -> bool {
         let is_handed_over = matches!(self, Self::Postgres(_, session) if session.is_handed_over());
         is_handed_over || each_backend!(self, c => depth(c).is_err())
     }
 
-    /// Gives a connection of an embedded database more memory, or less; servers have their own.
+    /// Gives a connection of an embedded database a large or a small cache. Servers manage their own.
     pub(crate) fn resize_cache(&mut self, is_large: bool) -> diesel::QueryResult<()> {
         match self {
             Self::Sqlite(c) => crate::sqlite::resize_cache(c, is_large),
@@ -118,7 +118,7 @@ impl Conn {
         }
     }
 
-    /// Whether a transaction has begun and not ended.
+    /// Returns whether a transaction has begun and not ended.
     pub(crate) fn is_open(&mut self) -> bool {
         each_backend!(self, c => depth(c).is_ok_and(|depth| depth.is_some()))
     }
@@ -128,8 +128,8 @@ impl Conn {
         Ok(each_backend!(self, c => AnsiTransactionManager::commit_transaction(c))?)
     }
 
-    /// Ends the transaction, and undoes what it has written. Where that fails the connection is lost, and with it what was
-    /// not committed; the pool throws it away.
+    /// Ends the transaction, and undoes what it has written. If that fails, the connection is lost, and with it what
+    /// was not committed. The pool discards it.
     pub(crate) fn roll_back(&mut self) {
         each_backend!(self, c => drop(AnsiTransactionManager::rollback_transaction(c)));
     }
@@ -148,16 +148,16 @@ impl Conn {
         })?)
     }
 
-    /// Turns to the rows of another scope, within the transaction.
+    /// Changes to the rows of another scope, within the transaction.
     pub(crate) fn turn_to(&mut self, scope: impl Into<Scope>) -> Result<(), RepoError> {
         match self {
-            // The embedded database has the filters of the queries alone.
+            // The embedded database has only the filters of the queries.
             Self::Sqlite(_) => Ok(()),
             Self::Postgres(c, session) => Ok(c.batch_execute(&session.turn_to(scope.into()))?),
         }
     }
 
-    /// Notes that the transaction has added rows to a table, and has a server analyze the table where its figures are far
+    /// Notes that the transaction has added rows to a table. Makes a server analyze the table if its statistics are far
     /// from that.
     pub(crate) fn analyze_grown(&mut self, table: &'static str, rows: usize) -> Result<(), RepoError> {
         match self {

@@ -1,4 +1,4 @@
-//! What each database is told in words of its own, side by side: where its own way is much faster, or the only one.
+//! Statements in each database's own SQL, side by side: where that is much faster, or the only way.
 
 use std::fmt;
 use std::time::Duration;
@@ -30,14 +30,15 @@ pub(crate) struct Taken {
     pub(crate) taken_from: Option<String>,
 }
 
-/// Takes the job that has waited longest of those that may begin. On a server also one whose process has not renewed its
-/// lease, by the server's clock; jobs that others take at this moment are passed over. The embedded database's one process
-/// only looks: it knows what it runs.
+/// Takes the job that has waited longest among those that may begin.
 ///
-/// Leases go by the server's clock, which is the same for all processes, and `ahead` of it as far as a test has moved that
-/// of the process.
+/// A server also gives a job whose process has not renewed its lease. Jobs that others are taking at this moment are
+/// passed over. On an embedded database this only reads: its one process knows which jobs it runs.
 ///
-/// A job that follows changes waits for every changing one of its buyer that was asked for before it or runs.
+/// Leases use the server's clock, which is the same for all processes. `ahead` is how far a test has moved the clock of
+/// the process, and is added.
+///
+/// A job of a following kind waits for each changing job of its buyer that was requested before it or is running.
 pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>, ahead: Duration) -> Result<Option<Taken>, RepoError> {
     let sqlite = "SELECT tenant_id, id, false AS is_taken_over, NULL AS taken_from \
                   FROM job_queue AS job WHERE state = 'queued' \
@@ -85,24 +86,24 @@ pub(crate) fn take_job(conn: &mut Conn, claim: &Claim<'_>, ahead: Duration) -> R
     .optional()?)
 }
 
-/// An id as the embedded database's `hex` writes it.
+/// Returns an id as the embedded database's `hex` writes it.
 fn hex<T>(id: &Id<T>) -> String {
     id.bytes().iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// A JSON array of texts that need no escapes.
+/// Returns a JSON array of texts that need no escapes.
 fn json_list(texts: impl Iterator<Item = impl fmt::Display>) -> String {
     let quoted: Vec<String> = texts.map(|text| format!("\"{text}\"")).collect();
     format!("[{}]", quoted.join(","))
 }
 
-/// The other processes that have not renewed the lease of a job in time, with when it ran out.
+/// Lists the other processes that have not renewed the lease of a job in time, with the end of the lease.
 pub(crate) fn late_processes(
     conn: &mut Conn,
     own_process: &str,
     ahead: Duration,
 ) -> Result<Vec<(String, Timestamp)>, RepoError> {
-    // An embedded database has no other.
+    // An embedded database has only one process.
     let Conn::Postgres(c, _) = conn else { return Ok(Vec::new()) };
     let is_late =
         sql::<Bool>("leased_until < now() + ").bind::<BigInt, _>(ms(ahead)).sql(" * interval '1 millisecond'");
@@ -115,13 +116,13 @@ pub(crate) fn late_processes(
         .load(c)?)
 }
 
-/// Ends the sessions of a process that hangs, as far as they are in transactions of before a moment; gives how many.
+/// Ends the sessions of a process that hangs, as far as their transactions began before a moment. Returns their number.
 pub(crate) fn end_sessions(conn: &mut Conn, process: &str, before: Timestamp) -> Result<i64, RepoError> {
     match conn {
-        // Its process has ended, or there would be no other.
+        // Its previous process has ended, or there would be no other.
         Conn::Sqlite(_) => Ok(0),
         Conn::Postgres(c, _) => {
-            // The roles that transactions take may not end sessions, whoever takes them may.
+            // The roles of transactions may not end sessions, but the login role may.
             c.batch_execute("SET LOCAL ROLE NONE")?;
             let ended = postgres::end_sessions(c, process, before)?;
             conn.turn_to(Scope::Installation)?;
@@ -130,7 +131,7 @@ pub(crate) fn end_sessions(conn: &mut Conn, process: &str, before: Timestamp) ->
     }
 }
 
-/// Has a job to itself for some time more. One process alone has an embedded database, and all its jobs.
+/// Renews the lease of a job. An embedded database needs no leases, since one process has it and all its jobs.
 pub(crate) fn renew_lease(conn: &mut Conn, tenant: TenantId, id: JobId, ahead: Duration) -> Result<(), RepoError> {
     let postgres = "UPDATE job_queue SET leased_until = now() + $3 * interval '1 millisecond' + interval '15 seconds' \
                     WHERE tenant_id = $1 AND id = $2";
@@ -144,9 +145,9 @@ pub(crate) fn renew_lease(conn: &mut Conn, tenant: TenantId, id: JobId, ahead: D
     }
 }
 
-/// Cleans up after much was written: tells the planner how large tables are now, and which buyers they hold, where they
-/// have changed by a tenth. A server does so itself, but only after a minute or more. The embedded database also gives
-/// back the room of its log and the memory of its cache.
+/// Cleans up after large writes: tells the planner how large tables are now and which buyers they hold, if they have
+/// changed by a tenth. A server does so itself, but only after a minute or more. The embedded database also gives back
+/// the space of its log and the memory of its cache.
 pub(crate) fn tidy(conn: &mut Conn) -> Result<(), RepoError> {
     let sqlite = "PRAGMA analysis_limit = 400; PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA shrink_memory";
     let postgres = "DO $$ DECLARE name regclass; BEGIN \
@@ -158,8 +159,8 @@ pub(crate) fn tidy(conn: &mut Conn) -> Result<(), RepoError> {
     }
 }
 
-/// Makes what was erased stand in no file any more: a server's log keeps it for as long as that is kept. Beside a job that
-/// reads, the embedded database's log keeps it until that job ends and cleans up.
+/// Removes erased data from the files of the database. A server's log keeps it for as long as the log is kept. While a
+/// job reads, the embedded database's log keeps it until the job ends and cleans up.
 pub(crate) fn fold_log(conn: &mut Conn) -> Result<(), RepoError> {
     match conn {
         Conn::Sqlite(c) => without_waiting(c, "PRAGMA wal_checkpoint(TRUNCATE)"),
@@ -167,7 +168,7 @@ pub(crate) fn fold_log(conn: &mut Conn) -> Result<(), RepoError> {
     }
 }
 
-/// Runs statements that would wait for those who read, and all writers with them: a job may read for minutes.
+/// Runs statements without waiting for readers. Otherwise all writers would wait too, and a job may read for minutes.
 fn without_waiting(conn: &mut SqliteConnection, statements: &str) -> Result<(), RepoError> {
     #[derive(QueryableByName)]
     struct Timeout {

@@ -1,4 +1,4 @@
-//! What can go wrong in the database.
+//! The errors of the database.
 
 use diesel::result::{DatabaseErrorKind, Error};
 
@@ -11,22 +11,23 @@ pub struct Bilingual {
     pub ja: String,
 }
 
-/// An error of the database, as its callers tell them apart.
+/// An error of the database, by what callers do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum RepoError {
-    /// A row with this key is there already.
+    /// A row with this key exists already.
     #[error("a row with this key is there already")]
     Duplicate(#[source] Error),
-    /// Another row refers to this one, or this one to a row that is not there.
+    /// Another row refers to this one, or this one to a row that does not exist.
     #[error("another row refers to this one, or this one to none")]
     Reference(#[source] Error),
-    /// No connection came free in time, somebody else holds what is needed, or the server is away: later it may work.
+    /// No connection became free in time, another client holds what is needed, or the server is away. A later attempt
+    /// may succeed.
     #[error("the database is busy or away")]
     Busy(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The disk has no room for what was to be written: nothing of it was.
+    /// The disk has no room for what was to be written. Nothing was written.
     #[error("the disk is full")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The disk or the database takes no writes now: nothing was written.
+    /// The disk or the database accepts no writes now. Nothing was written.
     #[error("the database can be read and not written")]
     Unwritable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Another process has taken the job over.
@@ -35,7 +36,7 @@ pub enum RepoError {
     /// The database cannot be used as it is.
     #[error("{0}")]
     Unusable(String),
-    /// The tables are not those that this release works with, or not secured: what somebody has to do.
+    /// The tables do not fit this release, or are not secured. Says what somebody has to do.
     #[error("{}", .0.en)]
     Unfit(Bilingual),
     /// Anything else.
@@ -43,14 +44,14 @@ pub enum RepoError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What databases say, in English or as a Japanese server does, when they are only busy: diesel has no kind for these.
+/// What databases say when they are only busy, in English or as a Japanese server does. Diesel has no kind for these.
 const BUSY: [&str; 12] = [
     "database is locked",
     "canceling statement due to statement timeout",
     "canceling statement due to lock timeout",
     "canceling statement due to conflict with recovery",
     "deadlock detected",
-    // Before the connection is seen to be closed: the server stops, has crashed, or found a transaction silent.
+    // Said before the connection is seen to be closed: the server stops, has crashed, or found a transaction silent.
     "terminating connection",
     "ステートメントのタイムアウトのため",
     "ロックのタイムアウトのため",
@@ -60,7 +61,7 @@ const BUSY: [&str; 12] = [
     "コネクションを終了",
 ];
 
-/// What they say when the disk is full. A server says it in the words of its operating system.
+/// What databases say when the disk is full. A server uses the words of its operating system.
 const FULL: [&str; 5] = [
     "database or disk is full",
     "No space left on device",
@@ -69,17 +70,17 @@ const FULL: [&str; 5] = [
     "ディスク使用量制限を超過しました",
 ];
 
-/// What the embedded database says when it cannot write, or not even open what it writes to.
+/// What the embedded database says when it cannot write, or cannot even open the file to write to.
 const UNWRITABLE: [&str; 3] =
     ["attempt to write a readonly database", "disk I/O error", "unable to open database file"];
 
-/// What a server says when it takes no more connections for now: not that it is away.
+/// What a server says when it accepts no more connections for now. It is not away.
 const FULL_UP: [&str; 10] = [
     "too many clients already",
     "remaining connection slots are reserved",
     "too many connections for role",
     "too many connections for database",
-    // PgBouncer, of its own limits.
+    // PgBouncer, about its own limits.
     "no more connections allowed",
     "query_wait_timeout",
     "クライアント数が多すぎます",
@@ -88,8 +89,8 @@ const FULL_UP: [&str; 10] = [
     "への接続が多すぎます",
 ];
 
-/// What a server or a pool says when a session is not the one that was prepared. Never said to a connection with a
-/// session of its own: the names of diesel's statements, and [`ConnectionFault::MARK`].
+/// What a server or a pooler says when a session is not the one that was prepared: the names of diesel's statements,
+/// and [`ConnectionFault::MARK`]. Never said to a connection with a session of its own.
 const HANDED_OVER: [&str; 4] = [
     ConnectionFault::MARK,
     "__diesel_stmt_",
@@ -97,17 +98,17 @@ const HANDED_OVER: [&str; 4] = [
     "無名の準備された文が存在しません",
 ];
 
-/// Why no connection can be had although the server is there.
+/// Why no connection is available although the server is there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionFault {
-    /// Something between here and the server gives transactions to any session.
+    /// A pooler on the way to the server gives transactions to any session.
     #[error(
         "the way to the database leads through a pool that gives each transaction another session of the server, such as \
          PgBouncer in transaction mode, or one in session mode that resets nothing between clients; use its session mode \
          (pool_mode=session) with server_reset_query = DISCARD ALL, or connect to the server itself"
     )]
     TransactionPool,
-    /// The server, the database or the role has all the connections it may have.
+    /// The server, the database or the role has reached its limit of connections.
     #[error(
         "{0} takes no more connections ({1}); end other clients, lower --database-connections of the processes that share \
          it, or raise max_connections"
@@ -116,10 +117,10 @@ pub(crate) enum ConnectionFault {
 }
 
 impl ConnectionFault {
-    /// What the server repeats in its error when a transaction begins in a session of somebody else.
+    /// What the server repeats in its error when a transaction begins in another client's session.
     pub(crate) const MARK: &str = "sonae: not the session that was prepared";
 
-    /// Why a connection to a server cannot be made, if the server is not to blame for it.
+    /// Returns why a connection to a server cannot be made, if it is one of these faults.
     pub(crate) fn of_connect(shown: &str, message: &str) -> Option<Self> {
         if FULL_UP.iter().any(|text| message.contains(text)) {
             return Some(Self::NoConnectionFree(shown.to_owned(), message.to_owned()));
@@ -129,24 +130,24 @@ impl ConnectionFault {
 }
 
 impl From<ConnectionFault> for RepoError {
-    /// Later it may work: a server gets room, and a pool is set up otherwise.
+    /// A later attempt may succeed, once the server has room or the pooler is configured differently.
     fn from(fault: ConnectionFault) -> Self {
         Self::Busy(fault.into())
     }
 }
 
 impl RepoError {
-    /// Whether the connection that failed goes through a pool that cannot be used.
+    /// Returns whether the connection that failed leads through a pooler that cannot be used.
     pub(crate) fn is_of_pool(&self) -> bool {
         matches!(self, Self::Busy(cause) if matches!(cause.downcast_ref(), Some(ConnectionFault::TransactionPool)))
     }
 
-    /// Whether there is a server, with no connection free.
+    /// Returns whether the server is there, but has no free connection.
     pub(crate) fn is_full_up(&self) -> bool {
         matches!(self, Self::Busy(cause) if matches!(cause.downcast_ref(), Some(ConnectionFault::NoConnectionFree(..))))
     }
 
-    /// The same at the start, when waiting does not help.
+    /// Returns the same error as it is reported at the start, when waiting does not help.
     pub(crate) fn at_start(self) -> Self {
         match self {
             Self::Busy(cause) if cause.is::<ConnectionFault>() => Self::Unusable(cause.to_string()),
@@ -154,7 +155,7 @@ impl RepoError {
         }
     }
 
-    /// The same for an error with this message, if that tells that the disk is at fault.
+    /// Returns the error for a cause with this message, if the message says that the disk is at fault.
     pub(crate) fn of_disk<E>(message: &str, error: E) -> Result<Self, E>
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -169,12 +170,12 @@ impl RepoError {
         }
     }
 
-    /// Whether a message tells that somebody else has held a table or row for too long.
+    /// Returns whether a message says that another client has held a table or row for too long.
     pub(crate) fn is_of_lock(message: &str) -> bool {
         message.contains("canceling statement due to lock timeout") || message.contains("ロックのタイムアウトのため")
     }
 
-    /// Whether the disk is at fault, by being full or by taking no writes.
+    /// Returns whether the disk is at fault, because it is full or accepts no writes.
     pub fn is_of_disk(&self) -> bool {
         matches!(self, Self::Full(_) | Self::Unwritable(_))
     }
@@ -189,7 +190,7 @@ impl From<Error> for RepoError {
         match &error {
             Error::DatabaseError(UniqueViolation, _) => Self::Duplicate(error),
             Error::DatabaseError(ForeignKeyViolation, _) => Self::Reference(error),
-            // A primary that has become a replica takes no writes; its successor will.
+            // A primary that has become a replica accepts no writes, but its successor will.
             Error::DatabaseError(
                 ClosedConnection | UnableToSendCommand | SerializationFailure | ReadOnlyTransaction,
                 _,
@@ -220,7 +221,7 @@ impl From<diesel::r2d2::PoolError> for RepoError {
     }
 }
 
-/// An error and its causes, on one line.
+/// Returns an error and its causes, on one line.
 pub(crate) fn with_causes(error: &RepoError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);

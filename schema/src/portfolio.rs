@@ -1,4 +1,4 @@
-//! What scores rest on, as known at a moment: row by row, with the columns that the model reads and no others.
+//! Reads what scores depend on, as known at a moment: row by row, with only the columns that the model reads.
 //!
 //! What is known now can also be kept, and brought up to date later ([`Rows`]).
 
@@ -24,7 +24,7 @@ use crate::{
     ServiceClass, Share, Substitutability, SupplierCode, SupplierId, Timestamp, Tx, Yen,
 };
 
-/// Writes the readers of tables: the rows that were current at a moment and never taken back, in order of id.
+/// Defines the readers of tables: the rows that were current at a moment and not retracted, in order of id.
 macro_rules! readers {
     ($($(#[$doc:meta])* $reader:ident, $changed:ident: $table:ident of $kind:ident as $row:ident {
         $($field:ident: $ty:ty,)*
@@ -35,7 +35,7 @@ macro_rules! readers {
         #[expect(missing_docs, reason = "each attribute is described once, where the interfaces read it")]
         pub struct $row { $(pub $field: $ty,)* }
 
-        /// Gives each row that was current at a moment to `with`, until that fails.
+        /// Passes each row that was current at a moment to `with`, until that fails.
         ///
         /// # Errors
         /// Those of `with` and of the database.
@@ -56,8 +56,8 @@ macro_rules! readers {
             Ok(())
         }
 
-        /// The rows that are current, in order of id, or those alone that were recorded after a commit; none in place of one
-        /// that was taken back. Takes from `room` what they need.
+        /// Reads the rows that are current, or only those that were recorded after a commit, in order of id. A
+        /// retracted row is none. Their size is deducted from `room`.
         fn $changed(tx: &mut Tx, since: Option<i64>, room: &mut u64) -> Result<Vec<Changed<$kind, $row>>, Stopped> {
             type Read = (Id<$kind>, bool, $row);
             let mut changed = Vec::new();
@@ -75,8 +75,8 @@ macro_rules! readers {
                         .select(($table::id, $table::retraction_reason.is_null(), $row::as_select())),
                     push
                 ),
-                // By the index of commits. They are put in order here, so that no database takes the order for a reason
-                // to look at all rows.
+                // Uses the index of commits. They are sorted in this function, so that no database takes the order as a
+                // reason to read all rows.
                 Some(since) => each_row!(
                     tx.conn,
                     current!($table, tx.tenant, None::<i64>)
@@ -104,7 +104,7 @@ impl<E: Into<RepoError>> From<E> for Stopped {
     }
 }
 
-/// What was read, unless it needs more room than there is.
+/// Returns what was read; none if it needs more room than there is.
 fn fitting<T>(read: Result<T, Stopped>) -> Result<Option<T>, RepoError> {
     match read {
         Ok(read) => Ok(Some(read)),
@@ -113,11 +113,11 @@ fn fitting<T>(read: Result<T, Stopped>) -> Result<Option<T>, RepoError> {
     }
 }
 
-/// A record as it is now: none where it was taken back.
+/// A record as it is now: none if it was retracted.
 type Changed<K, R> = (Id<K>, Option<R>);
 
 readers! {
-    /// A supplier; merged and archived ones too.
+    /// A supplier, including merged and archived ones.
     each_supplier, changed_suppliers: supplier_versions of Supplier as SupplierRow {
         id: SupplierId,
         supplier_code: SupplierCode,
@@ -173,15 +173,16 @@ readers! {
     }
 }
 
-/// The rows of a table with their ids, in order of these.
+/// The rows of a table with their ids, in order of id.
 pub type RowsById<K, R> = Vec<(Id<K>, R)>;
 
-/// The current rows of all tables, as each of the readers here would give them, kept after the transaction that read them.
+/// The current rows of all tables, as the readers of this module would return them. They are kept after the transaction
+/// that read them.
 #[derive(Debug)]
 pub struct Rows {
-    /// The latest commit that they show, with its moment: commits of another database would have others.
+    /// The latest commit that they reflect, with its moment, which would be different in another database.
     commit: Option<(i64, Timestamp)>,
-    /// The suppliers; merged and archived ones too.
+    /// The suppliers, including merged and archived ones.
     pub suppliers: RowsById<Supplier, SupplierRow>,
     /// The relationships.
     pub relationships: RowsById<Relationship, RelationshipRow>,
@@ -194,7 +195,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Reads all of them; none where they need more bytes than that.
+    /// Reads all rows. None if they need more than this number of bytes.
     ///
     /// # Errors
     /// Those of the database.
@@ -213,8 +214,9 @@ impl Rows {
         fitting(read())
     }
 
-    /// Brings them up to date, in a transaction of the same buyer: reads what was recorded since. None where the transaction
-    /// does not see all that they show, and where what was recorded needs more bytes than that.
+    /// Brings the rows up to date by reading what was recorded since, in a transaction of the same buyer. None if the
+    /// transaction does not see everything that they reflect, or if what was recorded needs more than this number of
+    /// bytes.
     ///
     /// # Errors
     /// Those of the database.
@@ -230,14 +232,14 @@ impl Rows {
             return Ok(None);
         }
         let since = Some(number);
-        // Each version that supersedes another one is recorded by the commit that does so: what is not among these is as
-        // it was.
+        // A version that supersedes another one is recorded by the same commit. So what is not among these is
+        // unchanged.
         self.suppliers = merged(self.suppliers, changed_suppliers(tx, since, room)?);
         self.relationships = merged(self.relationships, changed_relationships(tx, since, room)?);
         self.enrollments = merged(self.enrollments, changed_enrollments(tx, since, room)?);
         self.certifications = merged(self.certifications, changed_certifications(tx, since, room)?);
         self.incidents = merged(self.incidents, changed_incidents(tx, since, room)?);
-        // Except for suppliers that were deleted, which no commit tells of. None is ever taken back.
+        // Except for suppliers that were deleted, which no commit records. None is ever retracted.
         if i64::try_from(self.suppliers.len()) != Ok(count_suppliers(tx)?) {
             self.suppliers = kept(changed_suppliers(tx, None, room)?);
         }
@@ -245,7 +247,7 @@ impl Rows {
         Ok(Some(self))
     }
 
-    /// How much memory they take, about.
+    /// Returns approximately how many bytes of memory they take.
     pub fn size(&self) -> u64 {
         let counts = [
             self.suppliers.len(),
@@ -257,9 +259,10 @@ impl Rows {
         Self::size_of(counts.map(|count| count as u64))
     }
 
-    /// How much memory so many rows take, about: suppliers, relationships, enrollments, certifications, incidents.
+    /// Returns approximately how many bytes of memory this number of rows takes: suppliers, relationships, enrollments,
+    /// certifications, incidents.
     pub fn size_of(counts: [u64; 5]) -> u64 {
-        /// Bytes of the texts of a row that has any.
+        /// The bytes of the texts of a row that has any.
         const TEXTS: usize = 64;
         let rows = [
             size_of::<(SupplierId, SupplierRow)>() + TEXTS,
@@ -276,7 +279,7 @@ fn kept<K, R>(rows: Vec<Changed<K, R>>) -> RowsById<K, R> {
     rows.into_iter().filter_map(|(id, row)| Some((id, row?))).collect()
 }
 
-/// Rows with what has changed of them, both in order of id.
+/// Returns rows with their changes applied. Both are in order of id.
 fn merged<K, R>(rows: RowsById<K, R>, changes: Vec<Changed<K, R>>) -> RowsById<K, R> {
     if changes.is_empty() {
         return rows;
@@ -299,7 +302,7 @@ fn count_suppliers(tx: &mut Tx) -> Result<i64, RepoError> {
     Ok(each_backend!(tx.conn, c => all.count().get_result(c))?)
 }
 
-/// The ids of all suppliers of a buyer.
+/// Reads the ids of all suppliers of a buyer.
 ///
 /// # Errors
 /// Those of the database.
@@ -309,7 +312,7 @@ pub fn supplier_ids(tx: &mut Tx) -> Result<HashSet<SupplierId>, RepoError> {
     Ok(ids.into_iter().collect())
 }
 
-/// The suppliers whose incident contact was verified after a day, and up to another one.
+/// Lists the suppliers whose incident contact was verified after one day, and not later than another.
 ///
 /// # Errors
 /// Those of the database.

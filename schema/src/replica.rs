@@ -1,8 +1,9 @@
-//! A replica of a server: read where it has what the primary has, and passed over while it does not answer.
+//! A replica of a server: it is read if it has what the primary has, and passed over while it does not answer.
 //!
-//! A connection cannot be interrupted while it waits for its server. So a transaction on a replica begins on a thread of
-//! its own, and whoever asked for it goes to the primary after a short time. A connection that does not come back is lost
-//! to the replica until it does: their number is limited, as is that of the threads that wait for them.
+//! A connection cannot be interrupted while it waits for its server. So a transaction on a replica begins on a thread
+//! of its own, and the caller goes to the primary after a short time. A connection that does not come back is lost to
+//! the replica until it does. The number of connections is limited, and with it the number of threads that wait for
+//! them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,17 +23,17 @@ use crate::postgres::{self, Beginning, Process, Roles, Session};
 use crate::server_url::ServerUrl;
 use crate::{ReplicaFigures, TenantId};
 
-/// How long a replica may take to begin a transaction: many times what it needs, and no time that a user notices.
+/// How long a replica may take to begin a transaction: many times what it needs, but too short for a user to notice.
 const DEADLINE: Duration = Duration::from_millis(200);
 /// How long it may take if the connection has to be made first.
 const CONNECTING: Duration = Duration::from_secs(1);
-/// How long a replica that was away may take to be tried.
+/// How long a trial of a replica that was away may take.
 const TRIAL: Duration = Duration::from_secs(2);
-/// How long a replica is passed over before it is tried: at first, and at most where it fails again soon after.
+/// How long a replica is passed over before it is tried: at first, and at most, if it fails again soon after.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// A replica that fails sooner than this after it came back is passed over for twice as long as before.
 const SOON: Duration = Duration::from_secs(10);
-/// After this time a transaction that was to begin counts as hung, with all others on the replica at that time.
+/// After this time, a beginning transaction counts as hung, with all others on the replica at that time.
 const HUNG: Duration = Duration::from_secs(2);
 
 /// A replica with its connections.
@@ -52,15 +53,15 @@ struct Shared {
 #[derive(Default)]
 struct State {
     idle: Vec<Conn>,
-    /// How many connections there are, those included that do not come back.
+    /// The number of connections, including those that do not come back.
     open: u32,
-    /// Which connections are still used: those of an earlier one are closed when they come back.
+    /// The current generation of connections. Those of earlier ones are closed when they come back.
     generation: u64,
     is_away: bool,
-    /// How long it is passed over, and when it came back last.
+    /// How long the replica is passed over, and when it last came back.
     pause: Duration,
     back_at: Option<Instant>,
-    /// The transactions that are beginning: of which generation, and since when.
+    /// The transactions that are beginning: their generation, and since when.
     beginning: HashMap<u64, (u64, Instant)>,
     next: u64,
 }
@@ -91,11 +92,12 @@ impl Replica {
         }))
     }
 
-    /// Refuses a replica behind a pool that cannot be used. One that cannot be reached is passed over until it can be.
+    /// Refuses a replica behind a pooler that cannot be used. One that cannot be reached is passed over until it can
+    /// be.
     pub(crate) fn expect_sessions(&self) -> Result<(), RepoError> {
         let (tell, told) = mpsc::sync_channel(1);
         let shared = Arc::clone(&self.0);
-        // Where there is no thread for it, nothing is heard of it.
+        // If no thread can be started, no answer arrives.
         drop(spawn(move || drop(tell.send(shared.connect_tried()))));
         match told.recv_timeout(TRIAL) {
             Ok(Ok([first, _])) => self.0.state().add(first),
@@ -106,7 +108,8 @@ impl Replica {
         Ok(())
     }
 
-    /// Begins a transaction, with how often rows of a buyer were written as it sees it; none where that takes too long.
+    /// Begins a transaction, and returns with it how often rows of a buyer were written as the replica sees it. None if
+    /// that takes too long.
     pub(crate) fn begin(&self, beginning: &Beginning, tenant: TenantId) -> Option<(Lent, [i64; 2])> {
         let begun = self.try_begin(beginning, tenant);
         if begun.is_none() {
@@ -123,9 +126,9 @@ impl Replica {
         let started = spawn(move || {
             let begun = lent.begin(&beginning, tenant).map_err(|error| (error, lent.is_lost()));
             let shared = Arc::clone(&lent.shared);
-            // Before anybody hears of it: from here on it does not hang.
+            // Before the result is sent: from here on, it does not hang.
             shared.state().beginning.remove(&place);
-            // Nobody may be waiting any more: then the connection is closed, which undoes nothing.
+            // The caller may have stopped waiting. Then the connection is closed, which undoes nothing.
             drop(tell.send(begun.map(|counts| (lent, counts))));
         });
         if started.is_err() {
@@ -133,7 +136,7 @@ impl Replica {
         }
         match told.recv_timeout(deadline) {
             Ok(Ok(begun)) => return Some(begun),
-            // The replica answers: another transaction may begin at once.
+            // The replica answers, so another transaction may begin at once.
             Ok(Err((error, is_lost))) if error.is_full_up() || !is_lost => {}
             Ok(Err((error, _))) => self.pass_over(&error),
             Err(RecvTimeoutError::Timeout) => self.pass_over(&no_answer_within(deadline)),
@@ -143,7 +146,7 @@ impl Replica {
         None
     }
 
-    /// Counts a transaction that was begun here: whether it is used, or the primary has more.
+    /// Counts a transaction that was begun here: whether it is used, or the replica lags behind.
     pub(crate) fn count(&self, is_current: bool) {
         let counter = if is_current { &self.0.used } else { &self.0.behind };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -163,7 +166,7 @@ impl Replica {
         }
     }
 
-    /// Passes the replica over until a thread of its own has found that it answers.
+    /// Passes the replica over until a thread has found that it answers.
     fn pass_over(&self, error: &RepoError) {
         let idle = {
             let mut state = self.0.state();
@@ -202,7 +205,8 @@ fn watch(shared: &Weak<Shared>) {
         let Some(pause) = shared.upgrade().map(|shared| shared.state().pause) else { return };
         thread::sleep(pause);
         let Some(shared) = shared.upgrade() else { return };
-        // Where none are left for it, those that do not come back hold them: they tell when the replica answers.
+        // If none are left for a trial, connections that do not come back hold them. They show when the replica
+        // answers.
         let Some(pair) = shared.reserve_trial() else { continue };
         let (tell, told) = mpsc::sync_channel(1);
         let trying = Arc::clone(&shared);
@@ -224,12 +228,12 @@ fn watch(shared: &Weak<Shared>) {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        // What is guarded is whole after each statement.
+        // The state is consistent after each statement.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection that exists or may be made, and the place among those that begin; none where all are in use, or the
-    /// replica is away.
+    /// Returns a connection that exists or may be made, and its place among those that begin. None if all are in use or
+    /// the replica is away.
     fn reserve(self: &Arc<Self>) -> Option<(Lent, u64)> {
         let mut state = self.state();
         if state.is_away {
@@ -249,7 +253,7 @@ impl Shared {
         Some((Lent { shared: Arc::clone(self), generation, conn }, place))
     }
 
-    /// The two connections of a trial, which count as any others do.
+    /// Returns the two connections of a trial, which count like any others.
     fn reserve_trial(self: &Arc<Self>) -> Option<[Lent; 2]> {
         let mut state = self.state();
         if state.open.saturating_add(2) > self.process.most_connections() {
@@ -272,7 +276,7 @@ impl Shared {
     }
 }
 
-/// A connection to a replica, which goes back to it.
+/// A connection to a replica, which returns to it.
 pub(crate) struct Lent {
     shared: Arc<Shared>,
     generation: u64,
@@ -280,7 +284,7 @@ pub(crate) struct Lent {
 }
 
 impl Lent {
-    /// Begins a transaction. A connection that was closed meanwhile gives way to a new one.
+    /// Begins a transaction. A connection that was closed meanwhile is replaced by a new one.
     fn begin(&mut self, beginning: &Beginning, tenant: TenantId) -> Result<[i64; 2], RepoError> {
         if let Some(conn) = &mut self.conn {
             match conn.begin(tenant.into(), beginning) {
@@ -293,9 +297,10 @@ impl Lent {
         write_counts(conn, tenant)
     }
 
-    /// Ends a transaction that is not needed. Its server may have stopped answering meanwhile: nobody waits for that.
+    /// Ends a transaction that is not needed. The server may have stopped answering meanwhile, so nobody waits for
+    /// that.
     pub(crate) fn give_back(mut self) {
-        // Without a thread for it, the connection is closed.
+        // If no thread can be started, the connection is closed.
         drop(spawn(move || self.roll_back()));
     }
 
@@ -303,7 +308,7 @@ impl Lent {
         self.conn.as_mut().is_none_or(Conn::is_lost)
     }
 
-    /// The transaction, as others can ask whether it hangs.
+    /// Returns the place of the transaction, by which others can ask whether it hangs.
     pub(crate) fn place(&self) -> PlaceOnReplica {
         PlaceOnReplica { shared: Arc::clone(&self.shared), generation: self.generation }
     }
@@ -353,7 +358,8 @@ pub(crate) struct PlaceOnReplica {
 }
 
 impl PlaceOnReplica {
-    /// Whether the replica has stopped answering since: a transaction that began no earlier does not get that far.
+    /// Returns whether the replica has stopped answering since then. The sign is a transaction that began no earlier
+    /// and hangs.
     pub(crate) fn is_hung(&self) -> bool {
         let state = self.shared.state();
         state.generation != self.generation

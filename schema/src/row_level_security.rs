@@ -1,4 +1,4 @@
-//! Row-level security on a server: what it lacks, and how that is added.
+//! Row-level security on a server: what is missing, and how it is added.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use diesel::sql_types::{Bool, Text};
 
 use crate::error::{Bilingual, RepoError, with_causes};
 
-/// Finds what is missing, changed or open. See there for what row-level security consists of.
+/// Finds what is missing, changed or open. The file describes what row-level security consists of.
 const FINDINGS: &str = include_str!("row_level_security.sql");
 
 /// Something that row-level security lacks.
@@ -18,7 +18,7 @@ pub(crate) struct Finding {
     /// The table, role or function.
     #[diesel(sql_type = Text)]
     subject: String,
-    /// Whether the owner of the tables adds it without asking: the rest somebody has made on purpose.
+    /// Whether the owner of the tables adds it without asking. The others were made on purpose by somebody.
     #[diesel(sql_type = Bool)]
     is_ours: bool,
     /// The statement that adds it.
@@ -27,19 +27,19 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    /// Whether it is about a role, which only somebody with CREATEROLE can change.
+    /// Returns whether it is about a role, which only somebody with CREATEROLE can change.
     fn is_of_role(&self) -> bool {
         matches!(self.kind.as_str(), "no_role" | "no_member")
     }
 }
 
-/// Asks the catalogue what is lacking.
+/// Reads from the catalogue what is missing.
 pub(crate) fn findings(conn: &mut PgConnection) -> Result<Vec<Finding>, RepoError> {
     Ok(diesel::sql_query(FINDINGS).load(conn)?)
 }
 
-/// Adds what is lacking as far as this role may: all of a table in one transaction, and each table in its own, so that no
-/// two tables are locked at a time. `run` runs statements.
+/// Adds what is missing, as far as this role may. `run` runs statements. Everything of a table is added in one
+/// transaction, and each table in its own, so that no two tables are locked at the same time.
 pub(crate) fn add(
     conn: &mut PgConnection,
     findings: &[Finding],
@@ -49,20 +49,20 @@ pub(crate) fn add(
     let mut outcome = Ok(());
     for of_one in ours.chunk_by(|one, next| one.subject == next.subject) {
         let statements: Vec<_> = of_one.iter().map(|finding| finding.fix.as_str()).collect();
-        // The rest is tried all the same: then what is left is what somebody else has to do.
+        // The rest is tried nevertheless: what is left is then what somebody else has to do.
         outcome = outcome.and(run(conn, &statements.join("; ")));
     }
     outcome
 }
 
-/// So many tables of a kind are named; a restored database lacks something of all of them.
+/// The number of tables that are named per kind. A restored database lacks something in all of them.
 const NAMED: usize = 5;
 
-/// What is lacking, in words.
+/// Describes what is missing.
 pub(crate) fn shown(findings: &[Finding]) -> Bilingual {
     let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let is_missing = |role: &str| findings.iter().any(|finding| finding.kind == "no_role" && finding.subject == role);
-    // Nobody can take a role that does not exist.
+    // No login role can take a role that does not exist.
     for finding in findings.iter().filter(|finding| finding.kind != "no_member" || !is_missing(&finding.subject)) {
         let subjects = by_kind.entry(&finding.kind).or_default();
         if !subjects.contains(&finding.subject.as_str()) {
@@ -106,14 +106,14 @@ fn phrase(kind: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// Whether this role may change a role so: make it, or take it.
+/// Returns whether this role may make the change to a role: create it, or take it.
 fn may_add(conn: &mut PgConnection, finding: &Finding) -> Result<bool, RepoError> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = Bool)]
         may: bool,
     }
-    // Since version 16 CREATEROLE gives a role to nobody that its holder did not make.
+    // Since version 16, CREATEROLE can only grant roles that its holder has created.
     let row: Row = diesel::sql_query(
         "SELECT rolsuper OR CASE WHEN to_regrole(quote_ident($1)) IS NULL OR current_setting('server_version_num')::INTEGER < 160000 \
          THEN rolcreaterole ELSE pg_has_role(current_user, to_regrole(quote_ident($1)), 'MEMBER WITH ADMIN OPTION') END AS may \
@@ -124,7 +124,7 @@ fn may_add(conn: &mut PgConnection, finding: &Finding) -> Result<bool, RepoError
     Ok(row.may)
 }
 
-/// What is lacking before anybody has tried to add it, and who has to do what.
+/// Describes what is missing before anybody has tried to add it, and who has to do what.
 pub(crate) fn untried(conn: &mut PgConnection, findings: &[Finding]) -> Result<Bilingual, RepoError> {
     let mut of_others = Vec::new();
     for finding in findings {
@@ -136,15 +136,16 @@ pub(crate) fn untried(conn: &mut PgConnection, findings: &[Finding]) -> Result<B
     Ok(lacking(conn, findings, &of_others, is_ours_left, None))
 }
 
-/// Why the database cannot be used while something is lacking, and who has to do what.
+/// Returns why the database cannot be used while something is missing, and who has to do what.
 pub(crate) fn refusal(conn: &mut PgConnection, findings: &[Finding], cause: Option<&RepoError>) -> RepoError {
-    // Statements about tables are the owner's to run, and many.
+    // Statements about tables are many, and for the owner to run.
     let of_tables = findings.iter().any(|finding| finding.is_ours && !finding.is_of_role());
     let of_others: Vec<_> = findings.iter().filter(|finding| !finding.is_ours || finding.is_of_role()).collect();
     RepoError::Unfit(lacking(conn, findings, &of_others, of_tables, cause))
 }
 
-/// What is lacking, with the statements that others have to run; `is_ours_left`: some is the owner's to add.
+/// Describes what is missing, with the statements that others have to run. `is_ours_left` says that some of it is for
+/// the owner to add.
 fn lacking(
     conn: &mut PgConnection,
     findings: &[Finding],
@@ -182,13 +183,13 @@ fn lacking(
                 text.ja += "。`sonae migrate` を実行してください";
             }
         }
-        // The statements above come first; the next start does the rest.
+        // The statements above come first. The next start does the rest.
         (true, _) | (false, _) => {}
     }
     text
 }
 
-/// The statement that gives the tables to the login role, if they belong to one that it is not.
+/// Returns the statement that gives the tables to the login role, if they belong to a role that it has no part in.
 pub(crate) fn other_owner(conn: &mut PgConnection) -> Result<Option<String>, RepoError> {
     #[derive(QueryableByName)]
     struct Row {
@@ -207,7 +208,7 @@ pub(crate) fn other_owner(conn: &mut PgConnection) -> Result<Option<String>, Rep
     Ok(row.map(|row| row.change))
 }
 
-/// Refuses a database whose roles would have names that the server cuts.
+/// Refuses a database whose roles would have names that the server truncates.
 pub(crate) fn expect_short_name(conn: &mut PgConnection) -> Result<(), RepoError> {
     #[derive(QueryableByName)]
     struct Row {

@@ -7,9 +7,10 @@ use crate::TenantId;
 pub enum TxRole {
     /// Reads, all from one state of the database.
     Reader,
-    /// Writes, with no other writer of the same buyer beside it: what it has read does not change before it ends.
+    /// Writes. No other writer of the same buyer runs at the same time, so what it has read does not change before it
+    /// ends.
     Writer,
-    /// Writes jobs and what belongs to them. Where the database allows it, it does not wait for a writer that works long.
+    /// Writes jobs and what belongs to them. If the database allows it, it does not wait for a long-running writer.
     Queue,
 }
 

@@ -1,4 +1,4 @@
-//! Score runs: immutable, with what they scored and by which model.
+//! Score runs: they are immutable, with what they scored and by which model.
 
 use std::collections::HashMap;
 
@@ -16,19 +16,19 @@ use crate::{RunId, Timestamp, Tx};
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = score_runs, treat_none_as_default_value = false)]
 pub struct RunRow {
-    /// Its id, also that of the job that made it.
+    /// Its id, which is also that of the job that computed it.
     pub id: RunId,
-    /// The day scored for.
+    /// The day for which scores were computed.
     pub as_of: NaiveDate,
-    /// As known at this moment.
+    /// The moment whose knowledge was scored.
     pub known_at: Timestamp,
     /// When it was scored.
     pub scored_at: Timestamp,
-    /// Who asked for it.
+    /// Who requested it.
     pub created_by: String,
-    /// Whether it followed from a change or a new day, with nobody asking.
+    /// Whether it followed from a change or a new day, without a request.
     pub is_automatic: bool,
-    /// When it was first exported: then it is kept.
+    /// When it was first exported, if it was. An exported run is kept.
     pub exported_at: Option<Timestamp>,
     /// The model's version.
     pub model_version: String,
@@ -36,33 +36,34 @@ pub struct RunRow {
     pub model_hash: String,
     /// The version of Sonae.
     pub engine_version: String,
-    /// The SHA-256 of what was scored.
+    /// The SHA-256 of the input.
     pub input_hash: String,
-    /// What the buyer says a breach of its network costs, if it has said so.
+    /// What a breach of the buyer's network costs according to the buyer, if given.
     pub buyer_breach_loss_jpy: Option<i64>,
-    /// How often the data had changed when it was read.
+    /// The number of changes of the data when it was read.
     pub data_version: i64,
-    /// Whether it stands beside the buyer's scores as they follow each other: by another model, or of what was known at a
-    /// moment that somebody chose.
+    /// Whether it is a trial, which does not replace the buyer's scores: by another model, or of what was known at a
+    /// chosen moment.
     pub is_trial: bool,
-    /// How many suppliers were scored.
+    /// The number of suppliers that were scored.
     pub supplier_count: i64,
-    /// From how many rows of relationships.
+    /// The number of rows of relationships that were read.
     pub relationship_count: i64,
-    /// From how many enrollments.
+    /// The number of enrollments that were read.
     pub enrollment_count: i64,
-    /// From how many certifications.
+    /// The number of certifications that were read.
     pub certification_count: i64,
-    /// From how many rows of incidents.
+    /// The number of rows of incidents that were read.
     pub incident_count: i64,
-    /// How long reading and scoring took.
+    /// How long reading and scoring took, in milliseconds.
     pub duration_ms: i64,
 }
 
-/// Adds a run, with the portfolio in numbers as JSON: apart from the row, which is read with each score.
+/// Adds a run and the figures of its portfolio as JSON. These are kept apart from the row, which is read with each
+/// score.
 ///
 /// # Errors
-/// Those of the database, as for all that follow.
+/// Database errors, as for all functions below.
 pub fn insert(tx: &mut Tx, run: &RunRow, portfolio: &str) -> Result<(), RepoError> {
     let values = (score_runs::tenant_id.eq(tx.tenant), run, score_runs::portfolio.eq(portfolio));
     each_backend!(tx.conn, c => diesel::insert_into(score_runs::table).values(values).execute(c))?;
@@ -79,7 +80,7 @@ pub fn find(tx: &mut Tx, id: RunId) -> Result<Option<RunRow>, RepoError> {
     )
 }
 
-/// The portfolio in numbers as these runs keep it, as JSON.
+/// Reads the figures of the portfolio that these runs have stored, as JSON.
 ///
 /// # Errors
 /// Those of the database.
@@ -96,8 +97,8 @@ pub fn portfolios(tx: &mut Tx, ids: &[RunId]) -> Result<HashMap<RunId, String>, 
     Ok(found)
 }
 
-/// The run whose scores are those of today: of the latest day, of several the latest. A trial is none of them, while
-/// there are others.
+/// Finds the run that has the current scores: the latest run of the latest day. A trial is only used if there are no
+/// others.
 ///
 /// # Errors
 /// Those of the database.
@@ -110,7 +111,7 @@ pub fn latest(tx: &mut Tx) -> Result<Option<RunRow>, RepoError> {
         .optional())?)
 }
 
-/// The run before another one with the same model, by day and then by when it was scored; no trial.
+/// Finds the run before another one with the same model, by day and then by time of scoring. Trials are left out.
 ///
 /// # Errors
 /// Those of the database.
@@ -129,17 +130,17 @@ pub fn before(tx: &mut Tx, run: &RunRow) -> Result<Option<RunRow>, RepoError> {
 /// Filters of the list of runs, and which part of it.
 #[derive(Debug, Clone, Default)]
 pub struct RunList {
-    /// For this day or later.
+    /// Only those for this day or later.
     pub as_of_gte: Option<NaiveDate>,
-    /// For this day or earlier.
+    /// Only those for this day or earlier.
     pub as_of_lte: Option<NaiveDate>,
     /// Only automatic ones, or only others.
     pub is_automatic: Option<bool>,
     /// Also trials.
     pub with_trials: bool,
-    /// Before the run of this day and id.
+    /// Only those that follow the run of this day and id in the list.
     pub after: Option<(NaiveDate, RunId)>,
-    /// How many at most.
+    /// The maximum number of runs.
     pub limit: i64,
 }
 
@@ -173,7 +174,7 @@ pub fn list(tx: &mut Tx, list: &RunList) -> Result<Vec<RunRow>, RepoError> {
     })?)
 }
 
-/// Notes that a run was exported, so that it is kept; says whether it is there.
+/// Notes that a run was exported, so that it is kept. Returns whether it exists.
 ///
 /// # Errors
 /// Those of the database.
@@ -187,18 +188,18 @@ pub fn note_exported(tx: &mut Tx, id: RunId) -> Result<bool, RepoError> {
     Ok(count > 0)
 }
 
-/// What pruning looks at.
+/// What pruning needs to know of a run.
 #[derive(Debug, Clone, Queryable)]
 pub struct RunAge {
     /// The run.
     pub id: RunId,
-    /// The day scored for.
+    /// The day for which scores were computed.
     pub as_of: NaiveDate,
-    /// How many suppliers it has.
+    /// The number of its suppliers.
     pub supplier_count: i64,
 }
 
-/// The automatic runs that nobody exported, those of the latest day first.
+/// Lists the automatic runs that nobody has exported, those of the latest day first.
 ///
 /// # Errors
 /// Those of the database.
@@ -211,7 +212,7 @@ pub fn automatic(tx: &mut Tx) -> Result<Vec<RunAge>, RepoError> {
         .load(c))?)
 }
 
-/// Deletes runs with their scores, and inputs that no run rests on any more; gives how many of these there were.
+/// Deletes runs with their scores, and inputs that no run needs any more. Returns the number of deleted inputs.
 ///
 /// # Errors
 /// Those of the database.
@@ -232,7 +233,7 @@ pub fn delete(tx: &mut Tx, ids: &[RunId]) -> Result<usize, RepoError> {
     Ok(count as usize)
 }
 
-/// Whether what was scored is stored already.
+/// Returns whether an input is already stored.
 ///
 /// # Errors
 /// Those of the database.
@@ -240,7 +241,7 @@ pub fn has_input(tx: &mut Tx, hash: &str) -> Result<bool, RepoError> {
     Ok(find_input_chunk(tx, hash, 0)?.is_some())
 }
 
-/// Adds a part of what was scored.
+/// Adds a part of an input.
 ///
 /// # Errors
 /// Those of the database.
@@ -255,7 +256,7 @@ pub fn insert_input_chunk(tx: &mut Tx, hash: &str, seq: i32, bytes: &[u8]) -> Re
     Ok(())
 }
 
-/// Finds a part of what was scored.
+/// Finds a part of an input.
 ///
 /// # Errors
 /// Those of the database.
@@ -267,7 +268,7 @@ pub fn find_input_chunk(tx: &mut Tx, hash: &str, seq: i32) -> Result<Option<Vec<
         .optional())?)
 }
 
-/// Keeps the text of a model, unless it is kept already.
+/// Stores the text of a model, unless it is stored already.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,12 +1,12 @@
-//! Scores: one a supplier and run, as the model gave it.
+//! Scores: one for each supplier and run, as computed by the model.
 //!
-//! They are stored in blocks: some hundred of a run, in order of supplier id, compressed together (`block`, `pack`). A
-//! run is written once and never changes, so it needs no row and no index for each of its suppliers: a look-up of one
-//! supplier unpacks one block, and whatever looks at many (lists, counts, exports) unpacks all of them (`unpacked`), which
-//! are then kept in memory for the next that asks (`warm`).
+//! They are stored in blocks: some hundred scores of a run, in order of supplier id, compressed together (`block`,
+//! `pack`). A run is written once and never changes, so it needs no row and no index for each of its suppliers. A
+//! look-up of one supplier unpacks one block. What reads many scores (lists, counts, exports) unpacks all blocks
+//! (`unpacked`), which are then kept in memory for the next reader (`warm`).
 //!
-//! Whoever asks for scores of a run has read its row in the same transaction: what is kept in memory does not tell whether
-//! a run was deleted.
+//! The caller must have read the row of the run in the same transaction: what is kept in memory does not show whether a
+//! run was deleted.
 
 mod block;
 mod pack;
@@ -25,7 +25,7 @@ use crate::suppliers::Supplier;
 use crate::tables::{score_blocks, score_runs};
 use crate::{Page, RunId, SupplierId, Tx};
 
-/// Writes the row of a score: what names the supplier, and the model's numbers by their names.
+/// Defines the row of a score: what names the supplier, and the model's numbers by their names.
 macro_rules! score_row {
     ($($number:ident),*) => {
         /// A supplier's score. Names, units and ranges are those of the model's results.
@@ -36,7 +36,7 @@ macro_rules! score_row {
             pub supplier_code: String,
             /// The supplier's name when it was scored.
             pub name: Option<String>,
-            /// The length of the shortest path of supply to the buyer; none where no path is recorded.
+            /// The length of the shortest path of supply to the buyer; none if no path is recorded.
             pub tier: Option<i32>,
             pub size_class: String,
             pub jsic_section: String,
@@ -49,7 +49,7 @@ macro_rules! score_row {
             /// The names of the numbers.
             pub const NUMBERS: &'static [&'static str] = &[$(stringify!($number)),*];
 
-            /// A row of texts, whose numbers are asked for by name, in order of [`ScoreRow::NUMBERS`].
+            /// Creates a row from texts. The numbers are asked for by name, in order of [`ScoreRow::NUMBERS`].
             pub fn new(
                 (supplier_id, supplier_code, name, tier): (SupplierId, String, Option<String>, Option<i32>),
                 [size_class, jsic_section, grade, chain_grade]: [String; 4],
@@ -61,7 +61,7 @@ macro_rules! score_row {
                 }
             }
 
-            /// A number by its name; none where none is called so.
+            /// Returns a number by its name; none if there is no such number.
             pub fn number(&self, name: &str) -> Option<f64> {
                 match name {
                     $(stringify!($number) => Some(self.$number),)*
@@ -101,7 +101,7 @@ score_row!(
 );
 
 impl ScoreRow {
-    /// A text of the model's results by its name; none where none is called so.
+    /// Returns a text of the model's results by its name; none if there is no such text.
     pub fn text(&self, name: &str) -> Option<&str> {
         match name {
             "supplier_code" => Some(&self.supplier_code),
@@ -140,7 +140,7 @@ impl crate::Choice for ScoreSort {
 }
 
 impl ScoreSort {
-    /// The value that a row is sorted by, as a cursor keeps it.
+    /// Returns the value that a row is sorted by, in the form that a cursor stores.
     pub fn key(self, row: &ScoreRow) -> String {
         match self {
             Self::SupplierCode => row.supplier_code.key(),
@@ -151,47 +151,47 @@ impl ScoreSort {
         }
     }
 
-    /// The column that it sorts by.
+    /// Returns the column that it sorts by.
     fn column(self) -> &'static str {
         <Self as crate::Choice>::key(self)
     }
 }
 
-/// Filters of the list of scores; those that are empty let everything through.
+/// Filters of the list of scores. Empty ones let everything through.
 #[derive(Debug, Clone, Default)]
 pub struct ScoreFilter {
-    /// With one of these grades.
+    /// Only those with one of these grades.
     pub grades: Vec<String>,
-    /// With one of these chain grades.
+    /// Only those with one of these chain grades.
     pub chain_grades: Vec<String>,
-    /// In one of these sections.
+    /// Only those in one of these sections.
     pub jsic_sections: Vec<String>,
-    /// Of one of these sizes.
+    /// Only those of one of these sizes.
     pub size_classes: Vec<String>,
-    /// In one of these tiers.
+    /// Only those in one of these tiers.
     pub tiers: Vec<i32>,
-    /// With a risk score from and to.
+    /// The lowest and the highest risk score.
     pub risk_score: [Option<f64>; 2],
-    /// With a chain score from and to.
+    /// The lowest and the highest chain score.
     pub chain_score: [Option<f64>; 2],
-    /// With a loss through it from and to, yen a year.
+    /// The lowest and the highest loss through the supplier, in yen a year.
     pub loss_direct_jpy: [Option<f64>; 2],
-    /// With a loss that it causes from and to, yen a year.
+    /// The lowest and the highest loss that the supplier causes, in yen a year.
     pub loss_caused_jpy: [Option<f64>; 2],
 }
 
-/// A page of scores: which rows, in which order.
+/// The part of a list of scores, and its order.
 pub type ScorePage = Page<Supplier, ScoreSort>;
 
-/// Blocks of one statement.
+/// The number of blocks in one statement.
 const BLOCKS: usize = 16;
-/// So few suppliers are looked up in their blocks, unless the run is in memory.
+/// Up to this number of suppliers are looked up in their blocks, unless the run is in memory.
 const FEW: usize = 4;
 
 /// Adds the scores of a run.
 ///
 /// # Errors
-/// Those of the database, as for all that follow, and [`RepoError::Failed`] where a block is damaged.
+/// Database errors, as for all functions below, and [`RepoError::Failed`] if a block is damaged.
 pub fn insert(tx: &mut Tx, run: RunId, scores: &PackedScores) -> Result<(), RepoError> {
     for blocks in scores.blocks.chunks(BLOCKS) {
         let values = blocks.iter().map(|(first_supplier, bytes)| {
@@ -211,7 +211,7 @@ pub fn insert(tx: &mut Tx, run: RunId, scores: &PackedScores) -> Result<(), Repo
 /// Lists scores of a run.
 ///
 /// # Errors
-/// The same.
+/// The same as [`insert`].
 pub fn list(tx: &mut Tx, run: RunId, filter: &ScoreFilter, page: &ScorePage) -> Result<Vec<ScoreRow>, RepoError> {
     let scores = unpacked(tx, run)?;
     scores.page(filter, page)?.into_iter().map(|row| scores.score(row)).collect()
@@ -220,15 +220,15 @@ pub fn list(tx: &mut Tx, run: RunId, filter: &ScoreFilter, page: &ScorePage) -> 
 /// Counts the scores of a run that a filter lets through.
 ///
 /// # Errors
-/// The same.
+/// The same as [`insert`].
 pub fn count(tx: &mut Tx, run: RunId, filter: &ScoreFilter) -> Result<i64, RepoError> {
     Ok(i64::try_from(unpacked(tx, run)?.count(filter)).unwrap_or(i64::MAX))
 }
 
-/// Gives each score of a run that a filter lets through to `with`, in order of code, with what explains it.
+/// Passes each score of a run that passes a filter to `with`, in order of code, with its explanation.
 ///
 /// # Errors
-/// Those of `with`, and the same.
+/// Those of `with`, and the same as [`insert`].
 pub fn each<E: From<RepoError>>(
     tx: &mut Tx,
     run: RunId,
@@ -249,7 +249,7 @@ pub fn each<E: From<RepoError>>(
 /// Finds the scores of suppliers in a run.
 ///
 /// # Errors
-/// The same.
+/// The same as [`insert`].
 pub fn of_suppliers(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result<Vec<ScoreRow>, RepoError> {
     let mut found = Vec::with_capacity(suppliers.len());
     let is_at_hand = |_: &Unpacked, _: &[usize]| true;
@@ -262,10 +262,10 @@ pub fn of_suppliers(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result
     Ok(found)
 }
 
-/// Finds the scores of suppliers in a run, with what explains them as JSON.
+/// Finds the scores of suppliers in a run, with their explanations as JSON.
 ///
 /// # Errors
-/// The same.
+/// The same as [`insert`].
 pub fn explained(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result<Vec<(ScoreRow, String)>, RepoError> {
     let mut found = Vec::with_capacity(suppliers.len());
     look_up(tx, run, suppliers, Unpacked::has_facts_at_hand, |scores, rows| {
@@ -277,20 +277,20 @@ pub fn explained(tx: &mut Tx, run: RunId, suppliers: &[SupplierId]) -> Result<Ve
     Ok(found)
 }
 
-/// Finds scores of a run by the codes that the suppliers had then, with what explains them as JSON.
+/// Finds scores of a run by the codes that the suppliers had then, with their explanations as JSON.
 ///
 /// # Errors
-/// The same.
+/// The same as [`insert`].
 pub fn of_codes(tx: &mut Tx, run: RunId, codes: &[&str]) -> Result<Vec<(ScoreRow, String)>, RepoError> {
     let scores = unpacked(tx, run)?;
     let rows = scores.rows_of_codes(codes);
     rows.iter().zip(scores.facts(&rows)?).map(|(row, facts)| Ok((scores.score(*row)?, facts))).collect()
 }
 
-/// A supplier's scores in several runs, in order of the runs given; those that did not score it are left out.
+/// Finds a supplier's scores in several runs, in order of the given runs. Runs that did not score it are left out.
 ///
 /// # Errors
-/// The same.
+/// The same as [`insert`].
 pub fn in_runs(tx: &mut Tx, runs: &[RunId], supplier: SupplierId) -> Result<Vec<(RunId, ScoreRow)>, RepoError> {
     let mut found = Vec::new();
     for run in runs {
@@ -299,14 +299,14 @@ pub fn in_runs(tx: &mut Tx, runs: &[RunId], supplier: SupplierId) -> Result<Vec<
     Ok(found)
 }
 
-/// Whether any run has scored a supplier.
+/// Returns whether any run has scored a supplier.
 ///
 /// # Errors
-/// The same.
+/// The same as [`insert`].
 pub fn is_scored(tx: &mut Tx, supplier: SupplierId) -> Result<bool, RepoError> {
     let runs: Vec<RunId> = each_backend!(tx.conn, c => score_runs::table
         .filter(score_runs::tenant_id.eq(tx.tenant))
-        // Those that may have scored it last are the likeliest to have done so.
+        // The latest runs are the most likely to have scored it.
         .order(score_runs::id.desc())
         .select(score_runs::id)
         .load(c))?;
@@ -318,8 +318,8 @@ pub fn is_scored(tx: &mut Tx, supplier: SupplierId) -> Result<bool, RepoError> {
     Ok(false)
 }
 
-/// Gives the rows of suppliers to `with`, by the block or all at once; those that are not there are left out. `is_at_hand`
-/// says whether that takes no time where the run is in memory.
+/// Passes the rows of suppliers to `with`, by block or all at once. Suppliers without a score are left out.
+/// `is_at_hand` says whether `with` takes no time if the run is in memory.
 fn look_up(
     tx: &mut Tx,
     run: RunId,
@@ -362,7 +362,7 @@ fn look_up(
     Ok(())
 }
 
-/// How many bytes a run has in the database.
+/// Returns the number of bytes of a run in the database.
 fn stored_bytes(tx: &mut Tx, run: RunId) -> Result<u64, RepoError> {
     let bytes: i64 = each_backend!(tx.conn, c => score_blocks::table
         .filter(score_blocks::tenant_id.eq(tx.tenant))
@@ -377,7 +377,7 @@ fn is_kept_once_unpacked(tx: &mut Tx, run: RunId) -> Result<bool, RepoError> {
     Ok(tx.warm_runs.has_room(bytes))
 }
 
-/// All scores of a run, from memory where it is kept there.
+/// Returns all scores of a run, from memory if they are kept there.
 fn unpacked(tx: &mut Tx, run: RunId) -> Result<Lent, RepoError> {
     let key = (tx.tenant, run);
     if let Some(scores) = tx.warm_runs.kept(key) {

@@ -1,30 +1,32 @@
-//! The address of a PostgreSQL server: what it may be, what of it may be shown, and whether data would travel in the clear.
+//! The address of a PostgreSQL server: which are valid, what of one may be shown, and whether data would travel in the
+//! clear.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The address of a PostgreSQL server with the name of a database, and perhaps a password: it is shown without that.
+/// The address of a PostgreSQL server with the name of a database, and possibly a password. It is shown without the
+/// password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerUrl(Arc<Known>);
 
-/// What is known of an address.
+/// The parts of an address.
 #[derive(PartialEq, Eq)]
 struct Known {
     full: String,
     /// As people may see it.
     shown: String,
-    /// As given, but without passwords: libpq takes them from elsewhere.
+    /// As given, but without passwords, which libpq then takes from elsewhere.
     without_password: String,
-    /// As they stand in the URL, and as they are sent.
+    /// The passwords, both as in the URL and decoded.
     passwords: Vec<String>,
-    /// A host that is not this machine.
+    /// A host that is not this machine, if there is one.
     far: Option<String>,
     sslmode: String,
 }
 
-/// Why an address cannot be used. The texts repeat nothing that could be a part of a password.
+/// Why an address cannot be used. The texts contain nothing that could be a part of a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Another database, or none.
@@ -32,13 +34,13 @@ pub enum UrlError {
         "the database's URL must begin with postgres://, as postgres://user@host/database; leave it out for the embedded database in the data folder"
     )]
     Scheme,
-    /// A character that ends a part of the URL, most likely within a password.
+    /// An unescaped character that ends a part of the URL, most likely within a password.
     #[error(
         "the database's URL cannot be read; write {} in a password as {}, and other characters that mean something in a URL in the same way: / %2F, ? %3F, # %23, @ %40, % %25, space %20",
         shown_character(.0), percent_encoded(.0)
     )]
     Unescaped(char),
-    /// A port that is no number, most likely a password without a host after it.
+    /// A port that is not a number, most likely a password without a host after it.
     #[error(
         "the database's URL holds a port that is not a number from 1 to 65535; a password stands between : and @, as in postgres://user:password@host/database"
     )]
@@ -46,18 +48,18 @@ pub enum UrlError {
     /// Brackets that hold no IPv6 address.
     #[error("the database's URL holds brackets without an IPv6 address between them; write [::1] or [::1]:5432")]
     Brackets,
-    /// A part after ? that is no option.
+    /// A part after ? that is not an option.
     #[error(
         "the database's URL holds something after ? that is no option of PostgreSQL; write options as name=value, with & between them"
     )]
     Option,
-    /// An option twice.
+    /// An option that occurs twice.
     #[error("the database's URL holds the option {0} twice")]
     Twice(&'static str),
-    /// A way to encrypt that PostgreSQL does not know.
+    /// An `sslmode` that PostgreSQL does not know.
     #[error("the database's URL holds an sslmode that is none; write one of {}", SSL_MODES.join(", "))]
     SslMode,
-    /// A service in place of a host.
+    /// A service instead of a host.
     #[error("the database's URL names a service; name the host in place of it")]
     Service,
     /// Data would pass in the clear.
@@ -67,7 +69,7 @@ pub enum UrlError {
     InTheClear {
         /// The host.
         host: String,
-        /// What to do.
+        /// What to do about it.
         remedy: &'static str,
     },
     /// This build cannot encrypt.
@@ -76,17 +78,17 @@ pub enum UrlError {
 }
 
 impl UrlError {
-    /// The character that is to be escaped, as a message shows it, and what to write in its place.
+    /// Returns the character to escape, as a message shows it, and what to write instead.
     pub fn escape(&self) -> Option<(String, String)> {
         let Self::Unescaped(character) = self else { return None };
         Some((shown_character(character), percent_encoded(character)))
     }
 }
 
-/// Whether this build can encrypt the way to a server.
+/// Whether this build can encrypt connections to a server.
 const HAS_TLS: bool = cfg!(feature = "postgres-tls");
-/// What a URL says unless it says otherwise: how long to wait for a server, and for one that went silent: with something
-/// to say to it, and while it is to say something.
+/// The options that a URL gets unless it has them: time-outs for connecting to a server, and for one that went silent,
+/// both while data is being sent to it and while it is to send some.
 const USUAL: [(&str, &str); 6] = [
     ("connect_timeout", "5"),
     ("tcp_user_timeout", "30000"),
@@ -96,10 +98,10 @@ const USUAL: [(&str, &str); 6] = [
     ("application_name", "sonae"),
 ];
 
-/// What `sslmode` may be.
+/// The values of `sslmode`.
 pub const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
-/// The options that libpq takes in a URL. It would show others, which may be a part of a password.
+/// The options that libpq accepts in a URL. It would repeat others, which may be a part of a password.
 const OPTIONS: [&str; 51] = [
     "application_name",
     "channel_binding",
@@ -153,15 +155,15 @@ const OPTIONS: [&str; 51] = [
     "sslsni",
     "tcp_user_timeout",
 ];
-/// The option for the user's name, which stands before @ otherwise.
+/// The option for the user's name, which otherwise is written before @.
 const USER: &str = "user";
-/// Options that nobody may see.
+/// Options that must not be shown.
 const SECRET: [&str; 5] = ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"];
 
 impl FromStr for ServerUrl {
     type Err = UrlError;
 
-    /// Takes a URL such as `postgres://user:password@host:5432/database?sslmode=verify-full`.
+    /// Parses a URL such as `postgres://user:password@host:5432/database?sslmode=verify-full`.
     fn from_str(url: &str) -> Result<Self, UrlError> {
         let scheme = ["postgres://", "postgresql://"].into_iter().find(|scheme| url.starts_with(scheme));
         let rest = scheme.and_then(|scheme| url.strip_prefix(scheme)).ok_or(UrlError::Scheme)?;
@@ -207,10 +209,10 @@ impl FromStr for ServerUrl {
 }
 
 impl ServerUrl {
-    /// Refuses an address to which data would travel in the clear, or which this build cannot encrypt the way to.
+    /// Refuses an address to which data would travel in the clear, or to which this build cannot encrypt.
     ///
     /// # Errors
-    /// Which of the two.
+    /// [`UrlError::InTheClear`] or [`UrlError::NoTls`].
     pub fn check_transport(&self, allow_plaintext: bool) -> Result<(), UrlError> {
         let encrypted = ["require", "verify-ca", "verify-full"].into_iter().find(|mode| *mode == self.0.sslmode);
         match (&self.0.far, encrypted) {
@@ -227,22 +229,22 @@ impl ServerUrl {
         }
     }
 
-    /// The whole URL, with its password.
+    /// Returns the whole URL, with its password.
     pub(crate) fn as_str(&self) -> &str {
         &self.0.full
     }
 
-    /// The URL as it was given, but without passwords: libpq then takes one from PGPASSWORD or ~/.pgpass.
+    /// Returns the URL as given, but without passwords. Libpq then takes one from PGPASSWORD or ~/.pgpass.
     pub fn without_password(&self) -> &str {
         &self.0.without_password
     }
 
-    /// Whether both lead to the same database, whoever logs in: by hosts, ports and the database's name.
+    /// Returns whether both lead to the same database, regardless of the user: by hosts, ports and the database's name.
     pub fn is_same_database(&self, other: &Self) -> bool {
         self.hosts_and_database() == other.hosts_and_database()
     }
 
-    /// `db.example.jp:5432/sonae`
+    /// Returns the hosts with ports, and the database, such as `db.example.jp:5432/sonae`.
     fn hosts_and_database(&self) -> String {
         let shown = self.0.shown.trim_start_matches("postgres://");
         let (authority, database) = shown.split_once('/').unwrap_or((shown, ""));
@@ -254,12 +256,12 @@ impl ServerUrl {
         format!("{}/{database}", hosts.split(',').map(with_port).collect::<Vec<_>>().join(","))
     }
 
-    /// Whether a password stands in it.
+    /// Returns whether it contains a password.
     pub fn has_password(&self) -> bool {
         !self.0.passwords.is_empty()
     }
 
-    /// A text of libpq, without what nobody may see.
+    /// Removes secrets from a text of libpq.
     pub(crate) fn redact(&self, text: &str) -> String {
         let secrets = std::iter::once(&self.0.full).chain(&self.0.passwords);
         secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "…"))
@@ -278,7 +280,7 @@ impl fmt::Debug for ServerUrl {
     }
 }
 
-/// The parts of a URL after its scheme, as they stand there.
+/// The parts of a URL after its scheme, as written there.
 struct Parts<'a> {
     user: &'a str,
     password: Option<&'a str>,
@@ -288,7 +290,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Splits a URL as libpq does, and refuses what libpq would split within a password.
+    /// Splits a URL as libpq does, and refuses one that libpq would split within a password.
     fn of(rest: &'a str) -> Result<Self, UrlError> {
         let is_odd = |character: &char| character.is_whitespace() || character.is_control() || *character == '#';
         if let Some(odd) = rest.chars().find(is_odd) {
@@ -301,7 +303,8 @@ impl<'a> Parts<'a> {
             return Err(UrlError::Unescaped('@'));
         }
         if database.contains('@') || query.contains('@') {
-            // Without one before it, this @ is the end of a user name and password that hold what ended the host.
+            // Without an @ before it, this one ends a user name and password that contain the character which ended the
+            // host.
             let ended_by = rest.get(authority.len()..).and_then(|rest| rest.chars().next());
             return Err(UrlError::Unescaped(ended_by.filter(|_| !authority.contains('@')).unwrap_or('@')));
         }
@@ -313,12 +316,12 @@ impl<'a> Parts<'a> {
 /// An option of a URL.
 struct UrlOption<'a> {
     name: &'static str,
-    /// As it stands there.
+    /// As written in the URL.
     raw: &'a str,
     value: String,
 }
 
-/// The options of a URL, each of which may be there once.
+/// Returns the options of a URL, each of which may occur once.
 fn options(query: &str) -> Result<Vec<UrlOption<'_>>, UrlError> {
     let mut found: Vec<UrlOption<'_>> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -336,13 +339,13 @@ fn options(query: &str) -> Result<Vec<UrlOption<'_>>, UrlError> {
     Ok(found)
 }
 
-/// The hosts of `host:1,[::1]:2,%2Fsocket`.
+/// Returns the hosts of `host:1,[::1]:2,%2Fsocket`.
 fn without_ports(hosts: &str) -> Result<String, UrlError> {
     let names = hosts.split(',').map(|host| {
         let (name, port) = match host.strip_prefix('[') {
             Some(bracketed) => {
                 let (address, rest) = bracketed.split_once(']').ok_or(UrlError::Brackets)?;
-                // An address may name the interface that it is reached by.
+                // An address may name the network interface through which it is reached.
                 let number = address.split('%').next().unwrap_or_default();
                 number.parse::<Ipv6Addr>().map_err(|_| UrlError::Brackets)?;
                 let port = rest.strip_prefix(':').or_else(|| rest.is_empty().then_some(""));
@@ -358,7 +361,8 @@ fn without_ports(hosts: &str) -> Result<String, UrlError> {
     Ok(names.collect::<Result<Vec<_>, _>>()?.join(","))
 }
 
-/// Whether a host is this machine: a socket's folder, nothing at all where nothing else names one, or loopback.
+/// Returns whether a host is this machine: the folder of a socket, loopback, or nothing if no environment variable
+/// names a host.
 fn is_here(host: &str) -> bool {
     if host.is_empty() {
         return ["PGHOST", "PGHOSTADDR", "PGSERVICE"].iter().all(|name| std::env::var_os(name).is_none());
@@ -375,7 +379,7 @@ fn decoded(text: &str) -> Result<String, UrlError> {
     bytes.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
     for part in parts {
         let (digits, rest) = part.split_at_checked(2).ok_or_else(bad)?;
-        // Read as a number, +a would be one.
+        // `from_str_radix` would accept `+a`.
         let is_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
         let byte = u8::from_str_radix(digits, 16).ok().filter(|byte| is_digits && *byte != 0);
         bytes.push(byte.ok_or_else(bad)?);
@@ -384,7 +388,7 @@ fn decoded(text: &str) -> Result<String, UrlError> {
     String::from_utf8(bytes).map_err(|_| bad())
 }
 
-/// A character as a message shows it.
+/// Returns a character as a message shows it.
 fn shown_character(character: &char) -> String {
     match *character {
         ' ' => "a space".to_owned(),
@@ -393,7 +397,7 @@ fn shown_character(character: &char) -> String {
     }
 }
 
-/// A character as a URL holds it within one of its parts.
+/// Returns a character as written within a part of a URL.
 fn percent_encoded(character: &char) -> String {
     character.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

@@ -16,18 +16,19 @@ use crate::scope::TxRole;
 /// The first release without the race that could lose committed writes in WAL mode (3.7.0 to 3.51.2).
 const OLDEST: [u32; 3] = [3, 51, 3];
 
-/// Opens the file for readers or for writers, who wait so long for one in another process.
+/// Opens the file for readers or for writers. `patience` is the time-out of waiting for a writer in another process.
 pub(crate) fn connect(path: &Path, role: TxRole, patience: Duration) -> Result<SqliteConnection, RepoError> {
     let path = path.to_str().ok_or_else(|| RepoError::Unusable("the data folder's name is no text".into()))?;
     let mut conn = open(path, path)?;
     let [small, large] = CACHES;
-    // The time limit first, so that the next lines wait too. Deleted rows are overwritten: contacts can be erased.
+    // The time-out comes first, so that the next statements wait too. Deleted rows are overwritten, since contacts can
+    // be erased.
     let settings = format!(
         "PRAGMA busy_timeout = {}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
          PRAGMA secure_delete = ON; PRAGMA cache_size = {}; PRAGMA temp_store = {}; {}",
         patience.as_millis(),
         if role == TxRole::Reader { small } else { large },
-        // What a statement of a writer would need to undo itself may be large: all parts of an upload that it deletes.
+        // A writer's statement may need much to undo itself: all parts of an upload that it deletes.
         if role == TxRole::Reader { "MEMORY" } else { "FILE" },
         if role == TxRole::Reader { "PRAGMA query_only = ON;" } else { "" },
     );
@@ -35,18 +36,19 @@ pub(crate) fn connect(path: &Path, role: TxRole, patience: Duration) -> Result<S
     Ok(conn)
 }
 
-/// The memory in which readers and writers keep pages, in KiB as the pragma has it. Readers are many, and what they read stays
-/// with the operating system. A large import looks into every page of the indexes again and again, and writes there: what does
-/// not fit is read anew, or goes to the log, each time. Tidying gives the memory back.
+/// The page cache of a reader and of a writer, in KiB as negative numbers, as the pragma takes it. There are many
+/// readers, and what they read stays in the cache of the operating system. A large import reads and writes all pages of
+/// the indexes again and again: what does not fit is read again or written to the log each time. Tidying gives the
+/// memory back.
 const CACHES: [i32; 2] = [-8192, -65536];
 
-/// Gives a connection as much memory as a writer has, or as little as a reader.
+/// Sets the page cache of a connection to that of a writer or of a reader.
 pub(crate) fn resize_cache(conn: &mut SqliteConnection, is_large: bool) -> QueryResult<()> {
     let [small, large] = CACHES;
     conn.batch_execute(&format!("PRAGMA cache_size = {}", if is_large { large } else { small }))
 }
 
-/// Opens a file that cannot be written, for readers: on a disk that is full or read-only.
+/// Opens a file that cannot be written, for readers: its disk is full or read-only.
 pub(crate) fn connect_read_only(path: &Path, patience: Duration) -> Result<SqliteConnection, RepoError> {
     let name = path.to_str().ok_or_else(|| RepoError::Unusable("the data folder's name is no text".into()))?;
     let address = format!("file:{}", name.replace('%', "%25").replace('?', "%3f").replace('#', "%23"));
@@ -59,23 +61,23 @@ pub(crate) fn connect_read_only(path: &Path, patience: Duration) -> Result<Sqlit
         Ok(conn)
     };
     connect("mode=ro").or_else(|error: RepoError| {
-        // The files beside it can be made as little as it can be written. It is whole without them, unless its log
-        // holds something.
+        // If the file cannot be written, the files next to it cannot be created either. It is complete without them,
+        // unless its log has content.
         let log = std::fs::metadata(format!("{name}-wal")).map_or(0, |log| log.len());
         if log == 0 { connect("immutable=1") } else { Err(error) }
     })
 }
 
-/// Copies the embedded database of a folder into a new file, as it is at one moment, while others read and write it.
+/// Copies the embedded database of a folder into a new file, as of one moment, while others read and write it.
 ///
 /// # Errors
-/// When it cannot be read, or the copy not be written or not be read back.
+/// If it cannot be read, or the copy cannot be written or read back.
 pub fn copy_embedded(folder: &Path, to: &Path, patience: Duration) -> Result<(), RepoError> {
     let to_name = to.to_str().ok_or_else(|| RepoError::Unusable("the name of the copy is no text".into()))?;
     let from = folder.join("sonae.db");
     let mut conn = connect(&from, TxRole::Writer, patience)?;
     refuse_old(&mut conn)?;
-    // Not a copy of the file: that would lack what stands in the log, and tear what is written meanwhile.
+    // Copying the file would miss what is in the log, and tear what is written meanwhile.
     diesel::sql_query("VACUUM INTO ?").bind::<Text, _>(to_name).execute(&mut conn)?;
 
     #[derive(QueryableByName)]
@@ -108,19 +110,19 @@ fn set(conn: &mut SqliteConnection, shown: &str, settings: &str) -> Result<(), R
     })
 }
 
-/// How a transaction begins.
+/// Returns how a transaction begins.
 pub(crate) fn begin(role: TxRole) -> Beginning {
     let begin = match role {
         // Followed by `fix_state`.
         TxRole::Reader => "BEGIN",
-        // A writer that began by reading could not become one while another process writes.
+        // A writer that began by reading could not start to write while another process writes.
         TxRole::Writer | TxRole::Queue => "BEGIN IMMEDIATE",
     };
     Beginning { begin, settings: String::new() }
 }
 
-/// Fixes the state of the database that a transaction reads: that at its first statement that reads, so before its moment is
-/// taken.
+/// Fixes the state of the database that a transaction reads, which is that of its first reading statement. So this runs
+/// before the transaction's moment is taken.
 pub(crate) fn fix_state(conn: &mut SqliteConnection) -> QueryResult<()> {
     #[derive(QueryId)]
     struct AnyRow;

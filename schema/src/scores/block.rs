@@ -1,33 +1,33 @@
-//! The bytes of a block: columns that name themselves, in frames that are compressed each as a whole.
+//! The bytes of a block: named columns, in frames that are each compressed as a whole.
 //!
 //! A block begins with the version of its format. A frame is its packed length, its unpacked length and one frame of
-//! Zstandard, whose checksum is looked at when it is unpacked. In it stand the number of rows and the columns, each with
-//! its name, its kind and its length: columns that a later release adds are passed over by this one, and this one finds
-//! those of an earlier release by their names.
+//! Zstandard, whose checksum is verified when it is unpacked. It contains the number of rows and the columns, each with
+//! its name, its kind and its length. So this release skips columns that a later one adds, and finds those of an
+//! earlier one by name.
 //!
 //! A column holds each of its values once, in the order in which they first appear, and for each row the place of its
-//! value. Numbers that follow from the same evidence appear and recur together: then the places of one column are those of
-//! another byte by byte, and cost nothing once they are compressed. Values stand byte by byte (all first bytes, then all
-//! second ones), since the leading bytes of numbers of one kind are alike.
+//! value. Numbers that follow from the same evidence appear and recur together. The places of one column are then equal
+//! to those of another byte by byte, and cost nothing once they are compressed. Values are stored byte by byte (all
+//! first bytes, then all second ones), since the leading bytes of numbers of one kind are alike.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::error::RepoError;
 
-/// The format of all that is written.
+/// The format that is written.
 const VERSION: u8 = 1;
-/// The most rows of a frame: places are two bytes, and 0 stands for no value.
+/// The maximum number of rows of a frame: places are two bytes, and 0 means no value.
 pub(super) const MAX_ROWS: usize = u16::MAX as usize;
-/// How hard the compressor tries: its default.
+/// The level of compression: the compressor's default.
 const LEVEL: i32 = 3;
-/// What no frame is larger than when unpacked: the length in a damaged one must not take all memory.
+/// The maximum size of an unpacked frame, so that the length in a damaged one cannot take all memory.
 const MAX_UNPACKED: usize = 1 << 28;
 
 /// A column of a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Column {
-    /// Ids, of which no two are the same.
+    /// Ids, which are all different.
     Ids(Vec<[u8; 16]>),
     /// Numbers, each with all its bits.
     Numbers(Vec<f64>),
@@ -42,18 +42,18 @@ pub(super) enum Column {
 pub(super) struct Texts {
     /// Each text once.
     pub(super) words: Vec<String>,
-    /// For each row the place of its text, from 1; 0 for none.
+    /// For each row the place of its text, from 1; 0 for no text.
     pub(super) places: Vec<u16>,
 }
 
 impl Texts {
-    /// A column of these texts.
+    /// Creates a column of these texts.
     pub(super) fn of<'a>(rows: impl Iterator<Item = Option<&'a str>>) -> Self {
         let (words, places) = distinct(rows);
         Self { words: words.into_iter().map(str::to_owned).collect(), places }
     }
 
-    /// The text of a row.
+    /// Returns the text of a row.
     pub(super) fn get(&self, row: usize) -> Option<&str> {
         let place = usize::from(*self.places.get(row)?).checked_sub(1)?;
         self.words.get(place).map(String::as_str)
@@ -63,7 +63,7 @@ impl Texts {
 /// Columns with their names.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Frame {
-    /// How many rows each of them has.
+    /// The number of rows of each column.
     pub(super) row_count: usize,
     /// The columns.
     pub(super) columns: Vec<(String, Column)>,
@@ -77,7 +77,7 @@ impl Frame {
     }
 }
 
-/// That the bytes are not those that were written, and how that shows.
+/// Returns the error of bytes that are not those that were written, with what shows it.
 pub(super) fn damaged(what: &str) -> RepoError {
     RepoError::Failed(format!("a block of scores is damaged: {what}").into())
 }
@@ -98,17 +98,17 @@ pub(super) fn pack(frames: &[Frame]) -> Result<Vec<u8>, RepoError> {
     Ok(out)
 }
 
-/// A frame that is kept packed: its unpacked length, and its bytes.
+/// A frame that is kept packed: its unpacked length and its bytes.
 pub(super) type PackedBytes = (usize, Box<[u8]>);
 
-/// A frame as it stands in a block.
+/// A frame as stored in a block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packed<'a> {
     unpacked_length: usize,
     bytes: &'a [u8],
 }
 
-/// The frames of a block, not yet unpacked.
+/// Returns the frames of a block, not yet unpacked.
 pub(super) fn frames<const N: usize>(block: &[u8]) -> Result<[Packed<'_>; N], RepoError> {
     let mut reader = Reader(block);
     let [version] = reader.array()?;
@@ -124,12 +124,12 @@ pub(super) fn frames<const N: usize>(block: &[u8]) -> Result<[Packed<'_>; N], Re
 }
 
 impl Packed<'_> {
-    /// The same in bytes of its own, to be read back with [`Packed::read`].
+    /// Returns a copy that owns its bytes, to be read back with [`Packed::of`] and [`Packed::read`].
     pub(super) fn to_boxed(self) -> PackedBytes {
         (self.unpacked_length, self.bytes.into())
     }
 
-    /// One that was kept.
+    /// Returns a frame that was kept.
     pub(super) fn of((unpacked_length, bytes): &PackedBytes) -> Packed<'_> {
         Packed { unpacked_length: *unpacked_length, bytes }
     }
@@ -247,7 +247,7 @@ fn read_frame(plain: &[u8]) -> Result<Frame, RepoError> {
                 }
                 Column::Texts(Texts { words, places })
             }
-            // Of a later release.
+            // A column of a later release.
             _ => continue,
         };
         columns.push((name, column));
@@ -255,8 +255,8 @@ fn read_frame(plain: &[u8]) -> Result<Frame, RepoError> {
     Ok(Frame { row_count, columns })
 }
 
-/// The values of rows, each once and in the order in which they appear, and for each row the place of its value, from 1; 0
-/// for none. There are no more rows than [`MAX_ROWS`].
+/// Returns the distinct values of rows, in the order in which they first appear, and for each row the place of its
+/// value, from 1; 0 for no value. There are at most [`MAX_ROWS`] rows.
 fn distinct<T: Copy + Eq + Hash>(rows: impl Iterator<Item = Option<T>>) -> (Vec<T>, Vec<u16>) {
     let (mut values, mut known) = (Vec::new(), HashMap::new());
     let places = rows.map(|value| {
@@ -277,14 +277,14 @@ fn put_places(out: &mut Vec<u8>, value_count: usize, places: &[u16]) -> Result<(
     Ok(())
 }
 
-/// Puts all first bytes, then all second ones, and so on.
+/// Appends all first bytes, then all second ones, and so on.
 fn put_planes<const N: usize>(out: &mut Vec<u8>, values: &[[u8; N]]) {
     for plane in 0..N {
         out.extend(values.iter().filter_map(|value| value.get(plane)));
     }
 }
 
-/// Bytes that are left to be read.
+/// The bytes that are left to be read.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -332,7 +332,7 @@ mod tests {
 
     use super::*;
 
-    /// The same to the bit: to `==`, -0.0 is 0.0 and NaN is not itself.
+    /// Returns the columns in a form that compares bits: to `==`, -0.0 is 0.0 and NaN is not itself.
     fn bits(frame: &Frame) -> Vec<(String, String)> {
         let shown = |column: &Column| match column {
             Column::Numbers(numbers) => {

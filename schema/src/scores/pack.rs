@@ -1,12 +1,12 @@
-//! The scores of a run as blocks, made before anything is stored.
+//! Packs the scores of a run into blocks, before anything is stored.
 
 use super::ScoreRow;
 use super::block::{self, Column, Frame, Texts};
 use crate::SupplierId;
 use crate::error::RepoError;
 
-/// Scores of a block: the more, the better they are compressed, and the longer it takes to read a single one. With 512 a
-/// score takes 2% less than with 256, and twice the time.
+/// The number of scores in a block. With more, they are compressed better, but a single one takes longer to read. With
+/// 512, a score takes 2% less space than with 256, and twice the time.
 const BLOCK_ROWS: usize = 256;
 
 pub(super) const SUPPLIER_ID: &str = "supplier_id";
@@ -34,10 +34,10 @@ pub struct PackedScores {
 }
 
 impl PackedScores {
-    /// Packs scores, each with what explains it as JSON.
+    /// Packs scores, each with its explanation as JSON.
     ///
     /// # Errors
-    /// When there is no memory for it, or a text is larger than a block can be.
+    /// If there is no memory for it, or a text is larger than a block can be.
     pub fn new(rows: &[(ScoreRow, String)]) -> Result<Self, RepoError> {
         let mut rows: Vec<_> = rows.iter().collect();
         rows.sort_unstable_by_key(|(row, _)| row.supplier_id);
@@ -49,13 +49,13 @@ impl PackedScores {
         Ok(Self { supplier_ids: rows.iter().map(|(row, _)| row.supplier_id).collect(), blocks })
     }
 
-    /// The suppliers, in order.
+    /// Returns the suppliers, in order.
     pub fn supplier_ids(&self) -> &[SupplierId] {
         &self.supplier_ids
     }
 }
 
-/// The scores and, apart so that lists need not unpack it, what explains them.
+/// Packs scores and, separately so that lists need not unpack them, their explanations.
 fn pack(rows: &[&(ScoreRow, String)]) -> Result<Vec<u8>, RepoError> {
     let scores = || rows.iter().map(|(row, _)| row);
     let ids = scores().map(|row| *row.supplier_id.bytes()).collect();

@@ -1,7 +1,7 @@
 //! Scores of a run in memory: column by column in order of supplier id, searched and sorted without the database.
 //!
-//! The orders are those that queries had: by the sort key and then by id, texts by their bytes, -0.0 with 0.0, and NaN,
-//! which no model gives, after all other numbers.
+//! The orders are those of database queries: by the sort key and then by id. Texts are compared by their bytes, -0.0 is
+//! equal to 0.0, and NaN, which no model produces, comes after all other numbers.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -25,19 +25,19 @@ pub(super) struct Unpacked {
     tiers: Vec<Option<i32>>,
     /// In order of [`ScoreRow::NUMBERS`].
     numbers: [Vec<f64>; ScoreRow::NUMBERS.len()],
-    /// What explains the scores, by block.
+    /// The explanations of the scores, by block.
     facts: Vec<FactsBlock>,
     keeps_facts: bool,
-    /// The rows in each of the orders that a list may have, from when they are first asked for.
+    /// The rows in each of the orders that a list may have, from the first time that it is asked for.
     orders: [OnceLock<Vec<u32>>; ScoreSort::ALL.len()],
 }
 
-/// What explains the scores of a block.
+/// The explanations of the scores of a block.
 #[derive(Debug)]
 struct FactsBlock {
     first_row: usize,
     packed: PackedBytes,
-    /// The same from when it was first asked for, where it is kept.
+    /// The same unpacked, from the first time that they are asked for, if they are kept.
     unpacked: OnceLock<Texts>,
 }
 
@@ -50,14 +50,14 @@ impl FactsBlock {
         }
     }
 
-    /// How many bytes of memory it takes once it is unpacked.
+    /// Returns the number of bytes of memory that it takes once it is unpacked.
     fn size(&self, row_count: usize) -> usize {
         let (unpacked_length, packed) = &self.packed;
         size_of::<Self>() + packed.len() + unpacked_length + row_count * (size_of::<String>() + OVERHEAD)
     }
 }
 
-/// What the allocator adds to each text.
+/// The bytes that the allocator adds to each text.
 const OVERHEAD: usize = 16;
 
 /// A column of texts, each of which is kept once.
@@ -65,12 +65,12 @@ const OVERHEAD: usize = 16;
 struct Words {
     words: Vec<Box<str>>,
     known: HashMap<Box<str>, u32>,
-    /// For each row the place of its text, from 1; 0 for none.
+    /// For each row the place of its text, from 1; 0 for no text.
     places: Vec<u32>,
 }
 
 impl Words {
-    /// Adds the texts of a block. Those of columns in which few recur are not looked for in other blocks.
+    /// Adds the texts of a block. In columns where few texts recur, they are not looked up in other blocks.
     fn extend(&mut self, texts: Texts) -> Result<(), RepoError> {
         let recurs = texts.words.len() * 2 < texts.places.len();
         let mut now = vec![0];
@@ -119,7 +119,7 @@ impl Key<'_> {
     }
 }
 
-/// The order of numbers in a database.
+/// Compares numbers as a database orders them.
 fn order(one: f64, other: f64) -> Ordering {
     one.partial_cmp(&other).unwrap_or_else(|| one.is_nan().cmp(&other.is_nan()))
 }
@@ -154,12 +154,12 @@ impl Unpacked {
         Ok(())
     }
 
-    /// Keeps what explains the scores as well, once it was unpacked.
+    /// Also keeps explanations, once they are unpacked.
     pub(super) fn keep_facts(&mut self) {
         self.keeps_facts = true;
     }
 
-    /// How many bytes of memory it takes, with all orders and all that explains the scores.
+    /// Returns the number of bytes of memory that it takes, with all orders and all explanations.
     pub(super) fn size(&self) -> usize {
         let orders = self.orders.len() * size_of::<u32>();
         let fixed = size_of::<SupplierId>() + size_of::<Option<i32>>() + self.numbers.len() * size_of::<f64>() + orders;
@@ -169,12 +169,12 @@ impl Unpacked {
         size_of::<Self>() + self.ids.capacity() * fixed + texts + facts
     }
 
-    /// The row of a supplier.
+    /// Returns the row of a supplier.
     pub(super) fn row_of(&self, supplier: SupplierId) -> Option<usize> {
         self.ids.binary_search(&supplier).ok()
     }
 
-    /// The rows of these codes, those that are not there left out.
+    /// Returns the rows of these codes, without those that do not exist.
     pub(super) fn rows_of_codes(&self, codes: &[&str]) -> Vec<usize> {
         let rows = self.order(ScoreSort::SupplierCode);
         let [found, ..] = &self.texts;
@@ -185,7 +185,7 @@ impl Unpacked {
         codes.iter().filter_map(row_of).collect()
     }
 
-    /// The score of a row.
+    /// Returns the score of a row.
     pub(super) fn score(&self, row: usize) -> Result<ScoreRow, RepoError> {
         let id = *self.ids.get(row).ok_or_else(|| damaged("a row is missing"))?;
         let [code, name, rest @ ..] = &self.texts;
@@ -200,9 +200,9 @@ impl Unpacked {
         }))
     }
 
-    /// Whether what explains the scores of rows is unpacked, and so short that it is read at once.
+    /// Returns whether the explanations of rows are unpacked, and so short that they are read at once.
     pub(super) fn has_facts_at_hand(&self, rows: &[usize]) -> bool {
-        /// That of a supplier with a hundred enrollments; most have a tenth of it.
+        /// The size for a supplier with a hundred enrollments; most have a tenth of it.
         const SHORT: usize = 16 << 10;
         let text = |row: usize| {
             let block = self.facts.partition_point(|block| block.first_row <= row).checked_sub(1)?;
@@ -212,18 +212,18 @@ impl Unpacked {
         rows.iter().all(|row| text(*row).is_some_and(|text| text.len() <= SHORT))
     }
 
-    /// For how many rows at a time to ask for what explains their scores. Where that is not kept, blocks are unpacked
-    /// anew each time, most of them for rows in another order.
+    /// Returns for how many rows at a time explanations should be read. If they are not kept, blocks are unpacked again
+    /// each time, most of them for rows in another order.
     pub(super) fn facts_at_a_time(&self) -> usize {
         if self.keeps_facts { 1000 } else { 10_000 }
     }
 
-    /// What explains the scores of rows, in the order of these.
+    /// Returns the explanations of the scores of rows, in their order.
     pub(super) fn facts(&self, rows: &[usize]) -> Result<Vec<String>, RepoError> {
         let mut found = vec![String::new(); rows.len()];
         let block_of = |row: usize| self.facts.partition_point(|block| block.first_row <= row).checked_sub(1);
         let mut places: Vec<_> = rows.iter().enumerate().map(|(place, row)| (block_of(*row), *row, place)).collect();
-        // Each block is unpacked once.
+        // So that each block is unpacked once.
         places.sort_unstable();
         for places in places.chunk_by(|(one, ..), (next, ..)| one == next) {
             let Some(&(Some(block), ..)) = places.first() else { return Err(damaged("a row is missing")) };
@@ -250,7 +250,7 @@ impl Unpacked {
         Ok(found)
     }
 
-    /// The rows of a page.
+    /// Returns the rows of a page.
     pub(super) fn page(&self, filter: &ScoreFilter, page: &ScorePage) -> Result<Vec<usize>, RepoError> {
         let sieve = Sieve::new(self, filter);
         let limit = usize::try_from(page.limit).unwrap_or_default();
@@ -294,7 +294,7 @@ impl Unpacked {
         })
     }
 
-    /// How many rows a filter lets through.
+    /// Returns the number of rows that a filter lets through.
     pub(super) fn count(&self, filter: &ScoreFilter) -> usize {
         let sieve = Sieve::new(self, filter);
         (0..self.ids.len()).filter(|row| sieve.lets_through(*row)).count()
@@ -316,14 +316,14 @@ impl Unpacked {
         place.and_then(|place| self.numbers.get(place)).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The rows in an order from lowest to highest.
+    /// Returns the rows in an order, from lowest to highest.
     fn order(&self, sort: ScoreSort) -> &[u32] {
         let place = ScoreSort::ALL.iter().position(|(known, ..)| *known == sort);
         let Some(order) = place.and_then(|place| self.orders.get(place)) else {
             unreachable!("{sort:?} is one of them all")
         };
         order.get_or_init(|| {
-            // Sorted with their keys beside them, and stable: equal ones stay in order of id.
+            // The keys are computed once per row. The sort is stable: equal ones stay in order of id.
             let rows = 0..u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
             let mut keys: Vec<_> = rows.map(|row| (self.key(Some(sort), row as usize), row)).collect();
             keys.sort_by(|(one, _), (other, _)| one.cmp(*other));
@@ -332,9 +332,9 @@ impl Unpacked {
     }
 }
 
-/// A filter, looked up in the columns of a run.
+/// A filter, resolved to the columns of a run.
 struct Sieve<'a> {
-    /// Of columns of texts: which of their words are let through.
+    /// For columns of texts: which of their words are let through.
     words: Vec<(&'a [u32], Vec<bool>)>,
     tiers: Option<(&'a [Option<i32>], &'a [i32])>,
     ranges: Vec<(&'a [f64], [Option<f64>; 2])>,
@@ -351,7 +351,7 @@ impl<'a> Sieve<'a> {
         ];
         let words = words.into_iter().filter(|(_, given)| !given.is_empty()).map(|(column, given)| {
             let passes = column.words.iter().map(|word| given.iter().any(|given| **given == **word));
-            // Before all words stands none.
+            // The first entry is for rows without a text.
             (column.places.as_slice(), [false].into_iter().chain(passes).collect())
         });
         let ranges = [
@@ -392,7 +392,7 @@ mod tests {
     use super::super::PackedScores;
     use super::*;
 
-    /// The scores of a run, with few values, so that many are equal.
+    /// Returns the scores of a run, with few distinct values, so that many are equal.
     fn scores(numbers: &[[f64; 2]]) -> Vec<(ScoreRow, String)> {
         let rows = numbers.iter().enumerate().map(|(place, [risk, loss])| {
             let id = SupplierId::from(Uuid::from_u128((place as u128 * 7919) % 10_007 + (place as u128) * 100_000));
@@ -429,7 +429,7 @@ mod tests {
         by_key.then(one.supplier_id.cmp(&other.supplier_id))
     }
 
-    /// A risk score and a loss.
+    /// Returns a risk score and a loss.
     fn few_numbers() -> impl Strategy<Value = [f64; 2]> {
         (prop_oneof![Just(0.0), Just(-0.0), Just(1.0), 0.0..3.0], 0.0..2.0).prop_map(|(risk, loss)| [risk, loss])
     }

@@ -1,7 +1,7 @@
-//! Runs kept in memory as they were unpacked, for as long as there is room.
+//! Keeps unpacked runs in memory for as long as there is room.
 //!
-//! The scores of a run never change, so what is kept is never wrong. That there still is such a run, and whose it is, says
-//! the database: whoever asks for scores has read the run's row in the same transaction.
+//! The scores of a run never change, so what is kept is never wrong. Whether the run still exists, and whose it is,
+//! comes from the database: the caller has read the run's row in the same transaction.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,29 +14,29 @@ use crate::{RunId, TenantId};
 /// A run of a buyer.
 type Key = (TenantId, RunId);
 
-/// So many suppliers looked up one by one cost about as much as to unpack a run of 100,000 suppliers: from then on it is
-/// unpacked. At worst both was done.
+/// Looking up this number of suppliers one by one costs about as much as unpacking a run of 100,000 suppliers. From
+/// then on, the run is unpacked. At worst, both costs were paid.
 const LOOKUPS: usize = 256;
-/// How many runs with fewer look-ups are remembered.
+/// The number of runs with fewer look-ups that are remembered.
 const LOOKED_UP_RUNS: usize = 1000;
-/// Bytes of an unpacked run for each byte that is stored, about.
+/// The approximate number of bytes of an unpacked run for each stored byte.
 const EXPANSION: u64 = 6;
 
-/// Runs kept in memory, the least recently used dropped beyond a budget. Copies share it.
+/// Runs kept in memory within a budget. The least recently used are dropped. Copies share it.
 #[derive(Clone)]
 pub(crate) struct WarmRuns(Arc<Shared>);
 
 struct Shared {
     budget: u64,
     state: Mutex<State>,
-    /// Notified whenever a run was unpacked, or could not be, or a large one is no longer used.
+    /// Notified when a run was unpacked or could not be, or a large one is no longer used.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     runs: HashMap<Key, Entry>,
-    /// Counts uses: what was used last has the highest number.
+    /// Counts uses: the run that was used last has the highest number.
     uses: u64,
     bytes: u64,
     /// Whether a run beyond the budget is in memory.
@@ -45,7 +45,7 @@ struct State {
 }
 
 enum Entry {
-    /// Somebody unpacks it.
+    /// Another caller is unpacking it.
     Awaited,
     Kept {
         run: Arc<Unpacked>,
@@ -54,7 +54,7 @@ enum Entry {
     },
 }
 
-/// A run in memory: kept, or only for whoever holds this.
+/// A run in memory: kept, or only for the holder of this value.
 pub(super) struct Lent {
     run: Arc<Unpacked>,
     /// Dropped when it is no longer used.
@@ -76,22 +76,23 @@ impl fmt::Debug for WarmRuns {
 }
 
 impl WarmRuns {
-    /// Keeps so many bytes.
+    /// Creates a cache with a budget in bytes.
     pub(crate) fn new(budget: u64) -> Self {
         Self(Arc::new(Shared { budget, state: Mutex::default(), changed: Condvar::new() }))
     }
 
-    /// Whether a run with so many bytes in the database is kept once it is unpacked.
+    /// Returns whether a run with this number of bytes in the database is kept once it is unpacked.
     pub(super) fn has_room(&self, stored_bytes: u64) -> bool {
         stored_bytes.saturating_mul(EXPANSION) <= self.0.budget
     }
 
-    /// A run that is kept.
+    /// Returns a run, if it is kept.
     pub(super) fn kept(&self, key: Key) -> Option<Lent> {
         self.0.state().used(key)
     }
 
-    /// Notes that suppliers of a run that is not kept are looked up one by one; whether it should be unpacked now.
+    /// Notes that suppliers of a run that is not kept are looked up one by one. Returns whether it should be unpacked
+    /// now.
     pub(super) fn note_lookups(&self, key: Key, count: usize) -> bool {
         let mut state = self.0.state();
         if state.looked_up.len() >= LOOKED_UP_RUNS {
@@ -106,10 +107,11 @@ impl WarmRuns {
         is_worth_it
     }
 
-    /// Gives a run, unpacked by the first that asks for it; others wait for that. `stored_bytes` is how many it has in the
-    /// database.
+    /// Returns a run. The first caller unpacks it, and others wait for that. `stored_bytes` is its number of bytes in
+    /// the database.
     ///
-    /// A run beyond the budget is unpacked for one asker at a time, and not kept. Whoever holds one asks for no other.
+    /// A run beyond the budget is unpacked for one caller at a time, and not kept. A caller that holds one asks for no
+    /// other.
     pub(super) fn get(
         &self,
         key: Key,
@@ -135,7 +137,7 @@ impl WarmRuns {
             return Ok(lent);
         }
         drop(state);
-        // Whatever happens, others need not wait for ever.
+        // On any outcome, the others must not wait for ever.
         let awaited = Awaited { shared: &self.0, key };
         let mut run = unpack()?;
         run.keep_facts();
@@ -156,7 +158,7 @@ impl WarmRuns {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        // What is guarded is whole after each statement.
+        // The state is consistent after each statement.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -173,7 +175,8 @@ impl State {
         Some(Lent { run: Arc::clone(run), _large: None })
     }
 
-    /// Takes out what was not used for longest, until what is kept is within the budget. To be dropped once nobody waits.
+    /// Removes the least recently used runs until those that are kept are within the budget. The caller drops them once
+    /// nobody waits.
     fn keep_within(&mut self, budget: u64) -> Vec<Entry> {
         let mut dropped = Vec::new();
         while self.bytes > budget {
@@ -189,7 +192,7 @@ impl State {
     }
 }
 
-/// A run that somebody unpacks, and others may wait for.
+/// A run that a caller unpacks, and others may wait for.
 struct Awaited<'a> {
     shared: &'a Shared,
     key: Key,
