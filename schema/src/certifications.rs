@@ -23,11 +23,11 @@ pub struct Certification {
 /// Filters of the list of certifications.
 #[derive(Debug, Clone, Default)]
 pub struct CertificationFilter {
-    /// Of this scheme.
+    /// Only those of this scheme.
     pub scheme: Option<Scheme>,
-    /// Not expired on this day.
+    /// Only those issued by this day and not expired on it.
     pub valid_on: Option<NaiveDate>,
-    /// Expires before this day.
+    /// Only those that expire before this day.
     pub expires_before: Option<NaiveDate>,
 }
 

@@ -1,11 +1,12 @@
-//! The clock: the only place that asks the machine for the time of day, and that makes ids, which begin with it.
+//! The clock: the only place that reads the time of day from the machine, and that makes ids, which begin with the
+//! time.
 //!
-//! A process has one clock, which is handed on to whatever has to know the time: a [`Database`](crate::Database) keeps
-//! its own, and all that is stored takes its time and its ids from that one. What measures how long something takes uses
-//! the machine's monotonic clock directly.
+//! A process has one clock, which is passed on to everything that has to know the time. A [`Database`](crate::Database)
+//! keeps its own, and everything stored takes its time and its ids from that one. Code that measures how long something
+//! takes uses the machine's monotonic clock directly.
 //!
-//! Only tests can move a clock: `clippy.toml` refuses [`ClockMover::new`] everywhere else, as it refuses all other ways to
-//! ask for the time.
+//! Only tests can move a clock: `clippy.toml` refuses [`ClockMover::new`] everywhere else, as it refuses all other ways
+//! to read the time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -16,48 +17,49 @@ use uuid::{ContextV7, Uuid};
 
 use crate::{Id, Timestamp};
 
-/// A source of the time and of new ids; copies of it are the same clock.
+/// A source of the time and of new ids. Copies are the same clock.
 #[derive(Debug, Clone)]
 pub struct Clock(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// How far it is ahead of the machine's clock.
+    /// How far this clock is ahead of the machine's.
     ahead_ms: AtomicU64,
     ids: Mutex<ContextV7>,
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// Returns the machine's clock.
     pub fn system() -> Self {
         static SYSTEM: LazyLock<Clock> = LazyLock::new(|| Clock(Arc::default()));
         SYSTEM.clone()
     }
 
-    /// The time of day.
+    /// Returns the time of day.
     pub fn now(&self) -> Timestamp {
         self.utc().into()
     }
 
-    /// A time that never goes backwards, for telling how long ago something happened.
+    /// Returns a time that never goes backwards, for telling how long ago something happened.
     pub fn monotonic(&self) -> std::time::Instant {
         std::time::Instant::now() + self.ahead()
     }
 
-    /// A new id, later in order than all that this clock made before.
+    /// Makes a new id, which sorts after all that this clock has made before.
     pub fn id<T>(&self) -> Id<T> {
         self.uuid().into()
     }
 
-    /// The same, of what has no type of its own.
+    /// Makes a new id for something that has no id type.
     pub fn uuid(&self) -> Uuid {
         let now = self.utc();
-        // Since 1970: earlier moments count as that one.
+        // Counted from 1970: earlier moments count as that one.
         let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
         Uuid::new_v7(uuid::Timestamp::from_unix(&self.0.ids, seconds, now.timestamp_subsec_nanos()))
     }
 
-    /// How far it is ahead of the machine's clock, and of a database server's: nothing, unless a test has moved it.
+    /// Returns how far it is ahead of the machine's clock, and of a database server's. It is 0 unless a test has moved
+    /// it.
     pub(crate) fn ahead(&self) -> Duration {
         Duration::from_millis(self.0.ahead_ms.load(Ordering::Relaxed))
     }
@@ -70,23 +72,23 @@ impl Clock {
     }
 }
 
-/// Moves a clock of its own, for tests that would have to wait otherwise.
+/// Moves a clock of its own, for tests that would otherwise have to wait.
 #[derive(Debug)]
 pub struct ClockMover(Clock);
 
 impl ClockMover {
     #[expect(clippy::new_without_default, reason = "tests say that they make one")]
-    /// A clock that shows the machine's time until it is moved.
+    /// Creates a clock that shows the machine's time until it is moved.
     pub fn new() -> Self {
         Self(Clock(Arc::default()))
     }
 
-    /// The clock.
+    /// Returns the clock.
     pub fn clock(&self) -> Clock {
         self.0.clone()
     }
 
-    /// Sets the clock forward.
+    /// Moves the clock forward.
     pub fn advance(&self, time: Duration) {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.0.0.ahead_ms.fetch_add(ms, Ordering::Relaxed);

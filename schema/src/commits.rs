@@ -1,9 +1,9 @@
 //! Commits: the transactions that recorded something of a buyer, in the order in which others came to see it.
 //!
-//! Each has a number of its buyer, one more than the one before, and a moment, later than that of the one before. Versions
-//! of records keep the number of the commit that recorded them and of the one that superseded them; who, when and with which
-//! import is said once, here. The moment is taken when the transaction commits: what was known at a moment is what the
-//! commits up to it have recorded, so of an import that was at work then nothing is.
+//! Each has a number within its buyer, one more than the one before, and a moment, later than that of the one before.
+//! Versions of records have the number of the commit that recorded them and of the one that superseded them. Who, when
+//! and with which import is stored once, here. The moment is taken when the transaction commits. What was known at a
+//! moment is what the commits up to it have recorded, so it includes nothing of an import that was running then.
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -17,28 +17,28 @@ use crate::record::BATCH;
 use crate::tables::commits;
 use crate::{Clock, JobId, Timestamp, Tx};
 
-/// What records keep of a commit.
+/// The part of a commit that records refer to.
 #[derive(Debug)]
 pub struct Commit {
     /// Its number among those of its buyer.
     pub number: i64,
-    /// Who.
+    /// Who made it.
     pub actor: String,
-    /// With which import.
+    /// The import that made it, if one did.
     pub import_id: Option<JobId>,
     at: OnceLock<Timestamp>,
-    /// What tells the moment of one that is to be, and the earliest that it can have.
+    /// The clock of a commit that is still to come, and the earliest moment that it can have.
     clock: Option<(Clock, Timestamp)>,
 }
 
 impl Commit {
-    /// One that a transaction becomes.
+    /// Creates the commit that a transaction becomes.
     pub(crate) fn to_be(number: i64, clock: (Clock, Timestamp), actor: String, import_id: Option<JobId>) -> Self {
         Self { number, actor, import_id, at: OnceLock::new(), clock: Some(clock) }
     }
 
-    /// When. Of one that is to be, the moment is taken when it is first asked for: at its end, or by whoever answers with
-    /// what was recorded, just before.
+    /// Returns its moment. That of a commit still to come is taken when it is first asked for: at the end of the
+    /// transaction, or just before by a caller that answers with what was recorded.
     pub fn at(&self) -> Timestamp {
         *self.at.get_or_init(|| match &self.clock {
             Some((clock, earliest)) => clock.now().max(*earliest),
@@ -55,7 +55,7 @@ impl From<Row> for Commit {
     }
 }
 
-/// The latest commit up to a moment; 0 before the first. None where no moment is asked for.
+/// Returns the latest commit up to a moment; 0 if there is none. None if no moment is given.
 pub(crate) fn up_to(tx: &mut Tx, moment: Option<Timestamp>) -> Result<Option<i64>, RepoError> {
     let Some(moment) = moment else { return Ok(None) };
     let found: Option<i64> = each_backend!(tx.conn, c => commits::table
@@ -68,8 +68,8 @@ pub(crate) fn up_to(tx: &mut Tx, moment: Option<Timestamp>) -> Result<Option<i64
     Ok(Some(found.unwrap_or(0)))
 }
 
-/// The first commit at a moment or later; a number that none has yet where there was none since. None where no moment is
-/// asked for.
+/// Returns the first commit at a moment or later; a number that no commit has yet if there is none. None if no moment
+/// is given.
 pub(crate) fn since(tx: &mut Tx, moment: Option<Timestamp>) -> Result<Option<i64>, RepoError> {
     let Some(moment) = moment else { return Ok(None) };
     let found: Option<i64> = each_backend!(tx.conn, c => commits::table
@@ -82,7 +82,7 @@ pub(crate) fn since(tx: &mut Tx, moment: Option<Timestamp>) -> Result<Option<i64
     Ok(Some(found.unwrap_or(i64::MAX)))
 }
 
-/// The number and the moment of the latest commit.
+/// Returns the number and the moment of the latest commit.
 pub(crate) fn latest(tx: &mut Tx) -> Result<Option<(i64, Timestamp)>, RepoError> {
     Ok(each_backend!(tx.conn, c => commits::table
         .filter(commits::tenant_id.eq(tx.tenant))
@@ -92,10 +92,10 @@ pub(crate) fn latest(tx: &mut Tx) -> Result<Option<(i64, Timestamp)>, RepoError>
         .optional())?)
 }
 
-/// When anything of a buyer was recorded first.
+/// Returns when anything of a buyer was first recorded.
 ///
 /// # Errors
-/// Those of the database, as for all that follow.
+/// Database errors, as for all functions below.
 pub fn first_moment(tx: &mut Tx) -> Result<Option<Timestamp>, RepoError> {
     Ok(each_backend!(tx.conn, c => commits::table
         .filter(commits::tenant_id.eq(tx.tenant))
@@ -105,11 +105,11 @@ pub fn first_moment(tx: &mut Tx) -> Result<Option<Timestamp>, RepoError> {
         .optional())?)
 }
 
-/// When anything of a buyer was recorded last. All that is recorded later has a later moment, so that what is known now is
-/// what was known then.
+/// Returns when anything of a buyer was last recorded. What is recorded later has a later moment, so what is known now
+/// is what was known then.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn latest_moment(tx: &mut Tx) -> Result<Option<Timestamp>, RepoError> {
     Ok(latest(tx)?.map(|(_, at)| at))
 }

@@ -1,4 +1,4 @@
-//! How often what a buyer's scores rest on has changed: what makes the latest scores stale.
+//! Counts the changes of the data that a buyer's scores depend on. They make the latest scores stale.
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -8,10 +8,10 @@ use crate::error::RepoError;
 use crate::tables::{data_states, settings};
 use crate::{TenantId, Timestamp, Tx};
 
-/// Notes that what scores rest on has changed, in the transaction that changes it.
+/// Notes that data which scores depend on has changed, in the transaction that changes it.
 ///
 /// # Errors
-/// Those of the database, as for all that follow.
+/// Database errors, as for all functions below.
 pub(crate) fn touch(tx: &mut Tx) -> Result<(), RepoError> {
     let at = tx.moment();
     let first = (
@@ -32,10 +32,10 @@ pub(crate) fn touch(tx: &mut Tx) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// How often it has changed so far: 0 before anything was registered.
+/// Returns the number of changes so far; 0 before anything was registered.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn version(tx: &mut Tx) -> Result<i64, RepoError> {
     let found: Option<i64> = each_backend!(tx.conn, c => data_states::table
         .find(tx.tenant)
@@ -45,25 +45,25 @@ pub fn version(tx: &mut Tx) -> Result<i64, RepoError> {
     Ok(found.unwrap_or_default())
 }
 
-/// The state of a buyer's data, as it bears on automatic runs.
+/// The state of a buyer's data, as far as it matters for automatic runs.
 #[derive(Debug, Clone, Queryable)]
 pub struct DataState {
     /// The buyer.
     pub tenant: TenantId,
-    /// How often the data has changed.
+    /// The number of changes of the data.
     pub data_version: i64,
-    /// When it changed last.
+    /// When it last changed.
     pub changed_at: Timestamp,
-    /// For which state an automatic run was asked for last.
+    /// The state for which an automatic run was last requested, if any.
     pub asked_version: Option<i64>,
-    /// For which day.
+    /// The day for which it was requested.
     pub asked_for_on: Option<NaiveDate>,
 }
 
-/// The state of a buyer's data, if there is any and it is scored automatically.
+/// Returns the state of a buyer's data, if there is any and it is scored automatically.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn scored_automatically(tx: &mut Tx) -> Result<Option<DataState>, RepoError> {
     Ok(each_backend!(tx.conn, c => data_states::table
         .left_join(settings::table.on(settings::tenant_id.eq(data_states::tenant_id)))
@@ -80,10 +80,10 @@ pub fn scored_automatically(tx: &mut Tx) -> Result<Option<DataState>, RepoError>
         .optional())?)
 }
 
-/// Notes that an automatic run was asked for, of a state and for a day.
+/// Notes that an automatic run was requested, for a state and a day.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn note_asked(tx: &mut Tx, version: i64, day: NaiveDate) -> Result<(), RepoError> {
     let asked = (data_states::asked_version.eq(version), data_states::asked_for_on.eq(day));
     each_backend!(tx.conn, c => diesel::update(data_states::table.find(tx.tenant)).set(asked).execute(c))?;

@@ -422,7 +422,7 @@ impl Database {
     /// Returns what the processes that share a server may need of its connections. None for an embedded database.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Database errors.
     pub fn connection_needs(&self) -> Result<Option<ConnectionNeeds>, RepoError> {
         if !self.is_shared() {
             return Ok(None);
@@ -521,7 +521,7 @@ impl Database {
     /// Removes erased data from the files of the database, as far as the database can.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Database errors.
     pub fn fold_log(&self) -> Result<(), RepoError> {
         dialect::fold_log(&mut self.unscoped()?.conn)
     }
@@ -529,7 +529,7 @@ impl Database {
     /// Cleans up after large writes: updates the planner's statistics, and gives back the space of the log.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Database errors.
     pub fn tidy(&self) -> Result<(), RepoError> {
         dialect::tidy(&mut self.unscoped()?.conn)
     }

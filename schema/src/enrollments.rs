@@ -28,11 +28,11 @@ pub struct Enrollment {
 /// Filters of the list of enrollments.
 #[derive(Debug, Clone, Default)]
 pub struct EnrollmentFilter {
-    /// Of this class.
+    /// Only those of this class.
     pub service_class: Option<ServiceClass>,
-    /// With this provider.
+    /// Only those with this provider.
     pub provider_name: Option<Name>,
-    /// In force on this day.
+    /// Only those in force on this day.
     pub active_on: Option<NaiveDate>,
 }
 

@@ -1,4 +1,4 @@
-//! Ids: UUIDs of version 7, one type for each thing they name.
+//! Ids: UUIDs of version 7, with one type for each thing that they name.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -19,8 +19,8 @@ use uuid::Uuid;
 use crate::Timestamp;
 use crate::values::deserialize_parsed;
 
-/// The column type of ids: `uuid` of a server, sixteen bytes of the embedded database. Both sort them as bytes, which is the
-/// order in which they were made.
+/// The column type of ids: `uuid` on a server, sixteen bytes in the embedded database. Both sort them as bytes, which
+/// is the order in which they were made.
 #[derive(Debug, Clone, Copy, SqlType, QueryId)]
 #[diesel(postgres_type(oid = 2950, array_oid = 2951))]
 #[diesel(sqlite_type(name = "Binary"))]
@@ -54,38 +54,38 @@ pub type TenantId = Id<Tenant>;
 pub type TokenId = Id<Token>;
 /// The id of a job, and of the import that it runs.
 pub type JobId = Id<Job>;
-/// The id of a score run: that of the job that made it, in its own type.
+/// The id of a score run: that of the job that computed it, in its own type.
 pub type RunId = Id<ScoreRun>;
 /// The id of a supplier.
 pub type SupplierId = Id<crate::suppliers::Supplier>;
 
-/// A text that is no UUID.
+/// The error of a text that is not a UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a UUID")]
 pub struct NotAnId;
 
 impl<T> Id<T> {
-    /// Before all ids that are made at a moment or later.
+    /// Returns an id that comes before all ids made at a moment or later.
     pub fn earliest_at(moment: Timestamp) -> Self {
         let milliseconds = u64::try_from(moment.unix_milliseconds()).unwrap_or_default();
         Self::from(uuid::Builder::from_unix_timestamp_millis(milliseconds, &[0; 10]).into_uuid())
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn bytes(&self) -> &[u8; 16] {
         self.uuid.as_bytes()
     }
 }
 
 impl RunId {
-    /// The id of the run that a job makes: the same one.
+    /// Returns the id of the run that a job computes, which is the same.
     pub fn of_job(job: JobId) -> Self {
         Self { uuid: job.uuid, of: PhantomData }
     }
 }
 
 impl JobId {
-    /// The id of the job that made a run: the same one.
+    /// Returns the id of the job that computed a run, which is the same.
     pub fn of_run(run: RunId) -> Self {
         Self { uuid: run.uuid, of: PhantomData }
     }

@@ -1,4 +1,5 @@
-//! Whom to call at a supplier when something happens: personal data, kept without versions so that it can be erased.
+//! Incident contacts: whom to call at a supplier. They are personal data, kept without versions so that they can be
+//! erased.
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -25,7 +26,7 @@ pub struct IncidentContact {
 /// Finds the contact of a supplier.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn find(tx: &mut Tx, supplier: SupplierId) -> Result<Option<IncidentContact>, RepoError> {
     Ok(each_backend!(tx.conn, c => incident_contacts::table
         .find((tx.tenant, supplier))
@@ -34,10 +35,10 @@ pub fn find(tx: &mut Tx, supplier: SupplierId) -> Result<Option<IncidentContact>
         .optional())?)
 }
 
-/// Sets the contact of a supplier; what was there is overwritten.
+/// Sets the contact of a supplier. An existing one is overwritten.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn put(tx: &mut Tx, supplier: SupplierId, contact: &IncidentContact) -> Result<(), RepoError> {
     let key = (incident_contacts::tenant_id.eq(tx.tenant), incident_contacts::supplier_id.eq(supplier));
     each_backend!(tx.conn, c => diesel::insert_into(incident_contacts::table)
@@ -49,10 +50,10 @@ pub fn put(tx: &mut Tx, supplier: SupplierId, contact: &IncidentContact) -> Resu
     Ok(())
 }
 
-/// Erases the contact of a supplier; gives whether there was one.
+/// Erases the contact of a supplier. Returns whether there was one.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn erase(tx: &mut Tx, supplier: SupplierId) -> Result<bool, RepoError> {
     let contact = incident_contacts::table.find((tx.tenant, supplier));
     Ok(each_backend!(tx.conn, c => diesel::delete(contact).execute(c))? > 0)

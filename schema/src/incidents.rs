@@ -7,7 +7,7 @@ use crate::record::record;
 use crate::tables::incidents;
 use crate::{Count, Days, IncidentCategory, Outcome, PositiveCount, Remark, SupplierId, Timestamp, Yen};
 
-/// What happened at a supplier.
+/// An incident at a supplier.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = incidents, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "each attribute is described once, where the interfaces read it")]
@@ -28,13 +28,13 @@ pub struct Incident {
 /// Filters of the list of incidents.
 #[derive(Debug, Clone, Default)]
 pub struct IncidentFilter {
-    /// With this outcome.
+    /// Only those with this outcome.
     pub outcome: Option<Outcome>,
-    /// Of this category.
+    /// Only those of this category.
     pub category: Option<IncidentCategory>,
-    /// On this day or later.
+    /// Only those on this day or later.
     pub occurred_on_gte: Option<NaiveDate>,
-    /// On this day or earlier.
+    /// Only those on this day or earlier.
     pub occurred_on_lte: Option<NaiveDate>,
 }
 

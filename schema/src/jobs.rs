@@ -84,7 +84,7 @@ pub struct Finding {
 /// Adds a job, and puts it into the queue if its state is queued.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn insert(tx: &mut Tx, job: &JobRow) -> Result<(), RepoError> {
     let values = (jobs::tenant_id.eq(tx.tenant), job);
     each_backend!(tx.conn, c => diesel::insert_into(jobs::table).values(values).execute(c))?;
@@ -104,7 +104,7 @@ pub fn insert(tx: &mut Tx, job: &JobRow) -> Result<(), RepoError> {
 /// Finds a job.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn find(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => jobs::table.find((tx.tenant, id)).select(JobRow::as_select()).first(c).optional())?)
 }
@@ -113,7 +113,7 @@ pub fn find(tx: &mut Tx, id: JobId) -> Result<Option<JobRow>, RepoError> {
 /// as such, whether that is stored yet or not.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn list(
     tx: &mut Tx,
     state: Option<JobState>,
@@ -140,7 +140,7 @@ pub fn list(
 /// Counts the jobs of a buyer that have not ended.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn count_open(tx: &mut Tx) -> Result<i64, RepoError> {
     let open = job_queue::table.filter(job_queue::tenant_id.eq(tx.tenant));
     Ok(each_backend!(tx.conn, c => open.count().get_result(c))?)
@@ -162,7 +162,7 @@ pub struct Figures {
 /// Counts the jobs of all buyers that have not ended.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn figures(tx: &mut OperatorTx) -> Result<Vec<Figures>, RepoError> {
     use diesel::dsl::{count_star, min};
     let rows: Vec<(JobKind, JobState, i64, Option<Timestamp>)> = each_backend!(tx.conn, c => job_queue::table
@@ -180,7 +180,7 @@ pub fn figures(tx: &mut OperatorTx) -> Result<Vec<Figures>, RepoError> {
 /// Returns whether a job of a kind waits or runs.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn has_open(tx: &mut Tx, kind: JobKind) -> Result<bool, RepoError> {
     let open = job_queue::table
         .inner_join(jobs::table.on(jobs::tenant_id.eq(job_queue::tenant_id).and(jobs::id.eq(job_queue::id))))
@@ -191,7 +191,7 @@ pub fn has_open(tx: &mut Tx, kind: JobKind) -> Result<bool, RepoError> {
 /// Finds the job of a kind that was requested last, among those that have ended.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn latest_ended(tx: &mut Tx, kind: JobKind) -> Result<Option<JobRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => jobs::table
         .filter(jobs::tenant_id.eq(tx.tenant))
@@ -215,7 +215,7 @@ pub struct Hung {
 /// their jobs can only be taken over afterwards.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn end_hung_processes(tx: &mut OperatorTx, own_process: &str) -> Result<Vec<Hung>, RepoError> {
     let mut hung = Vec::new();
     let ahead = tx.clock().ahead();
@@ -266,7 +266,7 @@ pub struct Claim<'a> {
 /// while another one writes; [`mark_running`] does the rest.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn claim(tx: &mut OperatorTx, claim: &Claim<'_>) -> Result<Option<Claimed>, RepoError> {
     let ahead = tx.clock().ahead();
     let Some(taken) = dialect::take_job(&mut tx.conn, claim, ahead)? else { return Ok(None) };
@@ -298,7 +298,7 @@ pub fn claim(tx: &mut OperatorTx, claim: &Claim<'_>) -> Result<Option<Claimed>, 
 /// job is still queued.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn mark_running(tx: &mut Tx, process: &str, job: &JobRow) -> Result<(), RepoError> {
     let place = diesel::update(job_queue::table.find((tx.tenant, job.id)));
     let change = (job_queue::state.eq(JobState::Running), job_queue::process.eq(process));
@@ -347,7 +347,7 @@ pub fn renew(tx: &mut Tx, job: &JobRow, (done, total): (i64, Option<i64>)) -> Re
 /// Notes the progress of an attempt that has ended with its process.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn note_progress(tx: &mut Tx, id: JobId, done: i64) -> Result<(), RepoError> {
     let job = diesel::update(jobs::table.find((tx.tenant, id))).set(jobs::progress_done.eq(done));
     each_backend!(tx.conn, c => job.execute(c))?;
@@ -383,7 +383,7 @@ pub fn release(tx: &mut Tx, job: &JobRow) -> Result<(), RepoError> {
 /// database, which has only one process. A server's jobs are taken over when their leases expire.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn requeue_interrupted(tx: &mut OperatorTx) -> Result<usize, RepoError> {
     let interrupted = job_queue::table.filter(job_queue::state.eq(JobState::Running));
     let change = (job_queue::state.eq(JobState::Queued), job_queue::process.eq(None::<String>));
@@ -413,7 +413,7 @@ pub fn finish(tx: &mut Tx, job: &JobRow, state: JobState, result: &str) -> Resul
 /// Requests the cancellation of a job.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn request_cancel(tx: &mut Tx, id: JobId) -> Result<(), RepoError> {
     let job = diesel::update(jobs::table.find((tx.tenant, id))).set(jobs::is_cancel_requested.eq(true));
     each_backend!(tx.conn, c => job.execute(c))?;
@@ -435,7 +435,7 @@ pub fn delete(tx: &mut Tx, ids: &[JobId]) -> Result<(), RepoError> {
 /// Adds a part of an upload.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn insert_chunk(tx: &mut Tx, id: JobId, seq: i32, bytes: &[u8]) -> Result<(), RepoError> {
     let values = (
         upload_chunks::tenant_id.eq(tx.tenant),
@@ -450,7 +450,7 @@ pub fn insert_chunk(tx: &mut Tx, id: JobId, seq: i32, bytes: &[u8]) -> Result<()
 /// Finds a part of an upload.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn find_chunk(tx: &mut Tx, id: JobId, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
     Ok(each_backend!(tx.conn, c => upload_chunks::table
         .find((tx.tenant, id, seq))
@@ -462,7 +462,7 @@ pub fn find_chunk(tx: &mut Tx, id: JobId, seq: i32) -> Result<Option<Vec<u8>>, R
 /// Adds a part of the file that an export has written.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn insert_export_chunk(tx: &mut Tx, id: JobId, seq: i32, bytes: &[u8]) -> Result<(), RepoError> {
     let values = (
         export_chunks::tenant_id.eq(tx.tenant),
@@ -477,7 +477,7 @@ pub fn insert_export_chunk(tx: &mut Tx, id: JobId, seq: i32, bytes: &[u8]) -> Re
 /// Finds a part of the file that an export has written.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn find_export_chunk(tx: &mut Tx, id: JobId, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
     Ok(each_backend!(tx.conn, c => export_chunks::table
         .find((tx.tenant, id, seq))
@@ -489,7 +489,7 @@ pub fn find_export_chunk(tx: &mut Tx, id: JobId, seq: i32) -> Result<Option<Vec<
 /// Deletes the files of exports that ended before a moment. Returns the number of their parts.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn delete_export_chunks(tx: &mut Tx, before: Timestamp) -> Result<usize, RepoError> {
     let old = jobs::table
         .filter(jobs::tenant_id.eq(tx.tenant))
@@ -504,7 +504,7 @@ pub fn delete_export_chunks(tx: &mut Tx, before: Timestamp) -> Result<usize, Rep
 /// Lists the latest jobs of a kind, latest first.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn latest_of_kind(tx: &mut Tx, kind: JobKind, limit: i64) -> Result<Vec<JobRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => jobs::table
         .filter(jobs::tenant_id.eq(tx.tenant).and(jobs::kind.eq(kind)))
@@ -517,7 +517,7 @@ pub fn latest_of_kind(tx: &mut Tx, kind: JobKind, limit: i64) -> Result<Vec<JobR
 /// Deletes the parts of an upload.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn delete_chunks(tx: &mut Tx, id: JobId) -> Result<(), RepoError> {
     let chunks =
         upload_chunks::table.filter(upload_chunks::tenant_id.eq(tx.tenant)).filter(upload_chunks::job_id.eq(id));
@@ -528,7 +528,7 @@ pub fn delete_chunks(tx: &mut Tx, id: JobId) -> Result<(), RepoError> {
 /// Deletes the parts of uploads that began before a moment and never became a job, because their process ended.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn delete_orphan_chunks(tx: &mut Tx, before: Timestamp) -> Result<usize, RepoError> {
     let known = jobs::table.filter(jobs::tenant_id.eq(tx.tenant)).select(jobs::id);
     let orphans = upload_chunks::table
@@ -540,7 +540,7 @@ pub fn delete_orphan_chunks(tx: &mut Tx, before: Timestamp) -> Result<usize, Rep
 /// Adds findings of an import.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn insert_findings(tx: &mut Tx, id: JobId, findings: &[Finding]) -> Result<(), RepoError> {
     for findings in findings.chunks(BATCH) {
         let key = (import_findings::tenant_id.eq(tx.tenant), import_findings::job_id.eq(id));
@@ -553,7 +553,7 @@ pub fn insert_findings(tx: &mut Tx, id: JobId, findings: &[Finding]) -> Result<(
 /// Lists findings of an import, starting at a position.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn list_findings(tx: &mut Tx, id: JobId, from: i32, limit: i64) -> Result<Vec<Finding>, RepoError> {
     Ok(each_backend!(tx.conn, c => import_findings::table
         .filter(import_findings::tenant_id.eq(tx.tenant).and(import_findings::job_id.eq(id)))

@@ -4,7 +4,7 @@ use diesel::QueryResult;
 use diesel::backend::Backend;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 
-/// Rows of a statement that inserts: more of them make it no faster.
+/// The number of rows in an insert statement: more do not make it faster.
 pub(crate) const INSERTED: usize = 100;
 
 /// Inserts up to [`INSERTED`] rows.
@@ -14,7 +14,7 @@ macro_rules! insert {
         let is_full = rows.len() == $crate::kept::INSERTED;
         let statement = diesel::insert_into($table).values(rows);
         match &mut *$conn {
-            // Row by row, with a statement that is kept anyway.
+            // Row by row, with a statement that is cached anyway.
             $crate::conn::Conn::Sqlite(c) => statement.execute(c),
             $crate::conn::Conn::Postgres(c, _) if is_full => $crate::kept::Kept(statement).execute(c),
             $crate::conn::Conn::Postgres(c, _) => statement.execute(c),
@@ -23,8 +23,8 @@ macro_rules! insert {
 }
 pub(crate) use insert;
 
-/// A list of another length, one of few: its last value recurs. For what is looked up, where that makes no difference, so
-/// that few statements are kept.
+/// Repeats the last value of a list until its length is a power of two. This is for look-ups, where it makes no
+/// difference, so that few statements are kept.
 pub(crate) fn padded<T: Copy>(list: &[T]) -> Vec<T> {
     let mut padded = list.to_vec();
     if let Some(last) = list.last() {
@@ -33,8 +33,8 @@ pub(crate) fn padded<T: Copy>(list: &[T]) -> Vec<T> {
     padded
 }
 
-/// A statement that stays prepared on its connection, although diesel takes those with lists of values for ones that
-/// hardly come again. For lists of few lengths alone: each other length would be one more statement to keep.
+/// A statement that stays prepared on its connection, although diesel does not cache statements with lists of values.
+/// Only for lists of few different lengths: each length is one more statement to keep.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kept<Q>(pub(crate) Q);
 
@@ -48,7 +48,7 @@ impl<Q: QueryFragment<DB>, DB: Backend> QueryFragment<DB> for Kept<Q> {
     }
 }
 
-/// It is found by its text.
+/// Looked up by its text.
 impl<Q> QueryId for Kept<Q> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;

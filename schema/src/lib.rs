@@ -1,10 +1,10 @@
 //! Tables, migrations and queries: the only crate that knows the database.
 //!
-//! Every function that touches rows takes the transaction that it happens in, a [`Tx`], which knows the buyer.
+//! Every function that touches rows takes its transaction, a [`Tx`], which knows the buyer.
 //!
 //! What a buyer registers is kept in versions (see [`Record`]): a change adds a row and closes the one before it, so
-//! that everything can be read as it was known at any past moment. Who recorded it, when and with which import is said once,
-//! by the [`Commit`] whose number the version has.
+//! everything can be read as it was known at any past moment. Who recorded a version, when and with which import is
+//! stored once, in the [`Commit`] whose number the version has.
 
 mod clock;
 mod conn;

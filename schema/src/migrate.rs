@@ -239,7 +239,7 @@ impl SchemaState {
     /// Returns whether processes of the previous release can go on once the pending migrations have run.
     ///
     /// # Errors
-    /// Those of the embedded database.
+    /// Errors of the embedded database.
     pub fn leaves_older_running(&self) -> Result<bool, RepoError> {
         let compatible = compatible()?;
         let known = known::<Sqlite>(&SQLITE)?;

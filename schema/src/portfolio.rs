@@ -38,7 +38,7 @@ macro_rules! readers {
         /// Passes each row that was current at a moment to `with`, until that fails.
         ///
         /// # Errors
-        /// Those of `with` and of the database.
+        /// Errors of `with` and of the database.
         pub fn $reader<E: From<RepoError>>(
             tx: &mut Tx,
             known_at: Option<Timestamp>,
@@ -198,7 +198,7 @@ impl Rows {
     /// Reads all rows. None if they need more than this number of bytes.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Database errors.
     pub fn read(tx: &mut Tx, max_bytes: u64) -> Result<Option<Self>, RepoError> {
         let mut room = max_bytes;
         let mut read = || {
@@ -219,7 +219,7 @@ impl Rows {
     /// bytes.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Database errors.
     pub fn brought_up_to_date(self, tx: &mut Tx, max_bytes: u64) -> Result<Option<Self>, RepoError> {
         Ok(fitting(self.with_changes(tx, max_bytes))?.flatten())
     }
@@ -305,7 +305,7 @@ fn count_suppliers(tx: &mut Tx) -> Result<i64, RepoError> {
 /// Reads the ids of all suppliers of a buyer.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn supplier_ids(tx: &mut Tx) -> Result<HashSet<SupplierId>, RepoError> {
     let all = suppliers::table.filter(suppliers::tenant_id.eq(tx.tenant)).select(suppliers::id);
     let ids: Vec<SupplierId> = each_backend!(tx.conn, c => all.load(c))?;
@@ -315,7 +315,7 @@ pub fn supplier_ids(tx: &mut Tx) -> Result<HashSet<SupplierId>, RepoError> {
 /// Lists the suppliers whose incident contact was verified after one day, and not later than another.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn contacts_verified(tx: &mut Tx, after: NaiveDate, until: NaiveDate) -> Result<Vec<SupplierId>, RepoError> {
     Ok(each_backend!(tx.conn, c => incident_contacts::table
         .filter(incident_contacts::tenant_id.eq(tx.tenant))

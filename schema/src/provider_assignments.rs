@@ -1,4 +1,4 @@
-//! Provider assignments: which お助け隊 operator may send evidence for which supplier.
+//! Provider assignments: which お助け隊 provider may send evidence for which supplier.
 
 use diesel::prelude::*;
 
@@ -18,7 +18,7 @@ pub struct ProviderAssignment {
 /// Filters of the list of assignments.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderAssignmentFilter {
-    /// Of this provider.
+    /// Only those of this provider.
     pub provider_name: Option<Name>,
 }
 

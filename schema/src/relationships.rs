@@ -1,4 +1,4 @@
-//! Relationships: who supplies whom, and the buyer.
+//! Relationships: who supplies another supplier or the buyer.
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
@@ -7,7 +7,7 @@ use crate::record::record;
 use crate::tables::relationships;
 use crate::{Criticality, Days, Name, Substitutability, SupplierId, Yen};
 
-/// A supply, from a supplier to another or to the buyer.
+/// A supply from one supplier to another, or to the buyer.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = relationships, treat_none_as_default_value = false)]
 #[expect(missing_docs, reason = "each attribute is described once, where the interfaces read it")]
@@ -26,15 +26,15 @@ pub struct Relationship {
 /// Filters of the list of relationships.
 #[derive(Debug, Clone, Default)]
 pub struct RelationshipFilter {
-    /// To any of these suppliers.
+    /// Only those to any of these suppliers.
     pub downstream_ids: Option<Vec<SupplierId>>,
-    /// To the buyer itself.
+    /// Only those to the buyer itself.
     pub to_buyer: bool,
-    /// Of this criticality.
+    /// Only those of this criticality.
     pub criticality: Option<Criticality>,
-    /// Of this substitutability.
+    /// Only those of this substitutability.
     pub substitutability: Option<Substitutability>,
-    /// In force on this day.
+    /// Only those in force on this day.
     pub valid_on: Option<NaiveDate>,
 }
 

@@ -73,7 +73,7 @@ pub fn insert(tx: &mut Tx, run: &RunRow, portfolio: &str) -> Result<(), RepoErro
 /// Finds a run.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn find(tx: &mut Tx, id: RunId) -> Result<Option<RunRow>, RepoError> {
     Ok(
         each_backend!(tx.conn, c => score_runs::table.find((tx.tenant, id)).select(RunRow::as_select()).first(c).optional())?,
@@ -83,7 +83,7 @@ pub fn find(tx: &mut Tx, id: RunId) -> Result<Option<RunRow>, RepoError> {
 /// Reads the figures of the portfolio that these runs have stored, as JSON.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn portfolios(tx: &mut Tx, ids: &[RunId]) -> Result<HashMap<RunId, String>, RepoError> {
     let mut found = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
@@ -101,7 +101,7 @@ pub fn portfolios(tx: &mut Tx, ids: &[RunId]) -> Result<HashMap<RunId, String>, 
 /// others.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn latest(tx: &mut Tx) -> Result<Option<RunRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => score_runs::table
         .filter(score_runs::tenant_id.eq(tx.tenant))
@@ -114,7 +114,7 @@ pub fn latest(tx: &mut Tx) -> Result<Option<RunRow>, RepoError> {
 /// Finds the run before another one with the same model, by day and then by time of scoring. Trials are left out.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn before(tx: &mut Tx, run: &RunRow) -> Result<Option<RunRow>, RepoError> {
     let same_day = score_runs::as_of.eq(run.as_of).and(score_runs::scored_at.lt(run.scored_at));
     Ok(each_backend!(tx.conn, c => score_runs::table
@@ -147,7 +147,7 @@ pub struct RunList {
 /// Lists runs, those of the latest day first.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn list(tx: &mut Tx, list: &RunList) -> Result<Vec<RunRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => {
         let mut query = score_runs::table.filter(score_runs::tenant_id.eq(tx.tenant)).into_boxed();
@@ -177,7 +177,7 @@ pub fn list(tx: &mut Tx, list: &RunList) -> Result<Vec<RunRow>, RepoError> {
 /// Notes that a run was exported, so that it is kept. Returns whether it exists.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn note_exported(tx: &mut Tx, id: RunId) -> Result<bool, RepoError> {
     let now = Some(tx.moment());
     let first =
@@ -202,7 +202,7 @@ pub struct RunAge {
 /// Lists the automatic runs that nobody has exported, those of the latest day first.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn automatic(tx: &mut Tx) -> Result<Vec<RunAge>, RepoError> {
     Ok(each_backend!(tx.conn, c => score_runs::table
         .filter(score_runs::tenant_id.eq(tx.tenant))
@@ -215,7 +215,7 @@ pub fn automatic(tx: &mut Tx) -> Result<Vec<RunAge>, RepoError> {
 /// Deletes runs with their scores, and inputs that no run needs any more. Returns the number of deleted inputs.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn delete(tx: &mut Tx, ids: &[RunId]) -> Result<usize, RepoError> {
     for id in ids {
         let blocks =
@@ -236,7 +236,7 @@ pub fn delete(tx: &mut Tx, ids: &[RunId]) -> Result<usize, RepoError> {
 /// Returns whether an input is already stored.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn has_input(tx: &mut Tx, hash: &str) -> Result<bool, RepoError> {
     Ok(find_input_chunk(tx, hash, 0)?.is_some())
 }
@@ -244,7 +244,7 @@ pub fn has_input(tx: &mut Tx, hash: &str) -> Result<bool, RepoError> {
 /// Adds a part of an input.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn insert_input_chunk(tx: &mut Tx, hash: &str, seq: i32, bytes: &[u8]) -> Result<(), RepoError> {
     let values = (
         score_inputs::tenant_id.eq(tx.tenant),
@@ -259,7 +259,7 @@ pub fn insert_input_chunk(tx: &mut Tx, hash: &str, seq: i32, bytes: &[u8]) -> Re
 /// Finds a part of an input.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn find_input_chunk(tx: &mut Tx, hash: &str, seq: i32) -> Result<Option<Vec<u8>>, RepoError> {
     Ok(each_backend!(tx.conn, c => score_inputs::table
         .find((tx.tenant, hash, seq))
@@ -271,7 +271,7 @@ pub fn find_input_chunk(tx: &mut Tx, hash: &str, seq: i32) -> Result<Option<Vec<
 /// Stores the text of a model, unless it is stored already.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn keep_model(tx: &mut Tx, hash: &str, version: &str, text: &str) -> Result<(), RepoError> {
     let values = (
         models::hash.eq(hash),
@@ -290,7 +290,7 @@ pub fn keep_model(tx: &mut Tx, hash: &str, version: &str, text: &str) -> Result<
 /// Finds the text of a model by its hash.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn find_model(tx: &mut Tx, hash: &str) -> Result<Option<String>, RepoError> {
     Ok(each_backend!(tx.conn, c => models::table.find(hash).select(models::text).first(c).optional())?)
 }

@@ -228,7 +228,7 @@ pub fn count(tx: &mut Tx, run: RunId, filter: &ScoreFilter) -> Result<i64, RepoE
 /// Passes each score of a run that passes a filter to `with`, in order of code, with its explanation.
 ///
 /// # Errors
-/// Those of `with`, and the same as [`insert`].
+/// Errors of `with`, and the same as [`insert`].
 pub fn each<E: From<RepoError>>(
     tx: &mut Tx,
     run: RunId,

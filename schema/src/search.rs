@@ -1,8 +1,8 @@
-//! The text that `q=` searches: how names are compared.
+//! How names are compared: the text that `q=` searches.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Brings a name, or what is looked for in names, into the form in which the two are compared.
+/// Converts a name, or a text to find in names, into the form in which they are compared.
 ///
 /// NFKC and lower case; hiragana as katakana; any dash as the long-vowel mark; no spaces; abbreviated company forms
 /// written out. So `ﾃｽﾄ㈱` and `てすと 株式会社` are both found by `テスト株式会社`.
@@ -24,18 +24,18 @@ pub fn search_text(name: &str) -> String {
         .fold(plain, |text, (short, long)| text.replace(short, long))
 }
 
-/// Company forms, which say little of which firm it is. The column `name_key` of the tables takes the same away.
+/// Company forms, which say little about which firm it is. The column `name_key` of the tables removes the same ones.
 const FORMS: [&str; 5] = ["株式会社", "有限会社", "合同会社", "合資会社", "合名会社"];
 
-/// What searched names of one firm have in common, however its form is written, before or behind: empty where nothing is
-/// left.
+/// Removes the company form from a name in searched form, whether it comes first or last. Names of one firm then are
+/// equal. The result is empty if nothing is left.
 pub(crate) fn without_form(search_text: &str) -> String {
     FORMS
         .into_iter()
         .fold(search_text.to_owned(), |text, form| if text.contains(form) { text.replace(form, "") } else { text })
 }
 
-/// The pattern of `LIKE` that finds a text anywhere, with `\` as the escape.
+/// Returns the `LIKE` pattern that finds a text anywhere, with `\` as the escape.
 pub(crate) fn anywhere(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 2);
     pattern.push('%');

@@ -1,4 +1,4 @@
-//! Registered お助け隊 services: the same for every buyer, imported by whoever runs the installation.
+//! Registered お助け隊 services: the same for every buyer, imported by the operator of the installation.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,11 +17,11 @@ use crate::{ExternalId, Id, Monitoring, Name, OperatorTx, ServiceClass, Timestam
 pub struct Service {
     /// Its id.
     pub id: Id<Service>,
-    /// Its registration, where it is known.
+    /// Its registration number, if known.
     pub registration_number: Option<ExternalId>,
-    /// Who runs it.
+    /// The provider that runs it.
     pub provider_name: Name,
-    /// What it is called.
+    /// Its name.
     pub service_name: Name,
     /// Its class.
     pub service_class: ServiceClass,
@@ -34,7 +34,7 @@ pub struct Service {
 /// Lists services after one, by id.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn list<T>(
     tx: &mut Tx<T>,
     class: Option<ServiceClass>,
@@ -53,10 +53,10 @@ pub fn list<T>(
     })?)
 }
 
-/// The classes of registered services, by provider and name, of these pairs and perhaps others.
+/// Reads the classes of registered services by provider and name: those of these pairs, and possibly of others.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn classes(tx: &mut Tx, keys: &HashSet<(&Name, &Name)>) -> Result<HashMap<(Name, Name), ServiceClass>, RepoError> {
     let mut found = HashMap::new();
     for keys in keys.iter().collect::<Vec<_>>().chunks(BATCH) {
@@ -70,10 +70,10 @@ pub fn classes(tx: &mut Tx, keys: &HashSet<(&Name, &Name)>) -> Result<HashMap<(N
     Ok(found)
 }
 
-/// Adds services, or changes those with the same provider and name. No pair may be there twice.
+/// Adds services, or changes those with the same provider and name. No pair may occur twice.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn put(tx: &mut OperatorTx, rows: &[Service]) -> Result<(), RepoError> {
     macro_rules! put {
         ($c:expr, $values:expr) => {
@@ -91,7 +91,8 @@ pub fn put(tx: &mut OperatorTx, rows: &[Service]) -> Result<(), RepoError> {
         };
     }
     match &mut *tx.conn {
-        // diesel has no such statement of many rows for it, and none of them has a network to cross.
+        // For SQLite, diesel has no such statement with many rows. It is not needed either, since there is no network
+        // to cross.
         Conn::Sqlite(c) => rows.iter().try_for_each(|row| {
             put!(c, row);
             Ok(())

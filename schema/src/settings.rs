@@ -1,4 +1,4 @@
-//! What a buyer has set.
+//! The settings of a buyer.
 
 use diesel::prelude::*;
 
@@ -7,11 +7,11 @@ use crate::error::RepoError;
 use crate::tables::settings;
 use crate::{Timestamp, Tx, Whole, Yen, data_states};
 
-/// What a buyer has set.
+/// The settings of a buyer.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = settings, treat_none_as_default_value = false, treat_none_as_null = true)]
 pub struct Settings {
-    /// Whether scores follow changes of the data, and the days, by themselves.
+    /// Whether scores are recomputed automatically when the data changes and each day.
     pub scores_automatically: bool,
     /// The cost to the buyer of a breach of its own network; the model's value if omitted.
     pub buyer_breach_loss_jpy: Option<Yen>,
@@ -21,21 +21,21 @@ pub struct Settings {
     pub keep_monthly_months: Whole<1, 1_200>,
 }
 
-/// Settings with what is known of their last change.
+/// Settings, with their last change.
 #[derive(Debug, Clone, Queryable)]
 pub struct StoredSettings {
     /// The settings.
     pub settings: Settings,
-    /// 0 where nothing was ever set.
+    /// The number of changes; 0 if they were never set.
     pub version: i32,
     /// When they were set.
     pub recorded_at: Option<Timestamp>,
-    /// By whom.
+    /// Who set them.
     pub recorded_by: Option<String>,
 }
 
 impl Default for Settings {
-    /// What is usual: runs by themselves, kept daily for 90 days and monthly for ten years.
+    /// Returns the defaults: automatic runs, kept daily for 90 days and monthly for ten years.
     fn default() -> Self {
         Self {
             scores_automatically: true,
@@ -46,10 +46,10 @@ impl Default for Settings {
     }
 }
 
-/// Finds the settings of a buyer: what is usual where it has set nothing.
+/// Finds the settings of a buyer; the defaults if it has set nothing.
 ///
 /// # Errors
-/// Those of the database, as for all that follow.
+/// Database errors, as for all functions below.
 pub fn find(tx: &mut Tx) -> Result<StoredSettings, RepoError> {
     let found: Option<(Settings, i32, Timestamp, String)> = each_backend!(tx.conn, c => settings::table
         .find(tx.tenant)
@@ -67,7 +67,7 @@ pub fn find(tx: &mut Tx) -> Result<StoredSettings, RepoError> {
 /// Replaces the settings of a buyer.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn put(tx: &mut Tx, now: &StoredSettings, change: &Settings) -> Result<(), RepoError> {
     let meta = (
         settings::version.eq(now.version + 1),

@@ -1,4 +1,4 @@
-//! Further codes of suppliers: which firm a code of a purchasing system means.
+//! Further codes of suppliers: which supplier a code of a purchasing system means.
 
 use std::collections::HashMap;
 
@@ -23,9 +23,9 @@ pub struct SystemCode {
 }
 
 impl SystemCode {
-    /// What it is found by: there is one supplier for a code of a company in a system.
+    /// Returns the key by which it is found. There is one supplier for a code of a company in a system.
     pub fn key(system: &SystemName, company: Option<&SystemName>, code: &SupplierCode) -> String {
-        // Codes have no control characters, so that the parts stay apart.
+        // Codes have no control characters, so the parts stay separate.
         format!("{system}\u{1f}{}\u{1f}{code}", company.map_or("", SystemName::as_str))
     }
 }
@@ -33,11 +33,11 @@ impl SystemCode {
 /// Filters of the list of codes.
 #[derive(Debug, Clone, Default)]
 pub struct SystemCodeFilter {
-    /// Of this system.
+    /// Only those of this system.
     pub system: Option<SystemName>,
-    /// Of this company.
+    /// Only those of this company.
     pub company: Option<SystemName>,
-    /// This one.
+    /// Only this one.
     pub code: Option<SupplierCode>,
 }
 
@@ -64,10 +64,10 @@ record! {
     }
 }
 
-/// Which supplier each of these keys led to before what it leads to now, where it ever did.
+/// Returns the supplier that each of these keys led to before its current one, if there was one.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn former_suppliers(tx: &mut Tx, keys: &[String]) -> Result<HashMap<String, SupplierId>, RepoError> {
     let mut former = HashMap::new();
     for keys in keys.chunks(BATCH) {

@@ -105,7 +105,7 @@ record! {
 /// Registers ids, in the transaction that adds the suppliers' first versions.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn register(tx: &mut Tx, ids: &[SupplierId]) -> Result<(), RepoError> {
     for ids in ids.chunks(INSERTED) {
         let rows = ids.iter().map(|id| (suppliers::tenant_id.eq(tx.tenant), suppliers::id.eq(*id)));
@@ -146,7 +146,7 @@ pub struct Reference {
 /// Returns where references to these suppliers lead, now or at a moment. Takes at most two queries per batch.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn references(
     tx: &mut Tx,
     ids: impl IntoIterator<Item = SupplierId>,
@@ -199,7 +199,7 @@ fn reference_rows(
 /// Finds the supplier that a code of the buyer leads to: the canonical record, if it was merged.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn id_of_code(tx: &mut Tx, code: &str, known_at: Option<Timestamp>) -> Result<Option<SupplierId>, RepoError> {
     let commit = commits::up_to(tx, known_at)?;
     let found: Option<(SupplierId, Option<SupplierId>)> = each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, commit)
@@ -213,7 +213,7 @@ pub fn id_of_code(tx: &mut Tx, code: &str, known_at: Option<Timestamp>) -> Resul
 /// Finds the supplier that has a code of the buyer, and the canonical record, which is the same if it was not merged.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn ids_of_code(tx: &mut Tx, code: &str) -> Result<Option<[SupplierId; 2]>, RepoError> {
     // The text of this statement is built only once: purchasing systems ask it all day.
     let query = supplier_versions::table
@@ -228,7 +228,7 @@ pub fn ids_of_code(tx: &mut Tx, code: &str) -> Result<Option<[SupplierId; 2]>, R
 /// Finds the suppliers that have these codes of the buyer, each with its canonical record.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn ids_of_codes(tx: &mut Tx, codes: &[&str]) -> Result<Vec<(String, [SupplierId; 2])>, RepoError> {
     let mut found = Vec::with_capacity(codes.len());
     for codes in codes.chunks(BATCH) {
@@ -255,7 +255,7 @@ pub struct Codes {
 /// Reads all codes of the buyer.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn codes(tx: &mut Tx) -> Result<Codes, RepoError> {
     type Row = (String, SupplierId, Option<SupplierId>, Option<NaiveDate>);
     let mut codes = Codes::default();
@@ -282,7 +282,7 @@ pub fn codes(tx: &mut Tx) -> Result<Codes, RepoError> {
 /// Lists the suppliers that were merged into this one, in order of id.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn merged_into(tx: &mut Tx, id: SupplierId, known_at: Option<Timestamp>) -> Result<Vec<SupplierId>, RepoError> {
     let commit = commits::up_to(tx, known_at)?;
     Ok(each_backend!(tx.conn, c => crate::record::current!(supplier_versions, tx.tenant, commit)
@@ -311,7 +311,7 @@ const MOST_HOLDERS: usize = 11;
 /// number and ten by name. Takes two queries, and at most one more for each number or name that very many share.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn doubles(tx: &mut Tx, suppliers: &[&Stored<Supplier>]) -> Result<Vec<Doubles>, RepoError> {
     macro_rules! holders_by {
         ($column:ident, $known:expr) => {

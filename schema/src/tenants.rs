@@ -13,20 +13,20 @@ use crate::{Name, OperatorTx, Scope, TenantId, Timestamp, Tx};
 pub struct TenantRow {
     /// Its id, in every key of its rows.
     pub id: TenantId,
-    /// Its name, another for each.
+    /// Its name, which is unique.
     pub name: Name,
-    /// In which its days begin, by its IANA name.
+    /// The time zone in which its days begin, by its IANA name.
     pub time_zone: String,
-    /// Since when it is there.
+    /// When it was added.
     pub created_at: Timestamp,
-    /// Since when its tokens are refused, if they are.
+    /// Since when it is suspended and its tokens are refused, if so.
     pub suspended_at: Option<Timestamp>,
 }
 
 /// Adds a buyer.
 ///
 /// # Errors
-/// [`RepoError::Duplicate`] where the name is taken, and those of the database.
+/// [`RepoError::Duplicate`] if the name is taken, and database errors.
 pub fn insert(tx: &mut OperatorTx, tenant: &TenantRow) -> Result<(), RepoError> {
     each_backend!(tx.conn, c => diesel::insert_into(tenants::table).values(tenant).execute(c))?;
     Ok(())
@@ -35,23 +35,23 @@ pub fn insert(tx: &mut OperatorTx, tenant: &TenantRow) -> Result<(), RepoError> 
 /// Lists the buyers, in order of name.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn list(tx: &mut OperatorTx) -> Result<Vec<TenantRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => tenants::table.order(tenants::name.asc()).select(TenantRow::as_select()).load(c))?)
 }
 
-/// Finds the buyer whose transaction it is.
+/// Finds the buyer of the transaction.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn find(tx: &mut Tx) -> Result<Option<TenantRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => tenants::table.find(tx.tenant).select(TenantRow::as_select()).first(c).optional())?)
 }
 
-/// Suspends a buyer from now on, or ends that.
+/// Suspends a buyer from now on, or ends its suspension.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn set_suspended(tx: &mut OperatorTx, tenant: TenantId, is_suspended: bool) -> Result<(), RepoError> {
     let since = is_suspended.then_some(tx.moment());
     let change = diesel::update(tenants::table.find(tenant)).set(tenants::suspended_at.eq(since));
@@ -59,12 +59,12 @@ pub fn set_suspended(tx: &mut OperatorTx, tenant: TenantId, is_suspended: bool) 
     Ok(())
 }
 
-/// Deletes the buyer whose transaction it is, and everything that it has.
+/// Deletes the buyer of the transaction, and everything that it has.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn delete(tx: &mut Tx) -> Result<(), RepoError> {
-    // Rows that refer to others before those.
+    // Referring rows are deleted before those that they refer to.
     macro_rules! delete_all {
         ($($table:ident),*) => {$(
             let rows = tables::$table::table.filter(tables::$table::tenant_id.eq(tx.tenant));

@@ -20,38 +20,38 @@ use crate::values::deserialize_parsed;
 pub struct Timestamp(NaiveDateTime);
 
 impl Timestamp {
-    /// The moment of an RFC 3339 text.
+    /// Parses an RFC 3339 text.
     pub fn parse(text: &str) -> Option<Self> {
         DateTime::parse_from_rfc3339(text).ok().map(|time| time.with_timezone(&Utc).into())
     }
 
-    /// Later by so much, as far as the calendar goes.
+    /// Returns a moment later by a duration, or the same one if that is beyond the calendar.
     #[must_use]
     pub fn after(self, time: TimeDelta) -> Self {
         Self(self.0.checked_add_signed(time).unwrap_or(self.0))
     }
 
-    /// How much later it is than another; nothing where it is earlier.
+    /// Returns how much later it is than another moment; 0 if it is earlier.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.signed_duration_since(earlier.0).to_std().unwrap_or_default()
     }
 
-    /// The calendar day at this moment in a time zone.
+    /// Returns the calendar day at this moment in a time zone.
     pub fn day_in(self, zone: impl TimeZone) -> NaiveDate {
         self.0.and_utc().with_timezone(&zone).date_naive()
     }
 
-    /// As a clock in a time zone shows it: `2026-09-30 18:05:00 +09:00`.
+    /// Returns the time that a clock in a time zone shows: `2026-09-30 18:05:00 +09:00`.
     pub fn clock_in(self, zone: impl TimeZone<Offset: fmt::Display>) -> String {
         self.0.and_utc().with_timezone(&zone).format("%Y-%m-%d %H:%M:%S %:z").to_string()
     }
 
-    /// Milliseconds since 1970, as ids begin with.
+    /// Returns the milliseconds since 1970, with which ids begin.
     pub fn unix_milliseconds(self) -> i64 {
         self.0.and_utc().timestamp_millis()
     }
 
-    /// Seconds since 1970, as tokens count time.
+    /// Returns the seconds since 1970, as tokens count time.
     pub fn unix_seconds(self) -> i64 {
         self.0.and_utc().timestamp()
     }

@@ -1,4 +1,4 @@
-//! Tokens that were issued: what they may do, and whether they still may.
+//! Issued tokens: what they may do, and whether they are still valid.
 
 use diesel::prelude::*;
 
@@ -7,32 +7,32 @@ use crate::error::RepoError;
 use crate::tables::{tenants, tokens};
 use crate::{Name, Role, SupplierId, Timestamp, TokenId, Tx};
 
-/// A token that was issued; never the token itself.
+/// An issued token, without the token itself.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
 #[diesel(table_name = tokens, treat_none_as_default_value = false)]
 pub struct TokenRow {
     /// Its `jti`.
     pub id: TokenId,
-    /// What it is called, another name for each token of a buyer.
+    /// Its name, unique among the tokens of a buyer.
     pub name: Name,
-    /// What it may do.
+    /// Its role.
     pub role: Role,
-    /// The provider that it is for, with that role.
+    /// The provider that it is for, with the role of a provider.
     pub provider_name: Option<Name>,
-    /// The supplier that it is for, with that role.
+    /// The supplier that it is for, with the role of a supplier.
     pub supplier_id: Option<SupplierId>,
-    /// Since when it is good.
+    /// Since when it is valid.
     pub issued_at: Timestamp,
-    /// Until when.
+    /// Until when it is valid.
     pub expires_at: Timestamp,
-    /// Since when it is refused, if it was revoked.
+    /// Since when it is revoked, if it is.
     pub revoked_at: Option<Timestamp>,
 }
 
 /// Adds a token.
 ///
 /// # Errors
-/// [`RepoError::Duplicate`] where the name is taken, and those of the database.
+/// [`RepoError::Duplicate`] if the name is taken, and database errors.
 pub fn insert(tx: &mut Tx, token: &TokenRow) -> Result<(), RepoError> {
     let values = (tokens::tenant_id.eq(tx.tenant), token);
     each_backend!(tx.conn, c => diesel::insert_into(tokens::table).values(values).execute(c))?;
@@ -42,7 +42,7 @@ pub fn insert(tx: &mut Tx, token: &TokenRow) -> Result<(), RepoError> {
 /// Lists the tokens of a buyer, in order of issue.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn list(tx: &mut Tx) -> Result<Vec<TokenRow>, RepoError> {
     Ok(each_backend!(tx.conn, c => tokens::table
         .filter(tokens::tenant_id.eq(tx.tenant))
@@ -51,10 +51,11 @@ pub fn list(tx: &mut Tx) -> Result<Vec<TokenRow>, RepoError> {
         .load(c))?)
 }
 
-/// The names of all tokens that a provider ever had, those that were revoked included: who of its own recorded something.
+/// Lists the names of all tokens that a provider ever had, including revoked ones. They show what the provider
+/// recorded.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn names_of_provider(tx: &mut Tx, provider: &Name) -> Result<Vec<String>, RepoError> {
     Ok(each_backend!(tx.conn, c => tokens::table
         .filter(tokens::tenant_id.eq(tx.tenant))
@@ -67,19 +68,19 @@ pub fn names_of_provider(tx: &mut Tx, provider: &Name) -> Result<Vec<String>, Re
     .collect())
 }
 
-/// A token as it presents itself, with what its buyer says of it.
+/// A token that is presented, with what its buyer's record says.
 #[derive(Debug, Clone)]
 pub struct Presented {
     /// The token.
     pub token: TokenRow,
-    /// In which the buyer's days begin.
+    /// The time zone in which the buyer's days begin.
     pub time_zone: String,
 }
 
-/// Finds a token that was not revoked, of a buyer that is not suspended. One query.
+/// Finds a token that is not revoked, of a buyer that is not suspended, in one query.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn find_good(tx: &mut Tx, id: TokenId) -> Result<Option<Presented>, RepoError> {
     let found: Option<(TokenRow, String)> = each_backend!(tx.conn, c => tokens::table
         .inner_join(tenants::table)
@@ -92,10 +93,10 @@ pub fn find_good(tx: &mut Tx, id: TokenId) -> Result<Option<Presented>, RepoErro
     Ok(found.map(|(token, time_zone)| Presented { token, time_zone }))
 }
 
-/// Revokes a token; gives whether there was one to revoke.
+/// Revokes a token. Returns whether there was one to revoke.
 ///
 /// # Errors
-/// Those of the database.
+/// Database errors.
 pub fn revoke(tx: &mut Tx, id: TokenId) -> Result<bool, RepoError> {
     let token = tokens::table
         .filter(tokens::tenant_id.eq(tx.tenant).and(tokens::id.eq(id)))

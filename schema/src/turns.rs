@@ -1,7 +1,8 @@
-//! The order in which the writers of one process come: those of a buyer follow each other, and all of an embedded database.
+//! The order of the writers of one process: those of a buyer run one after another, and so do all of an embedded
+//! database.
 //!
-//! The server would let them wait as well. But there each of them would hold a connection meanwhile, and end its wait with
-//! an error in the server's log.
+//! A server would let them wait as well. But then each of them would hold a connection meanwhile, and a time-out would
+//! leave an error in the server's log.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use crate::scope::{Scope, TxRole};
 
-/// Whose writers follow each other.
+/// The writers that run one after another.
 type Line = (TxRole, Scope);
 
 /// The writers of a process, in the order in which they came.
@@ -21,12 +22,12 @@ pub(crate) struct Turns(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     next: u64,
-    /// Whoever has its turn stands first.
+    /// The first one in a line has its turn.
     lines: HashMap<Line, VecDeque<(u64, Thread)>>,
 }
 
 impl Turns {
-    /// Waits until all that came before have ended; not longer than until a moment, then there is no turn.
+    /// Waits until all earlier ones have ended, but not longer than until a moment. None if the wait has timed out.
     pub(crate) fn take(&self, line: Line, until: Instant) -> Option<Held> {
         let number = {
             let mut state = self.state();
@@ -35,7 +36,7 @@ impl Turns {
             state.lines.entry(line).or_default().push_back((number, thread::current()));
             number
         };
-        // Dropped, it leaves the line wherever it stands in it.
+        // When it is dropped, it leaves the line at any position.
         let held = Held { turns: self.clone(), line, number };
         loop {
             if self.state().lines.get(&line).and_then(VecDeque::front).is_some_and(|(first, _)| *first == number) {
@@ -49,13 +50,13 @@ impl Turns {
         }
     }
 
-    /// How many writers wait.
+    /// Returns the number of waiting writers.
     pub(crate) fn waiting(&self) -> usize {
         self.state().lines.values().map(|line| line.len().saturating_sub(1)).sum()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // What is guarded is whole after each statement.
+        // The state is consistent after each statement.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -105,7 +105,7 @@ impl<T: Copy + Into<Scope>> Access<T> {
     /// Runs `work` in a reading transaction, which sees one state of the database.
     ///
     /// # Errors
-    /// Those of `work`, and [`RepoError`] if no connection is available.
+    /// Errors of `work`, and [`RepoError`] if no connection is available.
     pub fn read<V, E: From<RepoError>>(&self, work: impl FnOnce(&mut Tx<T>) -> Result<V, E>) -> Result<V, E> {
         self.run(TxRole::Reader, &Watch::default(), work)
     }
@@ -147,7 +147,7 @@ impl<T: Copy + Into<Scope>> Access<T> {
     /// the start.
     ///
     /// # Errors
-    /// Those of `work`.
+    /// Errors of `work`.
     pub fn read_at_once<V, E: From<RepoError>>(
         &self,
         work: impl FnOnce(&mut Tx<T>) -> Result<V, E>,
@@ -240,7 +240,7 @@ impl Tx {
     /// import.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Database errors.
     pub fn own_commit(&mut self) -> Result<Arc<Commit>, RepoError> {
         if let Some((_, commit)) = &self.own {
             return Ok(Arc::clone(commit));
@@ -319,7 +319,7 @@ impl<T> Tx<T> {
     /// ends.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Database errors.
     pub fn expect_many_rows(&mut self) -> Result<(), RepoError> {
         self.usual_cache = Some(false);
         Ok(self.conn.resize_cache(true)?)
@@ -329,7 +329,7 @@ impl<T> Tx<T> {
     /// transaction ends.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Database errors.
     pub fn expect_large_values(&mut self) -> Result<(), RepoError> {
         self.usual_cache = Some(true);
         Ok(self.conn.resize_cache(false)?)
@@ -394,7 +394,7 @@ impl<T> Tx<T> {
     /// returns `false` or fails. The transaction goes on in each case.
     ///
     /// # Errors
-    /// Those of `work` and of the database.
+    /// Errors of `work` and of the database.
     pub fn savepoint<V, E: From<RepoError>>(
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<(V, bool), E>,

@@ -1,4 +1,4 @@
-//! Stored newtypes: what a value may be is decided once, here.
+//! Newtypes that are stored: the valid values of each are defined once, here.
 
 mod choices;
 mod day;
@@ -14,31 +14,31 @@ pub use day::Day;
 pub use numbers::*;
 pub use texts::*;
 
-/// Why a value cannot be taken.
+/// Why a value is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum ValueError {
-    /// Nothing, or nothing but spaces.
+    /// The text is empty or only has spaces.
     #[error("empty")]
     Empty,
-    /// More characters than there may be.
+    /// More characters than allowed.
     #[error("longer than {max} characters")]
     TooLong {
-        /// How many there may be.
+        /// The maximum number of characters.
         max: usize,
     },
-    /// A character that cannot be seen, such as a line break or a NUL.
+    /// An invisible character, such as a line break or a NUL.
     #[error("holds a control character")]
     ControlCharacter,
-    /// Another number of digits.
+    /// A different number of digits.
     #[error("not {count} digits")]
     NotDigits {
-        /// How many there must be.
+        /// The required number of digits.
         count: usize,
     },
-    /// A 法人番号 whose first digit does not go with the others.
+    /// A 法人番号 whose first digit does not match the others.
     #[error("the check digit should be {expected}")]
     CheckDigit {
-        /// The first digit that would go with them.
+        /// The first digit that would match.
         expected: u32,
     },
     /// A number outside of the range.
@@ -50,7 +50,7 @@ pub enum ValueError {
     /// No `@` with something on both sides.
     #[error("not a mail address")]
     NotAMailAddress,
-    /// Something else than digits, spaces, `+`, `-` and parentheses.
+    /// Something other than digits, spaces, `+`, `-` and parentheses.
     #[error("not a telephone number")]
     NotAPhoneNumber,
     /// None of the values of a closed set.
@@ -58,7 +58,7 @@ pub enum ValueError {
     UnknownChoice,
 }
 
-/// Reads a text as `parse` takes it.
+/// Deserializes a text with `parse`.
 pub(crate) fn deserialize_parsed<'de, D: Deserializer<'de>, T, E: Display>(
     deserializer: D,
     parse: impl FnOnce(&str) -> Result<T, E>,

@@ -11,21 +11,21 @@ static MICROSECONDS: AtomicU64 = AtomicU64::new(0);
 static TIMEOUTS: AtomicU64 = AtomicU64::new(0);
 static BUSY: AtomicU64 = AtomicU64::new(0);
 
-/// What the transactions of this process have waited for so far, whichever database they are on.
+/// What the transactions of this process have waited for so far, on any database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waits {
-    /// How often a connection was taken from a pool.
+    /// The number of connections taken from a pool.
     pub checkout_count: u64,
-    /// How long that took in all.
+    /// The total time that this took.
     pub waited: Duration,
-    /// How often no connection came free in time.
+    /// The number of times that no connection became free in time.
     pub timeout_count: u64,
-    /// How often another process wrote to an embedded database for longer than a writer waits.
+    /// The number of times that another process wrote to an embedded database for longer than a writer waits.
     pub busy_count: u64,
 }
 
 impl Waits {
-    /// Those until now.
+    /// Returns the waits until now.
     pub fn so_far() -> Self {
         Self {
             checkout_count: CHECKOUTS.load(Ordering::Relaxed),
@@ -35,18 +35,18 @@ impl Waits {
         }
     }
 
-    /// Counts a connection that was there at once, which its pool does not.
+    /// Counts a connection that was available at once, which its pool does not count.
     pub(crate) fn note_checkout() {
         CHECKOUTS.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a writer that has waited in vain for one in another process.
+    /// Counts a writer whose wait for one in another process has timed out.
     pub(crate) fn note_busy() {
         BUSY.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Counts for a pool.
+/// Counts the waits of a pool.
 #[derive(Debug)]
 pub(crate) struct Count;
 

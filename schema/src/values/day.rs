@@ -18,12 +18,12 @@ const EPOCH: i32 = 719_163;
 const POSTGRES_EPOCH: i32 = 10_957;
 
 impl Day {
-    /// How many days after 1970-01-01 it is.
+    /// Returns the number of days since 1970-01-01.
     pub const fn number(self) -> i32 {
         self.0
     }
 
-    /// The day before.
+    /// Returns the day before.
     #[must_use]
     pub const fn before(self) -> Self {
         Self(self.0.saturating_sub(1))
@@ -43,7 +43,7 @@ impl Day {
         date.map_or_else(|| Self::parse_any(text), |date| Ok(date.into()))
     }
 
-    /// As chrono reads it, which takes three times as long, and says what is wrong.
+    /// Parses as chrono does, which takes three times as long and says what is wrong.
     fn parse_any(text: &str) -> Result<Self, chrono::ParseError> {
         NaiveDate::parse_from_str(text, "%F").map(Self::from)
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::ValueError;
 
-/// Far more than there are, and a double and a script's number still hold every whole one.
+/// Far more than any real count, and small enough for doubles and JavaScript numbers to hold every whole number.
 const MANY: i64 = 1_000_000_000_000;
 /// A thousand times the yen of a national economy, and still below 2^53.
 const MUCH: i64 = 1_000_000_000_000_000;
@@ -21,20 +21,20 @@ const MUCH: i64 = 1_000_000_000_000_000;
 #[serde(transparent)]
 pub struct Whole<const MIN: i64, const MAX: i64>(i64);
 
-/// Heads, endpoints, partners: none or more.
+/// A number of employees, endpoints or partners; may be 0.
 pub type Count = Whole<0, MANY>;
-/// What cannot be none.
+/// A number that cannot be 0.
 pub type PositiveCount = Whole<1, MANY>;
 /// Yen that people enter.
 pub type Yen = Whole<0, MUCH>;
 
 impl<const MIN: i64, const MAX: i64> Whole<MIN, MAX> {
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> i64 {
         self.0
     }
 
-    /// The number of the range that is closest to this one.
+    /// Returns the number of the range that is closest to this one.
     pub const fn clamped(number: i64) -> Self {
         Self(if number < MIN {
             MIN
@@ -85,7 +85,7 @@ pub type Share = UpTo<1>;
 pub type Days = UpTo<365_250>;
 
 impl<const MAX: u32> UpTo<MAX> {
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> f64 {
         self.0
     }
@@ -96,7 +96,7 @@ impl<const MAX: u32> TryFrom<f64> for UpTo<MAX> {
 
     fn try_from(number: f64) -> Result<Self, ValueError> {
         let max = f64::from(MAX);
-        // Not a number is in no range; minus zero becomes zero, so that equal values are the same bits.
+        // NaN is in no range. Minus zero becomes zero, so that equal values have the same bits.
         if (0.0..=max).contains(&number) { Ok(Self(number + 0.0)) } else { Err(ValueError::OutOfRange(0.0, max)) }
     }
 }

@@ -1,4 +1,4 @@
-//! Texts: codes, names, numbers that are no numbers.
+//! Texts: codes, names, and numbers that are not for calculating.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfkc};
 
 use super::ValueError;
 
-/// Texts with a greatest length, each made by its `parse`.
+/// Defines texts with a maximum length, each made by its `parse`.
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident($max:literal, $parse:expr);)*) => {$(
         $(#[$doc])*
@@ -22,10 +22,10 @@ macro_rules! texts {
         pub struct $name(String);
 
         impl $name {
-            /// The greatest number of characters.
+            /// The maximum number of characters.
             pub const MAX_LENGTH: usize = $max;
 
-            /// Takes a text, or says why it cannot be one of these.
+            /// Parses a text.
             ///
             /// # Errors
             /// What is wrong with the text.
@@ -35,14 +35,14 @@ macro_rules! texts {
                 if text.is_empty() {
                     return Err(ValueError::Empty);
                 }
-                // A text of n bytes has at most n characters: counting them is for long ones only.
+                // A text of n bytes has at most n characters, so only long ones are counted.
                 if text.len() > $max && text.chars().count() > $max {
                     return Err(ValueError::TooLong { max: $max });
                 }
                 Ok(Self(text))
             }
 
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -87,19 +87,19 @@ macro_rules! texts {
 }
 
 texts! {
-    /// The buyer's code for a supplier: NFKC, any dash as `-`, without spaces around it, upper and lower case kept apart.
+    /// The buyer's code for a supplier: NFKC, any dash as `-`, without spaces around it, case-sensitive.
     SupplierCode(64, code);
-    /// The name of a purchasing system, or a company of the buyer's group in it: as a code.
+    /// The name of a purchasing system, or of a company of the buyer's group in it. Same rules as for a code.
     SystemName(64, code);
-    /// Where a record came from, as an import names it: as a code.
+    /// The source of a record, as an import names it. Same rules as for a code.
     Source(64, code);
-    /// The key of a record where it came from: as a code.
+    /// The id of a record in its source. Same rules as for a code.
     ExternalId(200, code);
-    /// A name, of a firm, a service, a person: spaces around it removed.
+    /// The name of a firm, a service or a person, without spaces around it.
     Name(200, line);
     /// A remark or a reason, which may have several lines.
     Remark(2000, lines);
-    /// A 法人番号: 13 digits, the first one checks the others.
+    /// A 法人番号: 13 digits, the first of which checks the others.
     CorporateNumber(13, corporate_number);
     /// A JSIC division (産業中分類) of revision 14: 01 to 99.
     JsicDivision(2, |text| two_digits(text, 99));
@@ -114,34 +114,34 @@ texts! {
 }
 
 impl JsicDivision {
-    /// The division as a number, 1 to 99.
+    /// Returns the division as a number, 1 to 99.
     pub fn number(&self) -> i64 {
         self.0.parse().unwrap_or_default()
     }
 }
 
 impl Source {
-    /// The source of what is entered by hand, and of an import that names none.
+    /// Returns the source of what is entered by hand, and of an import that names none.
     pub fn manual() -> Self {
         Self("manual".to_owned())
     }
 
-    /// What the sources of providers begin with, and no other source does.
+    /// The prefix of the sources of providers. No other source begins with it.
     pub const PROVIDER: &str = "provider:";
 
-    /// Whether it is that of a provider, or looks like one.
+    /// Returns whether it is the source of a provider, or looks like one.
     pub fn is_of_provider(&self) -> bool {
         self.as_str().to_lowercase().starts_with(Self::PROVIDER)
     }
 }
 
-/// Characters that are not seen, or turn the text around them: they make a name look like another.
+/// Returns whether a character is invisible or changes the direction of text, which can make a name look like another.
 fn is_hidden(character: char) -> bool {
     let turns = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     character.is_control() || turns || character == '\u{feff}'
 }
 
-/// Whether a character shows nothing: what Unicode lets a font ignore, and what is as blank as that.
+/// Returns whether a character shows nothing: those that Unicode lets a font ignore, and equally blank ones.
 ///
 /// Names may have some of them, such as the variation selectors of 異体字; codes may not.
 pub fn is_ignorable(character: char) -> bool {
@@ -154,7 +154,7 @@ pub fn is_ignorable(character: char) -> bool {
     )
 }
 
-/// Whether a character looks like a hyphen and is none: what NFKC makes of the full-width one is.
+/// Returns whether a character looks like a hyphen but is not one. NFKC turns the full-width hyphen into a real one.
 fn is_dash(character: char) -> bool {
     matches!(
         character,
@@ -181,9 +181,9 @@ fn is_dash(character: char) -> bool {
     )
 }
 
-/// A text with every dash in it as a hyphen; `None` where none is another character than the hyphen.
+/// Returns a text with every dash as a hyphen; `None` if there is no dash other than the hyphen.
 ///
-/// The long-vowel mark is one between letters and digits of ASCII, where it can be nothing else.
+/// The long-vowel mark counts as a dash between ASCII letters and digits, where it can be nothing else.
 fn with_hyphens(text: &str) -> Option<String> {
     let may_have = |character: char| is_dash(character) || matches!(character, 'ー' | '\u{ff70}');
     if text.is_ascii() || !text.contains(may_have) {
@@ -205,7 +205,7 @@ fn with_hyphens(text: &str) -> Option<String> {
     is_other.then_some(plain)
 }
 
-/// Whether a code is written with a character that only looks like a hyphen.
+/// Returns whether a code has a character that only looks like a hyphen.
 pub fn has_other_hyphen(code: &str) -> bool {
     !code.is_ascii() && with_hyphens(&code.nfkc().collect::<String>()).is_some()
 }
@@ -225,7 +225,7 @@ fn code(text: &str) -> Result<String, ValueError> {
     if text.is_ascii() {
         return line(text);
     }
-    // Before NFKC, which takes some of them away.
+    // Checked before NFKC, which removes some of them.
     if text.chars().any(is_ignorable) {
         return Err(ValueError::ControlCharacter);
     }
@@ -236,7 +236,7 @@ fn code(text: &str) -> Result<String, ValueError> {
 fn two_digits(text: &str, max: u8) -> Result<String, ValueError> {
     let text = code(text)?;
     let is_number = matches!(text.len(), 1 | 2) && text.bytes().all(|byte| byte.is_ascii_digit());
-    // A spreadsheet takes the zero of 09 away.
+    // A spreadsheet removes the zero of 09.
     let number: u8 = text.parse().ok().filter(|_| is_number).ok_or(ValueError::NotDigits { count: 2 })?;
     if (1..=max).contains(&number) {
         Ok(format!("{number:02}"))
@@ -265,7 +265,8 @@ fn web_address(text: &str) -> Result<String, ValueError> {
 
 fn mail_address(text: &str) -> Result<String, ValueError> {
     let text = line(text)?;
-    // Before the @ anything may stand: Japanese carriers gave out addresses such as `a..b.@`, which RFC 5322 has not.
+    // Anything may come before the @: Japanese carriers gave out addresses such as `a..b.@`, which RFC 5322 does not
+    // allow.
     let is_address = text.rsplit_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
     if is_address && !text.contains(char::is_whitespace) { Ok(text) } else { Err(ValueError::NotAMailAddress) }
 }
