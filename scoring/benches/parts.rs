@@ -1,7 +1,7 @@
-//! Parts of the scoring by themselves: `cargo bench --workspace --bench parts`.
+//! Benchmarks of parts of the scoring: `cargo bench --workspace --bench parts`.
 //!
-//! The stages, reading and writing are timed where they run, by `sonae score --timings`; the bench command of the tests
-//! tells them for three sizes.
+//! The stages, reading and writing are timed in real runs by `sonae score --timings`. The bench command of the tests
+//! reports them for three sizes.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that fails is no benchmark")]
 
@@ -10,7 +10,7 @@ use divan::{Bencher, black_box};
 use polars::prelude::*;
 use scoring::{Explainer, Model, Portfolio, Suppliers, Table, Tables, score};
 
-/// Suppliers; relationships and incidents are ten times as many.
+/// Numbers of suppliers. Relationships and incidents are ten times as many.
 const SIZES: [u32; 3] = [10_000, 100_000, 1_000_000];
 const ROWS_A_SUPPLIER: u32 = 10;
 
@@ -18,9 +18,9 @@ fn main() {
     divan::main();
 }
 
-/// The same numbers each time, in no order.
+/// Returns the same numbers each time, in no particular order.
 fn draws(seed: u32) -> impl Iterator<Item = u32> {
-    // The steps of a 32-bit generator of Marsaglia's.
+    // The steps of a 32-bit xorshift generator by Marsaglia.
     std::iter::successors(Some(seed), |state| {
         let state = state ^ (state << 13);
         let state = state ^ (state >> 17);
@@ -38,7 +38,7 @@ fn suppliers_table(suppliers: u32) -> DataFrame {
     df!("supplier_code" => codes(suppliers), "employee_count" => employees).unwrap()
 }
 
-/// Ends of relationships from one supplier to a later one, few suppliers having most.
+/// Returns the ends of relationships, each from one supplier to a later one. Few suppliers have most of them.
 fn ends(suppliers: u32) -> (Vec<u32>, Vec<u32>) {
     let skewed = move |draw: u32| ((f64::from(draw) / f64::from(u32::MAX)).powi(4) * f64::from(suppliers - 1)) as u32;
     let pairs = draws(2).zip(draws(3)).map(move |(one, other)| (skewed(one), skewed(other)));
@@ -46,7 +46,7 @@ fn ends(suppliers: u32) -> (Vec<u32>, Vec<u32>) {
     pairs.take((suppliers * ROWS_A_SUPPLIER) as usize).unzip()
 }
 
-/// Tables that name suppliers by row.
+/// Returns tables that name suppliers by row.
 fn tables(suppliers: u32) -> Tables {
     let rows = (suppliers * ROWS_A_SUPPLIER) as usize;
     let mut tables = Tables::of_suppliers(Table::Suppliers.empty());
@@ -82,14 +82,14 @@ fn as_of() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 9, 30).unwrap()
 }
 
-/// Checks suppliers, puts them in order and makes the table of their codes.
+/// Checks suppliers, sorts them and builds the table of their codes.
 #[divan::bench(args = SIZES, sample_count = 10)]
 fn check_suppliers(bencher: Bencher<'_, '_>, suppliers: u32) {
     let table = suppliers_table(suppliers);
     bencher.bench(|| Suppliers::new(black_box(&table)).unwrap());
 }
 
-/// Looks up ten codes for each supplier, in no order.
+/// Looks up ten codes per supplier, in no particular order.
 #[divan::bench(args = SIZES, sample_count = 10)]
 fn resolve_codes(bencher: Bencher<'_, '_>, suppliers: u32) {
     let known = Suppliers::new(&suppliers_table(suppliers)).unwrap();
@@ -111,14 +111,14 @@ fn check_tables(bencher: Bencher<'_, '_>, suppliers: u32) {
         .bench_values(|(known, tables)| Portfolio::of_suppliers(known, tables).unwrap());
 }
 
-/// All stages.
+/// Runs all stages.
 #[divan::bench(args = SIZES, sample_count = 10)]
 fn score_all(bencher: Bencher<'_, '_>, suppliers: u32) {
     let (portfolio, model) = (portfolio(suppliers), Model::default());
     bencher.bench(|| score(black_box(&portfolio), &model, as_of()).unwrap());
 }
 
-/// Opens a score.
+/// Explains one score.
 #[divan::bench(args = SIZES)]
 fn explain_one(bencher: Bencher<'_, '_>, suppliers: u32) {
     let scores = score(&portfolio(suppliers), &Model::default(), as_of()).unwrap();

@@ -1,4 +1,4 @@
-//! Along the chain: how stops spread, and what they cost the buyer.
+//! The chain: how stops spread along it, and what they cost the buyer.
 
 pub(crate) mod disruption;
 pub(crate) mod graph;
@@ -19,11 +19,11 @@ use crate::portfolio::Portfolio;
 use crate::sums;
 use graph::{Graph, Supply};
 
-/// The suppliers with what the chain does to them and through them, and the graph it ran along.
+/// The suppliers with the effects of the chain on them and through them, and the graph of the chain.
 pub(crate) struct Chain {
     /// The suppliers with `disruption_rate`, the losses per stop, per incident and a year.
     pub(crate) suppliers: DataFrame,
-    /// Who can stop whom.
+    /// Which supplier can stop which.
     pub(crate) graph: Graph,
 }
 
@@ -76,11 +76,12 @@ pub(crate) fn apply(
     Ok(Chain { suppliers, graph })
 }
 
-/// What only the supplier's own incidents cost, yen each: by the data it holds, by its way into the network.
+/// Returns the losses that only the supplier's own incidents cause, in yen per incident: by the data that it holds, and
+/// by its access to the network.
 ///
 /// Formula: `A = data_loss_jpy[data_access] + lateral_probability[network_access] · buyer_breach_loss_jpy`
 ///
-/// What a breach of its network costs is the buyer's own figure, or the model's where it has given none.
+/// What a breach of its network costs is the buyer's own figure; the model's value if the buyer has given none.
 fn own_losses(portfolio: &Portfolio, model: &Model) -> [Expr; 2] {
     let breach = portfolio.buyer_breach_loss_jpy.unwrap_or(model.buyer_breach_loss_jpy);
     let data = by_choice(DATA_ACCESS, &model.data_loss_jpy, none_of(&model.data_loss_jpy));
@@ -88,12 +89,12 @@ fn own_losses(portfolio: &Portfolio, model: &Model) -> [Expr; 2] {
     [data.alias(DATA_LOSS_JPY), (lateral * lit(breach)).alias(NETWORK_LOSS_JPY)]
 }
 
-/// What holds where nothing is said of access: the buyer knows what it gave.
+/// Returns the value for no access, used if nothing is recorded: the buyer knows which access it gave.
 fn none_of(numbers: &[(&'static str, f64)]) -> f64 {
     numbers.iter().find(|(key, _)| *key == "none").map_or(0.0, |(_, number)| *number)
 }
 
-/// The rows to the buyer with `pass`, `mean_days` of the upstream, and stock and spend without nulls.
+/// Returns the rows to the buyer with `pass`, `mean_days` of the upstream, and stock and spend without nulls.
 ///
 /// Formula: `pass = domino · criticality · substitutability`
 fn rows_to_buyer(portfolio: &Portfolio, model: &Model, mean_days: &Column) -> PolarsResult<DataFrame> {
@@ -115,20 +116,20 @@ fn rows_to_buyer(portfolio: &Portfolio, model: &Model, mean_days: &Column) -> Po
     rows.hstack(&[of_upstream])
 }
 
-/// How long a stop lasts beyond a supply's stock, over how long it lasts: `1 + s/σ` with `σ = m (α − 1)`.
+/// Returns how long a stop lasts beyond a supply's stock, relative to its duration: `1 + s/σ` with `σ = m (α − 1)`.
 fn beyond_stock(model: &Model) -> Expr {
     lit(1.0) + col(STOCK_COVER_DAYS) / (col(MEAN_DAYS) * lit(model.tail_index - 1.0))
 }
 
 /// Formula: `q_ij` = the largest over the rows `i → j` of `pass · (1 + s/σ_i)^−α`
 fn graph_of(portfolio: &Portfolio, model: &Model, suppliers: &DataFrame) -> PolarsResult<Graph> {
-    // Of mean days there are two, and a byte for each supplier is sooner at hand than a number.
+    // There are only two values of mean days, and one byte per supplier is read faster than a number.
     let has_onsite: Vec<_> = suppliers.column(HAS_ONSITE)?.bool()?.iter().map(|has| has == Some(true)).collect();
     let pieces = in_pieces(&portfolio.relationships, ROWS_A_PIECE, |piece| supplies_of(piece, model, &has_onsite))?;
     Ok(Graph::new(portfolio.supplier_count(), &pieces))
 }
 
-/// The rows between suppliers.
+/// Returns the supplies between suppliers.
 fn supplies_of(relationships: &DataFrame, model: &Model, has_onsite: &[bool]) -> PolarsResult<Vec<Supply>> {
     let factor = |factors: &[(&'static str, f64)], number: u32| {
         factors.get(number as usize).map_or(f64::NAN, |(_, factor)| *factor)
@@ -160,7 +161,7 @@ fn supplies_of(relationships: &DataFrame, model: &Model, has_onsite: &[bool]) ->
     Ok(supplies)
 }
 
-/// Yen that the buyer loses a stop, through its own rows with the supplier.
+/// Returns the yen that the buyer loses per stop, through its own rows with the supplier.
 ///
 /// Formula: `L_i = Σ V · d/365 · (1 − e^(−x)) / x`, `x = r_i d / 365`, `d = pass · m · (1 + s/σ_i)^(1−α)`,
 ///          `V = annual_spend · revenue_at_risk_multiplier`, over the rows to the buyer in order of all their columns
@@ -195,20 +196,20 @@ fn loss_per_disruption(
     Ok(sums::by_key(&upstream, &losses, rate.len()))
 }
 
-/// A year of supply, for what a stop takes of it.
+/// A year of supply, of which a stop takes a part.
 const DAYS_A_YEAR: f64 = 365.0;
 
-/// The part of a rate that is left when stops cannot overlap: `(1 − e^(−x)) / x`, 1 at 0.
+/// Returns the part of a rate that is left when stops cannot overlap: `(1 − e^(−x)) / x`, 1 at 0.
 fn saturation(x: f64) -> f64 {
     if x > 0.0 { chance(x) / x } else { 1.0 }
 }
 
-/// The larger of two changes; NaN, which nothing is larger than, if one is.
+/// Returns the larger of two changes; NaN if one of them is.
 fn larger(a: f64, b: f64) -> f64 {
     if a > b || a.is_nan() { a } else { b }
 }
 
-/// Repeats a step until the change it reports is below the tolerance; says how often.
+/// Repeats a step until the change that it reports is below the tolerance. Returns the number of repetitions.
 fn settle(column: &'static str, model: &Model, mut step: impl FnMut() -> f64) -> Result<u32, ScoreError> {
     for iteration in 1..=model.max_iterations {
         let change = step();

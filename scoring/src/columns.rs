@@ -1,7 +1,7 @@
-//! Every column once: its name, what it holds, its range and its null rule.
+//! Every column, defined once: its name, what it holds, its range and whether it may be null.
 //!
-//! The CSV reader, the checks of [`Portfolio`](crate::Portfolio) and the data dictionary of the
-//! workbook are all driven by these tables.
+//! These tables drive the CSV reader, the checks of [`Portfolio`](crate::Portfolio) and the data dictionary of the
+//! workbook.
 
 pub mod name;
 mod results;
@@ -13,7 +13,7 @@ pub use results::{RESULTS, ResultColumn, Unit};
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// A code or a name: any text but the empty one.
+    /// A code or a name: any text except the empty one.
     Text,
     /// One of a fixed set of keys.
     Choice(&'static [&'static str]),
@@ -28,7 +28,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The type of such a column in a frame.
+    /// Returns the type of such a column in a frame.
     pub const fn dtype(self) -> DataType {
         match self {
             Self::Text | Self::Choice(_) => DataType::String,
@@ -45,7 +45,7 @@ impl Kind {
 pub struct InputColumn {
     /// The name in files and frames.
     pub name: &'static str,
-    /// The Japanese heading, taken as the same name.
+    /// The Japanese heading, accepted as the same name.
     pub ja: &'static str,
     /// What it holds.
     pub kind: Kind,
@@ -56,15 +56,15 @@ pub struct InputColumn {
 /// A table of a portfolio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
-    /// The firms.
+    /// The suppliers.
     Suppliers,
-    /// Who supplies whom, and the buyer.
+    /// Who supplies another supplier or the buyer.
     Relationships,
     /// お助け隊 enrollments.
     Enrollments,
     /// SECURITY ACTION, SCS and ISMS.
     Certifications,
-    /// What happened.
+    /// The incidents.
     Incidents,
 }
 
@@ -73,7 +73,7 @@ impl Table {
     pub const ALL: [Self; 5] =
         [Self::Suppliers, Self::Relationships, Self::Enrollments, Self::Certifications, Self::Incidents];
 
-    /// The name of the table, and of its file without the ending.
+    /// Returns the name of the table, and of its file without the extension.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Suppliers => "suppliers",
@@ -84,7 +84,7 @@ impl Table {
         }
     }
 
-    /// The columns that the model reads, and the supplier's name.
+    /// Returns the columns that the model reads, and the supplier's name.
     pub const fn columns(self) -> &'static [InputColumn] {
         match self {
             Self::Suppliers => SUPPLIERS,
@@ -95,7 +95,7 @@ impl Table {
         }
     }
 
-    /// The columns that hold codes of suppliers, and those that hold the suppliers' rows in their place.
+    /// Returns the columns that hold codes of suppliers, and those that hold the suppliers' rows instead.
     pub const fn references(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Suppliers => &[],
@@ -104,18 +104,18 @@ impl Table {
         }
     }
 
-    /// The column that holds suppliers' rows in place of the codes of this one.
+    /// Returns the column that holds suppliers' rows instead of the codes of this one.
     pub fn row_column(self, code: &str) -> Option<&'static str> {
         self.references().iter().find(|(name, _)| *name == code).map(|(_, row)| *row)
     }
 
-    /// The table without a row.
+    /// Returns the table without rows.
     pub fn empty(self) -> DataFrame {
         let schema: Schema = self.columns().iter().map(|column| (column.name.into(), column.kind.dtype())).collect();
         DataFrame::empty_with_schema(&schema)
     }
 
-    /// The same with suppliers' rows in place of their codes.
+    /// Returns the same with suppliers' rows instead of their codes.
     pub fn empty_of_rows(self) -> DataFrame {
         let schema: Schema = self
             .columns()
@@ -128,33 +128,33 @@ impl Table {
         DataFrame::empty_with_schema(&schema)
     }
 
-    /// Whether a portfolio holds the choices of this table as their numbers, counted from 0 in order of
-    /// [`Kind::Choice`]: a quarter of the memory of texts, where there are rows by the million.
+    /// Returns whether a portfolio holds the choices of this table as their numbers, counted from 0 in order of
+    /// [`Kind::Choice`]. They take a quarter of the memory of texts, for tables with millions of rows.
     pub const fn numbers_choices(self) -> bool {
         matches!(self, Self::Relationships | Self::Incidents)
     }
 }
 
-/// The number that goes with the key in `column`, or `otherwise` where none of the keys is there.
+/// Returns the number for the key in `column`, or `otherwise` if it is none of the keys.
 pub(crate) fn by_choice(column: &str, numbers: &[(&'static str, f64)], otherwise: impl Literal) -> Expr {
     numbers
         .iter()
         .fold(lit(otherwise), |rest, (key, number)| when(col(column).eq(lit(*key))).then(lit(*number)).otherwise(rest))
 }
 
-/// The same for a column of numbers of the choices, which are those of `numbers` in their order.
+/// Returns the same for a column of choices as numbers, which are the positions in `numbers`.
 pub(crate) fn by_number(column: &str, numbers: &[(&'static str, f64)]) -> Expr {
     (0u32..).zip(numbers).fold(lit(f64::NAN), |rest, (number, (_, value))| {
         when(col(column).eq(lit(number))).then(lit(*value)).otherwise(rest)
     })
 }
 
-/// The number of a choice.
+/// Returns the number of a choice.
 pub(crate) fn number_of(choices: &[&str], choice: &str) -> u32 {
     choices.iter().position(|known| *known == choice).map_or(NO_CHOICE, |place| place as u32)
 }
 
-/// The number of what is none of the choices.
+/// The number for a value that is none of the choices.
 pub(crate) const NO_CHOICE: u32 = u32::MAX;
 
 const fn column(name: &'static str, ja: &'static str, kind: Kind, required: bool) -> InputColumn {

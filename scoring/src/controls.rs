@@ -95,7 +95,7 @@ fn active_enrollments(portfolio: &Portfolio, model: &Model, as_of: i32) -> Polar
     active.hstack(&[from_floats(TAKE, takes)])
 }
 
-/// When a supplier's last enrollment that is over ended.
+/// Returns when each supplier's last enrollment that is over ended.
 fn last_ends(portfolio: &Portfolio, as_of: i32) -> LazyFrame {
     portfolio.enrollments.clone().lazy().filter(days(ENDS_ON).lt_eq(lit(as_of))).group_by([col(SUPPLIER)]).agg([col(
         ENDS_ON,
@@ -104,10 +104,10 @@ fn last_ends(portfolio: &Portfolio, as_of: i32) -> LazyFrame {
     .alias(ENDED_ON)])
 }
 
-/// The two kinds of certification, of each of which the best one counts.
+/// The two kinds of certification. Of each kind, only the best one counts.
 #[derive(Clone, Copy, PartialEq)]
 enum Scheme {
-    /// SECURITY ACTION and SCS: steps of one ladder.
+    /// SECURITY ACTION and SCS, which are steps of one ladder.
     Ladder,
     Isms,
 }
@@ -151,7 +151,7 @@ fn best(portfolio: &Portfolio, model: &Model, as_of: i32, kind: Scheme) -> LazyF
         ])
 }
 
-/// The last day of a certification, in days; null where it has none and its scheme names no validity.
+/// Returns the last day of a certification, in days; null if it has none and its scheme has no validity.
 pub(crate) fn expiry(model: &Model) -> Expr {
     let by_scheme = model.validity_days.iter().fold(lit(NULL).cast(DataType::Int32), |rest, (scheme, validity)| {
         when(col(SCHEME).eq(lit(*scheme))).then(lit(*validity)).otherwise(rest)
@@ -159,7 +159,7 @@ pub(crate) fn expiry(model: &Model) -> Expr {
     coalesce(&[days(EXPIRES_ON), days(ISSUED_ON) + by_scheme]).alias(EXPIRY)
 }
 
-/// How much of a certification still counts, 0 to 1.
+/// Returns how much of a certification still counts, 0 to 1.
 ///
 /// Formula: with an expiry, 1 up to and on the day, then `max(0, 1 − days_past / expiry_fade_days)`; without,
 ///          1 up to `undated_full_days`, then `2^−((age − undated_full_days) / undated_half_life_days)`

@@ -10,12 +10,12 @@ pub enum ScoreError {
     /// An iteration along the chain did not settle.
     #[error("{}", self.text(Lang::En))]
     NotSettled {
-        /// The column that it was to give.
+        /// The column that it computes.
         column: &'static str,
         /// The limit, from the model.
         max_iterations: u32,
     },
-    /// The parameters, each in its range, lead beyond what a number can hold.
+    /// Parameters that are each in range lead beyond what a number can hold.
     #[error("{}", self.text(Lang::En))]
     NotFinite {
         /// The first column that cannot hold its value.
@@ -27,7 +27,7 @@ pub enum ScoreError {
 }
 
 impl ScoreError {
-    /// What failed and what to do about it.
+    /// Returns what failed and what to do about it.
     pub fn text(&self, lang: Lang) -> String {
         match self {
             Self::NotSettled { column, max_iterations } => lang.pick(

@@ -1,6 +1,6 @@
-//! Explanations: a score opened into its sum and a loss into its parts, each with the facts behind it.
+//! Explanations: a score split into the parts of its sum, and a loss into its parts, each with the facts behind it.
 //!
-//! The command, the service and the sheets all take their sentences from here.
+//! The command line, the service and the sheets all take their sentences from here.
 
 mod facts;
 mod sentences;
@@ -18,12 +18,12 @@ use crate::points::chance;
 use crate::{Scores, date_from_days, sums};
 pub use facts::{Certification, Enrollment, Facts};
 
-/// One supplier's score and losses, opened.
+/// The explanation of one supplier's score and losses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// Seven contributions; the first six sum to the risk score before it is clamped, all to the chain score.
+    /// Seven contributions. The first six sum to the risk score before it is clamped, all seven to the chain score.
     pub contributions: Vec<Contribution>,
-    /// Four losses a year, yen; supply, data and network losses sum to the expected annual losses.
+    /// Four annual losses in yen. Supply, data and network losses sum to the expected annual losses.
     pub losses: Vec<Loss>,
 }
 
@@ -34,7 +34,7 @@ pub struct Contribution {
     pub key: &'static str,
     /// Points, of either sign.
     pub points: f64,
-    /// What it rests on.
+    /// The fact behind it.
     pub fact: Fact,
 }
 
@@ -45,17 +45,17 @@ pub struct Loss {
     pub key: &'static str,
     /// Yen a year.
     pub yen: f64,
-    /// What it rests on.
+    /// The fact behind it.
     pub fact: Fact,
 }
 
-/// Supply that the buyer loses through this supplier, its own stops and inherited ones.
+/// The supply that the buyer loses through this supplier, by the supplier's own stops and by inherited ones.
 pub const LOSS_SUPPLY_DIRECT_JPY: &str = "loss_supply_direct_jpy";
-/// Supply that the buyer loses by this supplier's own stops, here and downstream.
+/// The supply that the buyer loses by this supplier's own stops, here and downstream.
 pub const LOSS_SUPPLY_CAUSED_JPY: &str = "loss_supply_caused_jpy";
 /// The buyer's data that the supplier holds. Part of both annual losses.
 pub const LOSS_DATA_JPY: &str = "loss_data_jpy";
-/// The way from the supplier into the buyer's network. Part of both annual losses.
+/// The supplier's access to the buyer's network. Part of both annual losses.
 pub const LOSS_NETWORK_JPY: &str = "loss_network_jpy";
 
 /// The losses that an explanation lists, in order, with their Japanese and English headings.
@@ -66,43 +66,43 @@ pub const LOSSES: [(&str, &str, &str); 4] = [
     (LOSS_NETWORK_JPY, "ネットワーク接続（年）", "network access, a year"),
 ];
 
-/// Points that people read as 0.0.
+/// Fewer points than this are shown as 0.0.
 const SHOWN_AS_ZERO_BELOW: f64 = 0.05;
 
-/// What a contribution or a loss rests on.
+/// The fact behind a contribution or a loss.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "fields are named as the columns of the model")]
 pub enum Fact {
     /// Size and section.
     Base { size_class: String, jsic_section: String },
-    /// Incidents at watched peers against those expected.
+    /// Incidents at watched peers, compared with those expected.
     Segment { peer_harmful_count: f64, peer_expected_count: f64 },
-    /// The record of watched peers, whose counts are theirs.
+    /// The record of watched peers, whose counts are redacted.
     Peers,
-    /// Active enrollments, or when the last one ended.
+    /// Active enrollments, and when the last one ended.
     Monitoring { enrollments: Vec<Enrollment>, ended_on: Option<NaiveDate>, is_floored: bool },
     /// The best certification of its kind, if any.
     Certification { isms: bool, best: Option<Certification>, is_floored: bool },
     /// The supplier's own record.
     History { harmful_count: i64, contained_count: i64, blocked_count: i64, discounted_observed_years: f64 },
-    /// Upstream suppliers, those that matter most with their share of what is inherited.
+    /// Upstream suppliers. The most important ones come with their share of what is inherited.
     Upstream { supplier_count: usize, strongest: Vec<(String, f64)> },
-    /// Stops a year, and yen a stop.
+    /// Stops a year, and yen per stop.
     Supply { caused: bool, rate: f64, yen_per_stop: f64 },
-    /// Incidents a year, and yen by the data held.
+    /// Incidents a year, and yen per incident by the data held.
     Data { data_access: String, rate: f64, yen_per_incident: f64 },
-    /// Incidents a year, and yen by the access granted.
+    /// Incidents a year, and yen per incident by the access granted.
     Network { network_access: String, rate: f64, yen_per_incident: f64 },
 }
 
-/// Opens the scores of a portfolio, supplier by supplier.
+/// Explains the scores of a portfolio, supplier by supplier.
 pub struct Explainer<'a> {
     graph: &'a Graph,
     columns: HashMap<PlSmallStr, Column>,
     active: Active,
 }
 
-/// The active enrollments of all suppliers, and which rows are whose.
+/// The active enrollments of all suppliers, and which rows belong to which supplier.
 struct Active {
     of_supplier: Vec<Range<usize>>,
     service_class: StringChunked,
@@ -113,10 +113,10 @@ struct Active {
 }
 
 impl<'a> Explainer<'a> {
-    /// Prepares what sentences draw on.
+    /// Prepares what explanations need.
     ///
     /// # Errors
-    /// None for scores as they come.
+    /// None for scores as computed.
     pub fn new(scores: &'a Scores) -> PolarsResult<Self> {
         let columns = scores.suppliers.columns().iter();
         Ok(Self {
@@ -126,14 +126,14 @@ impl<'a> Explainer<'a> {
         })
     }
 
-    /// Opens the score and the losses of a row of the results.
+    /// Explains the score and the losses of a row of the results.
     pub fn explain(&self, row: usize) -> Explanation {
         let texts = [SIZE_CLASS, JSIC_SECTION].map(|name| self.text(name, row));
         let [size_class, jsic_section] = texts;
         Explanation::new(&self.facts(row), &size_class, &jsic_section, |name| self.number(name, row))
     }
 
-    /// What explains a row of the results beside the results themselves.
+    /// Returns what explains a row of the results, in addition to the results themselves.
     pub fn facts(&self, row: usize) -> Facts {
         let (upstream_supplier_count, strongest_upstream) = self.upstream(row);
         let access = |name| Some(self.text(name, row)).filter(|access| !access.is_empty() && access != "none");
@@ -168,7 +168,7 @@ impl<'a> Explainer<'a> {
         })
     }
 
-    /// How many suppliers are right upstream, and those that matter most.
+    /// Returns the number of suppliers directly upstream, and the most important ones.
     fn upstream(&self, row: usize) -> (usize, Vec<(String, f64)>) {
         const NAMED: usize = 3;
         let edges = self.graph.upstream.of(row);
@@ -186,12 +186,12 @@ impl<'a> Explainer<'a> {
         (supplier_count, strongest)
     }
 
-    /// A number, 0 for null.
+    /// Returns a number, 0 for null.
     fn number(&self, name: &str, row: usize) -> f64 {
         self.column(name).f64().ok().and_then(|values| values.get(row)).unwrap_or_default()
     }
 
-    /// A text, empty for null.
+    /// Returns a text, empty for null.
     fn text(&self, name: &str, row: usize) -> String {
         self.column(name).str().ok().and_then(|values| values.get(row)).unwrap_or_default().to_owned()
     }
@@ -217,7 +217,8 @@ impl<'a> Explainer<'a> {
 }
 
 impl Explanation {
-    /// What raises the risk score most beside size and section, which every supplier has; none where nothing does.
+    /// Returns what raises the risk score most, apart from size and section, which every supplier has. None if nothing
+    /// does.
     pub fn main_reason(&self) -> Option<&Contribution> {
         self.contributions
             .iter()
@@ -225,7 +226,7 @@ impl Explanation {
             .reduce(|highest, part| if part.points > highest.points { part } else { highest })
     }
 
-    /// The largest part of the loss that the supplier's own incidents cause.
+    /// Returns the largest part of the loss that the supplier's own incidents cause.
     pub fn main_loss(&self) -> Option<&Loss> {
         self.losses
             .iter()

@@ -8,17 +8,17 @@ use crate::words::{Lang, grouped};
 pub struct Fault {
     /// The table.
     pub table: Table,
-    /// The row, counted from 0; none where the table as a whole is at fault.
+    /// The row, counted from 0; none if the table as a whole is at fault.
     pub row: Option<usize>,
-    /// The column, where one is at fault.
+    /// The column, if one is at fault.
     pub column: Option<&'static str>,
-    /// What the row holds there; none for an empty cell.
+    /// The value there; none for an empty cell.
     pub value: Option<String>,
     /// What is wrong with it.
     pub reason: Reason,
 }
 
-/// Why a value is refused. The codes are stable; the words may change.
+/// Why a value is refused. The codes are stable; the texts may change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
     /// The table lacks a column whose values are required.
@@ -27,23 +27,23 @@ pub enum Reason {
     WrongType,
     /// An empty cell where a value is required.
     MissingValue,
-    /// Not a number, where one is expected.
+    /// Not a number although one is expected.
     NotANumber,
-    /// A number with decimals, where a whole one is expected.
+    /// A number with decimals although a whole one is expected.
     NotWhole,
     /// A number outside of the range.
     OutOfRange(f64, f64),
-    /// None of the values that the column may hold.
+    /// None of the values that are allowed in the column.
     UnknownChoice(&'static [&'static str]),
     /// Not a calendar date as `YYYY-MM-DD`.
     NotADate,
     /// Neither `true` nor `false`.
     NotAFlag,
-    /// A supplier code that the suppliers table lacks.
+    /// A supplier code that is not in the suppliers table.
     UnknownSupplier,
-    /// A supplier code that an earlier row, counted from 0, has already.
+    /// A supplier code that an earlier row already has.
     DuplicateSupplier {
-        /// The earlier row.
+        /// The earlier row, counted from 0.
         first_row: usize,
     },
     /// A supplier that supplies itself.
@@ -52,12 +52,12 @@ pub enum Reason {
     EndsBeforeStart,
     /// An expiry before the issue.
     ExpiresBeforeIssue,
-    /// A harmful incident that stands for several.
+    /// A harmful incident with a count above 1.
     HarmfulCount,
 }
 
 impl Reason {
-    /// The stable code.
+    /// Returns the stable code.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::MissingColumn => "missing-column",
@@ -78,7 +78,7 @@ impl Reason {
         }
     }
 
-    /// What is wrong.
+    /// Returns what is wrong.
     pub fn text(&self, lang: Lang) -> String {
         let (ja, en) = match self {
             Self::MissingColumn => ("必須の列がありません", "the table lacks this required column"),
@@ -102,7 +102,7 @@ impl Reason {
         lang.pick(ja, en).to_owned()
     }
 
-    /// What to do about it.
+    /// Returns what to do about it.
     pub fn remedy(&self, lang: Lang) -> String {
         let (ja, en) = match self {
             Self::OutOfRange(low, high) => return range(*low, *high, lang),
@@ -144,7 +144,7 @@ fn range(low: f64, high: f64, lang: Lang) -> String {
     lang.pick(format!("{low} 以上 {high} 以下にしてください"), format!("use {low} to {high}"))
 }
 
-/// The faults of a portfolio: the first of each table, and how many there are in all.
+/// The faults of a portfolio: the first of each table, and the total number.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Faults {
     first: Vec<Fault>,
@@ -152,20 +152,20 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// How many faults are kept of each table; the rest are counted.
+    /// The number of faults that are kept of each table. The rest are only counted.
     pub const KEPT: usize = 50;
 
-    /// The first faults, in order of table, row and column.
+    /// Returns the first faults, in order of table, row and column.
     pub fn first(&self) -> &[Fault] {
         self.first.get(..Self::KEPT.min(self.first.len())).unwrap_or_default()
     }
 
-    /// How many faults there are, those not kept included.
+    /// Returns the number of faults, including those not kept.
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// Whether there is none.
+    /// Returns whether there is none.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -178,20 +178,20 @@ impl Faults {
         self.count += 1;
     }
 
-    /// Adds `count` faults of one kind, in order of rows, of which no more than [`Self::KEPT`] are drawn.
+    /// Adds `count` faults of one kind, in order of rows. At most [`Self::KEPT`] of them are created.
     pub(crate) fn add(&mut self, first: impl Iterator<Item = Fault>, count: usize) {
         self.first.extend(first.take(Self::KEPT));
         self.count += count;
     }
 
-    /// Takes over the faults of another table or pass.
+    /// Adds the faults of another table or pass.
     pub fn merge(&mut self, other: Self) {
         self.count += other.count;
         self.first.extend(other.first);
         self.sort();
     }
 
-    /// Puts the kept faults in order of table, row and column.
+    /// Sorts the kept faults by table, row and column.
     pub(crate) fn sort(&mut self) {
         let place = |fault: &Fault| {
             let columns = fault.table.columns();

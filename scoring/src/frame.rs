@@ -1,4 +1,4 @@
-//! Between frames and the slices that kernels run over.
+//! Conversions between frames and the slices on which kernels run.
 
 use std::borrow::Cow;
 
@@ -7,27 +7,28 @@ use rayon::prelude::*;
 
 use crate::columns::name::SUPPLIER;
 
-/// A date column as days since 1970-01-01, i32.
+/// Returns a date column as days since 1970-01-01, i32.
 pub(crate) fn days(name: &str) -> Expr {
     col(name).cast(DataType::Int32)
 }
 
-/// A column of suppliers' rows, without nulls.
+/// Returns a column of suppliers' rows, without nulls.
 pub(crate) fn keys<'a>(frame: &'a DataFrame, name: &str) -> PolarsResult<Cow<'a, [u32]>> {
     dense(frame.column(name)?.u32()?)
 }
 
-/// A column of numbers, without nulls.
+/// Returns a column of numbers, without nulls.
 pub(crate) fn floats<'a>(frame: &'a DataFrame, name: &str) -> PolarsResult<Cow<'a, [f64]>> {
     dense(frame.column(name)?.f64()?)
 }
 
-/// A column of numbers from a kernel.
+/// Creates a column of numbers from the result of a kernel.
 pub(crate) fn from_floats(name: &str, values: Vec<f64>) -> Column {
     Column::new(name.into(), values)
 }
 
-/// The other columns of a frame with at most one row a supplier, over all suppliers: null where it has none.
+/// Returns the other columns of a frame with at most one row per supplier, over all suppliers: null for those without
+/// one.
 pub(crate) fn by_supplier(frame: &DataFrame, supplier_count: usize) -> PolarsResult<DataFrame> {
     let mut rows = vec![None; supplier_count];
     for (row, supplier) in (0..).zip(keys(frame, SUPPLIER)?.iter()) {
@@ -38,8 +39,8 @@ pub(crate) fn by_supplier(frame: &DataFrame, supplier_count: usize) -> PolarsRes
     frame.drop(SUPPLIER)?.take(&IdxCa::from_iter_options("".into(), rows.into_iter()))
 }
 
-/// Works on the rows of a frame in as many pieces as there are threads, each of so many rows or more, and gives what comes
-/// of each, in order.
+/// Processes the rows of a frame in up to as many pieces as there are threads, each of at least `least_rows` rows if
+/// there are as many. Returns the results in order.
 pub(crate) fn in_pieces<T: Send>(
     frame: &DataFrame,
     least_rows: usize,
@@ -50,10 +51,10 @@ pub(crate) fn in_pieces<T: Send>(
     (0..count).into_par_iter().map(|piece| work(&frame.slice((piece * size) as i64, size))).collect()
 }
 
-/// Fewer rows are not worth a thread.
+/// The minimum number of rows that is worth a thread.
 pub(crate) const ROWS_A_PIECE: usize = 1 << 14;
 
-/// The values as one slice, borrowed where they lie in one piece.
+/// Returns the values as one slice, borrowed if they are contiguous.
 fn dense<T: PolarsNumericType>(column: &ChunkedArray<T>) -> PolarsResult<Cow<'_, [T::Native]>> {
     match column.cont_slice() {
         Ok(slice) => Ok(Cow::Borrowed(slice)),

@@ -1,4 +1,4 @@
-//! The indicators of a chain: how far SC3's aims are reached, how fresh the evidence is, what stops would spread.
+//! The indicators of a chain: how far SC3's aims are reached, how fresh the evidence is, and what stops would spread.
 
 mod evidence;
 
@@ -15,22 +15,22 @@ use crate::portfolio::Portfolio;
 use crate::{Scores, summary, sums};
 use evidence::Evidence;
 
-/// How many of how many.
+/// A count out of a total.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// Those that the indicator counts.
     pub count: usize,
-    /// All of them.
+    /// The total.
     pub of: usize,
 }
 
 impl Coverage {
-    /// The part of all, 0 to 1; none of nothing.
+    /// Returns the counted part of the total, 0 to 1; none if the total is 0.
     pub fn share(&self) -> Option<f64> {
         (self.of > 0).then(|| self.count as f64 / self.of as f64)
     }
 
-    /// How many of some facts hold.
+    /// Counts how many of some facts hold.
     fn of(facts: impl IntoIterator<Item = bool>) -> Self {
         let mut coverage = Self::default();
         facts.into_iter().for_each(|holds| coverage.add(holds));
@@ -43,40 +43,40 @@ impl Coverage {
     }
 }
 
-/// Suppliers without a replacement whom nobody watches, and what reaches the buyer through them.
+/// Suppliers without a replacement that nobody watches, and the loss that reaches the buyer through them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SoleSource {
-    /// How many.
+    /// The number of such suppliers.
     pub supplier_count: usize,
-    /// The sum of their `expected_annual_loss_direct_jpy`, yen a year; 0 where there are none.
+    /// The sum of their `expected_annual_loss_direct_jpy`, in yen a year; 0 if there are none.
     pub expected_annual_loss_jpy: f64,
 }
 
-/// The indicators of a portfolio as of the day it was scored for. Coverages are over all suppliers unless they
-/// say otherwise.
+/// The indicators of a portfolio as of the day for which it was scored. Coverages are over all suppliers unless stated
+/// otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Indicators {
     /// With an enrollment active on the day whose coverage is above 0.
     pub monitored: Coverage,
-    /// What the buyer spends a year with its direct suppliers, yen; an unknown spend counts nothing.
+    /// The annual spend of the buyer with its direct suppliers, in yen. An unknown spend counts as 0.
     pub annual_spend_jpy: f64,
-    /// The part of that spent with monitored ones, yen.
+    /// The part of that spend that goes to monitored suppliers, in yen.
     pub monitored_spend_jpy: f64,
-    /// Monitored ones of each tier that occurs, the nearest first. A supplier from which no path of supply to the
-    /// buyer is recorded has none; these come last.
+    /// Monitored suppliers of each tier that occurs, nearest tier first. Suppliers without a recorded path of supply to
+    /// the buyer have no tier, and come last.
     pub monitored_by_tier: Vec<(Option<u32>, Coverage)>,
-    /// Monitored ones of each size class: `micro`, `sme`, `large`, `unknown`, always all four.
+    /// Monitored suppliers of each size class: `micro`, `sme`, `large`, `unknown`, always all four.
     pub monitored_by_size: Vec<(&'static str, Coverage)>,
     /// With SECURITY ACTION ★1 or ★2 in force.
     ///
-    /// Here and below a certificate is in force from the day it was issued to its last day, the two included: the
-    /// day it states, or the one by the model's `validity_days`, or none, and then it stays in force.
+    /// Here and below, a certificate is in force from the day of issue to its last day, inclusive. The last day is the
+    /// one that it states, otherwise the one by the model's `validity_days`. Without either, it stays in force.
     pub security_action_1: Coverage,
     /// With SECURITY ACTION ★2 in force.
     pub security_action_2: Coverage,
-    /// As `security_action_1`, over suppliers known to be `micro` or `sme` alone, at whom it aims.
+    /// Like `security_action_1`, but only over suppliers known to be `micro` or `sme`, for which it is intended.
     pub security_action_1_sme: Coverage,
-    /// As `security_action_2`, over suppliers known to be `micro` or `sme` alone.
+    /// Like `security_action_2`, but only over suppliers known to be `micro` or `sme`.
     pub security_action_2_sme: Coverage,
     /// With SCS ★3 or higher in force.
     pub scs_3: Coverage,
@@ -88,30 +88,31 @@ pub struct Indicators {
     pub isms: Coverage,
     /// With an agreement to report incidents in force.
     pub reporting: Coverage,
-    /// The median age of the newest evidence on a supplier, days, over the suppliers with any; none without any.
+    /// The median age in days of the newest evidence on a supplier, over the suppliers with any. None if there are no
+    /// such suppliers.
     ///
-    /// An enrollment active on the day has age 0, one that is over dates from the day it ended, a certificate
-    /// from its issue and an incident from its day. Between two suppliers in the middle, their mean.
+    /// An enrollment active on the day has age 0. One that is over dates from the day it ended, a certificate from its
+    /// issue and an incident from its day. If two suppliers are in the middle, this is their mean.
     pub evidence_age_median_days: Option<f64>,
-    /// Of the enrollments begun and the certificates issued up to the day, those that are over: an enrollment
-    /// from its end, a certificate after its last day.
+    /// The enrollments and certificates that are over, out of the enrollments begun and the certificates issued up to
+    /// the day. An enrollment is over from its end, a certificate after its last day.
     pub expired: Coverage,
     /// Suppliers that are not monitored, with at least one row to the buyer that nobody else could supply.
     pub sole_source_unmonitored: SoleSource,
     /// Suppliers of tier 1: those with a row to the buyer.
     pub tier_1_count: usize,
-    /// The ten rows of the results through which most suppliers of tier 1 can be stopped, each with how many
-    /// other than itself lie downstream of it along recorded supplies, however weak. The largest first, equal
-    /// ones in order of rows; none that can stop nobody.
+    /// The ten rows of the results that can stop most suppliers of tier 1, each with the number of such suppliers,
+    /// other than itself, downstream of it along recorded supplies, however weak. The largest come first, equal ones in
+    /// order of rows. Rows that can stop none are left out.
     pub stops_tier_1: Vec<(usize, usize)>,
 }
 
 const SIZES: [&str; 4] = ["micro", "sme", "large", "unknown"];
-/// How many suppliers `stops_tier_1` names.
+/// The maximum number of suppliers in `stops_tier_1`.
 const NAMED: usize = 10;
 
 impl Indicators {
-    /// Counts the indicators of a portfolio, its scores and the model that gave them.
+    /// Computes the indicators of a portfolio from its scores and the model that produced them.
     ///
     /// # Errors
     /// None for scores of the same portfolio.
@@ -151,9 +152,9 @@ impl Indicators {
     }
 }
 
-/// The sum in order, 0 of nothing.
+/// Returns the sum in order; 0 if there is nothing to add.
 fn total(yen: impl Iterator<Item = f64>) -> f64 {
-    // `sum` gives −0 of nothing.
+    // `sum` returns −0 if there is nothing to add.
     yen.fold(0.0, |sum, yen| sum + yen)
 }
 
@@ -173,7 +174,7 @@ fn by_size(sizes: &[&str], is_monitored: &[bool]) -> Vec<(&'static str, Coverage
     SIZES.into_iter().map(|size| (size, of_size(size))).collect()
 }
 
-/// The middle one, or the mean of the middle two.
+/// Returns the middle age, or the mean of the middle two.
 fn median(mut ages_days: Vec<i64>) -> Option<f64> {
     ages_days.sort_unstable();
     let count = ages_days.len();
@@ -197,7 +198,7 @@ fn sole_source(suppliers: &DataFrame, supplies: &DataFrame, is_monitored: &[bool
     Ok(SoleSource { supplier_count: counted().count(), expected_annual_loss_jpy: total(counted()) })
 }
 
-/// The rows with the largest counts, those of 0 left out.
+/// Returns the rows with the largest counts, without those of 0.
 fn largest(counts: Vec<usize>) -> Vec<(usize, usize)> {
     let mut rows: Vec<_> = counts.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
     rows.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -205,7 +206,7 @@ fn largest(counts: Vec<usize>) -> Vec<(usize, usize)> {
     rows
 }
 
-/// Whether each supplier has an active enrollment that covers more than nothing.
+/// Returns whether each supplier has an active enrollment that covers more than nothing.
 fn monitored(scores: &Scores) -> PolarsResult<Vec<bool>> {
     let mut is_monitored = vec![false; scores.suppliers.height()];
     for (supplier, take) in keys(&scores.active, SUPPLIER)?.iter().zip(floats(&scores.active, TAKE)?.iter()) {
@@ -216,7 +217,7 @@ fn monitored(scores: &Scores) -> PolarsResult<Vec<bool>> {
     Ok(is_monitored)
 }
 
-/// What the buyer spends a year with each supplier, yen; an unknown spend counts nothing.
+/// Returns the annual spend of the buyer with each supplier, in yen. An unknown spend counts as 0.
 fn spends(supplies: &DataFrame, supplier_count: usize) -> PolarsResult<Vec<f64>> {
     let spends = supplies.column(ANNUAL_SPEND_JPY)?.f64()?.fill_null_with_values(0.0)?;
     let spends: Vec<f64> = spends.into_no_null_iter().collect();

@@ -40,7 +40,7 @@ pub use portfolio::{Notice, Portfolio, PortfolioError, Suppliers, Tables};
 pub use summary::Summary;
 pub use words::{CAVEATS, GRADES, Lang, Yen, grouped, label, percent, signed};
 
-/// The results, one row a supplier in ascending byte order of code, and what explanations draw on.
+/// The results, with one row per supplier in ascending byte order of code, and what explanations need.
 #[derive(Debug, Clone)]
 pub struct Scores {
     pub(crate) suppliers: DataFrame,
@@ -59,30 +59,30 @@ pub fn score(portfolio: &Portfolio, model: &Model, as_of: NaiveDate) -> Result<S
     score_in_stages(portfolio, model, as_of, &mut |_| ())
 }
 
-/// A part of the scoring that has ended.
+/// A stage of the scoring that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Each supplier by itself.
+    /// The suppliers, each on its own.
     Suppliers,
     /// The graph of the chain.
     Graph,
     /// The disruption rates.
     Disruption {
-        /// How often they were reckoned anew until they settled.
+        /// The number of iterations until they settled.
         iterations: u32,
     },
     /// What a disruption costs the buyer directly.
     Losses,
     /// What it costs along the chain.
     Systemic {
-        /// How often it was reckoned anew until it settled.
+        /// The number of iterations until it settled.
         iterations: u32,
     },
     /// Scores, grades and contributions.
     Results,
 }
 
-/// The same, telling of each stage that has ended.
+/// Scores a portfolio like [`score`], and calls `on_stage` after each stage.
 ///
 /// # Errors
 /// Those of [`score`].
@@ -116,7 +116,8 @@ pub fn score_in_stages(
     Ok(Scores { suppliers, active: controls.active, graph: chain.graph, as_of: day })
 }
 
-/// Parameters that are each in range can still lead beyond what a number can hold.
+/// Returns an error for a result that is not finite. Parameters that are each in range can still lead beyond what a
+/// number can hold.
 fn check_finite(suppliers: &DataFrame) -> Result<(), ScoreError> {
     for result in RESULTS.iter().filter(|result| result.unit != Unit::Text) {
         if !frame::floats(suppliers, result.name)?.iter().all(|number| number.is_finite()) {
@@ -127,18 +128,18 @@ fn check_finite(suppliers: &DataFrame) -> Result<(), ScoreError> {
 }
 
 impl Scores {
-    /// The results as scoring-model.md, section 4, lists them: 30 columns.
+    /// Returns the results as listed in scoring-model.md, section 4: 30 columns.
     pub fn table(&self) -> PolarsResult<DataFrame> {
         self.suppliers.select(columns::RESULTS.iter().map(|result| result.name))
     }
 
-    /// The suppliers' names in the same order, null where none is known.
+    /// Returns the suppliers' names in the same order; null if unknown.
     pub fn supplier_names(&self) -> PolarsResult<&Column> {
         self.suppliers.column(columns::name::NAME)
     }
 }
 
-/// Days since 1970-01-01.
+/// Returns the days since 1970-01-01.
 fn days_from_date(date: NaiveDate) -> i32 {
     date.signed_duration_since(NaiveDate::default()).num_days() as i32
 }

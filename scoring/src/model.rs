@@ -1,4 +1,4 @@
-//! The parameters of the model: read from TOML, checked whole, and never changed.
+//! The parameters of the model: read from TOML, checked completely, and never changed.
 
 mod check;
 
@@ -142,22 +142,22 @@ impl Model {
         p.finish(model)
     }
 
-    /// The version that its author gave it.
+    /// Returns the version that its author gave it.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// SHA-256 of the text it was read from, in hexadecimal, as `sha256sum` prints it.
+    /// Returns the SHA-256 of the text that it was read from, in hexadecimal, as `sha256sum` prints it.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// The text it was read from.
+    /// Returns the text that it was read from.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// `100 / ln(rate_high / rate_low)`: points for each unit of a natural logarithm.
+    /// Returns `100 / ln(rate_high / rate_low)`: points for each unit of a natural logarithm.
     pub(crate) fn points_per_log(&self) -> f64 {
         100.0 / (self.rate_high / self.rate_low).ln()
     }
@@ -173,7 +173,7 @@ impl Default for Model {
     }
 }
 
-/// SECURITY ACTION and SCS: the schemes but for ISMS, which stands last.
+/// Returns SECURITY ACTION and SCS: all schemes except ISMS, which is the last.
 fn ladder_schemes() -> &'static [&'static str] {
     SCHEMES.split_last().map_or(&[], |(_isms, ladder)| ladder)
 }

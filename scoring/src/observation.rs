@@ -33,8 +33,8 @@ pub(crate) fn apply(suppliers: DataFrame, record: Vec<Column>, model: &Model, as
         .collect()
 }
 
-/// What [`apply`] adds of incidents and enrollments, without which all of a supplier's other stages do; `weight` is that
-/// of its contained incidents.
+/// Computes what [`apply`] adds from incidents and enrollments, which no other stage of a supplier needs. `weight` is
+/// that of its contained incidents.
 pub(crate) fn record(portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<Vec<Column>> {
     let count = portfolio.supplier_count();
     let watches = Watches::new(portfolio, model)?;
@@ -63,15 +63,15 @@ pub(crate) fn record(portfolio: &Portfolio, model: &Model, as_of: i32) -> Polars
     ])
 }
 
-/// Incidents or suppliers that one thread takes at once; results do not depend on it.
+/// The number of incidents or suppliers that one thread takes at once. Results do not depend on it.
 const ROWS_A_TASK: usize = 4096;
 
-/// What all contained incidents of a supplier count together.
+/// Returns what all contained incidents of a supplier count together.
 fn contained_share(model: &Model) -> Expr {
     (lit(model.contained_weight) * col(WEIGHT)).clip_max(lit(model.contained_cap))
 }
 
-/// An incident that weighs something, or several of a supplier on a day. In their order, weights may be added.
+/// An incident with a weight, or several of a supplier on a day. In the order of this type, weights may be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Incident {
     supplier: u32,
@@ -87,18 +87,18 @@ impl Incident {
     }
 }
 
-/// The incidents of the window: those that weigh something, sorted, and how many of each outcome a supplier has.
+/// The incidents of the window: those with a weight, sorted, and the number of each outcome per supplier.
 struct Incidents {
     harmful: Vec<Incident>,
     contained: Vec<Incident>,
-    /// By outcome in order of [`OUTCOMES`], then by supplier; to be told, not to be reckoned with.
+    /// By outcome in order of [`OUTCOMES`], then by supplier. They are for display, not for calculation.
     counts: [Vec<i64>; 3],
 }
 
 impl Incidents {
     fn of_window(portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<Self> {
         let (count, window) = (portfolio.supplier_count(), as_of - model.lookback_days..=as_of);
-        // Each piece counts for all suppliers: it must have enough rows to be worth that.
+        // Each piece counts for all suppliers, so it must have enough rows to be worth that.
         let least = count.max(ROWS_A_PIECE);
         let pieces = in_pieces(&portfolio.incidents, least, |piece| Self::of_piece(piece, count, &window))?;
         let mut pieces = pieces.into_iter();
@@ -142,9 +142,9 @@ impl Incidents {
     }
 }
 
-/// Who watched each supplier, and when.
+/// Which periods of each supplier were watched.
 struct Watches {
-    /// All suppliers' watches that cover more than 0, sorted by supplier and all their columns.
+    /// All suppliers' watches with a coverage above 0, sorted by supplier and then by all their columns.
     all: Vec<Watch>,
     of_supplier: Vec<std::ops::Range<usize>>,
     reports_from: Vec<Option<i32>>,

@@ -1,4 +1,4 @@
-//! From rates to scores, grades and the contributions that they open into.
+//! From rates to scores, grades and the contributions of which scores consist.
 
 use polars::prelude::*;
 
@@ -6,12 +6,12 @@ use crate::columns::name::*;
 use crate::frame::{floats, from_floats};
 use crate::model::Model;
 
-/// The chance of at least one event in a year: `1 − e^(−rate)`, exact for small rates too.
+/// Returns the chance of at least one event in a year: `1 − e^(−rate)`, exact for small rates too.
 pub(crate) fn chance(rate: f64) -> f64 {
     -(-rate).exp_m1()
 }
 
-/// The contributions to the chain score; all but the last sum to the risk score before it is clamped.
+/// The contributions to the chain score. All but the last sum to the risk score before it is clamped.
 pub const CONTRIBUTIONS: [&str; 7] =
     [POINTS_BASE, POINTS_SEGMENT, POINTS_MONITORING, POINTS_LADDER, POINTS_ISMS, POINTS_HISTORY, POINTS_UPSTREAM];
 
@@ -49,7 +49,7 @@ pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFra
             points(col(DISRUPTION_RATE) / col(OWN_RATE)).alias(POINTS_UPSTREAM),
         ])
         .with_columns([grade(RISK_SCORE, model).alias(GRADE), grade(CHAIN_SCORE, model).alias(CHAIN_GRADE)])
-        // A factor of 1 gives a zero of either sign; people should see one.
+        // A factor of 1 results in a zero of either sign, but people should see only one.
         .with_columns(
             CONTRIBUTIONS
                 .map(|points| when(col(points).eq(lit(0.0))).then(lit(0.0)).otherwise(col(points)).alias(points)),
@@ -57,7 +57,7 @@ pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFra
         .collect()
 }
 
-/// The first grade, in ascending order of bounds, whose upper bound the score is below.
+/// Returns the first grade, in ascending order of bounds, whose upper bound is above the score.
 fn grade(score: &str, model: &Model) -> Expr {
     model
         .grade_upper

@@ -1,4 +1,4 @@
-//! A portfolio: the five tables, checked once, so that later stages can trust them.
+//! A portfolio: the five tables, checked once so that later stages can rely on them.
 
 mod checks;
 mod suppliers;
@@ -15,25 +15,25 @@ use crate::words::Lang;
 use checks::{Conformed, Naming, with_texts};
 pub use suppliers::Suppliers;
 
-/// The tables of a portfolio as they come: columns by name, in any order, others allowed.
+/// The tables of a portfolio as given: columns by name, in any order, others allowed.
 ///
 /// A column that may be null may also be absent. A table without rows is [`Table::empty`].
 #[derive(Debug, Clone)]
 pub struct Tables {
-    /// One row a firm.
+    /// One row per supplier.
     pub suppliers: DataFrame,
-    /// One row a supply; a null `downstream_code` is the buyer.
+    /// One row per supply; a null `downstream_code` is the buyer.
     pub relationships: DataFrame,
-    /// One row an お助け隊 enrollment.
+    /// One row per お助け隊 enrollment.
     pub enrollments: DataFrame,
-    /// One row a certificate or declaration.
+    /// One row per certificate or declaration.
     pub certifications: DataFrame,
-    /// One row an incident, or many blocked or contained ones.
+    /// One row per incident, or for many blocked or contained ones.
     pub incidents: DataFrame,
 }
 
 impl Tables {
-    /// The suppliers alone, nothing known about them.
+    /// Creates tables with suppliers only, about which nothing is known.
     pub fn of_suppliers(suppliers: DataFrame) -> Self {
         Self {
             suppliers,
@@ -44,7 +44,7 @@ impl Tables {
         }
     }
 
-    /// The frame of a table.
+    /// Returns the frame of a table.
     pub fn table(&self, table: Table) -> &DataFrame {
         match table {
             Table::Suppliers => &self.suppliers,
@@ -55,7 +55,7 @@ impl Tables {
         }
     }
 
-    /// The frame of a table, to read or replace.
+    /// Returns the frame of a table, to read or replace.
     pub fn table_mut(&mut self, table: Table) -> &mut DataFrame {
         match table {
             Table::Suppliers => &mut self.suppliers,
@@ -69,9 +69,9 @@ impl Tables {
 
 /// A checked portfolio.
 ///
-/// `suppliers` is in ascending byte order of `supplier_code`. The other tables name a supplier by its row
-/// there, as u32: `supplier`, or `upstream` and `downstream` (null = the buyer); their rows are in no
-/// order, so a stage sorts what it sums. Choices of relationships and incidents are numbers, u32.
+/// `suppliers` is in ascending byte order of `supplier_code`. The other tables name a supplier by its row there, as
+/// u32: `supplier`, or `upstream` and `downstream` (null = the buyer). Their rows are in no particular order, so a
+/// stage sorts what it sums. Choices of relationships and incidents are numbers, u32.
 #[derive(Debug, Clone)]
 pub struct Portfolio {
     pub(crate) suppliers: DataFrame,
@@ -82,18 +82,18 @@ pub struct Portfolio {
     pub(crate) buyer_breach_loss_jpy: Option<f64>,
 }
 
-/// Something odd in a portfolio that does not stop its scoring.
+/// Something unusual in a portfolio that does not stop its scoring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// SCS ★3 or ★4 from before its registration opened, which is not before 2027.
+    /// SCS ★3 or ★4 from before its registration opens, which is not before 2027.
     EarlyScs {
-        /// How many certifications.
+        /// The number of such certifications.
         count: usize,
     },
 }
 
 impl Notice {
-    /// What is odd.
+    /// Returns what is unusual.
     pub fn text(&self, lang: Lang) -> String {
         match self {
             Self::EarlyScs { count } => lang.pick(
@@ -107,7 +107,7 @@ impl Notice {
     }
 }
 
-/// Why tables are no portfolio.
+/// Why tables do not make a portfolio.
 #[derive(Debug, thiserror::Error)]
 pub enum PortfolioError {
     /// Rows or columns are at fault.
@@ -128,8 +128,8 @@ impl Portfolio {
         Self::assemble(suppliers, tables, |_| Naming::Code)
     }
 
-    /// Checks tables that name suppliers by their row, as those of [`Portfolio::tables`] do: `supplier`, or `upstream`
-    /// and `downstream` (null = the buyer), u32, in place of codes. No code is looked up.
+    /// Checks tables that name suppliers by their row, like those of [`Portfolio::tables`]: `supplier`, or `upstream`
+    /// and `downstream` (null = the buyer), u32, instead of codes. No code is looked up.
     ///
     /// `suppliers` must be in ascending byte order of `supplier_code`, without duplicates.
     ///
@@ -140,12 +140,12 @@ impl Portfolio {
         Self::assemble(suppliers, tables, |suppliers| Naming::Row(suppliers))
     }
 
-    /// Checks tables that name suppliers by the rows that [`Suppliers::rows_of`] tells; their own `suppliers` are not
-    /// looked at.
+    /// Checks tables that name suppliers by the rows that [`Suppliers::rows_of`] returns. Their own `suppliers` are
+    /// ignored.
     ///
     /// # Errors
-    /// Every fault of every table at once, those of the suppliers among them. The fault of a code that no supplier has
-    /// comes without the code.
+    /// Every fault of every table at once, including those of the suppliers. The fault of a code that no supplier has
+    /// does not contain the code.
     pub fn of_suppliers(suppliers: Suppliers, tables: Tables) -> Result<Self, PortfolioError> {
         Self::assemble(suppliers, tables, |suppliers| Naming::Row(suppliers))
     }
@@ -174,7 +174,7 @@ impl Portfolio {
         Ok(Self { suppliers, relationships, enrollments, certifications, incidents, buyer_breach_loss_jpy: None })
     }
 
-    /// The tables, suppliers named by their row: what [`Portfolio::of_rows`] takes.
+    /// Returns the tables, with suppliers named by their row, as [`Portfolio::of_rows`] takes them.
     ///
     /// # Errors
     /// None for a checked portfolio.
@@ -188,7 +188,7 @@ impl Portfolio {
         })
     }
 
-    /// How many rows a table has.
+    /// Returns the number of rows of a table.
     pub fn row_count(&self, table: Table) -> usize {
         match table {
             Table::Suppliers => self.suppliers.height(),
@@ -199,13 +199,14 @@ impl Portfolio {
         }
     }
 
-    /// The same with the buyer's own loss from a breach of its network, in yen, 0 or more, in place of the model's.
+    /// Returns the same portfolio with the buyer's own loss from a breach of its network, in yen, 0 or more, which
+    /// replaces the model's value.
     #[must_use]
     pub fn with_buyer_breach_loss(self, buyer_breach_loss_jpy: Option<f64>) -> Self {
         Self { buyer_breach_loss_jpy, ..self }
     }
 
-    /// What is odd about it, though no fault.
+    /// Returns what is unusual about it, without being a fault.
     ///
     /// # Errors
     /// None for a checked portfolio.
@@ -217,13 +218,13 @@ impl Portfolio {
         Ok((count > 0).then_some(Notice::EarlyScs { count }).into_iter().collect())
     }
 
-    /// The row of a supplier, which is also its row in the results.
+    /// Returns the row of a supplier, which is also its row in the results.
     pub fn row_of(&self, supplier_code: &str) -> Option<usize> {
         let codes = self.suppliers.column(SUPPLIER_CODE).ok()?.str().ok()?;
         codes.iter().position(|code| code == Some(supplier_code))
     }
 
-    /// How many suppliers it has.
+    /// Returns the number of suppliers.
     pub fn supplier_count(&self) -> usize {
         self.suppliers.height()
     }

@@ -1,4 +1,4 @@
-//! The portfolio's own experience, learnt from peers of the same section and size.
+//! The portfolio's own experience, learned from peers of the same section and size.
 
 use polars::prelude::*;
 
@@ -32,7 +32,7 @@ pub(crate) fn apply(suppliers: DataFrame, model: &Model) -> PolarsResult<DataFra
     suppliers.hstack(&peers)?.lazy().with_column(factor.alias(SEGMENT_FACTOR)).collect()
 }
 
-/// The segment of each supplier: those of the same section and size have the same number.
+/// Returns the segment of each supplier. Those of the same section and size have the same number.
 fn segments(suppliers: &DataFrame) -> PolarsResult<Vec<u32>> {
     let mut numbers = PlHashMap::new();
     let (sections, sizes) = (suppliers.column(JSIC_SECTION)?.str()?, suppliers.column(SIZE_CLASS)?.str()?);

@@ -49,7 +49,7 @@ pub(crate) const SECTIONS: [(&str, i64); 20] = [
     ("T", 99),
 ];
 
-/// `micro`, `sme`, `large`, or `unknown` without a division or with neither figure.
+/// Returns `micro`, `sme`, `large`, or `unknown` without a division or with neither figure.
 ///
 /// Reads:  `jsic_division`, `employee_count`, `capital_jpy`; null = unknown
 /// Source: scoring-model.md, section 1
@@ -62,7 +62,7 @@ pub(crate) fn size_class() -> Expr {
     when(is_unknown).then(lit("unknown")).otherwise(by_limits).alias(SIZE_CLASS)
 }
 
-/// The section letter, or `unknown` without a division.
+/// Returns the section letter, or `unknown` without a division.
 pub(crate) fn jsic_section() -> Expr {
     SECTIONS
         .iter()
@@ -82,7 +82,7 @@ impl Limits {
             .unwrap_or_else(|| lit(false))
     }
 
-    /// A figure that is unknown is under no limit.
+    /// Returns the class by these limits. An unknown figure is below no limit.
     fn class(&self) -> Expr {
         let employees_up_to = |limit: i64| col(EMPLOYEE_COUNT).lt_eq(lit(limit)).fill_null(lit(false));
         let capital_up_to = |limit: f64| col(CAPITAL_JPY).lt_eq(lit(limit)).fill_null(lit(false));

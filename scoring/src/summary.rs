@@ -1,4 +1,4 @@
-//! What a portfolio looks like: grades, losses, and what is unknown.
+//! The summary of a portfolio: grades, losses, and what is unknown.
 
 use polars::prelude::*;
 
@@ -11,23 +11,23 @@ use crate::words::GRADES;
 /// A portfolio in a few numbers. Counts are of suppliers unless their name says otherwise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    /// All of them.
+    /// All suppliers.
     pub supplier_count: usize,
-    /// By grade A to E, of the suppliers' own risk.
+    /// By grade A to E of the suppliers' own risk.
     pub grades: [usize; 5],
-    /// By grade A to E, with what is inherited.
+    /// By grade A to E including inherited risk.
     pub chain_grades: [usize; 5],
-    /// Mean yen a year that the buyer loses, over all suppliers.
+    /// The expected annual loss of the buyer, summed over all suppliers, in yen.
     pub expected_annual_loss_jpy: f64,
-    /// Rows of the results, those whose own incidents cause most loss first.
+    /// Rows of the results, those whose own incidents cause the largest loss first.
     pub by_loss_caused: Vec<usize>,
     /// Rows of the results, the highest risk score first.
     pub by_risk: Vec<usize>,
-    /// Of unknown size.
+    /// Suppliers of unknown size.
     pub unknown_size_count: usize,
-    /// Of unknown division.
+    /// Suppliers of unknown section.
     pub unknown_section_count: usize,
-    /// With neither enrollment, certification, agreement nor incident.
+    /// Suppliers with neither enrollment, certification, agreement nor incident.
     pub no_evidence_count: usize,
     /// Rows to the buyer without a spend.
     pub unknown_spend_row_count: usize,
@@ -36,7 +36,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums up a portfolio and its scores.
+    /// Computes the summary of a portfolio and its scores.
     ///
     /// # Errors
     /// None for scores of the same portfolio.
@@ -60,7 +60,7 @@ impl Summary {
     }
 }
 
-/// The rows to the buyer, in an order in which their spends may be added.
+/// Returns the rows to the buyer, in an order in which their spends may be added.
 pub(crate) fn supplies(portfolio: &Portfolio) -> PolarsResult<DataFrame> {
     portfolio
         .relationships
@@ -84,7 +84,7 @@ fn count(frame: &DataFrame, condition: Expr) -> PolarsResult<usize> {
     Ok(matching.column("count")?.u32()?.get(0).unwrap_or_default() as usize)
 }
 
-/// The rows by a number, the largest first; equal ones in order of code.
+/// Returns the rows by a number, largest first; equal ones in order of code.
 fn descending(suppliers: &DataFrame, column: &str) -> PolarsResult<Vec<usize>> {
     let numbers = floats(suppliers, column)?;
     let mut rows: Vec<_> = numbers.iter().copied().enumerate().collect();
@@ -92,7 +92,7 @@ fn descending(suppliers: &DataFrame, column: &str) -> PolarsResult<Vec<usize>> {
     Ok(rows.into_iter().map(|(row, _)| row).collect())
 }
 
-/// How many suppliers no table says anything about up to the day scored for.
+/// Returns the number of suppliers without any evidence up to the day for which scores were computed.
 fn no_evidence(portfolio: &Portfolio, scores: &Scores) -> PolarsResult<usize> {
     let mut has_evidence: Vec<bool> =
         scores.suppliers.column(IS_REPORTING)?.bool()?.iter().map(|is_reporting| is_reporting == Some(true)).collect();

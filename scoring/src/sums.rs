@@ -1,13 +1,13 @@
-//! Every floating sum that must be bit-equal: one pass over sorted rows, adding in their order.
+//! All floating-point sums that must be equal bit by bit: one pass over sorted rows, adding in their order.
 //!
-//! Polars adds in parallel, so its sums differ from run to run in their last bits. Stages sort and prepare
-//! columns with it and hand them over here; `keys` are the rows of the suppliers, ascending.
+//! Polars adds in parallel, so the last bits of its sums differ from run to run. Stages sort and prepare columns with
+//! it and pass them to this module. `keys` are the rows of the suppliers, ascending.
 
 #![expect(clippy::indexing_slicing, reason = "keys are rows of the suppliers, resolved when the portfolio was checked")]
 
 use std::f64::consts::LN_2;
 
-/// The sum of `values` for each key from 0 to `key_count`.
+/// Returns the sum of `values` for each key below `key_count`.
 pub(crate) fn by_key(keys: &[u32], values: &[f64], key_count: usize) -> Vec<f64> {
     let mut sums = vec![0.0; key_count];
     for (key, value) in keys.iter().zip(values) {
@@ -16,16 +16,14 @@ pub(crate) fn by_key(keys: &[u32], values: &[f64], key_count: usize) -> Vec<f64>
     sums
 }
 
-/// For each row, the sum of `values` over the other rows of its group.
-///
-/// A row without fellows gets 0.
+/// Returns for each row the sum of `values` over the other rows of its group; 0 if there are none.
 pub(crate) fn of_others(groups: &[u32], group_count: usize, values: &[f64]) -> Vec<f64> {
     let totals = by_key(groups, values, group_count);
-    // A total less a part of it can fall below 0 by rounding alone.
+    // A total minus a part of it can only fall below 0 by rounding.
     groups.iter().zip(values).map(|(group, value)| (totals[*group as usize] - value).max(0.0)).collect()
 }
 
-/// What each row takes of its key's whole: `min(coverage, what is left of 1)`, in order of rows.
+/// Returns what each row takes of its key's whole: `min(coverage, what is left of 1)`, in order of rows.
 pub(crate) fn takes(keys: &[u32], coverages: &[f64]) -> Vec<f64> {
     let mut taken = 0.0;
     let mut last_key = None;
@@ -42,7 +40,7 @@ pub(crate) fn takes(keys: &[u32], coverages: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// A time in which a service watches a share of a supplier's endpoints, `[from, to)` in days.
+/// A period in which a service watches a share of a supplier's endpoints, `[from, to)` in days.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Watch {
     pub(crate) from: i32,
@@ -50,7 +48,7 @@ pub(crate) struct Watch {
     pub(crate) coverage: f64,
 }
 
-/// The chances of detection, and how experience fades.
+/// The chances of detection, and the parameters of how experience fades.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Detection {
     pub(crate) silent: f64,
@@ -64,9 +62,9 @@ pub(crate) struct Detection {
 /// Years of a supplier's record, discounted to those in which an incident would have been noticed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct ObservedYears {
-    /// All of them.
+    /// All years.
     pub(crate) all: f64,
-    /// The part in which somebody watched, or reported by agreement.
+    /// The part in which a service watched, or the supplier had agreed to report.
     pub(crate) watched: f64,
 }
 
@@ -99,7 +97,7 @@ impl Detection {
         years
     }
 
-    /// The years from day `a` to day `b`, older ones counting less.
+    /// Returns the years from day `a` to day `b`, of which older ones count less.
     fn weight_between(&self, a: i32, b: i32) -> f64 {
         let age = f64::from(self.as_of - b) / self.half_life_days;
         // The difference of two powers, without losing the digits that they share.
@@ -110,7 +108,7 @@ impl Detection {
 
 const DAYS_A_YEAR: f64 = 365.25;
 
-/// The share of endpoints watched on a day, at most 1.
+/// Returns the share of endpoints watched on a day, at most 1.
 fn coverage_at(watches: &[Watch], day: i32) -> f64 {
     let mut coverage = 0.0;
     for watch in watches.iter().filter(|watch| watch.from <= day && day < watch.to) {
@@ -122,12 +120,13 @@ fn coverage_at(watches: &[Watch], day: i32) -> f64 {
     coverage
 }
 
-/// Whether an incident of a day would count for the peers: somebody watched, or reported by agreement.
+/// Returns whether an incident on a day would count for the peers: a service watched, or the supplier had agreed to
+/// report.
 pub(crate) fn is_watched(watches: &[Watch], reports_from: Option<i32>, day: i32) -> bool {
     reports_from.is_some_and(|from| from <= day) || coverage_at(watches, day) > 0.0
 }
 
-/// The rows of each key in a sorted column, as ranges.
+/// Returns the rows of each key in a sorted column, as ranges.
 pub(crate) fn ranges(keys: &[u32], key_count: usize) -> Vec<std::ops::Range<usize>> {
     let mut start = 0;
     (0..key_count as u32)

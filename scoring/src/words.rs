@@ -1,8 +1,8 @@
-//! The words of the product in Japanese and English, one place for each.
+//! The words of the product in Japanese and English, each defined once.
 
 use std::fmt;
 
-/// A language that Sonae speaks.
+/// A language of Sonae's texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lang {
     /// Japanese, the default.
@@ -13,7 +13,7 @@ pub enum Lang {
 }
 
 impl Lang {
-    /// The text of this language, of two that say the same.
+    /// Returns the text of this language, out of two with the same meaning.
     pub fn pick<T>(self, ja: T, en: T) -> T {
         match self {
             Self::Ja => ja,
@@ -22,9 +22,9 @@ impl Lang {
     }
 }
 
-/// What people read for a value that files and columns hold as a key.
+/// Returns the word that people read for a value that files and columns hold as a key.
 ///
-/// Unknown keys come back as they are, so that a new value never hides.
+/// An unknown key is returned unchanged, so that a new value is never hidden.
 pub fn label(key: &str, lang: Lang) -> &str {
     LABELS.iter().find(|(known, ..)| *known == key).map_or(key, |(_, ja, en)| lang.pick(ja, en))
 }
@@ -70,7 +70,7 @@ const LABELS: &[(&str, &str, &str)] = &[
     ("unknown", "不明", "unknown"),
 ];
 
-/// What is to be said wherever scores are shown.
+/// The caveats to show together with scores.
 pub const CAVEATS: [(&str, &str); 5] = [
     (
         "対策の効果（お助け隊、SECURITY ACTION、SCS、ISMS）と有効期間、規模・業種の係数、連鎖・停止日数・損失額の係数は専門家の仮定であり、実測値ではありません。",
@@ -94,10 +94,10 @@ pub const CAVEATS: [(&str, &str); 5] = [
     ),
 ];
 
-/// The grades, the least risky first.
+/// The grades, least risky first.
 pub const GRADES: [&str; 5] = ["A", "B", "C", "D", "E"];
 
-/// A signed number as people write it: `+4.0`, `−4.0`, `0.0`.
+/// Formats a signed number for people: `+4.0`, `−4.0`, `0.0`.
 pub fn signed(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let is_zero = text.chars().all(|digit| matches!(digit, '0' | '.'));
@@ -108,14 +108,14 @@ pub fn signed(value: f64, decimals: usize) -> String {
     }
 }
 
-/// A share as people write it: `100.0%`, `62.5%`, never rounded up to 100%.
+/// Formats a share for people: `100.0%`, `62.5%`. Never rounds up to 100%.
 pub fn percent(share: f64) -> String {
     let tenths = (share * 1000.0).round();
     let tenths = if share < 1.0 { tenths.min(999.0) } else { tenths };
     format!("{:.1}%", tenths / 10.0)
 }
 
-/// A number of 0 or more with thousands separators, and decimals where it has some.
+/// Formats a number of 0 or more with thousands separators, and with decimals if it has any.
 pub fn grouped(number: f64) -> String {
     let text = number.to_string();
     let (digits, decimals) =

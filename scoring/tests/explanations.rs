@@ -1,4 +1,4 @@
-//! Explanations hold the numbers of the results, and say what they rest on in both languages.
+//! Explanations: they contain the numbers of the results, and give the facts behind them in both languages.
 
 use scoring::{
     CONTRIBUTIONS, Explainer, Explanation, LOSS_DATA_JPY, LOSS_NETWORK_JPY, LOSS_SUPPLY_CAUSED_JPY,

@@ -1,4 +1,4 @@
-//! What is refused at the door: every fault of a portfolio, and every fault of a model, at once.
+//! What is refused: every fault of a portfolio, and every fault of a model, at once.
 
 use polars::prelude::*;
 use scoring::{Fault, Faults, Model, ModelError, Portfolio, PortfolioError, Table, Tables};
@@ -14,7 +14,7 @@ fn faults(tables: Tables) -> Faults {
     }
 }
 
-/// `table row column code`, as short as a fault can be said.
+/// Returns a fault as `table row column code`.
 fn brief(fault: &Fault) -> String {
     let row = fault.row.map_or("-".to_owned(), |row| row.to_string());
     format!("{} {row} {} {}", fault.table.name(), fault.column.unwrap_or("-"), fault.reason.code())

@@ -1,4 +1,4 @@
-//! The indicators: worked by hand, counted again in plain loops, and the same in any order of rows.
+//! The indicators: computed by hand, counted again in plain loops, and equal in any order of rows.
 
 mod counts;
 
@@ -42,7 +42,7 @@ fn rows(table: Table, text: &str) -> polars::prelude::DataFrame {
 /// Nine suppliers as of 2026-09-30, in rows of the results A = 0 to I = 8.
 ///
 /// To the buyer: A, B, F, G. Upstream: C to A and B, D to C, C to D (a cycle), A to G and G to A (another), A to E,
-/// who supplies nobody; H to D. I stands alone.
+/// which supplies nobody; H to D. I has no relationships.
 fn by_hand() -> Tables {
     Tables {
         suppliers: rows(
@@ -134,7 +134,7 @@ fn the_indicators_are_those_worked_by_hand() {
             monitored: of(2, 9),
             annual_spend_jpy: 207.0,
             monitored_spend_jpy: 50.0,
-            // A, B, F, G; C; D; H; E and I, which reach no buyer.
+            // A, B, F, G; C; D; H; then E and I, which have no path to the buyer.
             monitored_by_tier: vec![
                 (Some(1), of(1, 4)),
                 (Some(2), of(0, 1)),
@@ -254,7 +254,8 @@ fn the_number_of_threads_changes_nothing() {
     assert_eq!(on(1), on(3));
 }
 
-/// Up to 40 suppliers of whom nothing is known, with so many supplies that some are apart and some in one cycle.
+/// Up to 40 suppliers about which nothing is known. The number of supplies varies, so that some suppliers are separate
+/// and some are in one cycle.
 fn graph() -> impl Strategy<Value = Plain> {
     (2..40usize, 0..120usize).prop_flat_map(|(count, supply_count)| {
         let code = |place: usize| format!("S{:02}", place * 7 % 41);
@@ -309,7 +310,7 @@ fn agree(plain: &Plain, tables: Tables, model_text: &str) -> Result<(), TestCase
     for (found, expected) in pairs {
         prop_assert!((found - expected).abs() <= 1e-12 * expected, "{found}, the twin {expected}");
     }
-    // Yen are compared above: loops add them in another order.
+    // Yen are compared above, since loops add them in another order.
     let expected = Indicators {
         annual_spend_jpy: found.annual_spend_jpy,
         monitored_spend_jpy: found.monitored_spend_jpy,

@@ -1,4 +1,4 @@
-//! Holds the model against the examples, against its properties and against a plain-loop twin.
+//! Tests the model against the examples, against its properties and against a second implementation in plain loops.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "tests read the examples; the model itself reads nothing")]

@@ -1,4 +1,4 @@
-//! The model once more, in plain loops: no frames, no sorting, no shared code, parameters straight from TOML.
+//! The model once more, in plain loops: no frames, no sorting, no shared code, and parameters read directly from TOML.
 
 use std::collections::BTreeMap;
 
@@ -311,7 +311,7 @@ impl Twin<'_> {
         results
     }
 
-    /// r, L and g. Both iterations start far from where the model starts them, and run on and on.
+    /// Returns r, L and g. Both iterations start far from where the model starts them, and run much longer.
     fn chain(&self, own: &[f64]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
         let firms = &self.plain.firms;
         let count = firms.len();

@@ -102,7 +102,7 @@ fn text(value: &str) -> Option<String> {
 
 type Cells = BTreeMap<String, String>;
 
-/// The rows of a table of a folder, each read from its cells; none without a file.
+/// Reads the rows of a table in a folder, each from its cells; none without a file.
 fn read<T>(folder: &Path, table: Table, row: impl Fn(&Cells) -> T) -> Vec<T> {
     let path = folder.join(table.name()).with_extension("csv");
     if path.exists() { read_rows(&path).iter().map(row).collect() } else { Vec::new() }
@@ -112,7 +112,7 @@ fn parsed<T: FromStr<Err: Debug>>(row: &Cells, name: &str) -> Option<T> {
     row.get(name).map(|cell| cell.parse().unwrap())
 }
 
-/// The choice that a cell names.
+/// Returns the choice that a cell names.
 fn choice(row: &Cells, name: &str) -> Option<&'static str> {
     let all = Table::ALL.iter().flat_map(|table| table.columns());
     let choices = all.filter(|column| column.name == name).find_map(|column| match column.kind {
@@ -123,7 +123,7 @@ fn choice(row: &Cells, name: &str) -> Option<&'static str> {
 }
 
 impl Plain {
-    /// The rows of a folder of the examples.
+    /// Reads the rows of a folder of the examples.
     pub(crate) fn read(folder: &Path) -> Self {
         let code = |row: &Cells| row["supplier_code"].clone();
         Self {
@@ -229,12 +229,12 @@ impl Plain {
         }
     }
 
-    /// The code of a supplier drawn at random.
+    /// Returns the code of a supplier drawn at random.
     pub(crate) fn pick(&self, index: &Index) -> String {
         index.get(&self.firms).code.clone()
     }
 
-    /// The row of a supplier in the results.
+    /// Returns the row of a supplier in the results.
     pub(crate) fn row_of(&self, code: &str) -> usize {
         self.firms.iter().filter(|firm| firm.code.as_str() < code).count()
     }
@@ -339,7 +339,7 @@ fn incident(code: String) -> impl Strategy<Value = Incident> {
 /// A portfolio of up to 12 suppliers, with cycles, parallel rows, overlaps and unknowns.
 pub(crate) fn portfolio() -> impl Strategy<Value = Plain> {
     collection::vec(firm(), 1..12).prop_flat_map(|mut firms| {
-        // Codes out of order, so that rows and results differ in theirs.
+        // Codes are out of order, so that rows and results differ in their order.
         firms.iter_mut().enumerate().for_each(|(place, firm)| firm.code = format!("S{:02}", (place * 7) % 12));
         let codes: Vec<_> = firms.iter().map(|firm| firm.code.clone()).collect();
         let of_some = || select(codes.clone());

@@ -1,4 +1,4 @@
-//! What must hold of every portfolio: section 5 of the model, point by point.
+//! The properties of every portfolio: section 5 of the model, point by point.
 
 use chrono::Days;
 use polars::prelude::*;
@@ -28,7 +28,7 @@ fn at_most(after: f64, before: f64) -> bool {
     after <= before * (1.0 + ROUNDING)
 }
 
-/// Whether two results are the same to the bit.
+/// Returns whether two results are equal to the bit.
 fn same_bits(a: &DataFrame, b: &DataFrame) -> bool {
     a.columns().iter().zip(b.columns()).all(|(a, b)| match a.dtype() {
         DataType::String => a.str().unwrap().iter().eq(b.str().unwrap().iter()),
@@ -40,7 +40,7 @@ fn same_bits(a: &DataFrame, b: &DataFrame) -> bool {
     })
 }
 
-/// The own rate of a supplier before and after a change.
+/// Returns the own rate of a supplier before and after a change.
 fn own_rates(plain: &Plain, code: &str, change: impl FnOnce(&mut Plain)) -> (f64, f64) {
     let row = plain.row_of(code);
     let mut changed = plain.clone();
@@ -277,7 +277,7 @@ proptest! {
     }
 }
 
-/// Fisher and Yates, with a small generator of its own.
+/// Shuffles by Fisher and Yates, with a small generator of its own.
 pub(crate) fn shuffle<T>(rows: &mut [T], mut seed: u64) {
     for last in (1..rows.len()).rev() {
         seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);

@@ -16,7 +16,7 @@ pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/examples").join(name)
 }
 
-/// So many random cases, or as many as `PROPTEST_CASES` says.
+/// Returns a configuration with this number of random cases, or as many as `PROPTEST_CASES` says.
 pub(crate) fn cases(count: u32) -> ProptestConfig {
     match std::env::var_os("PROPTEST_CASES") {
         Some(_) => ProptestConfig::default(),
@@ -24,7 +24,7 @@ pub(crate) fn cases(count: u32) -> ProptestConfig {
     }
 }
 
-/// The tables of a folder, those without a file empty.
+/// Reads the tables of a folder. Those without a file are empty.
 pub(crate) fn read_tables(folder: &Path) -> Tables {
     let mut tables = Tables::of_suppliers(Table::Suppliers.empty());
     for table in Table::ALL {
@@ -36,7 +36,7 @@ pub(crate) fn read_tables(folder: &Path) -> Tables {
     tables
 }
 
-/// Rows of a CSV file, cells by heading, empty ones left out.
+/// Reads the rows of a CSV file: cells by heading, without empty ones.
 pub(crate) fn read_rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut rows: Vec<BTreeMap<String, String>> =
         csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect();
@@ -44,7 +44,7 @@ pub(crate) fn read_rows(path: &Path) -> Vec<BTreeMap<String, String>> {
     rows
 }
 
-/// A frame of rows whose cells are text, empty ones left out.
+/// Returns a frame of rows whose cells are text. Empty ones are left out.
 pub(crate) fn frame(table: Table, rows: &[BTreeMap<String, String>]) -> DataFrame {
     let columns = table
         .columns()
@@ -75,7 +75,7 @@ pub(crate) fn frame(table: Table, rows: &[BTreeMap<String, String>]) -> DataFram
     DataFrame::new(rows.len(), columns).unwrap()
 }
 
-/// The results of a portfolio that is known to be sound.
+/// Returns the results of a portfolio that is known to be valid.
 pub(crate) fn score_table(tables: Tables, model: &Model) -> DataFrame {
     let portfolio = Portfolio::try_new(tables).unwrap();
     scoring::score(&portfolio, model, as_of()).unwrap().table().unwrap()

@@ -11,11 +11,11 @@ use crate::error::ScoreError;
 use crate::model::Model;
 use crate::points::chance;
 
-/// Nodes that one thread takes at once; results do not depend on it.
+/// The number of nodes that one thread takes at once. Results do not depend on it.
 pub(super) const NODES_A_TASK: usize = 4096;
 
-/// The unique solution of `r_j = own_j + Σ_i q_ij (1 − e^(−r_i))`, stops a year.
-/// With how many iterations it took.
+/// Finds the unique solution of `r_j = own_j + Σ_i q_ij (1 − e^(−r_i))`, in stops a year. Also returns the number of
+/// iterations.
 ///
 /// Each sum runs over the upstream suppliers in order of code, so threads change nothing.
 ///

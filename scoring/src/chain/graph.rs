@@ -1,4 +1,4 @@
-//! The supply graph in compressed rows, each pair of suppliers once, both ways round.
+//! The supply graph in compressed rows, with each pair of suppliers once, in both directions.
 
 #![expect(clippy::indexing_slicing, reason = "suppliers' rows and offsets are bounded once, when the graph is built")]
 
@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-/// Edges by one of their ends: those of `node` lie at `offsets[node]..offsets[node + 1]`.
+/// Edges by one of their ends: those of `node` are at `offsets[node]..offsets[node + 1]`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Edges {
     offsets: Vec<usize>,
@@ -15,13 +15,13 @@ pub(crate) struct Edges {
 }
 
 impl Edges {
-    /// The other end and the weight of each edge of `node`, in ascending order of the other end.
+    /// Returns the other end and the weight of each edge of `node`, in ascending order of the other end.
     pub(crate) fn of(&self, node: usize) -> impl ExactSizeIterator<Item = (usize, f64)> {
         let Range { start, end } = self.range(node);
         self.ends[start..end].iter().zip(&self.weights[start..end]).map(|(end, weight)| (*end as usize, *weight))
     }
 
-    /// `Σ weight · values[end]` over the edges of `node`, in their order.
+    /// Returns `Σ weight · values[end]` over the edges of `node`, in their order.
     pub(crate) fn weighted_sum(&self, node: usize, values: &[f64]) -> f64 {
         self.of(node).fold(0.0, |sum, (end, weight)| sum + weight * values[end])
     }
@@ -30,7 +30,8 @@ impl Edges {
         self.offsets[node]..self.offsets[node + 1]
     }
 
-    /// Of sorted edges those that count: of each node's with the same other end the heaviest, in ascending order of it.
+    /// Creates edges from sorted ones. Of a node's edges with the same other end, only the heaviest is kept, in
+    /// ascending order of the other end.
     fn of_sorted((offsets, mut edges): (Vec<usize>, Vec<(u32, f64)>)) -> Self {
         let parts = parts(&offsets);
         let mut kept: Vec<Vec<usize>> = Vec::new();
@@ -59,7 +60,7 @@ impl Edges {
         merged
     }
 
-    /// The same edges by their other end, in ascending order of this one.
+    /// Returns the same edges by their other end, in ascending order of this one.
     fn turned(&self) -> Self {
         let node_count = self.offsets.len() - 1;
         let edges_of = |node| self.of(node).map(move |(end, weight)| (end as u32, (node as u32, weight)));
@@ -72,11 +73,11 @@ impl Edges {
     }
 }
 
-/// Sorts edges, given as node, other end and weight, by node, and keeps the order of those with the same one: where the
-/// edges of each node begin, and the edges.
+/// Sorts edges, given as node, other end and weight, by node, and keeps the order of those with the same node. Returns
+/// where the edges of each node begin, and the edges.
 ///
-/// Each thread goes over all of them and places those of its own nodes: the places are what takes time, as they lie
-/// anywhere in memory.
+/// Each thread reads all edges and places those of its own nodes. Placing takes most of the time, as the places are
+/// scattered in memory.
 fn sorted<E: Iterator<Item = (u32, (u32, f64))>>(
     node_count: usize,
     edges: impl Fn() -> E + Sync,
@@ -109,7 +110,7 @@ fn sorted<E: Iterator<Item = (u32, (u32, f64))>>(
     (offsets, placed)
 }
 
-/// The nodes in ranges with about as many edges each, one a thread.
+/// Divides the nodes into ranges with about as many edges each, one per thread.
 fn parts(offsets: &[usize]) -> Vec<Range<usize>> {
     let (node_count, edge_count) = (offsets.len() - 1, offsets.last().copied().unwrap_or_default());
     let count = rayon::current_num_threads().min(edge_count / EDGES_A_PART).max(1);
@@ -117,8 +118,8 @@ fn parts(offsets: &[usize]) -> Vec<Range<usize>> {
     (0..count).map(|part| cut(part)..if part + 1 < count { cut(part + 1) } else { node_count }).collect()
 }
 
-/// Puts a node's edges in ascending order of their other end, of those with the same one the heaviest alone; says how
-/// many are left, which lie in front.
+/// Sorts a node's edges by their other end, and keeps only the heaviest of those with the same one. Returns how many
+/// are left, which are at the front.
 fn merge(edges: &mut [(u32, f64)]) -> usize {
     edges.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
     let mut kept = 0;
@@ -134,7 +135,7 @@ fn merge(edges: &mut [(u32, f64)]) -> usize {
 /// Fewer edges are not worth a thread.
 const EDGES_A_PART: usize = 1 << 16;
 
-/// A supply between suppliers: with what chance, in `weight`, the one passes its stop on to the other.
+/// A supply between suppliers. `weight` is the chance that the upstream one passes its stop on to the downstream one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Supply {
     pub(crate) upstream: u32,
@@ -142,7 +143,7 @@ pub(crate) struct Supply {
     pub(crate) weight: f64,
 }
 
-/// Who can stop whom.
+/// Which supplier can stop which.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Graph {
     /// By the supplier that is stopped: its upstream suppliers.
@@ -152,9 +153,7 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Builds the graph of supplies, in any order.
-    ///
-    /// Of parallel ones the largest weight counts.
+    /// Builds the graph from supplies in any order. Of parallel ones, the largest weight counts.
     pub(crate) fn new(node_count: usize, supplies: &[Vec<Supply>]) -> Self {
         let by_downstream = sorted(node_count, || {
             supplies.iter().flatten().map(|supply| (supply.downstream, (supply.upstream, supply.weight)))

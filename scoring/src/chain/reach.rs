@@ -1,7 +1,7 @@
-//! Reach: how many of some suppliers lie downstream of each one, exactly, on any graph.
+//! Reach: how many of some suppliers are downstream of each one, exactly, in any graph.
 //!
-//! Suppliers in a cycle reach the same ones, so cycles are folded into one node each first. What is left has
-//! none, and every node's reach is its own members and the union of its successors' reaches: rows of bits.
+//! Suppliers in a cycle reach the same ones, so each cycle is first folded into one node. The result has no cycles, and
+//! the reach of a node is its own members and the union of its successors' reaches, as rows of bits.
 
 #![expect(clippy::indexing_slicing, reason = "suppliers' rows and offsets are bounded once, when the graph is built")]
 
@@ -11,14 +11,14 @@ use rayon::prelude::*;
 
 use super::graph::Edges;
 
-/// Words of bits that all tables hold together, unless one word a component is more: 128 MiB.
+/// The number of words of bits in all tables together, unless one word per component is more: 128 MiB.
 const TABLE_WORDS: usize = 1 << 24;
-/// Words in a row of a table at most, so 4,096 suppliers a block.
+/// The maximum number of words in a row of a table, so 4,096 suppliers per block.
 const ROW_WORDS: usize = 64;
 
-/// For each node, how many marked ones other than itself can be reached from it.
+/// Returns for each node how many marked ones, other than itself, can be reached from it.
 ///
-/// Takes `edges · marked / 64` steps at most. The counts are whole, so neither blocks nor threads change them.
+/// Takes at most `edges · marked / 64` steps. The counts are whole numbers, so neither blocks nor threads change them.
 pub(crate) fn marked_beyond(edges: &Edges, is_marked: &[bool]) -> Vec<usize> {
     let condensed = Condensed::new(edges, is_marked.len());
     let worker_count = rayon::current_num_threads();
@@ -34,7 +34,7 @@ struct Condensed {
     component: Vec<u32>,
     /// The nodes, component by component.
     members: Vec<u32>,
-    /// The edges of component `c` lie at `offsets[c]..offsets[c + 1]` of `ends`.
+    /// The edges of component `c` are at `offsets[c]..offsets[c + 1]` of `ends`.
     offsets: Vec<usize>,
     ends: Vec<u32>,
 }
@@ -62,7 +62,7 @@ impl Condensed {
         self.offsets.len() - 1
     }
 
-    /// As [`marked_beyond`], with so many words a row, on so many threads.
+    /// Does what [`marked_beyond`] does, with a number of words per row and of threads.
     fn marked_beyond(&self, is_marked: &[bool], row_words: usize, worker_count: usize) -> Vec<usize> {
         let marked: Vec<u32> = self.members.iter().copied().filter(|node| is_marked[*node as usize]).collect();
         let blocks: Vec<_> = marked.chunks(row_words * u64::BITS as usize).collect();
@@ -88,9 +88,10 @@ impl Condensed {
         (0..is_marked.len()).map(beyond).collect()
     }
 
-    /// Adds to each component's count how many nodes of a block it reaches, its own members among them.
+    /// Adds to each component's count how many nodes of a block it reaches, including its own members.
     fn add_block(&self, block: &[u32], row_words: usize, table: &mut Vec<u64>, counts: &mut [u32]) {
-        // Marked nodes come in order of component: none before the first one's reaches any of the block.
+        // Marked nodes are in order of component: no component before that of the first one reaches any node of the
+        // block.
         let first = block.first().map_or(self.count(), |node| self.component[*node as usize] as usize);
         let row = |component: usize| -> Range<usize> {
             let start = (component - first) * row_words;
@@ -117,15 +118,15 @@ impl Condensed {
 
 const NONE_YET: u32 = u32::MAX;
 
-/// The strongly connected component of each node, and the nodes component by component.
+/// Returns the strongly connected component of each node, and the nodes component by component.
 ///
-/// By Tarjan (1972), on a path of its own instead of the call stack, which a long chain would exhaust.
-/// A component is numbered once all that it leads to are.
+/// Uses Tarjan's algorithm (1972) with an explicit path instead of the call stack, which a long chain would exhaust. A
+/// component is numbered once all components that it leads to are.
 fn components(edges: &Edges, node_count: usize) -> (Vec<u32>, Vec<u32>) {
     let mut component = vec![NONE_YET; node_count];
     let mut members: Vec<u32> = Vec::with_capacity(node_count);
     let mut count = 0;
-    // When each node was met, and the earliest met of those without a component that it leads back to.
+    // When each node was met, and the earliest met node without a component that it leads back to.
     let (mut met, mut earliest) = (vec![NONE_YET; node_count], vec![NONE_YET; node_count]);
     let mut met_count = 0;
     let mut open: Vec<u32> = Vec::new();
@@ -174,7 +175,7 @@ mod tests {
         Graph::new(node_count, &[edges.iter().map(supply).collect()])
     }
 
-    /// The same by walking from each node.
+    /// Computes the same by walking from each node.
     fn walked(graph: &Graph, is_marked: &[bool]) -> Vec<usize> {
         let from = |start: usize| {
             let mut is_seen = vec![false; is_marked.len()];
@@ -219,7 +220,7 @@ mod tests {
             seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             ((seed >> 33) % u64::from(below)) as u32
         };
-        // Edges a hundred nodes: from all apart, over many small cycles, to one cycle of nearly all.
+        // Edges per hundred nodes: from all nodes separate, over many small cycles, to one cycle of nearly all.
         for density in [0, 50, 90, 110, 150, 300] {
             for share in [2, 5, 20] {
                 let count = 300 + draw(100);

@@ -12,8 +12,7 @@ use crate::error::ScoreError;
 use crate::model::Model;
 use crate::points::chance;
 
-/// The solution of `g_i = L_i + ((1 − e^(−r_i)) / r_i) · Σ_j q_ij g_j`, yen a stop.
-/// With how many iterations it took.
+/// Solves `g_i = L_i + ((1 − e^(−r_i)) / r_i) · Σ_j q_ij g_j`, in yen per stop. Also returns the number of iterations.
 ///
 /// Each sum runs over the downstream suppliers in order of code, so threads change nothing.
 ///

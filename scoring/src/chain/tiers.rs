@@ -1,4 +1,4 @@
-//! Tiers: how many supplies lie between a supplier and the buyer.
+//! Tiers: the number of supplies between a supplier and the buyer.
 
 #![expect(clippy::indexing_slicing, reason = "suppliers' rows are bounded once, when the portfolio is checked")]
 
@@ -12,10 +12,11 @@ use crate::frame::keys;
 use crate::portfolio::Portfolio;
 
 impl Scores {
-    /// The tier of each row of the results: the length of the shortest path of supply to the buyer.
+    /// Returns the tier of each row of the results: the length of the shortest path of supply to the buyer.
     ///
-    /// 1 supplies the buyer directly, 2 supplies a supplier of tier 1, and so on; none where no path to the
-    /// buyer is recorded. Breadth first, so each supply is looked at once, on any graph.
+    /// A supplier of tier 1 supplies the buyer directly, one of tier 2 supplies a supplier of tier 1, and so on. The
+    /// tier is none if no path to the buyer is recorded. The search is breadth-first, so each supply is read once, in
+    /// any graph.
     ///
     /// # Errors
     /// None for the portfolio that was scored.

@@ -5,7 +5,7 @@
     reason = "what they hold stands in `Table::columns`, in `RESULTS` and in the stages that give them"
 )]
 
-// What files hold.
+// Columns of files.
 pub const SUPPLIER_CODE: &str = "supplier_code";
 pub const NAME: &str = "name";
 pub const JSIC_DIVISION: &str = "jsic_division";
@@ -34,7 +34,7 @@ pub const OCCURRED_ON: &str = "occurred_on";
 pub const OUTCOME: &str = "outcome";
 pub const COUNT: &str = "count";
 
-// What the model gives.
+// Columns that the model computes.
 pub const SIZE_CLASS: &str = "size_class";
 pub const JSIC_SECTION: &str = "jsic_section";
 pub const BASE_RATE: &str = "base_rate";
@@ -65,7 +65,7 @@ pub const SYSTEMIC_LOSS_PER_DISRUPTION_JPY: &str = "systemic_loss_per_disruption
 pub const EXPECTED_ANNUAL_LOSS_DIRECT_JPY: &str = "expected_annual_loss_direct_jpy";
 pub const EXPECTED_ANNUAL_LOSS_CAUSED_JPY: &str = "expected_annual_loss_caused_jpy";
 
-// What stages hand on to later ones and to explanations.
+// Columns that stages pass on to later ones and to explanations.
 pub const SUPPLIER: &str = "supplier";
 pub const UPSTREAM: &str = "upstream";
 pub const DOWNSTREAM: &str = "downstream";

@@ -1,12 +1,12 @@
-//! The columns of the results, with what people need to read them.
+//! The columns of the results, with what people need to know to read them.
 
 use super::name;
 use crate::words::Lang;
 
-/// What a number of a result is counted in.
+/// The unit of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// No number: a code or a key.
+    /// Not a number: a code or a key.
     Text,
     /// Events a year, 0 or more.
     PerYear,
@@ -27,7 +27,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The unit as people write it; empty for a text.
+    /// Returns the unit as people write it; empty for a text.
     pub fn text(self, lang: Lang) -> &'static str {
         let (ja, en) = match self {
             Self::Text => ("", ""),
@@ -51,7 +51,7 @@ pub struct ResultColumn {
     pub name: &'static str,
     /// The heading, Japanese and English.
     pub heading: (&'static str, &'static str),
-    /// What it is counted in.
+    /// Its unit.
     pub unit: Unit,
     /// What it means, Japanese and English.
     pub meaning: (&'static str, &'static str),

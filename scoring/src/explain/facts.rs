@@ -1,4 +1,4 @@
-//! What explanations draw on beside the results.
+//! The facts that explanations need in addition to the results.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -10,24 +10,24 @@ use super::{
 use crate::columns::name::*;
 use crate::points::CONTRIBUTIONS;
 
-/// What one supplier's explanation draws on beside its results. Kept with them, in few bytes, it opens the score for as
-/// long as the score is kept: what is usual is left out of the text.
+/// The facts that one supplier's explanation needs in addition to its results. Stored with them in few bytes, they
+/// explain the score for as long as it is kept. Default values are left out of the text.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Facts {
     /// Harmful incidents at watched peers, discounted.
     #[serde(skip_serializing_if = "is_zero")]
     pub peer_harmful_count: f64,
-    /// Those expected there, discounted.
+    /// Harmful incidents that were expected there, discounted.
     #[serde(skip_serializing_if = "is_zero")]
     pub peer_expected_count: f64,
-    /// Whether what is others' is left out: the counts of peers, and who is upstream.
+    /// Whether facts about others are redacted: the counts of peers, and who is upstream.
     #[serde(skip_serializing_if = "is_false")]
     pub hides_others: bool,
     /// The enrollments that are active.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub enrollments: Vec<Enrollment>,
-    /// When the last enrollment ended, where none is active.
+    /// When the last enrollment that is over ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_on: Option<NaiveDate>,
     /// Whether all controls together reached their limit.
@@ -42,42 +42,42 @@ pub struct Facts {
     /// Harmful incidents on record.
     #[serde(skip_serializing_if = "is_none")]
     pub harmful_count: i64,
-    /// Contained ones.
+    /// Contained incidents on record.
     #[serde(skip_serializing_if = "is_none")]
     pub contained_count: i64,
-    /// Blocked ones, which count nothing.
+    /// Blocked incidents on record, which do not affect the score.
     #[serde(skip_serializing_if = "is_none")]
     pub blocked_count: i64,
-    /// How many suppliers are recorded right upstream.
+    /// The number of suppliers recorded directly upstream.
     #[serde(skip_serializing_if = "is_no_supplier")]
     pub upstream_supplier_count: usize,
-    /// Those that matter most, with their share of what is inherited.
+    /// The most important of them, with their share of what is inherited.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub strongest_upstream: Vec<(String, f64)>,
-    /// What data of the buyer it holds: `none` where that is not known.
+    /// Which data of the buyer it holds: `none` if that is not known.
     #[serde(skip_serializing_if = "is_no_access")]
     pub data_access: Option<String>,
-    /// What the loss of that data costs, yen an incident.
+    /// What the loss of that data costs, in yen per incident.
     #[serde(skip_serializing_if = "is_zero")]
     pub data_loss_jpy: f64,
-    /// How it is connected to the buyer's network: `none` where that is not known.
+    /// How it is connected to the buyer's network: `none` if that is not known.
     #[serde(skip_serializing_if = "is_no_access")]
     pub network_access: Option<String>,
-    /// What that connection costs, yen an incident.
+    /// What that connection costs, in yen per incident.
     #[serde(skip_serializing_if = "is_zero")]
     pub network_loss_jpy: f64,
 }
 
-/// An enrollment that is active.
+/// An active enrollment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Enrollment {
     /// `class_1`, `class_2` or `new_type`.
     pub service_class: String,
-    /// The share of endpoints it covers.
+    /// The share of endpoints that it covers.
     pub coverage_share: f64,
-    /// Whether that share is the model's default, for want of a known one.
+    /// Whether that share is the model's default, because the real one is unknown.
     pub is_assumed: bool,
-    /// The share that counts, beside stronger enrollments.
+    /// The share that counts in addition to stronger enrollments.
     pub take: f64,
     /// Its first day.
     pub starts_on: NaiveDate,
@@ -88,7 +88,7 @@ pub struct Enrollment {
 pub struct Certification {
     /// The key of the scheme.
     pub scheme: String,
-    /// Its last day, stated or by the scheme's validity.
+    /// Its last day, as stated or by the scheme's validity.
     pub expires_on: Option<NaiveDate>,
     /// Whether that day is the model's assumption.
     pub is_assumed: bool,
@@ -117,7 +117,7 @@ fn is_no_access(access: &Option<String>) -> bool {
 }
 
 impl Facts {
-    /// The same for the supplier itself: without what is others'.
+    /// Returns the same facts for the supplier itself, with those about others redacted.
     #[must_use]
     pub fn for_supplier(self) -> Self {
         Self {
@@ -131,9 +131,9 @@ impl Facts {
 }
 
 impl Explanation {
-    /// Opens a supplier's score and losses: its results, and the facts behind them.
+    /// Explains a supplier's score and losses from its results and the facts behind them.
     ///
-    /// `number` gives the columns of [`RESULTS`](crate::RESULTS) that are numbers.
+    /// `number` returns the columns of [`RESULTS`](crate::RESULTS) that are numbers.
     pub fn new(facts: &Facts, size_class: &str, jsic_section: &str, number: impl Fn(&'static str) -> f64) -> Self {
         let Facts { is_floored, .. } = *facts;
         let rests_on = [

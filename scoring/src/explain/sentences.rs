@@ -1,4 +1,4 @@
-//! What a contribution or a loss rests on, as a plain sentence.
+//! The facts behind contributions and losses, as plain sentences.
 
 use chrono::NaiveDate;
 
@@ -6,24 +6,24 @@ use super::{Certification, Contribution, Enrollment, Fact, Loss};
 use crate::words::{Lang, Yen, label, percent, signed};
 
 impl Contribution {
-    /// What it rests on: `1類に加入中（カバー率100.0%、2024-10-01から）`.
+    /// Returns the fact behind it: `1類に加入中（カバー率100.0%、2024-10-01から）`.
     pub fn reason(&self, lang: Lang) -> String {
         self.fact.sentence(lang)
     }
 
-    /// What it rests on and its points: `1類に加入中（カバー率100.0%、2024-10-01から）: −4.0点`.
+    /// Returns the fact behind it and its points: `1類に加入中（カバー率100.0%、2024-10-01から）: −4.0点`.
     pub fn sentence(&self, lang: Lang) -> String {
         format!("{}: {}{}", self.reason(lang), signed(self.points, 1), lang.pick("点", " points"))
     }
 }
 
 impl Loss {
-    /// What it rests on.
+    /// Returns the fact behind it.
     pub fn reason(&self, lang: Lang) -> String {
         self.fact.sentence(lang)
     }
 
-    /// What it rests on and its yen a year.
+    /// Returns the fact behind it and its yen a year.
     pub fn sentence(&self, lang: Lang) -> String {
         format!("{}: {}{}{}", self.reason(lang), lang.pick("年", ""), Yen(self.yen), lang.pick("", " a year"))
     }
@@ -219,7 +219,7 @@ fn upstream(supplier_count: usize, strongest: &[(String, f64)], lang: Lang) -> S
     }
 }
 
-/// `1 incident`, `2 incidents`.
+/// Returns a count with its noun: `1 incident`, `2 incidents`.
 fn plural(count: i64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,4 +1,4 @@
-//! What is on record up to the day: certificates in force, how old the newest evidence is, what is over.
+//! The evidence up to the day: certificates in force, the age of the newest evidence, and what is over.
 
 use polars::prelude::*;
 
@@ -10,12 +10,12 @@ use crate::frame::{days, keys};
 use crate::model::Model;
 use crate::portfolio::Portfolio;
 
-/// The evidence on each supplier. All of it is counts and days, so the order of rows does not matter.
+/// The evidence on each supplier. It only has counts and days, so the order of rows does not matter.
 pub(super) struct Evidence {
     as_of: i32,
     /// The schemes of the certificates in force, one bit each.
     schemes: Vec<u8>,
-    /// From when the newest evidence dates; none without any.
+    /// The date of the newest evidence; none without any.
     newest: Vec<Option<i32>>,
     /// Enrollments and certificates that are over.
     pub(super) expired: Coverage,
@@ -39,20 +39,20 @@ impl Evidence {
         Ok(evidence)
     }
 
-    /// The suppliers with a certificate of one of the schemes in force.
+    /// Counts the suppliers with a certificate of one of the schemes in force.
     pub(super) fn with(&self, schemes: &[&str]) -> Coverage {
         let wanted = bits(schemes);
         Coverage::of(self.schemes.iter().map(|found| found & wanted != 0))
     }
 
-    /// The same over some of the suppliers.
+    /// The same, only over some of the suppliers.
     pub(super) fn with_of(&self, schemes: &[&str], is_among: &[bool]) -> Coverage {
         let wanted = bits(schemes);
         let among = self.schemes.iter().zip(is_among).filter(|(_, is_among)| **is_among);
         Coverage::of(among.map(|(found, _)| found & wanted != 0))
     }
 
-    /// The age of the newest evidence on each supplier that has any, days.
+    /// Returns the age of the newest evidence on each supplier that has any, in days.
     pub(super) fn ages_days(&self) -> Vec<i64> {
         self.newest.iter().flatten().map(|day| i64::from(self.as_of) - i64::from(*day)).collect()
     }
@@ -87,12 +87,12 @@ impl Evidence {
         Ok(())
     }
 
-    /// The rows of a table dated up to the day.
+    /// Returns the rows of a table that are dated up to the day.
     fn up_to_day(&self, table: &DataFrame, date: &str) -> LazyFrame {
         table.clone().lazy().filter(days(date).lt_eq(lit(self.as_of)))
     }
 
-    /// Notes evidence of a day.
+    /// Notes evidence on a supplier, with its day.
     fn date(&mut self, supplier: u32, day: i32) {
         if let Some(newest) = self.newest.get_mut(supplier as usize) {
             *newest = (*newest).max(Some(day));
@@ -100,7 +100,7 @@ impl Evidence {
     }
 }
 
-/// One bit for each scheme.
+/// Returns a set of schemes, one bit for each.
 fn bits(schemes: &[&str]) -> u8 {
     let of = |scheme: &str| SCHEMES.iter().position(|known| *known == scheme).map_or(0, |place| 1 << place);
     schemes.iter().fold(0, |bits, scheme| bits | of(scheme))

@@ -26,7 +26,7 @@ fn first(faults: &[ModelFault]) -> String {
 pub struct ModelFault {
     /// The key, with its tables: `propagation.domino`.
     pub key: String,
-    /// The line on which it stands, counted from 1; none for a missing key.
+    /// Its line, counted from 1; none for a missing key.
     pub line: Option<usize>,
     /// The value as written; none for a missing key.
     pub value: Option<String>,
@@ -44,7 +44,7 @@ enum FaultKind {
 }
 
 impl ModelFault {
-    /// What is wrong and what is expected.
+    /// Returns what is wrong and what is expected.
     pub fn text(&self, lang: Lang) -> String {
         let (ja, en) = match &self.kind {
             FaultKind::Missing => ("キーがありません".to_owned(), "the key is missing".to_owned()),
@@ -81,7 +81,7 @@ pub(super) enum Range {
     Share,
     Factor,
     Probability,
-    /// A probability of which the logarithm is taken: at 0 there would be no score.
+    /// A probability whose logarithm is taken: at 0 there would be no score.
     PositiveProbability,
     WholeDays,
     WholeCount,
@@ -124,7 +124,7 @@ impl Range {
     }
 }
 
-/// A TOML document whose keys are taken out one by one: what is left at the end is unknown.
+/// A TOML document from which keys are taken one by one. What is left at the end is unknown.
 pub(super) struct Parameters<'a> {
     text: &'a str,
     root: Table,
@@ -148,7 +148,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// The number at `key`; NaN, with a fault noted, where there is none in range.
+    /// Returns the number at `key`; NaN, with a fault noted, if there is none in range.
     pub(super) fn number(&mut self, key: &str, range: Range) -> f64 {
         match self.take(key) {
             None => self.fault(key, None, FaultKind::Missing),
@@ -160,12 +160,12 @@ impl<'a> Parameters<'a> {
         f64::NAN
     }
 
-    /// The numbers of a table that must hold each of `keys`.
+    /// Returns the numbers of a table that must have each of `keys`.
     pub(super) fn by_key(&mut self, table: &str, keys: &[&'static str], range: Range) -> ByKey {
         keys.iter().map(|key| (*key, self.number(&format!("{table}.{key}"), range))).collect()
     }
 
-    /// The numbers of a table that may hold any of `keys`.
+    /// Returns the numbers of a table that may have any of `keys`.
     pub(super) fn by_optional_key(&mut self, table: &str, keys: &[&'static str], range: Range) -> ByKey {
         self.known_tables.push(table.to_owned());
         if self.peek(table).is_none() {
@@ -187,7 +187,7 @@ impl<'a> Parameters<'a> {
 
     fn ordered(&mut self, values: &[(&'static str, f64)], strict: bool) {
         for (low, high) in values.iter().zip(values.iter().skip(1)) {
-            // NaN stands for a value that has its fault already.
+            // NaN is a value that already has a fault.
             if high.1 < low.1 || (strict && high.1 == low.1) {
                 self.fault(high.0, Some(&Value::Float(high.1)), FaultKind::Below { other: low.0, strict });
             }
@@ -209,7 +209,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// The model, if no fault was found and no key is left over.
+    /// Returns the model, if no fault was found and no key is left over.
     pub(super) fn finish(&mut self, model: Model) -> Result<Model, ModelError> {
         let mut unknown = Vec::new();
         leftover(&self.root, "", &self.known_tables, &mut unknown);
@@ -236,7 +236,7 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// The line of a key. It is looked for only when something is wrong with the key.
+/// Returns the line of a key. It is only looked for if something is wrong with the key.
 fn line_of(text: &str, key: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?.into_inner();
     let (mut tables, last) = split(key);
@@ -258,7 +258,7 @@ fn as_number(value: &Value) -> Option<f64> {
     }
 }
 
-/// Every key that nobody took, and every table that nobody looked into.
+/// Collects every key that nobody took, and every table that nobody read.
 fn leftover(table: &Table, prefix: &str, known_tables: &[String], unknown: &mut Vec<(String, Value)>) {
     for (name, value) in table {
         let key = format!("{prefix}{name}");

@@ -1,4 +1,4 @@
-//! The checks at the door: columns, nulls, ranges, choices, codes, duplicates, and dates in order.
+//! The checks of input: columns, nulls, ranges, choices, codes, duplicates, and dates in order.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::fault::{Fault, Faults, Reason};
 
 /// A condition that makes a row faulty.
 pub(super) struct Check {
-    /// The column that is to be named, as it is declared.
+    /// The column to name in a fault, as declared.
     column: &'static str,
     reason: Reason,
     is_faulty: Expr,
@@ -22,12 +22,12 @@ pub(super) struct Check {
 pub(super) enum Naming<'a> {
     /// By code.
     Code,
-    /// By row among these.
+    /// By row among these suppliers.
     Row(&'a Suppliers),
 }
 
 impl Naming<'_> {
-    /// What a declared column is called, and its type: rows stand in place of codes.
+    /// Returns the name and type of a declared column. Rows replace codes.
     fn column(self, table: Table, declared: &InputColumn) -> (&'static str, DataType) {
         match (self, table.row_column(declared.name)) {
             (Self::Row(_), Some(row)) => (row, DataType::UInt32),
@@ -35,7 +35,7 @@ impl Naming<'_> {
         }
     }
 
-    /// What a declared column must hold.
+    /// Returns the checks of a declared column.
     fn checks(self, table: Table, declared: &'static InputColumn) -> Vec<Check> {
         let check = |reason, is_faulty| Check { column: declared.name, reason, is_faulty };
         match (self, self.column(table, declared)) {
@@ -49,7 +49,7 @@ impl Naming<'_> {
         }
     }
 
-    /// Whether a relationship has the same supplier at both ends, one that is known.
+    /// Returns whether a relationship has the same known supplier at both ends.
     fn is_self_supply(self) -> Expr {
         match self {
             Self::Code => col(UPSTREAM_CODE).eq(col(DOWNSTREAM_CODE)),
@@ -62,11 +62,11 @@ impl Naming<'_> {
 pub(super) struct Conformed<'a> {
     table: Table,
     naming: Naming<'a>,
-    /// As it came.
+    /// The frame as given.
     given: DataFrame,
-    /// With the numbers of choices where the table numbers them.
+    /// The frame with all columns, and with the numbers of choices if the table numbers them.
     pub(super) frame: DataFrame,
-    /// Required columns that were missing or of another type, as they are declared: null now, and reported already.
+    /// Required columns that were missing or of another type, as declared. They are null now, and already reported.
     pub(super) absent: Vec<&'static str>,
 }
 
@@ -108,7 +108,7 @@ impl<'a> Conformed<'a> {
         Ok(Self { table, naming, given: frame.clone(), frame: DataFrame::new(frame.height(), columns)?, absent })
     }
 
-    /// Checks nulls, ranges and choices as declared, and the checks that are a table's own.
+    /// Checks nulls, ranges and choices as declared, and the table's own checks.
     pub(super) fn check(&self, faults: &mut Faults) -> PolarsResult<()> {
         let declared = self.table.columns().iter().flat_map(|declared| self.naming.checks(self.table, declared));
         let checks = declared.chain(own_checks(self.table, self.naming));
@@ -125,7 +125,7 @@ impl<'a> Conformed<'a> {
         Ok(())
     }
 
-    /// Notes the rows of a mask, drawing only as many as are kept.
+    /// Reports the rows of a mask, creating only as many faults as are kept.
     fn report(
         &self,
         column: &'static str,
@@ -152,7 +152,7 @@ impl<'a> Conformed<'a> {
         Ok(())
     }
 
-    /// The frame with the suppliers' rows in place of their codes.
+    /// Returns the frame with the suppliers' rows instead of their codes.
     pub(super) fn resolved(self, suppliers: &Suppliers, faults: &mut Faults) -> PolarsResult<DataFrame> {
         if matches!(self.naming, Naming::Row(_)) {
             return Ok(self.frame);
@@ -173,7 +173,7 @@ impl<'a> Conformed<'a> {
     }
 }
 
-/// The choices of a column that holds their numbers.
+/// Returns the choices of a column that holds their numbers.
 fn numbered(table: Table, kind: Kind) -> Option<&'static [&'static str]> {
     match kind {
         Kind::Choice(choices) if table.numbers_choices() => Some(choices),
@@ -181,7 +181,7 @@ fn numbered(table: Table, kind: Kind) -> Option<&'static [&'static str]> {
     }
 }
 
-/// A table of a portfolio with texts in place of the numbers of choices.
+/// Returns a table of a portfolio with texts instead of the numbers of choices.
 pub(super) fn with_texts(table: Table, frame: &DataFrame) -> PolarsResult<DataFrame> {
     let mut frame = frame.clone();
     for declared in table.columns() {
@@ -223,7 +223,7 @@ fn declared_checks(table: Table, declared: &'static InputColumn) -> Vec<Check> {
     checks
 }
 
-/// A cell as text, the row of one of these suppliers as its code; none for null, and for what is no row.
+/// Returns a cell as text, and the row of one of these suppliers as its code; none for null, and for what is not a row.
 fn text_at(cells: &Column, row: usize, suppliers: Option<&Suppliers>) -> Option<String> {
     match cells.get(row).ok()? {
         AnyValue::Null => None,
@@ -236,7 +236,7 @@ fn text_at(cells: &Column, row: usize, suppliers: Option<&Suppliers>) -> Option<
     }
 }
 
-/// Reports each code that an earlier row has already.
+/// Reports each code that an earlier row already has.
 pub(super) fn check_duplicates(suppliers: &DataFrame, faults: &mut Faults) -> PolarsResult<()> {
     let codes = suppliers.column(SUPPLIER_CODE)?;
     let mut first_rows = HashMap::new();
@@ -260,13 +260,13 @@ pub(super) fn check_duplicates(suppliers: &DataFrame, faults: &mut Faults) -> Po
     Ok(())
 }
 
-/// Whether each code is larger than the one before, byte by byte.
+/// Returns whether each code is larger than the one before, byte by byte.
 pub(super) fn are_ascending(suppliers: &DataFrame) -> PolarsResult<bool> {
     let codes = suppliers.column(SUPPLIER_CODE)?.str()?;
     Ok(codes.iter().zip(codes.iter().skip(1)).all(|(code, next)| code < next))
 }
 
-/// What a table's rows must hold beside what its columns declare.
+/// Returns the checks of a table's rows in addition to those that its columns declare.
 fn own_checks(table: Table, naming: Naming<'_>) -> Vec<Check> {
     let check = |column, reason, is_faulty| vec![Check { column, reason, is_faulty }];
     match table {

@@ -1,4 +1,4 @@
-//! The suppliers of a portfolio in order of code, and which row each code has.
+//! The suppliers of a portfolio in order of code, and the row of each code.
 
 #![expect(clippy::indexing_slicing, reason = "slots are a power of two and hashes are masked to it")]
 
@@ -11,25 +11,25 @@ use crate::columns::Table;
 use crate::columns::name::SUPPLIER_CODE;
 use crate::fault::Faults;
 
-/// Suppliers that were checked: what tables that name them by row are checked against.
+/// Checked suppliers, against which tables that name them by row are checked.
 ///
-/// Whoever reads the other tables can look codes up at once and need not hold them.
+/// A reader of the other tables can look codes up at once and need not keep them.
 #[derive(Debug, Clone)]
 pub struct Suppliers {
     /// In ascending byte order of code.
     pub(super) frame: DataFrame,
     codes: StringChunked,
     rows: RowsByCode,
-    /// Whether a code that none of them has is a fault: not where there was no column of codes.
+    /// Whether a code that none of them has is a fault. It is not if there was no column of codes.
     pub(super) has_codes: bool,
     pub(super) faults: Faults,
 }
 
 impl Suppliers {
-    /// The row of a code that no supplier has.
+    /// The row for a code that no supplier has.
     pub const UNKNOWN: u32 = u32::MAX;
 
-    /// Checks the table of suppliers and puts it in order; its faults come with those of the other tables.
+    /// Checks the table of suppliers and sorts it. Its faults are reported with those of the other tables.
     ///
     /// # Errors
     /// None for a frame of fewer than 2^32 - 1 rows.
@@ -47,7 +47,7 @@ impl Suppliers {
         Ok(Self { frame, codes, rows, has_codes, faults })
     }
 
-    /// Takes suppliers that are in order, to be named by row alone: none is found by code.
+    /// Takes suppliers that are in order, to be named only by row: none is found by code.
     pub(super) fn of_rows(suppliers: &DataFrame) -> PolarsResult<Self> {
         let mut faults = Faults::default();
         let conformed = Conformed::new(Table::Suppliers, suppliers, Naming::Code, &mut faults)?;
@@ -62,32 +62,33 @@ impl Suppliers {
         Ok(Self { frame, codes, rows, has_codes: true, faults })
     }
 
-    /// The same where there are more of them, which could not be read: to be none of these is no fault of a code.
+    /// Returns the same suppliers, if there are more that could not be read. A code that none of these has is then no
+    /// fault.
     #[must_use]
     pub fn of_more(self) -> Self {
         Self { has_codes: false, ..self }
     }
 
-    /// The row of each code, or [`Suppliers::UNKNOWN`]; none for none.
+    /// Returns the row of each code, or [`Suppliers::UNKNOWN`]; none for none.
     pub fn rows_of<'a>(&self, codes: impl Iterator<Item = Option<&'a str>>) -> UInt32Chunked {
         self.rows.find(codes, |row, code| self.codes.get(row as usize) == Some(code))
     }
 
-    /// The code of a row, if there is such a row.
+    /// Returns the code of a row, if there is such a row.
     pub(super) fn code_of(&self, row: u32) -> Option<&str> {
         if row < self.count() { self.codes.get(row as usize) } else { None }
     }
 
-    /// The number of findings.
+    /// Returns the number of suppliers.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.frame.height()).unwrap_or(u32::MAX)
     }
 }
 
-/// Rows by code: an open-addressing table, half full at most, whose slots hold short codes themselves.
+/// Maps codes to rows: an open-addressing table that is at most half full, whose slots contain short codes.
 ///
-/// Most of a look-up is waiting for memory. A code of up to twelve bytes waits once, where a map of references into the
-/// column waits three times; and codes are looked for many at a time, so that their waits overlap.
+/// Most of a look-up is waiting for memory. A code of up to twelve bytes waits once, whereas a map of references into
+/// the column waits three times. Codes are looked up in batches, so that their waits overlap.
 #[derive(Debug, Clone)]
 struct RowsByCode {
     slots: Vec<Slot>,
@@ -100,16 +101,16 @@ struct Slot {
     row: u32,
 }
 
-/// A code of up to twelve bytes, filled up with 0xFF; or of a longer one such bytes, which begin no text, and its hash.
+/// A code of up to twelve bytes, padded with 0xFF; for a longer one, 0xFF bytes, which begin no text, and its hash.
 type Key = [u8; 12];
 
 const FREE: Slot = Slot { key: [0xFF; 12], row: Suppliers::UNKNOWN };
 
 impl RowsByCode {
-    /// How many codes are looked for at a time.
+    /// The number of codes in a batch.
     const BATCH: usize = 64;
 
-    /// The first row of each code.
+    /// Creates the map, with the first row of each code.
     fn new(codes: &StringChunked) -> Self {
         let mut rows =
             Self { slots: vec![FREE; (2 * codes.len() + 1).next_power_of_two()], hasher: PlRandomState::default() };
@@ -127,7 +128,7 @@ impl RowsByCode {
         rows
     }
 
-    /// The row of each code; `is_same` tells whether a row has a code.
+    /// Returns the row of each code. `is_same` says whether a row has a code.
     fn find<'a>(
         &self,
         mut codes: impl Iterator<Item = Option<&'a str>>,
@@ -142,7 +143,7 @@ impl RowsByCode {
             if batch.is_empty() {
                 return found.finish();
             }
-            // A loop of nothing but reads has many of them under way at once.
+            // A loop that only reads has many reads in progress at once.
             first_slots.clear();
             first_slots.extend(batch.iter().map(|(_, (_, place))| self.slots[*place]));
             for ((code, (key, place)), first) in batch.iter().zip(&first_slots) {
@@ -163,7 +164,7 @@ impl RowsByCode {
         }
     }
 
-    /// The key of a code, and the slot where its search begins.
+    /// Returns the key of a code, and the slot where its search begins.
     fn key(&self, code: &str) -> (Key, usize) {
         let hash = self.hasher.hash_one(code);
         let mut key = FREE.key;
@@ -174,7 +175,7 @@ impl RowsByCode {
         (key, hash as usize & (self.slots.len() - 1))
     }
 
-    /// Whether a code is in a slot.
+    /// Returns whether a code is in a slot.
     fn is_at(&self, place: usize, key: &Key, is_same: impl Fn(u32) -> bool) -> bool {
         self.slots[place].key == *key && (key[0] != 0xFF || is_same(self.slots[place].row))
     }

@@ -12,7 +12,7 @@ use crate::plain::{Certification, Firm, Plain};
 /// A portfolio and what its scores add to it: the loss through each supplier, in order of code.
 pub(super) struct Counts<'a> {
     twin: Twin<'a>,
-    /// In order of code, as the results.
+    /// In order of code, like the results.
     firms: Vec<&'a Firm>,
     losses: Vec<f64>,
     pub(super) tiers: Vec<Option<u32>>,
@@ -27,7 +27,7 @@ impl<'a> Counts<'a> {
         counts
     }
 
-    /// Everybody downstream of a supplier, by code; itself only in a cycle.
+    /// Returns all suppliers downstream of a supplier, by code; itself only in a cycle.
     fn reached(&self, code: &'a str) -> BTreeSet<&'a str> {
         let mut reached = BTreeSet::new();
         let mut open = vec![code];
@@ -43,7 +43,7 @@ impl<'a> Counts<'a> {
         self.twin.plain.supplies.iter().any(|row| row.upstream == code && row.downstream.is_none())
     }
 
-    /// Step by step downstream until one of those reached supplies the buyer.
+    /// Returns the tier: walks downstream step by step until one of those reached supplies the buyer.
     fn tier(&self, firm: &Firm) -> Option<u32> {
         let mut frontier = BTreeSet::from([firm.code.as_str()]);
         for tier in 1..=self.firms.len() as u32 {
@@ -98,7 +98,7 @@ impl<'a> Counts<'a> {
     fn median_age(&self) -> Option<f64> {
         let dates = self.firms.iter().filter_map(|firm| self.newest_evidence(firm));
         let mut ages: Vec<_> = dates.map(|date| (self.twin.day - date).num_days() as f64).collect();
-        // The ends go, two by two, until one or two are left.
+        // Both ends are removed, two at a time, until one or two are left.
         ages.sort_by(f64::total_cmp);
         while ages.len() > 2 {
             ages.pop();
