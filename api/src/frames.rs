@@ -1,7 +1,7 @@
-//! Rows and files to frames and back: the seam to scoring, and the only room that knows polars.
+//! Converts rows and files to frames and back. This is the boundary to scoring, and the only module that uses polars.
 //!
-//! Called by `files` (a folder of CSV files becomes a portfolio) and by the resources that score or export. A number
-//! must come out with the bits that went in: results are compared and reproduced to the bit.
+//! It is called by `files` (which turns a folder of CSV files into a portfolio) and by the resources that score or
+//! export. A number must keep its exact bits, because results are compared and reproduced to the bit.
 
 pub(crate) mod portfolio;
 
@@ -27,14 +27,14 @@ use crate::base::fields::{Kind as FieldKind, Scalar};
 pub(crate) struct FrameBuilder<'a> {
     row_count: usize,
     columns: Vec<ColumnBuilder>,
-    /// Whose rows stand in place of codes.
+    /// The suppliers whose rows replace codes, if any.
     suppliers: Option<&'a Suppliers>,
 }
 
 impl<'a> FrameBuilder<'a> {
-    /// For so many rows, or more; each column comes with what its field holds where cells are written as that. With
-    /// suppliers, the columns are those of a portfolio: with their rows in place of their codes, and the numbers of
-    /// choices where the table numbers them.
+    /// Makes a builder for `capacity` rows or more. Each column comes with what its field holds, if cells are written
+    /// as that. With `suppliers`, the columns are those of a portfolio: rows of suppliers replace codes, and numbers
+    /// replace choices where the table numbers them.
     pub(crate) fn new<'b>(
         table: Table,
         columns: impl Iterator<Item = (&'b InputColumn, Option<FieldKind>)>,
@@ -52,16 +52,16 @@ impl<'a> FrameBuilder<'a> {
         Self { row_count: 0, columns, suppliers }
     }
 
-    /// How many rows it holds.
+    /// Returns the number of rows.
     pub(crate) fn row_count(&self) -> usize {
         self.row_count
     }
 
-    /// Adds a row of one cell a column. Almost all cells are as programs write them, and are read here; `otherwise` is
-    /// given the place and text of any other, and reads it in every form that there is.
+    /// Adds a row with one cell per column. Almost all cells are as programs write them and are read here. `otherwise`
+    /// receives the place and text of any other cell, and reads it in every accepted form.
     ///
-    /// An unreadable cell leaves null, or where null is not allowed a stand-in, so that checks of whole frames do
-    /// not report it again. Such a frame must not be scored.
+    /// An unreadable cell becomes null, or a stand-in if null is not allowed, so that checks of whole frames do not
+    /// report it again. Such a frame must not be scored.
     pub(crate) fn push_row<'b>(
         &mut self,
         cells: impl Iterator<Item = Option<&'b str>>,
@@ -73,8 +73,9 @@ impl<'a> FrameBuilder<'a> {
         self.row_count += 1;
     }
 
-    /// The frame. `otherwise` is given the place and text of each code that no supplier has as it is written, and
-    /// `unknown` is told the row, the place and the text of each that none has when it is read, or that is none.
+    /// Returns the frame. `otherwise` receives the place and text of each code that matches no supplier as written.
+    /// `unknown` receives the row, place and text of each code that still matches none after `otherwise`, or cannot be
+    /// read.
     pub(crate) fn finish(
         self,
         otherwise: impl Fn(usize, &str) -> Option<Scalar>,
@@ -89,7 +90,7 @@ impl<'a> FrameBuilder<'a> {
     }
 }
 
-/// Frames of the same columns as one.
+/// Stacks frames with the same columns into one.
 pub(crate) fn stacked(frames: Vec<DataFrame>) -> FrameResult<DataFrame> {
     let mut frames = frames.into_iter();
     let mut all = frames.next().unwrap_or_default();
@@ -113,18 +114,18 @@ enum Cells {
     Number(PrimitiveChunkedBuilder<Float64Type>),
     Date(PrimitiveChunkedBuilder<Int32Type>),
     Flag(BooleanChunkedBuilder),
-    /// Codes whose rows are wanted.
+    /// Codes that are to be replaced by rows.
     Code(Codes),
     /// Numbers of choices.
     Choice(&'static [&'static str], PrimitiveChunkedBuilder<UInt32Type>),
 }
 
-/// Codes in one piece, each with its end; an empty one is none.
+/// Codes in one string, with the end of each. An empty one means no code.
 struct Codes {
     row_column: &'static str,
     text: String,
     ends: Vec<usize>,
-    /// The rows of those that may have a guard, and are another text without it.
+    /// The rows of codes that may have a guard, and are another text without it.
     guarded: Vec<usize>,
 }
 
@@ -187,7 +188,7 @@ impl Cells {
 }
 
 impl Codes {
-    /// The suppliers' rows: of codes as they are written, as almost all are found, and of the others as they are read.
+    /// Returns the suppliers' rows. Almost all codes are found as written; the others are read by `otherwise` first.
     fn rows(
         &self,
         suppliers: &Suppliers,
@@ -222,7 +223,7 @@ impl Codes {
 }
 
 impl ColumnBuilder {
-    /// Adds a cell: null for an empty one, and a stand-in for one that `otherwise` cannot read either.
+    /// Adds a cell: null if it is empty. A required cell that `otherwise` cannot read either becomes a stand-in.
     fn push(&mut self, text: Option<&str>, otherwise: impl FnOnce(&str) -> Option<Scalar>) {
         let (field, required) = (self.field, self.required);
         match &mut self.cells {
@@ -298,11 +299,11 @@ impl ColumnBuilder {
     }
 }
 
-/// 0001-01-01, which no end that can be written lies before.
+/// 0001-01-01. No end date that can be written is before it.
 const FIRST_DAY: i32 = -719_162;
 
-/// Whether a text of printable ASCII stays as it is when it is read: it has no blank around it, no guard, and no `+`, with
-/// which UTF-7 begins.
+/// Whether reading leaves this text unchanged: printable ASCII without surrounding spaces, without a guard, and without
+/// `+`, which begins UTF-7.
 fn is_plain(text: &str, field: Option<FieldKind>) -> bool {
     let Some(FieldKind::Text { max }) = field else { return false };
     text.len() <= max
@@ -321,7 +322,7 @@ fn whole(text: &str, field: Option<FieldKind>) -> Option<i64> {
 fn number(text: &str, field: Option<FieldKind>) -> Option<f64> {
     match field? {
         FieldKind::Whole(..) => text.parse().ok().map(|number: i64| number as f64),
-        // Minus zero becomes zero, so that equal values are the same bits.
+        // Minus zero becomes zero, so that equal values have the same bits.
         _ => text.parse().ok().filter(|number: &f64| number.is_finite()).map(|number| number + 0.0),
     }
 }
@@ -332,7 +333,7 @@ fn days(date: NaiveDate) -> i32 {
 }
 
 fn flag(text: &str) -> Option<bool> {
-    // In any case: programs write True, spreadsheets TRUE.
+    // In any case, because programs write True and spreadsheets TRUE.
     match text {
         _ if text.eq_ignore_ascii_case("true") => Some(true),
         _ if text.eq_ignore_ascii_case("false") => Some(false),
@@ -340,14 +341,14 @@ fn flag(text: &str) -> Option<bool> {
     }
 }
 
-/// What a result was computed from, kept beside it where the format has room.
+/// What a result was computed from. It is stored with the result if the format has room for it.
 pub(crate) struct Provenance {
     pub(crate) as_of: NaiveDate,
     pub(crate) model_version: String,
     pub(crate) model_hash: String,
 }
 
-/// Writes the results as CSV, numbers as the shortest decimals that read back to the same double.
+/// Writes the results as CSV. Numbers are the shortest decimals that read back to the same double.
 pub(crate) fn write_csv(scores: &Scores, out: &mut impl Write) -> FrameResult<()> {
     CsvWriter::new(out).finish(&mut scores.table()?)
 }
@@ -360,8 +361,8 @@ pub(crate) fn write_parquet(scores: &Scores, provenance: &Provenance, out: &mut 
     Ok(())
 }
 
-/// What the file says of itself: its provenance, and the types of Arrow. Texts are plain ones there: the views that polars
-/// writes unless told otherwise cannot be opened by older readers, nor filtered or sorted by newer ones. The bytes are
+/// Returns the metadata of the file: its provenance and the Arrow types. Texts are declared as plain strings. By
+/// default polars declares views, which older readers cannot open and newer ones cannot filter or sort. The bytes are
 /// the same.
 fn metadata(provenance: &Provenance, schema: &Schema) -> KeyValueMetadata {
     let arrow = schema_to_metadata_key(&schema.to_arrow(CompatLevel::oldest()));
@@ -375,14 +376,14 @@ fn metadata(provenance: &Provenance, schema: &Schema) -> KeyValueMetadata {
     KeyValueMetadata::from_static([arrow].into_iter().chain(provenance).collect())
 }
 
-/// Scores as Parquet, written row group by row group as they come.
+/// Writes scores as Parquet, one row group at a time.
 pub(crate) struct ScoreParquet {
     writer: BatchedWriter<File>,
     rows: Vec<ScoreRow>,
 }
 
 impl ScoreParquet {
-    /// Rows that are held at a time, and that make a row group.
+    /// The number of rows that are held at a time and form a row group.
     const GROUP: usize = 50_000;
 
     pub(crate) fn new(out: File, provenance: &Provenance) -> FrameResult<Self> {
@@ -409,7 +410,7 @@ impl ScoreParquet {
     }
 }
 
-/// Scores as columns: the results, the name behind the code, and the tier at the end.
+/// Returns scores as columns: the results, with the name after the code and the tier at the end.
 fn frame_of(rows: &[ScoreRow]) -> FrameResult<DataFrame> {
     let text = |name: &str, of: &dyn Fn(&ScoreRow) -> Option<String>| {
         StringChunked::from_iter_options(name.into(), rows.iter().map(of)).into_column()
@@ -443,7 +444,7 @@ enum Values {
     Number(Float64Chunked),
 }
 
-/// The results cell by cell.
+/// The results, cell by cell.
 pub(crate) struct Results {
     names: StringChunked,
     columns: Vec<(&'static ResultColumn, Values)>,
@@ -470,12 +471,12 @@ impl Results {
         self.names.len()
     }
 
-    /// The name of a supplier, empty where none is known.
+    /// Returns the name of a supplier, or an empty text if it is unknown.
     pub(crate) fn name(&self, row: usize) -> &str {
         self.names.get(row).unwrap_or_default()
     }
 
-    /// A cell of a row; `column` is one of [`RESULTS`].
+    /// Returns a cell of a row. `column` is one of [`RESULTS`].
     pub(crate) fn cell(&self, column: &ResultColumn, row: usize) -> FrameCell<'_> {
         match self.find(column.name, row) {
             Some(cell) => cell,
@@ -483,7 +484,7 @@ impl Results {
         }
     }
 
-    /// A text of a row; `column` is one of [`RESULTS`] that holds texts.
+    /// Returns a text of a row. `column` is one of [`RESULTS`] that holds texts.
     pub(crate) fn text(&self, column: &str, row: usize) -> &str {
         match self.find(column, row) {
             Some(FrameCell::Text(text)) => text,
@@ -491,7 +492,7 @@ impl Results {
         }
     }
 
-    /// A number of a row; `column` is one of [`RESULTS`] that holds numbers.
+    /// Returns a number of a row. `column` is one of [`RESULTS`] that holds numbers.
     pub(crate) fn number(&self, column: &str, row: usize) -> f64 {
         match self.find(column, row) {
             Some(FrameCell::Number(number)) => number,

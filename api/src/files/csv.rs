@@ -1,4 +1,4 @@
-//! Reads tables from CSV: in one pass over blocks on all threads, and with the line of every row.
+//! Reads tables from CSV in one pass, with blocks spread over all threads, and knows the line of every row.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,31 +20,31 @@ use crate::base::fields::{Field, Kind, Scalar};
 use crate::base::text::printable;
 use crate::frames::{DataFrame, FrameBuilder, stacked};
 
-/// A table as read, with all that is wrong with its text.
+/// A table as read, with all faults of its text.
 pub(crate) struct CsvTable {
-    /// The rows. To be scored only if there is no fault.
+    /// The rows. They may be scored only if there is no fault.
     pub(crate) frame: DataFrame,
-    /// Faults of the text itself, and of cells that cannot be read as what their column holds.
+    /// Faults of the text itself, and of cells that cannot be read as their column's type.
     pub(crate) faults: TextFaults,
-    /// The first codes that no supplier has, or that are none, by row and column.
+    /// The first codes that are unknown or not valid codes, by row and column.
     pub(crate) unknown_codes: HashMap<(usize, &'static str), Fault>,
     /// Columns that were not read.
     pub(crate) warnings: Vec<Fault>,
-    /// Whether there are rows that were not read.
+    /// Whether some rows were not read.
     pub(crate) is_cut_off: bool,
-    /// Which line each row stands on.
+    /// The line of each row.
     pub(crate) lines: Lines,
 }
 
 /// A fault of a CSV file.
 #[derive(Debug, Clone)]
 pub(crate) struct TextFault {
-    /// Counted from 0, the header; none where the whole file is at fault.
+    /// The record, counted from 0 (the header). `None` if the whole file is at fault.
     pub(crate) record: Option<u64>,
     pub(crate) fault: Fault,
 }
 
-/// The first faults of a text, and how many there are.
+/// The first faults of a text, and the number of all.
 #[derive(Debug, Default)]
 pub(crate) struct TextFaults {
     pub(crate) first: Vec<TextFault>,
@@ -59,7 +59,7 @@ impl TextFaults {
         self.count += 1;
     }
 
-    /// Adds the faults of what follows so many records.
+    /// Adds the faults of a block that comes after `records_before` records.
     fn append(&mut self, others: Self, records_before: u64) {
         self.count += others.count;
         let others = others.first.into_iter();
@@ -68,7 +68,7 @@ impl TextFaults {
         self.first.extend(others.take(Faults::KEPT.saturating_sub(self.first.len())));
     }
 
-    /// Adds the faults of quotes, which are known only at the end, in their places.
+    /// Inserts the faults of quotes, which are known only at the end, at their places.
     fn merge_quotes(&mut self, seen: &Seen) {
         self.count += seen.quote_fault_count;
         let quotes = |record: &u64| TextFault { record: Some(*record), fault: Fault::new("", Reason::BadQuotes) };
@@ -88,17 +88,17 @@ pub(crate) struct Lines {
 /// The lines of a block's rows.
 #[derive(Debug, Default)]
 struct BlockLines {
-    /// How many rows, records and lines lie before the block.
+    /// The number of rows, records and lines before the block.
     rows_before: usize,
     records_before: u64,
     lines_before: u64,
     seen: Seen,
-    /// From which row on how many records lie before a row, beside the rows before it: the header, and rows left out.
+    /// Pairs of a row and the difference between record and row from there on. It counts the header and rows left out.
     shifts: Vec<(usize, u64)>,
 }
 
 impl BlockLines {
-    /// Notes which record a row was.
+    /// Notes which record became a row.
     fn note(&mut self, row: usize, record: u64) {
         let shift = record - row as u64;
         if self.shifts.last().is_none_or(|(_, last)| *last != shift) {
@@ -112,14 +112,14 @@ impl BlockLines {
 }
 
 impl Lines {
-    /// The line, counted from 1, on which a record, counted from 0, begins.
+    /// Returns the line (counted from 1) on which a record (counted from 0) begins.
     pub(crate) fn of_record(&self, record: u64) -> u64 {
         let next = self.blocks.partition_point(|block| block.records_before <= record);
         let block = next.checked_sub(1).and_then(|last| self.blocks.get(last));
         block.map_or(self.header_line, |block| block.of_record(record - block.records_before))
     }
 
-    /// The line, counted from 1, on which a row, counted from 0, begins.
+    /// Returns the line (counted from 1) on which a row (counted from 0) begins.
     pub(crate) fn of_row(&self, row: usize) -> Option<u64> {
         let next = self.blocks.partition_point(|block| block.rows_before <= row);
         let block = self.blocks.get(next.checked_sub(1)?)?;
@@ -129,17 +129,17 @@ impl Lines {
     }
 }
 
-/// A file that is being read, by as many threads as like to.
+/// A file that is being read by any number of threads.
 struct Reading {
     table: Table,
     opening: Opening,
     layout: Layout,
-    /// None where the header cannot be read.
+    /// `None` if the header cannot be read.
     blocks: Option<Mutex<Blocks<Take<File>>>>,
     parts: Mutex<Vec<(usize, io::Result<Part>)>>,
 }
 
-/// What one block holds; rows and records are counted from its beginning.
+/// What one block holds. Rows and records are counted from the beginning of the block.
 struct Part {
     frame: DataFrame,
     faults: TextFaults,
@@ -148,14 +148,14 @@ struct Part {
     is_cut_off: bool,
 }
 
-/// Reads tables of these columns on all threads of the machine, in order; `on_bytes` is told how many bytes were read
-/// since it was last called. With suppliers, their rows stand in place of their codes.
+/// Reads tables with these columns on all threads of the machine, and returns them in order. `on_bytes` receives the
+/// number of bytes read since its last call. With `suppliers`, rows of suppliers replace their codes.
 ///
-/// A row whose text is at fault is left out. Of suppliers its code is kept, so that rows that name it are not
-/// blamed for it.
+/// A row with a fault in its text is left out. For suppliers the code is kept, so that rows that name it are not
+/// reported as well.
 ///
 /// # Errors
-/// Only those of the file system: whatever a file holds comes back as faults.
+/// Only errors of the file system. Every fault of the contents is returned in the table.
 pub(crate) fn read(
     files: Vec<(Table, File)>,
     columns: impl Fn(Table) -> Columns,
@@ -189,11 +189,11 @@ pub(crate) fn read(
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere ends the reading as a whole.
+    // A panic in another thread ends the whole reading.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the beginning of a file says.
+/// What the beginning of a file shows.
 #[derive(Default)]
 struct Opening {
     header: Header,
@@ -289,9 +289,9 @@ impl Reading {
         FrameBuilder::new(self.table, columns, suppliers, capacity)
     }
 
-    /// Puts the blocks together, in order.
+    /// Joins the blocks in order.
     fn finish(self, suppliers: Option<&Suppliers>) -> io::Result<CsvTable> {
-        // A file without a block has columns all the same.
+        // A file without blocks still has columns.
         let none = self.builder(suppliers, 0).finish(|_, _| None, |_, _, _| ()).map_err(io::Error::other)?;
         let mut parts = self.parts.into_inner().unwrap_or_else(PoisonError::into_inner);
         parts.sort_by_key(|(number, _)| *number);
@@ -313,7 +313,7 @@ impl Reading {
             (part.lines.rows_before, part.lines.records_before, part.lines.lines_before) = (rows, records, line_count);
             faults.append(part.faults, records);
             let codes = part.unknown_codes.into_iter().map(|((row, column), code)| ((rows + row, column), code));
-            // As many of each column as there are faults to be told.
+            // For each column, as many as there are faults to be reported.
             let most = Faults::KEPT * self.table.references().len();
             unknown_codes.extend(codes.take(most.saturating_sub(unknown_codes.len())));
             rows += part.frame.height();
@@ -328,7 +328,7 @@ impl Reading {
     }
 }
 
-/// The rows of a block in the making.
+/// The rows of a block that is being read.
 struct Rows<'a> {
     reading: &'a Reading,
     builder: FrameBuilder<'a>,
@@ -338,7 +338,8 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Adds a record, or of suppliers its code alone where the record is not as it was meant.
+    /// Adds a record. If a record of suppliers is damaged, only its code is added; a damaged record of another table is
+    /// not.
     fn push(&mut self, fields: &impl Fields, is_whole: bool) {
         let Reading { table, opening, layout, .. } = self.reading;
         let (row, record) = (self.builder.row_count(), self.record);
@@ -361,7 +362,7 @@ impl Rows<'_> {
 
     fn finish(self) -> io::Result<Part> {
         let layout = &self.reading.layout;
-        // They come column by column, and are told row by row.
+        // They arrive column by column and are reported row by row.
         let mut unknown_codes: Vec<((usize, &'static str), Fault)> = Vec::new();
         let frame = self.builder.finish(
             |place, code| layout.read(place, code).ok(),
@@ -399,21 +400,21 @@ fn io_error(error: ::csv::Error) -> io::Error {
 /// A column of the model in a file.
 struct LaidOut {
     declared: &'static InputColumn,
-    /// Which field of a record it is.
+    /// The place of its field in a record.
     place: usize,
-    /// What its cells are called until they are read.
+    /// The name of its cells until they are read.
     name: &'static str,
     field: Field,
 }
 
 impl LaidOut {
-    /// What its cells hold; none where its heading says that they are written in another way.
+    /// Returns what its cells hold, or `None` if its heading says that they are written in another way.
     fn written_as(&self) -> Option<Kind> {
         (self.name == self.field.name).then_some(self.field.kind)
     }
 }
 
-/// The columns of the model that a file has.
+/// The columns of the model that a file contains.
 struct Layout(Vec<LaidOut>);
 
 impl Layout {
@@ -426,7 +427,7 @@ impl Layout {
         Self(laid_out.collect())
     }
 
-    /// Reads a cell in any form that its field may have.
+    /// Reads a cell in any form that its field accepts.
     fn read(&self, place: usize, text: &str) -> Result<Scalar, Fault> {
         let Some(LaidOut { name, field, .. }) = self.0.get(place) else {
             unreachable!("the builder has the columns of the layout")
@@ -440,7 +441,7 @@ impl Layout {
     }
 }
 
-/// Whether a row has the header's number of fields, and text in those that are read.
+/// Whether a row has as many fields as the header, and valid text in those that are read.
 fn is_sound(header: &Header, row: &impl Fields, record: u64, faults: &mut TextFaults) -> bool {
     if let Some(fault) = header.row_fault(row.count()) {
         faults.push(record, fault);

@@ -1,4 +1,4 @@
-//! Headers of tables, and what stands below a heading: one reading for `sonae score` and for imports.
+//! Headers of tables and the cells below a heading. `sonae score` and imports read them in the same way.
 
 use std::borrow::Cow;
 
@@ -11,22 +11,22 @@ use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Field, Kind};
 use crate::base::text::Text;
 
-/// The most columns of a table.
+/// The maximum number of columns of a table.
 pub(crate) const MAX_COLUMNS: usize = 256;
-/// The longest text of a cell, as Excel has it.
+/// The maximum length of the text of a cell, as in Excel.
 pub(crate) const MAX_TEXT_LENGTH: usize = 32_767;
 
-/// The columns of a table, as its header is read.
+/// The columns of a table, by which its header is read.
 pub(crate) struct Columns {
     pub(crate) kind: RecordKind,
     pub(crate) fields: Vec<Field>,
-    /// Whether columns that scores rest on may be left unread.
+    /// Whether columns on which scores depend may be left unread.
     pub(crate) takes_unread: bool,
 }
 
-/// A heading that means a column whose values are to be read in another way.
+/// A heading that means a column, but whose values must be converted.
 struct Reading {
-    /// The name of the cells, until they are read.
+    /// The name of the cells until they are read.
     name: &'static str,
     column: &'static str,
     how: How,
@@ -34,7 +34,7 @@ struct Reading {
 
 #[derive(Clone, Copy)]
 enum How {
-    /// So many yen in one.
+    /// The number of yen in one unit.
     Times(f64),
     /// The name of a prefecture.
     Prefecture,
@@ -54,7 +54,7 @@ macro_rules! readings {
 
 static READINGS: [Reading; 17] = readings!("capital_jpy" "annual_spend_jpy" "loss_jpy" "insured_limit_jpy");
 
-/// Units that say nothing new of a column, and what they count in yen where they do.
+/// Units that may follow a heading, with their value in yen; 0 for units of other columns.
 const UNITS: [(&str, f64); 16] = [
     ("円", 1.0),
     ("jpy", 1.0),
@@ -74,7 +74,8 @@ const UNITS: [(&str, f64); 16] = [
     ("個", 0.0),
 ];
 
-/// Words in headings of columns that scores rest on: a table without the column, and with such a heading, means it.
+/// Words in headings that point to columns on which scores depend. If a table lacks the column but has such a heading,
+/// the heading seems to mean it.
 const WORDS: [(RecordKind, &str, &[&str]); 25] = [
     (RecordKind::Suppliers, "jsic_division", &["業種", "産業", "業界", "industry"]),
     (RecordKind::Suppliers, "employee_count", &["従業員", "従業者", "社員数", "employee", "headcount"]),
@@ -106,7 +107,7 @@ const WORDS: [(RecordKind, &str, &[&str]); 25] = [
     (RecordKind::Incidents, "downtime_days", &["停止"]),
     (RecordKind::SupplierCodes, "company", &["会社"]),
 ];
-/// What follows such a word in headings that mean something else: when the data was changed, say.
+/// Words that follow such a word in headings with another meaning, such as the time of the last change.
 const OTHERS: [&str; 10] =
     ["更新", "作成", "登録", "出力", "取得日", "連携", "区分コード", "備考", "データid", "データ番号"];
 
@@ -115,7 +116,7 @@ impl Columns {
         self.fields.iter().find(|field| field.name == name)
     }
 
-    /// The name of the cells under a heading, where it means a column.
+    /// Returns the name of the cells under a heading, if the heading means a column.
     fn meant(&self, heading: &str) -> Option<&'static str> {
         let exact = self.fields.iter().find(|field| field.name == heading || field.heading == heading);
         if let Some(field) = exact {
@@ -130,7 +131,7 @@ impl Columns {
             field.map(|field| field.name)
         };
         let other = |plain: &str| match plain {
-            // JSIC divisions are numbers of two digits, and held to that.
+            // The values must be JSIC divisions, which have two digits, and are checked as such.
             "業種コード" | "産業コード" | "産業分類" | "産業分類コード" | "jsicコード" => {
                 self.named("jsic_division").map(|field| field.name)
             }
@@ -159,7 +160,8 @@ impl Columns {
         }
     }
 
-    /// The column of this table, if any, that a heading seems to mean and scores rest on.
+    /// Returns the column of this table, if any, that a heading seems to mean and on which scores depend. The outer
+    /// `None` means that the heading points to no such column.
     fn seems(&self, heading: &str) -> Option<Option<&Field>> {
         let heading = text::plain(heading);
         if OTHERS.iter().any(|other| heading.contains(other)) {
@@ -173,7 +175,7 @@ impl Columns {
     }
 }
 
-/// A heading and the unit behind it: `資本金(千円)`, `資本金[単位:千円]`, `資本金・千円`.
+/// Splits a heading into its stem and the unit after it: `資本金(千円)`, `資本金[単位:千円]`, `資本金・千円`.
 fn with_unit(heading: &str) -> Option<(&str, &str)> {
     let (stem, unit) = heading.split_once(['(', '[', '【', '〔', '・', '/', ':', '、'])?;
     let unit = unit.trim_end_matches([')', ']', '】', '〕']);
@@ -181,14 +183,14 @@ fn with_unit(heading: &str) -> Option<(&str, &str)> {
     Some((stem, unit))
 }
 
-/// The column whose values cells hold, and the cell as that column has it.
+/// Returns the column that the cells are for, and the cell converted to that column's form.
 pub(crate) fn as_column<'a>(name: &'a str, cell: Cell<'a>) -> (&'a str, Cell<'a>) {
     let Some(reading) = (!name.is_ascii()).then(|| READINGS.iter().find(|reading| reading.name == name)).flatten()
     else {
         return (name, cell);
     };
     let cell = match (reading.how, &cell) {
-        // What is no number is told of as it stands there.
+        // A value that is not a number is reported as it was written.
         (How::Times(times), _) => cell.as_number().map_or(cell, |number| Cell::Number(scaled(number, times))),
         (How::Prefecture, Cell::Text(text)) => prefecture(text).map_or(cell, |code| Cell::Text(code.into())),
         (How::Prefecture, _) => cell,
@@ -196,19 +198,20 @@ pub(crate) fn as_column<'a>(name: &'a str, cell: Cell<'a>) -> (&'a str, Cell<'a>
     (reading.column, cell)
 }
 
-/// The column that cells of this name are read for.
+/// Returns the column for which cells of this name are read.
 pub(crate) fn column_of(name: &str) -> &str {
     as_column(name, Cell::Null).0
 }
 
-/// A product that is whole where it is so but for the rounding of doubles: 4.35 times ten thousand.
+/// Returns the product, rounded to a whole number if only the rounding of doubles keeps it from being one: 4.35 times
+/// ten thousand.
 fn scaled(number: f64, times: f64) -> f64 {
     let product = number * times;
     let whole = product.round();
     if (product - whole).abs() < 1e-6 * whole.abs().clamp(1.0, 1e4) { whole } else { product }
 }
 
-/// The code of a prefecture by its name, with or without 都, 府 or 県.
+/// Returns the code of a prefecture by its name, with or without 都, 府 or 県.
 fn prefecture(name: &str) -> Option<String> {
     const NAMES: [&str; 47] = [
         "北海道",
@@ -264,16 +267,16 @@ fn prefecture(name: &str) -> Option<String> {
     NAMES.iter().position(is_it).map(|place| format!("{:02}", place + 1))
 }
 
-/// Which cell of a row holds which column, and what is wrong or odd with the headings.
+/// Which cell of a row holds which column, and the faults and warnings about the headings.
 #[derive(Debug, Default)]
 pub(crate) struct Header {
     columns: Vec<Option<&'static str>>,
     pub(crate) faults: Vec<Fault>,
-    /// Headings that no column has, and that are not read.
+    /// Headings that match no column and are not read.
     pub(crate) warnings: Vec<Fault>,
 }
 
-/// Headings that a missing column is told with.
+/// The maximum number of headings that are listed when a column is missing.
 const SHOWN_HEADINGS: usize = 30;
 
 pub(crate) fn too_many_columns() -> Reason {
@@ -299,7 +302,7 @@ impl Header {
         Self::read(known, headings.into_iter().map(|heading| Cow::Borrowed(unguarded(heading))))
     }
 
-    /// Reads the first row.
+    /// Reads the headings of the first row.
     pub(crate) fn read<'a>(known: &Columns, headings: impl Iterator<Item = Cow<'a, str>>) -> Self {
         let mut header = Self::default();
         let mut found: Vec<String> = Vec::new();
@@ -336,7 +339,7 @@ impl Header {
             header.columns.push(column);
         }
         let is_taken = |name: &str| taken.iter().any(|(taken, _)| *taken == name);
-        // A heading that cannot be read may be the one that is missing.
+        // A heading that cannot be read may be the one that seems to be missing.
         let missing = known.fields.iter().filter(|column| is_legible && column.is_required && !is_taken(column.name));
         header.faults.extend(missing.map(|column| {
             let found = found.clone();
@@ -345,7 +348,7 @@ impl Header {
         let mut unread = Vec::new();
         for heading in others {
             match known.seems(&heading) {
-                // A column that the table has beside it is the one that is meant to be read.
+                // If the table already has that column, this heading is not the one to be read as it.
                 Some(Some(field)) if !is_taken(field.name) => unread.push((heading, Some(field.heading))),
                 Some(None) => unread.push((heading, None)),
                 _ => header.warnings.push(Fault::new(heading, Reason::UnknownHeading)),
@@ -360,22 +363,22 @@ impl Header {
         header
     }
 
-    /// The header, or the first thing that is wrong with it.
+    /// Returns the header, or its first fault.
     pub(crate) fn sound(mut self) -> Result<Self, Fault> {
         if self.faults.is_empty() { Ok(self) } else { Err(self.faults.swap_remove(0)) }
     }
 
-    /// How many cells a row has.
+    /// Returns how many cells a row has.
     pub(crate) fn width(&self) -> usize {
         self.columns.len()
     }
 
-    /// The columns that are read, with the place of each.
+    /// Returns the columns that are read, with the place of each.
     pub(crate) fn columns(&self) -> impl Iterator<Item = (usize, &'static str)> {
         self.columns.iter().enumerate().filter_map(|(place, column)| Some((place, (*column)?)))
     }
 
-    /// Why a row does not go with this header: it has more cells, or fewer.
+    /// Returns why a row does not fit this header: it has more or fewer cells.
     pub(crate) fn row_fault(&self, cell_count: usize) -> Option<Fault> {
         if cell_count == self.width() {
             return None;
@@ -388,7 +391,7 @@ impl Header {
     }
 }
 
-/// What is wrong with a heading that nobody can have meant so.
+/// Returns what is wrong with a heading that cannot be intended.
 fn heading_fault(heading: &str) -> Option<Reason> {
     let is_raw = |character: char| character.is_control() && !matches!(character, '\t' | '\r' | '\n');
     if heading.contains(is_raw) {
@@ -397,10 +400,10 @@ fn heading_fault(heading: &str) -> Option<Reason> {
     text::fault(heading)
 }
 
-/// A cell of CSV, without the guard against formulas.
+/// Returns a cell of CSV without the guard against formulas.
 ///
 /// # Errors
-/// That it has more characters than a cell can have.
+/// Fails if the text is longer than a cell may be.
 pub(crate) fn text_cell(text: &str) -> Result<Cell<'_>, Reason> {
     if text.len() > MAX_TEXT_LENGTH && text.chars().count() > MAX_TEXT_LENGTH {
         let what = Text::new("1つのセルの文字数", "characters in a cell");

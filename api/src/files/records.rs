@@ -1,7 +1,7 @@
 //! Watches the records of a CSV stream: on which line each begins, whether its quotes close, and how large it grows.
 //!
-//! The CSV reader tells none of it. It takes quotes as they come, and an open one swallows rows up to the next: a
-//! supplier would be lost without a word, and the rest of the file would be held in memory as one record.
+//! The CSV reader reports none of this. It accepts quotes as they come, and an open quote swallows rows up to the next
+//! one: a supplier would be lost without a message, and the rest of the file would be held in memory as one record.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -13,48 +13,48 @@ use scoring::Faults;
 use super::header::{MAX_COLUMNS, too_many_columns};
 use crate::base::fault::Reason;
 
-/// How large a record may be.
+/// The maximum size of a record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RecordLimits {
     pub(crate) bytes: u64,
     pub(crate) fields: usize,
 }
 
-/// What is taken of any file: all of a record is held in memory.
+/// The limits for every file. A whole record is held in memory.
 pub(crate) const LIMITS: RecordLimits = RecordLimits { bytes: 1 << 20, fields: MAX_COLUMNS };
 
-/// A record that is too large; its reader gives it as the cause of an error.
+/// A record that is too large. The reader returns it as the cause of an error.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("a record is too large")]
 struct TooLarge {
-    /// Where it begins.
+    /// The line on which it begins.
     line: u64,
-    /// Whether it has too many fields; too many bytes if not.
+    /// Whether it has too many fields; otherwise it has too many bytes.
     by_fields: bool,
 }
 
-/// The line of a record that is too large and why it is so, where a reader's error says that it is.
+/// Returns the line of a record that is too large, and the reason, if that is the cause of a reader's error.
 pub(crate) fn too_large(error: &io::Error) -> Option<(u64, Reason)> {
     let TooLarge { line, by_fields } = error.get_ref()?.downcast_ref()?;
     Some((*line, if *by_fields { too_many_columns() } else { Reason::LineTooLong(LIMITS.bytes) }))
 }
 
-/// What was seen of a stream that has passed.
+/// What was observed in a stream that has passed.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Seen {
-    /// The records of the first quoted fields that do not close, or have text behind them.
+    /// The records of the first quoted fields that do not close or are followed by text.
     pub(crate) quote_faults: Vec<u64>,
-    /// How many such fields there are.
+    /// The number of such fields.
     pub(crate) quote_fault_count: usize,
-    /// From which record on records stand how many lines below their own number: short where each has one line.
+    /// Pairs of a record and the difference between line and record from there on. Short if each record has one line.
     shifts: VecDeque<(u64, u64)>,
-    /// How many records there are, and how many lines end.
+    /// The number of records, and of line ends.
     pub(crate) record_count: u64,
     pub(crate) line_count: u64,
 }
 
 impl Seen {
-    /// Notes on which line a record begins.
+    /// Notes the line on which a record begins.
     fn begin(&mut self, record: u64, line: u64) {
         let shift = line - record;
         if self.shifts.back().is_none_or(|(_, last)| *last != shift) {
@@ -62,14 +62,14 @@ impl Seen {
         }
     }
 
-    /// Adds a record that begins behind all lines and was not read.
+    /// Adds a record that begins after all lines and was not read.
     pub(super) fn add_unread(&mut self) {
         self.begin(self.record_count, self.line_count + 1);
         self.record_count += 1;
         self.line_count += 1;
     }
 
-    /// The line, counted from 1, on which a record, counted from 0, begins.
+    /// Returns the line (counted from 1) on which a record (counted from 0) begins.
     pub(crate) fn line_of(&self, record: u64) -> u64 {
         let next = self.shifts.partition_point(|(from, _)| *from <= record);
         let shift = next.checked_sub(1).and_then(|last| self.shifts.get(last)).map_or(1, |(_, shift)| *shift);
@@ -81,9 +81,9 @@ impl Seen {
 pub(super) trait Fields {
     fn count(&self) -> usize;
     fn bytes(&self, field: usize) -> Option<&[u8]>;
-    /// A field as text; none where it is no UTF-8, or not there.
+    /// Returns a field as text, or `None` if it is missing or not UTF-8.
     fn text(&self, field: usize) -> Option<&str>;
-    /// All fields, one behind the other, where they may be something else than UTF-8.
+    /// Returns all fields, concatenated, if they may be something other than UTF-8.
     fn unchecked(&self) -> Option<&[u8]>;
 }
 
@@ -105,24 +105,24 @@ impl Fields for ByteRecord {
     }
 }
 
-/// The records of a text without any quote: what the CSV reader finds there, several times as fast.
+/// The records of a text without quotes. They are the ones that the CSV reader finds, several times as fast.
 pub(super) struct PlainRecords<'a> {
     text: &'a str,
     signs: Signs<'a>,
-    /// Where the record in hand begins, and where its fields end.
+    /// Where the current record begins, and where its fields end.
     start: usize,
     ends: Vec<usize>,
     seen: Seen,
 }
 
 impl<'a> PlainRecords<'a> {
-    /// None for a text that has quotes, or is no UTF-8.
+    /// Returns `None` for a text that has quotes or is not UTF-8.
     pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
         let text = str::from_utf8(bytes).ok().filter(|_| memchr(b'"', bytes).is_none())?;
         Some(Self { text, signs: Signs::new(bytes), start: 0, ends: Vec::new(), seen: Seen::default() })
     }
 
-    /// The next record; empty lines are none.
+    /// Returns the next record. Empty lines are not records.
     pub(super) fn next(&mut self) -> Option<PlainRecord<'_>> {
         let bytes = self.text.as_bytes();
         if let Some(last) = self.ends.last() {
@@ -137,11 +137,11 @@ impl<'a> PlainRecords<'a> {
                 self.ends.push(end);
                 continue;
             }
-            // A line feed right behind a carriage return ends the same line.
+            // A line feed directly after a carriage return ends the same line.
             let is_second = sign == Some(b'\n') && end > 0 && bytes.get(end - 1) == Some(&b'\r');
             let line = self.seen.line_count + 1;
             self.seen.line_count += u64::from(sign.is_some() && !is_second);
-            // Behind a last line without an end lies no record either.
+            // There is no record after the last line, even if that has no line end.
             if end <= self.start && self.ends.is_empty() {
                 sign?;
                 self.start = end + 1;
@@ -154,19 +154,19 @@ impl<'a> PlainRecords<'a> {
         }
     }
 
-    /// What was seen; to be called after the last record.
+    /// Returns what was observed. Call it after the last record.
     pub(super) fn finish(self) -> Seen {
         self.seen
     }
 }
 
-/// The places of commas and line ends.
+/// The positions of commas and line ends.
 ///
-/// Fields have few bytes: to look at eight at once and go on from there takes a third of the time of a search that is begun
-/// anew for each.
+/// Fields are short. Looking at eight bytes at once and going on from there takes a third of the time of a new search
+/// for each field.
 struct Signs<'a> {
     bytes: &'a [u8],
-    /// Where the eight bytes begin, and a bit for each of them that may be a sign and was not looked at.
+    /// Where the current eight bytes begin, and a bit for each of them that may be a sign and was not yet looked at.
     word: usize,
     candidates: u64,
 }
@@ -178,8 +178,8 @@ impl<'a> Signs<'a> {
         Self { bytes, word: 0, candidates: Self::candidates(bytes, 0) }
     }
 
-    /// The highest bit of each byte that is not above a comma, as all signs are; of those above one such byte, perhaps
-    /// others too.
+    /// Sets the highest bit of each byte that is at most a comma, as all signs are. A borrow may also set the bit of a
+    /// byte above such a byte.
     fn candidates(bytes: &[u8], word: usize) -> u64 {
         let eight = match bytes.get(word..word + 8) {
             Some(eight) => eight.try_into().unwrap_or_default(),
@@ -245,41 +245,41 @@ impl Fields for PlainRecord<'_> {
     }
 }
 
-/// Passes bytes on and watches them.
+/// Passes bytes through and watches them.
 pub(crate) struct RecordWatch<R> {
     inner: R,
     state: State,
     last_byte: u8,
     line: u64,
     record_count: u64,
-    /// The record whose quotes are open.
+    /// The record whose quotes were opened last.
     opened_in: u64,
     seen: Seen,
-    /// Set where records are held to a size.
+    /// The limits, if the size of records is limited.
     limits: Option<RecordLimits>,
-    /// How many bytes have passed, and how many before the record in hand.
+    /// The number of bytes that have passed, and of those before the current record.
     position: u64,
     begin: u64,
     fields: usize,
-    /// Behind the last byte after which no record was in hand.
+    /// The position after the last byte that left no record open.
     end: u64,
 }
 
-/// Where records end.
+/// Where records end in a block of bytes.
 #[derive(Debug, PartialEq)]
 pub(super) enum End {
-    /// Behind the last one that does; nowhere if none does.
+    /// The position after the last record that ends, or `None` if no record ends.
     Last(Option<usize>),
-    /// Where one begins that is too long.
+    /// The position at which a record that is too long begins.
     TooLong(usize),
 }
 
 impl End {
-    /// In these bytes, which begin with a record.
+    /// Finds the end in bytes that begin with a record.
     pub(super) fn of(bytes: &[u8]) -> Self {
         let mut watch = RecordWatch::limited(io::empty(), RecordLimits { fields: usize::MAX, ..LIMITS });
         let is_too_long = watch.watch(bytes).is_some();
-        // No more than there are of bytes.
+        // A position is at most the number of bytes, so the conversion cannot fail.
         let place = |place| usize::try_from(place).unwrap_or_default();
         if is_too_long {
             return Self::TooLong(place(watch.begin));
@@ -287,7 +287,7 @@ impl End {
         Self::Last(Some(place(watch.end)).filter(|end| *end > 0))
     }
 
-    /// The same in bytes without quotes.
+    /// Finds the end in bytes without quotes.
     pub(super) fn of_plain(bytes: &[u8]) -> Self {
         let most = LIMITS.bytes as usize;
         let mut start = 0;
@@ -303,11 +303,11 @@ impl End {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
-    /// Before a record; empty lines are none.
+    /// Before a record. Empty lines are not records.
     Between,
     InRecord,
     InQuotes,
-    /// After a quote inside quotes: the end of the field, or the first of a doubled quote.
+    /// After a quote inside quotes: it ends the field, or is the first of a doubled quote.
     AfterQuote,
 }
 
@@ -329,12 +329,12 @@ impl<R> RecordWatch<R> {
         }
     }
 
-    /// The same, which fails at a record that is too large.
+    /// Returns a watch that fails at a record that is too large.
     pub(crate) fn limited(inner: R, limits: RecordLimits) -> Self {
         Self { limits: Some(limits), ..Self::new(inner) }
     }
 
-    /// Lets go of what is known of records before this one: a file may have millions.
+    /// Forgets the lines of records before this one, because a file may have millions.
     pub(crate) fn forget_before(&mut self, record: u64) {
         let shifts = &mut self.seen.shifts;
         while shifts.get(1).is_some_and(|(from, _)| *from <= record) {
@@ -342,19 +342,19 @@ impl<R> RecordWatch<R> {
         }
     }
 
-    /// The line, counted from 1, on which a record that has passed begins.
+    /// Returns the line (counted from 1) on which a record that has passed begins.
     pub(crate) fn line_of(&self, record: u64) -> u64 {
         self.seen.line_of(record)
     }
 
-    /// Whether the quotes of a record that has passed do not end as they should.
+    /// Whether the quotes of a record that has passed do not end correctly.
     pub(crate) fn has_quote_fault(&self, record: u64) -> bool {
-        // A record that has passed with open quotes is the last one.
+        // Only the last record can have passed with its quotes still open.
         let is_open = self.state == State::InQuotes && self.opened_in == record;
         is_open || (!self.seen.quote_faults.is_empty() && self.seen.quote_faults.binary_search(&record).is_ok())
     }
 
-    /// What was seen; to be called at the end of the stream.
+    /// Returns what was observed. Call it at the end of the stream.
     pub(crate) fn finish(mut self) -> Seen {
         if self.state == State::InQuotes {
             self.note_quotes();
@@ -363,7 +363,7 @@ impl<R> RecordWatch<R> {
         self.seen
     }
 
-    /// Watches bytes that pass, and says whether the record in hand has become too large.
+    /// Watches bytes that pass. Returns the current record if it has become too large.
     fn watch(&mut self, bytes: &[u8]) -> Option<TooLarge> {
         let mut place = 0;
         let before = self.position;
@@ -404,10 +404,10 @@ impl<R> RecordWatch<R> {
         is_too_large.then(|| TooLarge { line: self.line_of(self.record_count.saturating_sub(1)), by_fields })
     }
 
-    /// The state after a byte at which it may change.
+    /// Returns the state after a byte that may change it.
     fn next(&mut self, byte: u8, before: u8) -> State {
-        // Lines are the rows of a spreadsheet: a line break in a cell begins none. A line feed right behind a carriage
-        // return belongs to it.
+        // Lines count as a spreadsheet counts rows: a line break inside a cell begins no line. A line feed directly
+        // after a carriage return belongs to it.
         let ends_line = self.state != State::InQuotes && (byte == b'\r' || (byte == b'\n' && before != b'\r'));
         self.line += u64::from(ends_line);
         match (self.state, byte) {
@@ -467,7 +467,7 @@ impl<R: Read> Read for RecordWatch<R> {
 mod tests {
     use super::*;
 
-    /// Watches `text` in pieces of each size up to its own length, which must all agree.
+    /// Watches `text` in pieces of each size up to its length. All results must agree.
     fn seen(text: &str) -> Seen {
         let in_pieces = |size: usize| {
             let mut watch = RecordWatch::new(io::empty());
@@ -481,7 +481,7 @@ mod tests {
         whole
     }
 
-    /// The lines on which the first records begin.
+    /// Returns the lines on which the first records begin.
     fn lines(text: &str, record_count: u64) -> Vec<u64> {
         let seen = seen(text);
         (0..record_count).map(|record| seen.line_of(record)).collect()

@@ -1,4 +1,4 @@
-//! Text files, and the signs that a text is in another encoding than UTF-8, or was read in one before it came here.
+//! Text files, and the signs that a text is in an encoding other than UTF-8, or was read in a wrong one earlier.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Take};
@@ -9,13 +9,14 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::base::fault::Reason;
 
-/// How much of a file is looked at before it is read.
+/// The number of bytes that are checked before a file is read.
 const HEAD: u64 = 1 << 12;
 
-/// A file of text without the marks at its ends: a byte order mark, and what mainframes and DOS put behind the last line.
+/// Opens a text file without the marks at its ends: a byte order mark, and what mainframes and DOS append after the
+/// last line.
 ///
 /// # Errors
-/// Those of the file system; for a file that is in another encoding, or empty, the reason is the cause.
+/// Fails with the errors of the file system. If the file is in UTF-16 or UTF-32, the cause of the error is the reason.
 pub(crate) fn open(file: &File) -> io::Result<Take<File>> {
     let mut file = file.try_clone()?;
     let end = end_of_text(&mut file)?;
@@ -30,11 +31,11 @@ pub(crate) fn open(file: &File) -> io::Result<Take<File>> {
     Ok(file.take(end.saturating_sub(start)))
 }
 
-/// Where the text of a file ends: before one 0x1A and any NULs.
+/// Returns the position at which the text of a file ends: before a final 0x1A and any NULs.
 fn end_of_text(file: &mut File) -> io::Result<u64> {
     let whole = file.seek(SeekFrom::End(0))?;
     let mut end = last_but(file, whole, b"\0")?;
-    // Line breaks may stand behind the mark; without one they belong to the text.
+    // Line breaks may follow the mark. Without a mark they belong to the text.
     let mark = last_but(file, end, b"\0\r\n")?;
     if mark > 0 {
         file.seek(SeekFrom::Start(mark - 1))?;
@@ -47,7 +48,7 @@ fn end_of_text(file: &mut File) -> io::Result<u64> {
     Ok(end)
 }
 
-/// Behind the last byte before `end` that is none of these.
+/// Returns the position after the last byte before `end` that is not one of `skipped`.
 fn last_but(file: &mut File, mut end: u64, skipped: &[u8]) -> io::Result<u64> {
     const PIECE: u64 = 1 << 16;
     while end > 0 {
@@ -63,7 +64,8 @@ fn last_but(file: &mut File, mut end: u64, skipped: &[u8]) -> io::Result<u64> {
     Ok(0)
 }
 
-/// Why a text with these first bytes is refused as a whole: its encoding is another one, or its header is no UTF-8.
+/// Returns why a text with these first bytes is refused as a whole: it is in another encoding, or its header is not
+/// UTF-8.
 pub(crate) fn head_fault(head: &[u8]) -> Option<Reason> {
     if let Some(name) = wide_encoding(head) {
         return Some(Reason::NotUtf8(Some(name)));
@@ -72,31 +74,31 @@ pub(crate) fn head_fault(head: &[u8]) -> Option<Reason> {
         return Some(ISO_2022_JP);
     }
     let header = head.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
-    // The last character of what was seen may be cut off.
+    // The last character of the bytes may be cut off.
     let is_wrong = str::from_utf8(header).is_err_and(|error| error.error_len().is_some());
     is_wrong.then(|| not_utf8(header))
 }
 
-/// Whether bytes change the character set, as ISO-2022-JP does.
+/// Whether the bytes switch the character set, as ISO-2022-JP does.
 fn has_escape(bytes: &[u8]) -> bool {
     memchr::memchr_iter(ESCAPE, bytes).any(|place| is_set(bytes.get(place + 1)))
 }
 
 const ESCAPE: u8 = 0x1B;
 
-/// Whether a byte behind an escape names a character set.
+/// Whether a byte after an escape names a character set.
 fn is_set(byte: Option<&u8>) -> bool {
     matches!(byte, Some(b'$' | b'('))
 }
 
-/// Refuses a part of a file, of whole lines, that is ISO-2022-JP: its bytes are ASCII, and would be taken for UTF-8.
+/// Refuses whole lines of a file that are ISO-2022-JP: their bytes are ASCII and would pass for UTF-8.
 pub(super) fn refuse_escapes(lines: &[u8]) -> io::Result<()> {
     if has_escape(lines) { Err(Refused(ISO_2022_JP).into()) } else { Ok(()) }
 }
 
 const ISO_2022_JP: Reason = Reason::NotUtf8(Some("ISO-2022-JP (JIS)"));
 
-/// The encoding of two or four bytes a character that a text seems to have.
+/// Returns the encoding with two or four bytes per character that a text seems to have.
 fn wide_encoding(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"\xFF\xFE\0\0") || head.starts_with(b"\0\0\xFE\xFF") {
         return Some("UTF-32");
@@ -104,7 +106,8 @@ fn wide_encoding(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
         return Some("UTF-16");
     }
-    // Without a mark: ASCII has a NUL in each pair, commas and line breaks of a Japanese text too.
+    // Without a byte order mark: each ASCII character has a NUL in its pair, and so have the commas and line breaks of
+    // a Japanese text.
     let nuls = |parity: usize| head.iter().skip(parity).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd) = (nuls(0), nuls(1));
     let has_pairs = |pairs: [&[u8]; 2]| pairs.iter().any(|pair| memchr::memmem::find(head, pair).is_some());
@@ -116,19 +119,19 @@ fn wide_encoding(head: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether each four bytes are a character of UTF-32, of which none is a NUL.
+/// Whether every four bytes are a UTF-32 character other than NUL.
 fn is_utf32(head: &[u8]) -> bool {
     let is = |wide: fn(&[u8]) -> bool| head.chunks_exact(4).all(wide);
     is(|four| matches!(four, [1..=255, _, 0, 0] | [_, 1..=255, 0, 0]))
         || is(|four| matches!(four, [0, 0, 1..=255, _] | [0, 0, _, 1..=255]))
 }
 
-/// A reason, as the cause of an error of a reader.
+/// A reason, as the cause of a reader's error.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.code())]
 pub(crate) struct Refused(Reason);
 
-/// Why a text is refused, where its reader's error says that it is.
+/// Returns why a text is refused, if that is the cause of its reader's error.
 pub(crate) fn refusal(error: &io::Error) -> Option<&Reason> {
     error.get_ref()?.downcast_ref().map(|Refused(reason)| reason)
 }
@@ -139,7 +142,7 @@ impl From<Refused> for io::Error {
     }
 }
 
-/// Passes bytes on as long as they are not ISO-2022-JP.
+/// Passes bytes through as long as they are not ISO-2022-JP.
 pub(crate) struct Watched<R> {
     inner: R,
     is_after_escape: bool,
@@ -163,11 +166,11 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
-/// What bytes that are no UTF-8 seem to be.
+/// Returns the fault of bytes that are not UTF-8, with the encoding that they seem to have.
 pub(crate) fn not_utf8(bytes: &[u8]) -> Reason {
     let is =
         |encoding: &'static Encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes).is_some();
-    // What can be read as both is more often the first: the second reads half of all bytes as half-width katakana.
+    // Bytes that are valid in both are more often EUC-JP: Shift_JIS reads half of all bytes as half-width katakana.
     Reason::NotUtf8(match () {
         () if is(EUC_JP) => Some("EUC-JP"),
         () if is(SHIFT_JIS) => Some("Shift_JIS (CP932)"),
@@ -175,7 +178,7 @@ pub(crate) fn not_utf8(bytes: &[u8]) -> Reason {
     })
 }
 
-/// Why a text cannot be what somebody wrote, if it cannot.
+/// Returns why a text cannot be what its author wrote, if so.
 pub(crate) fn fault(text: &str) -> Option<Reason> {
     if text.is_ascii() {
         return is_utf7(text).then_some(Reason::NotUtf8(Some("UTF-7")));
@@ -183,24 +186,24 @@ pub(crate) fn fault(text: &str) -> Option<Reason> {
     is_garbled(text).then_some(Reason::GarbledText)
 }
 
-/// Whether a text was UTF-8 that somebody read in another encoding and wrote again; what was lost then is U+FFFD.
+/// Whether a text was UTF-8 that was read in another encoding and written again. What was lost then is U+FFFD.
 fn is_garbled(text: &str) -> bool {
     let (mut first, mut kana) = (None, 0);
     for character in text.chars().filter(|character| !character.is_ascii()) {
         first = first.or(Some(character));
         match character {
             '\u{fffd}' => return true,
-            // Kana as CP932 shows them. The three are rare by themselves.
+            // Kana as CP932 shows them. These three are rare otherwise.
             '縺' | '繧' | '繝' => kana += 1,
             _ => {}
         }
     }
-    // 繧繝 is a word.
+    // 繧繝 is a real word.
     if kana > 1 && !text.contains("繧繝") {
         return true;
     }
     let is_japanese = |bytes: &[u8]| str::from_utf8(bytes).is_ok_and(|before| before.chars().any(is_japanese));
-    // The first character says how most texts were not read.
+    // The first character that is not ASCII decides which misreading is possible. For most texts none is.
     let Some(first) = first else { return false };
     if u32::from(first) < 0x2200 {
         return as_latin(text).is_some_and(|bytes| is_japanese(&bytes) || is_cut(&bytes));
@@ -212,11 +215,11 @@ fn is_garbled(text: &str) -> bool {
     !has_others && is_japanese(&bytes)
 }
 
-/// Whether CP932 has a character under a first byte with which Japanese begins in UTF-8. They are listed once: to encode
-/// one is a search through all characters, and almost every text has another.
+/// Whether CP932 encodes a character with a first byte that begins Japanese text in UTF-8. The characters are listed
+/// once: encoding one is a search through all characters, and almost no text has one of them.
 fn begins_garbled(character: char) -> bool {
     static CHARACTERS: LazyLock<Vec<char>> = LazyLock::new(|| {
-        // The encoder has those of 0xED and 0xEE under other bytes.
+        // The encoder writes the characters of 0xED and 0xEE with other bytes.
         let pairs = (0xE2..=0xEC).flat_map(|lead| (0x40..=0xFC).map(move |trail| [lead, trail]));
         let read = |pair: [u8; 2]| {
             SHIFT_JIS.decode_without_bom_handling_and_without_replacement(&pair).and_then(|text| text.chars().next())
@@ -228,7 +231,7 @@ fn begins_garbled(character: char) -> bool {
     CHARACTERS.binary_search(&character).is_ok()
 }
 
-/// A text as bytes of Latin-1, or of Windows-1252 where that has more characters.
+/// Returns a text as bytes of Latin-1, or of Windows-1252 for characters that only that has.
 fn as_latin(text: &str) -> Option<Vec<u8>> {
     let byte = |character: char| match u8::try_from(character) {
         Ok(byte) => Some(byte),
@@ -241,7 +244,7 @@ fn as_latin(text: &str) -> Option<Vec<u8>> {
     text.chars().map(byte).collect()
 }
 
-/// Whether bytes look like UTF-8 of Japanese from which some were lost: `æ ªå¼`.
+/// Whether bytes look like Japanese UTF-8 from which some bytes were lost: `æ ªå¼`.
 fn is_cut(bytes: &[u8]) -> bool {
     let is_lead = |byte: &u8| matches!(byte, 0xE3..=0xE9);
     let leads = bytes.iter().filter(|byte| is_lead(byte)).count();
@@ -249,7 +252,7 @@ fn is_cut(bytes: &[u8]) -> bool {
     leads >= 2 && pairs * 2 >= leads
 }
 
-/// Whether a text of ASCII has Japanese in it as UTF-7 writes it: `+U9ZfFQ-`.
+/// Whether an ASCII text contains Japanese as UTF-7 writes it: `+U9ZfFQ-`.
 fn is_utf7(text: &str) -> bool {
     text.match_indices('+').any(|(place, _)| {
         let rest = text.get(place + 1..).unwrap_or_default();
@@ -284,7 +287,7 @@ fn is_japanese(character: char) -> bool {
     matches!(character, '\u{3001}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ff01}'..='\u{ff9f}')
 }
 
-/// A text in the form in which headings and words are compared: NFKC, in lower case, without spaces and marks.
+/// Returns a text in the form in which headings and words are compared: NFKC, lower case, without spaces and marks.
 pub(crate) fn plain(text: &str) -> String {
     let is_mark = |character: &char| character.is_whitespace() || matches!(character, '_' | '*' | '※' | '-');
     text.nfkc().flat_map(char::to_lowercase).filter(|character| !is_mark(character)).collect()
