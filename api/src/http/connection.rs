@@ -1,4 +1,5 @@
-//! A connection: reads strictly, waits for its peer no longer than it may, and counts as one of its address.
+//! A connection. It reads strictly, waits for its peer only as long as allowed, and counts towards the limit of its
+//! address.
 
 use std::future::Future;
 use std::io;
@@ -15,20 +16,20 @@ use super::framing::{Checked, Framing, Refusal, accepted_language};
 use super::peers::Visit;
 use super::refused::address_of;
 
-/// How long a peer may send nothing of a body that the service waits for, on top of what the least rate allows. Whoever
-/// reads a body refuses it sooner, with an answer: this also ends bodies that nobody reads.
+/// How long a peer may send nothing of a body that the service waits for, in addition to the time that the minimum rate
+/// allows. Code that reads a body refuses it sooner, with an answer. This limit also ends bodies that nobody reads.
 const BODY: Duration = Duration::from_secs(45);
-/// Bytes that are read at a time.
+/// The number of bytes that are read at a time.
 const PIECE: usize = 16 << 10;
-/// How much of what a refused peer goes on sending is read, so that it sees the answer and not a reset.
+/// How many of the bytes that a refused peer still sends are read, so that it sees the answer and not a reset.
 const MAX_UNREAD_BYTES: usize = 256 << 10;
 
-/// A socket whose peer is given up when it takes nothing. Encryption lies above it: there bytes count as written that
-/// only wait.
+/// A socket that gives up on a peer which accepts no data. It lies below encryption, because above it bytes count as
+/// written that only wait.
 pub(crate) struct PacedSocket {
     stream: TcpStream,
     writing: Patience,
-    /// Its place among those of its address.
+    /// Counts the connection as one of its address.
     _visit: Option<Visit>,
 }
 
@@ -49,7 +50,8 @@ impl AsyncWrite for PacedSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(cx, bytes) {
             Poll::Pending if self.writing.is_exhausted(cx) => {
-                // What the kernel still has for it is dropped. Where that fails, the kernel keeps trying for a while.
+                // What the kernel still holds for the peer is dropped. If that fails, the kernel keeps trying for a
+                // while.
                 let _ = self.stream.set_zero_linger();
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }
@@ -70,7 +72,7 @@ impl AsyncWrite for PacedSocket {
     }
 }
 
-/// What carries the bytes of a connection: a socket, or encryption above it.
+/// What carries the bytes of a connection: a socket, or encryption on top of one.
 pub(crate) trait Carrier: AsyncRead + AsyncWrite + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Carrier for T {}
@@ -79,10 +81,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Carrier for T {}
 pub(crate) struct Connection {
     carrier: Box<dyn Carrier>,
     framing: Framing,
-    /// Bytes that have come, of which the first are good to be passed on.
+    /// The bytes that have arrived. The first `good` ones may be passed on.
     come: BytesMut,
     good: usize,
-    /// Nothing more is read: the peer has ended, or broken the rules.
+    /// No more is read: the peer has ended, or broken the rules.
     is_over: bool,
     is_refused: bool,
     waits_for: Part,
@@ -90,22 +92,22 @@ pub(crate) struct Connection {
     reading: Patience,
 }
 
-/// For how long a peer is waited for.
+/// How long the service waits for a peer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paces {
     /// While the head of a request arrives.
     pub(crate) head: Duration,
-    /// While it takes nothing of an answer, on top of what the least rate allows.
+    /// While the peer accepts nothing of an answer, in addition to the time that the minimum rate allows.
     pub(crate) answer: Duration,
     pub(crate) min_bytes_per_second: u64,
 }
 
-/// What a connection waits for.
+/// What a connection is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// The first byte of all.
+    /// The first byte of the connection.
     First,
-    /// The next request: how long that may take is the keep-alive time, which actix-http watches.
+    /// The next request. actix-http limits this wait by the keep-alive time.
     Next,
     Head,
     Body,
@@ -126,7 +128,7 @@ impl Connection {
         }
     }
 
-    /// Reads more, and judges it.
+    /// Reads more bytes and checks them.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut piece = [0; PIECE];
         let mut piece = ReadBuf::new(&mut piece);
@@ -137,7 +139,7 @@ impl Connection {
                 }
                 match self.waits_for {
                     Part::Head => self.refuse(Refusal::SlowHead),
-                    // A body that breaks off is answered by whoever reads it.
+                    // The code that reads a body answers one that breaks off.
                     Part::First | Part::Next | Part::Body => self.is_over = true,
                 }
                 return Poll::Ready(Ok(()));
@@ -147,7 +149,7 @@ impl Connection {
         let piece = piece.filled();
         self.reading.progress(piece.len());
         if piece.is_empty() {
-            // What is left of a head that broke off is nothing.
+            // The rest of a head that broke off is ignored.
             self.is_over = true;
             return Poll::Ready(Ok(()));
         }
@@ -167,7 +169,7 @@ impl Connection {
             (true, true) => Part::Head,
             (false, _) => Part::Body,
         };
-        // Each head has its own time, also where one follows another at once.
+        // Each head gets the full time, even if it directly follows another.
         let is_another = part == Part::Head && self.good > 0;
         self.wait_for(part, is_another);
         Poll::Ready(Ok(()))
@@ -183,7 +185,7 @@ impl Connection {
         }
     }
 
-    /// Puts a request in place of a head that is refused: its answer says why, and ends the connection.
+    /// Replaces a refused head with a request whose answer gives the reason and closes the connection.
     fn refuse(&mut self, refusal: Refusal) {
         let head = self.come.split_off(self.good);
         self.come.extend_from_slice(
@@ -235,7 +237,7 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// For how long a peer may still be waited for. What it moves earns it more time, at the least rate.
+/// How long to keep waiting for a peer. The bytes that it moves earn it more time, at the minimum rate.
 struct Patience {
     most: Duration,
     min_bytes_per_second: Option<u64>,
@@ -245,12 +247,12 @@ struct Patience {
 }
 
 impl Patience {
-    /// Without a rate nothing earns more time.
+    /// Without a rate, nothing earns more time.
     fn new(most: Duration, min_bytes_per_second: Option<u64>) -> Self {
         Self { most, min_bytes_per_second, left: most, since: None, timer: None }
     }
 
-    /// Whether the peer has been waited for long enough; if not, it is looked again in time.
+    /// Whether the wait is over. If not, the task is woken when it will be.
     fn is_exhausted(&mut self, cx: &mut Context<'_>) -> bool {
         let left = self.left;
         if self.since.is_none() {

@@ -1,4 +1,4 @@
-//! What handlers take out of requests: ids, bodies, preconditions, the language.
+//! What handlers extract from requests: ids, bodies, preconditions, the language.
 
 use std::fmt;
 use std::future::Future;
@@ -30,7 +30,7 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::base::text::{Text, short_hash};
 use crate::http::state::State;
 
-/// The language of the answer: Japanese, unless English is asked for more.
+/// Returns the language of the answer: Japanese, unless English has a greater weight.
 pub(crate) fn language(headers: &HeaderMap) -> Lang {
     let ranges = from_comma_delimited(headers.get_all(header::ACCEPT_LANGUAGE)).unwrap_or_default();
     let AcceptLanguage(ranges) = AcceptLanguage(ranges);
@@ -44,7 +44,7 @@ pub(crate) fn language(headers: &HeaderMap) -> Lang {
     if weight("en") > weight("ja") { Lang::En } else { Lang::Ja }
 }
 
-/// The id in a path. What is no UUID is the id of nothing.
+/// The id in a path. Text that is not a UUID is answered with "not found".
 #[derive(Debug)]
 pub(crate) struct IdPath<R>(pub(crate) Id<R>);
 
@@ -77,12 +77,12 @@ impl FromRequest for Query {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let pairs = form_urlencoded::parse(request.query_string().as_bytes());
         let pairs = pairs.map(|(name, value)| (name.into_owned(), value.into_owned()));
-        // One more than are taken tells that there are too many.
+        // One more than allowed is kept, to show that there are too many.
         ready(Ok(Self::from_pairs(pairs.take(MAX_MEMBERS + 1))))
     }
 }
 
-/// Parameters that take several values: given several times they are as one with commas.
+/// Parameters that take several values. If given several times, they are joined with commas.
 const LISTS: [&str; 6] = ["fields", "grade", "chain_grade", "jsic_section", "size_class", "tier"];
 
 impl Query {
@@ -91,7 +91,7 @@ impl Query {
         for (name, value) in pairs {
             match all.iter_mut().find(|(known, _)| *known == name && LISTS.contains(&name.as_str())) {
                 Some((_, values)) => *values += &format!(",{value}"),
-                // An empty cursor asks for the first page, as clients do that always send one.
+                // An empty cursor asks for the first page. Some clients always send one.
                 None if name == "cursor" && value.is_empty() => {}
                 None => all.push((name, value)),
             }
@@ -99,12 +99,12 @@ impl Query {
         Self(all)
     }
 
-    /// The parameters as fields. An empty one is a fault: left out of a list's filters it would let everything through.
+    /// Returns the parameters as fields. An empty one is a fault: if it were ignored, a filter would match everything.
     pub(crate) fn fields<'a>(&'a self, suppliers: &'a mut dyn Suppliers) -> Fields<'a> {
         Fields::new(self.0.iter().map(|(name, value)| (name.as_str(), Cell::Text(value.into()))).collect(), suppliers)
     }
 
-    /// Reads parameters that refer to no supplier, and refuses the request where any is wrong.
+    /// Reads parameters that refer to no supplier. Refuses the request if any is wrong.
     pub(crate) fn read<T>(
         &self,
         known: &[&'static str],
@@ -120,7 +120,7 @@ impl Query {
     }
 }
 
-/// What a request says of the version that it has seen.
+/// What a request says about the version that its client has seen.
 #[derive(Debug, Clone)]
 pub(crate) struct Preconditions {
     if_match: Option<IfMatch>,
@@ -133,7 +133,7 @@ impl FromRequest for Preconditions {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let has = |name| request.headers().contains_key(name);
-        // A header that cannot be read names no version: a change must not pass for want of a precondition.
+        // A header that cannot be read names no version. A change must not pass as if it had no precondition.
         let if_match = || IfMatch::parse(request).unwrap_or_else(|_| IfMatch::Items(Vec::new()));
         ready(Ok(Self {
             if_match: has(header::IF_MATCH).then(if_match),
@@ -142,19 +142,19 @@ impl FromRequest for Preconditions {
     }
 }
 
-/// Whether a tag that a client sent names a version: as a whole, or by its part before the hash.
+/// Whether a tag from a client names a version, either as a whole or by its part before the hash.
 fn names(tag: &EntityTag, etag: &str) -> bool {
     let version = etag.trim_matches('"');
     !tag.weak && (tag.tag() == version || tag.tag().split('-').next() == Some(version))
 }
 
 impl Preconditions {
-    /// None at all.
+    /// Returns no preconditions.
     pub(crate) fn none() -> Self {
         Self { if_match: None, if_none_match: None }
     }
 
-    /// Lets a change through if it was made to this version.
+    /// Allows a change if it was made to this version.
     pub(crate) fn allow_change(&self, etag: &str) -> Result<(), ApiError> {
         match &self.if_match {
             Some(IfMatch::Any) => Ok(()),
@@ -175,7 +175,7 @@ impl Preconditions {
         }
     }
 
-    /// Lets a creation through unless something is asked to be there.
+    /// Allows a creation unless the request expects an existing record.
     pub(crate) fn allow_creation(&self) -> Result<(), ApiError> {
         match self.if_match {
             None => Ok(()),
@@ -185,7 +185,7 @@ impl Preconditions {
         }
     }
 
-    /// Lets a replacement through if it was made to this version, and not if only a new thing may be made.
+    /// Allows a replacement if it was made to this version. Refuses it if the request may only create.
     pub(crate) fn allow_replacement(&self, etag: &str) -> Result<(), ApiError> {
         if self.if_none_match == Some(IfNoneMatch::Any) {
             return Err(Problem::from(ProblemKind::StaleVersion)
@@ -195,7 +195,7 @@ impl Preconditions {
         self.allow_change(etag)
     }
 
-    /// Whether the client has this version already.
+    /// Whether the client already has this version.
     pub(crate) fn is_known(&self, etag: &str) -> bool {
         match &self.if_none_match {
             Some(IfNoneMatch::Any) => true,
@@ -205,7 +205,7 @@ impl Preconditions {
     }
 }
 
-/// Answers with a body, briefly where the client has the same one already.
+/// Answers with a body, or with 304 (Not Modified) if the client already has the same one.
 pub(crate) fn answer_unless_known(body: &impl Serialize, preconditions: &Preconditions) -> HttpResponse {
     let mut text = Vec::with_capacity(8192);
     if let Err(error) = serde_json::to_writer(&mut text, body) {
@@ -218,10 +218,10 @@ pub(crate) fn answer_unless_known(body: &impl Serialize, preconditions: &Precond
     HttpResponse::Ok().insert_header((header::ETAG, etag)).content_type("application/json").body(text)
 }
 
-/// A body that is held to its size and pace.
+/// A body with limits of size and pace.
 pub(crate) struct PacedBody {
     payload: Payload,
-    /// As long as the request says that it is.
+    /// The length that the request announces.
     announced: Option<u64>,
     limit: u64,
     pace: Pace,
@@ -245,7 +245,7 @@ impl PacedBody {
         Self::of_any_coding(request, payload, limit, pace)
     }
 
-    /// The same, for those who unpack it.
+    /// Makes a body for callers that decompress it.
     pub(crate) fn of_any_coding(
         request: &HttpRequest,
         payload: &mut Payload,
@@ -259,14 +259,14 @@ impl PacedBody {
         Ok(body)
     }
 
-    /// Refuses a body that is longer by its own word.
+    /// Refuses a body whose announced length is too great.
     pub(crate) fn announced_within(&self, limit: u64) -> Result<(), ApiError> {
         if self.announced.is_some_and(|length| length > limit) { Err(too_large(limit)) } else { Ok(()) }
     }
 
-    /// The next piece; none at the end.
+    /// Returns the next piece, or `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
-        // The moment by which more must have come: slower than the least rate is too slow.
+        // The moment by which more must have arrived. A body slower than the minimum rate is refused.
         let earned = self.received / self.pace.min_bytes_per_second.max(1);
         let allowed = self.pace.total.min(self.pace.grace + Duration::from_secs(earned));
         let piece = timeout_at(self.start + allowed, self.payload.next()).await.map_err(|_| {
@@ -299,10 +299,10 @@ fn broken_off(error: &PayloadError) -> ApiError {
     problem.detail(format!("本文が途中で切れました: {error}"), format!("the body broke off: {error}")).into()
 }
 
-/// A body of JSON: an object, with its members as they came.
+/// A JSON body: an object, with its members as received.
 pub(crate) struct JsonBody(Members);
 
-/// The members of an object, in order and no more than one above [`MAX_MEMBERS`]; a name may be there twice.
+/// The members of an object in order, at most one more than [`MAX_MEMBERS`]. A name may occur twice.
 #[derive(Debug, Default)]
 pub(crate) struct Members(Vec<(String, Value)>);
 
@@ -323,7 +323,7 @@ impl<'de> Deserialize<'de> for Members {
                 {
                     members.push(member);
                 }
-                // The rest is only looked over: one more than are taken tells that there are too many.
+                // The rest is only skipped. One more than allowed shows that there are too many.
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 Ok(Members(members))
             }
@@ -337,7 +337,7 @@ impl Members {
         self.0.iter().map(|(name, value)| (name.as_str(), Cell::Json(value))).collect()
     }
 
-    /// Reads an object, and says what is wrong with a text that is none.
+    /// Reads an object, or returns what is wrong with a text that is not one.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(text)
     }
@@ -359,8 +359,8 @@ impl FromRequest for JsonBody {
     }
 }
 
-/// About as many values as a body of JSON may have: a hundred times what a look-up of 1,000 codes needs, and few enough to
-/// be held in memory.
+/// The approximate maximum number of values in a JSON body: a hundred times what a look-up of 1,000 codes needs, and
+/// few enough to hold in memory.
 const MAX_VALUES: usize = 100_000;
 
 async fn read_json(request: &HttpRequest, payload: &mut Payload) -> Result<Members, ApiError> {
@@ -377,7 +377,7 @@ async fn read_json(request: &HttpRequest, payload: &mut Payload) -> Result<Membe
     while let Some(piece) = body.next().await? {
         text.extend_from_slice(&piece);
     }
-    // RFC 8259 lets a reader ignore the mark that some programs put before UTF-8.
+    // RFC 8259 lets a reader ignore the byte order mark that some programs put before UTF-8.
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
     if memchr::memchr3_iter(b',', b'[', b'{', text).count() > MAX_VALUES {
         let what = Text::new("値の数", "values");
@@ -391,13 +391,13 @@ async fn read_json(request: &HttpRequest, payload: &mut Payload) -> Result<Membe
     })
 }
 
-/// The media type of a body, in lower case and without parameters.
+/// Returns the media type of a body, in lower case and without parameters.
 pub(crate) fn media_type(request: &HttpRequest) -> String {
     let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Marks a type as one that is used for its documentation alone.
+/// Marks a type that is used only for its documentation.
 pub(crate) type Documented<T> = PhantomData<fn() -> T>;
 
 #[cfg(test)]

@@ -1,23 +1,23 @@
-//! Where requests begin and end on a connection, read strictly (RFC 9112).
+//! Finds where requests begin and end on a connection, with strict rules (RFC 9112).
 //!
-//! actix-http takes a bare line feed for the end of a line and extensions of chunks without end. A proxy that reads such bytes
-//! in another way would see other requests than the service does, so they are refused before actix-http sees them.
+//! actix-http accepts a bare line feed as a line end, and chunk extensions of any length. A proxy that reads such bytes
+//! differently would see other requests than the service does. They are therefore refused before actix-http sees them.
 
 use actix_web::http::Uri;
 use httparse::{EMPTY_HEADER, Header, Request};
 
-/// The longest first line of a request, in bytes.
+/// The maximum length of the first line of a request, in bytes.
 const MAX_FIRST_LINE_BYTES: usize = 16 << 10;
-/// The longest head of a request, in bytes.
+/// The maximum length of the head of a request, in bytes.
 const MAX_HEAD_BYTES: usize = 64 << 10;
-/// The most headers of a request: actix-http takes no more.
+/// The maximum number of headers of a request: actix-http accepts no more.
 const MAX_HEADERS: usize = 96;
-/// The longest line that says the size of a chunk, in bytes.
+/// The maximum length of a line with the size of a chunk, in bytes.
 const MAX_SIZE_LINE_BYTES: u32 = 256;
-/// The most bytes of trailers.
+/// The maximum number of bytes of trailers.
 const MAX_TRAILER_BYTES: u32 = 8 << 10;
 
-/// Why nothing more of a connection is read.
+/// Why no more of a connection is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The head breaks the rules.
@@ -28,57 +28,57 @@ pub(crate) enum Refusal {
     HeadTooLarge,
     /// The head arrived too slowly.
     SlowHead,
-    /// The body breaks the rules of its framing: it counts as broken off.
+    /// The body breaks the rules of its framing. It counts as broken off.
     BrokenBody,
 }
 
-/// What can be said of the bytes so far.
+/// The result of a check of the bytes so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Checked {
-    /// So many bytes are good; the others wait for more.
+    /// This many bytes are good. The rest waits for more.
     Good(usize),
-    /// So many bytes are good, and then the peer breaks the rules.
+    /// This many bytes are good; after them the peer breaks the rules.
     Refused(usize, Refusal),
 }
 
-/// Where a connection stands.
+/// The state of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Framing(State);
 
 #[derive(Debug)]
 enum State {
     Head(Head),
-    /// A body with so many bytes left.
+    /// A body with this many bytes left.
     Length(u64),
     Chunks(Chunks),
-    /// A tunnel to nowhere: no request follows.
+    /// A tunnel to nowhere, after which no request follows.
     Rest,
 }
 
 #[derive(Debug, Default)]
 struct Head {
-    /// How many bytes of it have been searched for its end.
+    /// How many of its bytes have been searched for its end.
     searched: usize,
-    /// Where its last line begins.
+    /// Where its current line begins.
     line: usize,
-    /// How long its first line is.
+    /// The length of its first line.
     first_line: Option<usize>,
 }
 
 #[derive(Debug)]
 struct Chunks {
     place: Position,
-    /// The size that is being read, or the bytes that are left.
+    /// The size that is being read, or the number of bytes left.
     size: u64,
     digit_count: u32,
-    /// Bytes of the line of the size, or of the trailers.
+    /// The bytes of the size line so far, or of the trailers.
     line_bytes: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Position {
     Size,
-    /// Blanks after the size, which only an extension may follow.
+    /// Spaces after the size, which only an extension may follow.
     Blank,
     Extension,
     SizeEnd,
@@ -104,7 +104,7 @@ impl Framing {
         matches!(self.0, State::Head(_))
     }
 
-    /// Looks at bytes that were not good yet when it looked last, with those that have come since.
+    /// Checks the bytes that were not good yet at the last call, followed by those that have arrived since.
     pub(crate) fn check(&mut self, bytes: &[u8]) -> Checked {
         let mut good = 0;
         while let Some(rest) = bytes.get(good..).filter(|rest| !rest.is_empty()) {
@@ -148,9 +148,10 @@ impl Framing {
     }
 }
 
-/// Where a head ends, if its end is there. One that is too large is read as far as it may be large, for what it asks for.
+/// Returns where a head ends, if its end has arrived. A head that is too large is still read up to the limit, because
+/// the answer uses its language.
 fn head_end(bytes: &[u8], head: &mut Head) -> Result<Option<usize>, Refusal> {
-    // One empty line before a request is to be overlooked.
+    // One empty line before a request is ignored.
     if head.line == 0 && bytes.starts_with(b"\r\n") {
         (head.searched, head.line) = (head.searched.max(2), 2);
     }
@@ -175,7 +176,7 @@ impl Head {
         length <= MAX_HEAD_BYTES && self.first_line.is_none_or(|length| length <= MAX_FIRST_LINE_BYTES)
     }
 
-    /// What of it is too large.
+    /// Returns which part of it is too large.
     fn excess(&self) -> Refusal {
         match self.first_line {
             Some(length) if length <= MAX_FIRST_LINE_BYTES => Refusal::HeadTooLarge,
@@ -184,7 +185,7 @@ impl Head {
     }
 }
 
-/// What follows a head.
+/// Returns what follows a head.
 fn body_of(head: &[u8]) -> Result<State, Refusal> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut request = Request::new(&mut headers);
@@ -207,9 +208,9 @@ fn body_of(head: &[u8]) -> Result<State, Refusal> {
     let is_chunked = encoding.is_some_and(|encoding| encoding.eq_ignore_ascii_case(b"chunked"));
     let is_wrong = (is_new && host.is_none())
         || (encoding.is_some() && !(is_new && is_chunked && length.is_none()))
-        // Such a body would end where the connection does.
+        // Such a body would end only with the connection.
         || (!is_new && method == "POST" && length.is_none());
-    // actix-http reads what follows a request for a web socket as one body without end.
+    // After a request for a WebSocket, actix-http reads everything as one endless body.
     let is_upgrade = request
         .headers
         .iter()
@@ -229,7 +230,7 @@ fn contains(value: &[u8], wanted: &[u8]) -> bool {
     value.windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted))
 }
 
-/// The language that a head asks for, as far as it can be read.
+/// Returns the language that a head asks for, as far as it can be read.
 pub(crate) fn accepted_language(head: &[u8]) -> Option<&[u8]> {
     let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     lines.find_map(|line| {
@@ -239,14 +240,15 @@ pub(crate) fn accepted_language(head: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// A length in digits alone.
+/// Reads a length that consists of digits only.
 fn length(value: &[u8]) -> Result<u64, Refusal> {
     let text = std::str::from_utf8(value).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     text.and_then(|text| text.parse().ok()).ok_or(Refusal::Malformed)
 }
 
 impl Chunks {
-    /// How many bytes are good and whether the body is over by them; or how many are good before one that is not.
+    /// Returns how many bytes are good and whether the body ends with them. The error is the number of good bytes
+    /// before a bad one.
     fn check(&mut self, bytes: &[u8]) -> Result<(usize, bool), usize> {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
@@ -268,7 +270,7 @@ impl Chunks {
         Ok((at, false))
     }
 
-    /// The place after a byte outside of a chunk's data; none where the byte breaks the rules.
+    /// Returns the place after a byte outside the data of a chunk, or `None` if the byte breaks the rules.
     fn step(&mut self, byte: u8) -> Option<Position> {
         self.line_bytes += 1;
         let longest = match self.place {
@@ -300,7 +302,7 @@ impl Chunks {
                 Some(Position::Size)
             }
             (Position::TrailerStart, b'\r') => Some(Position::LastEnd),
-            // A line that begins with a blank would continue the one before.
+            // A line that begins with a space would continue the one before it.
             (Position::TrailerStart, 0x21..=0x7e) => Some(Position::Trailer),
             (Position::Trailer, b'\r') => Some(Position::TrailerEnd),
             (Position::Trailer, b'\t' | 0x20..=0x7e | 0x80..) => Some(Position::Trailer),
@@ -317,7 +319,7 @@ mod tests {
 
     const CHUNKED: &str = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
 
-    /// Checks bytes as they come in pieces of a size.
+    /// Checks bytes that arrive in pieces of one size.
     fn check(bytes: &[u8], piece: usize) -> Checked {
         let (mut framing, mut good, mut come) = (Framing::default(), 0, 0);
         while come < bytes.len() {

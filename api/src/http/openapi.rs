@@ -1,4 +1,4 @@
-//! The API document: schemas made of fields, and what all operations have in common.
+//! The API document: schemas built from fields, and what all operations have in common.
 
 use std::collections::BTreeSet;
 
@@ -19,11 +19,11 @@ use crate::base::fields::{Field, Kind};
 use crate::base::problem::ProblemKind;
 use crate::http::page::{DEFAULT_LIMIT, MAX_LIMIT, MAX_PARAMETER_LENGTH};
 
-/// A schema in the making.
+/// A schema under construction.
 #[derive(Clone)]
 pub(crate) struct Shape(Object);
 
-/// An object.
+/// Returns the schema of an object.
 pub(crate) fn object(description: &str) -> Shape {
     Shape(ObjectBuilder::new().description(Some(description)).build())
 }
@@ -37,7 +37,7 @@ impl Shape {
         self
     }
 
-    /// The same, or null.
+    /// Allows null as well.
     pub(crate) fn or_null(mut self) -> Self {
         if let SchemaType::Type(known) = &self.0.schema_type {
             self.0.schema_type = SchemaType::Array(vec![known.clone(), Type::Null]);
@@ -48,20 +48,20 @@ impl Shape {
         self
     }
 
-    /// Without any other property.
+    /// Allows no other properties.
     pub(crate) fn closed(mut self) -> Self {
         self.0.additional_properties = Some(Box::new(utoipa::openapi::schema::AdditionalProperties::FreeForm(false)));
         self
     }
 
-    /// Without these properties.
+    /// Removes these properties.
     pub(crate) fn without(mut self, names: &[&str]) -> Self {
         self.0.properties.retain(|name, _| !names.contains(&name.as_str()));
         self.0.required.retain(|name| !names.contains(&name.as_str()));
         self
     }
 
-    /// Says what it is in other words.
+    /// Replaces the description.
     pub(crate) fn described(mut self, description: &str) -> Self {
         self.0.description = Some(description.to_owned());
         self
@@ -77,13 +77,13 @@ impl Shape {
         self
     }
 
-    /// From where to where a number goes.
+    /// Sets the range of a number.
     pub(crate) fn range(mut self, min: i64, max: i64) -> Self {
         (self.0.minimum, self.0.maximum) = (Some(number(min as f64)), Some(number(max as f64)));
         self
     }
 
-    /// What a text looks like, as a regular expression.
+    /// Sets the pattern of a text, as a regular expression.
     pub(crate) fn pattern(mut self, pattern: impl Into<String>) -> Self {
         self.0.pattern = Some(pattern.into());
         self
@@ -106,12 +106,12 @@ fn scalar(kind: Type, description: &str, example: Value) -> Object {
     ObjectBuilder::new().schema_type(SchemaType::Type(kind)).description(Some(description)).examples([example]).build()
 }
 
-/// A text.
+/// Returns the schema of a text.
 pub(crate) fn text_schema(description: &str, example: &str) -> Shape {
     Shape(scalar(Type::String, description, example.into()))
 }
 
-/// A UUID.
+/// Returns the schema of a UUID.
 pub(crate) fn id_schema(description: &str) -> Shape {
     let mut schema = scalar(Type::String, description, EXAMPLE_ID.into());
     schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Uuid));
@@ -120,14 +120,15 @@ pub(crate) fn id_schema(description: &str) -> Shape {
 
 const EXAMPLE_ID: &str = "01999999-9999-7999-8999-999999999999";
 
-/// A file, as its bytes.
+/// Returns the schema of a file, as its bytes.
 pub(crate) fn file_schema(description: &str) -> Shape {
     let mut file = scalar(Type::String, description, "(bytes)".into());
     file.format = Some(SchemaFormat::KnownFormat(KnownFormat::Binary));
     Shape(file)
 }
 
-/// A file, as its bytes. It stands in each place itself: a schema called File hides the type of that name of a language.
+/// A file, as its bytes. Its schema is written inline: a schema named File would hide a language's own type of that
+/// name.
 pub(crate) struct FileBody;
 
 impl utoipa::PartialSchema for FileBody {
@@ -138,7 +139,7 @@ impl utoipa::PartialSchema for FileBody {
 
 impl utoipa::ToSchema for FileBody {}
 
-/// A file of text, as an answer.
+/// A text file as an answer.
 pub(crate) struct TextBody;
 
 impl utoipa::PartialSchema for TextBody {
@@ -149,64 +150,64 @@ impl utoipa::PartialSchema for TextBody {
 
 impl utoipa::ToSchema for TextBody {}
 
-/// A whole number.
+/// Returns the schema of a whole number.
 pub(crate) fn whole_schema(description: &str, example: i64) -> Shape {
     Shape(scalar(Type::Integer, description, example.into()))
 }
 
-/// A flag.
+/// Returns the schema of a flag.
 pub(crate) fn flag_schema(description: &str, example: bool) -> Shape {
     Shape(scalar(Type::Boolean, description, example.into()))
 }
 
-/// A moment.
+/// Returns the schema of a moment.
 pub(crate) fn time_schema(description: &str) -> Shape {
     let mut schema = scalar(Type::String, description, "2026-09-30T00:00:00.000Z".into());
     schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::DateTime));
     Shape(schema)
 }
 
-/// A day.
+/// Returns the schema of a day.
 pub(crate) fn date_schema(description: &str) -> Shape {
     let mut schema = scalar(Type::String, description, "2026-09-30".into());
     schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Date));
     Shape(schema)
 }
 
-/// A number with decimals.
+/// Returns the schema of a number with decimals.
 pub(crate) fn number_schema(description: &str, example: f64) -> Shape {
     let mut schema = scalar(Type::Number, description, example.into());
     schema.format = Some(SchemaFormat::KnownFormat(KnownFormat::Double));
     Shape(schema)
 }
 
-/// Several of a kind.
+/// Returns the schema of an array.
 pub(crate) fn array(description: &str, items: impl Into<RefOr<Schema>>) -> RefOr<Schema> {
     let array = ArrayBuilder::new().items(items.into()).description(Some(description)).build();
     RefOr::T(Schema::Array(array))
 }
 
-/// Several of a kind, one at least.
+/// Returns the schema of an array with 1 to `most` items.
 pub(crate) fn array_of_up_to(most: usize, description: &str, items: impl Into<RefOr<Schema>>) -> RefOr<Schema> {
     let array = ArrayBuilder::new().items(items.into()).description(Some(description));
     RefOr::T(Schema::Array(array.min_items(Some(1)).max_items(Some(most)).build()))
 }
 
-/// A thing that is described elsewhere, or null.
+/// Returns the schema of a referenced thing or null.
 pub(crate) fn one_or_null(description: &str, thing: Ref) -> RefOr<Schema> {
     let null = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Null)).build();
     let one = OneOfBuilder::new().item(thing).item(null).description(Some(description)).build();
     RefOr::T(Schema::OneOf(one))
 }
 
-/// One of a closed set.
+/// Returns the schema of one of a closed set of values.
 pub(crate) fn choice_schema(description: &str, keys: &[&str], example: &str) -> Shape {
     let mut schema = scalar(Type::String, description, example.into());
     schema.enum_values = Some(keys.iter().map(|key| (*key).into()).collect());
     Shape(schema)
 }
 
-/// What a field holds.
+/// Returns the schema of what a field holds.
 pub(crate) fn field_schema(field: &Field) -> Shape {
     let example: Value = match field.kind {
         Kind::Whole(..) | Kind::Number(..) | Kind::Flag => serde_json::from_str(field.example).unwrap_or_default(),
@@ -227,7 +228,7 @@ pub(crate) fn field_schema(field: &Field) -> Shape {
         }
         Kind::Digits { count } => {
             let mut schema = typed(Type::String);
-            // A spreadsheet takes the zero of a two-digit code away; a longer number is whole.
+            // A spreadsheet drops the leading zero of a two-digit code. Longer numbers must have all digits.
             schema.pattern = Some(match field.name {
                 "prefecture_code" => "^(0?[1-9]|[1-3][0-9]|4[0-7])$".to_owned(),
                 _ if count == 2 => "^(0?[1-9]|[1-9][0-9])$".to_owned(),
@@ -263,7 +264,7 @@ fn number(value: f64) -> utoipa::Number {
     if value.fract() == 0.0 { utoipa::Number::Int(value as isize) } else { utoipa::Number::Float(value) }
 }
 
-/// Where a record came from, in a body.
+/// Adds the properties that say where a record comes from to a body.
 pub(crate) fn origin_properties(body: Shape, has_external_id: bool) -> Shape {
     let source = text_schema("The source; `manual` if omitted.", "manual").max_length(64).or_null();
     let body = body.property("source", source, false);
@@ -274,7 +275,7 @@ pub(crate) fn origin_properties(body: Shape, has_external_id: bool) -> Shape {
     body.property("external_id", text_schema(text, "E0").max_length(200).or_null(), false)
 }
 
-/// What every record has beside its attributes.
+/// Adds the properties that every record has in addition to its attributes.
 pub(crate) fn meta_properties(view: Shape) -> Shape {
     let date = date_schema("When it ended: it was archived, or its source no longer lists it.");
     let warning = object("Warnings: what looks wrong but was accepted.")
@@ -308,7 +309,7 @@ pub(crate) fn meta_properties(view: Shape) -> Shape {
     .property("warnings", RefOr::T(Schema::Array(warnings)), true)
 }
 
-/// A page of things.
+/// Returns the schema of a page of items.
 pub(crate) fn list_schema(name: &str) -> Schema {
     let items = ArrayBuilder::new()
         .items(RefOr::Ref(Ref::from_schema_name(name)))
@@ -325,7 +326,7 @@ pub(crate) fn list_schema(name: &str) -> Schema {
         .into()
 }
 
-/// The id in a path.
+/// Returns the parameter for the id in a path.
 pub(crate) fn id_parameter() -> Parameter {
     ParameterBuilder::new()
         .name("id")
@@ -337,7 +338,7 @@ pub(crate) fn id_parameter() -> Parameter {
         .build()
 }
 
-/// A parameter of the query string.
+/// Returns a parameter of the query string.
 pub(crate) fn parameter(name: &str, description: &str, shape: Shape, is_required: bool) -> Parameter {
     ParameterBuilder::new()
         .name(name)
@@ -348,12 +349,12 @@ pub(crate) fn parameter(name: &str, description: &str, shape: Shape, is_required
         .build()
 }
 
-/// A parameter that is a field.
+/// Returns a parameter that is a field.
 pub(crate) fn field_parameter(field: &Field) -> Parameter {
     parameter(field.name, field.en, field_schema(field), false)
 }
 
-/// Parameters that every list of records has.
+/// Returns the parameters that every list of records has.
 pub(crate) fn list_parameters(sorts: &[String], has_external_id: bool) -> Vec<Parameter> {
     let sorts: Vec<&str> = sorts.iter().map(String::as_str).collect();
     let text = |name, description, example, max| {
@@ -403,13 +404,13 @@ pub(crate) fn list_parameters(sorts: &[String], has_external_id: bool) -> Vec<Pa
     all
 }
 
-/// Of which days runs are asked for.
+/// Returns the parameters that limit runs by their day.
 pub(crate) fn as_of_parameters() -> [Parameter; 2] {
     let (gte, lte) = ("Only runs as of this day or later.", "Only runs as of this day or earlier.");
     [parameter("as_of_gte", gte, date_schema(gte), false), parameter("as_of_lte", lte, date_schema(lte), false)]
 }
 
-/// Which page of a list.
+/// Returns the parameters that select a page of a list.
 pub(crate) fn page_parameters() -> Vec<Parameter> {
     let mut limit = whole_schema("The maximum number of rows on a page.", DEFAULT_LIMIT);
     (limit.0.minimum, limit.0.maximum) = (Some(number(1.0)), Some(number(MAX_LIMIT as f64)));
@@ -421,7 +422,7 @@ pub(crate) fn page_parameters() -> Vec<Parameter> {
     ]
 }
 
-/// Adds what operations have in common: the token, the problems that each can answer with, preconditions.
+/// Adds what operations have in common: the token, the possible problems, the preconditions.
 pub(crate) struct InCommon;
 
 impl Modify for InCommon {
@@ -461,7 +462,7 @@ impl Modify for InCommon {
     }
 }
 
-/// The name that a reference ends in.
+/// Returns the last part of a reference: the name.
 fn target<T>(value: &RefOr<T>) -> Option<&str> {
     match value {
         RefOr::Ref(reference) => reference.ref_location.rsplit('/').next(),
@@ -469,7 +470,7 @@ fn target<T>(value: &RefOr<T>) -> Option<&str> {
     }
 }
 
-/// The schema of what an operation answers.
+/// Returns the schemas of an operation's answers.
 fn answered(operation: &mut Operation) -> impl Iterator<Item = &mut RefOr<Schema>> {
     let responses = operation.responses.responses.values_mut().filter_map(here);
     responses
@@ -478,7 +479,7 @@ fn answered(operation: &mut Operation) -> impl Iterator<Item = &mut RefOr<Schema
         .filter_map(|body| body.schema.as_mut())
 }
 
-/// What stands in this place itself.
+/// Returns the value if it is written inline, not referenced.
 fn here<T>(value: &mut RefOr<T>) -> Option<&mut T> {
     match value {
         RefOr::T(value) => Some(value),
@@ -486,14 +487,14 @@ fn here<T>(value: &mut RefOr<T>) -> Option<&mut T> {
     }
 }
 
-/// The schemas of what an operation is sent, by media type.
+/// Returns the schemas of an operation's request body, by media type.
 fn requested(operation: &mut Operation) -> impl Iterator<Item = (&String, &mut RefOr<Schema>)> {
     let contents = operation.request_body.iter_mut().filter_map(here).flat_map(|body| &mut body.content);
     contents.filter_map(|(kind, content)| Some((kind, here(content)?.schema.as_mut()?)))
 }
 
-/// Where the parameter `fields` chooses members, none of them is sure to be there: such answers have a schema of their own
-/// without required members, and the parameter names those that there are.
+/// Gives answers a schema of their own, without required members, where the parameter `fields` selects the members: no
+/// member is sure to be present. The parameter lists the possible members.
 fn choose_members(components: &mut Components, operations: &mut [&mut Operation]) {
     for operation in operations {
         let parameters = operation.parameters.get_or_insert_default();
@@ -524,7 +525,7 @@ fn choose_members(components: &mut Components, operations: &mut [&mut Operation]
     }
 }
 
-/// Visits every object, text and number within a schema, with the name of the property that it is.
+/// Visits every object, text and number in a schema, with the name of its property.
 fn visit(name: &str, schema: &mut RefOr<Schema>, act: &mut impl FnMut(&str, &mut Object)) {
     let RefOr::T(schema) = schema else { return };
     match schema {
@@ -546,10 +547,11 @@ fn visit(name: &str, schema: &mut RefOr<Schema>, act: &mut impl FnMut(&str, &mut
     }
 }
 
-/// Characters that no line of text may hold: controls, and those that are not seen or turn the text around them.
+/// Characters that a line of text must not contain: control characters, invisible ones, and those that change the
+/// direction of the text around them.
 const HIDDEN: &str = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff";
 
-/// Says what the texts of requests look like.
+/// Adds patterns to the texts of requests.
 fn limit_requests(components: &mut Components, operations: &mut [&mut Operation]) {
     let mut limit = |name: &str, text: &mut Object| {
         let is_text = match &text.schema_type {
@@ -565,7 +567,7 @@ fn limit_requests(components: &mut Components, operations: &mut [&mut Operation]
             "evidence_url" => format!(r"^https?://[A-Za-z0-9][^\s{HIDDEN}]*$"),
             "mail_address" => format!(r"^[^\s@{HIDDEN}]+@[^\s@.{HIDDEN}]+\.[^\s@{HIDDEN}]+$"),
             "phone_number" => r"^[0-9+()-][0-9 +()-]*$".to_owned(),
-            // They may have several lines.
+            // These may have several lines.
             "reason" | "indicators" => {
                 let odd = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f";
                 format!(r"^[^{odd}]*[^\s{odd}][^{odd}]*$")
@@ -591,7 +593,7 @@ fn limit_requests(components: &mut Components, operations: &mut [&mut Operation]
     }
 }
 
-/// Leaves the sets of values in answers open: a client that was made before a value was there must not fail at it.
+/// Turns closed sets of values in answers into open ones, so that older clients do not fail at a value added later.
 fn open_answers(components: &mut Components, operations: &mut [&mut Operation]) {
     let requests = operations.iter_mut().flat_map(|operation| requested(operation));
     let requests: BTreeSet<_> = requests.filter_map(|(_, schema)| target(schema).map(str::to_owned)).collect();
@@ -626,12 +628,12 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     let needs_match = has(operation, "If-Match");
     let mut problems: Vec<(&str, &str)> = vec![("500", "internal"), ("503", "busy"), ("507", "insufficient-storage")];
     if needs_token {
-        // Unknown parameters too, of an operation that has none.
+        // An operation without parameters refuses unknown ones too.
         problems.extend([("400", "invalid-parameters"), ("401", "invalid-token"), ("403", "role-too-low")]);
     } else {
         problems.push(("400", "invalid-request"));
     }
-    // Before anything was scored there is nothing to show.
+    // Before the first run there is nothing to show.
     let shows_scores = ["/v1/scores", "/v1/portfolio", "/v1/exports/scores", "/v1/own/score"];
     if shows_scores.iter().any(|start| path.starts_with(start)) {
         problems.push(("404", "not-scored"));
@@ -653,11 +655,11 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     if needs_match {
         problems.extend([("412", "stale-version"), ("428", "precondition-required")]);
     }
-    // What starts a job.
+    // Operations that start a job.
     if operation.responses.responses.contains_key("202") && *method != HttpMethod::Delete {
         problems.push(("429", "too-many-jobs"));
     }
-    // Whatever is asked for, unless the operation says what is meant there.
+    // These are possible for every request. The operation's own response takes precedence.
     problems.extend([
         ("400", "invalid-request"),
         ("408", "slow-request"),
@@ -675,7 +677,7 @@ fn complete(path: &str, method: &HttpMethod, operation: &mut Operation) {
     }
 }
 
-/// Says which headers an answer has beside its body.
+/// Documents the headers that an answer has in addition to its body.
 fn describe_headers(method: &HttpMethod, operation: &mut Operation) {
     let has = |name: &str| {
         let mut parameters = operation.parameters.iter().flatten();

@@ -68,7 +68,7 @@ impl Paging {
         Some(Window { after: after?, limit: limit? })
     }
 
-    /// Reads the position that the parameter `cursor` stands for, if the request has one.
+    /// Reads the position that the parameter `cursor` encodes, if the request has one.
     pub(crate) fn read_cursor<P: DeserializeOwned>(&self, fields: &mut Fields<'_>) -> Option<Option<P>> {
         let Some(cursor) = fields.value::<Option<LongText>>("cursor", None)? else { return Some(None) };
         let position = self.position(&cursor.0);
@@ -102,7 +102,7 @@ impl Paging {
         URL_SAFE_NO_PAD.encode([tag, position.as_bytes()].concat())
     }
 
-    /// The position of a cursor, if it is one of this list.
+    /// Returns the position of a cursor, if the cursor belongs to this list.
     fn position<P: DeserializeOwned>(&self, cursor: &str) -> Option<P> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (tag, position) = bytes.split_at_checked(TAG_BYTES)?;
@@ -115,7 +115,7 @@ impl Paging {
         [self.scope.as_bytes(), b"\0", position].concat()
     }
 
-    /// The header `Link`: the first page, and the next one if there is one.
+    /// Returns the value of the header `Link`: the first page, and the next one if there is one.
     fn links(&self, next: Option<&str>) -> String {
         let first = format!("<{}>; rel=\"first\"", self.url(None));
         let next = next.map(|next| format!("<{}>; rel=\"next\"", self.url(Some(next))));
@@ -159,12 +159,12 @@ impl<T> Page<T> {
 }
 
 impl<T: Serialize> Page<T> {
-    /// Answers with the page, and the number of all rows if they were counted.
+    /// Answers with the page, and with the total number of rows if they were counted.
     pub(crate) fn answer(self, count: Option<i64>) -> HttpResponse {
         self.answer_with(json!({ "count": count }))
     }
 
-    /// Answers with the page, and members of the answer beside it.
+    /// Answers with the page and additional members.
     pub(crate) fn answer_with(self, beside: Value) -> HttpResponse {
         let body = Body { items: self.items, next_cursor: self.next_cursor, beside };
         HttpResponse::Ok().insert_header((header::LINK, self.links)).json(body)
@@ -176,7 +176,7 @@ impl<T: Serialize> Page<T> {
 struct Body<T> {
     items: Vec<T>,
     next_cursor: Option<String>,
-    /// An object.
+    /// An object with additional members.
     #[serde(flatten)]
     beside: Value,
 }
@@ -187,7 +187,7 @@ pub(crate) fn answer_all(request: &HttpRequest, items: Vec<impl Serialize>) -> H
     Page { items, next_cursor: None, links }.answer(Some(count))
 }
 
-/// A text longer than other parameters: a cursor, which holds a sort key, or the names of many fields.
+/// A text that may be longer than other parameters: a cursor, which holds a sort key, or the names of many fields.
 pub(crate) struct LongText(pub(crate) String);
 
 impl FieldValue for LongText {

@@ -1,4 +1,4 @@
-//! What all handlers share.
+//! State that all handlers share.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -23,33 +23,33 @@ use crate::http::edge::Edge;
 use crate::http::known_tokens::KnownTokens;
 use crate::queue::runner::Runner;
 
-/// What all handlers share.
+/// State that all handlers share.
 pub(crate) struct State {
     pub(crate) db: Db,
     pub(crate) keys: Keys,
     pub(crate) known_tokens: KnownTokens,
     pub(crate) limits: Limits,
     pub(crate) runner: Runner,
-    /// The model that scores.
+    /// The model that computes scores.
     pub(crate) model: scoring::Model,
-    /// What is particular to how requests come in.
+    /// How requests reach the service.
     pub(crate) edge: Edge,
-    /// The folder that uploads are stored in, unless they go to a server.
+    /// The folder that stores uploads. `None` if they go to a server.
     pub(crate) uploads: Option<PathBuf>,
 }
 
 impl State {
-    /// The clock that tells the time of all that is stored.
+    /// Returns the clock that gives the time of all stored data.
     pub(crate) fn clock(&self) -> &Clock {
         self.db.database().clock()
     }
 
-    /// The state that a request is handled with.
+    /// Returns the state with which a request is handled.
     pub(crate) fn of(request: &HttpRequest) -> Result<&Data<Self>, ApiError> {
         request.app_data().ok_or_else(|| ApiError::internal("no state"))
     }
 
-    /// Refuses an upload that the disk has no room for, before any of it is stored.
+    /// Refuses an upload for which the disk has no space, before any of it is stored.
     pub(crate) fn expect_room(&self, request: &HttpRequest) -> Result<(), ApiError> {
         let free = self.uploads.as_deref().and_then(crate::base::machine::free_bytes);
         let announced = request.headers().get(header::CONTENT_LENGTH);
@@ -62,20 +62,20 @@ impl State {
     }
 }
 
-/// For how long an import may hold the writer before an upload gives up.
+/// How long an import may hold the writer before an upload gives up.
 const IMPORT_WRITER_TIMEOUT: Duration = Duration::from_secs(1800);
 
-/// The database, off the threads that serve requests, but for look-ups that are done at once.
+/// The database, used off the threads that serve requests, except for look-ups that finish at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Db {
     database: Database,
-    /// Turns of those who read an embedded database: whoever waits for one holds no thread meanwhile, and the threads that
-    /// work do not make room for each other all the time.
+    /// Permits for readers of an embedded database. A request that waits for one holds no thread, and the threads that
+    /// work do not keep giving way to each other.
     readers: Option<Arc<Semaphore>>,
     at_once: Arc<AtOnce>,
 }
 
-/// Threads that read at a time, for each processor: while one waits for the disk another one works.
+/// The number of threads per processor that read at a time: while one waits for the disk, another works.
 const READERS: usize = 2;
 
 impl Db {
@@ -87,12 +87,12 @@ impl Db {
         Self { database, readers, at_once: Arc::default() }
     }
 
-    /// The database itself, for threads that may wait.
+    /// Returns the database itself, for threads that may wait.
     pub(crate) fn database(&self) -> &Database {
         &self.database
     }
 
-    /// Reads rows of a buyer, all from one state of the database.
+    /// Reads rows of a buyer, all in one state of the database.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         caller: &Caller,
@@ -101,8 +101,8 @@ impl Db {
         self.run(TxRole::Reader, caller, work).await
     }
 
-    /// Looks a buyer's score up: on this thread where it is in memory, which saves handing the work over and back, otherwise
-    /// on one that may wait.
+    /// Looks up a score of a buyer. If it is in memory, this thread reads it, which saves handing the work over and
+    /// back. Otherwise a thread that may wait does.
     pub(crate) async fn look_up<T: Send + 'static>(
         &self,
         caller: &Caller,
@@ -121,14 +121,14 @@ impl Db {
     ) -> Option<Result<T, ApiError>> {
         let _reader = self.readers.as_ref()?.try_acquire().ok()?;
         let start = self.at_once.begin()?;
-        // What panics here is tried again where a panic is answered.
+        // Work that panics here is repeated where a panic is answered.
         let done = catch_unwind(AssertUnwindSafe(|| caller.access(&self.database).read_at_once(work))).ok()?;
         let done = done.transpose();
         self.at_once.end(start, done.is_some());
         done
     }
 
-    /// Writes rows of a buyer: all that `work` writes, or nothing if it fails.
+    /// Writes rows of a buyer: everything that `work` writes, or nothing if it fails.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         caller: &Caller,
@@ -137,7 +137,7 @@ impl Db {
         self.run(TxRole::Writer, caller, work).await
     }
 
-    /// Writes jobs of a buyer and what belongs to them, and waits for as long as a large import holds an embedded database.
+    /// Writes jobs of a buyer and what belongs to them. It waits as long as a large import holds an embedded database.
     pub(crate) async fn write_jobs<T: Send + 'static>(
         &self,
         caller: &Caller,
@@ -146,8 +146,8 @@ impl Db {
         self.run_patiently(TxRole::Queue, caller, work).await
     }
 
-    /// Writes rows of a buyer, and waits for as long as a large import holds the writer: what has been uploaded is not
-    /// to be sent again because of another upload.
+    /// Writes rows of a buyer. It waits as long as a large import holds the writer, so that an upload does not have to
+    /// be sent again because of another one.
     pub(crate) async fn write_patiently<T: Send + 'static>(
         &self,
         caller: &Caller,
@@ -165,20 +165,20 @@ impl Db {
         let start = Instant::now();
         loop {
             match self.run(role, caller, work.clone()).await {
-                // On a server jobs wait for no import; where it is away, whoever asks is told so.
+                // On a server, jobs do not wait for imports. If the server is unreachable, the caller is told.
                 Err(ApiError::Busy(_)) if !self.database.is_shared() && start.elapsed() < IMPORT_WRITER_TIMEOUT => {}
                 done => return done,
             }
         }
     }
 
-    /// Makes what was erased stand in no file any more.
+    /// Removes erased data from all files, as far as the database can.
     pub(crate) async fn fold_log(&self) -> Result<(), ApiError> {
         let database = self.database.clone();
         Ok(web::block(move || database.fold_log()).await.map_err(ApiError::internal)??)
     }
 
-    /// Reads rows of a buyer before it is known who asks for them.
+    /// Reads rows of a buyer before the caller is known.
     pub(crate) async fn read_as<T: Send + 'static>(
         &self,
         tenant: TenantId,
@@ -212,7 +212,7 @@ impl Db {
         let done = web::block(move || {
             access.run(role, &seen.watch, |tx| {
                 let value = work(tx)?;
-                // Whoever asked was told that it was not done.
+                // The caller was already told that it failed, so it must not be committed.
                 if seen.is_given_up.load(Ordering::Relaxed) { Err(no_answer().into()) } else { Ok(value) }
             })
         });
@@ -231,20 +231,21 @@ impl Db {
     }
 }
 
-/// How look-ups at once have fared. One that takes long, such as on a disk that stalls, or that is given up, keeps the next
-/// ones off the threads that serve requests: twice as many each time.
+/// How look-ups on the serving threads have fared. One that takes long (on a stalled disk, say) or is given up keeps
+/// the next ones off these threads, twice as many each time.
 #[derive(Debug, Default)]
 struct AtOnce {
     /// How many have fared badly in a row.
     misses: AtomicU32,
-    /// How many more are left to other threads.
+    /// How many more go to other threads.
     pause: AtomicU32,
 }
 
 impl AtOnce {
-    /// Longer than one takes on a busy machine, where other threads have their turns meanwhile, and short for a stall.
+    /// Longer than a look-up takes on a busy machine, where other threads take their turns meanwhile, but short for a
+    /// stall.
     const LONG: Duration = Duration::from_millis(50);
-    /// After this many misses pauses grow no longer.
+    /// After this many misses, pauses no longer grow.
     const MAX_MISSES: u32 = 10;
 
     fn begin(&self) -> Option<Instant> {
@@ -263,19 +264,19 @@ impl AtOnce {
     }
 }
 
-/// What somebody waits for that happens on another thread.
+/// Work on another thread for which a request waits.
 #[derive(Default)]
 struct Waited {
     watch: Watch,
     is_given_up: AtomicBool,
 }
 
-/// How often it is looked whether the server is still there, while somebody waits for it.
+/// How often a waiting request checks whether the server is still there.
 const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Waited {
-    /// Waits for the answer, but not for a server that gives none: the thread that waits for that cannot be interrupted.
-    /// There are as many of those as connections.
+    /// Waits for the answer, but gives up on a server that does not answer. The thread that waits for the server cannot
+    /// be interrupted; there are only as many such threads as connections.
     async fn until<T>(
         &self,
         done: impl Future<Output = Result<Result<T, ApiError>, BlockingError>>,
