@@ -1,22 +1,22 @@
-//! What suppliers, relationships and evidence have in common: one way to create, read, list, change and retract.
+//! What suppliers, relationships and evidence have in common: one way to create, read, list, change and retract them.
 //!
-//! A kind says what its fields are with [`resource!`], and how they are checked by [`Resource`]; `routes` makes its
-//! operations; the functions here do the work, for a request as for an import. Adding an attribute is a line in the
-//! noun's file.
+//! A kind declares its fields with [`resource!`] and its checks with [`Resource`]. `routes` makes its operations. The
+//! functions here do the work, for requests and imports alike. Adding an attribute takes one line in the file of the
+//! kind.
 //!
-//! What must hold:
+//! Invariants:
 //!
-//! - **Nothing is overwritten.** A change adds a version and closes the one before it (`superseded_at`). A supplier
-//!   that is archived and a row that its source has dropped have ended (`ended_on`); a row that never held is
+//! - **Nothing is overwritten.** A change adds a version and closes the one before it (`superseded_at`). An archived
+//!   supplier and a row that its source no longer lists have ended (`ended_on`). A row that was never true is
 //!   retracted, with a reason.
-//! - **`known_at` asks for the past.** The versions that were current at that moment are read, with the supplier codes
-//!   as they were then. A change is known from the moment of its commit on (`recorded_at`), and of an import that is at work
-//!   nothing is. It is about what was known; `as_of`, of scores, is about the day that they are for. A
-//!   correction today of what happened last year changes what is known now of that day, and not what was known then.
-//! - **A change names the version that it changes** (`If-Match`), and is refused if there is a newer one. The same body
-//!   sent twice makes one version.
-//! - **Every fault of a body is answered at once**, and what is odd but taken is answered as a warning.
-//! - A record belongs to its source. An import finds a record again by its key within that source.
+//! - **`known_at` reads the past.** It returns the versions that were current at that moment, with the supplier codes
+//!   of that time. A change is known from the moment of its commit (`recorded_at`), so nothing of a running import is
+//!   known. `known_at` is about what was known; the `as_of` of scores is the day for which they are computed. If last
+//!   year's data is corrected today, what is known now about that day changes; what was known then does not.
+//! - **A change names the version that it changes** (`If-Match`) and is refused if there is a newer one. Sending the
+//!   same body twice makes one version.
+//! - **Every fault of a body is reported at once.** What looks wrong but is accepted is reported as a warning.
+//! - A record belongs to its source. An import finds a record again by its key in that source.
 
 mod change;
 mod list;
@@ -49,81 +49,82 @@ use crate::base::problem::ApiError;
 use crate::base::today::Today;
 use crate::providers::assigned::Assigned;
 
-/// A kind of record as the interfaces know it.
+/// A kind of record, as the interfaces use it.
 pub(crate) trait Resource: Record {
     const KIND: RecordKind;
-    /// The word for one, as schemas are called: `Enrollment`.
+    /// The name of one record, as in schemas: `Enrollment`.
     const NAME: &'static str;
-    /// Where it is found: `/v1/enrollments`.
+    /// The path: `/v1/enrollments`.
     const PATH: &'static str;
-    /// What is read and written.
+    /// The fields that are read and written.
     const FIELDS: &'static [Field];
-    /// What is shown, and set by no body.
+    /// The fields that are shown, but that no body sets.
     const SHOWN: &'static [Field] = &[];
-    /// What its list can be narrowed by, beside what every list can.
+    /// The filters of its list, in addition to those of every list.
     const FILTERS: &'static [Field];
     /// Whether it has a key in its source.
     const HAS_EXTERNAL_ID: bool;
-    /// The field that a key which is taken is blamed on.
+    /// The field that is reported if the key is taken.
     const KEY_FIELD: &'static str;
 
-    /// Reads the attributes, keeping those of `now` that are not given.
+    /// Reads the attributes. Those that are omitted keep the value of `now`.
     fn read(fields: &mut Fields<'_>, now: Option<&Self>) -> Option<Self>;
 
     /// Writes the attributes.
     fn write(&self, references: &References, out: &mut Json);
 
-    /// The suppliers that it refers to.
+    /// Returns the suppliers that it refers to.
     fn suppliers(&self) -> impl Iterator<Item = SupplierId>;
 
     /// Reads the filters.
     fn read_filter(fields: &mut Fields<'_>) -> Option<Self::Filter>;
 
-    /// What imports find it by; none where it must come with a key of its source and does not.
+    /// Returns the key by which imports find it. `None` if it needs a key of its source and has none.
     fn key(&self, external_id: Option<&ExternalId>) -> Option<Key>;
 
-    /// Takes over what is not given.
+    /// Copies the attributes from `now` that were not given.
     fn keep_omitted(&mut self, now: &Self, given: &[&'static str]);
 
-    /// Takes over what no body sets.
+    /// Copies the attributes from `now` that no body sets.
     fn keep_unset(&mut self, now: &Self);
 
-    /// Notes whose submission it is, where it says so.
+    /// Notes the provider that submitted it, if the kind records that.
     fn sent_by(&mut self, _provider: &Name) {}
 
-    /// Makes the ids of first versions known, where others refer to them.
+    /// Registers the ids of first versions, if other records refer to them.
     fn register(_tx: &mut Tx, _rows: &[Stored<Self>]) -> Result<(), RepoError> {
         Ok(())
     }
 
-    /// Why an import leaves it as it is, if it does.
+    /// Returns why an import leaves the record unchanged, if it does.
     fn left_alone(now: &Stored<Self>) -> Option<Reason> {
         now.meta.retraction_reason.as_ref().map(|_| Reason::StaysRetracted)
     }
 
-    /// Refuses changes that its state does not allow.
+    /// Refuses changes that the state of the record does not allow.
     fn refuse_change(now: &Stored<Self>) -> Result<(), ApiError> {
         refuse_retracted(now)
     }
 
-    /// Says what is wrong between fields.
+    /// Checks conditions between fields.
     fn check(&self, _today: Today, _faults: &mut Vec<Fault>) {}
 
-    /// The suppliers that it refers to, by the fields that name them.
+    /// Returns the suppliers that it refers to, with the fields that name them.
     fn references(&self) -> Vec<(&'static str, SupplierId)>;
 
-    /// Says of each of some records what is odd and taken all the same: with as few queries for many as for one.
+    /// Returns the warnings of each record: what looks wrong but was accepted. It needs as few queries for many records
+    /// as for one.
     fn warnings(_tx: &mut Tx, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
         Ok(vec![Vec::new(); rows.len()])
     }
 
-    /// Says the same of what a write has changed: of each record with what it was before, once it is written.
+    /// Returns the warnings about a write that was made: for each record, compared with the version before it, if any.
     fn changes(_tx: &mut Tx, rows: &[(Option<&Self>, &Stored<Self>)]) -> Result<Vec<Vec<Fault>>, RepoError> {
         Ok(vec![Vec::new(); rows.len()])
     }
 }
 
-/// Finds suppliers of a buyer in the database: all, or those that are assigned to a provider.
+/// Finds suppliers of a buyer in the database: all of them, or those assigned to a provider.
 pub(crate) struct StoredSuppliers<'a> {
     tx: &'a mut Tx,
     provider: Option<&'a Name>,
@@ -139,7 +140,7 @@ impl<'a> StoredSuppliers<'a> {
         Self { tx, provider: Some(provider), failed: None }
     }
 
-    /// Gives what was read, unless the database failed meanwhile.
+    /// Returns `read`, unless the database failed meanwhile.
     pub(crate) fn finish<T>(self, read: T) -> Result<T, ApiError> {
         self.failed.map_or(Ok(read), |error| Err(error.into()))
     }
@@ -179,14 +180,14 @@ impl Suppliers for StoredSuppliers<'_> {
     }
 }
 
-/// The source and the key in it that a body names.
+/// Reads the source and the key in it from a body.
 pub(crate) fn read_origin<R: Resource>(fields: &mut Fields<'_>) -> Option<(Source, Option<ExternalId>)> {
     let source = fields.source();
     let external_id = if R::HAS_EXTERNAL_ID { fields.value("external_id", None) } else { Some(None) };
     Some((source?, external_id?))
 }
 
-/// A record with the supplier codes that it refers to, as they are or were at a moment, ready to be shown.
+/// Prepares a record to be shown, with the supplier codes that it refers to as they are, or were at `known_at`.
 pub(crate) fn show<R: Resource>(
     tx: &mut Tx,
     stored: &Stored<R>,
@@ -200,7 +201,7 @@ pub(crate) fn show<R: Resource>(
     Ok(ShownRecord::new(stored, &References(references), Some(&warnings)))
 }
 
-/// The same of a record that was just written, with what the change makes odd.
+/// Prepares a record that was just written, with the warnings about the change.
 pub(crate) fn show_written<R: Resource>(
     tx: &mut Tx,
     before: Option<&R>,
@@ -210,15 +211,15 @@ pub(crate) fn show_written<R: Resource>(
     Ok(show(tx, stored, None)?.with(changes))
 }
 
-/// Finds the current version, or says that there is none.
+/// Finds the current version, or fails with "not found".
 pub(crate) fn current<R: Resource>(tx: &mut Tx, id: Id<R>) -> Result<Stored<R>, ApiError> {
     R::find(tx, id, None)?.ok_or_else(|| crate::base::problem::ProblemKind::NotFound.into())
 }
 
-/// Says what the fields of a kind are, and how they are read and written.
+/// Declares the fields of a kind, and how they are read and written.
 ///
-/// `suppliers` are references: stored by id, written and read by code. `shown` and `kept` are
-/// attributes that no body sets; the second are not shown either.
+/// `suppliers` are references: stored by id, written and read by code. `shown` and `kept` are attributes that no body
+/// sets; `kept` ones are not shown either.
 macro_rules! resource {
     (
         $record:ty {
@@ -239,10 +240,10 @@ macro_rules! resource {
         ];
 
         fn read(fields: &mut $crate::base::fields::Fields<'_>, now: Option<&Self>) -> Option<Self> {
-            // Every field is read before any is asked for, so that all faults are found.
+            // All fields are read before any is used, so that all faults are found.
             $($(let $id = fields.$method($code, now.map(|now| now.$id));)*)?
             $(let $field = fields.value(stringify!($field), now.map(|now| now.$field.clone()));)*
-            // A bad value where none is needed stands for none, so that faults between fields are found beside it.
+            // A bad value of an optional field counts as none, so that faults between fields are found as well.
             Some(Self {
                 $($($id: $id?,)*)?
                 $($field: $field.or_else($crate::base::fields::FieldValue::null)?,)*
@@ -287,7 +288,7 @@ macro_rules! resource {
 }
 pub(crate) use resource;
 
-/// Writes an expression for the record type of a kind: the one place where kinds become types.
+/// Evaluates an expression with the record type of a kind. This is the only place where kinds become types.
 macro_rules! of_kind {
     ($kind:expr, $record:ident => $body:expr) => {{
         macro_rules! of {

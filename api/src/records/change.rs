@@ -1,4 +1,4 @@
-//! Writing: create, change, replace by key, take back, restore.
+//! Writes records: creates, changes, replaces by key, retracts and restores them.
 
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -15,17 +15,17 @@ use crate::http::auth::Caller;
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query, language};
 use crate::http::state::State;
 
-/// What an import finds a record by.
+/// The key by which an import finds a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Key {
-    /// This.
+    /// This key.
     Fixed(String),
     /// This prefix, and the ordinal of the record within its source.
     Counted(String),
 }
 
 impl Key {
-    /// The key of the `place`-th of its kind, counted from 1.
+    /// Returns the key of the record with the ordinal `place`, counted from 1.
     pub(crate) fn at(self, place: usize) -> String {
         match self {
             Self::Fixed(key) => key,
@@ -45,7 +45,7 @@ fn store_next<R: Resource>(tx: &mut Tx, stored: &Stored<R>) -> Result<(), ApiErr
     R::replace(tx, std::slice::from_ref(stored)).map_err(named::<R>)
 }
 
-/// A key that is taken is the fault of a field.
+/// Turns a taken key into a fault of the kind's key field.
 fn named<R: Resource>(error: RepoError) -> ApiError {
     match error {
         RepoError::Duplicate(_) => taken::<R>().into(),
@@ -57,7 +57,7 @@ fn taken<R: Resource>() -> Problem {
     Problem::body(vec![Fault::new(R::KEY_FIELD, Reason::KeyTaken)]).of_kind(ProblemKind::KeyTaken)
 }
 
-/// Reads attributes, checks them, and refuses the request with all that is wrong.
+/// Reads and checks attributes. All faults are collected in `fields`.
 fn read_checked<R: Resource, T>(
     fields: &mut Fields<'_>,
     now: Option<&R>,
@@ -72,7 +72,7 @@ fn read_checked<R: Resource, T>(
     Some((read, others?))
 }
 
-/// The fields that a body may have.
+/// Returns the names of the fields that a body may have.
 pub(crate) fn body_fields<R: Resource>(with_origin: bool) -> Vec<&'static str> {
     let mut known: Vec<_> = R::FIELDS.iter().map(|field| field.name).collect();
     if with_origin {
@@ -84,7 +84,7 @@ pub(crate) fn body_fields<R: Resource>(with_origin: bool) -> Vec<&'static str> {
     known
 }
 
-/// Reads the cells of a body against the suppliers that it may name.
+/// Reads the cells of a body, with the suppliers that it may name.
 pub(crate) fn read_body<R: Resource, T>(
     mut suppliers: StoredSuppliers<'_>,
     cells: Vec<(&str, Cell<'_>)>,
@@ -129,7 +129,7 @@ pub(crate) async fn create<R: Resource>(
     Ok(answer_created(R::PATH, &request, shown))
 }
 
-/// The first version of a record, with the key that imports find it by.
+/// Returns the first version of a record, with the key by which imports find it.
 pub(crate) fn first<R: Resource>(
     tx: &mut Tx,
     (source, external_id): (Source, Option<ExternalId>),
@@ -141,7 +141,7 @@ pub(crate) fn first<R: Resource>(
     Ok(stored)
 }
 
-/// Answers with a record that was created, and where it is found from now on.
+/// Answers with a record that was created, and its address.
 pub(crate) fn answer_created(path: &str, request: &HttpRequest, shown: ShownRecord) -> HttpResponse {
     let id = shown.json.0.get("id").and_then(|id| id.as_str()).unwrap_or_default();
     let mut builder = HttpResponse::Created();
@@ -149,12 +149,12 @@ pub(crate) fn answer_created(path: &str, request: &HttpRequest, shown: ShownReco
     answer(builder, shown, language(request.headers()))
 }
 
-/// The key of a new record, or of one whose key follows from what has changed.
+/// Returns the key of a new record, or of one whose key depends on what was changed.
 fn new_key<R: Resource>(tx: &mut Tx, stored: &Stored<R>) -> Result<String, RepoError> {
     let meta = &stored.meta;
     match stored.attributes.key(meta.external_id.as_ref()) {
         Some(Key::Fixed(key)) => Ok(key),
-        // Without a key of its source it is found by its own id.
+        // Without a key in its source, a record is found by its own id.
         None => Ok(format!("id\u{1f}{}", meta.id)),
         Some(Key::Counted(prefix)) if meta.record_key.starts_with(&prefix) => Ok(meta.record_key.clone()),
         Some(Key::Counted(prefix)) => {
@@ -173,7 +173,7 @@ fn new_key<R: Resource>(tx: &mut Tx, stored: &Stored<R>) -> Result<String, RepoE
     }
 }
 
-/// Adds a version that follows the current one; the current one where nothing changes.
+/// Adds the next version. If nothing changes, returns the current one.
 pub(crate) fn write_next<R: Resource>(
     tx: &mut Tx,
     now: &Stored<R>,
@@ -182,7 +182,8 @@ pub(crate) fn write_next<R: Resource>(
     write_after(tx, (now, now), edit)
 }
 
-/// The same for who knows another version than the current one: nothing changes only where the two are one.
+/// Adds the next version, for a caller that may know a version other than the current one. If the two differ, a version
+/// is added even if nothing changes.
 pub(crate) fn write_after<R: Resource>(
     tx: &mut Tx,
     (now, known): (&Stored<R>, &Stored<R>),
@@ -228,7 +229,7 @@ pub(crate) async fn change<R: Resource>(
     Ok(answer(HttpResponse::Ok(), shown, language(request.headers())))
 }
 
-/// Lets changes through unless the record was taken back.
+/// Refuses changes to a retracted record.
 pub(crate) fn refuse_retracted<R>(now: &Stored<R>) -> Result<(), ApiError> {
     match now.meta.retraction_reason {
         None => Ok(()),
@@ -241,7 +242,7 @@ pub(crate) fn refuse_retracted<R>(now: &Stored<R>) -> Result<(), ApiError> {
     }
 }
 
-/// Ends a record that has no evidence in it, such as a code: its key is free again, its history stays.
+/// Ends a record that is not evidence, such as a code. Its key becomes free and its history stays.
 pub(crate) async fn remove<R: Resource>(
     caller: Caller,
     state: Data<State>,
@@ -316,7 +317,7 @@ pub(crate) async fn put<R: Resource>(
     if is_new { Ok(answer_created(R::PATH, &request, shown)) } else { Ok(answer(HttpResponse::Ok(), shown, lang)) }
 }
 
-/// Reads a body whose key stands in the address; a code may be repeated in the body, not changed.
+/// Reads a body whose key is in the address. The body may repeat a code, but not change it.
 fn read_replacement<R: Resource>(
     tx: &mut Tx,
     body: &JsonBody,
@@ -339,7 +340,7 @@ fn read_replacement<R: Resource>(
     Ok(read)
 }
 
-/// Takes a record back: it never held.
+/// Retracts a record that was never true.
 pub(crate) async fn retract<R: Resource>(
     caller: Caller,
     state: Data<State>,
@@ -355,7 +356,7 @@ pub(crate) async fn retract<R: Resource>(
     .await
 }
 
-/// Undoes a retraction, or an end.
+/// Undoes a retraction or an end.
 pub(crate) async fn restore<R: Resource>(
     caller: Caller,
     state: Data<State>,
@@ -370,7 +371,7 @@ pub(crate) async fn restore<R: Resource>(
     .await
 }
 
-/// Adds a version with one thing changed.
+/// Adds a version with one change.
 pub(crate) async fn edit<R: Resource>(
     caller: Caller,
     state: Data<State>,

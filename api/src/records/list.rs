@@ -1,4 +1,4 @@
-//! Reading: one record, its versions, lists.
+//! Reads records: one, its versions, and lists.
 
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -46,12 +46,12 @@ const COMMON: [&str; 13] = [
     "supplier_id",
 ];
 
-/// What a list can be sorted by, as the parameter has it.
+/// Returns the possible values of the parameter `sort`.
 pub(crate) fn sorts<S: Choice>() -> Vec<String> {
     keys::<S>().into_iter().flat_map(|key| [key.to_owned(), format!("-{key}")]).collect()
 }
 
-/// A list as asked for.
+/// A list as requested.
 struct ListRequest<R: Resource> {
     listed: Listed<R>,
     chosen: Option<Vec<String>>,
@@ -100,7 +100,8 @@ impl IntoParams for PageQuery {
     }
 }
 
-/// Lists records in order of id, for those who see some of them only: `common` says which, `show` what of them.
+/// Lists records in order of id, for callers who may see only some of them. `common` selects the records, and `show`
+/// makes what is shown of them.
 pub(crate) async fn list_some<R: Resource>(
     caller: Caller,
     state: Data<State>,
@@ -163,7 +164,7 @@ fn read_common<R: Resource>(fields: &mut Fields<'_>) -> Option<Common> {
         external_id: fields.value("external_id", None)?,
         recorded_since: fields.value("recorded_since", None)?,
         with_retracted: fields.value::<Option<bool>>("include_retracted", None)?.unwrap_or(false),
-        // What was archived is out of sight; evidence that ended is still evidence.
+        // Archived suppliers are left out by default. Evidence that has ended is still evidence.
         with_ended: fields
             .value::<Option<bool>>("include_ended", None)?
             .unwrap_or(R::KIND != schema::RecordKind::Suppliers),
@@ -179,7 +180,7 @@ fn read_page<R: Resource>(fields: &mut Fields<'_>, paging: &Paging) -> Option<Pa
     Some(Page { sort, is_descending, after: after?, limit: limit? })
 }
 
-/// Reads the parameter `sort`: by what, and whether from last to first.
+/// Reads the parameter `sort`: the sort key, and whether the order is descending.
 pub(crate) fn read_sort<S: Choice>(fields: &mut Fields<'_>) -> Option<(Option<S>, bool)> {
     let Some(text) = fields.value::<Option<String>>("sort", None)? else { return Some((None, false)) };
     let (key, is_descending) = text.strip_prefix('-').map_or((text.as_str(), false), |key| (key, true));
@@ -190,13 +191,13 @@ pub(crate) fn read_sort<S: Choice>(fields: &mut Fields<'_>) -> Option<(Option<S>
     sort.map(|sort| (Some(sort), is_descending))
 }
 
-/// Reads which members are to be shown.
+/// Reads which members to show.
 pub(crate) fn read_chosen<R: Resource>(fields: &mut Fields<'_>) -> Option<Vec<String>> {
     let text = fields.value::<Option<LongText>>("fields", None)??.0;
     let known = member_names::<R>();
     let mut chosen: Vec<String> = Vec::new();
     for name in text.split(',').map(str::trim) {
-        // Each once: every row is shown by going through them.
+        // Each name only once, because every row goes through the list.
         if !chosen.iter().any(|known| known == name) {
             chosen.push(name.to_owned());
         }
@@ -225,7 +226,7 @@ pub(crate) fn read_word(fields: &mut Fields<'_>, name: &str, words: &[&'static s
     }
 }
 
-/// Gets one record, as it is or was known.
+/// Answers with one record, as it is now or was known at a moment.
 pub(crate) async fn find<R: Resource>(
     caller: Caller,
     state: Data<State>,
@@ -249,7 +250,7 @@ pub(crate) async fn find<R: Resource>(
     Ok(answer_read(&request, shown, chosen.as_deref(), &preconditions))
 }
 
-/// Answers a read of one record, briefly where the client has this version.
+/// Answers a read of one record, or with 304 (Not Modified) if the client has this version.
 pub(crate) fn answer_read(
     request: &HttpRequest,
     shown: ShownRecord,

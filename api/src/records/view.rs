@@ -1,4 +1,4 @@
-//! How records look in JSON, and what their bodies may hold, in the API document too.
+//! How records look in JSON and what their bodies may contain, also for the API document.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,19 +20,19 @@ use crate::base::text::short_hash;
 use crate::http::extract::Documented;
 use crate::http::openapi::{self, Shape, object};
 
-/// An object in the making.
+/// A JSON object under construction.
 #[derive(Debug, Default, Clone, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Json(pub(crate) Map<String, Value>);
 
 impl Json {
     pub(crate) fn set(&mut self, name: &str, value: &impl Serialize) {
-        // What is set here are texts, numbers and flags, which are always JSON.
+        // Only texts, numbers and flags are set here, and these can always be JSON.
         self.0.insert(name.to_owned(), serde_json::to_value(value).unwrap_or_default());
     }
 }
 
-/// Where references to suppliers lead.
+/// The suppliers to which references lead.
 #[derive(Debug, Default)]
 pub(crate) struct References(pub(crate) HashMap<SupplierId, Reference>);
 
@@ -53,13 +53,13 @@ pub(crate) struct ShownRecord {
     warnings: Vec<Fault>,
 }
 
-/// The part of an entity tag that changes are held to: the version.
+/// Returns the part of an entity tag that is compared when a record is changed: the version.
 pub(crate) fn etag(version: i32) -> String {
     format!("\"{version}\"")
 }
 
 impl ShownRecord {
-    /// With warnings where they were looked for.
+    /// Makes the view of a record, with warnings if they were computed.
     pub(crate) fn new<R: Resource>(stored: &Stored<R>, references: &References, warnings: Option<&[Fault]>) -> Self {
         let (meta, mut json) = (&stored.meta, Json::default());
         json.set("id", &meta.id);
@@ -79,21 +79,21 @@ impl ShownRecord {
         Self { json, version: meta.version, warnings: warnings.unwrap_or_default().to_vec() }
     }
 
-    /// The same with more warnings.
+    /// Adds warnings.
     pub(crate) fn with(mut self, warnings: impl Iterator<Item = Fault>) -> Self {
         self.warnings.extend(warnings);
         self
     }
 
-    /// The same without some of its members.
+    /// Removes members.
     pub(crate) fn without(mut self, hidden: &[&str]) -> Self {
         self.json.0.retain(|name, _| !hidden.contains(&name.as_str()));
         self
     }
 
-    /// The object, in a language, with the fields that were asked for.
+    /// Returns the object in a language, with the members that were asked for.
     pub(crate) fn pick(mut self, chosen: Option<&[String]>, lang: Lang, with_warnings: bool) -> Json {
-        // Who is not to see them has no such member.
+        // A view whose reader may not see warnings has no such member.
         if let Some(shown) = self.json.0.get_mut("warnings").filter(|_| with_warnings) {
             let warnings = self.warnings.iter().map(|warning| {
                 let detail = warning.reason.detail();
@@ -107,8 +107,8 @@ impl ShownRecord {
         self.json
     }
 
-    /// The text of an answer, and its entity tag: the version, and a hash of the text. What is shown hangs on more than
-    /// the record: on codes of other suppliers, the fields that were asked for, the language.
+    /// Returns the text of an answer and its entity tag: the version and a hash of the text. The text depends on more
+    /// than the record: the codes of other suppliers, the members that were asked for, the language.
     pub(crate) fn answer(self, chosen: Option<&[String]>, lang: Lang) -> (String, String) {
         let version = self.version;
         let text = serde_json::to_string(&self.pick(chosen, lang, true)).unwrap_or_default();
@@ -123,7 +123,7 @@ pub(crate) fn answer(mut builder: actix_web::HttpResponseBuilder, shown: ShownRe
     builder.insert_header((header::ETAG, etag)).content_type("application/json").body(text)
 }
 
-/// The names that `fields` may choose from.
+/// Returns the names that `fields` may contain.
 pub(crate) fn member_names<R: Resource>() -> Vec<&'static str> {
     let mut names = vec!["id"];
     for field in R::FIELDS {
@@ -152,7 +152,7 @@ const META: [&str; 8] = [
     "warnings",
 ];
 
-/// The name of the id beside a supplier's code, where a kind refers to one.
+/// Returns the name of the id that accompanies a supplier's code, if the kind refers to one.
 fn id_name<R: Resource>(code: &str) -> Option<&'static str> {
     match code {
         "supplier_code" if R::KIND != schema::RecordKind::Suppliers => Some("supplier_id"),
@@ -166,7 +166,7 @@ fn id_name<R: Resource>(code: &str) -> Option<&'static str> {
 pub(crate) struct View<R>(Documented<R>);
 
 impl<R: Resource> View<R> {
-    /// The schema in the making, for those who see less of it.
+    /// Returns the schema under construction, for views that show less of it.
     pub(crate) fn shape() -> Shape {
         let mut view = object(&format!("{} as recorded.", article(R::NAME)));
         let id = openapi::id_schema("The id, the same in all versions.");
@@ -212,7 +212,7 @@ impl<R: Resource> ToSchema for View<R> {
 pub(crate) struct CreateBody<R>(Documented<R>);
 
 impl<R: Resource> CreateBody<R> {
-    /// The schema in the making, for those who may set less of it.
+    /// Returns the schema under construction, for bodies that may set less of it.
     pub(crate) fn shape() -> Shape {
         let mut body = object(&format!("{} to be recorded. Omitted fields are unknown.", article(R::NAME)));
         for field in R::FIELDS {
@@ -236,7 +236,7 @@ impl<R: Resource> ToSchema for CreateBody<R> {
     }
 }
 
-/// The schema of the body that replaces a record; its key stands in the address.
+/// The schema of the body that replaces a record. Its key is in the address.
 pub(crate) struct ReplaceBody<R>(Documented<R>);
 
 impl<R: Resource> PartialSchema for ReplaceBody<R> {
@@ -294,7 +294,7 @@ impl<R: Resource> ToSchema for ListView<R> {
     }
 }
 
-/// The schema of the body that takes a record back.
+/// The schema of the body that retracts a record.
 pub(crate) struct RetractBody;
 
 impl PartialSchema for RetractBody {
@@ -325,7 +325,7 @@ fn article(name: &str) -> String {
     format!("{article} {words}")
 }
 
-/// The key of a value of a closed set, for texts.
+/// Returns the keys of a closed set, for texts.
 pub(crate) fn keys<C: Choice>() -> Vec<&'static str> {
     C::ALL.iter().map(|(_, key, _)| *key).collect()
 }
