@@ -1,9 +1,9 @@
-//! The service, put together: the settings are checked, the data folder is locked, the store opened, jobs and two
-//! listeners started.
+//! Puts the service together: checks the settings, locks the data folder, opens the store, and starts jobs and two
+//! listeners.
 //!
-//! How it ends is as much a part of it: a signal stops new requests and lets those in hand be answered, and a job in
-//! hand is undone, or handed over to another process. Whatever then still hangs is left to the end of the process:
-//! nothing of it was committed.
+//! Its end matters as much. A signal stops new requests and lets current ones be answered. A running job is undone, or
+//! handed over to another process. Anything that still hangs after that ends with the process; nothing of it was
+//! committed.
 
 mod listeners;
 mod notify;
@@ -61,7 +61,7 @@ pub enum ServeError {
     /// Another process serves this data folder.
     #[error("another process serves this data folder")]
     InUse,
-    /// Where the database is cannot be said, or it may not be there.
+    /// The place of the database cannot be determined, or is not allowed.
     #[error(transparent)]
     Place(#[from] PlaceError),
     /// The certificate or its key cannot be used.
@@ -76,9 +76,9 @@ pub enum ServeError {
          lower --workers or --database-connections"
     )]
     OpenFiles {
-        /// How many may be open.
+        /// How many files may be open.
         may_be_open: u64,
-        /// How many are needed.
+        /// How many files are needed.
         needed: u64,
     },
     /// The API document cannot be written.
@@ -87,7 +87,7 @@ pub enum ServeError {
     /// The model cannot be used.
     #[error("the model cannot be used: {0}")]
     Model(#[from] ModelFileError),
-    /// The service has ended because nothing that it has sent to the database is answered.
+    /// The service has ended because the database no longer answers anything that is sent to it.
     #[error(
         "none of the connections to the database answers any more, although it takes new ones: the process ends, to be \
          started again"
@@ -96,7 +96,7 @@ pub enum ServeError {
     /// The jobs cannot run.
     #[error("jobs cannot run")]
     Jobs(#[source] io::Error),
-    /// The threads that serve requests ended at once.
+    /// The threads that serve requests ended immediately.
     #[error("the service ended as it began")]
     Ended(#[source] io::Error),
 }
@@ -107,14 +107,14 @@ const WRITER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Starts the service.
 ///
 /// # Errors
-/// When the data folder, the certificate or an address cannot be used.
+/// Fails if the data folder, the certificate or an address cannot be used.
 pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let connection_count = affordable_connections(config)?;
     make_data_folder(&config.data)?;
     let place = config.database.place(&config.data)?;
     let lock = match place {
         Place::Folder(_) => lock(&config.data)?,
-        // Several processes may share a server, and the folder with the keys.
+        // Several processes may share a server and the folder with the keys.
         Place::Server { .. } => None,
     };
     let tls = config
@@ -129,7 +129,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     }
     let mut log = |notice: &Notice| info!("{}", described(notice).en);
     let pending = config.database.pending(&mut log);
-    // Before the new server is noted in the folder.
+    // This must happen before the new server is noted in the folder.
     let moved = other_server(&config.data, &place);
     let (store, can_write) =
         match (Store::open(&config.data, &place, config.connections(), WRITER_TIMEOUT, pending, &config.clock), &place)
@@ -206,7 +206,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let is_hung = Arc::<AtomicBool>::default();
     if config.handles_signals && watched.is_shared() {
         let (runner, is_hung) = (runner.clone(), Arc::clone(&is_hung));
-        // Nobody waits for its end: it ends with the process.
+        // This thread is not joined: it ends with the process.
         let watch = move || watch_connections(&runner, &watched, &is_hung);
         thread::Builder::new().name("connections".to_owned()).spawn(watch).map_err(ServeError::Jobs)?;
     }
@@ -229,12 +229,12 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                             actix_web::rt::spawn(pulses.watch());
                         }
                         let mut main = pin!(main);
-                        // Polled for the first time it starts its threads, which take what comes in from then on.
+                        // The first poll starts its threads, which accept connections from then on.
                         if let Poll::Ready(ended) = poll_fn(|cx| Poll::Ready(main.as_mut().poll(cx))).await {
                             other.stop(false).await;
                             return drop(send.send(Err(ended.err().map_or_else(ended_early, ServeError::Ended))));
                         }
-                        // Nobody waits for the addresses any more when the caller is gone.
+                        // If the caller is gone, nobody waits for the addresses any more.
                         let _ = send.send(Ok((addresses, handles)));
                         let _ = main.await;
                         other.stop(false).await;
@@ -242,7 +242,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
                     }
                     Err(error) => drop(send.send(Err(error))),
                 }
-                // Whatever this thread still waits for, it is no request.
+                // Anything that this thread still waits for is not a request.
                 drop(serves);
             });
         })
@@ -275,14 +275,15 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     }
 }
 
-/// How many jobs run at once: as many as there are cores, and at least two, so that one buyer's work does not keep another's
-/// waiting. Where there are few connections to the database, what renews leases and the requests have one each.
+/// Returns how many jobs run at once: as many as there are cores, but at least two, so that the work of one buyer does
+/// not block that of another. If there are few database connections, one stays for renewing leases and one for
+/// requests.
 fn job_slots(connections: u32) -> usize {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     cores.max(2).min(usize::try_from(connections.saturating_sub(2)).unwrap_or(usize::MAX)).max(1)
 }
 
-/// Has the schedule look at a buyer whose data was changed, without waiting for the next poll.
+/// Makes the schedule look at a buyer whose data has changed, without waiting for the next poll.
 fn waking(changes: Changes, runner: Runner) -> impl Fn(TenantId) + Send + Sync + 'static {
     move |tenant| {
         if changes.note(tenant) {
@@ -291,7 +292,7 @@ fn waking(changes: Changes, runner: Runner) -> impl Fn(TenantId) + Send + Sync +
     }
 }
 
-/// The kinds of jobs that there are.
+/// Returns the kinds of jobs.
 fn works(limits: Limits, model: &scoring::Model) -> Works {
     Works::default()
         .with(ImportWork { limits })
@@ -303,7 +304,8 @@ fn ended_early() -> ServeError {
     ServeError::Ended(io::Error::other("no reason is known"))
 }
 
-/// Says how many connections the processes that share a server may need, and warns where it does not let them have those.
+/// Logs how many connections the processes that share a server may need, and warns if the server does not allow that
+/// many.
 fn say_connections(database: &Database) {
     let needs = match database.connection_needs() {
         Ok(Some(needs)) => needs,
@@ -327,7 +329,7 @@ fn say_connections(database: &Database) {
     }
 }
 
-/// Holds the data folder for this process: two services would run each other's jobs in an embedded database.
+/// Locks the data folder for this process. Two services would run each other's jobs in an embedded database.
 fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
     let path = folder.join("serve.lock");
     let opened = machine::private_file()
@@ -337,7 +339,7 @@ fn lock(folder: &Path) -> Result<Option<File>, ServeError> {
         .map_err(naming(&path))
         .map_err(StoreError::Data);
     let file = match opened {
-        // Where nothing can be written, one that is there does as well.
+        // If the disk takes no writes, an existing lock file is good enough.
         Err(error) if error.is_of_disk() => match File::open(&path) {
             Ok(file) => file,
             Err(_) => return Ok(None),

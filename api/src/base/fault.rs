@@ -6,15 +6,15 @@ use scoring::{Lang, grouped};
 
 use crate::base::text::{Text, printable};
 
-/// Between the name of a field and a place within it, as a JSON Pointer goes on.
+/// Separates the name of a field from a place within it, where a JSON Pointer has its next `/`.
 pub(crate) const WITHIN: char = '\u{1f}';
 
 /// One fault of one field.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
-    /// The field, parameter or column; empty where the whole is at fault.
+    /// The field, parameter or column. Empty if the whole is at fault.
     pub(crate) field: String,
-    /// What it holds, as far as it helps to show it.
+    /// What it holds, if showing that helps.
     pub(crate) value: Option<String>,
     pub(crate) reason: Reason,
 }
@@ -25,16 +25,16 @@ impl Fault {
     }
 }
 
-/// Why something is refused, or taken with a warning. The codes are stable; the words may change.
+/// Why something is refused, or accepted with a warning. The codes are stable; the texts may change.
 #[derive(Debug, Clone)]
 pub(crate) enum Reason {
-    /// A reason that the model has too, in its words.
+    /// A reason that the model also has, in the model's words.
     Model(scoring::Reason),
     /// A value that its type refuses.
     Value(ValueError),
-    /// Another JSON type than the field has.
+    /// A JSON type other than the field's.
     WrongType(&'static str),
-    /// No field, parameter or column has this name; with those that there are.
+    /// No field, parameter or column has this name. Holds the known names.
     UnknownField(Vec<&'static str>),
     /// The same name twice.
     RepeatedField,
@@ -42,123 +42,124 @@ pub(crate) enum Reason {
     NotAnId,
     /// Not a moment.
     NotATime,
-    /// None of these values.
+    /// None of these allowed values.
     NotOneOf(Vec<&'static str>),
-    /// None of the values of a closed set: keys, and their Japanese words.
+    /// None of the values of a closed set. Holds the keys and their Japanese words.
     NotAChoice(&'static [(&'static str, &'static str)]),
     /// Two parameters that exclude each other.
     NotTogether(&'static str),
-    /// A day that has not come yet for the buyer.
+    /// A day after the buyer's today.
     InTheFuture(NaiveDate),
     /// An end on or before the start.
     EndsBeforeStart(&'static str, &'static str),
-    /// A cursor that is not ours, or belongs to another list.
+    /// A cursor that this service did not issue, or that belongs to another list.
     BadCursor,
-    /// A cursor of scores that newer ones have taken the place of.
+    /// A cursor of scores that newer scores have replaced.
     ScoresReplaced,
-    /// The key is taken by another record.
+    /// Another record has this key.
     KeyTaken,
-    /// Another key in the body than in the address.
+    /// The key in the body differs from the key in the address.
     DiffersFromAddress,
     /// Another row of the file has the same key.
     RepeatedKey(u64),
-    /// More cells than the header, or fewer.
+    /// More or fewer cells than the header has.
     FieldCount { expected: usize, found: usize },
-    /// Quotes that never close, or text after them.
+    /// Quotes that never close, or are followed by text.
     BadQuotes,
-    /// Bytes that are no UTF-8, with the encoding that they seem to have.
+    /// Bytes that are not UTF-8. Holds the encoding that they seem to have.
     NotUtf8(Option<&'static str>),
-    /// Text that was read in another encoding than it was written in, somewhere before it came here.
+    /// Text that was read in the wrong encoding somewhere before it came here.
     GarbledText,
-    /// A line that is no JSON object.
+    /// A line that is not a JSON object.
     NotAnObject,
-    /// More rows, columns or characters than are taken.
+    /// More rows, columns or characters than allowed.
     TooMuch { what: Text, max: u64 },
-    /// More of something in one request than is taken.
+    /// More of something in one request than allowed.
     TooMany { what: Text, max: usize },
-    /// A file that cannot be read as what it claims to be.
+    /// A file that cannot be read as the format that it claims to be.
     Unreadable(Text),
-    /// What is wrong with a file as a whole, and what to do, in words of its own.
+    /// A fault of a file as a whole, with its own text.
     File { code: &'static str, text: Text },
-    /// No space on the disk to unpack a file.
+    /// The disk has no space to unpack a file.
     NoRoom,
-    /// A line without an end.
+    /// A line that is too long; holds the maximum in bytes.
     LineTooLong(u64),
-    /// Another separator than the comma.
+    /// A separator other than the comma.
     WrongSeparator,
-    /// A line that is no JSON at all.
+    /// A line that is not JSON.
     MalformedJson,
     /// Two tables of one kind in one import.
     RepeatedTable,
     /// No supplier has this id.
     UnknownSupplierId,
-    /// Not just one supplier that is assigned to the provider: unknown, another's, archived and merged away alike.
+    /// Not exactly one supplier that is assigned to the provider. Unknown, assigned to others, archived or merged away:
+    /// all get this reason.
     NotAssigned,
-    /// A source in the name of a provider.
+    /// A source that is reserved for providers.
     ReservedSource,
     /// Warns: the code leads to a supplier that was merged into another.
     MergedAway,
     /// Warns: the code leads to a supplier that a person has archived.
     StaysArchived,
-    /// Warns: evidence of a supplier that is archived.
+    /// Warns: the evidence belongs to an archived supplier.
     SupplierArchived,
-    /// Warns: a code is written with a character that only looks like a hyphen; with the code as it is taken.
+    /// Warns: a code has a character that only looks like a hyphen. Holds the code as it was accepted.
     OtherHyphen(String),
-    /// Warns: a row of totals, which is left out.
+    /// Warns: a row of totals was left out.
     TotalRow,
-    /// Warns: a row that looks like one of totals and was taken.
+    /// Warns: a row looks like a row of totals, but was accepted.
     LooksLikeTotal,
-    /// Warns: another firm's number under the same code.
+    /// Warns: the 法人番号 under this code changed.
     CorporateNumberChanged { was: String, now: String },
     /// Warns: a further code led to another supplier before.
     CodeMoved { was: String, now: String },
-    /// Warns: another supplier has the same name but for its form.
+    /// Warns: other suppliers have the same name, apart from the legal form.
     SameName(Vec<String>),
     /// Two headings that mean the same column.
     RepeatedHeading(String, String),
-    /// A table without a column that it needs: its heading and name, and the headings that there are.
+    /// A table lacks a required column. Holds its heading, its name and the headings that were found.
     MissingColumn { heading: &'static str, name: &'static str, found: Vec<String> },
-    /// Headings that seem to mean columns which scores rest on, each with the heading of the column where it is of this
-    /// table, and that are not read as they are.
+    /// Headings that seem to mean columns on which scores depend, but cannot be read as they are. Each comes with the
+    /// heading of the column, if this table has it.
     UnreadColumns(Vec<(String, Option<&'static str>)>),
-    /// A file without anything in it.
+    /// An empty file.
     EmptyFile,
-    /// Warns: a header, and no row below it.
+    /// Warns: a header without rows below it.
     NoRows,
-    /// Rows that are bad, where either all are taken or none.
+    /// Rows were rejected, and the mode takes all rows or none.
     RejectedRows(u64),
-    /// A file or workbook without any table that is known.
+    /// A file or workbook without any known table.
     NothingToImport,
-    /// Too large a share of what a source holds would end.
+    /// Too large a share of the records of a source would end.
     ReplaceNeedsConfirm { ended: u64, held: u64 },
     /// A formula's error value, such as `#N/A`.
     ErrorCell(String),
-    /// A formula whose value nothing has calculated.
+    /// A formula without a calculated value.
     Uncalculated,
-    /// Something that a spreadsheet made of a code.
+    /// Not the code that was typed: a spreadsheet converted it.
     MadeOfCode(Made),
-    /// A cell within a merged range, of which the first cell alone has a value.
+    /// A cell in a merged range, where only the first cell has a value.
     MergedCells(String),
-    /// A sheet that is named like a table and hidden; refused, or left out with a warning.
+    /// A hidden sheet that is named like a table. It is refused, or left out with a warning.
     HiddenSheet(String),
     /// Warns: another supplier has the same 法人番号.
     SameCorporateNumber(Vec<String>),
     /// Warns: SCS ★3 and ★4 cannot be registered yet.
     ScsNotOpen,
-    /// Warns: the registered service has another class.
+    /// Warns: the registered service has another class than the enrollment.
     ClassDiffers(&'static str),
-    /// Warns: the record was taken back and stays so.
+    /// Warns: the record is retracted and stays so.
     StaysRetracted,
-    /// Warns: a heading that no column has.
+    /// Warns: a heading that matches no column.
     UnknownHeading,
-    /// An import of rows that does not say what they are; with the kinds that there are.
+    /// An import of rows that does not name their kind. Holds the known kinds.
     KindNeeded(Vec<&'static str>),
 }
 
-/// What a spreadsheet made of a code that was typed.
+/// What a spreadsheet turned a typed code into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Made {
-    /// A number of more digits than it keeps.
+    /// A number with more digits than a spreadsheet keeps.
     LongNumber,
     Fraction,
     Date,
@@ -231,7 +232,7 @@ impl Reason {
         }
     }
 
-    /// What is wrong, and what to do.
+    /// Returns what is wrong and what to do.
     pub(crate) fn detail(&self) -> Text {
         let (ja, en): (String, String) = match self {
             Self::Model(reason) => return both(reason),
@@ -568,7 +569,7 @@ const fn value_code(error: &ValueError) -> &'static str {
     }
 }
 
-/// What is wrong with a value that its type refuses, and what to do.
+/// Returns what is wrong with a value that its type refuses, and what to do.
 fn value_detail(error: &ValueError) -> Text {
     let (ja, en): (String, String) = match *error {
         ValueError::Empty => return both(&scoring::Reason::MissingValue),

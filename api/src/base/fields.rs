@@ -1,6 +1,6 @@
 //! Fields: how values are read from JSON, from files and from the query string, with all faults at once.
 //!
-//! A [`Field`] says what one holds; the API document, the workbook template and the readers are all made of it.
+//! A [`Field`] describes one field. The API document, the workbook template and the readers are all built from it.
 
 use std::borrow::Cow;
 
@@ -16,11 +16,11 @@ use crate::base::text::{date, printable};
 /// What a field holds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// A text of so many characters at most.
+    /// Text of at most `max` characters.
     Text {
         max: usize,
     },
-    /// So many digits, kept as text.
+    /// Exactly `count` digits, kept as text.
     Digits {
         count: usize,
     },
@@ -42,20 +42,20 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
     pub(crate) name: &'static str,
-    /// The Japanese heading, taken as the same name in files.
+    /// The Japanese heading. Files may use it in place of the name.
     pub(crate) heading: &'static str,
-    /// What it is, and what not knowing it does.
+    /// What the field is, and what happens if it is unknown.
     pub(crate) ja: &'static str,
     pub(crate) en: &'static str,
     pub(crate) kind: Kind,
     pub(crate) is_required: bool,
-    /// As JSON.
+    /// An example, as JSON.
     pub(crate) example: &'static str,
-    /// Reads a value that is there, whatever its type.
+    /// Reads a value that is present.
     pub(crate) read: fn(&Cell<'_>) -> Result<Scalar, Reason>,
 }
 
-/// A value that was read, where its type is not known beforehand; a choice is its key.
+/// A value that was read without knowing its type beforehand. A choice is its key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Scalar {
     Text(String),
@@ -66,7 +66,7 @@ pub(crate) enum Scalar {
 }
 
 impl Field {
-    /// A field of the type that a record's attribute has.
+    /// Returns a field with the type of a record's attribute.
     pub(crate) const fn of<R, T: FieldValue>(
         _attribute: fn(&R) -> &T,
         name: &'static str,
@@ -76,31 +76,31 @@ impl Field {
     }
 }
 
-/// A value as it came.
+/// A value as it was received.
 #[derive(Debug, Clone)]
 pub(crate) enum Cell<'a> {
     /// Nothing: null, or an empty cell.
     Null,
-    /// Text of a file or of the query string: numbers, dates and flags are written out in it.
+    /// Text of a file or of the query string. Numbers, dates and flags are written out in it.
     Text(Cow<'a, str>),
     /// A value of JSON, which has a type.
     Json(&'a Value),
     /// A number of a workbook.
     Number(f64),
-    /// A number of a workbook whose format shows it by places, and as it is shown: 000123.
+    /// A number of a workbook whose format fixes its places, and the text that it is shown as: 000123.
     Places(f64, String),
     /// A date of a workbook.
     Date(NaiveDate),
-    /// A date of a workbook with a time of day, which has no offset; before 1900 the time of day alone.
+    /// A date with a time of day, of a workbook. It has no offset. Before 1900 it is a time of day alone.
     Moment(NaiveDateTime),
     /// A flag of a workbook.
     Flag(bool),
-    /// A cell of a workbook whose value is not to be had, and why.
+    /// A cell of a workbook whose value cannot be read, and why.
     Refused { shown: Option<String>, reason: Reason },
 }
 
 impl Cell<'_> {
-    /// As a report shows it.
+    /// Returns the cell as a report shows it.
     pub(crate) fn shown(&self) -> Option<String> {
         let text = match self {
             Self::Null => return None,
@@ -119,7 +119,7 @@ impl Cell<'_> {
         Some(printable(&text))
     }
 
-    /// As text, for values that are written so; numbers and dates of a workbook as it shows them.
+    /// Returns the cell as text. Numbers and dates of a workbook become what the workbook shows.
     fn text(&self) -> Result<Cow<'_, str>, Reason> {
         match self {
             Self::Text(text) => Ok(Cow::Borrowed(text)),
@@ -136,7 +136,7 @@ impl Cell<'_> {
         }
     }
 
-    /// As a code, of which a spreadsheet may have made something else when it was typed.
+    /// Returns the cell as a code. Refuses what a spreadsheet may have converted when a code was typed.
     fn code(&self) -> Result<Cow<'_, str>, Reason> {
         match self {
             Self::Number(number) | Self::Places(number, _) if number.fract() != 0.0 => {
@@ -148,7 +148,7 @@ impl Cell<'_> {
         }
     }
 
-    /// A text of a file or of JSON; none where it is nothing of the sort.
+    /// Returns the text of a file or of JSON, or `None` if the cell is not text.
     pub(crate) fn as_text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => Some(Cow::Borrowed(text)),
@@ -157,7 +157,7 @@ impl Cell<'_> {
         }
     }
 
-    /// A number of a file; none where it is nothing of the sort.
+    /// Returns the cell as a number, or `None` if it is not one.
     pub(crate) fn as_number(&self) -> Option<f64> {
         self.number().ok()
     }
@@ -170,7 +170,7 @@ impl Cell<'_> {
             Self::Refused { reason, .. } => Err(reason.clone()),
             Self::Text(text) => {
                 let text = text.trim();
-                // Full-width digits too, as people write them.
+                // Full-width digits are accepted too, because people type them.
                 let number: Option<f64> =
                     if text.is_ascii() { text.parse() } else { text.nfkc().collect::<String>().parse() }.ok();
                 number.filter(|number| number.is_finite()).ok_or(Reason::Model(scoring::Reason::NotANumber))
@@ -194,7 +194,8 @@ impl Cell<'_> {
             return Ok(whole);
         }
         let number = self.number()?;
-        // Beyond 2^53 a double no longer tells whole numbers apart; no field goes so far, and it ends out of range.
+        // A double cannot tell whole numbers beyond 2^53 apart. No field goes that far, so such a number is out of
+        // range.
         if number.fract() == 0.0 { Ok(number as i64) } else { Err(not_whole()) }
     }
 
@@ -214,23 +215,23 @@ impl Cell<'_> {
     }
 }
 
-/// A type that a field can be of.
+/// A type that a field can have.
 pub(crate) trait FieldValue: Sized {
     const KIND: Kind;
     const IS_REQUIRED: bool = true;
 
-    /// Reads a value that is there.
+    /// Reads a value that is present.
     fn read(cell: &Cell<'_>) -> Result<Self, Reason>;
 
-    /// The same for who does not know the type.
+    /// Reads the same value as a [`Scalar`], for callers that do not know the type.
     fn read_scalar(cell: &Cell<'_>) -> Result<Scalar, Reason>;
 
-    /// What stands for nothing, where nothing may be.
+    /// Returns the value that means "none", if the type is optional.
     fn null() -> Option<Self> {
         None
     }
 
-    /// What is odd in a value that was read all the same.
+    /// Returns what looks wrong in a value that was accepted.
     fn oddity(&self, _cell: &Cell<'_>) -> Option<Reason> {
         None
     }
@@ -277,7 +278,7 @@ macro_rules! text_fields {
     )*};
 }
 
-/// Says that a code was not written with the hyphen that it was read with.
+/// Warns if the code was written with another character in place of the hyphen.
 fn other_hyphen(cell: &Cell<'_>, code: &str) -> Option<Reason> {
     let text = cell.text().ok()?;
     schema::has_other_hyphen(&text).then(|| Reason::OtherHyphen(code.to_owned()))
@@ -318,12 +319,12 @@ macro_rules! choice_fields {
                     Cell::Json(_) => Self::ALL.iter().find(|(_, key, _)| *key == text),
                     _ => {
                         let text = text.trim();
-                        // As programs write them: almost every cell, and no text is made for it.
+                        // Almost every cell is as programs write it. This path allocates no text.
                         if let Ok(value) = <Self as Choice>::parse(text) {
                             return Ok(value);
                         }
                         let text: String = text.nfkc().collect();
-                        // Lists have 限定 and screens 限定的: either is taken.
+                        // Lists have 限定 and screens 限定的. Both are accepted.
                         let stem = |word: &str| word.strip_suffix('的').unwrap_or(word).to_owned();
                         let is_word = |ja: &str| ja == text || stem(ja) == stem(&text);
                         Self::ALL.iter().find(|(_, key, ja)| *key == text || is_word(ja))
@@ -398,7 +399,7 @@ impl FieldValue for Timestamp {
     fn read(cell: &Cell<'_>) -> Result<Self, Reason> {
         let text = cell.text()?;
         let text = text.trim();
-        // A plus that was not escaped in an address is a blank there, and no time has one before its offset.
+        // A `+` that was not escaped in an address arrives as a space. No time has a space before its offset.
         let unescaped = match (cell, text.rsplit_once(' ')) {
             (Cell::Text(_), Some((moment, offset))) if moment.contains(['T', 't']) => {
                 Some(format!("{moment}+{offset}"))
@@ -422,7 +423,7 @@ impl FieldValue for bool {
             Cell::Json(_) => Err(Reason::WrongType("boolean")),
             Cell::Flag(flag) => Ok(*flag),
             _ => match cell.text()?.trim() {
-                // Also as spreadsheets and Python write them.
+                // Also accepts the case that spreadsheets and Python write.
                 text if text.eq_ignore_ascii_case("true") => Ok(true),
                 text if text.eq_ignore_ascii_case("false") => Ok(false),
                 _ => Err(Reason::Model(scoring::Reason::NotAFlag)),
@@ -447,7 +448,7 @@ impl<T> FieldValue for Id<T> {
     }
 }
 
-/// A text as it is: of what is looked for, say.
+/// Plain text, such as a search term.
 impl FieldValue for String {
     const KIND: Kind = Kind::Text { max: 200 };
 
@@ -470,10 +471,10 @@ impl FieldValue for String {
 pub(crate) trait Suppliers {
     fn by_code(&mut self, code: &SupplierCode) -> Option<SupplierId>;
 
-    /// A supplier and those merged into it.
+    /// Returns a supplier and those merged into it.
     fn family(&mut self, id: SupplierId) -> Vec<SupplierId>;
 
-    /// Whether they are those of a provider, who names each by its code or by its 法人番号.
+    /// Whether these are the suppliers assigned to a provider, who names each by its code or by its 法人番号.
     fn are_assigned(&self) -> bool {
         false
     }
@@ -482,13 +483,13 @@ pub(crate) trait Suppliers {
         None
     }
 
-    /// Whether a supplier that stands for its firm is one of them.
+    /// Whether a canonical record is one of them.
     fn holds(&self, _: SupplierId) -> bool {
         true
     }
 }
 
-/// No supplier: for what refers to none.
+/// No suppliers, for what refers to none.
 impl Suppliers for () {
     fn by_code(&mut self, _: &SupplierCode) -> Option<SupplierId> {
         None
@@ -499,18 +500,18 @@ impl Suppliers for () {
     }
 }
 
-/// The most members of an object, and the most parameters of a query string: several times what any record has.
+/// The maximum number of members of an object or parameters of a query string: several times what any record has.
 pub(crate) const MAX_MEMBERS: usize = 100;
 
-/// What a provider may name a supplier by, in place of its code.
+/// The field by which a provider may name a supplier instead of by its code.
 pub(crate) const CORPORATE_NUMBER: &str = "corporate_number";
 
-/// The fields of one body, row or query string, and what was found wrong with them.
+/// The fields of one body, row or query string, and the faults found in them.
 pub(crate) struct Fields<'a> {
     cells: Vec<(&'a str, Cell<'a>)>,
     suppliers: &'a mut dyn Suppliers,
     pub(crate) faults: Vec<Fault>,
-    /// What is odd in values that were read all the same.
+    /// What looks wrong in values that were accepted.
     pub(crate) warnings: Vec<Fault>,
 }
 
@@ -519,9 +520,9 @@ impl<'a> Fields<'a> {
         Self { cells, suppliers, faults: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Notes names that are there twice, and those that are not known.
+    /// Reports names that occur twice and unknown names.
     ///
-    /// No object and no query string has more than [`MAX_MEMBERS`]: comparing each with those before it stays cheap.
+    /// At most [`MAX_MEMBERS`] cells are kept, so comparing each with those before it stays cheap.
     pub(crate) fn expect_only(&mut self, known: &[&'static str]) {
         if self.cells.len() > MAX_MEMBERS {
             self.cells.truncate(MAX_MEMBERS);
@@ -537,12 +538,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether the field is there, be it empty.
+    /// Whether the field is present, even if empty.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.cells.iter().any(|(known, _)| *known == name)
     }
 
-    /// A field of a JSON body as it came; none where it is not there, or null.
+    /// Returns a field of a JSON body as received, or `None` if it is omitted or null.
     pub(crate) fn json(&self, name: &str) -> Option<&'a Value> {
         self.cells.iter().find_map(|(known, cell)| match cell {
             Cell::Json(value) if *known == name && !value.is_null() => Some(*value),
@@ -550,7 +551,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Reads a field; where it is not there at all, takes what the record has now.
+    /// Reads a field. If it is omitted, the value that the record has now is returned.
     pub(crate) fn value<T: FieldValue>(&mut self, name: &str, now: Option<T>) -> Option<T> {
         let cell = self.cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| cell);
         let value = match cell {
@@ -575,7 +576,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads who delivers a record: by hand where nothing is said, and nobody in the name of a provider.
+    /// Reads the source of a record: `manual` if omitted. Sources of providers are refused.
     pub(crate) fn source(&mut self) -> Option<Source> {
         let source = self.value::<Option<Source>>("source", None)?.unwrap_or_else(Source::manual);
         if source.is_of_provider() {
@@ -586,7 +587,7 @@ impl<'a> Fields<'a> {
         Some(source)
     }
 
-    /// Reads the code of a supplier that is there.
+    /// Reads the code of an existing supplier.
     pub(crate) fn supplier(&mut self, name: &'static str, now: Option<SupplierId>) -> Option<SupplierId> {
         if self.suppliers.are_assigned() {
             return self.assigned_supplier(name);
@@ -598,7 +599,7 @@ impl<'a> Fields<'a> {
         self.resolve(name, &code)
     }
 
-    /// Reads the code of a supplier that is there, or nothing.
+    /// Reads the code of an existing supplier, or nothing.
     pub(crate) fn optional_supplier(
         &mut self,
         name: &str,
@@ -613,8 +614,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads a filter by the code or the id of a supplier: it and those merged into it, nobody for an unknown code, all
-    /// where there is no such filter.
+    /// Reads a filter by the code or the id of a supplier. It selects the supplier and those merged into it; an unknown
+    /// code selects nobody. Returns `Some(None)` if the filter is omitted.
     pub(crate) fn family(&mut self, code_name: &str, id_name: &'static str) -> Option<Option<Vec<SupplierId>>> {
         let code = self.value::<Option<SupplierCode>>(code_name, None);
         let id = self.value::<Option<SupplierId>>(id_name, None);
@@ -629,7 +630,7 @@ impl<'a> Fields<'a> {
         Some(is_filtered.then_some(family))
     }
 
-    /// Reads a supplier that is assigned to a provider: by its code or its 法人番号, one of the two.
+    /// Reads a supplier that is assigned to a provider, by its code or its 法人番号, but not both.
     fn assigned_supplier(&mut self, code_name: &'static str) -> Option<SupplierId> {
         let code = self.value::<Option<SupplierCode>>(code_name, None);
         let number = self.value::<Option<CorporateNumber>>(CORPORATE_NUMBER, None);
@@ -655,7 +656,7 @@ impl<'a> Fields<'a> {
         let found = self.suppliers.by_code(code);
         if found.is_none() {
             let reason = Reason::Model(scoring::Reason::UnknownSupplier);
-            // As it stands there.
+            // As the caller wrote it.
             let cell = self.cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| cell);
             let value = cell.and_then(Cell::shown).or_else(|| Some(code.to_string()));
             self.faults.push(Fault { field: name.to_owned(), value, reason });

@@ -1,4 +1,4 @@
-//! The built-in issuer: ES256 keys in the data folder, tokens signed and verified with them.
+//! The built-in issuer: ES256 keys in the data folder, which sign and verify tokens.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -19,9 +19,9 @@ use sha2::{Digest, Sha256};
 
 use crate::base::machine::{naming, private_file};
 
-/// How long a token is good where nothing else is asked for.
+/// The default lifetime of a token.
 pub(crate) const DEFAULT_LIFE: TimeDelta = TimeDelta::hours(12);
-/// The longest that a token may be good.
+/// The maximum lifetime of a token.
 pub(crate) const MAX_LIFE: TimeDelta = TimeDelta::days(90);
 
 const ISSUER: &str = "sonae";
@@ -29,19 +29,19 @@ const AUDIENCE: &str = "sonae";
 const TYPE: &str = "at+jwt";
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// How often a token of an unknown key may cause the folder to be read.
+/// How often a token with an unknown key may cause the folder to be read.
 const BETWEEN_UNKNOWN_KEYS: Duration = Duration::from_secs(1);
 
-/// The keys of an installation, as they stood in its folder when that was last read.
+/// The keys of an installation, as last read from its folder.
 pub(crate) struct Keys {
     folder: PathBuf,
     clock: Clock,
     set: RwLock<Arc<KeySet>>,
-    /// When a token of an unknown key last caused the folder to be read.
+    /// When a token with an unknown key last caused the folder to be read.
     unknown_key_at: Mutex<Option<time::Instant>>,
 }
 
-/// The latest key signs, all verify.
+/// The keys at one moment. The latest signs, all verify.
 struct KeySet {
     signing: (String, EncodingKey),
     verifying: HashMap<String, DecodingKey>,
@@ -51,11 +51,12 @@ struct KeySet {
 
 /// A key, as an operator sees it.
 pub(crate) struct KeyFile {
-    /// Its id, as headers of tokens name it.
+    /// Its id, as in the header of a token.
     pub(crate) id: String,
-    /// When it was made, if its id says so.
+    /// When it was made, if its id contains the time.
     pub(crate) made_at: Option<Timestamp>,
-    /// From when on no token that it signed can be good; none for the key that signs.
+    /// The moment from which no token signed by it can be valid. `None` for the key that signs, or if the next key's id
+    /// contains no time.
     pub(crate) unused_from: Option<Timestamp>,
     pub(crate) signs: bool,
 }
@@ -64,12 +65,12 @@ pub(crate) struct KeyFile {
 pub(crate) enum NotRetired {
     Unknown,
     Signs,
-    /// Tokens that it signed may be good until then.
+    /// Tokens that it signed may be valid until then.
     InUse(Timestamp),
     Failed(io::Error),
 }
 
-/// What a good token says.
+/// The claims of a valid token.
 pub(crate) struct Claims {
     pub(crate) id: TokenId,
     pub(crate) tenant_id: TenantId,
@@ -90,7 +91,7 @@ struct RawClaims {
     nbf: Option<i64>,
 }
 
-/// Why a token is refused, in both languages.
+/// Why a token is refused, in Japanese and English.
 pub(crate) type Refusal = (&'static str, &'static str);
 
 const NOT_GOOD: Refusal = (
@@ -104,11 +105,11 @@ pub(crate) const EXPIRED: Refusal = (
 );
 
 impl Keys {
-    /// Reads the keys of a data folder, and makes the first one if it has none.
+    /// Reads the keys of a data folder, and makes the first one if there is none.
     pub(crate) fn open(folder: &Path, clock: &Clock) -> io::Result<Self> {
         let folder = folder.join("keys");
         private_folder(&folder).map_err(naming(&folder))?;
-        // Two processes that begin together must not make a key each: the one would not know the other's.
+        // Two processes that start together must not make a key each, because neither would know the other's.
         let lock = lock(&folder)?;
         if key_ids(&folder)?.is_empty() {
             make_key(&folder, clock)?;
@@ -131,7 +132,7 @@ impl Keys {
         self.set.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the folder again if keys were added or removed; whether they were.
+    /// Reads the folder again if keys were added or removed. Returns whether they were.
     pub(crate) fn refresh(&self) -> io::Result<bool> {
         let ids = key_ids(&self.folder)?;
         let old = self.set();
@@ -144,8 +145,8 @@ impl Keys {
         Ok(true)
     }
 
-    /// Whether a token names a key that is unknown here, and the folder may be read for it now: somebody who makes tokens
-    /// up must not keep the service busy.
+    /// Whether a token names an unknown key and the folder may be read for it now. The rate is limited, so that made-up
+    /// tokens cannot keep the service busy.
     pub(crate) fn should_refresh_for(&self, token: &str) -> bool {
         let header = (token.len() <= MAX_TOKEN_BYTES).then(|| jsonwebtoken::decode_header(token).ok()).flatten();
         let Some(kid) = header.and_then(|header| header.kid) else { return false };
@@ -160,32 +161,33 @@ impl Keys {
         is_due
     }
 
-    /// The token itself, to be shown once.
+    /// Returns the signed token, to be shown once.
     pub(crate) fn sign(&self, tenant: TenantId, token: &TokenRow) -> Result<String, jsonwebtoken::errors::Error> {
         self.set().sign(tenant, token)
     }
 
-    /// What a token says, if its signature, times and shape are right. Whether it was revoked is not asked here.
+    /// Returns the claims of a token if its signature, times and form are valid. Whether it was revoked is not checked
+    /// here.
     pub(crate) fn verify(&self, token: &str) -> Result<Claims, Refusal> {
         self.set().verify(token, self.clock.now())
     }
 
-    /// The public keys, as a JSON Web Key Set.
+    /// Returns the public keys as a JSON Web Key Set.
     pub(crate) fn public_set(&self) -> String {
         self.set().public_set.clone()
     }
 
-    /// The key that cursors are authenticated with.
+    /// Returns the key that authenticates cursors.
     pub(crate) fn cursor(&self) -> aws_lc_rs::hmac::Key {
         self.set().cursor.clone()
     }
 }
 
-/// The keys of a data folder, the oldest first.
+/// Returns the keys of a data folder, oldest first.
 pub(crate) fn list_keys(folder: &Path) -> io::Result<Vec<KeyFile>> {
     let ids = key_ids(&folder.join("keys"))?;
     let made: Vec<_> = ids.iter().map(|id| made_at(id)).collect();
-    // A key signs until the next one is made, and what it signed last may be good for the longest life of a token.
+    // A key signs until the next one is made. What it signed last may be valid for the maximum lifetime of a token.
     let replaced = made.iter().skip(1).map(|next| next.map(|next| next.after(MAX_LIFE))).chain([None]);
     let last = ids.len().saturating_sub(1);
     let keys = ids.iter().zip(&made).zip(replaced).enumerate();
@@ -199,7 +201,7 @@ pub(crate) fn list_keys(folder: &Path) -> io::Result<Vec<KeyFile>> {
         .collect())
 }
 
-/// Makes a key that signs from now on; gives its id.
+/// Makes a key that signs from now on, and returns its id.
 pub(crate) fn rotate_keys(folder: &Path, clock: &Clock) -> io::Result<String> {
     let folder = folder.join("keys");
     let _lock = lock(&folder)?;
@@ -207,7 +209,7 @@ pub(crate) fn rotate_keys(folder: &Path, clock: &Clock) -> io::Result<String> {
     let made = make_key(&folder, clock)?;
     match last {
         Some(last) if last >= made => {
-            // The latest by its id signs: this one never would.
+            // The key with the latest id signs, so this one never would.
             fs::remove_file(key_path(&folder, &made))?;
             Err(io::Error::other(format!("the key {last} is of a later time than this machine's clock shows")))
         }
@@ -215,8 +217,8 @@ pub(crate) fn rotate_keys(folder: &Path, clock: &Clock) -> io::Result<String> {
     }
 }
 
-/// Removes a key that signs no more, so that no token of it is good. With a moment, only if all of them have expired by
-/// then.
+/// Removes a key that no longer signs, so that none of its tokens is valid. With `unused_at`, it does so only if all of
+/// them have expired by then.
 pub(crate) fn retire_key(folder: &Path, id: &str, unused_at: Option<Timestamp>) -> Result<(), NotRetired> {
     let keys = folder.join("keys");
     let _lock = lock(&keys).map_err(NotRetired::Failed)?;
@@ -225,7 +227,7 @@ pub(crate) fn retire_key(folder: &Path, id: &str, unused_at: Option<Timestamp>) 
     if key.signs {
         return Err(NotRetired::Signs);
     }
-    // Where ids tell no time, nobody knows when the next key began to sign: as if that were now.
+    // If the ids contain no time, it is unknown when the next key began to sign. It is treated as if that were now.
     if let Some(now) = unused_at {
         let unused_from = key.unused_from.unwrap_or_else(|| now.after(MAX_LIFE));
         if unused_from > now {
@@ -255,7 +257,8 @@ impl KeySet {
             jwk.common.public_key_use = Some(PublicKeyUse::Signature);
             verifying.insert(kid.clone(), DecodingKey::from_jwk(&jwk).map_err(io::Error::other)?);
             public.push(jwk);
-            // Of the oldest key: a new one, which processes learn of at different moments, changes no cursor.
+            // The oldest key is used: processes learn of a new key at different moments, and that must not change
+            // cursors.
             cursor.get_or_insert_with(|| {
                 let digest = Sha256::new().chain_update(b"sonae cursor\0").chain_update(&der).finalize();
                 aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &digest)
@@ -267,7 +270,7 @@ impl KeySet {
         Ok(Self { signing, verifying, public_set, cursor })
     }
 
-    /// Signs and verifies once: a build without a provider for the signatures would fail at the first request.
+    /// Signs and verifies once. A build without a signature provider would otherwise fail only at the first request.
     fn proved(self, clock: &Clock) -> io::Result<Self> {
         let now = clock.now();
         let token = TokenRow {
@@ -311,7 +314,7 @@ impl KeySet {
             return Err(NOT_GOOD);
         }
         let header = jsonwebtoken::decode_header(token).map_err(|_| NOT_GOOD)?;
-        // Keys come from our folder alone: jku, jwk, x5u and x5c of the header are never looked at.
+        // Keys come only from our folder: jku, jwk, x5u and x5c in the header are ignored.
         let kid = header.kid.filter(|kid| kid.len() <= 128).ok_or(NOT_GOOD)?;
         if header.alg != Algorithm::ES256 || header.typ.as_deref() != Some(TYPE) || header.crit.is_some() {
             return Err(NOT_GOOD);
@@ -321,10 +324,10 @@ impl KeySet {
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // By the clock, below: this would ask the machine for the time.
+        // Checked below with our clock. This option would ask the machine for the time.
         rules.validate_exp = false;
         let claims = jsonwebtoken::decode::<RawClaims>(token, key, &rules).map_err(|_| NOT_GOOD)?.claims;
-        // Without leeway: the clock that issued a token is this one, or as good.
+        // There is no leeway: the clock that issued a token is this one or as good.
         let now = now.unix_seconds();
         if claims.exp < now {
             return Err(EXPIRED);
@@ -342,7 +345,7 @@ impl KeySet {
     }
 }
 
-/// Holds the folder, so that only one process at a time adds and removes keys.
+/// Locks the folder, so that only one process at a time adds or removes keys.
 fn lock(folder: &Path) -> io::Result<File> {
     let path = folder.join(".lock");
     let lock = private_file().create(true).truncate(false).open(&path).map_err(naming(&path))?;
@@ -350,7 +353,7 @@ fn lock(folder: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-/// The ids of the keys in a folder, in their order: file names without their ending.
+/// Returns the ids of the keys in a folder, in order. They are the file names without the extension.
 fn key_ids(folder: &Path) -> io::Result<Vec<String>> {
     let mut ids = Vec::new();
     for entry in fs::read_dir(folder).map_err(naming(folder))? {
@@ -369,29 +372,29 @@ fn key_path(folder: &Path, id: &str) -> PathBuf {
     folder.join(format!("{id}.p8"))
 }
 
-/// When a key was made: its id begins with that.
+/// Returns when a key was made: its id begins with the time.
 fn made_at(id: &str) -> Option<Timestamp> {
     let (seconds, nanos) = uuid::Uuid::parse_str(id).ok()?.get_timestamp()?.to_unix();
     chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos).map(Timestamp::from)
 }
 
-/// Makes a key as PKCS #8; gives its id.
+/// Makes a key as PKCS #8, and returns its id.
 fn make_key(folder: &Path, clock: &Clock) -> io::Result<String> {
     let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
         .map_err(|_| io::Error::other("no key could be made"))?;
-    // Whole or not at all, and readable by nobody else: a temporary file begins as such.
+    // A temporary file is private from the start, and the rename makes the key appear completely or not at all.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(naming(folder))?;
     file.write_all(key.as_ref())?;
     file.as_file().sync_all()?;
     let id = clock.uuid().to_string();
     file.persist(key_path(folder, &id)).map_err(|error| error.error)?;
-    // Else a crash could take the file's name away, and with it every token that the key has signed.
+    // Without this, a crash could lose the file's name, and with it every token that the key has signed.
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     Ok(id)
 }
 
-/// Makes a folder that nobody else can look into.
+/// Creates a folder that nobody else can read.
 pub(crate) fn private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

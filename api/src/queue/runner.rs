@@ -1,4 +1,4 @@
-//! Takes jobs from the queue and runs several at once, each on a thread.
+//! Takes jobs from the queue and runs several at once, each on its own thread.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -23,33 +23,32 @@ const WRITER_TIMEOUT: Duration = Duration::from_secs(1800);
 /// How often the queue is polled, in addition to wake-ups.
 pub(crate) const POLLING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The operation of what the queue does for its own purposes.
+/// The operation name for the queue's own work.
 pub(super) const QUEUE: &str = "queue";
 
-/// What is done again and again while no job waits: after each polling interval, each time that somebody says that there is
-/// work, and when it has asked to be.
+/// A task that runs while no job waits: after each polling interval, when woken, and when it has asked to run again.
 pub(crate) type IdleTask = Box<dyn FnMut(&Database) -> Result<Idled, RepoError> + Send>;
 
-/// What an idle task has done.
+/// What an idle task did.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Idled {
-    /// Whether it has added jobs.
+    /// Whether it added jobs.
     pub(crate) has_added: bool,
-    /// After how long at most it wants to be done again, if that is sooner than the queue is polled.
+    /// The maximum time until it wants to run again, if that is shorter than the polling interval.
     pub(crate) again_in: Option<Duration>,
 }
 
-/// The threads that run jobs, as others see them.
+/// A handle to the threads that run jobs.
 #[derive(Clone)]
 pub(crate) struct Runner(Arc<Shared>);
 
 struct Shared {
     running: Mutex<HashMap<JobId, Running>>,
-    /// Jobs that have a slot, with their buyers: those that run, and those whose end is being recorded.
+    /// Jobs that hold a slot, with their buyers: those that run, and those whose end is being recorded.
     slots: Mutex<HashMap<JobId, TenantId>>,
-    /// How many slots there are.
+    /// The number of slots.
     slot_count: usize,
-    /// Waiting jobs whose end was asked for, perhaps before the database could be told.
+    /// Jobs whose cancellation was requested, possibly before it could be written to the database.
     cancelled: Mutex<HashSet<JobId>>,
     has_work: Mutex<bool>,
     told: Condvar,
@@ -65,17 +64,17 @@ pub(crate) struct Running {
     pub(super) tenant: TenantId,
     /// The job, with this attempt.
     pub(crate) job: JobRow,
-    /// How far it is.
+    /// Its progress.
     pub(crate) progress: Arc<Progress>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is guarded here is whole after each statement: a panic elsewhere has spoilt nothing.
+    // The guarded data is consistent after each statement, so a panic in another thread has not damaged it.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Runner {
-    /// One that runs so many jobs at once.
+    /// Makes a runner with `slot_count` slots.
     pub(crate) fn new(is_shared: bool, slot_count: usize, works: Works) -> Self {
         Self(Arc::new(Shared {
             running: Mutex::default(),
@@ -90,29 +89,29 @@ impl Runner {
         }))
     }
 
-    /// The kinds of jobs that it runs.
+    /// Returns the kinds of jobs that it runs.
     pub(crate) fn works(&self) -> &Works {
         &self.0.works
     }
 
-    /// How many connections to the database its threads have at most: one for each job, and one that renews leases.
+    /// Returns the maximum number of database connections of its threads: one for each job, and one that renews leases.
     pub(crate) fn connection_count(&self) -> u32 {
         u32::try_from(self.0.slot_count + 1).unwrap_or(u32::MAX)
     }
 
-    /// The ids of the jobs that run here.
+    /// Returns the ids of the jobs that run in this process.
     pub(crate) fn running_ids(&self) -> Vec<JobId> {
         locked(&self.0.running).keys().copied().collect()
     }
 
-    /// A job that runs here.
+    /// Returns a job that runs in this process.
     pub(crate) fn running_job(&self, id: JobId) -> Option<Running> {
         locked(&self.0.running).get(&id).cloned()
     }
 
-    /// Ends a job that runs after the rows in hand, and one that waits before it begins.
+    /// Cancels a job: a running one ends after the current rows, a waiting one before it begins.
     pub(crate) fn cancel(&self, id: JobId) {
-        // A database that is shared is told at once, and whichever process has the job hears of it from there.
+        // A shared database is told at once, and the process that has the job reads the request there.
         if !self.0.is_shared {
             locked(&self.0.cancelled).insert(id);
         }
@@ -121,13 +120,13 @@ impl Runner {
         }
     }
 
-    /// Says that there is work.
+    /// Wakes the threads because there may be work.
     pub(crate) fn wake(&self) {
         *locked(&self.0.has_work) = true;
         self.0.told.notify_all();
     }
 
-    /// Ends the threads; jobs that run are undone, and begun again when the service is.
+    /// Stops the threads. Running jobs are undone, and begin again when the service does.
     pub(crate) fn stop(&self) {
         self.0.is_stopping.store(true, Ordering::Relaxed);
         for running in locked(&self.0.running).values() {
@@ -140,7 +139,7 @@ impl Runner {
         self.0.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// Starts the threads. What an ended process has left must have been cleaned up.
+    /// Starts the threads. What an ended process left behind must have been cleaned up before.
     pub(crate) fn start(
         &self,
         database: &Database,
@@ -153,7 +152,8 @@ impl Runner {
             false => runner.note_progress(&file),
         })?];
         let database = for_jobs(database);
-        // Whoever holds it looks for the next job, so that the queue is polled once, however many slots are free.
+        // The thread that holds the lock looks for the next job. So the queue is polled once, however many slots are
+        // free.
         let looking = Arc::new(Mutex::new(idle));
         for _ in 0..self.0.slot_count {
             let (runner, database, looking) = (self.clone(), database.clone(), Arc::clone(&looking));
@@ -163,13 +163,13 @@ impl Runner {
                     runner.attempt(&database, taken);
                 }
             };
-            // Those that have started end at once.
+            // If a thread cannot be started, those that have started end at once.
             threads.push(spawn("jobs", work).inspect_err(|_| self.stop())?);
         }
         Ok(threads)
     }
 
-    /// Waits for the next job, and takes it; none when the process is to end.
+    /// Waits for the next job and takes it. Returns `None` when the process is to end.
     fn next(&self, database: &Database, idle: &mut [IdleTask]) -> Option<Taken> {
         while !self.is_stopping() {
             let idled = match self.claim(database) {
@@ -193,7 +193,7 @@ impl Runner {
         let process = database.process();
         let slots = locked(&self.0.slots).clone();
         let held: Vec<_> = slots.keys().copied().collect();
-        // A flood of one buyer leaves a slot to the others.
+        // Many jobs of one buyer still leave a slot to the others.
         let most = self.0.slot_count.saturating_sub(1).max(1);
         let has_most = |tenant: &TenantId| slots.values().filter(|other| *other == tenant).count() >= most;
         let full: Vec<_> = slots.values().filter(|tenant| has_most(tenant)).copied().collect();
@@ -213,7 +213,7 @@ impl Runner {
         if !self.0.is_shared {
             let mark = |tx: &mut Tx| jobs::mark_running(tx, process, &claimed.job);
             match buyer(&database.with_patience(Duration::ZERO), claimed.tenant).write_jobs(mark) {
-                // Another job writes: this one begins beside it, and is marked with its end.
+                // Another job is writing. This one begins anyway, and is marked when it ends.
                 Err(RepoError::Busy(_)) | Ok(()) => {}
                 Err(error) => return Err(error),
             }
@@ -222,7 +222,7 @@ impl Runner {
         let progress = Arc::new(Progress::default());
         let running = Running { tenant: claimed.tenant, job: claimed.job.clone(), progress: Arc::clone(&progress) };
         locked(&self.0.running).insert(claimed.job.id, running);
-        // Asked for only now: whoever cancels notes it first and looks for the running job then.
+        // Checked only now: a caller that cancels first notes the request and then looks for the running job.
         let is_cancelled = claimed.job.is_cancel_requested || locked(&self.0.cancelled).contains(&claimed.job.id);
         if is_cancelled || self.is_stopping() {
             progress.cancel();
@@ -230,17 +230,17 @@ impl Runner {
         Ok(Some(Taken { claimed, progress, _slot: slot }))
     }
 
-    /// The jobs that run here.
+    /// Returns the jobs that run in this process.
     pub(super) fn running(&self) -> Vec<Running> {
         locked(&self.0.running).values().cloned().collect()
     }
 
-    /// The job's lease is no longer renewed: if its end cannot be recorded, it is soon begun anew.
+    /// Stops renewing the job's lease. If its end cannot be recorded, the job soon begins again.
     pub(super) fn end_lease(&self, id: JobId) {
         locked(&self.0.running).remove(&id);
     }
 
-    /// Forgets that the end of a job was asked for.
+    /// Forgets that the cancellation of a job was requested.
     pub(super) fn forget(&self, id: JobId) {
         locked(&self.0.cancelled).remove(&id);
     }
@@ -249,7 +249,7 @@ impl Runner {
         self.0.is_shared
     }
 
-    /// Waits for so long, or until the process is told to end.
+    /// Waits for `time`, or until the process is to end.
     pub(crate) fn rest(&self, time: Duration) {
         let guard = locked(&self.0.has_work);
         drop(self.0.told.wait_timeout_while(guard, time, |_| !self.is_stopping()));
@@ -262,14 +262,14 @@ impl Runner {
     }
 }
 
-/// A job that was taken from the queue, with the slot that it has until it is dropped.
+/// A job that was taken from the queue. It holds its slot until it is dropped.
 pub(super) struct Taken {
     pub(super) claimed: Claimed,
     pub(super) progress: Arc<Progress>,
     _slot: Slot,
 }
 
-/// One of the slots, held for a job.
+/// A slot that is held for a job.
 struct Slot {
     runner: Runner,
     job: JobId,
@@ -285,17 +285,18 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         locked(&self.runner.0.slots).remove(&self.job);
-        // Jobs may have waited for this one, or for its buyer to have a slot fewer.
+        // Jobs may have been waiting for this one, or for a slot of its buyer.
         self.runner.wake();
     }
 }
 
-/// The database, for work that waits longer than requests, and that nobody could take over from a replica that hangs.
+/// Returns the database for work that may wait longer than requests, and that nobody could take over from a hung
+/// replica.
 pub(super) fn for_jobs(database: &Database) -> Database {
     database.with_patience(WRITER_TIMEOUT).without_replica()
 }
 
-/// The rows of a buyer, for the queue's own purposes.
+/// Returns access to the rows of a buyer, for the queue's own work.
 pub(super) fn buyer(database: &Database, tenant: TenantId) -> Access {
     database.access(tenant, &Context::new(SERVICE, QUEUE))
 }

@@ -1,4 +1,4 @@
-//! What the queue has to know of a kind of job.
+//! What the queue must know about a kind of job.
 
 use std::sync::Arc;
 
@@ -14,41 +14,42 @@ use super::progress::Progress;
 use crate::base::problem::ApiError;
 use crate::base::text::Text;
 
-/// A kind of job: everything that is particular to it.
+/// A kind of job, with everything that is specific to it.
 ///
-/// A new kind is one type that implements this, and one line in the table that the service hands to the queue.
+/// A new kind needs one type that implements this trait, and one line in the table that the service gives to the queue.
 pub(crate) trait Work: Send + Sync + 'static {
     /// Its name.
     const KIND: JobKind;
-    /// What its progress counts.
+    /// The unit of its progress.
     const UNIT: &'static str;
-    /// How it and the other jobs of its buyer follow each other.
+    /// How it is ordered among the other jobs of its buyer.
     const ORDER: Order;
-    /// What is asked for, as the job keeps it.
+    /// What was requested, as the job stores it.
     type Request: Serialize + DeserializeOwned;
 
     /// Does the work of a job. Its effects, its result and its end are one transaction.
     fn run(&self, attempt: &Attempt<'_>, request: Self::Request) -> Result<JobState, Interrupted>;
 
-    /// The result of a job that ended before its work did: the stable code of the reason, and its text.
+    /// Returns the result of a job that ended before its work did: the stable code of the reason, and its text.
     fn interrupted(code: &str, detail: &Text) -> String {
         failure(code, detail)
     }
 
-    /// The path of what a job has made, once that is there.
+    /// Returns the path of what the job has made, once it exists.
     fn result_url(job: &JobRow) -> Option<String>;
 
-    /// A stored request as the API shows it.
+    /// Returns a stored request as the API shows it.
     fn show_request(_request: Value) -> Value {
         Value::Null
     }
 
-    /// A stored result as the API shows it, beside where it is and why the job failed.
+    /// Returns a stored result as the API shows it, without its path and the reason of a failure, which are shown
+    /// separately.
     fn show_result(_id: JobId, _result: Value, _lang: Lang) -> Value {
         Value::Null
     }
 
-    /// The text of why a job failed.
+    /// Returns the text that says why a job failed.
     fn show_failure(failure: &Value, lang: Lang) -> Value {
         failure.get(lang.pick("detail_ja", "detail_en")).cloned().unwrap_or_default()
     }
@@ -58,26 +59,26 @@ fn failure(code: &str, detail: &Text) -> String {
     json!({ "failure": { "code": code, "detail_ja": detail.ja, "detail_en": detail.en } }).to_string()
 }
 
-/// How jobs of one buyer follow each other.
+/// How jobs of one buyer are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// It changes records: it begins when those before it that do so have ended, and later ones wait for it.
+    /// It changes records. It begins when all earlier jobs that change records have ended, and later ones wait for it.
     ChangesRecords,
-    /// It has to see what the jobs before it have changed: it begins when those have ended.
+    /// It needs to see the changes of earlier jobs. It begins when those have ended.
     SeesChanges,
-    /// It runs beside any other.
+    /// It runs at any time, in parallel with other jobs.
     Any,
 }
 
 /// One attempt at a job.
 pub(crate) struct Attempt<'a> {
-    /// The rows of the buyer, for whoever asked for the job.
+    /// Access to the rows of the buyer, on behalf of the person who asked for the job.
     pub(crate) access: &'a Access,
     pub(crate) job: &'a JobRow,
     pub(crate) progress: &'a Progress,
 }
 
-/// What is particular to a job in the API's view.
+/// What is specific to a kind of job in the API's view.
 #[derive(Default)]
 pub(crate) struct JobDetails {
     pub(crate) unit: &'static str,
@@ -87,7 +88,7 @@ pub(crate) struct JobDetails {
     pub(crate) failure: Value,
 }
 
-/// [`Work`] of any kind.
+/// [`Work`] of any kind, as a trait object.
 trait AnyWork: Send + Sync {
     fn kind(&self) -> JobKind;
     fn order(&self) -> Order;
@@ -142,7 +143,7 @@ impl Works {
         self
     }
 
-    /// The kinds whose jobs follow each other within a buyer.
+    /// Returns the kinds whose jobs wait for each other within a buyer.
     pub(super) fn order(&self) -> JobOrder {
         let of = |orders: &[Order]| {
             self.0.iter().filter(|work| orders.contains(&work.order())).map(|work| work.kind()).collect()
@@ -156,18 +157,18 @@ impl Works {
         work.run(attempt)
     }
 
-    /// The result of a job that ended before its work did.
+    /// Returns the result of a job that ended before its work did.
     pub(super) fn interrupted(&self, kind: JobKind, interrupted: &Interrupted) -> String {
         let (code, detail) = interrupted.reason();
         self.of(kind).map_or_else(|| failure(code, &detail), |work| work.interrupted(code, &detail))
     }
 
-    /// What is particular to a job in the API's view.
+    /// Returns what is specific to the job's kind in the API's view.
     pub(crate) fn details(&self, job: &JobRow, lang: Lang) -> JobDetails {
         self.of(job.kind).map(|work| work.details(job, lang)).unwrap_or_default()
     }
 
-    /// Whether a kind is there.
+    /// Whether a kind is registered.
     #[cfg(test)]
     pub(crate) fn has(&self, kind: JobKind) -> bool {
         self.of(kind).is_some()
@@ -178,7 +179,7 @@ impl Works {
     }
 }
 
-/// A new job that waits for its turn.
+/// Returns a new job that waits for its turn.
 pub(crate) fn queued<W: Work>(clock: &Clock, request: &W::Request, by: &str) -> Result<JobRow, ApiError> {
     Ok(JobRow {
         id: clock.id(),
