@@ -1,8 +1,8 @@
-//! What differs between two documents, by JSON Pointer.
+//! Compares two documents and names the differences by JSON Pointer.
 
 use serde_json::{Map, Value};
 
-/// Lists what differs between the document as it is checked in and as it is generated.
+/// Lists the differences between the checked-in and the generated document.
 ///
 /// ```
 /// use serde_json::json;
@@ -40,7 +40,7 @@ fn compare_members(place: &str, file: &Map<String, Value>, code: &Map<String, Va
     found.extend(code.keys().filter(is_new).map(|name| format!("{}: only in the code", member(place, name))));
 }
 
-/// The JSON Pointer (RFC 6901) of a member.
+/// Returns the JSON Pointer (RFC 6901) of a member.
 pub(crate) fn member(place: &str, name: &str) -> String {
     format!("{place}/{}", name.replace('~', "~0").replace('/', "~1"))
 }

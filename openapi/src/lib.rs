@@ -1,4 +1,4 @@
-//! The API document: checked in as `openapi.json`, generated from the code, and held to rules.
+//! The API document: checked in as `openapi.json`, generated from the code, and checked by rules.
 //!
 //! ```sh
 //! cargo run -p openapi -- write   # after any change to the interface
@@ -16,31 +16,31 @@ use serde_json::Value;
 pub use difference::differences;
 pub use lint::{Rule, lint};
 
-/// Where the document is checked in.
+/// Returns the path of the checked-in document.
 pub fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json")
 }
 
-/// The document as the code has it, in the text in which it is checked in.
+/// Returns the document generated from the code, in the format in which it is checked in.
 ///
 /// # Errors
-/// When the document cannot be written as JSON.
+/// Fails if the document cannot be written as JSON.
 pub fn generate() -> io::Result<String> {
     Ok(api::document().to_pretty_json()? + "\n")
 }
 
-/// Writes the document to where it is checked in.
+/// Writes the document to its checked-in file.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// Fails if the file cannot be written.
 pub fn write() -> io::Result<()> {
     fs::write(path(), generate()?)
 }
 
-/// Says how the file differs from the code, nothing where it does not.
+/// Returns how the file differs from the code, or nothing if it does not.
 ///
 /// # Errors
-/// When the file cannot be read, or is no JSON.
+/// Fails if the file cannot be read or is not JSON.
 pub fn drift() -> io::Result<Vec<String>> {
     let (checked_in, generated) = (fs::read_to_string(path())?, generate()?);
     if checked_in == generated {

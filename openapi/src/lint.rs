@@ -1,4 +1,4 @@
-//! The lint: what every part of the document must have, so that a reader and a generated client find the same everywhere.
+//! The lint: what every part of the document must have, so that it is uniform for readers and generated clients.
 
 mod operation;
 mod rule;
@@ -15,7 +15,7 @@ use crate::difference::member;
 use operation::Operation;
 use schema::Walk;
 
-/// Says what is wrong with a document: one sentence each, with the place and the name of the rule.
+/// Returns what is wrong with a document, one sentence per finding, with the place and the name of the rule.
 ///
 /// ```
 /// let found = openapi::lint(&serde_json::json!({"components": {"schemas": {"Orphan": {"type": "string"}}}}));
@@ -70,16 +70,16 @@ const BUILT_IN: [&str; 32] = [
     "Void",
 ];
 
-/// A lint at work.
+/// A lint in progress.
 struct Lint<'a> {
     document: &'a Value,
     findings: Vec<String>,
-    /// The component schemas that were looked at, and how: many operations lead to the same ones.
+    /// The component schemas that were checked, and how. Many operations refer to the same ones.
     walked: BTreeSet<(&'a str, Walk)>,
 }
 
 impl<'a> Lint<'a> {
-    /// Notes a finding once, by however many ways it is found.
+    /// Notes a finding once, even if it is found in several ways.
     fn note(&mut self, rule: Rule, place: &str, text: impl Display) {
         let finding = format!("{place}: {text} [{}]", rule.name());
         if !self.findings.contains(&finding) {
@@ -87,7 +87,7 @@ impl<'a> Lint<'a> {
         }
     }
 
-    /// What a `$ref` leads to, or the value itself where it has none.
+    /// Returns the target of a `$ref`, or the value itself if it has none.
     fn resolve(&self, value: &'a Value) -> &'a Value {
         match reference(value) {
             Some(target) => target.strip_prefix('#').and_then(|at| self.document.pointer(at)).unwrap_or(&Value::Null),
@@ -156,7 +156,7 @@ fn reference(value: &Value) -> Option<&str> {
     value.get("$ref").and_then(Value::as_str)
 }
 
-/// The members of an object or items of an array, each with its name.
+/// Returns the members of an object or the items of an array, each with its name.
 fn children(value: &Value) -> Vec<(String, &Value)> {
     match value {
         Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).collect(),
@@ -165,17 +165,17 @@ fn children(value: &Value) -> Vec<(String, &Value)> {
     }
 }
 
-/// The members of the object at a pointer, none where there is none.
+/// Returns the members of the object at a pointer, or nothing if it does not exist.
 fn members<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
     value.pointer(pointer).and_then(Value::as_object).into_iter().flatten()
 }
 
-/// The items of the array of this name, none where there is none.
+/// Returns the items of the array with this name, or nothing if it does not exist.
 fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     value.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
-/// The text of this name, empty where there is none.
+/// Returns the text with this name, or an empty text if it does not exist.
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Rules of operations, their parameters, bodies and answers.
+//! Rules for operations, their parameters, bodies and answers.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use super::{Lint, Rule, is_snake_case, items, members, reference, text};
 
 /// An operation of the document.
 pub(super) struct Operation<'a> {
-    /// How findings name it: `GET /v1/suppliers`.
+    /// Its name in findings: `GET /v1/suppliers`.
     pub(super) place: String,
     path: &'a str,
-    /// The path's own entry: its parameters count for all of its operations.
+    /// The path's own entry. Its parameters apply to all of its operations.
     item: &'a Value,
     pub(super) value: &'a Value,
 }
@@ -24,12 +24,12 @@ const VERBS: [&str; 16] = [
     "restore", "retract", "start", "unmerge",
 ];
 
-/// Headers of HTTP, which keep the names that it gives them.
+/// HTTP headers, which keep their standard names.
 const HTTP_HEADERS: [&str; 2] = ["If-Match", "If-None-Match"];
 
 const TOKEN_PROBLEMS: [&str; 4] = ["401", "403", "500", "503"];
 
-/// All operations, in the order of the document.
+/// Returns all operations, in the order of the document.
 pub(super) fn all(document: &Value) -> impl Iterator<Item = Operation<'_>> {
     members(document, "/paths").flat_map(|(path, item)| {
         METHODS.iter().filter_map(move |method| {
@@ -40,7 +40,7 @@ pub(super) fn all(document: &Value) -> impl Iterator<Item = Operation<'_>> {
 }
 
 impl<'a> Lint<'a> {
-    /// Looks at one operation and at all that it leads to.
+    /// Checks one operation and everything that it refers to.
     pub(super) fn operation(&mut self, operation: &Operation<'a>) {
         self.labels(operation);
         self.security(operation);
@@ -152,7 +152,7 @@ impl<'a> Lint<'a> {
         self.examples_fit(place, parameter, schema);
     }
 
-    /// Looks at a body in each of its media types.
+    /// Checks a body in each of its media types.
     fn bodies(&mut self, place: &str, body: &'a Value, is_request: bool) {
         for (media_type, media) in members(body, "/content") {
             let place = format!("{place} ({media_type})");

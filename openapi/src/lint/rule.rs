@@ -10,7 +10,7 @@ macro_rules! rules {
             /// All rules.
             pub const ALL: &'static [Self] = &[$(Self::$rule,)*];
 
-            /// The name, as findings end with it.
+            /// Returns the name with which findings end.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$rule => $name,)* }
             }
@@ -19,7 +19,7 @@ macro_rules! rules {
 }
 
 rules! {
-    /// An operation has an operationId of its own, in snake_case, that begins with what it does.
+    /// An operation has a unique operationId in snake_case that begins with a verb.
     OperationId => "operation-id";
     /// An operation has a summary.
     Summary => "summary";
@@ -29,43 +29,44 @@ rules! {
     Tag => "tag";
     /// An operation says which token it needs, or that it needs none.
     Security => "security";
-    /// An operation that needs a token has 401, 403, 500 and 503.
+    /// An operation that needs a token documents 401, 403, 500 and 503.
     TokenProblems => "token-problems";
-    /// A 4xx or 5xx is `application/problem+json` with the schema Problem.
+    /// A 4xx or 5xx answer is `application/problem+json` with the schema Problem.
     Problem => "problem";
-    /// A request body and the body of a 2xx have a schema.
+    /// A request body and the body of a 2xx answer have a schema.
     BodySchema => "body-schema";
-    /// A schema that a body leads to has a description.
+    /// A schema that a body refers to has a description.
     SchemaDescription => "schema-description";
-    /// A body has an example, or every leaf of its schema has one; examples fit type and enum.
+    /// A body has an example, or every leaf of its schema has one. Examples fit type and enum.
     Example => "example";
-    /// An array says what its items are, other than one by one.
+    /// An array describes its items with `items`.
     ArrayItems => "array-items";
-    /// No `prefixItems`: most generators of clients do not know it.
+    /// There is no `prefixItems`: most client generators do not support it.
     PrefixItems => "prefix-items";
     /// A text of a request body is limited by maxLength, enum, const, format or pattern.
     TextLimit => "text-limit";
-    /// An object of a request body takes no other properties.
+    /// An object of a request body allows no other properties.
     ClosedObject => "closed-object";
-    /// A parameter has a description, a schema and an example, and is there once.
+    /// A parameter has a description, a schema and an example, and occurs once.
     Parameter => "parameter";
-    /// The parameters in a path's template are those that are declared, and required.
+    /// The parameters in a path's template are declared and required.
     PathParameter => "path-parameter";
     /// A list with `limit` has `cursor`.
     ListCursor => "list-cursor";
-    /// Properties and parameters are called in snake_case.
+    /// The names of properties and parameters are in snake_case.
     Name => "name";
-    /// A `$ref` leads somewhere.
+    /// A `$ref` can be resolved.
     Reference => "reference";
     /// A schema among the components is used.
     UnusedSchema => "unused-schema";
     /// A response among the components is used.
     UnusedResponse => "unused-response";
-    /// A schema is not called like a type that languages have: generated clients would hide the one behind the other.
+    /// A schema does not have the name of a type that languages have: in generated clients one would hide the other.
     SchemaName => "schema-name";
-    /// The title is ASCII: generated packages are called after it.
+    /// The title is ASCII, because generated packages are named after it.
     Title => "title";
-    /// Of several types of a request body the first is `application/octet-stream`: many generated clients know no other.
+    /// If a request body has several types, the first is `application/octet-stream`: many generated clients support no
+    /// other.
     FirstType => "first-type";
     /// A set of values in an answer is open (`x-extensible-enum`): a new value must not break a client.
     OpenEnum => "open-enum";

@@ -1,29 +1,29 @@
-//! Rules of the schemas that bodies lead to.
+//! Rules for the schemas that bodies refer to.
 
 use serde_json::Value;
 
 use super::{Lint, Rule, children, is_snake_case, items, members, reference, text};
 use crate::difference::member;
 
-/// How a schema is looked at.
+/// How a schema is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Walk {
-    /// Whether a request holds it: then it has to say how far it goes.
+    /// Whether it is part of a request. Then it must state its limits.
     pub(super) is_request: bool,
-    /// Whether no example covers it yet. One at a media type, an object or an array stands for all below it; else every
-    /// leaf needs its own, so that an example of the whole can be put together.
+    /// Whether no example covers it yet. An example at a media type, an object or an array covers everything below it.
+    /// Otherwise every leaf needs its own, so that an example of the whole can be composed.
     pub(super) needs_example: bool,
 }
 
-/// Where a schema holds another, and where it holds several.
+/// The members in which a schema holds one other schema, and those in which it holds several.
 const ONE: [&str; 2] = ["items", "additionalProperties"];
 const SEVERAL: [&str; 6] = ["properties", "patternProperties", "prefixItems", "allOf", "anyOf", "oneOf"];
 
-/// What limits a text.
+/// The members that limit a text.
 const LIMITS: [&str; 5] = ["maxLength", "enum", "const", "format", "pattern"];
 
 impl<'a> Lint<'a> {
-    /// Looks at a schema and at all that it leads to.
+    /// Checks a schema and everything that it refers to.
     pub(super) fn schema(&mut self, place: &str, schema: &'a Value, walk: Walk) {
         if let Some(target) = reference(schema) {
             let resolved = self.resolve(schema);
@@ -32,7 +32,7 @@ impl<'a> Lint<'a> {
             }
             return;
         }
-        // `false`, of additionalProperties say, and the null of a choice have nothing to say.
+        // `false` (in additionalProperties, for example) and the null of a choice need no description.
         if !schema.is_object() || types(schema) == ["null"] {
             return;
         }
@@ -58,7 +58,7 @@ impl<'a> Lint<'a> {
         }
     }
 
-    /// Looks at what an array says of its items.
+    /// Checks how an array describes its items.
     pub(super) fn arrays(&mut self, place: &str, schema: &'a Value) {
         let says_items = schema.get("items").and_then(Value::as_object).is_some_and(|items| !items.is_empty());
         if types(schema).contains(&"array") && !says_items {
@@ -69,7 +69,7 @@ impl<'a> Lint<'a> {
         }
     }
 
-    /// Holds the examples of a parameter or schema to the schema's type and enum.
+    /// Checks that the examples of a parameter or schema fit the schema's type and enum.
     pub(super) fn examples_fit(&mut self, place: &str, holder: &'a Value, schema: &'a Value) {
         let examples = items(holder, "examples").chain(holder.get("example"));
         for example in examples.filter(|example| !fits(schema, example)) {
@@ -89,12 +89,12 @@ impl<'a> Lint<'a> {
     }
 }
 
-/// Whether there is an example right here.
+/// Whether the value itself has an example.
 pub(super) fn has_example(value: &Value) -> bool {
     value.get("example").is_some() || value.get("examples").is_some_and(|all| !children(all).is_empty())
 }
 
-/// The schemas within a schema, each with its place.
+/// Returns the schemas within a schema, each with its place.
 fn parts<'a>(place: &str, schema: &'a Value) -> Vec<(String, &'a Value)> {
     let mut parts = Vec::new();
     for name in ONE {
