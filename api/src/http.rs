@@ -1,22 +1,22 @@
-//! What every request passes, in this order: `listen` and `connection` hold it to its pace and size before anything is
-//! parsed, `edge` gives it an id, counts and logs it and turns every error into a problem, `auth` finds out who asks,
-//! and the extractors in `extract` and `page` read what was asked for. Handlers are in `resources`.
+//! What every request passes, in this order. `listen` and `connection` limit its pace and size before anything is
+//! parsed. `edge` gives it an id, counts and logs it, and turns every error into a problem. `auth` authenticates the
+//! caller. The extractors in `extract` and `page` read the request. Handlers are in `resources`.
 //!
-//! What must hold:
+//! Invariants:
 //!
-//! - **The role stands in the signature.** A handler that takes [`auth::Viewer`] is reached by the roles of that type
-//!   only; it is the first argument, so that nothing of a request is read for somebody who may not ask.
-//! - **A token says who it is; the database says whether it is still good.** Revoked tokens and suspended buyers are
-//!   refused with the next request.
-//! - **A tenant's rows are reached with its own token only**: the tenant of a transaction is that of the caller, and
+//! - **The role is in the signature.** A handler that takes [`auth::Viewer`] is reached only by the roles of that type.
+//!   It is the first argument, so nothing of a request is read for a caller without the role.
+//! - **A token says who the caller is; the database says whether the token is still valid.** Revoked tokens and
+//!   suspended buyers are refused within a second (see `known_tokens`).
+//! - **A tenant's rows are reached only with its own token.** The tenant of a transaction is that of the caller, and
 //!   handlers name none.
-//! - **Everything is bounded**: head, body, pace, members, values, parameters, pages, connections of an address. Work
-//!   for a request is linear in its size.
-//! - **Nothing of a request's content is logged**, and no label of a metric holds what a client chose.
+//! - **Everything is bounded**: head, body, pace, members, values, parameters, pages, connections of an address. The
+//!   work for a request is linear in its size.
+//! - **The content of a request is never logged**, and no label of a metric contains text chosen by a client.
 //!
-//! `state` is what handlers share; `openapi` completes the document that the annotations of handlers begin;
-//! `operations` reads from it which methods a path takes; `admin` is the other listener, with health and metrics, for
-//! the machine alone.
+//! `state` is shared by all handlers. `openapi` completes the document that the annotations of handlers begin.
+//! `operations` reads from it which methods a path has. `admin` is the other listener, with health and metrics, for
+//! this machine only.
 
 pub(crate) mod admin;
 pub(crate) mod auth;

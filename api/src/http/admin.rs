@@ -28,31 +28,31 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config.service(live).service(ready).service(get_metrics).default_service(web::to(nothing));
 }
 
-/// The headers that are on every answer here too.
+/// Returns the headers that are on every answer of this listener too.
 pub(crate) fn headers() -> DefaultHeaders {
     SECURITY.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
 
-/// What is not here, and heads that are refused.
+/// Answers unknown paths and refused heads.
 async fn nothing(request: HttpRequest) -> HttpResponse {
     let problem = problem_at(request.path()).unwrap_or_else(|| Problem::from(ProblemKind::NoSuchPath));
     HttpResponse::new(problem.status())
 }
 
-/// The process answers.
+/// Reports that the process answers.
 #[get("/livez")]
 async fn live() -> HttpResponse {
     HttpResponse::Ok().body("ok\n")
 }
 
-/// How long the answer to whether the service is ready may take.
+/// The time-out of the readiness check.
 const PROBE: Duration = Duration::from_secs(5);
 
-/// What the service looks at to say whether it is ready.
+/// What the readiness check looks at.
 #[derive(Debug, Clone)]
 pub(crate) struct Probe {
     folder: PathBuf,
-    /// The file of an embedded database, and which one it was when the service began.
+    /// The file of an embedded database, and its identity when the service started.
     database: Option<(PathBuf, FileId)>,
     min_free_bytes: u64,
     can_write: bool,
@@ -71,9 +71,9 @@ impl Probe {
         Ok(Self { folder: folder.to_owned(), database, min_free_bytes, can_write })
     }
 
-    /// Looks whether requests can be served, and what they change be kept; says what is in the way.
+    /// Checks that requests can be served and their changes stored. Returns what prevents that.
     pub(crate) fn look(&self, database: &Database) -> Result<(), Text> {
-        // Not through the writer: an import holds it for as long as it takes.
+        // It does not use the writer, because an import may hold that for a long time.
         let read = operator(database, "readiness").read(|tx| {
             tenants::list(tx)?;
             schema::expect_schema(tx)
@@ -112,8 +112,8 @@ impl Probe {
     }
 }
 
-/// Requests can be served: the database answers, and what is written is kept. The reason is in English unless a language is
-/// asked for: monitors ask for none.
+/// Reports whether requests can be served: the database answers and writes are kept. The reason is in English unless a
+/// language is requested, because monitors request none.
 #[get("/readyz")]
 async fn ready(request: HttpRequest, state: Data<State>, probe: Data<Probe>) -> HttpResponse {
     let headers = request.headers();
@@ -138,7 +138,7 @@ async fn ready(request: HttpRequest, state: Data<State>, probe: Data<Probe>) -> 
     }
 }
 
-/// Metrics in the text form of Prometheus: what was counted, and what is asked now.
+/// Returns metrics in the text format of Prometheus: those that were counted and those that are queried now.
 #[get("/metrics")]
 async fn get_metrics(handle: Data<PrometheusHandle>, gauges: Data<Gauges>) -> HttpResponse {
     handle.run_upkeep();

@@ -1,4 +1,4 @@
-//! Who asks: bearer tokens, and roles as types in the signatures of handlers.
+//! Authentication: bearer tokens, and roles as types in the signatures of handlers.
 
 use std::future::ready;
 use std::io;
@@ -23,10 +23,10 @@ use crate::http::known_tokens::KnownToken;
 use crate::http::operations::Operations;
 use crate::http::state::State;
 
-/// The operation of a request that asks for none that there is.
+/// The operation name of a request that matches no operation.
 const NO_OPERATION: &str = "none";
 
-/// Finds out who sends a request, by its token.
+/// Identifies the caller of a request by its token.
 async fn find(request: &ServiceRequest, request_id: &str) -> Result<Caller, ApiError> {
     let state = State::of(request.request())?;
     let token = bearer(request.headers())?;
@@ -42,7 +42,7 @@ async fn find(request: &ServiceRequest, request_id: &str) -> Result<Caller, ApiE
             found
         }
     };
-    // Whatever was signed: the database has the last word.
+    // The expiry in the database decides, regardless of what was signed.
     if known.expires_at <= state.clock().now() {
         return Err(refused(EXPIRED));
     }
@@ -59,7 +59,7 @@ async fn find(request: &ServiceRequest, request_id: &str) -> Result<Caller, ApiE
     })
 }
 
-/// Finds a token whose signature and row are good.
+/// Finds a token whose signature and row are valid.
 async fn find_token(
     state: &Data<State>,
     token: &str,
@@ -92,10 +92,10 @@ async fn find_token(
     })
 }
 
-/// Whoever sent a request, or why nobody can be told: found before anything else of the request is looked at.
+/// The caller of a request, or why it is unknown. It is determined before anything else of the request is looked at.
 struct Sender(Result<Caller, ApiError>);
 
-/// Finds out who sends a request, for the handler that asks for a role, and for the log.
+/// Identifies the caller of a request, for the handler that requires a role, and for the log.
 pub(crate) async fn present(request: &ServiceRequest, request_id: &str) -> Option<(TokenId, Role)> {
     let caller = find(request, request_id).await;
     let who = caller.as_ref().ok().map(|caller| (caller.token_id, caller.role));
@@ -103,10 +103,10 @@ pub(crate) async fn present(request: &ServiceRequest, request_id: &str) -> Optio
     who
 }
 
-/// The caller, if the role is one of these, and the request has no parameters where the operation has none.
+/// Returns the caller if its role is one of `roles`. If the operation has no parameters, refuses any.
 ///
-/// It is ready at once and stands first in the signatures of handlers, so a role that does not suffice is refused before
-/// the body and the parameters are looked at.
+/// It is ready at once and comes first in the signatures of handlers. So a role that is too low is refused before the
+/// body and the parameters are looked at.
 fn with_role(request: &HttpRequest, roles: &[Role]) -> Result<Caller, ApiError> {
     let sender = request.extensions_mut().remove::<Sender>();
     let caller = sender.map_or_else(|| Err(ApiError::internal("nobody was asked for")), |sender| sender.0)?;
@@ -115,7 +115,7 @@ fn with_role(request: &HttpRequest, roles: &[Role]) -> Result<Caller, ApiError> 
     }
     let allowed = request.app_data::<Data<Operations>>();
     if allowed.is_some_and(|allowed| allowed.reads_no_query(request.path(), request.method())) {
-        // Operations that have parameters name those that are unknown together with all other faults.
+        // Operations with parameters report unknown ones together with all other faults.
         let pairs = form_urlencoded::parse(request.query_string().as_bytes());
         let unknown = pairs.map(|(name, _)| Fault::new(name, Reason::UnknownField(Vec::new())));
         let unknown: Vec<_> = unknown.collect();
@@ -126,10 +126,10 @@ fn with_role(request: &HttpRequest, roles: &[Role]) -> Result<Caller, ApiError> 
     Ok(caller)
 }
 
-/// How often the folder with the keys is looked at.
+/// The polling interval for the folder with the keys.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
-/// Keeps the keys as they are in their folder, for as long as the service runs: a key may be added or retired by a command.
+/// Keeps the keys up to date with their folder while the service runs: commands may add or retire keys.
 pub(crate) async fn keep_keys_current(state: Data<State>) {
     loop {
         tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -137,10 +137,10 @@ pub(crate) async fn keep_keys_current(state: Data<State>) {
     }
 }
 
-/// Reads the folder with the keys again if they have changed; whether they have.
+/// Reads the folder with the keys again if they have changed. Returns whether they have.
 async fn refresh_keys(state: Data<State>) -> bool {
     let refreshed = web::block(move || state.keys.refresh()).await.map_err(io::Error::other).flatten();
-    // The keys that are known go on verifying tokens.
+    // The known keys continue to verify tokens.
     refreshed.unwrap_or_else(|error| {
         let remedy = if error.kind() == io::ErrorKind::PermissionDenied { OTHER_OWNER.1 } else { "" };
         warn!(%error, "the folder with the keys cannot be read{remedy}");
@@ -173,7 +173,7 @@ macro_rules! roles {
         pub(crate) struct $name(pub(crate) Caller);
 
         impl $name {
-            /// The roles that may do what asks for this one.
+            /// The roles that may call a handler with this type.
             pub(crate) const ROLES: &'static [Role] = &[$(Role::$role),*];
         }
 
@@ -195,11 +195,11 @@ roles! {
     Integrator(Integrator, Analyst, Admin);
     /// Changes suppliers and evidence.
     Analyst(Analyst, Admin);
-    /// Sets things up.
+    /// Changes the buyer's settings and the assignments of providers.
     Admin(Admin);
-    /// Sends evidence of the suppliers that are assigned to it, and reads what it has sent.
+    /// Sends evidence for the suppliers assigned to it, and reads what it has sent.
     Provider(Provider);
-    /// Reads what the buyer has of it.
+    /// Reads what the buyer has recorded about it.
     SupplierCaller(Supplier);
 }
 

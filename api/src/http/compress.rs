@@ -1,4 +1,4 @@
-//! gzip of answers, for those who accept it: JSON, CSV and other text that is worth it.
+//! Compresses answers with gzip for clients that accept it: JSON, CSV and other text that is long enough.
 
 use actix_http::encoding::Encoder;
 use actix_web::Error;
@@ -8,14 +8,14 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, ContentEncoding, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 
-/// Shorter answers fit into a packet anyway.
+/// Shorter answers fit into one packet anyway.
 const LEAST_BYTES: u64 = 1024;
 
-/// What tells the entity tag of a packed answer from that of the same answer unpacked.
+/// Distinguishes the entity tag of a compressed answer from that of the same answer uncompressed.
 const MARK: &str = "-gzip\"";
 
-/// Wraps the whole application. The coding hangs on the request alone, and a packed answer has an entity tag of its own,
-/// which preconditions take like the other one.
+/// Wraps the whole application. Text is compressed if the request accepts gzip, unless it is known to be shorter than
+/// [`LEAST_BYTES`]. A compressed answer has its own entity tag, which preconditions accept like the other one.
 pub(crate) async fn compress(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -39,12 +39,12 @@ pub(crate) async fn compress(
         return Ok(response);
     }
     mark(response.headers_mut());
-    // The length is that of the unpacked bytes.
+    // The length is that of the uncompressed bytes.
     response.headers_mut().remove(header::CONTENT_LENGTH);
     let packed = response.map_body(|head, body| {
         let vary = head.headers().get(header::VARY).cloned();
         let body = Encoder::response(ContentEncoding::Gzip, head, body);
-        // The encoder names its header once more.
+        // The encoder adds its own `Vary`.
         if let Some(vary) = vary {
             head.headers_mut().insert(header::VARY, vary);
         }
@@ -53,7 +53,7 @@ pub(crate) async fn compress(
     Ok(packed.map_into_boxed_body())
 }
 
-/// Whether the answer is text. Workbooks and Parquet are packed as they are.
+/// Whether the answer is text that may be compressed. Workbooks and Parquet are already compressed.
 fn is_packable(response: &ServiceResponse<BoxBody>) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default();
@@ -64,7 +64,7 @@ fn is_packable(response: &ServiceResponse<BoxBody>) -> bool {
         && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Whether the request takes gzip: by its name, or by `*` where it is not named; not with a weight of zero.
+/// Whether the request accepts gzip: by its name, or by `*` if it is not named. A weight of zero means no.
 pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
     let codings: Vec<(String, bool)> = accepted
@@ -89,7 +89,7 @@ fn vary(headers: &mut HeaderMap) {
     }
 }
 
-/// Gives the entity tag of an answer the mark of its coding.
+/// Adds the mark of the coding to the entity tag of an answer.
 pub(crate) fn mark(headers: &mut HeaderMap) {
     let tag = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
     let marked = tag.and_then(|tag| tag.strip_suffix('"')).map(|tag| format!("{tag}{MARK}"));
@@ -98,7 +98,7 @@ pub(crate) fn mark(headers: &mut HeaderMap) {
     }
 }
 
-/// Takes the mark from the entity tags that a request names; says whether there was one.
+/// Removes the mark from the entity tags of a request. Returns whether there was one.
 fn unmark(headers: &mut HeaderMap, name: &HeaderName) -> bool {
     let all: Vec<HeaderValue> = headers.get_all(name).cloned().collect();
     let has_mark = |value: &HeaderValue| value.to_str().is_ok_and(|tags| tags.contains(MARK));

@@ -1,4 +1,4 @@
-//! The API document and the page that shows it, both from memory that all readers share.
+//! The API document and the page that shows it, both served from shared memory.
 
 use std::io::Write;
 
@@ -14,7 +14,7 @@ use crate::base::text::short_hash;
 use crate::http::compress::{accepts_gzip, mark};
 use crate::http::extract::Preconditions;
 
-/// The files of the page; `assets/swagger-ui/README.md` says where they are from.
+/// The files of the page. `assets/swagger-ui/README.md` says where they come from.
 const FILES: [(&str, &str, &[u8]); 6] = [
     ("", "text/html; charset=utf-8", include_bytes!("../../assets/swagger-ui/index.html")),
     ("favicon-32x32.png", "image/png", include_bytes!("../../assets/swagger-ui/favicon-32x32.png")),
@@ -28,11 +28,11 @@ const FILES: [(&str, &str, &[u8]); 6] = [
     ("swagger-ui.css", "text/css; charset=utf-8", include_bytes!("../../assets/swagger-ui/swagger-ui.css")),
 ];
 
-/// What the page may load and do: Swagger UI draws with styles in its elements, and icons that are data.
+/// What the page may load and do. Swagger UI sets styles on elements and uses data URLs for icons.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                            connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Texts that are the same for everybody, with their entity tags.
+/// Texts that are the same for every reader, with their entity tags.
 #[derive(Debug, Clone)]
 pub(crate) struct Docs {
     document: Shared,
@@ -44,7 +44,8 @@ struct Shared {
     media_type: &'static str,
     etag: String,
     bytes: Bytes,
-    /// The same as gzip, packed once: strangers may ask for it as often as they like.
+    /// The same bytes as gzip. They are compressed only once, because anybody may request them at any rate. Empty if
+    /// gzip does not make them smaller.
     packed: Bytes,
 }
 
@@ -61,7 +62,7 @@ impl Shared {
         Self { media_type, etag: format!("\"{}\"", short_hash(&bytes, 24)), packed: packed(&bytes), bytes }
     }
 
-    /// The answer, brief where the client has the same one already; `set` adds headers.
+    /// Returns the answer, or 304 (Not Modified) if the client already has it. `set` adds headers.
     fn answer(
         &self,
         request: &HttpRequest,
@@ -86,7 +87,7 @@ impl Shared {
     }
 }
 
-/// Bytes as gzip; none where that does not make them smaller.
+/// Returns the bytes as gzip, or nothing if that does not make them smaller.
 fn packed(bytes: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     let packed = encoder.write_all(bytes).and_then(|()| encoder.finish()).unwrap_or_default();
@@ -102,19 +103,19 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         .route("/docs", web::get().to(to_page));
 }
 
-/// The paths above, which are in no document.
+/// Returns the paths above, which are not in the API document.
 pub(crate) fn paths() -> impl Iterator<Item = String> {
     let files = FILES.iter().map(|(name, ..)| format!("/docs/{name}"));
     ["/".to_owned(), "/docs".to_owned(), "/openapi.json".to_owned()].into_iter().chain(files)
 }
 
-/// The API document, for clients to be generated from.
+/// Returns the API document, from which clients can be generated.
 #[get("/openapi.json")]
 async fn get_document(docs: Data<Docs>, request: HttpRequest, preconditions: Preconditions) -> HttpResponse {
     docs.document.answer(&request, &preconditions, |_| {})
 }
 
-/// The page, and what it consists of.
+/// Returns the page or one of its files.
 #[get("/docs/{name:[^/]*}")]
 async fn get_page(
     docs: Data<Docs>,

@@ -1,5 +1,5 @@
-//! The edge of the service: every request gets an id, a line in the log and its place in the metrics, every answer the
-//! headers that keep browsers safe, and every error a problem as its body.
+//! The edge of the service. Every request gets an id, a line in the log and its place in the metrics; every answer gets
+//! the headers that protect browsers; every error gets a problem as its body.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -33,7 +33,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// On every answer that does not say otherwise.
+/// The default headers of every answer.
 pub(crate) const SECURITY: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "private, no-cache"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
@@ -41,21 +41,21 @@ pub(crate) const SECURITY: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
-/// On every answer over TLS: browsers come back over TLS alone.
+/// Sent with every answer over TLS, so that browsers return only over TLS.
 const HSTS: &str = "max-age=31536000";
 
-/// What is particular to how requests come in.
+/// How requests reach the service.
 #[derive(Debug)]
 pub(crate) struct Edge {
     /// Whether the service itself encrypts.
     pub(crate) is_https: bool,
-    /// The requests in hand of each address that a proxy passes requests on for; none without one, for then anybody could
-    /// say so.
+    /// The current requests of each address for which a proxy forwards requests. `None` without a proxy, because then
+    /// anybody could set the header.
     pub(crate) forwarded: Option<Peers>,
 }
 
 impl Edge {
-    /// What the last of the proxies says in a header: others may have been said by whoever asks.
+    /// Returns what the last proxy says in a header. Earlier values may come from the client.
     fn said_last<'a>(&self, headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
         self.forwarded.as_ref()?;
         headers.get_all(name).last()?.to_str().ok()?.rsplit(',').next().map(str::trim)
@@ -65,7 +65,7 @@ impl Edge {
         self.is_https || self.said_last(headers, &FORWARDED_PROTO) == Some("https")
     }
 
-    /// Counts a request that a proxy passes on; refuses it where its address has too many in hand.
+    /// Counts a request that a proxy forwards. Refuses it if its address has too many in progress.
     fn count(&self, headers: &HeaderMap) -> Result<Option<Visit>, ProblemKind> {
         let address = self.said_last(headers, &FORWARDED_FOR).and_then(|said| {
             let host = said.parse::<std::net::SocketAddr>().map(|said| said.ip());
@@ -93,7 +93,7 @@ pub(crate) async fn edge(
     let state = request.app_data::<Data<State>>().cloned();
     let was_encrypted = state.as_ref().is_some_and(|state| state.edge.was_encrypted(request.headers()));
 
-    // The connection answers it without the body.
+    // The connection answers HEAD without the body.
     if method == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
@@ -110,14 +110,14 @@ pub(crate) async fn edge(
             if path.starts_with("/v1/") {
                 note_caller(&span, auth::present(&request, &id).instrument(span.clone()).await);
             }
-            // Errors of handlers and of what they take out of requests are answers by now.
+            // Errors of handlers and extractors have become answers by now.
             let response = traced.carry(next.call(request)).instrument(span.clone()).await?.map_into_boxed_body();
             let _entered = span.enter();
             with_problem(response, lang, &path, &id)
         }
     };
     let route = response.request().match_pattern();
-    // One label for all paths that are none, so that a scanner cannot make a series a guess.
+    // All paths that match no route share one label, so that a scanner cannot create a series with each guess.
     let route = route.as_deref().unwrap_or(metrics::NO_ROUTE);
     let _entered = span.entered();
     complete(response.headers_mut(), &id, was_encrypted);
@@ -134,9 +134,9 @@ fn note_caller(span: &Span, caller: Option<(TokenId, Role)>) {
     }
 }
 
-/// What is answered without asking who asks, or for what.
+/// What is answered at once, before the caller is known.
 enum Stopped {
-    /// A head that was refused: nothing is known of what was asked for.
+    /// A head that was refused. Nothing is known about what it asked for.
     Refused(Problem),
     Problem(Problem),
     Answer(HttpResponse),
@@ -152,7 +152,7 @@ fn answer_at_once(request: &ServiceRequest, method: &Method) -> Option<Stopped> 
         let refusal = || Problem::from(ProblemKind::MethodNotAllowed).header(header::ALLOW, methods);
         return (!allowed.has(path, method)).then(|| Stopped::Problem(refusal()));
     }
-    // Frameworks like to add a slash.
+    // Frameworks often add a slash.
     let short = path.trim_end_matches('/');
     if short.len() == path.len() || allowed.methods(short).is_none() {
         return None;
@@ -162,7 +162,7 @@ fn answer_at_once(request: &ServiceRequest, method: &Method) -> Option<Stopped> 
     Some(Stopped::Answer(HttpResponse::PermanentRedirect().insert_header(location).finish()))
 }
 
-/// The same answer with a problem as its body, where it is an error.
+/// Returns the answer with a problem as its body, if it is an error.
 fn with_problem(response: ServiceResponse, lang: Lang, path: &str, id: &str) -> ServiceResponse {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
@@ -207,13 +207,14 @@ fn complete(headers: &mut HeaderMap, id: &str, was_encrypted: bool) {
     }
 }
 
-/// The largest piece of an answer that a connection copies at a time: a peer that reads nothing holds no more than that.
+/// The largest piece of an answer that a connection copies at a time. A peer that reads nothing occupies no more than
+/// that.
 const PIECE: usize = 32 << 10;
 
-/// The body of an answer, in pieces; the request counts as in hand until it is sent.
+/// The body of an answer, in pieces. The request counts as in progress until it is sent.
 pub(crate) struct Outgoing {
     body: BoxBody,
-    /// What is left of the piece that the body gave last. Pieces of it share its memory.
+    /// The rest of the last piece from the body. Smaller pieces share its memory.
     piece: Bytes,
     _visit: Option<Visit>,
     _in_flight: InFlight,
@@ -238,7 +239,7 @@ impl MessageBody for Outgoing {
     }
 }
 
-/// A request's method as a label: clients may send any other.
+/// Returns a request's method as a label. Clients may send any text as a method.
 fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET | Method::HEAD => "GET",
@@ -250,11 +251,11 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
-/// The trace that a request belongs to, by its header.
+/// Returns the trace of a request, from its header.
 fn traceparent(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all("traceparent");
     let value = values.next()?;
-    // With two it is not known which one to follow.
+    // With two headers it is unknown which one to follow.
     if values.next().is_none() { Some(value.to_str().ok()?.trim()) } else { None }
 }
 

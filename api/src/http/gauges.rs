@@ -1,4 +1,4 @@
-//! What `/metrics` asks when it is asked for: the database, the disk and the process, each bounded in time.
+//! What `/metrics` queries when it is read: the database, the disk and the process, each with a time-out.
 
 use std::fmt::Write;
 use std::fs;
@@ -16,13 +16,13 @@ use crate::base::machine::{self, free_bytes};
 use crate::base::telemetry::metrics::{METRICS, MetricKind, job_kinds};
 use crate::http::admin::Probe;
 
-/// How long an answer is waited for: Prometheus gives up after 10 seconds if nothing else is said.
+/// The time-out for an answer. By default Prometheus gives up after 10 seconds.
 const ANSWER: Duration = Duration::from_secs(2);
-/// How long an answer is kept: several may scrape.
+/// How long an answer is reused, because several may scrape.
 const KEPT: Duration = Duration::from_secs(3);
 
-/// A question that is asked on a thread of its own, by one thread at a time: one that is never answered takes no more than
-/// that thread, and keeps neither a scrape nor the end of the process waiting.
+/// A query that runs on its own thread, one at a time. If it is never answered, it costs only that thread, and delays
+/// neither a scrape nor the end of the process.
 struct Question<T> {
     ask: Box<dyn Fn() -> T + Send + Sync>,
     answers: watch::Sender<Option<(Instant, T)>>,
@@ -34,7 +34,7 @@ impl<T: Clone + Send + Sync + 'static> Question<T> {
         Arc::new(Self { ask: Box::new(ask), answers: watch::Sender::new(None), asked_at: Mutex::default() })
     }
 
-    /// The answer of a moment ago, or a new one; none if there is none in time.
+    /// Returns a recent answer or a new one, or `None` if none arrives in time.
     async fn answer(self: &Arc<Self>) -> Option<T> {
         let mut answers = self.answers.subscribe();
         if let Some((_, answer)) = answers.borrow_and_update().clone().filter(|(at, _)| at.elapsed() < KEPT) {
@@ -47,7 +47,7 @@ impl<T: Clone + Send + Sync + 'static> Question<T> {
         answers.borrow().as_ref().map(|(_, answer)| answer.clone())
     }
 
-    /// Sees to it that the question is asked; false if an answer is overdue or cannot be asked for.
+    /// Makes sure that the query is running. Returns false if its answer is overdue or it cannot be started.
     fn is_asked(self: &Arc<Self>) -> bool {
         let mut asked_at = self.asked_at();
         if let Some(asked_at) = *asked_at {
@@ -55,7 +55,7 @@ impl<T: Clone + Send + Sync + 'static> Question<T> {
         }
         let this = Arc::clone(self);
         let asking = thread::Builder::new().name("gauges".to_owned()).spawn(move || {
-            // Also if asking panics.
+            // Dropped even if the query panics.
             let _asking = Asking(&this.asked_at);
             let answer = (this.ask)();
             this.answers.send_replace(Some((Instant::now(), answer)));
@@ -69,7 +69,7 @@ impl<T: Clone + Send + Sync + 'static> Question<T> {
     }
 }
 
-/// A question while it is asked.
+/// A query while it runs.
 struct Asking<'a>(&'a Mutex<Option<Instant>>);
 
 impl Drop for Asking<'_> {
@@ -78,16 +78,16 @@ impl Drop for Asking<'_> {
     }
 }
 
-/// What the disk says.
+/// The state of the disk.
 #[derive(Debug, Clone)]
 struct Disk {
     /// The free bytes of the data folder and of the folder for temporary files.
     free: [Option<u64>; 2],
-    /// The sizes of an embedded database's file and of its log.
+    /// The sizes of an embedded database's file and of its write-ahead log.
     database: Option<[u64; 2]>,
 }
 
-/// What `/metrics` shows beside what was counted.
+/// The metrics of `/metrics` that are queried, in addition to those that are counted.
 pub(crate) struct Gauges {
     database: Database,
     queue: Arc<Question<Option<Vec<jobs::Figures>>>>,
@@ -124,7 +124,7 @@ impl Gauges {
         }
     }
 
-    /// In the text form of Prometheus.
+    /// Returns the metrics in the text format of Prometheus.
     pub(crate) async fn render(&self) -> String {
         let ((queue, disk), is_ready) = futures_util::future::join(
             futures_util::future::join(self.queue.answer(), self.disk.answer()),
@@ -147,7 +147,7 @@ impl Gauges {
         let is_away = figures.is_away || (queue.is_none() && !is_busy(&figures));
         text.sample("sonae_database_away", &[], f64::from(is_away));
         text.connections(&figures);
-        // Not what was known before the database went away.
+        // Figures from before the database became unreachable are not shown.
         if let Some(queue) = queue.filter(|_| !is_away) {
             text.queue(&queue);
         }
@@ -160,11 +160,11 @@ impl Gauges {
     }
 }
 
-/// For how long connections that are all in use may stay so before that tells of a database that does not answer.
+/// How long all connections may stay in use before that means that the database does not answer.
 const UNMOVED: Duration = Duration::from_secs(10);
 
-/// Whether every connection that a transaction may have is in use, and some come back: then no answer says nothing of the
-/// database.
+/// Whether every connection for transactions is in use while some are still being returned. In that case a missing
+/// answer says nothing about the database.
 fn is_busy(figures: &Figures) -> bool {
     figures.in_use >= figures.most && figures.unmoved.is_none_or(|unmoved| unmoved < UNMOVED)
 }
@@ -177,7 +177,7 @@ impl Disk {
     }
 }
 
-/// Metrics in the text form of Prometheus: the samples of a metric come one after the other.
+/// Metrics in the text format of Prometheus. The samples of a metric follow each other.
 #[derive(Default)]
 struct Exposition(String);
 
@@ -202,7 +202,7 @@ impl Exposition {
             })
             .collect();
         let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(self.0, "{name}{labels} {value}");
     }
 

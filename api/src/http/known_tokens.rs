@@ -1,7 +1,7 @@
-//! Tokens that were found good a moment ago: of many requests with one token, few ask for its signature and its row.
+//! Tokens that were found valid a moment ago. So, of many requests with one token, few check its signature and its row.
 //!
-//! A token that was revoked and those of a buyer that was suspended are refused a second later at the latest, in every
-//! process. Whether a token has ended is asked with each request.
+//! A revoked token and the tokens of a suspended buyer are refused after at most one second, in every process. The
+//! expiry of a token is checked with each request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,12 +11,12 @@ use chrono_tz::Tz;
 use schema::{Name, Role, SupplierId, TenantId, Timestamp, TokenId};
 use sha2::{Digest, Sha256};
 
-/// For how long a token counts as good once it was found so.
+/// How long a token counts as valid after it was found so.
 const LIFETIME: Duration = Duration::from_secs(1);
-/// How many are kept: more than send requests within a second.
+/// The maximum number of tokens kept: more than send requests within a second.
 const CAPACITY: usize = 4096;
 
-/// A token that was found good.
+/// A token that was found valid.
 pub(crate) struct KnownToken {
     pub(crate) tenant: TenantId,
     pub(crate) id: TokenId,
@@ -26,29 +26,29 @@ pub(crate) struct KnownToken {
     pub(crate) supplier_id: Option<SupplierId>,
     pub(crate) expires_at: Timestamp,
     pub(crate) time_zone: Tz,
-    /// When it began to be looked for: what was revoked before that was not found.
+    /// When the look-up began. A token that was revoked before that was not found.
     pub(crate) asked_at: Instant,
 }
 
-/// The tokens by their hashes: no token is kept itself.
+/// The tokens by their hashes. The tokens themselves are not stored.
 #[derive(Default)]
 pub(crate) struct KnownTokens(Mutex<HashMap<[u8; 32], Arc<KnownToken>>>);
 
 impl KnownTokens {
-    /// A token, if it was found good a moment ago.
+    /// Returns a token that was found valid a moment ago.
     pub(crate) fn find(&self, token: &str, now: Instant) -> Option<Arc<KnownToken>> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(&hash(token)).filter(|known| known.is_fresh(now)).cloned()
     }
 
-    /// Keeps a token that was found good.
+    /// Keeps a token that was found valid.
     pub(crate) fn keep(&self, token: &str, found: Arc<KnownToken>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= CAPACITY {
             let now = found.asked_at;
             known.retain(|_, known| known.is_fresh(now));
         }
-        // Where all are fresh, the database is asked for more often.
+        // If all are fresh, the token is not kept, and the database is queried more often.
         if known.len() < CAPACITY {
             known.insert(hash(token), found);
         }

@@ -1,4 +1,4 @@
-//! Listens, and serves what comes in over connections that are held to limits.
+//! Listens for connections and serves them within limits.
 
 use std::fmt;
 use std::io;
@@ -22,19 +22,19 @@ use tracing::debug;
 use super::connection::{Carrier, Connection, PacedSocket, Paces};
 use super::peers::Peers;
 
-/// How many connections wait to be taken.
+/// The number of connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// How long a connection may take to end after its last answer.
+/// How long a connection may take to close after its last answer.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How much of an answer the kernel takes before it has sent what it has: else it takes megabytes for each connection.
+/// How many unsent bytes of an answer the kernel holds. By default it holds megabytes for each connection.
 const UNSENT: u32 = 128 << 10;
 
-/// What connections are held to.
+/// The limits of connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
-    /// The connections of each address; not counted where all of them come from a proxy.
+    /// The connections of each address. Not counted if all of them come from a proxy.
     pub(crate) peers: Option<Peers>,
     /// How long a connection may be idle between requests.
     pub(crate) keep_alive: Duration,
@@ -51,7 +51,7 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Serves an application on a listener, over TLS where there is a certificate.
+/// Serves an application on a listener, over TLS if there is a certificate.
 pub(crate) fn listen<F, I, S, B>(
     server: ServerBuilder,
     listener: TcpListener,
@@ -80,7 +80,7 @@ where
                 async move { stopping.notified().await }
             })
             .keep_alive(KeepAlive::Timeout(rules.keep_alive))
-            // The connection itself watches how long heads take.
+            // The connection itself limits the time for heads.
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(GOODBYE)
             .local_addr(address)

@@ -1,5 +1,5 @@
-//! What the document says of a path: which methods it has, for the answer to one that it lacks; the name of an operation;
-//! and whether it takes parameters.
+//! What the document says about a path: its methods, for the answer to a method that it lacks; the names of its
+//! operations; and whether they have parameters.
 
 use std::collections::HashMap;
 
@@ -7,9 +7,9 @@ use actix_web::http::Method;
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::{OpenApi, RefOr};
 
-/// The paths of the document with their operations.
+/// The operations of the document, by path.
 pub(crate) struct Operations {
-    /// Those without parameters: each request looks several of its own up.
+    /// The paths without parameters. Each request looks up its own several times.
     plain: HashMap<String, Vec<PathOperation>>,
     with_parameters: Vec<(Vec<String>, Vec<PathOperation>)>,
 }
@@ -17,14 +17,14 @@ pub(crate) struct Operations {
 /// An operation.
 struct PathOperation {
     method: Method,
-    /// Its `operationId`; none of those that stand outside of the document.
+    /// Its `operationId`, or `None` for operations outside the document.
     id: Option<String>,
-    /// Whether it has parameters in the query string; one without takes none at all.
+    /// Whether it has parameters in the query string. If not, it accepts none.
     reads_query: bool,
 }
 
 impl Operations {
-    /// Those of the document, and others that are read and take no parameters.
+    /// Collects the operations of the document, and GET of other paths, whose query strings are not checked.
     pub(crate) fn new(document: &OpenApi, others: impl Iterator<Item = String>) -> Self {
         let paths = document.paths.paths.iter().map(|(path, item)| {
             let operations = [
@@ -53,7 +53,8 @@ impl Operations {
         }
     }
 
-    /// The operations of a path: of the one with the fewest parameters, for /suppliers/by-code is no id.
+    /// Returns the operations of a path. If several match, the one with the fewest parameters wins: in
+    /// /suppliers/by-code, `by-code` is not an id.
     fn operations(&self, path: &str) -> &[PathOperation] {
         if let Some(operations) = self.plain.get(path) {
             return operations;
@@ -71,24 +72,24 @@ impl Operations {
         fitting.min_by_key(|(known, _)| parameters(known)).map_or(&[], |(_, operations)| operations)
     }
 
-    /// The methods of a path, where there is such a path.
+    /// Returns the methods of a path, if it exists.
     pub(crate) fn methods(&self, path: &str) -> Option<String> {
         let names: Vec<_> = self.operations(path).iter().map(|known| known.method.as_str()).collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
 
-    /// Whether a path has a method; HEAD where it has GET.
+    /// Whether a path has a method. HEAD counts if it has GET.
     pub(crate) fn has(&self, path: &str, method: &Method) -> bool {
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         self.operations(path).iter().any(|known| known.method == *method)
     }
 
-    /// The `operationId` of what a request asks for.
+    /// Returns the `operationId` of the operation that a request asks for.
     pub(crate) fn operation_id(&self, path: &str, method: &Method) -> Option<&str> {
         self.operations(path).iter().find(|known| known.method == *method)?.id.as_deref()
     }
 
-    /// Whether an operation has no parameter in the query string, so that any is unknown.
+    /// Whether an operation has no parameters in the query string, so that any parameter is unknown.
     pub(crate) fn reads_no_query(&self, path: &str, method: &Method) -> bool {
         self.operations(path).iter().any(|known| known.method == *method && !known.reads_query)
     }

@@ -1,4 +1,4 @@
-//! How much one address may have in hand at a time: connections, or behind a proxy requests.
+//! Limits how many connections (behind a proxy, requests) one address may have at a time.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-/// How often the log says that somebody is over the limit.
+/// How often the log reports that an address is over the limit.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
-/// What each address has in hand.
+/// What each address has in progress.
 #[derive(Debug, Clone)]
 pub(crate) struct Peers(Arc<Shared>);
 
@@ -27,7 +27,7 @@ struct State {
     said_at: Option<Instant>,
 }
 
-/// One thing in hand, until it is dropped.
+/// One connection or request in progress, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Visit {
     peers: Peers,
@@ -35,17 +35,17 @@ pub(crate) struct Visit {
 }
 
 impl Peers {
-    /// `what` names the things for the log.
+    /// Makes a limit of `most` for each address. `what` names the counted things for the log.
     pub(crate) fn new(most: u32, what: &'static str) -> Self {
         Self(Arc::new(Shared { most, what, state: Mutex::default() }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Whole after each statement: a panic elsewhere has spoilt nothing.
+        // The state is consistent after each statement, so a panic in another thread has not damaged it.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts one more thing of an address, unless it has as many as it may.
+    /// Counts one more for an address. Returns `None` if it already has the maximum.
     pub(crate) fn enter(&self, address: IpAddr) -> Option<Visit> {
         let address = block(address);
         let mut state = self.state();
@@ -74,7 +74,8 @@ impl Drop for Visit {
     }
 }
 
-/// What counts as one address: in IPv6 a network of 64 bits, for one machine has as many addresses as it likes.
+/// Returns what counts as one address. For IPv6 it is a /64 network, because one machine has as many addresses as it
+/// likes.
 fn block(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

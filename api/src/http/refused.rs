@@ -1,9 +1,9 @@
-//! The answers to heads of requests that are refused before actix-http sees them.
+//! Answers to heads of requests that are refused before actix-http sees them.
 
 use super::framing::Refusal;
 use crate::base::problem::{Problem, ProblemKind};
 
-/// The refusals that are answered, with an address of their own each: a request for it stands in for the one that is refused.
+/// The refusals that get an answer. Each has its own address: a request for it replaces the refused one.
 const ANSWERED: [(Refusal, &str); 4] = [
     (Refusal::Malformed, "/.refused/malformed"),
     (Refusal::AddressTooLong, "/.refused/address-too-long"),
@@ -11,12 +11,12 @@ const ANSWERED: [(Refusal, &str); 4] = [
     (Refusal::SlowHead, "/.refused/slow-head"),
 ];
 
-/// The address that stands in for a request.
+/// Returns the address that replaces the one of a refused request.
 pub(crate) fn address_of(refusal: Refusal) -> &'static str {
     ANSWERED.iter().find(|(known, _)| *known == refusal).map_or("/.refused/malformed", |(_, address)| address)
 }
 
-/// The problem at such an address.
+/// Returns the problem for such an address.
 pub(crate) fn problem_at(path: &str) -> Option<Problem> {
     let (refusal, _) = ANSWERED.iter().find(|(_, address)| *address == path)?;
     Some(match refusal {

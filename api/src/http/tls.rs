@@ -1,4 +1,4 @@
-//! TLS: the certificate chain and its key, read and held against each other.
+//! TLS: reads the certificate chain and its key, and checks that they match.
 
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,9 @@ use crate::base::text::Text;
 /// Why a certificate and its key cannot be used.
 #[derive(Debug)]
 pub struct TlsFault {
-    /// Whether the file of the key is at fault, and not that of the certificate.
+    /// Whether the key file is at fault, rather than the certificate file.
     pub(crate) is_of_key: bool,
-    /// The file.
+    /// The path of the file.
     pub(crate) path: PathBuf,
     pub(crate) why: Text,
 }
@@ -42,7 +42,7 @@ pub(crate) fn server_config(certificate: &Path, key: &Path) -> Result<ServerConf
         })
     })?;
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    // The key first: a fault after that is one of the certificate, or they do not belong together.
+    // The key is checked first. A later fault is one of the certificate, or they do not match.
     if let Err(error) = provider.key_provider.load_private_key(private.clone_key()) {
         return Err(of_key(Text::new(
             format!("秘密鍵として使えません（{error}）"),
