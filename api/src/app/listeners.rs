@@ -1,4 +1,5 @@
-//! The two listeners: requests on one, health and metrics for the machine on the other; and how many connections they take.
+//! The two listeners, one for requests and one for health and metrics on this machine, and how many connections they
+//! accept.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -27,15 +28,15 @@ use crate::http::peers::Peers;
 use crate::http::state::State;
 use crate::routes::routes;
 
-/// Files that are open beside connections: of the process, of each thread that serves, of each connection to the database,
-/// and of each job.
+/// The number of open files in addition to client connections: of the process, of each serving thread, of each database
+/// connection, and of each job.
 const FILES: [u64; 4] = [24, 6, 3, 8];
-/// How many connections to the other listener there may be, of those files.
+/// The maximum number of connections to the admin listener. Files for them are kept free, too.
 const ADMIN_CONNECTIONS: u32 = 16;
-/// With fewer connections nobody is served.
+/// With fewer connections than this, the service does not start.
 const FEWEST_CONNECTIONS: u64 = 16;
 
-/// How many connections there may be: as many as wanted, or as files may be open.
+/// Returns the maximum number of connections: as many as configured, or as the limit of open files allows.
 pub(super) fn affordable_connections(config: &Config) -> Result<usize, ServeError> {
     let may_be_open = machine::raise_open_files();
     let [own, of_thread, of_database, of_job] = FILES;
@@ -55,10 +56,10 @@ pub(super) fn affordable_connections(config: &Config) -> Result<usize, ServeErro
     Ok(usize::try_from(wanted.min(affordable)).unwrap_or(usize::MAX))
 }
 
-/// The service, the listener for the machine, and their addresses.
+/// The main server, the admin server, and their addresses.
 type Servers = (Server, Server, [SocketAddr; 2]);
 
-/// What the two listeners serve.
+/// What the two listeners need.
 pub(super) struct Parts {
     pub(super) state: Data<State>,
     pub(super) docs: Docs,
@@ -71,7 +72,7 @@ pub(super) struct Parts {
     pub(super) pulses: Option<Pulses>,
 }
 
-/// Sets up both listeners; nothing is served before they are polled.
+/// Sets up both listeners. Nothing is served before they are polled.
 pub(super) fn servers(config: &Config, parts: Parts) -> Result<Servers, ServeError> {
     let Parts { state, docs, allowed, probe, gauges, tls, metrics, connection_count, pulses } = parts;
     let failed = |address: SocketAddr| move |error| ServeError::Listen(address.to_string(), error);
@@ -83,7 +84,7 @@ pub(super) fn servers(config: &Config, parts: Parts) -> Result<Servers, ServeErr
         (listening(config.listen)?, listening(config.admin_listen)?);
     let addresses = [address, admin_address];
     let per_address = config.connection_limits.max_connections_per_address;
-    // One address never has all of them.
+    // One address can never use up all connections.
     let per_address = per_address.min(u32::try_from(connection_count / 2).unwrap_or(u32::MAX)).max(1);
     let rules = Rules {
         peers: (!config.behind_proxy).then(|| Peers::new(per_address, "connections")),

@@ -1,6 +1,6 @@
-//! What a service manager such as systemd is told: that the service serves, that it ends, and that its threads run.
+//! Notifies a service manager such as systemd that the service is ready, that it is stopping, and that its threads run.
 //!
-//! Nothing is told unless the manager asks for it by `NOTIFY_SOCKET`, and nothing is said of threads without
+//! Nothing is sent unless the manager asks for it with `NOTIFY_SOCKET`. Nothing is sent about threads without
 //! `WATCHDOG_USEC`.
 
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub(super) fn stopping() {
     tell_aside("STOPPING=1\nSTATUS=stopping: requests in hand are answered");
 }
 
-/// Tells from a thread that may wait: a manager that does not listen must not hold up the one that calls this.
+/// Notifies from a thread that may block: a manager that does not listen must not hold up the caller.
 fn tell_aside(text: &'static str) {
     drop(rt::task::spawn_blocking(move || tell(text)));
 }
@@ -47,11 +47,11 @@ fn watchdog_limit() -> Option<Duration> {
     None
 }
 
-/// The threads that serve requests, each with whether it has run lately.
+/// The threads that serve requests, each with a flag that it has run lately.
 ///
-/// A thread that is blocked does not run: then the service manager hears nothing and starts the service again. One that
-/// is busy runs between any two requests, and what waits for the database or the disk waits on other threads, but for a look-up
-/// of a score that a stalled disk holds up, after which the next ones are not done here.
+/// A blocked thread does not run; then the service manager receives nothing and restarts the service. A busy thread
+/// runs between any two requests, and waits for the database or the disk happen on other threads. The exception is a
+/// look-up of a score that a stalled disk holds up; after that, the next look-ups move to other threads.
 #[derive(Debug, Clone)]
 pub(super) struct Pulses {
     period: Duration,
@@ -59,9 +59,9 @@ pub(super) struct Pulses {
 }
 
 impl Pulses {
-    /// None unless the service manager waits for them.
+    /// Returns `None` unless the service manager expects signs of life.
     pub(super) fn wanted() -> Option<Self> {
-        // Several in its limit, so that a single late one is not taken for a blocked thread.
+        // Several periods fit into its limit, so that a single late one does not count as a blocked thread.
         watchdog_limit().map(|limit| Self::every(limit / 4))
     }
 
@@ -69,7 +69,7 @@ impl Pulses {
         Self { period, threads: Arc::default() }
     }
 
-    /// Makes the thread that calls this one of those that must run, until it ends.
+    /// Adds the calling thread to those that must run, until it ends.
     pub(super) fn beat(&self) {
         let pulse = Arc::new(AtomicBool::new(true));
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&pulse));
@@ -94,7 +94,7 @@ impl Pulses {
         }
     }
 
-    /// Whether all threads have run since this was last asked. A thread that has ended is replaced by another one.
+    /// Whether all threads have run since the last call. A thread that has ended is replaced by another one.
     fn all_ran(&self) -> bool {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all_ran = true;
@@ -118,7 +118,7 @@ mod tests {
         thread.block_on(async { pulses.beat() });
         assert!(pulses.all_ran());
 
-        // Nothing runs on a thread that is not given over to its tasks: it is as good as blocked.
+        // Nothing runs on a thread that does not execute its tasks. It counts as blocked.
         assert!(!pulses.all_ran());
         thread.block_on(async { rt::time::sleep(Duration::from_millis(20)).await });
         assert!(pulses.all_ran());

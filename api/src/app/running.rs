@@ -1,5 +1,5 @@
-//! The service while it runs, and how it ends: told to by its owner or by a signal, or because its database has stopped
-//! answering for good.
+//! The running service and how it ends: by its owner, by a signal, or because its database has stopped answering for
+//! good.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -16,24 +16,24 @@ use tracing::{error, warn};
 use super::{ServeError, notify};
 use crate::queue::runner::Runner;
 
-/// How long jobs have to end after the last request, which has 30 seconds: whoever has asked the process to end kills it
+/// How long jobs may take to end after the last request, which has 30 seconds. A service manager kills the process
 /// after 60.
 const LAST_WORK: Duration = Duration::from_secs(10);
-/// How often it is looked whether they have.
+/// How often to check whether they have ended.
 const JOBS_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often it is looked whether the database has stopped answering for good, and how often that has to be so in a row:
-/// after the process itself has slept, what was answered meanwhile is read first.
+/// How often to check whether the database has stopped answering for good, and in how many checks in a row that must be
+/// so. After the process itself has been suspended, the answers that came meanwhile are read first.
 const LOOK_FOR_HUNG: Duration = Duration::from_secs(2);
 const HUNG_LOOKS: u32 = 5;
 
-/// A service that runs, on a thread of its own.
+/// A running service, on its own thread.
 pub struct Running {
     pub(super) address: SocketAddr,
     pub(super) admin_address: SocketAddr,
     pub(super) handles: [ServerHandle; 2],
     pub(super) runner: Runner,
-    /// Serving, then all that ends with it.
+    /// The serving thread, then the others that end with it.
     pub(super) threads: Vec<JoinHandle<()>>,
     /// Closed when the last request has ended.
     pub(super) requests: Mutex<mpsc::Receiver<()>>,
@@ -50,39 +50,40 @@ impl std::fmt::Debug for Running {
 }
 
 impl Running {
-    /// Where requests come in.
+    /// Returns the address for requests.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where health and metrics are asked for.
+    /// Returns the address for health and metrics.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
 
-    /// The buyer that a token has to name: none where the one that commands take if none is named is there.
+    /// Returns the buyer that a token must name, or `None` if the default buyer of commands exists.
     pub(crate) fn first_buyer(&self) -> Option<&str> {
         self.first_buyer.as_ref().map(Name::as_str)
     }
 
-    /// Ends the service: requests in hand are answered, a job in hand is undone and begins again next time.
+    /// Ends the service. Current requests are answered. A running job is undone and begins again next time.
     pub fn stop(self) {
         for handle in &self.handles {
-            // The future only says when it is over; joining the thread says so too.
+            // The future only reports the end, and joining the thread does so too.
             drop(handle.stop(true));
         }
-        // A panic there has been logged; what is left is to end.
+        // A panic in the thread has been logged. All that is left is to end.
         for thread in self.threads {
             let _ = thread.join();
             self.runner.stop();
         }
     }
 
-    /// Waits until a signal has ended the service, for the process to end. A thread that then waits for a server that does
-    /// not answer cannot be interrupted: it is left after a while, and with it what it has not committed.
+    /// Waits until a signal has ended the service, so that the process can end. A thread that then waits for a server
+    /// which does not answer cannot be interrupted. It is abandoned after a while, with everything that it has not
+    /// committed.
     pub(crate) fn wait(self) -> Result<(), ServeError> {
         let requests = self.requests.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // Nothing is ever sent.
+        // Nothing is ever sent: the channel only closes.
         while requests.recv_timeout(LOOK_FOR_HUNG) == Err(mpsc::RecvTimeoutError::Timeout) {
             if self.is_hung.load(Ordering::Relaxed) {
                 return Err(ServeError::Hung);
@@ -103,21 +104,21 @@ impl Running {
             threads = names.join(", "),
             "the process ends without waiting any longer for what it has begun: that is undone, and its job begins again"
         );
-        // Nobody else may have the folder while a thread is still at work in it: the lock goes with the process.
+        // Nobody else may use the folder while a thread still works in it, so the lock is held until the process ends.
         std::mem::forget(self.lock);
         Ok(())
     }
 }
 
-/// Watches whether all connections to a server hang while it takes new ones, as after something between has lost them.
-/// Whoever waits on one cannot be interrupted, so that only a new process helps.
+/// Watches whether all connections to a server hang although it accepts new ones, for example because something in
+/// between has dropped them. A thread that waits on one cannot be interrupted, so only a new process helps.
 pub(super) fn watch_connections(runner: &Runner, database: &Database, is_hung: &AtomicBool) {
     let (mut looks, of_jobs) = (0, runner.connection_count());
     while !runner.is_stopping() {
         runner.rest(LOOK_FOR_HUNG);
         looks = if database.is_hung(of_jobs) { looks + 1 } else { 0 };
         if looks >= HUNG_LOOKS && database.takes_connections() {
-            // A server that has just come back answers the others now.
+            // A server that has just come back answers the other connections now.
             runner.rest(LOOK_FOR_HUNG);
             if database.is_hung(of_jobs) {
                 return is_hung.store(true, Ordering::Relaxed);
@@ -126,10 +127,11 @@ pub(super) fn watch_connections(runner: &Runner, database: &Database, is_hung: &
     }
 }
 
-/// Waits for a signal, and ends the service: jobs at once, requests once they are answered.
+/// Waits for a signal and ends the service: jobs at once, requests after they are answered.
 pub(super) fn end_on_signal(runner: Runner, server: ServerHandle) -> impl Future<Output = ()> {
     use actix_web::rt::signal;
-    // Before the future is polled: until then a signal would end the process in the midst of its work.
+    // The handlers are set before the future is polled. Until then a signal would kill the process in the middle of its
+    // work.
     #[cfg(unix)]
     let signals = {
         use signal::unix::{SignalKind, signal};

@@ -13,10 +13,10 @@ use super::work::Attempt;
 use crate::base::telemetry::{Traced, metrics};
 use crate::base::text::with_causes;
 
-/// How long cleaning up after a job waits for a writer.
+/// The time-out for getting a writer to clean up after a job.
 const TIDY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A job that ended here, as the log tells of it: nothing of its buyer.
+/// A job that ended here, as the log shows it, without any data of its buyer.
 struct Ended<'a> {
     kind: &'static str,
     attempt: i32,
@@ -32,7 +32,7 @@ impl Ended<'_> {
 }
 
 impl Runner {
-    /// Runs a job that was taken from the queue, and records what became of it.
+    /// Runs a job that was taken from the queue, and records its outcome.
     pub(super) fn attempt(&self, database: &Database, taken: Taken) {
         let (tenant, job) = (taken.claimed.tenant, &taken.claimed.job);
         let traced = Traced::job(job.traceparent.as_deref());
@@ -58,14 +58,14 @@ impl Runner {
         let became = outcome::label(&outcome, self.is_stopping());
         let ended = Ended { kind, attempt, process, duration: began.elapsed() };
         if matches!(outcome, Err(Interrupted::Unavailable(_))) {
-            // What was unavailable a moment ago is so still.
+            // Waits, because what was just unavailable is likely to be so still.
             self.rest(POLLING_INTERVAL);
         }
         self.conclude(&access, job, outcome, &ended);
         metrics::job_ended(job.kind, became, began.elapsed());
         traced.ended(&job.id.to_string(), kind, attempt, became);
         self.forget(job.id);
-        // What a job has done is done, whether this succeeds or not.
+        // The job's work is committed, whether this succeeds or not.
         match database.with_patience(TIDY_TIMEOUT).tidy() {
             // Another job writes to the embedded database, and cleans up when it ends.
             Err(RepoError::Busy(_)) if !database.is_shared() => {}
@@ -74,8 +74,8 @@ impl Runner {
         }
     }
 
-    /// Records what became of a job, again and again while the disk or the database takes no writes: it would be shown as
-    /// running until the next start otherwise.
+    /// Records the outcome of a job. It retries while the disk or the database takes no writes; otherwise the job would
+    /// be shown as running until the next start.
     fn record(&self, write: impl Fn() -> Result<(), RepoError>) -> Result<(), RepoError> {
         loop {
             match write() {
@@ -105,9 +105,10 @@ impl Runner {
         if begins_again {
             let released = self.record(|| access.write_jobs(|tx| jobs::release(tx, job)));
             return match released {
-                // Or it was handed over when this process was told to end.
+                // If the process is to end, the job may have been handed over already.
                 Err(RepoError::TakenOver) if !self.is_stopping() => warn!("another process has taken the job over"),
-                // Otherwise it was handed over already, its lease ends by itself, or the next start puts it back.
+                // If the release failed, the job was handed over already, its lease ends by itself, or the next start
+                // returns it to the queue.
                 released => info!(is_released = released.is_ok(), "job interrupted; it begins again"),
             };
         }

@@ -1,7 +1,7 @@
-//! How a process keeps its jobs to itself while they run, and what it finds of those of a process that has ended.
+//! How a process keeps its running jobs to itself, and what it does with the jobs of a process that has ended.
 //!
-//! Of several processes that share a server each renews the leases of its jobs. An embedded database has one process: it
-//! notes how far its jobs are, for itself after a restart.
+//! If several processes share a server, each renews the leases of its jobs. An embedded database has one process, which
+//! notes the progress of its jobs for itself after a restart.
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,16 +19,17 @@ use crate::base::actors::operator;
 use crate::base::machine::PROGRESS_FILE;
 use crate::base::text::with_causes;
 
-/// How often leases are renewed: several times before one ends.
+/// The interval between renewals: several fit into a lease.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(2);
-/// How long renewing one lease may take: what holds up one job must not cost the others their leases.
+/// The time-out for renewing one lease, so that what holds up one job does not cost the others their leases.
 const RENEWAL_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often progress is noted: jobs hold the embedded database's writer for long, so a file has it.
+/// The interval between notes of progress. They are in a file, because jobs hold the embedded database's writer for a
+/// long time.
 const NOTING_INTERVAL: Duration = Duration::from_millis(100);
-/// Parts of uploads that are older than this and belong to no job are of a process that has ended.
+/// Parts of uploads that are older than this and belong to no job come from a process that has ended.
 const LONGEST_UPLOAD: TimeDelta = TimeDelta::days(1);
 
-/// How far a job was when the process last noted it.
+/// The progress of a job when the process last noted it.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct NotedProgress {
     tenant_id: String,
@@ -51,10 +52,11 @@ fn count(count: u64) -> i64 {
 }
 
 impl Runner {
-    /// Puts what an ended process has left back into the queue.
+    /// Cleans up after an ended process: returns its jobs to the queue (embedded database only), and deletes parts of
+    /// uploads that belong to no job.
     pub(crate) fn clean_up(&self, database: &Database, folder: &Path) -> Result<(), RepoError> {
         match self.requeue(&for_jobs(database), &folder.join(PROGRESS_FILE)) {
-            // What there is can be read all the same.
+            // Existing data can still be read.
             Err(error) if error.is_of_disk() => {
                 warn!(error = %with_causes(&error), "what an ended process has left stays for now");
                 Ok(())
@@ -70,7 +72,7 @@ impl Runner {
             before = before.after(-LONGEST_UPLOAD);
         } else {
             operator.write_jobs(jobs::requeue_interrupted)?;
-            // Without the file, or with a torn one, the attempt counts as one that got nowhere.
+            // If the file is missing or incomplete, the attempt counts as one without progress.
             let noted = fs::read(progress_file).ok().and_then(|text| serde_json::from_slice(&text).ok());
             let noted: Vec<NotedProgress> = noted.unwrap_or_default();
             for NotedProgress { tenant_id, job_id, done } in noted {
@@ -87,12 +89,12 @@ impl Runner {
         Ok(())
     }
 
-    /// Notes how far the running jobs are in a file, for when the process ends in their midst.
+    /// Notes the progress of running jobs in a file, in case the process ends in the middle of them.
     pub(super) fn note_progress(&self, file: &Path) {
         let mut noted = Vec::new();
         while !self.is_stopping() {
             let now: Vec<_> = self.running().iter().map(NotedProgress::of).collect();
-            // A file that a kill has torn counts as none.
+            // A file that a kill has left incomplete counts as missing.
             if now != noted && serde_json::to_vec(&now).is_ok_and(|text| fs::write(file, text).is_ok()) {
                 noted = now;
             }
@@ -100,12 +102,12 @@ impl Runner {
         }
     }
 
-    /// Says how far the running jobs are, so that no other process takes them, and hears whether the end of one was asked
-    /// for. When the process is told to end it hands them over at once.
+    /// Records the progress of running jobs, so that no other process takes them, and learns whether their cancellation
+    /// was requested. When the process is to end, it hands the jobs over at once.
     pub(super) fn keep_leases(&self, database: &Database) {
         let database = database.with_patience(RENEWAL_TIMEOUT).with_statement_limit(RENEWAL_TIMEOUT).without_replica();
         while !self.is_stopping() {
-            // Whose rows another process holds: one buyer's wait must not cost the others their leases.
+            // Buyers whose rows another process holds. Waiting for one buyer must not cost the others their leases.
             let mut held_up = HashSet::new();
             for Running { tenant, job, progress } in self.running() {
                 if held_up.contains(&tenant) {
@@ -114,7 +116,8 @@ impl Runner {
                 let so_far = (count(progress.done()), progress.total().map(count));
                 match buyer(&database, tenant).write_jobs(|tx| jobs::renew(tx, &job, so_far)) {
                     Ok(false) => {}
-                    // It has ended meanwhile, or another process has begun it anew: what this one does would be undone.
+                    // The job has ended meanwhile, or another process has begun it again. The work of this one would be
+                    // undone.
                     Ok(true) | Err(RepoError::TakenOver) => progress.cancel(),
                     Err(error) => {
                         held_up.insert(tenant);
@@ -125,7 +128,7 @@ impl Runner {
             self.rest(RENEWAL_INTERVAL);
         }
         for Running { tenant, job, .. } in self.running() {
-            // Where this fails the job's own thread does it, or the lease ends.
+            // If this fails, the job's own thread does it, or the lease ends.
             let released = buyer(&database, tenant).write_jobs(|tx| jobs::release(tx, &job));
             info!(job_id = %job.id, is_released = released.is_ok(), "the process ends; another may take its job");
         }

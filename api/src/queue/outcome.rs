@@ -1,4 +1,4 @@
-//! Why jobs end before their work does, and what they say then.
+//! Why jobs end before their work does, and what they report then.
 
 use std::io;
 
@@ -8,23 +8,23 @@ use scoring::Lang;
 use crate::base::problem::{ApiError, ProblemKind};
 use crate::base::text::Text;
 
-/// After how many attempts in a row that got no further than the one before a job is given up.
+/// The number of attempts in a row without further progress after which a job is given up.
 pub(crate) const MOST_STALLED: i32 = 10;
 
 /// Why a job ended before its work did.
 #[derive(Debug)]
 pub(crate) enum Interrupted {
-    /// Somebody asked for it.
+    /// Its cancellation was requested.
     Cancelled,
-    /// Its process ended in many attempts, of which none got further than the one before.
+    /// Its process ended in many attempts, none of which got further than the one before.
     GivenUp,
-    /// A fault of ours.
+    /// A bug in the service.
     Panicked,
-    /// Another process has begun it anew.
+    /// Another process has begun the job again.
     TakenOver,
-    /// The database was busy or away: it is begun again.
+    /// The database was busy or unreachable. The job begins again.
     Unavailable(Box<dyn std::error::Error + Send + Sync>),
-    /// What it was to work on does not allow it.
+    /// Its input does not allow the work.
     Refused(&'static str, Text),
     /// The database or the disk failed.
     Failed(Box<dyn std::error::Error + Send + Sync>),
@@ -58,7 +58,7 @@ impl From<ApiError> for Interrupted {
 }
 
 impl Interrupted {
-    /// It ends saying so: begun again at once, it would fill the disk again.
+    /// Ends the job with this message. If it began again at once, it would fill the disk again.
     fn disk_is_full() -> Self {
         Self::Refused(
             ProblemKind::InsufficientStorage.slug(),
@@ -69,7 +69,7 @@ impl Interrupted {
         )
     }
 
-    /// Why, for a person at the command line.
+    /// Returns the reason for a person at the command line.
     pub(crate) fn text(&self, lang: Lang) -> String {
         match self {
             Self::Cancelled => lang.pick("取り消されました", "cancelled").to_owned(),
@@ -81,7 +81,7 @@ impl Interrupted {
         }
     }
 
-    /// Why, as the job keeps it: the stable code, and the text.
+    /// Returns the reason as the job stores it: the stable code and the text.
     pub(super) fn reason(&self) -> (&'static str, Text) {
         match self {
             Self::Cancelled => {
@@ -112,10 +112,11 @@ impl Interrupted {
     }
 }
 
-/// What became of an attempt at a job, as the metrics label it. `is_stopping` says whether the process was told to end.
+/// Returns the outcome of an attempt at a job as a label of the metrics. `is_stopping` says whether the process was
+/// told to end.
 pub(crate) fn label(outcome: &Result<JobState, Interrupted>, is_stopping: bool) -> &'static str {
     match outcome {
-        // A file or data that cannot be taken is the matter of whoever sent it.
+        // A file or data that cannot be accepted is the sender's problem.
         Ok(JobState::Failed) | Err(Interrupted::Refused(..)) => "refused",
         Ok(state) => state.key(),
         Err(Interrupted::Unavailable(_)) => "interrupted",

@@ -1,8 +1,8 @@
-//! How far a job is.
+//! The progress of a job.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How far a job is, told to whoever asks while it runs.
+/// The progress of a job, which others can read while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     done: AtomicU64,
@@ -15,7 +15,7 @@ impl Progress {
         self.done.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// So many are done; nothing where that is known.
+    /// Raises the number of finished units to `count`. It never lowers it.
     pub(crate) fn reach(&self, count: u64) {
         self.done.fetch_max(count, Ordering::Relaxed);
     }
@@ -24,7 +24,7 @@ impl Progress {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// How many there are, if that is known.
+    /// Returns the total number of units, if it is known.
     pub(crate) fn total(&self) -> Option<u64> {
         Some(self.total.load(Ordering::Relaxed)).filter(|total| *total > 0)
     }
