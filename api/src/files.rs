@@ -1,11 +1,11 @@
-//! Reading and writing what people keep in spreadsheets.
+//! Reads and writes the formats that people keep in spreadsheets.
 //!
-//! Called by `sonae score`, which reads a folder, by imports and by exports. There is one reading of CSV: `text` opens a
-//! file and knows other encodings, `records` watches lines, quotes and sizes, `header` knows what headings mean, and the
-//! fields of [`crate::base::fields`] read cells. `csv` reads a table so in blocks on all threads, straight into columns;
-//! imports read row by row. What must hold: a file is read in bounded memory, however long a line or wide a row it has;
-//! every fault names file, line and column; and a text that a spreadsheet would take for a formula is written so that it
-//! stays a text.
+//! Called by `sonae score`, which reads a folder, by imports and by exports. There is one way to read CSV: `text` opens
+//! a file and detects other encodings, `records` watches lines, quotes and sizes, `header` understands headings, and
+//! the fields of [`crate::base::fields`] read cells. With these, `csv` reads a table in blocks on all threads, directly
+//! into columns; imports read row by row. Invariants: a file is read in bounded memory, however long its lines or wide
+//! its rows are; every fault names file, line and column; and a text that a spreadsheet would read as a formula is
+//! written so that it stays a text.
 
 mod blocks;
 pub(crate) mod csv;

@@ -1,22 +1,23 @@
 //! The command `sonae` and the service: the only crate that knows HTTP, tokens and status codes.
 //!
-//! The rooms, from top to bottom. A room imports itself and those below it, never one above; `.ci/rooms` checks it.
+//! The rooms (groups of modules), from top to bottom. A room imports itself and the rooms below it, never one above.
+//! `.ci/rooms` checks this.
 //!
 //! | room | what lives there |
 //! | --- | --- |
-//! | `cli`, `demo` | the terminal: one file a verb, and the made-up portfolio |
+//! | `cli`, `demo` | the terminal: one file per verb, and the demo portfolio |
 //! | `app` | puts everything together: settings, store, jobs, two listeners; how the process ends |
-//! | `routes` | the contents page: one line a resource, and the document made of them |
+//! | `routes` | the table of contents: one line per resource, and the document built from them |
 //! | `resources` | one noun, one place: its routes, its views, and the work that it starts |
 //! | `records` | what versioned records share: create, read, list, change, retract |
-//! | `http` | what every request passes: connections, the edge, who asks, extractors, paging, the document |
-//! | `queue` | runs jobs; knows no noun |
+//! | `http` | what every request passes: connections, the edge, authentication, extractors, paging, the document |
+//! | `queue` | runs jobs; independent of the resources |
 //! | `providers` | what an お助け隊 operator may see and send |
-//! | `files` | what people keep in spreadsheets, read and written |
-//! | `frames` | rows and files to data frames and back: the one place that knows polars |
+//! | `files` | reads and writes what people keep in spreadsheets |
+//! | `frames` | rows and files to data frames and back: the only place that uses polars |
 //! | `base` | texts, faults, fields, problems, keys, settings, the store: imported by all |
 //!
-//! A feature is found by its noun: `suppliers` is `resources/suppliers.rs` here, `suppliers.rs` in `schema`,
+//! A feature has the same name everywhere: `suppliers` is `resources/suppliers.rs` here, `suppliers.rs` in `schema`,
 //! `tests/api/suppliers.rs`, and the tag in the document.
 
 mod app;
@@ -32,7 +33,7 @@ mod records;
 mod resources;
 mod routes;
 
-/// Answers and frames are made of many small pieces on many threads, which it gives out and takes back in half the time.
+/// Answers and frames consist of many small allocations on many threads. This allocator handles them in half the time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -44,7 +45,7 @@ pub use http::tls::TlsFault;
 pub use routes::document;
 pub use schema::{Clock, ClockMover};
 
-/// The stable codes of all kinds of problems, as `docs/problems.md` lists them.
+/// Returns the stable codes of all kinds of problems, as `docs/problems.md` lists them.
 pub fn problem_slugs() -> impl Iterator<Item = &'static str> {
     base::problem::ProblemKind::ALL.iter().map(|kind| kind.slug())
 }

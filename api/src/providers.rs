@@ -1,14 +1,14 @@
-//! What a provider, an operator of お助け隊 services, may see and send.
+//! What a provider (an operator of お助け隊 services) may see and send.
 //!
-//! Called by `resources/submissions`, on whose routes alone a provider's token is good, by imports, and by `records`, which
-//! reads bodies. What must hold:
+//! Called by `resources/submissions`, whose routes are the only ones that accept a provider's token, by imports, and by
+//! `records`, which reads bodies. Invariants:
 //!
-//! - A provider reaches a supplier only while an assignment in force names both (`assigned`), by the buyer's code, a
-//!   code that the buyer gave the provider, or the 法人番号. A supplier that is not assigned and one that does not exist
-//!   are indistinguishable.
-//! - What a provider sends has a source of its own, `provider:` and its name (`sources`), which no other writer may
-//!   use: so that it reads back and changes its own records only, in the version that it last sent itself. What the
-//!   buyer has corrected since is the buyer's.
+//! - A provider reaches a supplier only while an assignment in force names both (`assigned`): by the buyer's code, by a
+//!   code that the buyer gave the provider, or by the 法人番号. A supplier that is not assigned cannot be distinguished
+//!   from one that does not exist.
+//! - What a provider sends has its own source, `provider:` and the provider's name (`sources`), which nobody else may
+//!   use. So a provider reads back and changes only its own records, in the version that it last sent itself. Later
+//!   corrections belong to the buyer.
 
 pub(crate) mod assigned;
 pub(crate) mod sources;

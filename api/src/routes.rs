@@ -1,4 +1,4 @@
-//! The contents page: one line a resource, and the API document that is made of them.
+//! The table of contents: one line per resource, and the API document built from them.
 
 use actix_web::App;
 use utoipa::{Modify, OpenApi};
@@ -11,10 +11,10 @@ use crate::resources::{
     relationships, score_runs, scores, services, settings, submissions, supplier_codes, suppliers,
 };
 
-/// Everything that needs a token, and the public keys.
+/// Registers everything that needs a token, and the public keys.
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
     config.service(public_keys::get_public_keys).service(
-        // Paths are tried in this order: what purchasing systems ask all day is found first.
+        // Paths are tried in this order. What purchasing systems request all day comes first.
         scope::scope("/v1")
             .configure(scores::routes)
             .configure(suppliers::routes)
@@ -69,7 +69,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 )]
 struct Document;
 
-/// The API document, made of the routes as they are registered.
+/// Returns the API document, built from the registered routes.
 pub fn document() -> utoipa::openapi::OpenApi {
     let (_, mut document) =
         App::new().into_utoipa_app().openapi(Document::openapi()).configure(routes).split_for_parts();

@@ -1,15 +1,15 @@
-//! Who acts without a token, as records and jobs name them.
+//! Names for those who act without a token, as records and jobs store them.
 
 use schema::{Access, Context, Database, Installation};
 
 /// The command line.
 pub(crate) const COMMAND_LINE: &str = "command line";
-/// The schedule that scores what has changed.
+/// The schedule, which scores changed data.
 pub(crate) const AUTOMATIC: &str = "automatic";
-/// The service, for its own purposes.
+/// The service itself.
 pub(crate) const SERVICE: &str = "service";
 
-/// The rows of the installation, for the service's own purposes.
+/// Returns access to the rows of the installation, for the service's own work.
 pub(crate) fn operator(database: &Database, operation: &str) -> Access<Installation> {
     database.access(Installation, &Context::new(SERVICE, operation))
 }

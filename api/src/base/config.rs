@@ -114,7 +114,7 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// How long a statement of a request may take, unless set otherwise.
+/// The default time-out of a statement of a request, in seconds.
 const STATEMENT_SECONDS: u64 = 30;
 
 /// Which database holds everything.
@@ -156,14 +156,14 @@ pub struct DatabaseOptions {
         env = "SONAE_DATABASE_STATEMENT_SECONDS",
         value_name = "SECONDS",
         default_value_t = STATEMENT_SECONDS,
-        // To the server, 0 is no limit at all.
+        // A server takes 0 as no limit.
         value_parser = clap::value_parser!(u64).range(1..=86_400)
     )]
     pub statement_seconds: u64,
 }
 
 impl DatabaseOptions {
-    /// The embedded database.
+    /// Returns the options for the embedded database.
     pub fn embedded() -> Self {
         Self {
             url: None,
@@ -177,13 +177,13 @@ impl DatabaseOptions {
         }
     }
 
-    /// What becomes of migrations that have not run; `told` hears of those that run.
+    /// Returns what to do about migrations that have not run. `told` receives a notice about those that run.
     pub(crate) fn pending<'a>(&self, told: &'a mut dyn FnMut(&Notice)) -> Pending<'a> {
         if self.no_migrate { Pending::Refuse } else { Pending::Run(told) }
     }
 }
 
-/// How long a body may take.
+/// How long the transfer of a body may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) total: Duration,
@@ -200,7 +200,7 @@ impl Limits {
         self.pace(self.upload_seconds)
     }
 
-    /// How many bytes of scores are kept in memory.
+    /// Returns the number of bytes of scores that are kept in memory.
     pub(crate) fn warm_frames_bytes(&self) -> u64 {
         u64::from(self.warm_frames_mb) << 20
     }
@@ -214,45 +214,47 @@ impl Limits {
     }
 }
 
-/// How the service is set up.
+/// The configuration of the service.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The folder with the keys, and the database unless it is on a server.
     pub data: PathBuf,
-    /// Which database.
+    /// The database.
     pub database: DatabaseOptions,
-    /// Where requests come in.
+    /// The address for requests.
     pub listen: SocketAddr,
-    /// Where health and metrics are asked for; a loopback address.
+    /// The address for health and metrics, a loopback address.
     pub admin_listen: SocketAddr,
-    /// Certificate chain and private key, as PEM.
+    /// The certificate chain and the private key, as PEM.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// Whether all connections come from a proxy, which says whose requests it passes on.
+    /// Whether all connections come from a proxy, which names the client of each request.
     pub behind_proxy: bool,
-    /// How many connections there may be.
+    /// The limits of connections.
     pub connection_limits: ConnectionLimits,
-    /// How many threads serve requests.
+    /// The number of threads that serve requests.
     pub workers: usize,
-    /// How large and how slow a request may be.
+    /// The limits of requests.
     pub limits: Limits,
-    /// A model.toml in place of the built-in one.
+    /// A model.toml that replaces the built-in model.
     pub model: Option<PathBuf>,
-    /// How long data rests before it is scored again by itself; if omitted, that follows what the last run cost.
+    /// How long data must be unchanged before it is scored again automatically. If omitted, this depends on the cost of
+    /// the last run.
     pub rescore_after: Option<Duration>,
-    /// What tells the time.
+    /// The clock.
     pub clock: Clock,
-    /// Whether SIGTERM and SIGINT end the service; not where it runs inside of another program.
+    /// Whether SIGTERM and SIGINT end the service. Off if it runs inside another program.
     pub handles_signals: bool,
 }
 
 impl Config {
-    /// How long a connection may be idle: usual proxies keep theirs for 60 seconds, and would reuse one that is closing.
+    /// Returns how long a connection may be idle. Usual proxies keep their connections for 60 seconds and would reuse
+    /// one that is closing, so the default behind a proxy is longer.
     pub(crate) fn keep_alive(&self) -> Duration {
         let default = if self.behind_proxy { 75 } else { 5 };
         Duration::from_secs(self.connection_limits.keep_alive_seconds.unwrap_or(default))
     }
 
-    /// How many connections read at a time; on a server, also write.
+    /// Returns the maximum number of connections that read at a time. On a server they also write.
     pub(crate) fn connections(&self) -> u32 {
         let usual = || u32::try_from(self.workers).unwrap_or(1).saturating_mul(4).clamp(4, 64);
         self.database.connections.unwrap_or_else(usual)

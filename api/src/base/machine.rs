@@ -1,4 +1,4 @@
-//! What the service asks of its machine: files that nobody else can read, enough of them open, and room on the disk.
+//! What the service needs from its machine: private files, enough open files, and space on the disk.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,18 +8,19 @@ use tracing::warn;
 
 use crate::base::config::SERVER_NOTE;
 
-/// The file in which the process of an embedded database notes how far its jobs are: an import holds the database's writer for as
-/// long as it takes.
+/// The file in which the process of an embedded database notes the progress of its jobs. An import holds the database's
+/// writer the whole time, so the database cannot hold it.
 pub(crate) const PROGRESS_FILE: &str = "job-progress.json";
 
-/// What the data folder holds of its own. Whatever else stands there belongs to somebody else.
+/// The names of Sonae's own files in the data folder. Anything else there belongs to somebody else.
 pub(crate) const OWN: [&str; 8] =
     ["keys", "serve.lock", "sonae.db", "sonae.db-shm", "sonae.db-wal", PROGRESS_FILE, RESERVE, SERVER_NOTE];
-/// A file that only takes room: on a full disk it makes way for what the database needs to be opened.
+/// A file that only takes up space. On a full disk it is removed, so that the database has the space that it needs to
+/// open.
 const RESERVE: &str = "sonae.reserve";
 const RESERVE_BYTES: usize = 1 << 20;
 
-/// Makes all files that the process creates from now on its owner's alone.
+/// Makes all files that the process creates from now on private to its owner.
 pub(crate) fn hide_new_files() {
     #[cfg(unix)]
     {
@@ -28,7 +29,7 @@ pub(crate) fn hide_new_files() {
     }
 }
 
-/// Raises the number of files that may be open as far as the process may, and gives it.
+/// Raises the limit of open files as far as the process may, and returns it.
 pub(crate) fn raise_open_files() -> u64 {
     #[cfg(unix)]
     {
@@ -42,7 +43,7 @@ pub(crate) fn raise_open_files() -> u64 {
     u64::MAX
 }
 
-/// How many files may be open; none where the machine does not say.
+/// Returns the limit of open files, or `None` if the machine does not tell.
 pub(crate) fn max_open_files() -> Option<u64> {
     #[cfg(unix)]
     return rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -50,7 +51,7 @@ pub(crate) fn max_open_files() -> Option<u64> {
     None
 }
 
-/// What the process uses, as Linux shows it in /proc.
+/// The resources that the process uses, as Linux shows them in /proc.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProcessFigures {
     pub(crate) cpu_seconds: f64,
@@ -61,9 +62,9 @@ pub(crate) struct ProcessFigures {
 }
 
 impl ProcessFigures {
-    /// None where the machine does not say.
+    /// Returns `None` if the machine does not tell.
     pub(crate) fn look() -> Option<Self> {
-        // Linux counts in hundredths of a second here whatever its own clock does.
+        // Linux counts in hundredths of a second here, regardless of its own clock.
         const TICKS_PER_SECOND: f64 = 100.0;
         let status = fs::read_to_string("/proc/self/status").ok()?;
         let field = |name: &str| {
@@ -71,7 +72,7 @@ impl ProcessFigures {
             line.split_whitespace().next()?.parse::<u64>().ok()
         };
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
-        // The second field is the command, which may hold blanks and brackets: the rest begins with the third.
+        // The second field is the command, which may contain spaces and brackets. The rest begins with the third field.
         let (_, rest) = stat.rsplit_once(')')?;
         let ticks = rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>();
         Some(Self {
@@ -84,7 +85,7 @@ impl ProcessFigures {
     }
 }
 
-/// The bytes that are free where a folder is; none where the machine does not say.
+/// Returns the free bytes on the disk of a folder, or `None` if the machine does not tell.
 pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     #[cfg(unix)]
     {
@@ -98,7 +99,7 @@ pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
     }
 }
 
-/// Which file a name stands for, so that another one in its place is noticed.
+/// Identifies the file behind a name, so that its replacement by another file is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileId(u64, u64);
 
@@ -116,7 +117,7 @@ pub(crate) fn file_id(path: &Path) -> io::Result<FileId> {
     }
 }
 
-/// Sees to it that nobody but their owner can read what is in a data folder: puts permissions right, or refuses.
+/// Makes sure that only the owner can read Sonae's files in a data folder: corrects permissions, or refuses.
 pub(crate) fn hide(folder: &Path) -> io::Result<()> {
     let keys = folder.join("keys");
     let mut is_shared = false;
@@ -135,7 +136,7 @@ pub(crate) fn hide(folder: &Path) -> io::Result<()> {
     if !is_shared {
         return take_from_others(folder);
     }
-    // A folder that holds more than Sonae's data may be read by others, as long as they cannot put files of theirs there.
+    // A folder that contains more than Sonae's data may be readable by others, as long as they cannot add files to it.
     if others_may(folder, 0o022)? {
         return Err(refusal(
             folder,
@@ -191,18 +192,18 @@ fn refusal(path: &Path, text: &str) -> io::Error {
     io::Error::other(format!("{}: {text}", path.display()))
 }
 
-/// What to do where a file of the data folder may not be read or written, after the error.
+/// What to do if a file of the data folder cannot be read or written; appended to the error.
 pub(crate) const OTHER_OWNER: (&str, &str) = (
     "。別のユーザーが所有している可能性があります。sudo chown -R でサービスのユーザーを所有者にしてください",
     "; another user may own it: give it to the user of the service with sudo chown -R",
 );
 
-/// Adds to an error which file it is about.
+/// Adds the path of the file to an error.
 pub(crate) fn naming(path: &Path) -> impl Fn(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// Makes the file of the database before the database does, so that it is its owner's alone from the first byte.
+/// Creates the database file before the database does, so that it is private from the first byte.
 pub(crate) fn make_database_file(folder: &Path) -> io::Result<()> {
     let path = folder.join("sonae.db");
     match private_file().create_new(true).open(&path) {
@@ -211,7 +212,7 @@ pub(crate) fn make_database_file(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// How files are opened that are their owner's alone.
+/// Returns the options for opening private files.
 pub(crate) fn private_file() -> fs::OpenOptions {
     let mut options = File::options();
     options.write(true);
@@ -220,23 +221,23 @@ pub(crate) fn private_file() -> fs::OpenOptions {
     options
 }
 
-/// Keeps some room for the next start. Where there is none, there is nothing to keep.
+/// Reserves some space for the next start. If there is no space, nothing is reserved.
 pub(crate) fn keep_reserve(folder: &Path) {
     let path = folder.join(RESERVE);
     let Ok(mut file) = private_file().create_new(true).open(&path) else { return };
-    // Not zeros: some file systems store those without taking room.
+    // Not zeros, because some file systems store those without using space.
     let block: Vec<u8> = (0..RESERVE_BYTES).map(|place| (place * 31 % 251) as u8).collect();
     if file.write_all(&block).and_then(|()| file.sync_all()).is_err() {
         let _ = fs::remove_file(&path);
     }
 }
 
-/// Gives the room up that was kept; whether there was any.
+/// Releases the reserved space. Returns whether there was any.
 pub(crate) fn give_up_reserve(folder: &Path) -> bool {
     fs::remove_file(folder.join(RESERVE)).is_ok()
 }
 
-/// Writes a little beside the database, as the database would, and takes it away again.
+/// Writes a little next to the database, as the database would, and removes it again.
 pub(crate) fn try_writing(folder: &Path) -> io::Result<()> {
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(&[0x5a; 8 << 10])?;

@@ -1,4 +1,4 @@
-//! A `model.toml` in place of the built-in model.
+//! A `model.toml` that replaces the built-in model.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -12,12 +12,12 @@ pub enum ModelFileError {
     Unreadable(PathBuf, io::Error),
     /// It is not text.
     NotUtf8(PathBuf),
-    /// It is no model.
+    /// It is not a valid model.
     Model(PathBuf, ModelError),
 }
 
 impl ModelFileError {
-    /// Why, for a person.
+    /// Returns the reason as text.
     pub(crate) fn text(&self, lang: Lang) -> String {
         match self {
             Self::Unreadable(path, error) => {
@@ -41,7 +41,7 @@ impl std::fmt::Display for ModelFileError {
 
 impl std::error::Error for ModelFileError {}
 
-/// Reads a model; the built-in one where no file is named.
+/// Reads a model from a file, or returns the built-in one if no file is given.
 pub(crate) fn read_model(path: Option<&Path>) -> Result<Model, ModelFileError> {
     let Some(path) = path else { return Ok(Model::default()) };
     let text = fs::read(path).map_err(|error| ModelFileError::Unreadable(path.to_owned(), error))?;

@@ -1,4 +1,4 @@
-//! Problems (RFC 9457): the one place that knows status codes.
+//! Problems (RFC 9457): the only place that knows status codes.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -68,7 +68,7 @@ problem_kinds! {
 }
 
 impl ProblemKind {
-    /// The kind that a bare status of the framework stands for.
+    /// Returns the kind for a bare status of the framework.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::NoSuchPath,
@@ -82,7 +82,7 @@ impl ProblemKind {
         }
     }
 
-    /// What to do, where the kind alone says it.
+    /// Returns what to do, as far as the kind alone determines it.
     fn remedy(self) -> Text {
         match self {
             Self::NoSuchPath => {
@@ -133,7 +133,7 @@ impl ProblemKind {
     }
 }
 
-/// How many faults an answer names; the rest are counted.
+/// The number of faults that an answer lists. The rest are only counted.
 const SHOWN_FAULTS: usize = scoring::Faults::KEPT;
 
 /// A problem of one request.
@@ -145,7 +145,7 @@ pub(crate) struct Problem {
     headers: Vec<(HeaderName, String)>,
 }
 
-/// A fault and where it is: a JSON Pointer into the body, or the name of a parameter or header.
+/// A fault and its place: a JSON Pointer into the body, or the name of a parameter or header.
 #[derive(Debug)]
 struct PointedFault {
     pointer: String,
@@ -171,29 +171,29 @@ impl Problem {
         self.kind == kind
     }
 
-    /// Faults in the query string.
+    /// Returns a problem with faults in the query string.
     pub(crate) fn parameters(faults: Vec<Fault>) -> Self {
         let errors = faults.into_iter().map(|fault| PointedFault { pointer: fault.field.clone(), fault }).collect();
         Self { errors, ..ProblemKind::InvalidParameters.into() }
     }
 
-    /// Faults in the body.
+    /// Returns a problem with faults in the body.
     pub(crate) fn body(faults: Vec<Fault>) -> Self {
         let pointer = |fault: &Fault| match fault.field.as_str() {
             "" => "#".to_owned(),
-            // RFC 6901: ~ and / within a name are escaped.
+            // RFC 6901 escapes ~ and / in names.
             name => format!("#/{}", name.replace('~', "~0").replace('/', "~1").replace(WITHIN, "/")),
         };
         let errors = faults.into_iter().map(|fault| PointedFault { pointer: pointer(&fault), fault }).collect();
         Self { errors, ..ProblemKind::InvalidBody.into() }
     }
 
-    /// The same faults under another kind.
+    /// Changes the kind and keeps the faults.
     pub(crate) fn of_kind(self, kind: ProblemKind) -> Self {
         Self { kind, ..self }
     }
 
-    /// The answer: members in the language of the request.
+    /// Returns the answer, with texts in the language of the request.
     pub(crate) fn answer(&self, lang: Lang, path: &str, request_id: &str) -> HttpResponse {
         let remedy = self.kind.remedy();
         let detail = match (&self.detail, self.errors.len()) {
@@ -238,7 +238,7 @@ impl Problem {
             ProblemKind::Busy | ProblemKind::TooManyJobs | ProblemKind::TooManyRequests => {
                 response.insert_header((header::RETRY_AFTER, "5"));
             }
-            // It takes somebody's hand.
+            // Somebody must intervene first.
             ProblemKind::ReadOnly | ProblemKind::InsufficientStorage => {
                 response.insert_header((header::RETRY_AFTER, "60"));
             }
@@ -266,7 +266,7 @@ struct ProblemView<'a> {
     instance: &'a str,
     code: &'a str,
     request_id: &'a str,
-    /// How many faults there are, those beyond the first ones included.
+    /// The number of all faults, including those that are not listed.
     error_count: usize,
     errors: Vec<FaultView<'a>>,
 }
@@ -281,9 +281,9 @@ struct FaultView<'a> {
 /// Why a request fails.
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    /// The request is at fault; boxed, for it is rare and large.
+    /// The request is at fault. Boxed, because it is rare and large.
     Problem(Box<Problem>),
-    /// The service is: the cause goes to the log and not to the client.
+    /// The service is at fault. The cause goes to the log and not to the client.
     Internal(Box<dyn std::error::Error + Send + Sync>),
     /// The database is busy.
     Busy(RepoError),
@@ -292,7 +292,7 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
-    /// An error that is nobody's who asks; a disk that is full or read-only is told by its name.
+    /// Returns an error that is not the caller's fault. A full or read-only disk gets its own variant.
     pub(crate) fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let error = error.into();
         match disk_fault(&*error) {
@@ -302,7 +302,7 @@ impl ApiError {
         }
     }
 
-    /// The problem as the client sees it.
+    /// Returns the problem as the client sees it.
     pub(crate) fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Problem(problem) => Some(problem),
@@ -321,7 +321,7 @@ impl ApiError {
     }
 }
 
-/// What an error or one of its causes says of the disk.
+/// Returns what an error or one of its causes says about the disk.
 fn disk_fault(error: &(dyn std::error::Error + 'static)) -> Option<ErrorKind> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -375,7 +375,7 @@ impl ResponseError for ApiError {
         self.kind().status()
     }
 
-    /// Only the status: the edge writes the body, in the language of the request.
+    /// Returns only the status. The edge writes the body, in the language of the request.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status_code())
     }

@@ -1,4 +1,4 @@
-//! The database of an installation with the keys beside it, as the service and the commands open them.
+//! The database of an installation and its keys, as the service and the commands open them.
 
 use std::error::Error;
 use std::io;
@@ -28,7 +28,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the disk is at fault, by being full or by taking no writes.
+    /// Whether the disk is the cause, because it is full or takes no writes.
     pub(crate) fn is_of_disk(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
         match self {
@@ -38,15 +38,15 @@ impl StoreError {
     }
 }
 
-/// A database with a first buyer, opened, and the keys of the data folder.
+/// An open database that has at least one buyer, and the keys of the data folder.
 pub(crate) struct Store {
     pub(crate) database: Database,
     pub(crate) keys: Keys,
 }
 
-/// The buyer of an empty database.
+/// The first buyer of a new database.
 const FIRST_TENANT: &str = "default";
-/// In which a buyer's days begin, unless set otherwise.
+/// The default time zone, in which a buyer's days begin.
 pub(crate) const DEFAULT_TIME_ZONE: &str = "Asia/Tokyo";
 
 impl Store {
@@ -69,14 +69,14 @@ impl Store {
         let is_empty = operator.read(|tx| tenants::list(tx).map(|all| all.is_empty()))?;
         if is_empty {
             operator.write(|tx| {
-                // Asked again: another process may have been quicker.
+                // Checked again, because another process may have been faster.
                 if tenants::list(tx)?.is_empty() { tenants::insert(tx, &first_tenant(tx)?) } else { Ok(()) }
             })?;
         }
         Ok(Self { database, keys })
     }
 
-    /// Opens what is there for reading, on a disk that takes no writes.
+    /// Opens an existing installation for reading, on a disk that takes no writes.
     pub(crate) fn open_read_only(
         folder: &Path,
         connection_count: u32,
@@ -87,7 +87,7 @@ impl Store {
         Ok(Self { database: Database::open_read_only(folder, connection_count, patience, clock)?, keys })
     }
 
-    /// A buyer that commands have to name: none where the one that they take if none is named is there.
+    /// Returns a buyer that commands must name, or `None` if the default buyer exists, which they use if none is named.
     pub(crate) fn first_buyer(&self) -> Result<Option<Name>, StoreError> {
         let buyers = operator(&self.database, "serve").read(tenants::list)?;
         let has_default = buyers.iter().any(|buyer| buyer.name.as_str() == FIRST_TENANT);
@@ -95,7 +95,7 @@ impl Store {
     }
 }
 
-/// Makes a data folder that is its owner's alone.
+/// Creates a data folder that is private to its owner.
 pub(crate) fn make_data_folder(folder: &Path) -> Result<(), StoreError> {
     private_folder(folder).map_err(naming(folder)).map_err(StoreError::Data)
 }
@@ -112,7 +112,7 @@ pub(crate) fn open_database(
         return Ok(Database::open(place, connection_count, patience, pending, clock)?);
     };
     if matches!(pending, Pending::Refuse) {
-        // Before a file is made.
+        // Checked before a file is created.
         SchemaState::of(place, patience)?.refuse_older()?;
     }
     machine::make_database_file(folder).map_err(StoreError::Data)?;
@@ -140,7 +140,7 @@ fn first_tenant(tx: &OperatorTx) -> Result<TenantRow, RepoError> {
     })
 }
 
-/// A notice in words.
+/// Returns a notice as text.
 pub(crate) fn described(notice: &Notice) -> Bilingual {
     match notice {
         Notice::Migrating { is_new: true, .. } => Bilingual {
@@ -184,7 +184,7 @@ pub(crate) fn described(notice: &Notice) -> Bilingual {
     }
 }
 
-/// Whether processes of the release before may go on while the tables change.
+/// Returns a text that says whether processes of the previous release may keep running while the tables change.
 pub(crate) fn older(can_go_on: bool, lang: Lang) -> &'static str {
     match can_go_on {
         true => lang.pick(
@@ -198,8 +198,8 @@ pub(crate) fn older(can_go_on: bool, lang: Lang) -> &'static str {
     }
 }
 
-/// An error and its causes. Ours are in the language that is asked for; those beneath are the database's and the operating
-/// system's.
+/// Returns an error and its causes as text. Our own errors are in the given language; those of the database and the
+/// operating system are as they are.
 pub(crate) fn in_words(error: &(dyn Error + 'static), lang: Lang) -> String {
     let own = match lang {
         Lang::Ja => in_japanese(error),
@@ -219,12 +219,12 @@ pub(crate) fn in_words(error: &(dyn Error + 'static), lang: Lang) -> String {
     }
 }
 
-/// An error and its causes in both languages.
+/// Returns an error and its causes in both languages.
 pub(crate) fn in_both(error: &(dyn Error + 'static)) -> Text {
     Text::new(in_words(error, Lang::Ja), in_words(error, Lang::En))
 }
 
-/// What an error of ours says itself, where its English text is fixed.
+/// Returns the Japanese text of our own errors whose English text is fixed.
 fn in_japanese(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<PlaceError>() {
         return Some(error.text(Lang::Ja));

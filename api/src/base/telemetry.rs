@@ -1,4 +1,4 @@
-//! What the service says of itself to whoever runs it: metrics, and traces of requests and jobs.
+//! What the service reports about itself to its operator: metrics, and traces of requests and jobs.
 
 pub(crate) mod metrics;
 #[cfg(feature = "otel")]

@@ -1,4 +1,4 @@
-//! Texts for people: in both languages, of errors, and of what files hold; and dates and hashes as texts.
+//! Texts for people in both languages, texts of errors and of values in files, and dates and hashes as texts.
 
 use std::error::Error;
 
@@ -23,7 +23,7 @@ impl Text {
     }
 }
 
-/// A text from a file as a terminal may show it: characters that are not seen escaped, cut where it is long.
+/// Returns a text from a file as a terminal may show it: invisible characters are escaped, and a long text is cut.
 pub(crate) fn printable(text: &str) -> String {
     const SHOWN: usize = 60;
     let mut shown: String = text
@@ -43,7 +43,7 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
-/// An error and its causes, on one line.
+/// Returns an error and its causes on one line.
 pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -54,14 +54,14 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// The first hexadecimal digits of the SHA-256 of some bytes.
+/// Returns the first hexadecimal digits of the SHA-256 of some bytes.
 pub(crate) fn short_hash(bytes: &[u8], digits: usize) -> String {
     let mut hash = hex::encode(Sha256::digest(bytes));
     hash.truncate(digits);
     hash
 }
 
-/// A calendar date as `YYYY-MM-DD`, from the year 1 on.
+/// Reads a calendar date written as `YYYY-MM-DD`, from the year 1 on.
 pub(crate) fn date(text: &str) -> Option<NaiveDate> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text.as_bytes() else { return None };
     let digits = |bytes: &[&u8]| {

@@ -1,10 +1,10 @@
-//! The buyer's day, and the moment in it.
+//! The buyer's day and the moment in it.
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use schema::Timestamp;
 
-/// The buyer's day, and the moment in it: what is checked against one and what is checked against the other agree.
+/// The buyer's day and the moment in it, taken together so that checks against either agree.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Today {
     pub(crate) day: NaiveDate,
@@ -12,7 +12,7 @@ pub(crate) struct Today {
 }
 
 impl Today {
-    /// The day at a moment in the time zone of a buyer.
+    /// Returns the day at a moment in the time zone of a buyer.
     pub(crate) fn at(moment: Timestamp, zone: Tz) -> Self {
         Self { day: moment.day_in(zone), moment }
     }

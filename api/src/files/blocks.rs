@@ -6,22 +6,22 @@ use memchr::memchr;
 
 use super::records::{End, LIMITS};
 
-/// How much of a file is a block: several times what a record may have.
+/// The size of a block: several times the maximum size of a record.
 pub(super) const BLOCK_BYTES: usize = 4 << 20;
 
-/// What a block is of its file.
+/// A block of a file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block {
-    /// Which one it is, counted from 0.
+    /// Its ordinal, counted from 0.
     pub(super) number: usize,
-    /// Whether a record that is too long would follow; neither that nor anything behind it is read.
+    /// Whether a record that is too long follows. Neither that record nor anything after it is read.
     pub(super) is_cut_off: bool,
 }
 
-/// Cuts a file where records end.
+/// Cuts a file into blocks at the ends of records.
 pub(super) struct Blocks<R> {
     file: R,
-    /// What was read behind the end of the last block.
+    /// The bytes that were read after the end of the last block.
     rest: Vec<u8>,
     next: usize,
     is_at_end: bool,
@@ -32,7 +32,8 @@ impl<R: Read> Blocks<R> {
         Self { file, rest: Vec::new(), next: 0, is_at_end: false }
     }
 
-    /// Reads the next block in place of what `bytes` holds; none at the end of the file, and after an error.
+    /// Reads the next block into `bytes`, replacing its contents. Returns `None` at the end of the file and after an
+    /// error.
     pub(super) fn read(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<Block>> {
         bytes.clear();
         bytes.reserve(BLOCK_BYTES);
@@ -60,8 +61,8 @@ impl<R: Read> Blocks<R> {
     }
 }
 
-/// Where records end in these bytes, which begin with one. A line feed that follows a carriage return is never parted
-/// from it.
+/// Finds where records end in bytes that begin with one. A carriage return is never separated from a line feed that
+/// follows it.
 fn end_of_records(bytes: &[u8]) -> End {
     let inner = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     if memchr(b'"', bytes).is_some() { End::of(inner) } else { End::of_plain(inner) }

@@ -1,4 +1,4 @@
-//! A portfolio from a folder of CSV files: all of it, or every fault with its place and remedy.
+//! Reads a portfolio from a folder of CSV files: either all of it, or every fault with its place and remedy.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use super::header::Columns;
 use crate::base::fault::Reason;
 use crate::base::text::{Text, printable};
 
-/// A portfolio as read, and what the reader should know about its files.
+/// A portfolio as read, with warnings about its files.
 pub(crate) struct Folder {
     pub(crate) portfolio: Portfolio,
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// Something odd that does not stop the reading.
+/// Something that looks wrong but does not stop the reading.
 pub(crate) enum Warning {
     /// Headings of columns that were not read.
     UnknownHeadings { file: String, headings: Vec<String> },
-    /// CSV files that no table of Sonae has, which were not read.
+    /// CSV files that belong to no table of Sonae and were not read.
     UnknownFiles(Vec<String>),
 }
 
@@ -47,7 +47,7 @@ pub(crate) struct FileFault {
     pub(crate) file: String,
     pub(crate) line: Option<u64>,
     pub(crate) column: Option<String>,
-    /// As it may be shown.
+    /// The value as it may be shown.
     pub(crate) value: Option<String>,
     pub(crate) reason: Reason,
     /// The line of the first of two rows with the same code.
@@ -55,7 +55,7 @@ pub(crate) struct FileFault {
 }
 
 impl FileFault {
-    /// `suppliers.csv:3: employee_count: "-5": 範囲外です。0 以上にしてください [out-of-range]`
+    /// Returns the fault as one line: `suppliers.csv:3: employee_count: "-5": 範囲外です。0 以上にしてください [out-of-range]`
     fn text(&self, lang: Lang) -> String {
         let mut place = self.file.clone();
         if let Some(line) = self.line {
@@ -72,18 +72,19 @@ impl FileFault {
     }
 }
 
-/// Why a folder is no portfolio.
+/// Why a folder cannot be read as a portfolio.
 pub(crate) enum FolderError {
-    /// The first faults, in order of file and line, and how many there are.
+    /// The first faults, in order of file and line, and the number of all.
     Faults { first: Vec<FileFault>, count: usize },
     /// The file system failed.
     File { file: String, error: io::Error },
-    /// A step on a frame failed.
+    /// An operation on a frame failed.
     Frame(PortfolioError),
 }
 
 impl FolderError {
-    /// Every fault of a folder: file, line, column, value, reason and remedy.
+    /// Returns the faults as text: file, line, column, value, reason and remedy. The number of faults beyond the first
+    /// ones is given too.
     pub(crate) fn text(&self, folder: &Path, lang: Lang) -> String {
         match self {
             Self::Faults { first, count } => {
@@ -109,8 +110,8 @@ impl FolderError {
     }
 }
 
-/// Reads `suppliers.csv` and, where they exist, the other tables, which have these columns; `on_bytes` is called from
-/// several threads.
+/// Reads `suppliers.csv` and the other tables that exist, with the given columns. `on_bytes` is called from several
+/// threads.
 pub(crate) fn read(
     folder: &Path,
     columns: impl Fn(Table) -> Columns,
@@ -173,11 +174,11 @@ fn read_all(
     csv::read(files, columns, suppliers, on_bytes).into_iter().map(in_file).collect()
 }
 
-/// The file of a table, if there is one.
+/// Opens the file of a table, if it exists.
 fn open(folder: &Path, table: Table) -> Result<Option<File>, FolderError> {
     let path = folder.join(file_name(table));
     let failed = |error| FolderError::File { file: file_name(table), error };
-    // A link that leads nowhere, a folder or a pipe is no file that is merely absent.
+    // A dangling link, a folder or a pipe is an error and does not count as a missing file.
     match fs::symlink_metadata(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         found => found.map_err(failed)?,
@@ -188,17 +189,17 @@ fn open(folder: &Path, table: Table) -> Result<Option<File>, FolderError> {
     File::open(&path).map(Some).map_err(failed)
 }
 
-/// The files that a folder may hold.
+/// Returns the paths of the files that a folder may contain.
 pub(crate) fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
     Table::ALL.into_iter().map(|table| folder.join(file_name(table)))
 }
 
-/// The name of a table's file.
+/// Returns the name of a table's file.
 pub(crate) fn file_name(table: Table) -> String {
     format!("{}.csv", table.name())
 }
 
-/// CSV files beside those of the tables: one of them may be a table under a misspelt name.
+/// Finds CSV files other than those of the tables. One of them may be a table with a misspelt name.
 fn unknown_files(folder: &Path) -> Option<Warning> {
     let names = fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let is_table = |name: &String| Table::ALL.iter().any(|table| *name == file_name(*table));
@@ -213,7 +214,7 @@ fn unknown_headings(table: Table, file: &CsvTable) -> Option<Warning> {
     (!headings.is_empty()).then(|| Warning::UnknownHeadings { file: file_name(table), headings })
 }
 
-/// Puts the faults of files and of the portfolio together, in order of file, line and column.
+/// Combines the faults of files and of the portfolio, in order of file, line and column.
 fn in_files(files: Vec<(Table, CsvTable)>, faults: &Faults) -> FolderError {
     let mut located = Vec::new();
     let mut count = 0;
@@ -229,7 +230,7 @@ fn in_files(files: Vec<(Table, CsvTable)>, faults: &Faults) -> FolderError {
     count += faults.count();
     for fault in faults.first() {
         let Some((_, file)) = files.iter().find(|(table, _)| *table == fault.table) else { continue };
-        // The header has said so.
+        // The faults of the header already include this one.
         if fault.reason == scoring::Reason::MissingColumn {
             count -= 1;
             continue;
@@ -249,7 +250,7 @@ fn in_file(fault: &scoring::Fault, file: &CsvTable) -> FileFault {
         scoring::Reason::DuplicateSupplier { first_row } => file.lines.of_row(first_row),
         _ => None,
     };
-    // The portfolio has the supplier's row in place of a code.
+    // The portfolio has the supplier's row instead of the code, so the code comes from the file.
     let code = fault.row.zip(fault.column).and_then(|place| file.unknown_codes.get(&place));
     let code = code.filter(|_| fault.reason == scoring::Reason::UnknownSupplier);
     let (value, reason) = match code {
@@ -258,7 +259,7 @@ fn in_file(fault: &scoring::Fault, file: &CsvTable) -> FileFault {
     };
     FileFault {
         file: file_name(fault.table),
-        // A fault of a whole column is one of the header.
+        // A fault of a whole column belongs to the header.
         line: fault.row.map_or(Some(file.lines.of_record(0)), |row| file.lines.of_row(row)),
         column: fault.column.map(str::to_owned),
         value,

@@ -1,26 +1,26 @@
-//! The guard against formulas in CSV: put before texts that go out, and taken from those that come back.
+//! The guard against formulas in CSV: added to texts that are written, and removed from those that are read.
 
 use schema::is_ignorable;
 use unicode_normalization::UnicodeNormalization;
 
-/// A text that no spreadsheet takes for a formula.
+/// Returns a text that no spreadsheet reads as a formula.
 ///
-/// An apostrophe goes before what begins like a formula, also after spaces and what is not seen, and before what begins
-/// with an apostrophe itself.
+/// An apostrophe is put before a text that begins like a formula, even after spaces or invisible characters, and before
+/// a text that begins with an apostrophe.
 pub(crate) fn guarded(text: &str) -> String {
     if is_risky(text) { format!("'{text}") } else { text.to_owned() }
 }
 
-/// A text of CSV as it was before it was guarded: without one apostrophe where the guard has put it.
+/// Returns a text of CSV without its guard: one apostrophe is removed if the guard put it there.
 ///
-/// `'甲` is as somebody wrote it: of `甲` the guard is not needed.
+/// `'甲` stays as it is, because `甲` needs no guard.
 pub(crate) fn unguarded(text: &str) -> &str {
     text.strip_prefix('\'').filter(|rest| is_risky(rest)).unwrap_or(text)
 }
 
 fn is_risky(text: &str) -> bool {
     let is_blank = |character: char| character.is_whitespace() || character.is_control() || is_ignorable(character);
-    // Full-width signs, and the other forms of the same.
+    // Full-width signs and other compatibility forms count as well.
     let is_sign = |character: char| matches!(character.nfkc().next(), Some('=' | '+' | '-' | '@' | '−'));
     let begins = text.trim_start_matches(is_blank);
     begins.starts_with(is_sign) || text.starts_with(['\'', '\t', '\r', '\n', '\0'])

@@ -1,14 +1,14 @@
-//! Bytes for a while: in memory while they are few, on the disk beyond that, as long as it has room.
+//! A temporary store for bytes: in memory while they are few, otherwise on the disk, as long as that has space.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
 
-/// As many bytes stay in memory.
+/// The number of bytes that stay in memory.
 const IN_MEMORY: usize = 4 << 20;
-/// After as many bytes the free space is asked for again.
+/// The number of bytes after which the free space is checked again.
 const BETWEEN: u64 = 4 << 20;
-/// The most that is left free, and which part of a small disk.
+/// How much of the disk is left free: at most this many bytes, and on a small disk one part in `PART_LEFT`.
 const MAX_LEFT: u64 = 256 << 20;
 const PART_LEFT: u64 = 20;
 
@@ -25,7 +25,7 @@ impl Default for Spill {
     }
 }
 
-/// Whether the disk of temporary files takes so many bytes and keeps some free for everything else.
+/// Whether the disk for temporary files can take this many bytes and still keep some space free for everything else.
 pub(crate) fn has_room(bytes: u64) -> io::Result<bool> {
     let disk = rustix::fs::statvfs(std::env::temp_dir())?;
     let (free, all) = (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize));
@@ -37,7 +37,7 @@ impl Write for Spill {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.written + bytes.len() as u64;
         if written > IN_MEMORY as u64 && written >= self.asked_at {
-            // What fits into memory is written with the first bytes that do not.
+            // The bytes held in memory are written together with the first bytes that do not fit there.
             if !has_room(BETWEEN + IN_MEMORY as u64)? {
                 return Err(io::ErrorKind::StorageFull.into());
             }

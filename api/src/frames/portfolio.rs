@@ -1,4 +1,4 @@
-//! A portfolio column by column: made from rows that were checked when they were stored, hashed, and kept as Parquet.
+//! A portfolio as columns: built from rows that were checked when they were stored, hashed, and stored as Parquet.
 
 use std::io::{Cursor, Write};
 
@@ -14,10 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::{FrameError, FrameResult};
 
-/// A map for a look-up a row: several times as quick as that of the standard library.
+/// A map for one look-up per row: several times as fast as that of the standard library.
 pub(crate) type QuickMap<K, V> = PlHashMap<K, V>;
 
-/// A column in the making.
+/// Declares columns under construction.
 macro_rules! columns {
     ($($(#[$doc:meta])* $name:ident($builder:ty) of $ty:ty;)*) => {$(
         $(#[$doc])*
@@ -48,7 +48,7 @@ columns! {
     Wholes(PrimitiveChunkedBuilder<Int64Type>) of i64;
     Numbers(PrimitiveChunkedBuilder<Float64Type>) of f64;
     Flags(BooleanChunkedBuilder) of bool;
-    /// Suppliers by their row.
+    /// Suppliers, by their row number.
     Rows(PrimitiveChunkedBuilder<UInt32Type>) of u32;
 }
 
@@ -71,7 +71,7 @@ impl Dates {
     }
 }
 
-/// A table in the making: its columns have the names of the fields.
+/// Declares tables under construction. Their columns have the names of the fields.
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident { $($column:ident: $cells:ident,)* })*) => {$(
         $(#[$doc])*
@@ -134,7 +134,7 @@ tables! {
 }
 
 impl SupplierColumns {
-    /// The suppliers in ascending byte order of code, and for each of those rows the one that it was.
+    /// Returns the suppliers in ascending byte order of code, and for each new row the number of its old row.
     pub(crate) fn finish_by_code(self) -> FrameResult<(DataFrame, Vec<u32>)> {
         let frame = self.finish()?;
         let order = frame.column(scoring::name::SUPPLIER_CODE)?.str()?.arg_sort(SortOptions::default());
@@ -142,13 +142,13 @@ impl SupplierColumns {
     }
 }
 
-/// The SHA-256 of a portfolio and of what a breach costs the buyer: of values in a defined order, whatever the pieces
-/// that they lie in.
+/// Returns the SHA-256 of a portfolio and of the buyer's loss from a breach. The values are hashed in a defined order,
+/// regardless of the chunks in which they are stored.
 ///
-/// Numbers are little-endian, texts follow their length as u32. First the loss: a byte 0, or a byte 1 and an i64. Then
-/// each table: its name, how many rows it has as u64, and its columns as they are declared: the name; the type as a byte;
-/// how many values are null as u64, and unless none is, a byte for each row, 1 for a value; the values, in each of which
-/// a null is 0 or the empty text.
+/// Numbers are little-endian, and texts come after their length in bytes as u32. First the loss: a byte (1 if there is a
+/// loss, else 0) and an i64 (0 if there is none). Then each table: its name, its number of rows as u64, and its columns
+/// in order of declaration. A column is its name; its type as a byte; its number of nulls as u64; if there are nulls, a
+/// byte for each row, 1 for a value; and its values, where a null is 0 or the empty text.
 pub(crate) fn hash(portfolio: &Portfolio, breach_loss_jpy: Option<i64>) -> FrameResult<String> {
     let tables = portfolio.tables()?;
     let mut out = Hashed { sha: Sha256::new(), bytes: Vec::with_capacity(2 * Hashed::PART) };
@@ -165,7 +165,7 @@ pub(crate) fn hash(portfolio: &Portfolio, breach_loss_jpy: Option<i64>) -> Frame
     Ok(out.finish())
 }
 
-/// Bytes on their way into a hash, many at a time.
+/// Collects bytes, to hash many at a time.
 struct Hashed {
     sha: Sha256,
     bytes: Vec<u8>,
@@ -228,9 +228,9 @@ impl Hashed {
     }
 }
 
-/// Writes a table of a portfolio as Parquet: rows and columns as they are.
+/// Writes a table of a portfolio as Parquet, with rows and columns unchanged.
 pub(crate) fn write_table(frame: &DataFrame, out: impl Write) -> FrameResult<()> {
-    // The quickest level: a few percent larger than the usual one, in half the time.
+    // The fastest level: a few percent larger than the default one, in half the time.
     let compression = ParquetCompression::Zstd(ZstdLevel::try_new(1).ok());
     ParquetWriter::new(out)
         .with_compression(compression)
@@ -254,7 +254,8 @@ mod tests {
         Some(Day::from(text.parse::<chrono::NaiveDate>().unwrap()))
     }
 
-    /// Two suppliers, one of which supplies the other; `change` has the tables before they are checked.
+    /// Returns a portfolio of two suppliers, one of which supplies the other. `change` may alter the tables before they
+    /// are checked.
     fn portfolio(change: impl FnOnce(&mut Tables)) -> Portfolio {
         let mut suppliers = SupplierColumns::new();
         for (code, name, capital) in [("B", None, Some(0.1 + 0.2)), ("A", Some("取引先"), None)] {

@@ -1,4 +1,4 @@
-//! The suppliers that a provider may send evidence for.
+//! The suppliers for which a provider may send evidence.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -13,7 +13,7 @@ use schema::{
 
 use crate::base::fields::{CORPORATE_NUMBER, Field, Suppliers};
 
-/// The 法人番号 that a provider may name a supplier by.
+/// The 法人番号 by which a provider may name a supplier.
 pub(crate) const CORPORATE_NUMBER_FIELD: Field = Field::of::<Supplier, _>(
     |row| &row.corporate_number,
     CORPORATE_NUMBER,
@@ -25,11 +25,13 @@ pub(crate) const CORPORATE_NUMBER_FIELD: Field = Field::of::<Supplier, _>(
     ),
 );
 
-/// The suppliers that a provider may send evidence for, as its assignments in force have it: by the buyer's own codes, by
-/// those that the buyer gave the provider (further codes whose system is the provider's name), and by 法人番号.
+/// The suppliers for which a provider may send evidence, by its assignments in force. They are found by the buyer's own
+/// codes, by the codes that the buyer gave the provider (further codes whose system is the provider's name), and by
+/// 法人番号.
 ///
-/// Each is the one that stands for its firm: an assignment of a merged supplier holds for the other one, and the codes
-/// of what was merged away or archived lead nowhere. What leads to several leads nowhere too.
+/// Each is a canonical record: the assignment of a merged supplier applies to the record that it was merged into. The
+/// buyer's own codes of merged suppliers and all codes of archived ones lead nowhere, and so does a name that leads
+/// to several suppliers.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Assigned {
     ids: HashSet<SupplierId>,
@@ -38,12 +40,12 @@ pub(crate) struct Assigned {
 }
 
 impl Assigned {
-    /// All of a provider's.
+    /// Returns all suppliers assigned to a provider.
     pub(crate) fn all(tx: &mut Tx, provider: &Name) -> Result<Self, RepoError> {
         Self::load(tx, provider, None)
     }
 
-    /// Those of a provider's that a code may lead to.
+    /// Returns the assigned suppliers to which a code may lead.
     pub(crate) fn with_code(tx: &mut Tx, provider: &Name, code: &SupplierCode) -> Result<Self, RepoError> {
         let nowhere = Source::manual();
         let own = Supplier::with_keys(tx, &nowhere, &[code.to_string()], None)?;
@@ -55,14 +57,14 @@ impl Assigned {
         Self::among(tx, provider, ids)
     }
 
-    /// Those of a provider's that a 法人番号 may lead to.
+    /// Returns the assigned suppliers to which a 法人番号 may lead.
     pub(crate) fn with_number(tx: &mut Tx, provider: &Name, number: &CorporateNumber) -> Result<Self, RepoError> {
         let filter = SupplierFilter { corporate_number: Some(number.clone()), ..SupplierFilter::default() };
         let known = list_all::<Supplier>(tx, None, filter)?;
         Self::among(tx, provider, known.into_iter().map(|known| known.meta.id))
     }
 
-    /// Those of a provider's that are the same firms as these suppliers.
+    /// Returns the assigned suppliers that are the same firms as these.
     pub(crate) fn among(
         tx: &mut Tx,
         provider: &Name,
@@ -109,7 +111,7 @@ impl Assigned {
         Ok(assigned)
     }
 
-    /// Whether there is any.
+    /// Whether it contains no supplier.
     pub(crate) fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
@@ -137,7 +139,7 @@ impl Suppliers for Assigned {
     }
 }
 
-/// Notes where a name leads; nowhere if it leads elsewhere too.
+/// Notes the supplier to which a name leads. If it leads to another one too, it leads nowhere.
 fn note_name<N: Eq + Hash>(names: &mut HashMap<N, Option<SupplierId>>, name: N, id: SupplierId) {
     let known = names.entry(name).or_insert(Some(id));
     if *known != Some(id) {
@@ -145,12 +147,12 @@ fn note_name<N: Eq + Hash>(names: &mut HashMap<N, Option<SupplierId>>, name: N, 
     }
 }
 
-/// The system of the codes that the buyer gave a provider: its name, where a system can be called so.
+/// Returns the system of the codes that the buyer gave a provider: the provider's name, if that is a valid system name.
 fn system_of(provider: &Name) -> Option<SystemName> {
     SystemName::parse(provider.as_str()).ok()
 }
 
-/// What is in force, of some suppliers or of all.
+/// Returns all records in force, of some suppliers or of all.
 fn list_all<R: Record>(
     tx: &mut Tx,
     suppliers: Option<Vec<SupplierId>>,

@@ -1,4 +1,4 @@
-//! What a provider sends: the source that stands for it, and which versions of a record are its own.
+//! The source of what a provider sends, and which versions of a record are the provider's own.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,13 @@ use unicode_normalization::{UnicodeNormalization, is_nfkc};
 
 use crate::base::text::short_hash;
 
-/// How many digits of a hash tell two names apart that a source cannot hold as they are.
+/// The number of hash digits that distinguish two names which do not fit into a source.
 const HASH_DIGITS: usize = 16;
 
-/// The source of what a provider sends: another for each name.
+/// Returns the source of what a provider sends. Each name has a different one.
 ///
-/// `provider:` and the name. A source has 64 characters and one width: of a name that does not fit, the beginning and a
-/// hash stand there, after a `#`, which no name that fits has.
+/// It is `provider:` and the name. A source has at most 64 characters, in normalised width. A name that does not fit is
+/// replaced by its beginning, a `#` and a hash; no name that fits contains a `#`.
 pub(crate) fn source_of(provider: &Name) -> Result<Source, ValueError> {
     let name = provider.as_str();
     let plain = format!("{}{name}", Source::PROVIDER);
@@ -27,8 +27,8 @@ pub(crate) fn source_of(provider: &Name) -> Result<Source, ValueError> {
     Source::parse(&format!("{}{beginning}#{hash}", Source::PROVIDER))
 }
 
-/// The versions of records that a provider knows: the latest that one of its own tokens recorded. What the buyer has
-/// corrected since is the buyer's.
+/// Returns the versions of records that a provider knows: the latest that one of its own tokens recorded. Later
+/// corrections belong to the buyer.
 pub(crate) fn own_versions<R: Record>(
     tx: &mut Tx,
     provider: &Name,

@@ -32,7 +32,7 @@ fn header(name: &str, text: &str, is_required: bool) -> Parameter {
         .build()
 }
 
-/// The header that a read is spared by.
+/// Returns the header that can spare a read.
 pub(crate) fn if_none_match() -> Parameter {
     header(
         "If-None-Match",
@@ -41,7 +41,7 @@ pub(crate) fn if_none_match() -> Parameter {
     )
 }
 
-/// The header that a read is spared by, where a read has nothing else.
+/// The header that can spare a read, for reads without other parameters.
 pub(crate) struct IfNoneMatch;
 
 impl IntoParams for IfNoneMatch {
@@ -50,7 +50,7 @@ impl IntoParams for IfNoneMatch {
     }
 }
 
-/// The header that a change is held to.
+/// The precondition of a change.
 pub(crate) struct IfMatch;
 
 impl IntoParams for IfMatch {
@@ -59,7 +59,7 @@ impl IntoParams for IfMatch {
     }
 }
 
-/// The header that a replacement is held to; a creation needs none.
+/// The precondition of a replacement. A creation needs none.
 pub(crate) struct IfMatchToReplace;
 
 impl IntoParams for IfMatchToReplace {
@@ -69,7 +69,7 @@ impl IntoParams for IfMatchToReplace {
     }
 }
 
-/// The key in an address.
+/// The key of a record in an address.
 pub(crate) struct KeyQuery;
 
 impl IntoParams for KeyQuery {

@@ -1,4 +1,4 @@
-//! The operations that relationships and every kind of evidence have, written out once.
+//! The operations that relationships and every kind of evidence share, written once.
 
 /// Writes the operations that all kinds have: list, create, get.
 macro_rules! common_routes {
@@ -205,7 +205,7 @@ macro_rules! evidence_routes {
 }
 pub(crate) use evidence_routes;
 
-/// The operations of a kind that has no evidence in it: list, create, get, delete.
+/// Writes the operations of a kind that is not evidence: list, create, get, delete.
 macro_rules! link_routes {
     (
         $record:ty, $tag:literal, one $one:literal, many $many:literal, $writer:ident = $role:literal;

@@ -1,4 +1,4 @@
-//! Where the database is, by the options and by what the data folder says of earlier starts.
+//! Determines where the database is, from the options and from the notes of earlier starts in the data folder.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,32 +11,33 @@ use super::DatabaseOptions;
 use crate::base::machine::private_file;
 use crate::base::text::Text;
 
-/// The file in a data folder that says that the database is on a server: its URL without the password.
+/// The file in a data folder that says that the database is on a server. It contains the server's URL without the
+/// password.
 ///
-/// Without it, a command that lacks the URL would make an embedded database beside the keys of such a service.
+/// Without it, a command that lacks the URL would create an embedded database next to the keys of such a service.
 pub(crate) const SERVER_NOTE: &str = "database-server";
 
-/// Why it cannot be said where the database is, or why it may not be there.
+/// Why the place of the database cannot be determined, or is not allowed.
 #[derive(Debug)]
 pub enum PlaceError {
-    /// A URL and a file with a URL.
+    /// Both a URL and a file with a URL are given.
     Both(&'static str),
-    /// A replica without a server that it follows.
+    /// A replica is given without the server that it follows.
     ReplicaAlone,
-    /// A file with a URL that cannot be read, and the option for the URL.
+    /// A file with a URL cannot be read. Holds the option for the URL too.
     File(&'static str, PathBuf, io::Error),
-    /// A file that does not begin with a URL, and the option for the URL.
+    /// A file does not begin with a URL. Holds the option for the URL too.
     Blank(&'static str, PathBuf),
-    /// A URL that cannot be used, and the file that holds it, if one does.
+    /// A URL cannot be used. Holds the file that it is in, if any.
     Url(Option<PathBuf>, UrlError),
-    /// The data folder belongs to a service with this server, and none is given.
+    /// The data folder belongs to a service with this server, and no server is given.
     OnServer(PathBuf, String),
     /// The data folder holds an embedded database, and a server is given.
     Embedded(PathBuf, String),
 }
 
 impl PlaceError {
-    /// Why, for a person at the command line.
+    /// Returns the reason for a person at the command line.
     pub(crate) fn text(&self, lang: Lang) -> String {
         match self {
             Self::Both(option) => lang.pick(
@@ -102,12 +103,12 @@ impl std::fmt::Display for PlaceError {
 
 impl std::error::Error for PlaceError {}
 
-/// The setting that names the file with a URL, as a message names it.
+/// Returns the setting that names the file with a URL, as messages show it.
 fn file_setting(option: &str) -> String {
     format!("--{option}-file ({}_FILE)", option.replace('-', "_").to_uppercase())
 }
 
-/// What is wrong with a URL.
+/// Returns what is wrong with a URL.
 pub(crate) fn url_text(error: &UrlError, lang: Lang) -> String {
     let Lang::Ja = lang else { return error.to_string() };
     match error {
@@ -147,7 +148,7 @@ pub(crate) fn url_text(error: &UrlError, lang: Lang) -> String {
 }
 
 impl DatabaseOptions {
-    /// Where the database is: in the data folder, unless a server is named.
+    /// Returns where the database is: in the data folder, unless a server is given.
     pub(crate) fn place(&self, folder: &Path) -> Result<Place, PlaceError> {
         let url = url_of("database-url", self.url.as_ref(), self.url_file.as_deref())?;
         let replica = url_of("database-replica-url", self.replica_url.as_ref(), self.replica_url_file.as_deref())?;
@@ -174,7 +175,7 @@ impl DatabaseOptions {
     }
 }
 
-/// A URL, from an option or from the first line of a file.
+/// Reads a URL from an option or from the first line of a file.
 fn url_of(option: &'static str, url: Option<&ServerUrl>, file: Option<&Path>) -> Result<Option<ServerUrl>, PlaceError> {
     let Some(path) = file else { return Ok(url.cloned()) };
     if url.is_some() {
@@ -188,7 +189,7 @@ fn url_of(option: &'static str, url: Option<&ServerUrl>, file: Option<&Path>) ->
     line.parse().map(Some).map_err(|error| PlaceError::Url(Some(path.to_owned()), error))
 }
 
-/// What to tell of a data folder that an earlier command used with another database on a server.
+/// Returns a warning about a data folder that an earlier command used with another database on a server.
 pub(crate) fn other_server(folder: &Path, place: &Place) -> Option<Text> {
     let Place::Server { url, .. } = place else { return None };
     let kept = fs::read_to_string(folder.join(SERVER_NOTE)).ok()?;
@@ -207,12 +208,12 @@ pub(crate) fn other_server(folder: &Path, place: &Place) -> Option<Text> {
     ))
 }
 
-/// Leaves a note in a data folder that its database is on a server.
+/// Writes a note into the data folder that its database is on a server.
 pub(crate) fn note_server(folder: &Path, url: &ServerUrl) {
     let (path, note) = (folder.join(SERVER_NOTE), format!("{url}\n"));
     if fs::read_to_string(&path).is_ok_and(|kept| kept == note) {
         return;
     }
-    // Where this fails, an embedded database cannot be made either.
+    // If this fails, an embedded database cannot be created either.
     let _ = private_file().create(true).truncate(true).open(&path).and_then(|mut file| file.write_all(note.as_bytes()));
 }

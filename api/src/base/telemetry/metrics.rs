@@ -1,4 +1,4 @@
-//! The metrics: what each means, and what is counted as it happens. What has to be asked for is in `http::gauges`.
+//! The metrics: what each one means, and the ones that are counted as events happen. `http::gauges` queries the others.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use schema::{Choice, JobKind, RecordKind};
 
-/// How a metric behaves.
+/// The type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MetricKind {
     Counter,
@@ -17,7 +17,7 @@ pub(crate) enum MetricKind {
 
 use MetricKind::{Counter, Gauge, Histogram};
 
-/// Every metric: its name, how it behaves, and what it says. `docs/operate/metrics.md` lists the same with their labels.
+/// Every metric: its name, its type and its meaning. `docs/operate/metrics.md` lists the same with their labels.
 pub(crate) const METRICS: [(&str, MetricKind, &str); 36] = [
     ("sonae_build_info", Gauge, "Always 1; the labels say which build this is and what it runs on."),
     ("sonae_ready", Gauge, "Whether requests can be served, as /readyz says."),
@@ -57,12 +57,12 @@ pub(crate) const METRICS: [(&str, MetricKind, &str); 36] = [
     ("process_start_time_seconds", Gauge, "When the process started, in seconds since 1970."),
 ];
 
-/// Upper bounds of what requests take, in seconds.
+/// Upper bounds of the buckets for the duration of requests, in seconds.
 const REQUEST_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// Upper bounds of what jobs take, in seconds.
+/// Upper bounds of the buckets for the duration of jobs, in seconds.
 const JOB_SECONDS: [f64; 13] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
 
-/// The recorder of what is counted: one for the process, however many services it runs.
+/// Returns the recorder of counted metrics: one per process, however many services it runs.
 pub(crate) fn recorder() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE
@@ -77,7 +77,7 @@ pub(crate) fn recorder() -> PrometheusHandle {
             });
             let recorder = builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder();
             let handle = recorder.handle();
-            // Another recorder was set by whoever embeds the service: then these metrics stay empty.
+            // If a program that embeds the service has set another recorder, these metrics stay empty.
             if metrics::set_global_recorder(recorder).is_ok() {
                 describe();
                 begin_at_zero();
@@ -97,7 +97,8 @@ fn describe() {
     }
 }
 
-/// Registers the counters whose labels are known: a first event that makes a series is no increase to Prometheus.
+/// Registers the counters whose labels are known. If the first event created the series, Prometheus would see no
+/// increase.
 fn begin_at_zero() {
     for kind in job_kinds() {
         counter!("sonae_jobs_taken_over_total", "kind" => kind).increment(0);
@@ -114,12 +115,12 @@ fn begin_at_zero() {
     gauge!("sonae_http_requests_in_flight").increment(0.0);
 }
 
-/// The keys of all kinds of jobs.
+/// Returns the keys of all kinds of jobs.
 pub(crate) fn job_kinds() -> impl Iterator<Item = &'static str> {
     JobKind::ALL.iter().map(|(_, key, _)| *key)
 }
 
-/// A request while it is in hand.
+/// A request in progress.
 pub(crate) struct InFlight(());
 
 impl InFlight {
@@ -135,7 +136,7 @@ impl Drop for InFlight {
     }
 }
 
-/// The label of all paths that are no route, so that a scanner cannot add a series with each guess.
+/// The label of all paths that match no route, so that a scanner cannot add a series with each guess.
 pub(crate) const NO_ROUTE: &str = "unmatched";
 
 /// Counts a request that was answered.
@@ -146,7 +147,7 @@ pub(crate) fn request_answered(method: &'static str, route: &str, status: u16, t
     histogram!("sonae_http_request_seconds", &[method, route]).record(took);
 }
 
-/// What may become of an attempt at a job.
+/// The possible outcomes of an attempt at a job.
 pub(crate) const OUTCOMES: [&str; 7] =
     ["succeeded", "partially_succeeded", "refused", "cancelled", "failed", "interrupted", "taken_over"];
 
@@ -161,7 +162,7 @@ pub(crate) fn job_taken_over(kind: JobKind) {
     counter!("sonae_jobs_taken_over_total", "kind" => kind.key()).increment(1);
 }
 
-/// What may become of a row of an import.
+/// The possible outcomes of a row of an import.
 const ROW_OUTCOMES: [&str; 5] = ["created", "updated", "unchanged", "rejected", "ended"];
 
 /// Counts rows of an import, in the order of [`ROW_OUTCOMES`].

@@ -1,4 +1,4 @@
-//! Requests and jobs as spans of OpenTelemetry, sent to a collector over HTTP.
+//! Exports requests and jobs as OpenTelemetry spans to a collector over HTTP.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,14 +24,14 @@ pub(super) use opentelemetry_sdk::trace::Span;
 
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
-/// How long the collector may take.
+/// The time-out for sending to the collector.
 const SEND: Duration = Duration::from_secs(10);
 /// How long the end of the process waits for the last spans to be sent.
 const FLUSH: Duration = Duration::from_secs(5);
-/// The most that is read of what the collector answers.
+/// The maximum number of bytes that are read of a collector's answer.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
-/// Sends spans for as long as it lives.
+/// Sends spans while it exists.
 pub(super) struct Export(SdkTracerProvider);
 
 impl Drop for Export {
@@ -42,7 +42,7 @@ impl Drop for Export {
     }
 }
 
-/// Begins to send spans to the collector that the standard variables of OpenTelemetry name.
+/// Starts sending spans to the collector that the standard variables of OpenTelemetry name.
 pub(super) fn export(endpoint: &str) -> Result<Export, Text> {
     if !endpoint.starts_with("http://") {
         return Err(Text::new(
@@ -60,13 +60,13 @@ pub(super) fn export(endpoint: &str) -> Result<Export, Text> {
     let resource = Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
     let resource = if is_named { resource } else { resource.with_service_name("sonae") };
     let provider = SdkTracerProvider::builder().with_resource(resource.build()).with_batch_exporter(exporter).build();
-    // There is one export in a process.
+    // A process has only one export.
     let _ = TRACER.set(provider.tracer("sonae"));
     info!("spans are exported");
     Ok(Export(provider))
 }
 
-/// Begins a span, unless none are exported.
+/// Begins a span, unless spans are not exported.
 pub(super) fn begin(work: Work, parent: Option<TraceContext>) -> Option<(TraceContext, Span)> {
     let tracer = TRACER.get()?;
     let (name, kind) = match work {
@@ -121,7 +121,7 @@ pub(super) fn end_job(mut span: Span, job_id: &str, kind: &'static str, attempt:
     span.end();
 }
 
-/// Sends to the collector, from the one thread that exports spans.
+/// Sends to the collector, on the one thread that exports spans.
 #[derive(Debug)]
 struct Collector {
     agent: Agent,
@@ -150,7 +150,7 @@ impl HttpClient for Collector {
             Ok(answer) => Some(format!("the collector answered {}", answer.status())),
             Err(error) => Some(error.to_string()),
         };
-        // Once when it begins: the requests go on, and so would the lines.
+        // Logged only when it begins: requests go on, and so would the lines.
         let was_failing = self.is_failing.swap(fault.is_some(), Ordering::Relaxed);
         match fault {
             Some(error) if !was_failing => warn!(error, "spans cannot be exported; they are dropped until they can be"),

@@ -1,4 +1,4 @@
-//! Traces: to which work of other systems a request belongs, and a job with it, as W3C's Trace Context says it.
+//! Traces: the work of other systems to which a request and its jobs belong, in the format of W3C Trace Context.
 //!
 //! The log names the trace of every request and job. With the feature `otel` both are also exported as spans.
 
@@ -10,7 +10,7 @@ use schema::Clock;
 use super::otel;
 use crate::base::text::Text;
 
-/// A place in a trace: that of the request or job in hand, or of what it was asked by.
+/// A place in a trace: that of the current request or job, or of its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TraceContext {
     pub(super) trace_id: u128,
@@ -19,7 +19,7 @@ pub(crate) struct TraceContext {
 }
 
 impl TraceContext {
-    /// The context that a `traceparent` carries. One that breaks the standard counts as none, as the standard asks for.
+    /// Reads the context from a `traceparent`. An invalid one counts as none, as the standard requires.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(5, '-');
         let mut hexadecimal = |digits: usize| {
@@ -29,15 +29,15 @@ impl TraceContext {
         };
         let (version, trace_id, span_id, flags) =
             (hexadecimal(2)?, hexadecimal(32)?, hexadecimal(16)?, hexadecimal(2)?);
-        // Versions to come may add parts.
+        // Later versions may add parts.
         let is_known = version < 0xff && (version > 0 || parts.next().is_none());
         let span_id = u64::try_from(span_id).ok()?;
         (is_known && trace_id != 0 && span_id != 0).then_some(Self { trace_id, span_id, is_sampled: flags & 1 == 1 })
     }
 
-    /// A context for work that begins within another one, or by itself.
+    /// Returns a context for work that begins within another one, or a new trace.
     fn within(parent: Option<Self>) -> Self {
-        // The last half of a UUID of version 7 is random, and never 0.
+        // The second half of a version 7 UUID is random and never 0.
         let id = || Clock::system().uuid();
         let (_, span_id) = id().as_u64_pair();
         match parent {
@@ -48,20 +48,20 @@ impl TraceContext {
 }
 
 impl fmt::Display for TraceContext {
-    /// As `traceparent`.
+    /// Writes the context as `traceparent`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.is_sampled))
     }
 }
 
-/// What is traced.
+/// What a span is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     Request,
     Job,
 }
 
-/// A request or a job while it is in hand.
+/// A request or a job in progress.
 pub(crate) struct Traced {
     context: TraceContext,
     #[cfg(feature = "otel")]
@@ -69,12 +69,12 @@ pub(crate) struct Traced {
 }
 
 impl Traced {
-    /// Begins with a request, within the trace that its header `traceparent` names.
+    /// Begins a request, in the trace that its header `traceparent` names.
     pub(crate) fn request(traceparent: Option<&str>) -> Self {
         Self::begin(Work::Request, traceparent.and_then(TraceContext::parse))
     }
 
-    /// Begins with a job, within the trace of the request that asked for it.
+    /// Begins a job, in the trace of the request that asked for it.
     pub(crate) fn job(traceparent: Option<&str>) -> Self {
         Self::begin(Work::Job, traceparent.and_then(TraceContext::parse))
     }
@@ -92,17 +92,17 @@ impl Traced {
         }
     }
 
-    /// The trace, as the log names it.
+    /// Returns the trace id as it appears in the log.
     pub(crate) fn trace_id(&self) -> String {
         format!("{:032x}", self.context.trace_id)
     }
 
-    /// Does the work of a request: jobs that it asks for carry its trace.
+    /// Runs the work of a request, so that jobs that it asks for carry its trace.
     pub(crate) async fn carry<F: Future>(&self, work: F) -> F::Output {
         CURRENT.scope(self.context, work).await
     }
 
-    /// Ends a request, by its route and not by its path, which may hold anything.
+    /// Ends a request. The span gets the route, not the path, because a path may contain anything.
     #[cfg_attr(not(feature = "otel"), expect(unused_variables, reason = "only what is exported has them"))]
     pub(crate) fn answered(self, request_id: &str, method: &'static str, route: &str, status: u16) {
         #[cfg(feature = "otel")]
@@ -125,34 +125,34 @@ tokio::task_local! {
     static CURRENT: TraceContext;
 }
 
-/// The trace of the request in hand, for a job to carry on; none outside of a request.
+/// Returns the trace of the current request for a job to continue, or `None` outside a request.
 pub(crate) fn traceparent() -> Option<String> {
     CURRENT.try_with(TraceContext::to_string).ok()
 }
 
-/// The variables that name a collector of spans.
+/// The environment variables that name a collector of spans.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 fn endpoint() -> Option<String> {
     ENDPOINTS.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
-/// Exports spans for as long as it lives, and at its end those that have not been.
+/// Exports spans while it exists. When it is dropped, it exports the remaining ones.
 pub(crate) struct TraceExport {
     #[cfg(feature = "otel")]
     _export: Option<otel::Export>,
 }
 
-/// Begins to export spans, if the environment names a collector.
+/// Starts the export of spans, if the environment names a collector.
 ///
 /// # Errors
-/// When the collector cannot be reached the way that its address asks for.
+/// Fails if the collector's address cannot be used.
 #[cfg(feature = "otel")]
 pub(crate) fn export_traces() -> Result<TraceExport, Text> {
     Ok(TraceExport { _export: endpoint().map(|endpoint| otel::export(&endpoint)).transpose()? })
 }
 
-/// Says that spans cannot be exported, if the environment names a collector.
+/// Logs that this build cannot export spans, if the environment names a collector.
 #[cfg(not(feature = "otel"))]
 pub(crate) fn export_traces() -> Result<TraceExport, Text> {
     if endpoint().is_some() {
