@@ -327,7 +327,7 @@ fn number(text: &str, field: Option<FieldKind>) -> Option<f64> {
     }
 }
 
-/// A date as days since 1970-01-01.
+/// Returns a date as days since 1970-01-01.
 fn days(date: NaiveDate) -> i32 {
     date.signed_duration_since(NaiveDate::default()).num_days() as i32
 }

@@ -80,7 +80,7 @@ impl Running {
 
     /// Waits until a signal has ended the service, so that the process can end. A thread that then waits for a server
     /// which does not answer cannot be interrupted. It is abandoned after a while, with everything that it has not
-    /// committed.
+    /// committed. Fails if the database has stopped answering for good.
     pub(crate) fn wait(self) -> Result<(), ServeError> {
         let requests = self.requests.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Nothing is ever sent: the channel only closes.

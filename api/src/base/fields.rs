@@ -20,7 +20,7 @@ pub(crate) enum Kind {
     Text {
         max: usize,
     },
-    /// Exactly `count` digits, kept as text.
+    /// Text of `count` digits.
     Digits {
         count: usize,
     },

@@ -247,7 +247,7 @@ struct Patience {
 }
 
 impl Patience {
-    /// Without a rate, nothing earns more time.
+    /// Returns a full wait. Without a rate, nothing earns more time.
     fn new(most: Duration, min_bytes_per_second: Option<u64>) -> Self {
         Self { most, min_bytes_per_second, left: most, since: None, timer: None }
     }

@@ -78,7 +78,7 @@ struct Chunks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Position {
     Size,
-    /// Spaces after the size, which only an extension may follow.
+    /// Spaces or tabs after the size, which only an extension may follow.
     Blank,
     Extension,
     SizeEnd,

@@ -94,7 +94,7 @@ impl Paging {
         Page { items: rows, next_cursor, links }
     }
 
-    /// The cursor of a position.
+    /// Returns the cursor of a position.
     fn cursor(&self, position: &impl Serialize) -> String {
         let position = json!(position).to_string();
         let tag = hmac::sign(&self.key, &self.message(position.as_bytes()));
@@ -147,7 +147,7 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The same page with its rows as the answer shows them.
+    /// Returns the same page with its rows as the answer shows them.
     pub(crate) fn with_items<U>(self, items: Vec<U>) -> Page<U> {
         Page { items, next_cursor: self.next_cursor, links: self.links }
     }

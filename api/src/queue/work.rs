@@ -64,7 +64,7 @@ fn failure(code: &str, detail: &Text) -> String {
 pub(crate) enum Order {
     /// It changes records. It begins when all earlier jobs that change records have ended, and later ones wait for it.
     ChangesRecords,
-    /// It needs to see the changes of earlier jobs. It begins when those have ended.
+    /// It needs to see the changes of earlier jobs. It begins when all earlier jobs that change records have ended.
     SeesChanges,
     /// It runs at any time, in parallel with other jobs.
     Any,
