@@ -1,19 +1,20 @@
 //! Imports: files in, records and a report of every row out.
 //!
-//! The way of a file: `upload` stores its bytes as they come, and `sniff` tells what it is before it is
-//! taken; a job is queued. `run` copies the bytes to a file without a name and opens it as tables: `csv`, `ndjson`, or
-//! `xlsx`, which unpacks each sheet into rows. `table` has the fields of a kind, which [`crate::files::header`] matches
-//! with headings; `engine` reads, compares and writes batches of rows, `report` keeps what is said of each.
+//! The path of a file: `upload` receives its bytes as they come, and `sniff` finds its format before it is accepted.
+//! The bytes are stored and a job is queued. `run` copies the bytes to an unnamed file and opens it as tables: `csv`,
+//! `ndjson`, or `xlsx`, which unpacks each sheet into rows. `table` has the fields of a kind, which
+//! [`crate::files::header`] matches with headings. `engine` reads, compares and writes batches of rows, and `report`
+//! keeps the findings of each row.
 //!
 //! What must hold:
 //!
-//! - **All or nothing**, unless the file's sender asks that valid rows be taken: rows, findings and the end of the job
-//!   are one transaction.
-//! - **Nothing is changed silently.** A cell that a spreadsheet has made something else of is a fault; a column that is
-//!   not read is named.
-//! - **A trial (`dry_run`) says what the import would do**, row by row, and keeps nothing.
+//! - **All or nothing**, unless the sender asks that valid rows be taken: rows, findings and the end of the job are one
+//!   transaction.
+//! - **Nothing is changed silently.** A cell that a spreadsheet has converted to something else is a fault. A column
+//!   that is not read is named.
+//! - **A trial (`dry_run`) reports what the import would do**, row by row, and keeps nothing.
 //! - Memory, disk and time are bounded by the limits of [`crate::base::config::Limits`], however a workbook is packed.
-//! - A row is counted and located as its sender sees it: the sheet and the line of the file.
+//! - A row is counted and located as its sender sees it: by the sheet and the line of the file.
 
 mod csv;
 mod engine;
@@ -83,13 +84,13 @@ impl IntoParams for ImportQuery {
     }
 }
 
-/// The parameter that says what the bytes are.
+/// Returns the parameter that names the format of the bytes.
 pub(crate) fn format_parameter() -> Parameter {
     let text = "The format of the file. If omitted, its first bytes say it; its name and media type do not.";
     openapi::parameter("format", text, choice_schema(text, &FORMATS.map(|(name, _)| name), "csv"), false)
 }
 
-/// What the parameter does that lets columns go unread.
+/// The description of the parameter that lets columns go unread.
 pub(crate) const UNREAD: &str = "`true`: columns that scores rest on, such as 業種 or 資本金 in another unit, are left out with a \
                                  warning where they cannot be read; usually they refuse the file.";
 
@@ -97,7 +98,7 @@ fn flag(name: &str, text: &str) -> Parameter {
     openapi::parameter(name, text, flag_schema(text, true), false)
 }
 
-/// The schema of a form with a file: its parameters may stand in the address as well.
+/// Returns the schema of a form with a file. Its parameters may be in the address instead.
 pub(crate) fn form_schema(parameters: Vec<Parameter>) -> RefOr<Schema> {
     let form = object("A form with a file. Each parameter stands either here, before the file, or in the address.")
         .property("file", openapi::file_schema("The file."), true);
@@ -149,8 +150,10 @@ async fn create_import(
     Ok(crate::resources::jobs::accepted(&state, &request, &job))
 }
 
-/// Stores a file, and the job that imports it. `read` reads the parameters: of a file whose format is known by now,
-/// what is missing is a fault; the file's name may say its kind.
+/// Stores a file and the job that imports it.
+///
+/// `read` reads the parameters. Once the format of the file is known, a parameter that it needs and that is missing is
+/// a fault. The kind may come from the file's name.
 pub(crate) async fn accept(
     caller: &Caller,
     state: &State,
@@ -158,7 +161,7 @@ pub(crate) async fn accept(
     (mut query, body): (Query, Upload),
     read: impl Fn(&Query, Option<Format>, Option<RecordKind>) -> Result<ImportRequest, ApiError>,
 ) -> Result<JobRow, ApiError> {
-    // What is wrong with them is told before any byte of the body is asked for.
+    // Faults in the parameters are reported before any byte of the body is requested.
     read(&query, None, None)?;
     crate::resources::jobs::refuse_too_many(state, caller).await?;
     state.expect_room(request)?;
@@ -199,7 +202,7 @@ pub(crate) async fn accept(
 
 const FORMATS: [(&str, Format); 3] = [("csv", Format::Csv), ("ndjson", Format::Ndjson), ("xlsx", Format::Xlsx)];
 
-/// The format that is asked for; that it is one of those that there are is read with the other parameters.
+/// Returns the format that the parameters ask for. [`read_manner`] checks that it is a known one.
 fn asked_format(query: &Query) -> Option<Format> {
     let (_, asked) = query.0.iter().find(|(name, _)| name == "format")?;
     FORMATS.iter().find(|(name, _)| name == asked).map(|(_, format)| *format)
@@ -207,7 +210,7 @@ fn asked_format(query: &Query) -> Option<Format> {
 
 fn read_order(query: &Query, format: Option<Format>, by_name: Option<RecordKind>) -> Result<ImportRequest, ApiError> {
     query.read(&["kind", "source", "mode", "dry_run", "confirm", "accept_unread_columns", "format"], |fields| {
-        // A workbook says it by the names of its sheets.
+        // A workbook needs no kind: the names of its sheets give it.
         let is_needed = matches!(format, Some(Format::Csv | Format::Ndjson));
         let kind = read_kind(fields, by_name, &keys::<RecordKind>(), is_needed);
         let source = fields.source();
@@ -215,7 +218,7 @@ fn read_order(query: &Query, format: Option<Format>, by_name: Option<RecordKind>
     })
 }
 
-/// Reads what a file holds: what the parameter says, or else the file's name.
+/// Reads the kind of records in a file: from the parameter or, if omitted, from the file's name.
 pub(crate) fn read_kind(
     fields: &mut Fields<'_>,
     by_name: Option<RecordKind>,
@@ -233,7 +236,7 @@ pub(crate) fn read_kind(
     None
 }
 
-/// Reads how an import is to be done, of a kind and a source that were read.
+/// Reads how an import is to be done, given its kind and its source.
 pub(crate) fn read_manner(
     fields: &mut Fields<'_>,
     (kind, source): (Option<Option<RecordKind>>, Option<Source>),
@@ -261,10 +264,10 @@ pub(crate) fn read_manner(
     })
 }
 
-/// Bytes of one part of an upload.
+/// How many bytes of an upload are stored as one part, at least.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Stores an upload part by part: a job that begins again after a restart finds it.
+/// Stores an upload part by part, so that a job that starts again after a restart finds it. Returns its size in bytes.
 async fn store(state: &State, caller: &Caller, id: JobId, file: &mut Incoming) -> Result<u64, ApiError> {
     let (mut seq, mut bytes) = (0, 0);
     let mut chunk = Vec::with_capacity(CHUNK_BYTES);
@@ -286,7 +289,7 @@ async fn store(state: &State, caller: &Caller, id: JobId, file: &mut Incoming) -
     }
 }
 
-/// The schema of what an import says of a row.
+/// The schema of a finding of an import.
 struct FindingView;
 
 impl PartialSchema for FindingView {
@@ -349,7 +352,7 @@ async fn list_import_findings(
     list_findings(viewer.0, &state, &request, query, job.id).await
 }
 
-/// Lists what an import says of rows, of one that whoever asks may see.
+/// Lists the findings of an import that the caller may see.
 pub(crate) async fn list_findings(
     caller: Caller,
     state: &State,

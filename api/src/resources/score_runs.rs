@@ -1,22 +1,25 @@
-//! Score runs: the whole portfolio scored as of a day, once asked for or automatically.
+//! Score runs: the whole portfolio scored as of a day, on request or automatically.
 //!
-//! How a run is made: in one transaction of a reader everything that counts is read, as known at a moment, from rows
-//! straight into frames (`snapshot`), or only what has changed since the rows that were kept of the last run (`warm`);
-//! these are scored by the model of the service; the results, the frames as Parquet and
-//! the model are stored in one transaction of a writer together with the end of the job (`run`).
+//! How a run is made:
+//!
+//! - One reader transaction reads everything that counts, as known at a moment, from rows straight into frames
+//!   (`snapshot`). It reads only what has changed if rows of the last run were kept (`warm`).
+//! - The model of the service scores the frames.
+//! - One writer transaction stores the results, the frames as Parquet and the end of the job (`run`). The model is
+//!   stored just before that.
 //!
 //! What must hold:
 //!
-//! - **A run is reproducible to the bit.** What it scored is kept once for all runs with the same content, named by its
-//!   SHA-256, and so is the model: scored again, they give the same numbers. `sonae score-run reproduce` does it.
-//! - `as_of` is the day that the scores are for, `known_at` the moment whose knowledge they rest on. Both are part of a
-//!   run, with the hashes of its input and its model.
-//! - A score is that of the latest run that is no trial. A run is **stale** when the data, the model or the day has
-//!   changed since it read.
-//! - An automatic run replaces those of the same day, and older ones are thinned out (`retention`); what a person has
-//!   asked for stays.
-//! - `schedule` asks for automatic runs: after a change, at once or once data has rested, when a day begins, and again after
-//!   a run that failed.
+//! - **A run is reproducible to the bit.** Its input is stored once for all runs with the same content, named by its
+//!   SHA-256, and so is its model. Scored again, they give the same numbers: `sonae score-run reproduce` does so.
+//! - `as_of` is the day that the scores are for, `known_at` the moment whose knowledge they depend on. Both are part of
+//!   a run, with the hashes of its input and its model.
+//! - The current scores are those of the latest run that is not a trial. A run is **stale** when the data, the model or
+//!   the day has changed since it read.
+//! - An automatic run replaces those of the same day, and older ones are thinned out (`retention`). Runs that a person
+//!   has requested stay.
+//! - `schedule` asks for automatic runs: after a change, at once or once data has rested; when a day begins; and again
+//!   after a run that failed.
 
 pub(crate) mod overview;
 mod retention;
@@ -126,7 +129,7 @@ impl ToSchema for RunView {
     }
 }
 
-/// The schema of whether scores are stale.
+/// Returns the schema of the member that says whether scores are stale.
 pub(crate) fn stale_schema() -> Shape {
     flag_schema("Whether the data or the model has changed since, or the day that was scored is over.", false)
 }
@@ -146,7 +149,8 @@ impl ToSchema for RunPage {
     }
 }
 
-/// Whether a run's scores are not those of the data as it is, of today and of the model that scores now.
+/// Returns whether a run is stale: a trial, or made from other data, with another model or for an earlier day than
+/// `today`.
 pub(crate) fn is_stale(run: &RunRow, data_version: i64, model_hash: &str, today: NaiveDate) -> bool {
     run.is_trial || run.data_version != data_version || run.model_hash != model_hash || run.as_of < today
 }
@@ -201,7 +205,8 @@ async fn start_score_run(
     Ok(crate::resources::jobs::accepted(&state, &request, &job))
 }
 
-/// The end of a past day; none where nothing was known by then: a portfolio that was registered later is scored as it is.
+/// Returns the end of a past day, or `None` if nothing was known by then: a portfolio that was registered later is
+/// scored as it is now.
 pub(crate) fn known_then(tx: &mut Tx, as_of: NaiveDate, zone: chrono_tz::Tz) -> Result<Option<Timestamp>, RepoError> {
     let first = commits::first_moment(tx)?;
     let end = end_of_day(as_of, zone);
@@ -238,7 +243,7 @@ impl IntoParams for ListRuns {
     }
 }
 
-/// The parameters of what is followed over runs, for the API document.
+/// The parameters of lists over several runs, for the API document.
 pub(crate) struct HistoryQuery;
 
 impl IntoParams for HistoryQuery {
@@ -249,10 +254,10 @@ impl IntoParams for HistoryQuery {
     }
 }
 
-/// The names of these parameters.
+/// The names of the parameters of [`HistoryQuery`].
 pub(crate) const HISTORY: [&str; 4] = ["limit", "cursor", "as_of_gte", "as_of_lte"];
 
-/// The parameters of what is read of one run, for the API document.
+/// The parameters of what is read from one run, for the API document.
 pub(crate) struct RunQuery;
 
 impl IntoParams for RunQuery {
@@ -262,7 +267,7 @@ impl IntoParams for RunQuery {
     }
 }
 
-/// Adds what a thing of some run says of it.
+/// Adds the members that say which run an answer comes from.
 pub(crate) fn write_run(run: &RunRow, out: &mut Map<String, Value>) {
     out.insert("score_run_id".to_owned(), json!(run.id));
     out.insert("as_of".to_owned(), json!(run.as_of));
@@ -270,7 +275,7 @@ pub(crate) fn write_run(run: &RunRow, out: &mut Map<String, Value>) {
     out.insert("model_version".to_owned(), json!(run.model_version));
 }
 
-/// What a thing of some run says of it.
+/// Adds the properties that [`write_run`] writes.
 pub(crate) fn run_properties(shape: Shape) -> Shape {
     shape
         .property("score_run_id", id_schema("The run."), true)
@@ -308,7 +313,7 @@ async fn list_score_runs(
     Ok(page.answer(None))
 }
 
-/// Reads which runs are asked for: by day, and which page.
+/// Reads which runs and which page are asked for. Runs can be filtered by day.
 pub(crate) fn read_runs(fields: &mut Fields<'_>, paging: &Paging) -> Option<RunList> {
     let window = paging.read(fields);
     let as_of_gte = fields.value("as_of_gte", None);
@@ -348,7 +353,7 @@ async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>)
     Ok(HttpResponse::Ok().json(run))
 }
 
-/// Deletes runs, and the jobs that made them; gives how many inputs went with them.
+/// Deletes runs and the jobs that made them. Returns how many inputs were deleted with them.
 pub(crate) fn drop_runs(tx: &mut Tx, runs: &[RunId]) -> Result<usize, RepoError> {
     let inputs = score_runs::delete(tx, runs)?;
     jobs::delete(tx, &runs.iter().map(|run| JobId::of_run(*run)).collect::<Vec<_>>())?;

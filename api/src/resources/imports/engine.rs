@@ -1,7 +1,7 @@
-//! Imports rows: finds what each is by its key, compares, and writes what is new or has changed.
+//! Imports rows: finds the stored record of each row by its key, compares them, and writes what is new or has changed.
 //!
-//! Everything is written in one transaction, so that an import is there as a whole or not at all. Its rows are checked in one
-//! before that, which only reads.
+//! All writes are made in one transaction, so that an import is stored as a whole or not at all. Before that, its rows
+//! are checked in a transaction that only reads.
 
 mod look_up;
 mod reading;
@@ -28,19 +28,19 @@ use crate::providers::sources::own_versions;
 use crate::queue::progress::Progress;
 use crate::records::{Resource, of_kind};
 
-/// What an import does, whatever its files hold.
+/// The settings of an import, independent of its files.
 pub(crate) struct Order {
     pub(crate) source: Source,
     pub(crate) mode: ImportMode,
     pub(crate) confirm: bool,
-    /// Whether columns that scores rest on may be left unread.
+    /// Whether columns that scores depend on may be left unread.
     pub(crate) takes_unread: bool,
     pub(crate) today: Today,
-    /// The provider who sends it, and may do so for the suppliers that are assigned to it.
+    /// The provider that sends it, if one does. It may send rows only for the suppliers that are assigned to it.
     pub(crate) provider: Option<Name>,
 }
 
-/// What became of a table.
+/// The outcome of a table.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct TableReport {
     pub(crate) kind: &'static str,
@@ -60,7 +60,7 @@ impl TableReport {
     }
 }
 
-/// A row as its reader gives it: the cells by field, or what is wrong with its text.
+/// A row as its reader returns it: the cells by field, or the faults in its text.
 pub(crate) type Row<'a> = Result<Vec<(&'a str, Cell<'a>)>, Vec<Fault>>;
 
 /// Rows of a table, each given to a visitor with its number as the user sees it.
@@ -71,19 +71,19 @@ pub(crate) trait Rows: Send {
     /// Reads all rows; a fault ends the whole import.
     fn read(&mut self, columns: &Columns, visit: Visit<'_>) -> Result<(), Refusal>;
 
-    /// What was odd in the header, once it was read.
+    /// Returns what was odd in the header, once it has been read.
     fn take_warnings(&mut self) -> Vec<Fault> {
         Vec::new()
     }
 }
 
-/// Takes a row.
+/// A visitor that takes each row with its number.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(u64, Row<'_>) -> ControlFlow<()>;
 
 /// Why an import ends without effect.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// Somebody asked for it.
+    /// Somebody asked to cancel it.
     Cancelled,
     /// The file as a whole is at fault.
     Refused(Refusal),
@@ -106,13 +106,14 @@ impl From<schema::RepoError> for Stop {
 /// How far an import of a table goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
-    /// Rows are read, each by itself: what is wrong with most files shows before anything is written.
+    /// Rows are read, each by itself: the faults of most files are found before anything is written.
     Read,
-    /// They are compared with what is stored, up to the first one that is to be written; from there on they are read.
+    /// Rows are compared with what is stored, up to the first one that must be written. From there on they are only
+    /// read.
     Check,
-    /// They are compared with what is stored too.
+    /// All rows are compared with what is stored.
     Compare,
-    /// And what differs is written.
+    /// All rows are compared, and those that differ are written.
     Write,
 }
 
@@ -121,8 +122,8 @@ pub(crate) struct Pass {
     pub(crate) depth: Depth,
     /// How many rows it has read.
     rows: u64,
-    /// The suppliers of the file itself, by code, until they are written: its other tables may refer to them. None where
-    /// there is no other table.
+    /// The suppliers of the file itself by code, for the check: its other tables may refer to them before they are
+    /// written. `None` if the file has no other table.
     pub(crate) own_suppliers: Option<HashMap<String, SupplierId>>,
 }
 
@@ -146,14 +147,14 @@ pub(crate) fn import(
     })
 }
 
-/// Records of one look-up: as many as one statement takes.
+/// How many records one statement looks up.
 const LOOKED_UP: usize = 500;
-/// Batches that are read ahead of the one that is compared.
+/// How many batches are read ahead of the one that is compared.
 const BATCHES_AHEAD: usize = 4;
-/// Above this share of what a source holds, ending it needs to be confirmed.
+/// The share of a source's records above which ending them needs to be confirmed.
 const MAX_ENDED_SHARE: f64 = 0.2;
 
-/// What a batch writes: each record with its row, and with what it was before.
+/// What a batch writes: each record with its row, and with its earlier attributes if it has any.
 struct Changes<R: Resource> {
     first: Vec<(u64, Stored<R>)>,
     next: Vec<(u64, R, Stored<R>)>,
@@ -165,16 +166,16 @@ struct Import<'a, R: Resource> {
     pass: &'a mut Pass,
     findings: &'a mut Findings,
     progress: &'a Progress,
-    /// Finds what the rows are compared with.
+    /// Finds the stored records that the rows are compared with.
     look_up: LookUp<R>,
     /// The commit that records the rows.
     recorded: Arc<Commit>,
     report: TableReport,
-    /// The suppliers of a provider.
+    /// The suppliers that are assigned to the provider.
     assigned: Assigned,
-    /// Suppliers that are archived, of records that refer to some.
+    /// The archived suppliers, for kinds of records that refer to suppliers.
     archived: HashSet<SupplierId>,
-    /// What a replacing import has seen.
+    /// The records that a replacing import has delivered.
     seen: HashSet<Id<R>>,
 }
 
@@ -186,7 +187,7 @@ impl<'a, R: Resource> Import<'a, R> {
         findings: &'a mut Findings,
         progress: &'a Progress,
     ) -> Result<TableReport, Stop> {
-        // Suppliers refer to none; for all others the codes are read once, not row by row.
+        // Rows of suppliers refer to no other supplier. For all other kinds the codes are read once, not row by row.
         let (mut assigned, mut archived) = (Assigned::default(), HashSet::new());
         let suppliers: Box<dyn Suppliers + Send> = match &order.provider {
             Some(provider) => {
@@ -233,7 +234,7 @@ impl<'a, R: Resource> Import<'a, R> {
         let (read, taken) = thread::scope(|scope| {
             let reader = thread::Builder::new().name("import reader".to_owned());
             let reader = reader.spawn_scoped(scope, move || reading.read(rows, &sender)).map_err(ApiError::internal)?;
-            // Dropped with the loop, whatever ends it: then the reader ends too.
+            // The receiver is dropped with the loop, however that ends, and then the reader ends too.
             let taken = batches.into_iter().try_for_each(|batch| self.take(batch));
             let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             Ok::<_, Stop>((read, taken))
@@ -242,7 +243,7 @@ impl<'a, R: Resource> Import<'a, R> {
         read.map_err(Stop::Refused)
     }
 
-    /// What is left once all rows were taken.
+    /// Finishes a table once all rows were taken: its warnings, and the records that a replacing import ends.
     fn end_table(&mut self, rows: &mut dyn Rows) -> Result<(), Stop> {
         if self.pass.depth == Depth::Read {
             return Ok(());
@@ -293,7 +294,7 @@ impl<'a, R: Resource> Import<'a, R> {
         if let (RecordKind::Suppliers, Depth::Read | Depth::Check, Some(own)) =
             (R::KIND, self.pass.depth, &mut self.pass.own_suppliers)
         {
-            // They stand for suppliers that this import will make.
+            // These ids are placeholders for suppliers that this import will create.
             let clock = self.tx.clock();
             own.extend(pending.iter().map(|row| (row.key.clone(), clock.id())));
         }
@@ -313,7 +314,7 @@ impl<'a, R: Resource> Import<'a, R> {
             }
             return Ok(());
         }
-        // Nothing of an import with bad rows is kept in these modes: its good rows need not be written.
+        // In these modes an import with bad rows keeps nothing, so its good rows need not be written.
         if self.pass.depth == Depth::Compare || (self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0)
         {
             return Ok(());
@@ -328,7 +329,7 @@ impl<'a, R: Resource> Import<'a, R> {
         R::register(self.tx, &first)?;
         R::insert(self.tx, &first)?;
         R::replace(self.tx, &next)?;
-        // After writing, so that two rows of one file warn of each other.
+        // After writing, so that two rows of one file can warn of each other.
         let written: Vec<&Stored<R>> = first.iter().chain(&next).collect();
         let changed: Vec<_> = before.iter().map(|(_, was)| was.as_ref()).zip(written.iter().copied()).collect();
         let warnings = R::warnings(self.tx, &written)?;
@@ -347,7 +348,8 @@ impl<'a, R: Resource> Import<'a, R> {
         Ok(())
     }
 
-    /// What a provider knows of these records: the version that it sent last, of suppliers that are assigned to it still.
+    /// Returns what a provider knows of these records: the version that it sent last, of suppliers that are still
+    /// assigned to it.
     fn sent(&mut self, now: &[Option<Stored<R>>]) -> Result<HashMap<Id<R>, Stored<R>>, Stop> {
         let Some(provider) = &self.order.provider else { return Ok(HashMap::new()) };
         let open = self.open(now.iter().flatten().cloned().collect())?;
@@ -355,7 +357,7 @@ impl<'a, R: Resource> Import<'a, R> {
         Ok(own.into_iter().map(|own| (own.meta.id, own)).collect())
     }
 
-    /// Those of these records whose suppliers are open to whoever imports.
+    /// Returns those of these records whose suppliers the sender may see.
     fn open(&mut self, mut rows: Vec<Stored<R>>) -> Result<Vec<Stored<R>>, Stop> {
         let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
         let standing = suppliers::references(self.tx, ids, None)?;
@@ -376,7 +378,7 @@ impl<'a, R: Resource> Import<'a, R> {
         }
         let mut attributes = row.attributes;
         let is_replacing = self.order.mode == ImportMode::Replace;
-        // The version that a row changes, as far as whoever sends it knows.
+        // The version that a row changes, as far as its sender knows.
         let known = match &now {
             Some(now) if self.order.provider.is_some() => sent.get(&now.meta.id),
             now => now.as_ref(),
@@ -417,7 +419,7 @@ impl<'a, R: Resource> Import<'a, R> {
             self.report.unchanged += 1;
             return self.findings.push(&self.place(row.row), Fault::new(R::KEY_FIELD, reason), true);
         }
-        // What an import has ended begins again when it comes back.
+        // A record that an import has ended is opened again when a later import delivers it.
         let ended_on = now.meta.ended_on.filter(|_| now.meta.recorded.import_id.is_none());
         if is_known && attributes == now.attributes && ended_on == now.meta.ended_on {
             self.report.unchanged += 1;
@@ -426,13 +428,13 @@ impl<'a, R: Resource> Import<'a, R> {
         self.report.updated += 1;
         let mut new = now.next(Arc::clone(&self.recorded));
         new.attributes = attributes;
-        // Of a key that belongs to the buyer, the latest source is the one that delivers it.
+        // If a key belongs to the buyer, the record's source is the one that delivered it last.
         new.meta.source = self.order.source.clone();
         new.meta.ended_on = ended_on;
         changes.next.push((row.row, now.attributes, new));
     }
 
-    /// Those of these records whose suppliers are assigned to the provider still: it ends no others.
+    /// Returns those of these records whose suppliers are still assigned to the provider. It ends no others.
     fn open_ids(&mut self, ids: &[Id<R>]) -> Result<Vec<Id<R>>, Stop> {
         let mut open = Vec::with_capacity(ids.len());
         for ids in ids.chunks(LOOKED_UP) {
@@ -442,7 +444,7 @@ impl<'a, R: Resource> Import<'a, R> {
         Ok(open)
     }
 
-    /// How many records of the source there are, and those that it does not deliver now.
+    /// Returns how many records of the source this import may end, and which of them it did not deliver.
     fn gone(&mut self) -> Result<(usize, Vec<Id<R>>), Stop> {
         let mut held = R::ids_of_source(self.tx, &self.order.source)?;
         if self.order.provider.is_some() {
@@ -452,7 +454,7 @@ impl<'a, R: Resource> Import<'a, R> {
         Ok((held.len(), gone))
     }
 
-    /// Ends records of a source, which has so many.
+    /// Ends records of a source that has `held` records.
     fn end(&mut self, held: usize, gone: &[Id<R>]) -> Result<(), Stop> {
         if gone.len() as f64 > held as f64 * MAX_ENDED_SHARE && !self.order.confirm {
             let reason = Reason::ReplaceNeedsConfirm { ended: gone.len() as u64, held: held as u64 };

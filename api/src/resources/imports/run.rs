@@ -37,7 +37,7 @@ pub(crate) enum Format {
     Xlsx,
 }
 
-/// What was asked for, as its job keeps it.
+/// The request of an import, as its job stores it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ImportRequest {
     pub(crate) kind: Option<RecordKind>,
@@ -45,14 +45,14 @@ pub(crate) struct ImportRequest {
     pub(crate) mode: ImportMode,
     pub(crate) dry_run: bool,
     pub(crate) confirm: bool,
-    /// Whether columns that scores rest on may be left unread.
+    /// Whether columns that scores depend on may be left unread.
     #[serde(default)]
     pub(crate) accept_unread_columns: bool,
     pub(crate) format: Format,
     pub(crate) bytes: u64,
-    /// The buyer's day when it was asked for.
+    /// The buyer's day when the import was requested.
     pub(crate) today: NaiveDate,
-    /// The provider who sends the rows, where it is one.
+    /// The provider that sends the rows, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) provider_name: Option<Name>,
 }
@@ -75,13 +75,13 @@ impl From<Stop> for Interrupted {
         match stop {
             Stop::Cancelled => Self::Cancelled,
             Stop::Failed(error) => error.into(),
-            // Refusals are results, and caught before.
+            // Refusals are results and are handled before.
             Stop::Refused(refusal) => Self::Failed(refusal.fault().reason.code().into()),
         }
     }
 }
 
-/// What came of an import.
+/// The outcome of an import.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) state: JobState,
@@ -89,12 +89,12 @@ pub(crate) struct Outcome {
     pub(crate) tables: Vec<TableReport>,
     pub(crate) failure: Option<Refusal>,
     pub(crate) findings: Findings,
-    /// Files of a folder that no table is called like.
+    /// Files of a folder that were not imported, because no kind has their name or their format cannot be read.
     pub(crate) skipped: Vec<String>,
 }
 
 impl Outcome {
-    /// As its job keeps it.
+    /// Returns the result as JSON, as the job stores it.
     fn json(&self) -> String {
         let failure = self.failure.as_ref().map(|refusal| {
             let (place, fault) = (refusal.place(), refusal.fault());
@@ -142,7 +142,7 @@ fn group_json(group: &Group) -> Value {
     })
 }
 
-/// A stored result as the API shows it.
+/// Returns a stored result as the API shows it.
 fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
     let pick = |shown: &mut Value| {
         if let Some(shown) = shown.as_object_mut() {
@@ -154,7 +154,7 @@ fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
         pick(failure);
     }
     if let Some(result) = stored.as_object_mut() {
-        // Results of earlier versions have none.
+        // Results of earlier versions have no groups.
         let groups = result.entry("finding_groups").or_insert_with(|| json!([]));
         groups.as_array_mut().into_iter().flatten().for_each(pick);
         result.insert("findings_url".to_owned(), format!("/v1/imports/{id}/findings").into());
@@ -162,11 +162,11 @@ fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
     stored
 }
 
-/// Why a job failed, with the place in words: `シート「取引先」の3行目、従業員数: …`.
+/// Returns why a job failed, with the place in words: `「取引先」、3行目、従業員数: …`.
 fn failure_detail(failure: &Value, lang: Lang) -> Value {
     let text = |name: &str| failure.get(name).and_then(Value::as_str);
     let Some(detail) = text(lang.pick("detail_ja", "detail_en")) else { return Value::Null };
-    // A column that is missing is named by the detail itself.
+    // Without a row, the detail itself names the column.
     let column = text("column").filter(|_| failure.get("row").is_some_and(|row| !row.is_null()));
     let column = column.map(|column| words_of(column).pick(lang).to_owned()).filter(|column| !detail.contains(column));
     let row = failure.get("row").and_then(Value::as_u64);
@@ -213,7 +213,7 @@ impl Work for ImportWork {
             Ok(jobs::finish(tx, job, outcome.state, &outcome.json())?)
         })?;
         if !request.dry_run {
-            // Of an import that was undone only the rejected rows count.
+            // If the import was undone, only its rejected rows count.
             let kept = |count: u64| if outcome.is_kept { count } else { 0 };
             for table in &outcome.tables {
                 let counts = [
@@ -250,7 +250,7 @@ impl Work for ImportWork {
     }
 }
 
-/// The bytes of an upload, in a file without a name, and how many lines they are.
+/// Copies the bytes of an upload to an unnamed file. Returns it with the number of its lines.
 fn fetch(access: &Access, id: JobId) -> Result<(File, u64), Interrupted> {
     let (mut file, mut lines) = (tempfile::tempfile()?, 0);
     for seq in 0.. {
@@ -265,13 +265,13 @@ fn fetch(access: &Access, id: JobId) -> Result<(File, u64), Interrupted> {
     Ok((file, lines))
 }
 
-/// What there is to import: the kind where it is known, the format, the name, the bytes.
+/// A file to import: the kind if it is known, the format, the name and the bytes.
 type InputFile = (Option<RecordKind>, Format, Option<String>, File);
 
 /// A table that can be read.
 type Table = (RecordKind, Box<dyn engine::Rows>);
 
-/// Opens files, and copies what workbooks hold, without the database.
+/// Opens files as tables and unpacks workbooks. It does not use the database.
 fn open(files: Vec<InputFile>, limits: &Limits, progress: &Progress) -> Result<Vec<Table>, Stop> {
     let mut tables: Vec<Table> = Vec::new();
     for (kind, format, name, file) in files {
@@ -295,7 +295,7 @@ fn open(files: Vec<InputFile>, limits: &Limits, progress: &Progress) -> Result<V
         }
     }
     tables.sort_by_key(|(kind, _)| *kind);
-    // Rows of a kind are counted, and told apart from those that are gone, within one table.
+    // Rows of a kind are counted, and the missing ones found, within one table only.
     let twice = tables.windows(2).find_map(|pair| match pair {
         [(first, _), (second, rows)] if first == second => Some(rows),
         _ => None,
@@ -309,7 +309,7 @@ fn open(files: Vec<InputFile>, limits: &Limits, progress: &Progress) -> Result<V
     }
 }
 
-/// An import of tables: keeps all, or nothing.
+/// An import of tables, from the check to the outcome.
 struct Import<'a> {
     access: &'a Access,
     id: JobId,
@@ -318,12 +318,14 @@ struct Import<'a> {
     progress: &'a Progress,
 }
 
-/// What became of the tables of a pass, and why it stopped.
+/// The outcomes of the tables of a pass, and why it stopped.
 type Passed = (Vec<TableReport>, Result<(), Stop>);
 
 impl Import<'_> {
-    /// Checks all rows, then writes them. Nobody waits for an import while its rows are checked, nor for a table that comes
-    /// to nothing. `record` stores the outcome, in the transaction that writes.
+    /// Checks all rows, then writes them.
+    ///
+    /// While rows are checked, no other writer has to wait, nor does one for an import that turns out to change
+    /// nothing. `record` stores the outcome in the transaction that writes.
     fn run(
         &self,
         opened: Result<Vec<Table>, Stop>,
@@ -334,7 +336,8 @@ impl Import<'_> {
         let refused = match opened {
             Ok(opened) => {
                 tables = opened;
-                // Of buyers on a server none waits for another's writer, and the good rows are written whatever is found.
+                // On a server no buyer waits for the writer of another, and this mode writes the good rows whatever the
+                // check would find: the check is left out.
                 match access.database().is_shared() && self.request.mode == ImportMode::AcceptValid {
                     true => None,
                     false => access.read(|tx| self.check(tx, &mut tables))?,
@@ -356,7 +359,7 @@ impl Import<'_> {
         })
     }
 
-    /// Reads all rows; gives the outcome of an import that comes to nothing, where it can be told without writing.
+    /// Reads all rows. Returns the outcome of an import that changes nothing, if it is known without writing.
     fn check(&self, tx: &mut Tx, tables: &mut [Table]) -> Result<Option<Outcome>, Interrupted> {
         tx.expect_many_rows()?;
         let order = self.request.order(tx.moment());
@@ -367,16 +370,16 @@ impl Import<'_> {
         let (reports, stopped) = self.pass(tx, (&order, &mut check), tables, &mut findings);
         let is_good = self.takes(&reports);
         if stopped.is_ok() && check.depth == Depth::Check {
-            // Nothing is to be written.
+            // Nothing has to be written.
             return self.outcome((reports, stopped), findings, is_good && !self.request.dry_run).map(Some);
         }
         let takes_valid = self.request.mode == ImportMode::AcceptValid;
         let mut findings = Findings::new(self.limits.max_findings);
         match stopped {
             Ok(()) if is_good => return Ok(None),
-            // The good rows of the tables before are written, or told of as if they were.
+            // The good rows of the tables before it are written for their findings. The savepoint is undone then.
             Err(Stop::Refused(_)) if takes_valid => return Ok(None),
-            // Nothing is to be said of rows where the first table is refused.
+            // If the first table is refused, nothing is reported about rows.
             Err(Stop::Refused(refusal)) if reports.is_empty() => {
                 return self.outcome((reports, Err(Stop::Refused(refusal))), findings, false).map(Some);
             }
@@ -386,7 +389,7 @@ impl Import<'_> {
         let suppliers = reports.iter().find(|report| report.kind == RecordKind::Suppliers.key());
         let are_there = suppliers.is_none_or(|report| report.rejected == 0);
         if tables.len() > 1 && are_there {
-            // What is odd about rows of several tables shows only once they are written, which is undone then.
+            // Warnings about rows of several tables appear only once they are written. The savepoint is undone then.
             return Ok(None);
         }
         let mut compare = Pass::new(Depth::Compare);
@@ -407,12 +410,12 @@ impl Import<'_> {
         self.outcome(passed, findings, is_kept)
     }
 
-    /// Whether the mode lets tables in, with as many bad rows as they have.
+    /// Returns whether the mode accepts the tables with their rejected rows.
     fn takes(&self, reports: &[TableReport]) -> bool {
         self.request.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.rejected == 0)
     }
 
-    /// Goes through the tables, until one is refused.
+    /// Goes through the tables until one of them stops the pass.
     fn pass(
         &self,
         tx: &mut Tx,
@@ -451,7 +454,7 @@ impl Import<'_> {
             (None, _) => JobState::PartiallySucceeded,
         };
         if failure.is_some() {
-            // Nothing was made, and nothing would be.
+            // Nothing was written, and nothing would be.
             for table in &mut tables {
                 (table.created, table.updated, table.ended) = (0, 0, 0);
             }
@@ -463,7 +466,8 @@ impl Import<'_> {
     }
 }
 
-/// The files of a folder that an import takes, suppliers first, and the names of those that it cannot place.
+/// Returns the files of a folder that an import takes, suppliers first, and the names of those whose kind is unknown or
+/// whose format cannot be read.
 fn files_of(folder: &Path) -> io::Result<(Vec<InputFile>, Vec<String>)> {
     let (mut files, mut skipped) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder)? {
@@ -475,7 +479,8 @@ fn files_of(folder: &Path) -> io::Result<(Vec<InputFile>, Vec<String>)> {
             Some("csv") => Format::Csv,
             Some("ndjson" | "jsonl") => Format::Ndjson,
             Some("xlsx" | "xlsm") => Format::Xlsx,
-            // Tables that cannot be read: they are named, for somebody may take them for imported.
+            // These are tables in formats that cannot be read. They are named, because the user might believe that they
+            // were imported.
             Some("xls" | "xlsb" | "ods" | "tsv") => {
                 skipped.extend(name);
                 continue;

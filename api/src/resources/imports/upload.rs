@@ -1,5 +1,6 @@
-//! The body of an upload: a file as it is, or a form with one, packed with gzip or not. Bytes come piece by piece, and
-//! nobody holds a whole file.
+//! The body of an upload: a plain file, or a form with one, with or without gzip.
+//!
+//! Bytes come piece by piece, and a whole file is never held in memory.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -36,11 +37,11 @@ impl FromRequest for Upload {
     }
 }
 
-/// A file on its way in.
+/// A file that is being received.
 pub(super) struct Incoming {
     source: Source,
     unpacking: Option<Unpacking>,
-    /// What was looked at and not given out yet.
+    /// Bytes that were looked at and have not been returned yet.
     head: BytesMut,
     has_ended: bool,
     limits: Limits,
@@ -48,13 +49,13 @@ pub(super) struct Incoming {
     given: u64,
 }
 
-/// Where the bytes of the file stand.
+/// Where the bytes of the file come from.
 enum Source {
     Body(PacedBody),
     Form(Box<Form>),
 }
 
-/// Bytes around the file that a form may have: parts with parameters, and the heads of all parts.
+/// How many bytes a form may have in addition to the file: parts with parameters, and the heads of all parts.
 const AROUND_FILE: u64 = 256 << 10;
 
 impl Incoming {
@@ -85,7 +86,7 @@ impl Incoming {
         Ok(Self { source, unpacking, head: BytesMut::new(), has_ended: false, limits, limit: most, given: 0 })
     }
 
-    /// Looks at the first bytes, and says what the file is.
+    /// Looks at the first bytes and returns the format of the file.
     pub(super) async fn recognise(&mut self, asked: Option<Format>) -> Result<Format, ApiError> {
         let mut enough = HEAD;
         let format = loop {
@@ -94,7 +95,7 @@ impl Incoming {
                 if self.unpacking.is_some() {
                     return Err(bad_gzip("中にもう一つ gzip があります", "there is another gzip within"));
                 }
-                // Packed under whatever name or type.
+                // The file is gzip, whatever its name or media type says.
                 let mut unpacking = Unpacking::new(self.limit);
                 unpacking.push(std::mem::take(&mut self.head).freeze());
                 (self.unpacking, self.has_ended) = (Some(unpacking), false);
@@ -109,7 +110,7 @@ impl Incoming {
         };
         let format = match (asked, format) {
             (None, found) => found,
-            // A text may be read as either.
+            // A text may be read as either format.
             (Some(Format::Csv | Format::Ndjson), Format::Csv | Format::Ndjson) => asked.unwrap_or(format),
             (Some(asked), found) if asked == found => found,
             (Some(asked), found) => return Err(refused(format_differs(asked, found))),
@@ -125,7 +126,7 @@ impl Incoming {
         Ok(format)
     }
 
-    /// The next piece of the file; none at its end.
+    /// Returns the next piece of the file, or `None` at its end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         let piece = match self.head.is_empty() {
             false => Some(std::mem::take(&mut self.head).freeze()),
@@ -140,7 +141,7 @@ impl Incoming {
         Ok(piece)
     }
 
-    /// The kind that the file's name says, where it came with one.
+    /// Returns the kind that the file's name gives, if the file came with a name.
     pub(super) fn kind_by_name(&self) -> Option<RecordKind> {
         match &self.source {
             Source::Form(form) => form.kind,
@@ -148,12 +149,12 @@ impl Incoming {
         }
     }
 
-    /// Whether parameters may come beside the file.
+    /// Returns whether this is a form, which may have parameters in addition to the file.
     pub(super) fn is_form(&self) -> bool {
         matches!(self.source, Source::Form(_))
     }
 
-    /// The parameters that have come beside the file so far.
+    /// Returns the parameters of the form that have come so far.
     pub(super) fn parameters(&self) -> &[(String, String)] {
         match &self.source {
             Source::Form(form) => &form.parameters,
@@ -198,7 +199,7 @@ impl Incoming {
     }
 }
 
-/// Whether a body is packed with gzip; in any other coding it is refused.
+/// Returns whether a body is compressed with gzip. Any other coding is refused.
 fn is_gzip(request: &HttpRequest) -> Result<bool, ApiError> {
     let mut codings = request.headers().get_all(header::CONTENT_ENCODING);
     let coding = match (codings.next(), codings.next()) {
@@ -235,10 +236,10 @@ fn refused(reason: Reason) -> ApiError {
 
 const GZIP: &[u8] = b"\x1f\x8b";
 
-/// gzip on its way out of its coding.
+/// A gzip stream that is being unpacked.
 struct Unpacking {
     decoder: MultiGzDecoder<Vec<u8>>,
-    /// What has come and was not unpacked yet.
+    /// Bytes that have come and are not unpacked yet.
     waiting: Bytes,
     packed: u64,
     unpacked: u64,
@@ -247,11 +248,11 @@ struct Unpacking {
 }
 
 impl Unpacking {
-    /// Packed bytes that are unpacked at a time: into a thousand times as many at most.
+    /// How many packed bytes are unpacked at a time: they give at most a thousand times as many.
     const STEP: usize = 1 << 10;
-    /// From how many bytes on an unlikely ratio is refused: before much of a bomb is stored.
+    /// Above how many unpacked bytes an unlikely ratio is refused: before much of a bomb is stored.
     const SMALL: u64 = 2 << 20;
-    /// Tables pack to a fifth or a twentieth.
+    /// The largest accepted ratio of unpacked to packed bytes. Tables pack to a fifth or a twentieth.
     const MAX_FOLD: u64 = 100;
 
     fn new(limit: u64) -> Self {
@@ -264,7 +265,7 @@ impl Unpacking {
         self.waiting = piece;
     }
 
-    /// Unpacks a little; none where nothing waits.
+    /// Unpacks waiting bytes until some come out. Returns `None` if nothing is left to unpack.
     fn step(&mut self) -> Result<Option<Bytes>, ApiError> {
         while self.waiting.has_remaining() {
             let some = self.waiting.split_to(self.waiting.len().min(Self::STEP));
@@ -295,7 +296,7 @@ impl Unpacking {
         Ok((!bytes.is_empty()).then(|| bytes.into()))
     }
 
-    /// What is left at the end; an end too soon is a fault.
+    /// Returns the rest at the end. An end that comes too early is a fault.
     fn finish(&mut self) -> Result<Option<Bytes>, ApiError> {
         if !self.has_finished {
             self.decoder.try_finish().map_err(broken)?;
@@ -320,19 +321,19 @@ fn bad_gzip(ja: &str, en: &str) -> ApiError {
 /// A form with a file.
 struct Form {
     parts: Multipart,
-    /// None once it has ended: the parts go on when it is gone.
+    /// `None` once the file has ended: the next part can be read only after this one is dropped.
     file: Option<Part>,
     file_part: String,
-    /// What the file's name says that it holds.
+    /// The kind that the file's name gives.
     kind: Option<RecordKind>,
     parameters: Vec<(String, String)>,
-    /// Why the bytes ended: the form's own error cannot say it.
+    /// Why the bytes ended early: the error of the form library cannot carry it.
     failure: Failure,
 }
 
 type Failure = Rc<RefCell<Option<ApiError>>>;
 
-/// The part with the file, where it has no file name.
+/// The name of the part with the file, if that part has no file name.
 const FILE: &str = "file";
 
 impl Form {
@@ -366,7 +367,7 @@ impl Form {
         Ok(Self { parts, file: Some(file), file_part, kind, parameters, failure })
     }
 
-    /// The next piece of the file.
+    /// Returns the next piece of the file.
     async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         let Some(file) = &mut self.file else { return Ok(None) };
         let piece = file.next().await.transpose().map_err(|error| unreadable(&error, &self.failure))?;
@@ -376,7 +377,7 @@ impl Form {
         Ok(piece)
     }
 
-    /// Reads the parts after the file: parameters alone.
+    /// Reads the parts after the file, which must be parameters.
     async fn finish(&mut self) -> Result<(), ApiError> {
         while let Some(part) = next_part(&mut self.parts, &self.failure).await? {
             if is_file(&part) {
@@ -394,7 +395,7 @@ impl Form {
     }
 }
 
-/// A part is a file if it has a file name, or is called one.
+/// Returns whether a part is the file: it has a file name, or is named `file`.
 fn is_file(part: &Part) -> bool {
     let has_name = part.content_disposition().is_some_and(|known| known.get_filename().is_some());
     has_name || part.name() == Some(FILE)
@@ -434,7 +435,7 @@ async fn read_parameter(
     Ok(())
 }
 
-/// The pieces of a body for a form. What ends them too soon is kept aside.
+/// Returns the pieces of a body as a stream for a form. An error that ends them is kept in `failure`.
 fn pieces(body: PacedBody, failure: Failure) -> impl stream::Stream<Item = Result<Bytes, PayloadError>> {
     stream::unfold(Some((body, failure)), |left| async move {
         let (mut body, failure) = left?;

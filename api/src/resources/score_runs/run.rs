@@ -24,24 +24,24 @@ use crate::queue::progress::Progress;
 use crate::queue::work::{self, Attempt, Order, Work};
 use crate::resources::score_runs::overview::{Overview, SupplementaryCounts};
 
-/// What was asked for, as its job keeps it.
+/// The request of a run, as its job stores it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RunRequest {
     /// The day to score for.
     pub(crate) as_of: NaiveDate,
-    /// Scored as known at this moment; as known when it is scored if omitted.
+    /// The moment whose knowledge is scored. If omitted, what is known when the run is made.
     pub(crate) known_at: Option<Timestamp>,
-    /// Whether nobody asked.
+    /// Whether the run was started by the schedule, not by a person.
     pub(crate) is_automatic: bool,
-    /// Whether it only tries something, such as another model: the buyer's scores stay as they are.
+    /// Whether the run only tries something, such as another model, and leaves the buyer's scores as they are.
     pub(crate) is_trial: bool,
 }
 
-/// The version of what scores.
+/// The version of Sonae that scores.
 const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Bytes of one part of what is stored.
+/// The size of one stored part of an input, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
-/// Reading, scoring, storing.
+/// The steps of a run: reading, scoring, storing.
 const STEPS: u64 = 3;
 
 impl From<FrameError> for Interrupted {
@@ -65,7 +65,7 @@ impl From<ScoreError> for Interrupted {
 pub(crate) struct ScoreRunWork {
     /// The model that scores.
     pub(crate) model: Model,
-    /// What is kept between runs.
+    /// The rows that are kept between runs.
     pub(crate) warm_rows: WarmRows,
 }
 
@@ -75,7 +75,7 @@ impl Work for ScoreRunWork {
     const ORDER: Order = Order::SeesChanges;
     type Request = RunRequest;
 
-    /// What it stores and the job's end are one transaction.
+    /// Stores the results and ends the job in one transaction.
     fn run(&self, attempt: &Attempt<'_>, request: RunRequest) -> Result<JobState, Interrupted> {
         let &Attempt { access, job, progress } = attempt;
         let model = &self.model;
@@ -98,8 +98,8 @@ impl Work for ScoreRunWork {
     }
 }
 
-/// Runs a score run now, for a command, and gives it. Its job is recorded as one that has ended: a service beside it
-/// never sees it at work.
+/// Makes a score run at once, for a command, and returns it. Its job is recorded as one that has ended, so that a
+/// running service never sees it at work.
 pub(crate) fn run_now(access: &Access, model: &Model, request: &RunRequest) -> Result<RunRow, Interrupted> {
     let mut job = work::queued::<ScoreRunWork>(access.clock(), request, &access.context().actor.subject)?;
     let progress = Progress::default();
@@ -122,12 +122,12 @@ struct Scored {
     portfolio: String,
     scores: PackedScores,
     snapshot: Snapshot,
-    /// What was scored, unless it is kept already.
+    /// What was scored, unless it is stored already.
     archive: Option<File>,
     timing: Timing,
 }
 
-/// What the model gives, ready to be stored.
+/// The results of the model, ready to be stored.
 struct PackedResults {
     portfolio: String,
     scores: PackedScores,
@@ -155,14 +155,14 @@ impl PackedResults {
 /// What was scored, ready to be stored.
 struct Input {
     hash: String,
-    /// None if it is kept already.
+    /// `None` if it is stored already.
     archive: Option<File>,
 }
 
 impl Input {
     fn new(access: &Access, snapshot: &Snapshot) -> Result<Self, Interrupted> {
         let hash = snapshot.hash()?;
-        // Packed before the writer is held, where that is needed.
+        // If it has to be packed, that is done before the writer starts.
         let is_kept = access.read(|tx| score_runs::has_input(tx, &hash))?;
         let archive = if is_kept { None } else { Some(snapshot.archive()?) };
         Ok(Self { hash, archive })
@@ -177,7 +177,7 @@ struct Timing {
 }
 
 impl Timing {
-    /// Tells the log, once the run is stored.
+    /// Logs the steps, once the run is stored.
     fn log(&self) {
         let ms = |took: time::Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let store = self.start.elapsed().saturating_sub(self.read + self.score);
@@ -193,16 +193,16 @@ impl Scored {
         (model, warm_rows): (&Model, Option<&WarmRows>),
         progress: &Progress,
     ) -> Result<Self, Interrupted> {
-        // The pause after the run follows from it: a test that moves the clock makes it long.
+        // The pause after the run follows from `began`: a test that moves the clock can make the run long.
         let (began, start) = (access.clock().monotonic(), time::Instant::now());
-        // What was known at another moment, or for a trial, is no basis for the next run.
+        // Rows as known at another moment, or read for a trial, are not kept for the next run.
         let warm_rows = warm_rows.filter(|_| request.known_at.is_none() && !request.is_trial);
         let (snapshot, rows, breach_loss, data_version, known_at) = access.read(|tx| {
             let breach_loss = settings::find(tx)?.settings.buyer_breach_loss_jpy.map(|yen| yen.get());
             let data_version = data_states::version(tx)?;
             let rows = warm_rows.map_or(Ok(None), |warm_rows| warm_rows.take(tx))?;
             let snapshot = Snapshot::take(tx, rows.as_ref(), request.known_at, request.as_of, breach_loss)?;
-            // Not the moment of reading: a commit of that very moment may have become visible only after the read.
+            // Not the moment of reading: a commit of exactly that moment may have become visible only after the read.
             let known_at = match request.known_at {
                 None => commits::latest_moment(tx)?.unwrap_or(tx.moment()),
                 Some(known_at) => known_at,
@@ -214,7 +214,7 @@ impl Scored {
         }
         let read = time::Instant::now();
         step(progress)?;
-        // What was scored is hashed and packed meanwhile: that rests on nothing that the model gives.
+        // Meanwhile the input is hashed and packed, which does not depend on the results of the model.
         let (input, results) = thread::scope(|scope| {
             let input = thread::Builder::new().name("input".to_owned());
             let input = input.spawn_scoped(scope, || Input::new(access, &snapshot))?;
@@ -249,7 +249,7 @@ impl Scored {
             duration_ms: i64::try_from((access.clock().monotonic() - began).as_millis()).unwrap_or(i64::MAX),
         };
         if access.read(|tx| score_runs::find_model(tx, model.hash()))?.is_none() {
-            // All buyers share it: in the transaction that stores a run, it would hold up the runs of the others.
+            // All buyers share the model. Stored in the transaction of a run, it would hold up the runs of the others.
             access.write_jobs(|tx| score_runs::keep_model(tx, model.hash(), model.version(), model.text()))?;
         }
         let PackedResults { portfolio, scores, .. } = results;
@@ -298,7 +298,7 @@ fn step(progress: &Progress) -> Result<(), Interrupted> {
     if progress.is_cancelled() { Err(Interrupted::Cancelled) } else { Ok(()) }
 }
 
-/// The results as they are stored, in order of code, with what explains them.
+/// Returns the results as they are stored, in order of code, with the facts that explain them.
 fn rows(
     portfolio: &Portfolio,
     scores: &Scores,
@@ -313,7 +313,7 @@ fn rows(
         .map_err(|error| Interrupted::Failed(error.into()))
 }
 
-/// The results as rows.
+/// Returns the results as rows.
 fn score_rows(
     scores: &Scores,
     tiers: &[Option<u32>],
@@ -351,10 +351,10 @@ fn keep_input(tx: &mut Tx, hash: &str, mut archive: File) -> Result<(), Interrup
     Ok(())
 }
 
-/// The moment at which a day was over in a time zone.
+/// Returns the last millisecond of a day in a time zone.
 pub(crate) fn end_of_day(day: NaiveDate, zone: Tz) -> Option<Timestamp> {
     let midnight = day.checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN);
-    // Where clocks are set at midnight a day begins later, or twice.
+    // If clocks change at midnight, a day begins later, or twice.
     let begin = (0..=12).find_map(|quarter_hours| {
         let time = midnight + chrono::TimeDelta::minutes(15 * quarter_hours);
         time.and_local_timezone(zone).earliest()
@@ -362,16 +362,17 @@ pub(crate) fn end_of_day(day: NaiveDate, zone: Tz) -> Option<Timestamp> {
     Some(Timestamp::from(begin.to_utc()).after(chrono::TimeDelta::milliseconds(-1)))
 }
 
-/// A kept run and the same scored again.
+/// A stored run, compared with the same input scored again.
 pub(crate) struct Reproduced {
     pub(crate) run: RunRow,
-    /// How many numbers and texts were compared.
+    /// How many values were compared.
     pub(crate) compared: usize,
-    /// Those that differ: supplier, column, as kept, as scored again.
+    /// The values that differ: supplier, column, as stored, as scored again.
     pub(crate) differing: Vec<(String, &'static str, String, String)>,
 }
 
-/// Scores what a run scored again, with the model that it used, and compares every bit; none where there is no such run.
+/// Scores the input of a run again, with the model that it used, and compares every bit. Returns `None` if there is no
+/// such run.
 pub(crate) fn reproduce(access: &Access, id: RunId) -> Result<Option<Reproduced>, Interrupted> {
     let kept = access.read(|tx| {
         let Some(run) = score_runs::find(tx, id)? else { return Ok(None) };

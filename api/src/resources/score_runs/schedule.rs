@@ -1,11 +1,12 @@
-//! Asks for automatic runs: when what scores rest on has changed, and when a new day has begun.
+//! Asks for automatic runs: when the data that scores depend on has changed, and when a new day has begun.
 //!
-//! All buyers are looked at once in each polling interval: another process may have changed data, or a day has begun. In
-//! between it is those alone whose data this process has changed, which it hears of at once, and those whose time has come.
+//! In each polling interval all buyers are looked at once, because another process may have changed data or a day may
+//! have begun. In between, only two groups are looked at: buyers whose data this process has changed, of which it
+//! learns at once, and buyers whose time has come.
 //!
-//! How long data rests before it is scored is set, or follows what the last run cost. Where that was little, data is scored
-//! at once; either way there is a pause after each run, so that scores of data that changes all the time take a part of
-//! the processor and no more.
+//! How long data rests before it is scored is either set or follows what the last run cost. If it is set, there is no
+//! pause after a run. Otherwise, data is scored at once if the last run was cheap, and there is a pause after each run:
+//! scores of data that changes all the time then take only a part of the processor.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,40 +24,41 @@ use crate::base::actors::{AUTOMATIC, operator};
 use crate::queue::runner::{Idled, POLLING_INTERVAL};
 use crate::queue::work;
 
-/// How much longer than it should rest changing data goes unscored.
+/// How many times its rest data that keeps changing can stay unscored.
 const MAX_REST_FACTOR: u32 = 10;
-/// After how long it is looked whether a run that was asked for has come to anything.
+/// After how long a requested run is checked: whether it has produced scores.
 const RUN_CHECK_INTERVAL: Duration = Duration::from_secs(300);
-/// How long asking waits for a writer of another process.
+/// How long a request for a run waits for a writer of another process.
 const WRITER_TIMEOUT: Duration = Duration::from_millis(100);
-/// The operation of what the schedule does.
+/// The name of the operation under which the schedule acts.
 const SCHEDULE: &str = "schedule";
 
-/// A run that took less is a cheap one: data need not rest.
+/// A run that took less is cheap: data need not rest.
 const CHEAP_RUN: Duration = Duration::from_secs(1);
-/// How long data rests where runs are not cheap, or nothing is known of them: several imports often follow each other.
+/// How long data rests if runs are not cheap or nothing is known about them: several imports often follow each other.
 const DEFAULT_REST: Duration = Duration::from_secs(2);
-/// How much longer than the last run took there is none after it: runs take about a fifth of the time at most.
+/// The pause after a run, as a multiple of the time that it took: runs take about a fifth of the time at most, unless
+/// [`MAX_PAUSE`] limits the pause.
 const PAUSE_FACTOR: u32 = 4;
-/// How long there is none at least: each run replaces the one before, and whoever pages through scores or exports them has
-/// to get on while data changes all the time.
+/// The shortest pause after a run. Each run replaces the one before, and a client that pages through scores or exports
+/// them must be able to finish while data changes all the time.
 const MIN_PAUSE: Duration = Duration::from_secs(2);
-/// How long there is none at most.
+/// The longest pause after a run.
 const MAX_PAUSE: Duration = RUN_CHECK_INTERVAL;
 
-/// Buyers whose data this process has changed. Copies share them.
+/// The buyers whose data this process has changed. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Changes(Arc<Mutex<NotedChanges>>);
 
 #[derive(Default)]
 struct NotedChanges {
     changed: HashSet<TenantId>,
-    /// Those that are looked at again in any case: a burst of changes wakes nobody.
+    /// Buyers that the schedule will look at again anyway: a burst of changes does not wake it each time.
     awaited: HashSet<TenantId>,
 }
 
 impl Changes {
-    /// Notes that the data of a buyer was changed; says whether the schedule has to be woken.
+    /// Notes that the data of a buyer has changed. Returns whether the schedule has to be woken.
     pub(crate) fn note(&self, tenant: TenantId) -> bool {
         let mut noted = self.noted();
         !noted.awaited.contains(&tenant) && noted.changed.insert(tenant)
@@ -80,14 +82,14 @@ impl Changes {
     }
 
     fn noted(&self) -> MutexGuard<'_, NotedChanges> {
-        // What is guarded is whole after each statement.
+        // The guarded data is consistent after each statement.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is due, and since when.
+/// The runs that are due, and since when.
 pub(crate) struct Schedule {
-    /// How long data rests; if omitted, that follows the cost of runs.
+    /// How long data rests. If omitted, this follows the cost of runs.
     rest: Option<Duration>,
     /// The hash of the model that scores.
     model_hash: String,
@@ -97,23 +99,24 @@ pub(crate) struct Schedule {
     all_looked_at: Option<time::Instant>,
 }
 
-/// A buyer for whom a run is due that was not asked for yet.
+/// A buyer for whom a run is due that has not been requested yet.
 struct Due {
     since: time::Instant,
-    /// When it is looked at again; each time that anybody is looked at if omitted.
+    /// When the buyer is looked at again. If omitted, at each call of [`Schedule::ask`].
     again_at: Option<time::Instant>,
 }
 
-/// Whether a run that is due can be asked for.
+/// Whether a run that is due can be requested.
 enum Wait {
     Over,
     For(Duration),
-    /// A run that is under way may be just this one: what it leaves is looked at once it has ended.
+    /// Another run is under way and may be the one that is due. What it leaves is looked at once it has ended.
     UnderWay,
 }
 
 impl Schedule {
-    /// Data is scored once it has rested for so long; if omitted, for as long as the cost of the last run suggests.
+    /// Creates a schedule that scores data once it has rested for `rest`; if omitted, for as long as the cost of the
+    /// last run suggests.
     pub(crate) fn new(rest: Option<Duration>, model_hash: &str, changes: Changes) -> Self {
         Self {
             rest,
@@ -125,8 +128,8 @@ impl Schedule {
         }
     }
 
-    /// Asks for a run of each buyer whose data has changed and rests, or whose day is a new one. One run stands for all
-    /// changes before it. A run that failed is asked for again after a while.
+    /// Asks for a run of each buyer whose data has changed and has rested, or for whom a new day has begun. One run
+    /// covers all changes before it. A run that failed is requested again after a while.
     pub(crate) fn ask(&mut self, database: &Database) -> Result<Idled, RepoError> {
         let monotonic = database.clock().monotonic();
         let is_for_all = self.all_looked_at.is_none_or(|at| monotonic - at >= POLLING_INTERVAL);
@@ -153,23 +156,23 @@ impl Schedule {
         Ok(Idled { has_added, again_in: next.map(|at| at.saturating_duration_since(monotonic)) })
     }
 
-    /// Asks for a run of a buyer if it is due and nothing speaks against it; says whether it did.
+    /// Asks for a run of a buyer if one is due and nothing prevents it. Returns whether it did.
     fn look_at(
         &mut self,
         database: &Database,
         tenant: &TenantRow,
         monotonic: time::Instant,
     ) -> Result<bool, RepoError> {
-        // What changes from here on is told again: it may not be seen below.
+        // Changes from here on wake the schedule again, because the reads below may not see them.
         self.changes.set_awaited(tenant.id, false);
         let access = automatic(database, tenant.id);
         let since = self.due.remove(&tenant.id).map_or(monotonic, |due| due.since);
         let Some(state) = access.read(data_states::scored_automatically)? else {
-            // Whether that is still so is looked at with all buyers.
+            // This buyer is not scored automatically. The next look at all buyers checks whether that is still so.
             self.changes.set_awaited(tenant.id, true);
             return Ok(false);
         };
-        // A zone that was valid when the buyer was made is known to the same table of zones.
+        // The zone was valid when the buyer was created, and it is looked up in the same table of zones.
         let today = database.clock().now().day_in(tenant.time_zone.parse::<Tz>().unwrap_or(Tz::UTC));
         let is_new = state.asked_version != Some(state.data_version) || state.asked_for_on != Some(today);
         let was_looked_at = self.looked_at.get(&tenant.id).is_some_and(|at| monotonic - *at < RUN_CHECK_INTERVAL);
@@ -180,7 +183,7 @@ impl Schedule {
             Wait::UnderWay => None,
             Wait::For(time) => Some(monotonic + time),
             Wait::Over => match self.ask_for(&access, &state, today) {
-                // Somebody is importing: the data does not rest yet.
+                // Another writer, such as an import, is at work: the data does not rest yet.
                 Err(RepoError::Busy(_)) => None,
                 asked => {
                     self.looked_at.insert(tenant.id, monotonic);
@@ -193,7 +196,7 @@ impl Schedule {
         Ok(false)
     }
 
-    /// What is left to wait for, of data for which a run has been due for so long.
+    /// Returns how long to wait for data for which a run has been due for `due`.
     fn wait(&self, tx: &mut Tx, state: &DataState, due: Duration) -> Result<Wait, RepoError> {
         if jobs::has_open(tx, JobKind::ScoreRun)? {
             return Ok(Wait::UnderWay);
@@ -208,7 +211,7 @@ impl Schedule {
         Ok(if left.is_zero() { Wait::Over } else { Wait::For(left) })
     }
 
-    /// Adds the job of a run, unless just this was scored; says whether it did.
+    /// Adds the job of a run, unless exactly this was scored already. Returns whether it did.
     fn ask_for(&self, access: &Access, state: &DataState, today: NaiveDate) -> Result<bool, RepoError> {
         let is_needed = |tx: &mut Tx, data_version: i64| {
             let latest = score_runs::latest(tx)?;
@@ -216,19 +219,19 @@ impl Schedule {
             Ok::<_, RepoError>(!is_scored)
         };
         let was_asked = state.asked_version == Some(state.data_version) && state.asked_for_on == Some(today);
-        // The writer is only asked for where there is something to write.
+        // A writer is only requested if there is something to write.
         if was_asked && !access.read(|tx| is_needed(tx, state.data_version))? {
             return Ok(false);
         }
         let request = RunRequest { as_of: today, known_at: None, is_automatic: true, is_trial: false };
         let job = work::queued::<ScoreRunWork>(access.clock(), &request, AUTOMATIC)
             .map_err(|error| RepoError::Failed(error.to_string().into()))?;
-        // Another process may be asking as well: of a buyer's writers one follows the other.
+        // Another process may be asking too, but the writers of a buyer run one after the other.
         automatic(&access.database().with_patience(WRITER_TIMEOUT), state.tenant).write(|tx| {
             if jobs::has_open(tx, JobKind::ScoreRun)? {
                 return Ok(false);
             }
-            // The run sees what has changed meanwhile, too.
+            // The run also sees what has changed in the meantime.
             let data_version = data_states::version(tx)?;
             data_states::note_asked(tx, data_version, today)?;
             if !is_needed(tx, data_version)? {
@@ -241,30 +244,31 @@ impl Schedule {
     }
 }
 
-/// How long data rests before the next run, and how long there is none from now on, by what the last one cost.
+/// Returns how long data rests before the next run, and how long the pause still lasts, by the cost of the last run.
 fn rest_and_pause(tx: &mut Tx, now: Timestamp) -> Result<(Duration, Duration), RepoError> {
     let Some(job) = jobs::latest_ended(tx, JobKind::ScoreRun)? else { return Ok((DEFAULT_REST, Duration::ZERO)) };
     let finished_at = job.finished_at.unwrap_or(job.created_at);
     let cost = match score_runs::find(tx, RunId::of_job(job.id))? {
-        // Without the time in which it waited for another writer.
+        // This excludes the time in which the run waited for another writer.
         Some(run) => Duration::from_millis(run.duration_ms.unsigned_abs()),
         None => finished_at.since(job.started_at.unwrap_or(finished_at)),
     };
     let rest = if cost < CHEAP_RUN { Duration::ZERO } else { DEFAULT_REST };
     let pause = cost.saturating_mul(PAUSE_FACTOR).clamp(MIN_PAUSE, MAX_PAUSE);
-    // Clocks of processes differ a little. After one was set back there is no telling how long ago it was.
+    // Clocks of processes differ a little. If the last run ended more than `MAX_PAUSE` in the future, a clock was set
+    // back: it is unknown how long ago the run ended, and there is no pause.
     let is_set_back =
         !until(finished_at, Duration::ZERO, now.after(TimeDelta::from_std(MAX_PAUSE).unwrap_or_default())).is_zero();
     let left = if is_set_back { Duration::ZERO } else { until(finished_at, pause, now).min(pause) };
     Ok((rest, left))
 }
 
-/// How long it is from now until some time after a moment.
+/// Returns how long it is from `now` until `time` after `moment`.
 fn until(moment: Timestamp, time: Duration, now: Timestamp) -> Duration {
     moment.after(TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)).since(now)
 }
 
-/// The rows of a buyer, for the schedule.
+/// Returns the access of the schedule to the rows of a buyer.
 fn automatic(database: &Database, tenant: TenantId) -> Access {
     database.access(tenant, &Context::new(AUTOMATIC, SCHEDULE))
 }

@@ -1,6 +1,6 @@
-//! What is scored: the buyer's data as known at a moment, straight from rows to frames.
+//! The input of a run: the buyer's data as known at a moment, straight from rows to frames.
 //!
-//! A run keeps these very frames as Parquet: scored again, they give the same bits.
+//! A run stores exactly these frames as Parquet. Scored again, they give the same bits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -27,20 +27,20 @@ use crate::queue::outcome::Interrupted;
 
 /// The buyer's data as known at a moment.
 pub(super) struct Snapshot {
-    /// The data, in order of record id; the suppliers in order of code.
+    /// The data in order of record id, except that the suppliers are in order of code.
     pub(super) portfolio: Portfolio,
     buyer_breach_loss_jpy: Option<i64>,
-    /// The suppliers by their code.
+    /// The ids of the suppliers by code.
     pub(super) suppliers: HashMap<String, SupplierId>,
-    /// Active enrollments by their provider, where it is known.
+    /// The number of active enrollments by provider. `None` has those whose provider is unknown.
     pub(super) operators: BTreeMap<Option<String>, usize>,
-    /// Suppliers whose incident contact, as it is now, was verified in the twelve months up to the day.
+    /// The number of suppliers whose present incident contact was verified in the twelve months up to the day.
     pub(super) verified_contact_count: usize,
 }
 
 impl From<PortfolioError> for Interrupted {
     fn from(error: PortfolioError) -> Self {
-        // Everything was checked when it was registered: this is a fault of ours.
+        // Everything was checked when it was registered, so this is a bug of Sonae.
         Self::Failed(match error {
             PortfolioError::Faults(faults) => {
                 let first = faults.first().first();
@@ -51,7 +51,7 @@ impl From<PortfolioError> for Interrupted {
     }
 }
 
-/// Where the evidence of a supplier counts: in the row of the one that stands for it, while that is no archived one.
+/// Maps each supplier to the row in which its evidence counts: that of its canonical record, unless that is archived.
 struct EvidenceOwners(QuickMap<SupplierId, u32>);
 
 impl EvidenceOwners {
@@ -61,8 +61,8 @@ impl EvidenceOwners {
 }
 
 impl Snapshot {
-    /// Reads the data of a buyer as known at a moment, or now, for scores as of a day. Rows of now that are at hand already
-    /// are not read: they give the same.
+    /// Reads the data of a buyer as known at a moment, or now, for scores as of a day. `rows` are rows of now that are
+    /// kept in memory: they are used instead of reading them again, with the same result.
     pub(super) fn take(
         tx: &mut Tx,
         rows: Option<&Rows>,
@@ -116,17 +116,17 @@ impl Snapshot {
         })
     }
 
-    /// The SHA-256 of its content.
+    /// Returns the SHA-256 of its content.
     pub(super) fn hash(&self) -> Result<String, Interrupted> {
         Ok(columns::hash(&self.portfolio, self.buyer_breach_loss_jpy)?)
     }
 
-    /// Rows of each table, in order of [`Table::ALL`].
+    /// Returns the number of rows of each table, in order of [`Table::ALL`].
     pub(super) fn row_counts(&self) -> [i64; 5] {
         Table::ALL.map(|table| i64::try_from(self.portfolio.row_count(table)).unwrap_or(i64::MAX))
     }
 
-    /// The tables in a ZIP archive of Parquet files, which are compressed by themselves.
+    /// Writes the tables to a ZIP archive of Parquet files, which are compressed by themselves.
     pub(super) fn archive(&self) -> Result<File, Interrupted> {
         let tables = self.portfolio.tables()?;
         let mut zip = ZipWriter::new(tempfile()?);
@@ -141,7 +141,7 @@ impl Snapshot {
     }
 }
 
-/// The portfolio of an archive, whose content has this SHA-256.
+/// Reads the portfolio of an archive and checks that its content has this SHA-256.
 pub(super) fn unpack(archive: File, buyer_breach_loss_jpy: Option<i64>, hash: &str) -> Result<Portfolio, Interrupted> {
     let mut zip = ZipArchive::new(archive).map_err(io::Error::from)?;
     let mut tables = Tables::of_suppliers(Table::Suppliers.empty());
@@ -165,7 +165,7 @@ fn of_tables(tables: Tables, buyer_breach_loss_jpy: Option<i64>) -> Result<Portf
     Ok(Portfolio::of_rows(tables)?.with_buyer_breach_loss(buyer_breach_loss_jpy.map(|yen| yen as f64)))
 }
 
-/// The suppliers that stand at a day in order of code, their ids by code, and where evidence counts.
+/// Reads the suppliers that are active on a day in order of code, their ids by code, and where evidence counts.
 fn read_suppliers(
     tx: &mut Tx,
     rows: Option<&Rows>,
@@ -205,7 +205,7 @@ fn read_suppliers(
     Ok((frame, ids, EvidenceOwners(owners)))
 }
 
-/// Takes the rows that are at hand, or reads them.
+/// Takes the rows in memory, if there are any, or reads them.
 fn each<K, R: Send>(
     at_hand: Option<&RowsById<K, R>>,
     read: impl FnOnce(&mut dyn FnMut(R) -> Result<(), Interrupted>) -> Result<(), Interrupted>,
@@ -223,7 +223,7 @@ fn side_by_side<R: Send>(
     read: impl FnOnce(&mut dyn FnMut(R) -> Result<(), Interrupted>) -> Result<(), Interrupted>,
     take: impl FnMut(R) + Send,
 ) -> Result<(), Interrupted> {
-    /// Rows that are handed over together.
+    /// How many rows are handed over together.
     const ROWS: usize = 4096;
     /// How many such parts may wait.
     const AHEAD: usize = 4;
@@ -231,7 +231,7 @@ fn side_by_side<R: Send>(
         let (sender, parts) = mpsc::sync_channel::<Vec<R>>(AHEAD);
         let taker = thread::Builder::new().name("frames".to_owned());
         let taker = taker.spawn_scoped(scope, move || parts.into_iter().flatten().for_each(take))?;
-        // Nobody takes them if the other thread has panicked, which joining it tells.
+        // Sending fails only if the other thread has panicked. Joining it then raises the panic here.
         let send = |part| sender.send(part).map_err(|_| Interrupted::Failed("rows are no longer taken".into()));
         let mut part = Vec::with_capacity(ROWS);
         let read = read(&mut |row| {
@@ -245,7 +245,8 @@ fn side_by_side<R: Send>(
     })
 }
 
-/// A supply holds from its first day until the day before its last, and until its source has dropped it.
+/// Adds a relationship that holds on the day: from its first day until the day before `valid_to_on`, and until the day
+/// before its source dropped it.
 fn relationship(out: &mut RelationshipColumns, owners: &EvidenceOwners, as_of: Day, row: &RelationshipRow) {
     let is_over = |day: Option<Day>| day.is_some_and(|day| day <= as_of);
     let has_not_begun = row.valid_from_on.is_some_and(|day| day > as_of);
@@ -256,7 +257,7 @@ fn relationship(out: &mut RelationshipColumns, owners: &EvidenceOwners, as_of: D
     let downstream = match row.downstream_id {
         None => None,
         Some(id) => match owners.of(id) {
-            // Between two records of one firm that were merged nothing is supplied.
+            // Nothing is supplied between two merged records of one firm.
             Some(downstream) if downstream != upstream => Some(downstream),
             _ => return,
         },
@@ -269,7 +270,7 @@ fn relationship(out: &mut RelationshipColumns, owners: &EvidenceOwners, as_of: D
     out.stock_cover_days.push(row.stock_cover_days.map(|days| days.get()));
 }
 
-/// What its source has dropped ended on that day.
+/// Adds an enrollment. If its source dropped it, it ended on that day at the latest.
 fn enrollment(
     out: &mut EnrollmentColumns,
     owners: &EvidenceOwners,
@@ -294,7 +295,7 @@ fn enrollment(
     out.onsite_response.push(Some(row.onsite_response));
 }
 
-/// What its source has dropped was good until the day before.
+/// Adds a certification. If its source dropped it, it was valid until the day before at the latest.
 fn certification(out: &mut CertificationColumns, owners: &EvidenceOwners, row: &CertificationRow) {
     let Some(supplier) = owners.of(row.supplier_id) else { return };
     let expires_on = row.expires_on.into_iter().chain(row.ended_on.map(Day::before)).min();
@@ -307,7 +308,7 @@ fn certification(out: &mut CertificationColumns, owners: &EvidenceOwners, row: &
     out.expires_on.push(expires_on);
 }
 
-/// An incident has happened, whether or not its source still lists it.
+/// Adds an incident, which has happened whether or not its source still lists it.
 fn incident(out: &mut IncidentColumns, owners: &EvidenceOwners, row: &IncidentRow) {
     let Some(supplier) = owners.of(row.supplier_id) else { return };
     out.supplier.push(Some(supplier));

@@ -1,4 +1,4 @@
-//! One supplier's score: opened into its sum, with what changed since the run before, and over time.
+//! One supplier's score: its contributions, what changed since the run before, and its history.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,7 @@ use crate::http::page::{Page, Paging};
 use crate::http::state::State;
 use crate::resources::score_runs::{HISTORY, HistoryQuery, RunQuery, page_of_runs, read_runs, write_run};
 
-/// Opens a row with what explains it.
+/// Returns the contributions and losses that explain a row.
 pub(crate) fn explanation(row: &ScoreRow, facts: &Facts) -> Explanation {
     Explanation::new(facts, &row.size_class, &row.jsic_section, |name| match row.number(name) {
         Some(number) => number,
@@ -30,21 +30,21 @@ pub(crate) fn explanation(row: &ScoreRow, facts: &Facts) -> Explanation {
     })
 }
 
-/// Reads what explains a row, as it was kept.
+/// Reads the stored facts that explain a row.
 pub(crate) fn read_facts(text: &str) -> Result<Facts, ApiError> {
     serde_json::from_str(text).map_err(ApiError::internal)
 }
 
-/// What of a score is kept from whom.
+/// What is redacted from a score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Redaction {
-    /// Nothing, from the buyer.
+    /// Nothing: the buyer sees everything.
     None,
-    /// From the supplier itself: what tells of its peers and its suppliers, and what the buyer would lose.
+    /// For the supplier itself: what reveals its peers and its suppliers, and what the buyer would lose.
     Others,
 }
 
-/// The results that a supplier sees of itself. All others tell of the buyer, of peers or of who is upstream, or would let
+/// The results that a supplier sees of itself. All others reveal the buyer, peers or upstream suppliers, or would let
 /// them be computed.
 const OWN: [&str; 7] = [
     scoring::name::SUPPLIER_CODE,
@@ -56,19 +56,19 @@ const OWN: [&str; 7] = [
     scoring::name::GRADE,
 ];
 
-/// What of a score is kept from the supplier itself.
+/// Returns the members of a score that the supplier itself does not see.
 pub(crate) fn of_others() -> Vec<&'static str> {
     let results = RESULTS.iter().map(|column| column.name).filter(|name| !OWN.contains(name));
     results.chain(["tier", "losses"]).collect()
 }
 
-/// What of a change is kept from the supplier itself.
+/// The members of a change that the supplier itself does not see.
 pub(crate) const CHANGES_OF_OTHERS: [&str; 3] = ["chain_score_before", "chain_grade_before", "chain_score_difference"];
-/// What of the evidence is kept from the supplier itself.
+/// The members of the evidence that the supplier itself does not see.
 pub(crate) const EVIDENCE_OF_OTHERS: [&str; 1] = ["upstream_supplier_count"];
 
 impl Redaction {
-    /// Takes away what is kept from whom, and decimals that others' figures could be computed from.
+    /// Removes what is redacted, and decimals from which the figures of others could be computed.
     fn apply(self, out: &mut Map<String, Value>) {
         if self == Self::None {
             return;
@@ -97,7 +97,7 @@ impl Redaction {
     }
 }
 
-/// Rounds scores and points to a decimal, as people read them.
+/// Rounds scores and points to one decimal, as people read them.
 fn round(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(round),
@@ -114,9 +114,10 @@ fn round(value: &mut Value) {
     }
 }
 
-/// A supplier's score in a run, opened into its sum.
+/// Reads a supplier's score in a run, with its contributions.
 ///
-/// Of one that was merged since, the run has a score of its own; else that of the one that stands for it is read.
+/// A supplier that was merged after the run has a score of its own in it. Otherwise the score of its canonical record
+/// is read.
 pub(crate) fn detail(
     tx: &mut Tx,
     basis: &SourceRun,
@@ -153,13 +154,13 @@ pub(crate) struct ScoreDetail {
     evidence: Evidence,
     change: Value,
     caveats: [&'static str; CAVEATS.len()],
-    /// What every answer with scores says of them.
+    /// What every answer with scores says about its run.
     #[serde(flatten)]
     about: Map<String, Value>,
 }
 
 impl ScoreDetail {
-    /// What of it somebody may see.
+    /// Returns the score as JSON without what is redacted.
     pub(crate) fn redacted(&self, redaction: Redaction) -> Result<Value, ApiError> {
         let mut shown = serde_json::to_value(self).map_err(ApiError::internal)?;
         if let Some(out) = shown.as_object_mut() {
@@ -183,7 +184,7 @@ fn find(
     }))
 }
 
-/// The evidence that a score rests on.
+/// The evidence that a score depends on.
 #[derive(Debug, Serialize)]
 struct Evidence {
     enrollments: Vec<EnrollmentView>,
@@ -246,7 +247,7 @@ impl Evidence {
     }
 }
 
-/// What changed since the run before, by contribution; null where that did not score the supplier.
+/// Returns what changed since the run before, by contribution, or null if that run did not score the supplier.
 fn change(
     tx: &mut Tx,
     basis: &SourceRun,
@@ -315,7 +316,7 @@ pub(super) async fn get_score(
     Ok(answer_unless_known(&answer, &preconditions))
 }
 
-/// The supplier that stands for a known one, or that there is none.
+/// Returns the canonical record of a supplier, or fails with "not found".
 fn standing_supplier(tx: &mut Tx, id: SupplierId) -> Result<SupplierId, ApiError> {
     let found = suppliers::references(tx, [id], None)?;
     found.get(&id).map(|found| found.id).ok_or_else(|| crate::base::problem::ProblemKind::NotFound.into())
@@ -350,7 +351,7 @@ pub(super) async fn get_score_history(
     Ok(page.answer_with(basis))
 }
 
-/// A page of a supplier's scores over time, and what the answer says of the latest run.
+/// Reads a page of a supplier's score history, and what the answer says about the latest run.
 pub(crate) fn history_of(
     tx: &mut Tx,
     supplier: SupplierId,

@@ -1,4 +1,5 @@
-//! Reads the rows of a table, each by itself: on a thread of its own, a little ahead of the one that compares and writes.
+//! Reads the rows of a table, each by itself, on a thread of its own. It runs a little ahead of the thread that
+//! compares and writes.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -17,16 +18,16 @@ use crate::files::header::{Columns, as_column};
 use crate::files::text;
 use crate::records::{Key, Resource};
 
-/// Rows of a batch: as many as one look-up takes.
+/// How many rows a batch has: as many as one statement looks up.
 const BATCH_ROWS: usize = 500;
 
-/// What became of some rows when they were read.
+/// The rows that were read, by outcome.
 pub(super) struct Batch<R> {
-    /// How many they are.
+    /// How many rows were read.
     pub(super) row_count: usize,
     pub(super) pending: Vec<Pending<R>>,
     pub(super) rejected: Vec<(u64, Vec<Fault>)>,
-    /// Rows of totals, which are passed over.
+    /// Rows of totals, which are skipped.
     pub(super) totals: Vec<(u64, Fault)>,
 }
 
@@ -42,13 +43,13 @@ pub(super) struct Pending<R> {
     pub(super) key: String,
     pub(super) external_id: Option<ExternalId>,
     pub(super) attributes: R,
-    /// The fields that the row has, be they empty.
+    /// The fields that the row has, even if they are empty.
     pub(super) given: Arc<[&'static str]>,
-    /// What is odd in it.
+    /// What is odd in the row.
     pub(super) warnings: Vec<Fault>,
 }
 
-/// The fields that the rows of a table have: asked for each row, and the same for almost all of them.
+/// The fields that the rows of a table have. They are looked up for each row and are the same for almost all of them.
 struct Given {
     /// The names of the cells of the last row.
     names: Vec<String>,
@@ -61,7 +62,7 @@ impl Given {
             self.names = cells.iter().map(|(name, _)| (*name).to_owned()).collect();
             let names = columns.fields.iter().map(|column| column.name);
             let given = names.filter(|name| cells.iter().any(|(given, _)| given == name));
-            // Each row of a provider says whom it is of, by its code or otherwise.
+            // Each row of a provider names its supplier, by code or otherwise.
             self.fields = given.chain(is_of_provider.then_some("supplier_code")).collect();
         }
         Arc::clone(&self.fields)
@@ -81,10 +82,11 @@ impl Suppliers for Codes {
     }
 }
 
-/// Which row had a key first: a hash in place of the key, in as few bytes as can be, for a file may have millions.
+/// Finds which row had a key first. It stores a hash in place of the key, in as few bytes as possible, because a file
+/// may have millions of rows.
 struct FirstRows {
     hasher: RandomState,
-    /// By a part of the hash, so that one of them grows at a time.
+    /// One map for each value of a part of the hash, so that only one of them grows at a time.
     parts: Vec<HashMap<[u32; 2], u32>>,
 }
 
@@ -104,7 +106,7 @@ impl FirstRows {
     }
 }
 
-/// Tells rows of totals, as reports have them below their tables, from suppliers.
+/// Tells suppliers from the rows of totals that reports have below their tables.
 #[derive(Default)]
 struct Totals {
     rows: u64,
@@ -112,12 +114,13 @@ struct Totals {
 }
 
 impl Totals {
-    /// What a row is, by its code, its name where the table has names, and how many of its other cells are empty.
+    /// Returns a reason if a row is a total or looks like one, by its code, its name if the table has names, and how
+    /// many of its other cells are empty.
     fn judge(&mut self, cells: &[(&str, Cell<'_>)], key: &str) -> Option<Reason> {
         let cell = |name: &str| cells.iter().find(|(known, _)| *known == name).map(|(_, cell)| cell);
         let code = cell(key).and_then(Cell::as_text)?;
         if code.is_ascii() && code.contains(|character: char| character.is_ascii_digit()) {
-            // Almost every code.
+            // Almost every code is such a one.
             self.rows += 1;
             self.with_digits += 1;
             return None;
@@ -160,7 +163,7 @@ pub(super) struct Reading<R: Resource> {
 }
 
 impl<R: Resource> Reading<R> {
-    /// For what an import takes, of these suppliers.
+    /// Creates a reader of the columns and suppliers that an import takes.
     pub(super) fn new(order: &Order, columns: Columns, suppliers: Box<dyn Suppliers + Send>) -> Self {
         Self {
             columns,
@@ -175,19 +178,19 @@ impl<R: Resource> Reading<R> {
         }
     }
 
-    /// Reads all rows, and hands them over in batches for as long as somebody takes them.
+    /// Reads all rows and sends them in batches for as long as the receiver takes them.
     pub(super) fn read(mut self, rows: &mut dyn Rows, batches: &SyncSender<Batch<R>>) -> Result<(), Refusal> {
         let columns = Columns { fields: self.columns.fields.clone(), ..self.columns };
         rows.read(&columns, &mut |row, cells| match self.take(row, cells).map(|batch| batches.send(batch)) {
             None | Some(Ok(())) => ControlFlow::Continue(()),
             Some(Err(_)) => ControlFlow::Break(()),
         })?;
-        // Whoever takes no more needs no last one.
+        // If the receiver is gone, it does not need the last batch.
         let _ = batches.send(self.batch);
         Ok(())
     }
 
-    /// Takes a row; gives a batch once it is full.
+    /// Takes a row. Returns a batch once it is full.
     fn take(&mut self, row: u64, cells: Row<'_>) -> Option<Batch<R>> {
         self.batch.row_count += 1;
         match cells {
@@ -220,13 +223,13 @@ impl<R: Resource> Reading<R> {
         }
         match self.read_cells(row, cells) {
             Ok(mut pending) => {
-                // Others refer to suppliers that are there, so that no total is taken for one.
+                // Rows of other kinds refer to existing suppliers, so that a total cannot be taken for one.
                 let is_supplier = R::KIND == RecordKind::Suppliers;
                 pending.warnings.extend(total.filter(|_| is_supplier).map(|reason| Fault::new(R::KEY_FIELD, reason)));
                 self.batch.pending.push(pending);
             }
             Err(mut faults) => {
-                // What is told is what stands in the file.
+                // A fault shows the value as it is in the file.
                 for fault in &mut faults {
                     if let Some((_, original)) = originals.iter().find(|(column, _)| *column == fault.field) {
                         fault.value.clone_from(original);
@@ -237,7 +240,7 @@ impl<R: Resource> Reading<R> {
         }
     }
 
-    /// The column in which a report has the word of a row of totals.
+    /// Returns the column in which a report has the word for a row of totals.
     fn total_key() -> &'static str {
         match R::KIND {
             RecordKind::Relationships => "upstream_code",
@@ -258,7 +261,7 @@ impl<R: Resource> Reading<R> {
         let external_id =
             if R::HAS_EXTERNAL_ID { fields.value::<Option<ExternalId>>("external_id", None) } else { Some(None) };
         let (mut faults, warnings) = (fields.faults, fields.warnings);
-        // One reason a field: garbled text is often too long or no choice as well.
+        // One reason for each field: garbled text is often also too long or not a valid choice.
         faults.retain(|fault| damaged.iter().all(|damaged| damaged.field != fault.field));
         faults.extend(damaged);
         if let (Some(attributes), false) = (&attributes, faults.is_empty()) {

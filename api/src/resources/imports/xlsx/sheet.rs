@@ -1,4 +1,4 @@
-//! Copies the cells of a sheet out of its part, row by row.
+//! Copies the cells of a sheet from its part in the archive, row by row.
 
 use chrono::{NaiveDate, NaiveDateTime};
 
@@ -13,26 +13,26 @@ use crate::files::spill::Spill;
 /// The last row and the last column of a sheet, counted from 1.
 const LAST_ROW: u32 = 1 << 20;
 const LAST_COLUMN: u32 = 1 << 14;
-/// The most ranges of a sheet that are merged or filled by one formula: all of them are held in memory.
+/// The most ranges of a sheet that are merged or filled by one formula. All of them are held in memory.
 const MAX_RANGES: usize = 200_000;
 
 /// The cells of a sheet, copied.
 pub(super) struct Copy {
     pub(super) rows: Spill,
-    /// Ranges whose first cell alone has a value, by their first rows.
+    /// Ranges of which only the first cell has a value, by their first rows.
     pub(super) ranges: Vec<Range>,
 }
 
-/// A range of cells of which the first has the value, or none has.
+/// A range of cells of which the first has the value, or none has one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Range {
     pub(super) first: (u32, u32),
     pub(super) last: (u32, u32),
-    /// Whether it is merged; filled by one formula that nothing has calculated otherwise.
+    /// Whether it is merged. Otherwise it is filled by one formula that nothing has calculated.
     pub(super) is_merged: bool,
 }
 
-/// The range as people write it.
+/// Writes the range as people do: `B2:C3`.
 impl std::fmt::Display for Range {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let letters = |mut column: u32| {
@@ -51,8 +51,10 @@ impl std::fmt::Display for Range {
     }
 }
 
-/// Copies a sheet. `left`: how many bytes of shared texts its cells may have when each is written out, for a cell may
-/// name a long text with few bytes. `row` is where it has come to, for messages.
+/// Copies a sheet.
+///
+/// `left` is how many bytes of shared texts its cells may still have when each is written out, because a cell may name
+/// a long text with few bytes. `row` is the row that has been reached, for messages.
 pub(super) fn copy(part: Part<Source<'_, '_>>, texts: &Texts, left: &mut u64, row: &mut u32) -> Result<Copy, Ended> {
     let mut copier =
         Copier { part, texts, left, rows: RowWriter::new(), ranges: Vec::new(), column: 0, has_begun: false };
@@ -69,19 +71,19 @@ struct Copier<'a, 's, 'p> {
     ranges: Vec<Range>,
     /// The last column that was read of the row, counted from 1.
     column: u32,
-    /// Whether something of the row is copied.
+    /// Whether a cell of the row has been copied.
     has_begun: bool,
 }
 
-/// A cell as its tag has it.
+/// A cell as its tag describes it.
 #[derive(Default)]
 struct Cell {
     kind: CellKind,
     style: u16,
-    /// Whether a formula stands in it, and what other cells it fills.
+    /// Whether it has a formula, and which other cells that fills.
     has_formula: bool,
     fills: Option<Range>,
-    /// What stands in it, if there is an element for that.
+    /// The text in it, if there is an element for that.
     text: Option<String>,
 }
 
@@ -145,7 +147,7 @@ impl Copier<'_, '_, '_> {
         }
     }
 
-    /// Keeps a range of several cells, as far as it reaches into columns that may be read.
+    /// Keeps a range of several cells if it begins in a column that may be read.
     fn add(&mut self, range: Range) -> Result<(), Ended> {
         if range.first == range.last || range.first.1 > MAX_COLUMNS as u32 {
             return Ok(());
@@ -160,7 +162,7 @@ impl Copier<'_, '_, '_> {
         Ok(())
     }
 
-    /// Reads a cell, and copies what it holds.
+    /// Reads a cell and copies its value.
     fn cell(&mut self, mut cell: Cell, place: Option<(u32, u32)>, row: u32) -> Result<(), Ended> {
         let column = match place {
             None => self.column + 1,
@@ -180,7 +182,7 @@ impl Copier<'_, '_, '_> {
         if let (Some(Value::Uncalculated), Some(range)) = (&value, fills) {
             self.add(range)?;
         }
-        // Cells to the right of every header are never looked at, so that they need not be kept.
+        // Cells to the right of every header are never looked at and need not be kept.
         let (Some(value), Ok(column)) = (value, u8::try_from(column - 1)) else { return Ok(()) };
         if let Value::Shared(number) = value {
             let length = self.texts.length(number).unwrap_or_default();
@@ -198,7 +200,7 @@ impl Copier<'_, '_, '_> {
         self.rows.cell(column, &value).map_err(spilled)
     }
 
-    /// Reads what stands between the tags of a cell.
+    /// Reads what is between the tags of a cell.
     fn content(&mut self, cell: &mut Cell) -> Result<(), Ended> {
         let mut is_value = false;
         loop {
@@ -234,7 +236,7 @@ impl Copier<'_, '_, '_> {
     }
 }
 
-/// The number of a row, which comes after the one before it.
+/// Returns the number of a row, which must be greater than that of the row before it.
 fn row_number(tag: &Tag<'_>, before: u32) -> Result<u32, Ended> {
     let number = match tag.attribute("r")? {
         Some(number) => number.parse().map_err(|_| bad_place(&number))?,
@@ -249,7 +251,7 @@ fn row_number(tag: &Tag<'_>, before: u32) -> Result<u32, Ended> {
     Ok(number)
 }
 
-/// What the tag of a cell says: how its value is written, and where it stands.
+/// Reads the tag of a cell: how its value is written, and its place.
 fn start(tag: &Tag<'_>) -> Result<(Cell, Option<(u32, u32)>), Ended> {
     let (mut cell, mut place, mut unknown, mut bad) = (Cell::default(), None, None, None);
     tag.attributes(|name, value| match name {
@@ -284,7 +286,7 @@ fn start(tag: &Tag<'_>) -> Result<(Cell, Option<(u32, u32)>), Ended> {
     }
 }
 
-/// The cells that a formula fills besides its own.
+/// Returns the cells that a formula fills in addition to its own.
 fn filled(tag: &Tag<'_>) -> Result<Option<Range>, Ended> {
     let (mut range, mut is_array) = (None, false);
     tag.attributes(|name, value| match name {
@@ -295,13 +297,13 @@ fn filled(tag: &Tag<'_>) -> Result<Option<Range>, Ended> {
     Ok(range.filter(|_| is_array))
 }
 
-/// What a cell holds, if anything.
+/// Returns the value of a cell, if it has one.
 fn value(cell: Cell, texts: &Texts) -> Result<Option<Value>, Ended> {
     let uncalculated = cell.has_formula.then_some(Value::Uncalculated);
     let Some(text) = cell.text else { return Ok(uncalculated) };
     check_length(&text)?;
     if text.is_empty() {
-        // An empty text is a value of its own; numbers and all else are written in some way.
+        // A formula may give an empty text. A number or any other value is never written as an empty text.
         return Ok(uncalculated.filter(|_| cell.kind != CellKind::Text));
     }
     Ok(Some(match cell.kind {
@@ -329,7 +331,7 @@ fn value(cell: Cell, texts: &Texts) -> Result<Option<Value>, Ended> {
     }))
 }
 
-/// A date, or a date and a time, as workbooks write them out.
+/// Reads a date, or a date and a time, as workbooks write them.
 fn moment(text: &str) -> Option<NaiveDateTime> {
     let text = text.strip_suffix('Z').unwrap_or(text);
     let date = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0);
@@ -341,7 +343,7 @@ fn bad_place(place: &str) -> Ended {
     damage(format!("セルの位置 {place} が正しくありません"), format!("{place} is no place of a cell"))
 }
 
-/// The row and column of a cell, both counted from 1.
+/// Reads the row and the column of a cell, both counted from 1.
 fn place(text: &str) -> Option<(u32, u32)> {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (letters, digits) = text.split_at_checked(letters)?;
@@ -354,7 +356,7 @@ fn place(text: &str) -> Option<(u32, u32)> {
     ((1..=LAST_ROW).contains(&row) && column <= LAST_COLUMN).then_some((row, column))
 }
 
-/// The range from one cell to another.
+/// Reads a range from one cell to another.
 fn range(text: &str, is_merged: bool) -> Option<Range> {
     let (first, last) = text.split_once(':').unwrap_or((text, text));
     let (first, last) = (place(first)?, place(last)?);
