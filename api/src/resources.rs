@@ -1,9 +1,9 @@
-//! What the API is about: one noun, one place, with its routes, its views and the work that it starts.
+//! The resources of the API: one noun, one place, with its routes, its views and the work that it starts.
 //!
-//! A noun is a file, and a folder beside it when it grows. Reading a file from the top: what is particular to the noun
-//! (its fields, the schema of what it answers), the handlers in the order of the document, and last its `routes`, which [`crate::routes`] lists. Queries are in
-//! `schema`, under the same name. A noun may use another one, as scores use score runs, as long as that does not use
-//! it: `.ci/rooms` counts circles of nouns as well.
+//! A noun is a file, with a folder of the same name once it grows. A file has, from the top: what is particular to the
+//! noun (its fields, the schema of its answers), the handlers in the order of the document, and last its `routes`,
+//! which [`crate::routes`] lists. Queries are in `schema`, under the same name. A noun may use another one, as scores
+//! use score runs, as long as that does not use it: `.ci/rooms` also counts circles of nouns.
 
 pub(crate) mod certifications;
 pub(crate) mod enrollments;

@@ -74,7 +74,7 @@ impl Resource for Certification {
     fn warnings(tx: &mut Tx, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
         let opens = NaiveDate::from_ymd_opt(SCS_OPENS, 1, 1).unwrap_or_default();
         let now = tx.moment();
-        // What lies behind everywhere needs no look at the buyer's calendar.
+        // A day before today in UTC is not in the future anywhere: the buyer's time zone is not needed.
         let mut today = now.day_in(Utc);
         if rows.iter().any(|stored| stored.attributes.issued_on >= today) {
             let zone = tenants::find(tx)?.and_then(|tenant| tenant.time_zone.parse::<Tz>().ok());

@@ -1,4 +1,4 @@
-//! Exports: the scores of a run as a file, at once where they are few, by a job where they are many.
+//! Exports: the scores of a run as a file. Few scores are written at once, many by a job.
 
 pub(crate) mod file;
 pub(crate) mod xlsx;
@@ -37,12 +37,12 @@ use crate::resources::portfolio::read_overview;
 use crate::resources::score_runs::EXPORT_DAYS;
 use crate::resources::scores::{FILTERS, ScoreSelection, SourceRun, StalenessCheck, filter_parameters, read_filter};
 
-/// More suppliers than these are written by a job.
+/// The most suppliers of an export that is written without a job.
 const MAX_DIRECT_SUPPLIERS: i64 = 10_000;
-/// Bytes of one part of a stored file.
+/// The size of one part of a stored file, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// What was asked for, as its job keeps it.
+/// The request of an export, as its job stores it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ExportRequest {
     run: RunId,
@@ -50,14 +50,14 @@ pub(crate) struct ExportRequest {
     /// The filters as they were given.
     filters: Vec<(String, String)>,
     is_japanese: bool,
-    /// In which the buyer's clocks go.
+    /// The buyer's time zone.
     #[serde(with = "as_text")]
     time_zone: Tz,
-    /// How many suppliers they let through.
+    /// How many suppliers match the filters.
     supplier_count: i64,
 }
 
-/// A time zone as its name.
+/// Stores a time zone as its name.
 mod as_text {
     use chrono_tz::Tz;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -76,7 +76,7 @@ impl ExportRequest {
         if self.is_japanese { Lang::Ja } else { Lang::En }
     }
 
-    /// The filters as a person may read them.
+    /// Returns the filters as a person reads them.
     fn filter_text(&self) -> String {
         let lang = self.lang();
         let text = self.filters.iter().filter(|(name, _)| name != "score_run_id").map(|(name, value)| {
@@ -93,7 +93,7 @@ impl ExportRequest {
         if text.is_empty() { lang.pick("なし", "none").to_owned() } else { text }
     }
 
-    /// A moment as the buyer's clocks show it.
+    /// Returns a moment as the buyer's clocks show it.
     fn clock(&self, moment: Timestamp) -> String {
         moment.clock_in(self.time_zone)
     }
@@ -180,7 +180,7 @@ async fn export(
     Ok(file_answer(format, &name).body(bytes))
 }
 
-/// Notes that a run is exported, which keeps it; newer scores may have taken its place just now.
+/// Notes that a run is exported, so that it is kept. Fails if newer scores have just replaced it.
 fn keep(tx: &mut Tx, run: RunId) -> Result<(), ApiError> {
     if score_runs::note_exported(tx, run)? {
         return Ok(());
@@ -205,7 +205,7 @@ fn file_answer(format: Format, name: &str) -> actix_web::HttpResponseBuilder {
     answer
 }
 
-/// The job that was asked for just this and did not fail: who asks again gets it again.
+/// Returns a job of the same export that did not fail, if there is one: asking again returns the same job.
 fn same_job(tx: &mut Tx, export: &ExportRequest) -> Result<Option<JobRow>, ApiError> {
     const LOOKED_AT: i64 = 50;
     let oldest = tx.moment().after(TimeDelta::days(-EXPORT_DAYS));
@@ -217,7 +217,7 @@ fn same_job(tx: &mut Tx, export: &ExportRequest) -> Result<Option<JobRow>, ApiEr
     }))
 }
 
-/// Writes the file of an export, from one state of the database.
+/// Writes the file of an export, from one snapshot of the database.
 fn write(access: &Access, export: &ExportRequest, progress: &Progress) -> Result<File, ApiError> {
     let asked = read_asked(&Query(export.filters.clone()))?;
     access.read(|tx| {
@@ -261,7 +261,7 @@ impl Work for ExportWork {
     const ORDER: Order = Order::Any;
     type Request = ExportRequest;
 
-    /// The file and the job's end are one transaction.
+    /// Stores the file and ends the job in one transaction.
     fn run(&self, attempt: &Attempt<'_>, export: ExportRequest) -> Result<JobState, Interrupted> {
         let &Attempt { access, job, progress } = attempt;
         progress.set_total(u64::try_from(export.supplier_count).unwrap_or_default());
@@ -326,7 +326,7 @@ async fn get_export_file(viewer: Viewer, state: Data<State>, id: IdPath<Job>) ->
         })
         .await?;
     let name = format!("sonae-scores-{}.{}", as_of.unwrap_or(NaiveDate::MIN), format.ending());
-    // Part by part: nobody holds a whole file in memory. The length is said, so that a break shows.
+    // Part by part, so that no whole file is held in memory. The length is sent, so that a cut-off shows.
     let begin = (state, caller, 1, bytes.saturating_sub(first.len() as u64), Some(first));
     let parts = stream::try_unfold(begin, move |(state, caller, seq, left, next)| async move {
         let Some(part) = next else { return Ok::<_, actix_web::Error>(None) };
@@ -356,7 +356,7 @@ fn not_there(job: &JobRow) -> ApiError {
     .into()
 }
 
-/// Writes the operation of a format.
+/// Writes the operations of the formats.
 macro_rules! formats {
     ($($name:ident: $format:ident at $path:literal, $body:ident as $media_type:literal, $summary:literal;)*) => {$(
         #[utoipa::path(

@@ -85,14 +85,14 @@ impl ToSchema for JobList {
     }
 }
 
-/// A job as the API shows it.
+/// Returns a job as the API shows it.
 pub(crate) fn view(state: &State, job: &JobRow, lang: Lang) -> Value {
     let details = state.runner.works().details(job, lang);
     let running = state.runner.running_job(job.id);
-    // One that has just begun may not be marked as running yet.
+    // A job that has just begun may still be stored as queued.
     let job = running.as_ref().map(|running| &running.job).filter(|_| job.state == JobState::Queued).unwrap_or(job);
     let here = running.as_ref().map(|running| (running.progress.done(), running.progress.total()));
-    // A job of another process is as far as that one has last noted.
+    // The progress of a job of another process is what that process noted last.
     let noted = || {
         let total = job.progress_total.and_then(|total| u64::try_from(total).ok());
         job.progress_done.and_then(|done| u64::try_from(done).ok()).map(|done| (done, total))
@@ -107,7 +107,7 @@ pub(crate) fn view(state: &State, job: &JobRow, lang: Lang) -> Value {
     })
 }
 
-/// Stores a job for the runner.
+/// Stores a job and wakes the runner.
 pub(crate) async fn store(state: &State, caller: &Caller, job: &JobRow) -> Result<(), ApiError> {
     let row = job.clone();
     state.db.write_jobs(caller, move |tx| Ok(jobs::insert(tx, &row)?)).await?;
@@ -115,14 +115,14 @@ pub(crate) async fn store(state: &State, caller: &Caller, job: &JobRow) -> Resul
     Ok(())
 }
 
-/// Answers where a stored job is.
+/// Answers 202 with a stored job and its address.
 pub(crate) fn accepted(state: &State, request: &HttpRequest, job: &JobRow) -> HttpResponse {
     let mut accepted = HttpResponse::Accepted();
     accepted.insert_header((header::LOCATION, format!("/v1/jobs/{}", job.id)));
     answer(accepted, state, request, job)
 }
 
-/// Refuses one job more than a buyer may have open.
+/// Fails if a buyer has as many open jobs as it may have.
 pub(crate) async fn refuse_too_many(state: &State, caller: &Caller) -> Result<(), ApiError> {
     let most = i64::from(state.limits.max_open_jobs);
     let open = state.db.read(caller, |tx| Ok(jobs::count_open(tx)?)).await?;
@@ -194,7 +194,7 @@ async fn get_job(
     Ok(answer(HttpResponse::Ok(), &state, &request, &job))
 }
 
-/// Answers with a job, and when to ask again while it has not ended.
+/// Answers with a job and, while it has not ended, with the time after which to ask again.
 pub(crate) fn answer(
     mut builder: actix_web::HttpResponseBuilder,
     state: &State,
@@ -228,7 +228,7 @@ async fn cancel_job(
     if job.finished_at.is_some() {
         return Err(Problem::from(ProblemKind::WrongState).detail("終わったジョブです", "the job has ended").into());
     }
-    // Before the database is told: a running import holds its one writer.
+    // Before the database is changed: a running import holds its one writer.
     state.runner.cancel(id.0);
     let job = state
         .db

@@ -1,4 +1,4 @@
-//! What a supplier sees of itself, and nothing of anybody else.
+//! What a supplier sees of itself, and of nobody else.
 
 mod score;
 
@@ -25,13 +25,13 @@ use crate::http::openapi;
 use crate::http::state::State;
 use crate::records::{self, IfNoneMatch, PageQuery, Resource, ShownRecord, View};
 
-/// A supplier who asks for what the buyer has of it.
+/// A supplier that asks for what the buyer knows about it.
 #[derive(Debug, Clone)]
 pub(crate) struct SupplierSelf {
     pub(crate) caller: Caller,
     /// The canonical record of the token's supplier.
     pub(crate) id: SupplierId,
-    /// It, and those merged into it.
+    /// The canonical record and those merged into it.
     pub(crate) family: Vec<SupplierId>,
 }
 
@@ -60,7 +60,7 @@ impl FromRequest for SupplierSelf {
     }
 }
 
-/// What says who works for the buyer and how, or names other firms.
+/// The members that reveal who works for the buyer and how, or that name other firms.
 const HIDDEN: [&str; 8] = [
     "source",
     "external_id",
@@ -87,7 +87,7 @@ impl<R: Resource> ToSchema for OwnView<R> {
     }
 }
 
-/// The schema of a page of them.
+/// The schema of a page of such records.
 struct OwnList<R>(Documented<R>);
 
 impl<R: Resource> PartialSchema for OwnList<R> {
@@ -137,7 +137,7 @@ async fn get_own_supplier(
     Ok(records::answer_read(&request, shown, None, &preconditions))
 }
 
-/// Lists what holds, or held, of a supplier.
+/// Lists records of a supplier, including those that have ended.
 async fn list<R: Resource>(
     own: SupplierSelf,
     state: Data<State>,

@@ -1,4 +1,4 @@
-//! The portfolio at a glance: grades, losses and SC3's indicators, now and over time.
+//! The portfolio at a glance: grades, losses and the indicators of SC3, now and over time.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -26,10 +26,10 @@ use crate::resources::score_runs::{
 };
 use crate::resources::scores::{SourceRun, StalenessCheck, basis_properties, explanation, read_facts};
 
-/// A share: its name, where it is, and what it is of.
+/// A share: its name, how it is read, and what it is a share of.
 type Share = (&'static str, fn(&Overview) -> Option<Part>, &'static str);
 
-/// The shares that indicators are made of.
+/// The shares that the indicators consist of.
 const SHARES: [Share; 13] = [
     ("monitored", |o| Some(o.monitored), "Suppliers with an active お助け隊 enrollment that covers more than nothing"),
     ("security_action_1", |o| Some(o.security_action_1), "Suppliers with SECURITY ACTION ★1 or ★2"),
@@ -73,7 +73,7 @@ fn part_schema(description: &str) -> Shape {
         .property("share", number_schema("Share, 0 to 1; null if there is nothing to measure.", 0.26).or_null(), true)
 }
 
-/// The numbers of a run, but for those that name suppliers.
+/// Returns the numbers of a run, except those that name suppliers.
 fn numbers(overview: &Overview) -> Map<String, Value> {
     let grades = |counts: [usize; 5]| -> Value {
         GRADES.iter().zip(counts).map(|(grade, count)| json!({ "grade": grade, "supplier_count": count })).collect()
@@ -228,7 +228,7 @@ impl ToSchema for PortfolioHistory {
     }
 }
 
-/// The portfolio in numbers, as a run keeps it.
+/// Reads the portfolio in numbers, as a run stores it.
 pub(crate) fn read_overview(tx: &mut Tx, run: RunId) -> Result<Overview, ApiError> {
     let kept = score_runs::portfolios(tx, &[run])?.remove(&run);
     parse_overview(kept.ok_or_else(|| ApiError::internal("the run has gone"))?)
@@ -273,7 +273,7 @@ fn portfolio(tx: &mut Tx, run: Option<RunId>, staleness: &StalenessCheck, lang: 
     Ok(answer)
 }
 
-/// The scores of the suppliers that an overview names, by code, and what explains them.
+/// The scores of the suppliers that an overview names, by code, and the facts that explain them.
 type Named = HashMap<String, (ScoreRow, String)>;
 
 fn find_named(tx: &mut Tx, run: RunId, overview: &Overview) -> Result<Named, ApiError> {

@@ -99,7 +99,7 @@ impl Resource for Relationship {
     }
 
     fn key(&self, external_id: Option<&ExternalId>) -> Option<Key> {
-        // The two forms begin differently, and no code holds the separator.
+        // The two forms of keys begin differently, and no code contains the separator.
         Some(match external_id {
             Some(id) => Key::Fixed(format!("id\u{1f}{id}")),
             None => {

@@ -1,4 +1,4 @@
-//! Scores: looked up, listed, opened into their sums, and followed over time.
+//! Scores: looked up, listed, broken down into contributions, and followed over time.
 
 mod lookup;
 mod one;
@@ -35,7 +35,7 @@ use crate::http::state::State;
 use crate::records::{read_sort, read_word, sorts};
 use crate::resources::score_runs::{is_stale, write_run};
 
-/// Tells whether scores are stale: by the day of the buyer and the model that scores now.
+/// Checks whether scores are stale, by the buyer's day and the model that scores now.
 pub(crate) struct StalenessCheck {
     today: NaiveDate,
     model_hash: String,
@@ -47,14 +47,14 @@ impl StalenessCheck {
     }
 }
 
-/// The run that an answer draws on.
+/// The run that an answer is read from.
 pub(crate) struct SourceRun {
     pub(crate) run: RunRow,
     pub(crate) stale: bool,
 }
 
 impl SourceRun {
-    /// The run asked for, or the latest one.
+    /// Finds the run that is asked for or, if omitted, the latest one.
     pub(crate) fn find(tx: &mut Tx, wanted: Option<RunId>, staleness: &StalenessCheck) -> Result<Self, ApiError> {
         let run = match wanted {
             Some(id) => score_runs::find(tx, id)?.ok_or(ProblemKind::NotFound)?,
@@ -64,21 +64,21 @@ impl SourceRun {
         Ok(Self { run, stale })
     }
 
-    /// Adds what every answer with scores says of them.
+    /// Adds what every answer with scores says about its run.
     pub(crate) fn write(&self, out: &mut Value) {
         if let Some(out) = out.as_object_mut() {
             self.write_into(out);
         }
     }
 
-    /// The same, into the members of an object.
+    /// Adds the same to the members of an object.
     pub(crate) fn write_into(&self, out: &mut Map<String, Value>) {
         write_run(&self.run, out);
         out.insert("stale".to_owned(), json!(self.stale));
     }
 }
 
-/// The names of the filters, which lists and exports share.
+/// The names of the filters that lists and exports share.
 pub(crate) const FILTERS: [&str; 14] = [
     "score_run_id",
     "grade",
@@ -100,10 +100,10 @@ const SIZES: [&str; 4] = ["micro", "sme", "large", "unknown"];
 /// JSIC sections, and `unknown`.
 const SECTIONS: [&str; 21] =
     ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", "T", "unknown"];
-/// Deeper than chains are.
+/// The largest tier of a filter, beyond the depth of any chain.
 const DEEPEST: i64 = 1000;
 
-/// The parameters of the filters, for the API document.
+/// Returns the parameters of the filters, for the API document.
 pub(crate) fn filter_parameters() -> Vec<Parameter> {
     let mut parameters = Vec::new();
     let run = "The run to read scores from; the latest if omitted.";
@@ -141,7 +141,7 @@ pub(crate) fn filter_parameters() -> Vec<Parameter> {
     parameters
 }
 
-/// Which scores are asked for.
+/// The scores that are asked for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScoreSelection {
     pub(crate) run: Option<RunId>,
@@ -182,7 +182,7 @@ pub(crate) fn read_filter(fields: &mut Fields<'_>) -> Option<ScoreSelection> {
     })
 }
 
-/// Reads several of a closed set.
+/// Reads several values of a closed set.
 fn several(fields: &mut Fields<'_>, name: &str, known: &[&'static str]) -> Option<Vec<String>> {
     let Some(text) = fields.value::<Option<String>>(name, None)? else { return Some(Vec::new()) };
     let given: Vec<String> = text.split(',').map(|word| word.trim().to_owned()).collect();
@@ -250,7 +250,7 @@ async fn list_scores(
 /// The position of a row in the list: the run that the list began with, the sort key and the supplier.
 type Position = (RunId, String, SupplierId);
 
-/// A list as asked for: which scores, which part of them and in which run that began, and whether to count.
+/// A list as asked for: which scores, which page and the run that the list began with, and whether to count.
 type AskedList = (ScoreSelection, (ScorePage, Option<RunId>), bool);
 
 fn read_list(paging: &Paging) -> Result<AskedList, ApiError> {
@@ -280,7 +280,7 @@ fn list(
     staleness: &StalenessCheck,
     paging: &Paging,
 ) -> Result<(Page<ScoreItem<'static>>, Value), ApiError> {
-    // In another run the place of the cursor would be another: suppliers would be left out, or come twice.
+    // In another run the cursor would point to another place: suppliers would be left out or come twice.
     if let Some(run) = begun
         && score_runs::find(tx, run)?.is_none()
     {
@@ -301,7 +301,7 @@ fn list(
     Ok((scores, answer))
 }
 
-/// Says that a supplier is not among those that a run has scored.
+/// Returns the problem that a run has not scored a supplier.
 pub(crate) fn not_in_run(basis: &SourceRun) -> ApiError {
     let (day, id) = (basis.run.as_of, basis.run.id);
     Problem::from(ProblemKind::NotScored)

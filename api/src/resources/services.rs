@@ -1,4 +1,4 @@
-//! Registered お助け隊 services: the same for every buyer, imported at the command line.
+//! Registered お助け隊 services: the same for every buyer, imported on the command line.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};

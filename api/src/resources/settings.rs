@@ -1,4 +1,4 @@
-//! What a buyer sets for itself.
+//! The settings of a buyer.
 
 use std::borrow::Cow;
 

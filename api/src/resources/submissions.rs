@@ -1,7 +1,7 @@
-//! Submissions: what お助け隊 operators send of the suppliers that are assigned to them, and read back.
+//! Submissions: what お助け隊 providers send about the suppliers that are assigned to them, and read back.
 //!
-//! A surface of its own: no handler of the buyer's side sees a provider, and none here shows more of a supplier than its
-//! code and its 法人番号. What is not assigned is told from what does not exist by nothing.
+//! A separate surface: no handler of the buyer's side accepts a provider, and no handler here shows more of a supplier
+//! than its code and its 法人番号. A supplier that is not assigned cannot be told from one that does not exist.
 
 mod evidence;
 mod import;
@@ -21,9 +21,9 @@ use crate::http::state::State;
 use crate::records::{IfMatch, IfMatchToReplace, IfNoneMatch, PageQuery, Resource, RetractBody};
 use view::{ExternalIdQuery, PutBody, SubmitBody, SubmittedList, SubmittedView};
 
-/// A kind that providers send.
+/// A kind of record that providers send.
 pub(crate) trait Submitted: Resource {
-    /// Where they find it.
+    /// The path of these records for providers.
     const PATH: &'static str;
 }
 
@@ -35,7 +35,7 @@ impl Submitted for Incident {
     const PATH: &'static str = "/v1/submissions/incidents";
 }
 
-/// Writes the operations of one kind that providers send.
+/// Writes the operations of one kind of record that providers send.
 macro_rules! submitted_routes {
     (
         $module:ident: $record:ty, one $one:literal, many $many:literal;

@@ -1,4 +1,4 @@
-//! Further codes of suppliers: which firm a code of a purchasing system means.
+//! Further codes of suppliers: which firm the code of a purchasing system names.
 
 use schema::supplier_codes::{self, SystemCode, SystemCodeFilter};
 use schema::{ExternalId, RecordKind, RepoError, Stored, Tx, suppliers};
@@ -55,7 +55,7 @@ impl Resource for SystemCode {
 
     fn changes(tx: &mut Tx, rows: &[(Option<&Self>, &Stored<Self>)]) -> Result<Vec<Vec<Fault>>, RepoError> {
         let keys: Vec<String> = rows.iter().map(|(_, stored)| stored.meta.record_key.clone()).collect();
-        // A code that was deleted and comes back has moved too.
+        // A code that was deleted and has come back has moved too.
         let former = supplier_codes::former_suppliers(tx, &keys)?;
         let ids = rows.iter().map(|(_, stored)| stored.attributes.supplier_id).chain(former.values().copied());
         let known = suppliers::references(tx, ids, None)?;

@@ -144,7 +144,8 @@ impl Resource for Supplier {
         let is_archived = now.meta.ended_on.is_some();
         match now.attributes.merged_into_id {
             Some(_) => Some(Reason::MergedAway),
-            // What an import has ended begins again when it comes back; what a person has archived stays so.
+            // A supplier that an import has ended becomes active again when a later import delivers it. One that a
+            // person has archived stays archived.
             None => (is_archived && now.meta.recorded.import_id.is_none()).then_some(Reason::StaysArchived),
         }
     }
@@ -249,7 +250,7 @@ async fn get_supplier(
     query: Query,
     preconditions: Preconditions,
 ) -> Result<HttpResponse, ApiError> {
-    // Whether it was merged is asked of the same moment; a bad one is refused with all that is wrong.
+    // Whether it was merged is read for the same moment. A malformed moment is refused later, with all other faults.
     let known_at = query.0.iter().find(|(name, _)| name == "known_at").and_then(|(_, text)| Timestamp::parse(text));
     let supplier = id.0;
     let target = state
@@ -266,7 +267,7 @@ async fn get_supplier(
         records::find::<Supplier>(viewer.0, state, request, IdPath(target), query, Preconditions::none()).await?;
     let location = header::HeaderValue::from_str(&format!("{}/{target}", Supplier::PATH));
     response.headers_mut().insert(header::CONTENT_LOCATION, location.map_err(ApiError::internal)?);
-    // It names a version of the other supplier: no change of this one can be made to it.
+    // The ETag names a version of the other supplier: it cannot be used to change this one.
     response.headers_mut().remove(header::ETAG);
     Ok(response)
 }

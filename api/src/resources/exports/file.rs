@@ -15,7 +15,7 @@ use crate::frames::{FrameCell, FrameError, Provenance, ScoreParquet};
 use crate::resources::score_runs::overview::Overview;
 use crate::resources::scores::{explanation, score_json};
 
-/// A format of scores.
+/// The format of a file of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Format {
@@ -26,7 +26,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The ending of a file's name.
+    /// Returns the extension of a file's name.
     pub(crate) fn ending(self) -> &'static str {
         match self {
             Self::Xlsx => "xlsx",
@@ -59,7 +59,7 @@ pub(crate) enum FileError {
     Frame(#[from] FrameError),
 }
 
-/// A file of scores in the making: rows go out as they come.
+/// A file of scores that is being written: rows go out as they come.
 pub(crate) struct ScoreFile {
     file: File,
     run: RunRow,
@@ -67,13 +67,13 @@ pub(crate) struct ScoreFile {
 }
 
 enum Body {
-    /// With the scores that are to be written next.
+    /// With the scores that are written next.
     Xlsx(Box<xlsx::Writer>, Vec<(ScoreRow, String)>),
     Text(Format, BufWriter<File>),
     Parquet(Box<ScoreParquet>),
 }
 
-/// The results and what names them, as CSV has them.
+/// Returns the columns of CSV: the results, and those that name the supplier and the run.
 fn csv_columns() -> impl Iterator<Item = &'static str> {
     let results = RESULTS.iter().map(|column| column.name);
     let (code, rest) = (results.clone().take(1), results.skip(1));
@@ -90,7 +90,7 @@ impl ScoreFile {
         };
         let mut scores = Self { file, run: run.clone(), body };
         if let Body::Text(Format::Csv, out) = &mut scores.body {
-            // The mark tells spreadsheets that it is UTF-8.
+            // The byte-order mark tells spreadsheets that it is UTF-8.
             out.write_all("\u{feff}".as_bytes())?;
             let names: Vec<_> = csv_columns().map(quoted).collect();
             write!(out, "{}\r\n", names.join(","))?;
@@ -98,7 +98,7 @@ impl ScoreFile {
         Ok(scores)
     }
 
-    /// Adds a supplier; `facts` is what explains its score, as JSON, for formats that show reasons.
+    /// Adds a supplier. `facts` are what explains its score, as JSON, for formats that show reasons.
     pub(crate) fn push(&mut self, row: ScoreRow, facts: String) -> Result<(), FileError> {
         match &mut self.body {
             Body::Xlsx(writer, batch) => {
@@ -123,7 +123,7 @@ impl ScoreFile {
         Ok(())
     }
 
-    /// Ends the file and gives it.
+    /// Ends the file and returns it.
     pub(crate) fn finish(mut self, overview: &Overview, conditions: &Conditions) -> Result<File, FileError> {
         match self.body {
             Body::Xlsx(mut writer, batch) => {
@@ -137,7 +137,7 @@ impl ScoreFile {
     }
 }
 
-/// A score as it is stored, with what explains it as JSON.
+/// A score as it is stored, with the facts that explain it as JSON.
 impl Line for (ScoreRow, String) {
     fn name(&self) -> &str {
         self.0.name.as_deref().unwrap_or_default()
@@ -156,12 +156,12 @@ impl Line for (ScoreRow, String) {
     }
 }
 
-/// What the scores of a run were computed from.
+/// Returns what the scores of a run were computed from.
 pub(crate) fn provenance(run: &RunRow) -> Provenance {
     Provenance { as_of: run.as_of, model_version: run.model_version.clone(), model_hash: run.model_hash.clone() }
 }
 
-/// A result of a score.
+/// Returns a result of a score.
 fn cell<'a>(row: &'a ScoreRow, name: &str) -> FrameCell<'a> {
     match row.text(name) {
         Some(text) => FrameCell::Text(text),
@@ -187,7 +187,7 @@ fn csv_line(row: &ScoreRow, run: &RunRow) -> String {
     cells.collect::<Vec<_>>().join(",")
 }
 
-/// A text as a field of CSV: in quotes, and guarded.
+/// Returns a text as a field of CSV: in quotes, and guarded against formulas.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", guarded(text).replace('"', "\"\""))
 }

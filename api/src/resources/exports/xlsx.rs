@@ -14,13 +14,13 @@ use crate::frames::{FrameCell, Provenance};
 use crate::resources::score_runs::overview::Overview;
 use sheets::{Book, FIRST_ROW};
 
-/// A sheet holds 1,048,576 rows; two are headings.
+/// How many rows of suppliers a sheet has: it holds 1,048,576 rows, of which two are headings.
 const ROWS_A_SHEET: RowNum = 1_048_574;
 
-/// As many rows at a time are worth two threads.
+/// How many rows at a time are worth two threads.
 pub(crate) const BATCH: usize = 1000;
 
-/// A supplier's row of the workbook. Both sheets ask for it at the same time.
+/// A supplier's row of the workbook. Two sheets read it at the same time.
 pub(crate) trait Line: Sync {
     fn name(&self) -> &str;
     fn tier(&self) -> Option<u32>;
@@ -33,11 +33,11 @@ pub(crate) struct Conditions {
     pub(crate) provenance: Provenance,
     /// How many suppliers the workbook has.
     pub(crate) supplier_count: usize,
-    /// What else is to be said: an item and its value.
+    /// Other conditions, each an item and its value.
     pub(crate) others: Vec<(Text, String)>,
 }
 
-/// A workbook in the making: rows go to files as they come, so that it takes the same memory for any number of them.
+/// A workbook that is being written. Rows go to files as they come, so that any number of them takes the same memory.
 pub(crate) struct Writer {
     workbook: Workbook,
     book: Book,
@@ -73,7 +73,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds suppliers, best [`BATCH`] at a time.
+    /// Adds suppliers, ideally [`BATCH`] at a time.
     pub(crate) fn write<L: Line>(&mut self, mut lines: &[L]) -> Result<(), FileError> {
         while !lines.is_empty() {
             if self.line == FIRST_ROW + ROWS_A_SHEET {
@@ -88,7 +88,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes rows to the last sheets, to each on a thread of its own.
+    /// Writes rows to the last two sheets, each on a thread of its own.
     fn write_part<L: Line>(&mut self, lines: &[L]) -> Result<(), FileError> {
         let (book, first) = (&self.book, self.line);
         let (Some(scores), Some(contributions)) = (self.scores.last_mut(), self.contributions.last_mut()) else {
@@ -104,7 +104,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds what hangs on how many rows the last sheets have.
+    /// Adds what depends on the number of rows of the last sheets.
     fn end_part(&mut self) -> Result<(), XlsxError> {
         if let (Some(scores), Some(contributions)) = (self.scores.last_mut(), self.contributions.last_mut()) {
             self.book.end_scores(scores, self.line)?;
@@ -132,13 +132,14 @@ impl Writer {
     }
 }
 
-/// Dated by the day scored, not the day written: the same scores give the same bytes where nothing else is said of them.
+/// Returns the properties, dated by the day scored and not by the day written: the same scores give the same bytes if
+/// the other conditions are the same.
 fn properties(provenance: &Provenance) -> DocProperties {
     let created = excel_date(provenance).unwrap_or_default();
     DocProperties::new().set_title("Sonae").set_author("Sonae").set_creation_datetime(&created)
 }
 
-/// The day scored for; none where it lies before the first that Excel knows.
+/// Returns the day scored for, or `None` if it is before the first day that Excel knows.
 fn excel_date(provenance: &Provenance) -> Option<ExcelDateTime> {
     ExcelDateTime::parse_from_str(&provenance.as_of.to_string()).ok()
 }

@@ -25,7 +25,7 @@ pub(crate) struct CsvRows {
 
 const BUFFER: usize = 1 << 16;
 
-/// Why a text cannot be read, as far as its readers have said so, and where.
+/// Returns why a text cannot be read, as far as its readers have reported it, and the line.
 pub(super) fn reason(error: &io::Error) -> (Option<u64>, Reason) {
     if let Some(reason) = text::refusal(error) {
         return (None, reason.clone());
@@ -53,7 +53,7 @@ impl CsvRows {
         }
     }
 
-    /// The row of a record that has passed. Quotes in it that do not end as they should end the import.
+    /// Returns the row of a record that has been read. Quotes in it that are not closed properly end the import.
     fn row_of<R>(&self, watch: &RecordWatch<R>, record: u64) -> Result<u64, Refusal> {
         let row = watch.line_of(record);
         match watch.has_quote_fault(record) {

@@ -20,7 +20,7 @@ pub(crate) struct NdjsonRows {
     pub(crate) max_rows: u64,
 }
 
-/// The longest line.
+/// The longest line, in bytes.
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
 impl Rows for NdjsonRows {

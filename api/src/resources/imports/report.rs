@@ -1,4 +1,4 @@
-//! What an import says of rows: kept up to a limit, counted beyond it.
+//! The findings of an import: kept up to a limit, counted beyond it.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use schema::jobs::Finding;
 use crate::base::fault::Fault;
 use crate::base::text::Text;
 
-/// Where in a file.
+/// A place in a file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Place {
     /// The sheet of a workbook, or the file of a folder.
@@ -16,7 +16,7 @@ pub(crate) struct Place {
     pub(crate) row: Option<u64>,
 }
 
-/// What is wrong with a file as a whole, and where.
+/// A fault of a file as a whole, and its place.
 #[derive(Debug)]
 pub(crate) struct Refusal(Box<(Place, Fault)>);
 
@@ -34,7 +34,7 @@ impl Refusal {
     }
 }
 
-/// What was found, in order of the rows: the first of all, and for each kind how often it was.
+/// The findings of an import: the first ones up to a limit, and for each kind how many there are.
 #[derive(Debug)]
 pub(crate) struct Findings {
     kept: Vec<Kept>,
@@ -43,7 +43,7 @@ pub(crate) struct Findings {
     groups: Vec<Group>,
 }
 
-/// A finding, its words not written out yet: an import may keep a hundred thousand.
+/// A finding whose words are not written out yet: an import may keep a hundred thousand.
 #[derive(Debug)]
 struct Kept {
     sheet: Option<Arc<str>>,
@@ -57,25 +57,25 @@ struct Kept {
 pub(crate) struct Group {
     pub(crate) sheet: Option<Arc<str>>,
     pub(crate) code: &'static str,
-    /// The column; empty where a row or the table as a whole is at fault.
+    /// The column. Empty if a row or the table as a whole is at fault.
     pub(crate) column: String,
     pub(crate) is_warning: bool,
     pub(crate) count: u64,
-    /// The first rows.
+    /// The first rows with such a finding.
     pub(crate) rows: Vec<u64>,
-    /// What stands in the first of them.
+    /// The value of the first of them.
     pub(crate) value: Option<String>,
     /// The words of the first of them.
     pub(crate) detail: Text,
 }
 
-/// Kinds of findings that are told one by one: a file can make up columns.
+/// The most groups that are reported one by one: a file can make up columns.
 const MAX_GROUPS: usize = 100;
-/// Rows that a group names.
+/// The most rows that a group names.
 const MAX_ROWS: usize = 10;
-/// The longest name of a column that is kept: in NDJSON anything may be one.
+/// Longer names of columns are cut: in NDJSON anything may be one.
 const MAX_COLUMN_LENGTH: usize = 200;
-/// Findings of one statement.
+/// How many findings one statement stores.
 const BATCH_ROWS: usize = 500;
 
 impl Findings {
@@ -95,7 +95,7 @@ impl Findings {
                 && group.column == fault.field
                 && group.sheet.as_deref() == place.sheet.as_deref()
         };
-        // The latest first: what is wrong with one row is mostly wrong with the next.
+        // The latest group first: the fault of one row is mostly that of the next.
         let sheet = match self.groups.iter_mut().rev().find(is_same) {
             Some(group) => {
                 group.count += 1;
@@ -126,19 +126,19 @@ impl Findings {
         }
     }
 
-    /// How many there are, those not kept included.
+    /// Returns how many findings there are, including those that are not kept.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    /// What each kind of finding is, faults first.
+    /// Returns the groups of findings, faults first.
     pub(crate) fn groups(&self) -> impl Iterator<Item = &Group> {
         let of = |is_warning| self.groups.iter().filter(move |group| group.is_warning == is_warning);
         of(false).chain(of(true))
     }
 
-    /// Puts those that were kept in order, table by table and row by row: rows are compared in batches, a little later
-    /// than they are read.
+    /// Sorts the kept findings by row within each table. Rows are compared in batches, a little later than they are
+    /// read.
     pub(crate) fn sort(&mut self) {
         for table in self.kept.chunk_by_mut(|a, b| a.sheet == b.sheet) {
             table.sort_by_key(|finding| finding.row);
@@ -146,7 +146,7 @@ impl Findings {
         self.groups.iter_mut().for_each(|group| group.rows.sort_unstable());
     }
 
-    /// Those that were kept, as they are stored, some at a time.
+    /// Returns the kept findings as they are stored, in batches.
     pub(crate) fn stored(&self) -> impl Iterator<Item = Vec<Finding>> {
         self.kept.chunks(BATCH_ROWS).enumerate().map(|(batch, kept)| {
             let stored = kept.iter().enumerate().map(|(place, kept)| {
@@ -168,7 +168,7 @@ impl Findings {
     }
 }
 
-/// A text of a file as every database keeps it: PostgreSQL has no NUL in texts.
+/// Replaces NUL in a text of a file, because PostgreSQL has no NUL in texts.
 pub(super) fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }

@@ -1,4 +1,4 @@
-//! What a file is by its first bytes: names, endings and media types are only hints.
+//! Finds the format of a file by its first bytes: names, endings and media types are only hints.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -9,12 +9,12 @@ use super::run::Format;
 use crate::base::fault::Reason;
 use crate::base::text::Text;
 
-/// As many bytes decide for nearly every file.
+/// How many bytes decide for nearly every file.
 pub(super) const HEAD: usize = 8 << 10;
-/// As many bytes are looked at where the first ones decide nothing.
+/// How many bytes are looked at if the first ones do not decide.
 pub(super) const MAX_HEAD_BYTES: usize = 256 << 10;
 
-/// What the first bytes of a file say.
+/// What the first bytes of a file show.
 #[derive(Debug)]
 pub(super) enum Sniffed {
     Is(Format),
@@ -24,7 +24,7 @@ pub(super) enum Sniffed {
     Undecided,
 }
 
-/// Says what a file is. `is_final`: no more bytes will be shown.
+/// Finds the format of a file by its first bytes. `is_final` is whether they are all that will be shown.
 pub(super) fn sniff(head: &[u8], is_final: bool) -> Sniffed {
     if head.starts_with(b"PK") && head.get(2).is_some_and(|byte| *byte < 8) {
         return archive(head, is_final);
@@ -83,7 +83,7 @@ const SIGNATURES: [(&[u8], Name); 16] = [
     (b"PAR1", ("Parquet の", "Parquet")),
     (b"SQLite format 3\0", ("データベースの", "a database")),
     (b"ID;P", ("SYLK の", "SYLK")),
-    // UTF-32, whose mark begins like that of UTF-16.
+    // UTF-32, whose byte-order mark begins like that of UTF-16.
     (b"\xff\xfe\0\0", ("UTF-32 の", "UTF-32")),
 ];
 
@@ -123,7 +123,7 @@ fn no_lines() -> Reason {
     )
 }
 
-/// An asked format that the bytes contradict.
+/// Returns the reason for refusing a file whose bytes contradict the format that was asked for.
 pub(super) fn format_differs(asked: Format, found: Format) -> Reason {
     let name = |format| match format {
         Format::Csv => ("CSV（文字）", "text (CSV)"),
@@ -141,7 +141,7 @@ pub(super) fn format_differs(asked: Format, found: Format) -> Reason {
     )
 }
 
-/// The first bytes as text; none where they hold what no text holds.
+/// Returns the first bytes as text, or `None` if they hold what no text holds.
 fn text(head: &[u8]) -> Option<Cow<'_, str>> {
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Vec<u16> = bytes.chunks_exact(2).filter_map(|pair| Some(unit(pair.try_into().ok()?))).collect();
@@ -152,10 +152,10 @@ fn text(head: &[u8]) -> Option<Cow<'_, str>> {
         [0xfe, 0xff, rest @ ..] => return wide(rest, u16::from_be_bytes),
         _ => {}
     }
-    // Hosts fill the end of a file with NULs.
+    // Mainframes fill the end of a file with NULs.
     let end = head.iter().rposition(|byte| !matches!(byte, 0 | 0x1a)).map_or(0, |last| last + 1);
     let filled = head.get(..end).unwrap_or_default();
-    // One that strayed into a cell is a fault of its row.
+    // A NUL that strayed into a cell is a fault of its row.
     let nuls = memchr::memchr_iter(0, filled).count();
     let is_odd = |byte: &u8| matches!(byte, 1..=8 | 14..=25 | 127);
     let is_binary = nuls > 0 && (nuls * 10 > filled.len() || filled.iter().any(is_odd));
@@ -163,7 +163,7 @@ fn text(head: &[u8]) -> Option<Cow<'_, str>> {
     is_text.then(|| String::from_utf8_lossy(filled))
 }
 
-/// HTML under any name, and XML, none of which is read.
+/// Refuses HTML under any name, and XML: neither is read.
 fn markup(text: &str) -> Sniffed {
     let begin: String = text.chars().take(2048).collect::<String>().to_ascii_lowercase();
     const PAGES: [&str; 9] =
@@ -180,7 +180,7 @@ fn markup(text: &str) -> Sniffed {
     Sniffed::Is(Format::Csv)
 }
 
-/// A line that begins like an object: NDJSON, if the object is no longer than its line.
+/// Recognizes a line that begins like an object: it is NDJSON unless the line has nothing but the brace.
 fn object(text: &str, is_final: bool) -> Sniffed {
     match text.split_once(['\n', '\r']) {
         Some((line, _)) if matches!(line.trim_end(), "{") => Sniffed::Not(no_lines()),
@@ -189,7 +189,7 @@ fn object(text: &str, is_final: bool) -> Sniffed {
     }
 }
 
-/// A compound file: a workbook with a password, or what Excel wrote before 2007.
+/// Refuses a compound file: a workbook with a password, or a file of Excel before 2007.
 fn ole(head: &[u8], is_final: bool) -> Sniffed {
     let has = |name: &str| {
         let wide: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -218,7 +218,7 @@ fn ole(head: &[u8], is_final: bool) -> Sniffed {
     ))
 }
 
-/// A zip archive: a workbook, or something else that is packed so.
+/// Recognizes a ZIP archive: a workbook, or something else.
 fn archive(head: &[u8], is_final: bool) -> Sniffed {
     let mut has_parts = false;
     let mut first = None;
@@ -243,7 +243,7 @@ fn archive(head: &[u8], is_final: bool) -> Sniffed {
         first.get_or_insert_with(|| name.into_owned());
     }
     match (has_parts, is_final, first) {
-        // The job says what is wrong with it.
+        // The job reports what is wrong with it.
         (true, true, _) => Sniffed::Is(Format::Xlsx),
         (true, false, _) => Sniffed::Undecided,
         (false, _, None) => Sniffed::Not(no_workbook(&("空か壊れた ZIP", "an archive that is empty or damaged"))),
@@ -290,7 +290,7 @@ fn by_mimetype(kind: &[u8]) -> Reason {
     }
 }
 
-/// An entry of an archive, by the header that stands before it.
+/// An entry of an archive, read from its local header.
 struct Entry<'a> {
     name: &'a [u8],
     is_packed: bool,
@@ -311,15 +311,15 @@ impl<'a> Entry<'a> {
         Some(Self { name, is_packed: method == 8, size, rest })
     }
 
-    /// What it holds, as far as its bytes are here.
+    /// Returns its content, as far as its bytes are in the head.
     fn content(&self) -> Option<Vec<u8>> {
-        /// A list of parts is a few kilobytes.
+        /// The list of parts of a workbook is a few kilobytes.
         const LONGEST: u64 = 64 << 10;
         if !self.is_packed {
             return self.rest.get(..self.size.min(self.rest.len())).map(<[u8]>::to_vec);
         }
         let mut content = Vec::new();
-        // What is cut off ends in an error; what came before it counts.
+        // Data that is cut off ends in an error, but what came before it counts.
         let _ = flate2::read::DeflateDecoder::new(self.rest).take(LONGEST).read_to_end(&mut content);
         Some(content)
     }

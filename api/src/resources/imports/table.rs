@@ -1,4 +1,4 @@
-//! Tables of files: which columns a kind has.
+//! Tables of files: the columns of each kind.
 
 use schema::{Choice, ExternalId, RecordKind};
 use scoring::Table;
@@ -20,22 +20,22 @@ const EXTERNAL_ID: Field = Field {
     read: ExternalId::read_scalar,
 };
 
-/// The columns of a kind, in the order of the template.
+/// Returns the columns of a kind, in the order of the template.
 pub(crate) fn columns(kind: RecordKind) -> impl Iterator<Item = Field> {
     let (fields, has_external_id) = of_kind!(kind, Kind => (Kind::FIELDS, Kind::HAS_EXTERNAL_ID));
-    // A relationship is found by its ends and item where it has no key.
+    // A relationship without a key is found by its ends and item.
     let is_required = kind != RecordKind::Relationships;
     has_external_id.then_some(Field { is_required, ..EXTERNAL_ID }).into_iter().chain(fields.iter().copied())
 }
 
-/// The columns of a kind in what a provider sends: a 法人番号 may stand in place of a code.
+/// Returns the columns of a kind in files of a provider: a 法人番号 may replace a code.
 pub(crate) fn submitted_columns(kind: RecordKind) -> impl Iterator<Item = Field> {
     let is_optional =
         |column: Field| Field { is_required: column.is_required && column.name != "supplier_code", ..column };
     columns(kind).map(is_optional).chain([CORPORATE_NUMBER_FIELD])
 }
 
-/// The columns of a table of `sonae score`, which needs those alone that the model needs.
+/// Returns the columns of a table of `sonae score`, which requires only those that the model needs.
 pub(crate) fn scored_columns(table: Table, takes_unread: bool) -> Columns {
     let kind = match table {
         Table::Suppliers => RecordKind::Suppliers,
@@ -49,13 +49,13 @@ pub(crate) fn scored_columns(table: Table, takes_unread: bool) -> Columns {
     Columns { kind, fields, takes_unread }
 }
 
-/// The kind of the table that a sheet or file of this name holds.
+/// Returns the kind of the table in a sheet or file of this name.
 pub(crate) fn kind_of_name(name: &str) -> Option<RecordKind> {
     let name = name.trim();
     RecordKind::ALL.iter().find(|(_, key, ja)| *key == name || *ja == name).map(|(kind, ..)| *kind)
 }
 
-/// The words of a column in both languages: its heading, and its name.
+/// Returns the words for a column in both languages: its heading and its name.
 pub(crate) fn words_of(column: &str) -> Text {
     let field = RecordKind::ALL.iter().flat_map(|(kind, ..)| columns(*kind)).find(|field| field.name == column);
     field.map_or_else(|| Text::new(column, column), |field| Text::new(field.heading, field.name))

@@ -7,7 +7,7 @@ use scoring::Lang;
 use super::table::columns;
 use crate::base::fields::{Field, Kind};
 
-/// Rows that are prepared for entries.
+/// How many rows are prepared for entries.
 const ROWS: u32 = 5000;
 
 struct Formats {
@@ -25,7 +25,7 @@ impl Formats {
         Self {
             required: heading(0x00FF_E699),
             optional: heading(0x00DD_EBF7),
-            // Codes stay text: a spreadsheet would take their zeros away.
+            // Codes stay text: a spreadsheet would remove their leading zeros.
             text: base().set_num_format("@"),
             date: base().set_num_format("yyyy-mm-dd"),
             wrapped: base().set_text_wrap().set_align(FormatAlign::Top),
@@ -33,7 +33,7 @@ impl Formats {
     }
 }
 
-/// The workbook's bytes.
+/// Returns the bytes of the workbook.
 pub(super) fn write(lang: Lang) -> Result<Vec<u8>, XlsxError> {
     let (mut book, formats) = (Workbook::new(), Formats::new());
     for (kind, key, ja) in RecordKind::ALL {
@@ -66,7 +66,7 @@ fn write_kind(sheet: &mut Worksheet, kind: RecordKind, lang: Lang, formats: &For
     Ok(())
 }
 
-/// The list that a cell offers, where its values are a closed set.
+/// Returns the list that a cell offers if its values are a closed set.
 fn validation(field: &Field, lang: Lang) -> Result<Option<DataValidation>, XlsxError> {
     let values: Vec<&str> = match field.kind {
         Kind::Choice(words) => words.iter().map(|(key, ja)| lang.pick(*ja, *key)).collect(),
@@ -111,7 +111,7 @@ fn explain(sheet: &mut Worksheet, lang: Lang, formats: &Formats) -> Result<(), X
     Ok(())
 }
 
-/// What a column may hold, in words.
+/// Returns in words what a column may hold.
 fn values(field: &Field, lang: Lang) -> String {
     match field.kind {
         Kind::Text { max } => lang.pick(format!("文字列（{max}文字まで）"), format!("text, {max} characters at most")),

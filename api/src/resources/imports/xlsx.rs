@@ -1,8 +1,8 @@
 //! Rows of a workbook: its sheets are copied out of it, cell by cell, before anything is written.
 //!
-//! A workbook says little with many bytes, or much with few. Here nothing is held in memory but one token of its XML, the
-//! places of its shared texts, its formats and its merged ranges, and each of these has a limit. What goes to the disk is
-//! never more than what the workbook unpacks to.
+//! A workbook may say little with many bytes, or much with few. In memory are only one token of its XML, the places of
+//! its shared texts, its formats and its merged ranges, and each of these has a limit. The disk never takes more than
+//! the workbook unpacks to.
 
 mod archive;
 mod book;
@@ -40,16 +40,16 @@ use crate::files::header::{Columns, Header, MAX_COLUMNS};
 use crate::files::spill::has_room;
 use crate::queue::progress::Progress;
 
-/// The longest heading that may be one that is known.
+/// How many characters of a heading are read.
 const MAX_HEADING_LENGTH: usize = 200;
 
-/// A sheet, its cells copied out of the workbook row by row.
+/// A sheet whose cells were copied out of the workbook row by row.
 pub(crate) struct SheetRows {
     sheet: String,
     copy: Copy,
     /// What the sheets of a workbook share.
     shared: Arc<Shared>,
-    /// Sheets that are not read.
+    /// Warnings about sheets that are not read.
     warnings: Vec<Fault>,
     /// Headings that no column has.
     unknown: Vec<Fault>,
@@ -63,7 +63,7 @@ struct Shared {
 
 impl Shared {
     fn texts(&self) -> MutexGuard<'_, Texts> {
-        // They are read from a file, place by place, and whole whatever happens.
+        // The texts are read from a file, each by its place, and stay consistent whatever happens.
         self.texts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,8 +85,8 @@ impl Ended {
     }
 }
 
-/// Copies the sheets of a workbook that are to be imported: the one that is asked for by kind, or all whose names say
-/// what they hold. `name` is the file's, for messages.
+/// Copies the sheets of a workbook that are to be imported: the one that is asked for by kind, or all whose names give
+/// their kind. `name` is that of the file, for messages.
 pub(crate) fn unpack(
     mut file: File,
     name: Option<String>,
@@ -115,10 +115,10 @@ pub(crate) fn unpack(
     Ok(tables)
 }
 
-/// The sheets to read, each with what it holds.
+/// The sheets to read, each with its kind.
 type Chosen = Vec<(RecordKind, Sheet)>;
 
-/// Reads everything but the cells: the sheets to read, what they share, and warnings of sheets that are not read.
+/// Reads everything but the cells: the sheets to read, what they share, and warnings about sheets that are not read.
 fn open(archive: &mut Archive<'_>, kind: Option<RecordKind>) -> Result<(Chosen, Arc<Shared>, Vec<Fault>), Ended> {
     let book = Book::read(archive)?;
     let (sheets, warnings) = choose(&book.sheets, kind).map_err(Ended::Refused)?;
@@ -136,7 +136,8 @@ fn open(archive: &mut Archive<'_>, kind: Option<RecordKind>) -> Result<(Chosen, 
     Ok((sheets, Arc::new(Shared { texts, formats, is_1904: book.is_1904 }), warnings))
 }
 
-/// Chooses the sheets to read: what is hidden from whoever sends a workbook is not what they send.
+/// Chooses the visible sheets to read: those whose names give their kind or, if a kind is asked for that no name gives,
+/// the first one. Hidden sheets are left out with a warning, because the sender does not see them.
 fn choose(sheets: &[Sheet], kind: Option<RecordKind>) -> Result<(Chosen, Vec<Fault>), Fault> {
     let is_asked = |found: RecordKind| kind.is_none_or(|kind| kind == found);
     let named =
@@ -155,7 +156,7 @@ fn choose(sheets: &[Sheet], kind: Option<RecordKind>) -> Result<(Chosen, Vec<Fau
 }
 
 fn damaged(error: &dyn Error) -> Ended {
-    // What libraries say is of use to programmers at most, and English.
+    // The messages of libraries are in English, and useful to programmers at most.
     let text = crate::base::text::printable(&crate::base::text::with_causes(error));
     damage("ブックが壊れているか、途中で切れています", format!("the workbook is damaged or cut off: {text}"))
 }
@@ -168,7 +169,7 @@ fn limit(ja: impl Into<String>, en: impl Into<String>) -> Fault {
     Fault::new("", Reason::File { code: "too-much", text: Text::new(ja, en) })
 }
 
-/// Why something cannot be kept on the disk.
+/// Returns why something cannot be written to the disk.
 fn spilled(error: io::Error) -> Ended {
     match error.kind() {
         io::ErrorKind::StorageFull => Ended::Refused(Fault::new("", Reason::NoRoom)),
@@ -310,9 +311,9 @@ fn time_cell(time: NaiveDateTime) -> Cell<'static> {
     if time.time() == NaiveTime::MIN { Cell::Date(time.date()) } else { Cell::Moment(time) }
 }
 
-/// The date and time of a number that counts days.
+/// Returns the date and time of a number that counts days.
 fn moment(days: f64, is_1904: bool) -> Option<NaiveDateTime> {
-    // Excel has a 29th of February in 1900, which was none; all before it count from a day later.
+    // Excel has a 29 February 1900, which did not exist. The days before it count from one day later.
     let start = match is_1904 {
         true => NaiveDate::from_ymd_opt(1904, 1, 1),
         false if (60.0..61.0).contains(&days) => None,
@@ -324,10 +325,10 @@ fn moment(days: f64, is_1904: bool) -> Option<NaiveDateTime> {
     start?.and_time(NaiveTime::MIN).checked_add_signed(TimeDelta::milliseconds(milliseconds))
 }
 
-/// Ranges of a sheet, as its rows are read one after another.
+/// The ranges of a sheet while its rows are read one after another.
 struct Ranges<'a> {
     later: std::slice::Iter<'a, Range>,
-    /// Those that reach into the row, and whether their first cell holds anything.
+    /// The ranges that reach into the row, and whether their first cell has a value.
     open: Vec<(Range, bool)>,
     row: u32,
 }
@@ -337,7 +338,7 @@ impl<'a> Ranges<'a> {
         Self { later: ranges.iter(), open: Vec::new(), row: 0 }
     }
 
-    /// Goes on to a row; false if more ranges reach into it than can lie side by side.
+    /// Goes on to a row. Returns false if more ranges reach into it than can lie side by side.
     fn advance(&mut self, row: u32, cells: &[(usize, Value)]) -> bool {
         self.row = row;
         self.open.retain(|(range, _)| range.last.0 >= row);
@@ -352,7 +353,7 @@ impl<'a> Ranges<'a> {
         self.open.len() <= MAX_COLUMNS
     }
 
-    /// The range that a cell of the row belongs to, if it is not its first and the first holds something.
+    /// Returns the range that a cell of the row belongs to, if the cell is not its first and the first has a value.
     fn covering(&self, place: usize) -> Option<Range> {
         let column = place as u32 + 1;
         let covers =

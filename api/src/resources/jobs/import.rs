@@ -1,4 +1,4 @@
-//! What a job shows of an import: its request, and what came of it.
+//! What a job shows of an import: its request and its result.
 
 use schema::RecordKind;
 use utoipa::openapi::{RefOr, Schema};
@@ -6,7 +6,7 @@ use utoipa::openapi::{RefOr, Schema};
 use crate::http::openapi::{Shape, choice_schema, flag_schema, object, text_schema, whole_schema};
 use crate::records::keys;
 
-/// The schema of what was asked for.
+/// Returns the schema of the request.
 pub(super) fn request_schema() -> Shape {
     let kind = choice_schema("What the file holds, where that was said.", &keys::<RecordKind>(), "suppliers");
     let mode = choice_schema("What happens to good rows if others are bad.", &keys::<schema::ImportMode>(), "replace");
@@ -31,7 +31,7 @@ pub(super) fn request_schema() -> Shape {
         )
 }
 
-/// The schema of what came of an import.
+/// Returns the schema of the result.
 pub(super) fn result_schema() -> Shape {
     let count = |text: &str| whole_schema(text, 0);
     let counts = |shape: Shape| {

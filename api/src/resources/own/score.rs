@@ -1,4 +1,4 @@
-//! A supplier's own score: its parts, evidence and changes, and nothing of what is others'.
+//! A supplier's own score: its parts, evidence and changes, without anything about others.
 
 use std::borrow::Cow;
 

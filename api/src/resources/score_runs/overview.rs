@@ -1,4 +1,4 @@
-//! The portfolio in numbers: kept with each run, and shown by the terminal, the workbook and the service alike.
+//! The portfolio in numbers: stored with each run, and shown by the terminal, the workbook and the service alike.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::frames::FrameResult;
 
-/// Suppliers that cause most loss, of which as many are named.
+/// How many of the suppliers that cause most loss are named.
 const NAMED: usize = 10;
 
-/// The last tier that is counted by itself, with all beyond it: chains are rarely deeper, and an answer stays small.
+/// The last tier that is counted by itself, together with all beyond it: chains are rarely deeper, and answers stay
+/// small.
 const LAST_TIER: u32 = 10;
 
 /// A portfolio in numbers. Suppliers are named by their code.
@@ -21,12 +22,12 @@ pub(crate) struct Overview {
     pub(crate) grades: [usize; 5],
     pub(crate) chain_grades: [usize; 5],
     pub(crate) expected_annual_loss_jpy: f64,
-    /// Those whose own incidents cause most loss, with it, largest first.
+    /// The suppliers whose own incidents cause most loss, with that loss, largest first.
     pub(crate) most_loss: Vec<(String, f64)>,
     pub(crate) annual_spend_jpy: f64,
     pub(crate) monitored_spend_jpy: f64,
     pub(crate) monitored: Part,
-    /// By tier, [`LAST_TIER`] and all beyond it as one, those without a path to the buyer last.
+    /// By tier: [`LAST_TIER`] and all beyond it as one, and suppliers without a path to the buyer last.
     pub(crate) monitored_by_tier: Vec<(Option<u32>, Part)>,
     pub(crate) monitored_by_size: Vec<(String, Part)>,
     pub(crate) security_action_1: Part,
@@ -38,7 +39,7 @@ pub(crate) struct Overview {
     pub(crate) scs_5: Part,
     pub(crate) isms: Part,
     pub(crate) reporting: Part,
-    /// None where contacts are not known, as on the command line.
+    /// `None` if contacts are not known, as on the command line.
     pub(crate) verified_contacts: Option<Part>,
     pub(crate) evidence_age_median_days: Option<f64>,
     pub(crate) without_evidence: Part,
@@ -48,7 +49,7 @@ pub(crate) struct Overview {
     pub(crate) tier_1_count: usize,
     /// Those through which most tier-1 suppliers can be stopped, with how many.
     pub(crate) stops_tier_1: Vec<(String, usize)>,
-    /// Active enrollments by the provider that runs them; none where providers are not known.
+    /// Active enrollments by the provider that runs them. `None` if providers are not known.
     pub(crate) operators: Option<Vec<(Option<String>, usize)>>,
     pub(crate) unknown_size: Part,
     pub(crate) unknown_section: Part,
@@ -56,7 +57,7 @@ pub(crate) struct Overview {
     pub(crate) assumed_coverage_row_count: usize,
 }
 
-/// So many of so many.
+/// A count out of a total.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Part {
     pub(crate) count: usize,
@@ -64,7 +65,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// 0 to 1; none of nothing.
+    /// Returns the share from 0 to 1, or `None` if the total is 0.
     pub(crate) fn share(self) -> Option<f64> {
         Coverage { count: self.count, of: self.of }.share()
     }
@@ -76,7 +77,7 @@ impl From<&Coverage> for Part {
     }
 }
 
-/// What a portfolio of files does not hold.
+/// Counts that a portfolio of files does not have.
 pub(crate) struct SupplementaryCounts {
     /// Active enrollments by provider.
     pub(crate) operators: BTreeMap<Option<String>, usize>,
@@ -147,17 +148,17 @@ impl Overview {
         })
     }
 
-    /// The monitored share of the spend with direct suppliers; none of nothing.
+    /// Returns the monitored share of the spend with direct suppliers, or `None` if there is no spend.
     pub(crate) fn monitored_spend_share(&self) -> Option<f64> {
         (self.annual_spend_jpy > 0.0).then(|| self.monitored_spend_jpy / self.annual_spend_jpy)
     }
 
-    /// Each grade with how many suppliers have it: by their own risk, and with the chain.
+    /// Returns each grade with the number of suppliers that have it: by their own risk, and with the chain.
     pub(crate) fn by_grade(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
         GRADES.into_iter().zip(self.grades).zip(self.chain_grades).map(|((grade, own), chain)| (grade, own, chain))
     }
 
-    /// Losses and coverage, then what is unknown.
+    /// Returns the lines of losses and coverage, and those of what is unknown.
     pub(crate) fn lines(&self, lang: Lang) -> [Vec<Line>; 2] {
         let line = |ja: &str, en: &str, value| Line { label: lang.pick(ja, en).to_owned(), value };
         let mut known = vec![
@@ -279,7 +280,7 @@ pub(crate) struct Line {
     pub(crate) value: Value,
 }
 
-/// What the number counts.
+/// The value of a line, by what it counts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Value {
     Yen(f64),
@@ -312,7 +313,7 @@ impl Value {
     }
 }
 
-/// A part of a whole, 0 of nothing.
+/// Returns a part of a whole, or 0 if the whole is 0.
 pub(crate) fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

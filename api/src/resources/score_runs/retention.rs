@@ -1,4 +1,5 @@
-//! Which runs are kept: all that somebody started or exported, and of the automatic ones the last of days and months.
+//! Which runs are kept: all that somebody started or exported, and the last automatic ones of each day and month for a
+//! while.
 
 use std::collections::HashSet;
 
@@ -7,27 +8,27 @@ use schema::score_runs::{self, RunAge};
 use schema::settings::{self, Settings};
 use schema::{RepoError, RunId, Tx, jobs};
 
-/// For how many days files of export jobs are kept.
+/// How many days the files of export jobs are kept.
 pub(crate) const EXPORT_DAYS: i64 = 7;
 
-/// What was dropped.
+/// What was deleted.
 #[derive(Debug)]
 pub(crate) struct Pruned {
     /// Automatic runs, those of the latest day first.
     pub(crate) runs: Vec<RunAge>,
-    /// Inputs that no run rests on any more.
+    /// How many inputs were deleted because no run uses them any more.
     pub(crate) input_count: usize,
-    /// Parts of the files of exports.
+    /// How many parts of export files were deleted.
     pub(crate) file_part_count: usize,
 }
 
-/// The automatic runs that need not be kept any more, those of the latest day first.
+/// Returns the automatic runs that need not be kept any more, those of the latest day first.
 pub(crate) fn to_prune(tx: &mut Tx, today: NaiveDate) -> Result<Vec<RunAge>, RepoError> {
     let settings = settings::find(tx)?.settings;
     Ok(dropped(&score_runs::automatic(tx)?, &settings, today))
 }
 
-/// Drops what need not be kept any more, in the caller's transaction.
+/// Deletes what need not be kept any more, in the caller's transaction.
 pub(crate) fn prune(tx: &mut Tx, today: NaiveDate) -> Result<Pruned, RepoError> {
     let runs = to_prune(tx, today)?;
     let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
@@ -36,7 +37,8 @@ pub(crate) fn prune(tx: &mut Tx, today: NaiveDate) -> Result<Pruned, RepoError> 
     Ok(Pruned { runs, input_count, file_part_count: jobs::delete_export_chunks(tx, old)? })
 }
 
-/// The runs, of those of the latest day first, that are the last of no day or month that is kept.
+/// Returns the runs that are the last one of no day or month that is kept. `automatic` has those of the latest day
+/// first.
 fn dropped(automatic: &[RunAge], settings: &Settings, today: NaiveDate) -> Vec<RunAge> {
     let days = settings.keep_daily_days.get().unsigned_abs();
     let months = u32::try_from(settings.keep_monthly_months.get()).unwrap_or(u32::MAX);
@@ -57,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    /// One automatic run for each of the days before a day, the latest first.
+    /// Returns one automatic run for each of the `count` days up to a day, the latest first.
     fn daily(today: NaiveDate, count: u64) -> Vec<RunAge> {
         let run = |back| RunAge { id: Clock::system().id(), as_of: today - Days::new(back), supplier_count: 1 };
         (0..count).map(run).collect()
@@ -76,7 +78,7 @@ mod tests {
         assert_eq!(days.len(), 90);
         assert!(months.iter().all(|day| (*day + Days::new(1)).day() == 1), "the last of its month: {months:?}");
         assert_eq!(kept.last(), NaiveDate::from_ymd_opt(2016, 10, 31).as_ref());
-        // September, August and July's end are among the days.
+        // The ends of September, August and July are among the days.
         assert_eq!(months.len(), 120 - 3);
     }
 

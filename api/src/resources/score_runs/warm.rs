@@ -1,4 +1,5 @@
-//! The rows that scores rest on, kept in memory between the runs of a buyer: a run after a change reads what has changed.
+//! Keeps the rows that scores depend on in memory between the runs of a buyer: a run after a change reads only what has
+//! changed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,18 +7,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use schema::portfolio::Rows;
 use schema::{RepoError, TenantId, Tx, score_runs};
 
-/// How many bytes are kept of all buyers: the rows of about five portfolios of 10,000 suppliers and 100,000 incidents. Where
-/// there are many more, it is the model that takes the time.
+/// How many bytes are kept for all buyers: the rows of about five portfolios of 10,000 suppliers and 100,000 incidents.
+/// With many more rows, it is the model that takes the time.
 const BUDGET: u64 = 64 << 20;
 
-/// Rows of buyers, those of the buyer that was scored least recently dropped beyond the budget.
+/// The rows of buyers. Beyond the budget, those of the buyer that was scored least recently are dropped.
 #[derive(Default)]
 pub(crate) struct WarmRows(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     buyers: HashMap<TenantId, Kept>,
-    /// Counts uses: what was used last has the highest number.
+    /// Counts uses: the rows that were used last have the highest number.
     uses: u64,
 }
 
@@ -28,8 +29,8 @@ struct Kept {
 }
 
 impl WarmRows {
-    /// The current rows of a buyer: those that are kept, brought up to date, or read anew. None where they would not be kept
-    /// anyway. Whoever takes them gives them back; until then another run of the buyer reads its own.
+    /// Returns the current rows of a buyer: those that are kept, brought up to date, or read anew. Returns `None` if
+    /// they would not be kept anyway. The caller gives them back; until then another run of the buyer reads its own.
     pub(super) fn take(&self, tx: &mut Tx) -> Result<Option<Rows>, RepoError> {
         let kept = self.state().buyers.remove(&tx.tenant());
         if let Some(kept) = kept
@@ -37,7 +38,7 @@ impl WarmRows {
         {
             return Ok(Some(rows));
         }
-        // There are about as many as the latest run has scored: where those are too many, reading is not even begun.
+        // There are about as many rows as the latest run scored. If those are too many, reading is not even begun.
         let Some(run) = score_runs::latest(tx)? else { return Ok(None) };
         let counts = [
             run.supplier_count,
@@ -52,7 +53,7 @@ impl WarmRows {
         Rows::read(tx, BUDGET)
     }
 
-    /// Gives rows of a buyer back that were taken.
+    /// Gives back rows of a buyer.
     pub(super) fn keep(&self, tenant: TenantId, rows: Rows) {
         let bytes = rows.size();
         if bytes > BUDGET {
@@ -71,7 +72,7 @@ impl WarmRows {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // What is guarded is whole after each statement.
+        // The guarded data is consistent after each statement.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Scores by the codes that purchasing systems know.
+//! Scores by the codes of purchasing systems.
 
 use std::collections::HashMap;
 
@@ -36,7 +36,7 @@ impl IntoParams for CodeScoreQuery {
     }
 }
 
-/// Where codes are looked for: in the buyer's own, or in those of a purchasing system.
+/// The space of codes to look in: the buyer's own codes, or those of a purchasing system.
 #[derive(Debug, Clone)]
 struct CodeSpace {
     system: Option<SystemName>,
@@ -53,7 +53,7 @@ impl CodeSpace {
         Some(Self { system: system?, company: company? })
     }
 
-    /// The suppliers that codes lead to, each with its canonical record.
+    /// Returns the suppliers that have these codes, each with its canonical record.
     fn find(&self, tx: &mut Tx, codes: &[SupplierCode]) -> Result<HashMap<String, [SupplierId; 2]>, ApiError> {
         let Some(system) = &self.system else {
             if let [code] = codes {
@@ -138,7 +138,7 @@ impl ToSchema for LookUp {
 
 const STATES: [&str; 3] = ["found", "not_found", "not_scored"];
 
-/// The schema of what a look-up found.
+/// The schema of the result of a look-up.
 struct FoundScores;
 
 impl PartialSchema for FoundScores {
@@ -207,7 +207,7 @@ pub(super) async fn look_up_scores(
     Ok(HttpResponse::Ok().json(answer))
 }
 
-/// Codes as they are registered, and as they were sent.
+/// The codes as they are registered, and as they were sent.
 type LookedUpCodes = (Vec<SupplierCode>, Vec<Value>);
 
 fn read_look_up(body: &JsonBody) -> Result<(LookedUpCodes, CodeSpace, Option<RunId>), ApiError> {

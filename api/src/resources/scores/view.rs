@@ -16,7 +16,7 @@ use crate::http::openapi::{
 };
 use crate::resources::score_runs::{run_properties, stale_schema};
 
-/// A score: what names the supplier, then the model's results in their order.
+/// A score: the members that name the supplier, then the model's results in their order.
 #[derive(Debug)]
 pub(crate) struct ScoreItem<'a>(pub(crate) Cow<'a, ScoreRow>);
 
@@ -38,9 +38,9 @@ impl Serialize for ScoreItem<'_> {
     }
 }
 
-/// The same, to be added to.
+/// Returns a score as JSON, to which members can be added.
 pub(crate) fn score_json(row: &ScoreRow) -> Value {
-    // Texts and numbers are always JSON.
+    // Texts and numbers can always be written as JSON.
     serde_json::to_value(ScoreItem(Cow::Borrowed(row))).unwrap_or_default()
 }
 
@@ -72,7 +72,7 @@ impl LossView {
     }
 }
 
-/// The schema of a column of the results.
+/// Returns the schema of a column of the results.
 fn result_schema(column: &ResultColumn) -> Shape {
     let (heading, meaning, unit) = (column.heading.0, column.meaning.1, column.unit.text(Lang::En));
     let text =
@@ -91,7 +91,7 @@ fn result_schema(column: &ResultColumn) -> Shape {
     }
 }
 
-/// What every score has.
+/// Adds the properties that every score has.
 fn score_properties(shape: Shape) -> Shape {
     let tier = "The length of the shortest path of supply to the buyer: 1 supplies it directly; null where no path is recorded.";
     let shape = shape
@@ -102,7 +102,7 @@ fn score_properties(shape: Shape) -> Shape {
     RESULTS.iter().skip(1).fold(shape, |shape, column| shape.property(column.name, result_schema(column), true))
 }
 
-/// What every answer with scores says of them.
+/// Adds the properties of the run that every answer with scores has.
 pub(crate) fn basis_properties(shape: Shape) -> Shape {
     run_properties(shape).property("stale", stale_schema(), true)
 }
@@ -163,7 +163,7 @@ fn contribution_schema() -> RefOr<Schema> {
     )
 }
 
-/// The schema of a score that is opened into its sum.
+/// The schema of a score with its contributions.
 pub(crate) struct ScoreDetailView;
 
 impl ScoreDetailView {
@@ -171,7 +171,7 @@ impl ScoreDetailView {
         Self::shape_of(change_schema(), evidence_schema())
     }
 
-    /// As the supplier itself sees it.
+    /// Returns the schema of the score as the supplier itself sees it.
     pub(crate) fn shape_for_supplier() -> Shape {
         let (change, evidence) = (change_schema(), evidence_schema());
         Self::shape_of(change.without(&CHANGES_OF_OTHERS), evidence.without(&EVIDENCE_OF_OTHERS)).without(&of_others())
@@ -263,7 +263,7 @@ fn change_schema() -> Shape {
 pub(crate) struct HistoryView;
 
 impl HistoryView {
-    /// Without these members of its items.
+    /// Returns the schema without these members of its items.
     pub(crate) fn shape(hidden: &[&str]) -> Shape {
         let item = score_properties(object("A score as it was.")).without(hidden);
         let item = run_properties(item);

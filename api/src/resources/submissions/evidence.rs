@@ -1,4 +1,4 @@
-//! What providers send one by one: the same for every kind of it.
+//! What providers send record by record, for every kind of evidence.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -16,7 +16,7 @@ use crate::providers::assigned::Assigned;
 use crate::providers::sources::own_versions;
 use crate::records::{self, ShownRecord, StoredSuppliers, etag};
 
-/// Reads a body, whose supplier has to be assigned to the sender.
+/// Reads a body. Its supplier must be assigned to the sender.
 fn read<R: Submitted, T>(
     tx: &mut Tx,
     sender: &Sender,
@@ -34,7 +34,7 @@ fn read<R: Submitted, T>(
     Ok((read, others))
 }
 
-/// Records what is sent.
+/// Creates the record that is sent.
 pub(super) async fn create<R: Submitted>(
     provider: Provider,
     state: Data<State>,
@@ -56,7 +56,7 @@ pub(super) async fn create<R: Submitted>(
     Ok(records::answer_created(<R as Submitted>::PATH, &request, shown))
 }
 
-/// Creates the record that an address names by its key, or replaces it.
+/// Creates or replaces the record whose key is in the address.
 pub(super) async fn put<R: Submitted>(
     provider: Provider,
     state: Data<State>,
@@ -96,7 +96,7 @@ pub(super) async fn put<R: Submitted>(
     Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
 }
 
-/// Takes back what was sent.
+/// Retracts a record that was sent.
 pub(super) async fn retract<R: Submitted>(
     provider: Provider,
     state: Data<State>,
@@ -113,7 +113,7 @@ pub(super) async fn retract<R: Submitted>(
             preconditions.allow_change(&etag(own.meta.version))?;
             refuse_change(tx, &sender, [&now, &own])?;
             let next = records::write_next(tx, &now, |next| {
-                // What is taken back is what it has sent, as it has sent it.
+                // The retracted attributes are those that the provider has sent.
                 next.attributes = own.attributes;
                 next.meta.retraction_reason = Some(reason);
             })?;
@@ -123,8 +123,8 @@ pub(super) async fn retract<R: Submitted>(
     Ok(records::answer(HttpResponse::Ok(), shown, language(request.headers())))
 }
 
-/// Lets a change through while the suppliers of these versions, the current one first, are assigned to the sender, and the
-/// record was not taken back.
+/// Refuses a change unless the suppliers of these versions, the current one first, are assigned to the sender and the
+/// record was not retracted.
 fn refuse_change<R: Submitted, const N: usize>(
     tx: &mut Tx,
     sender: &Sender,
@@ -148,7 +148,7 @@ fn refuse_change<R: Submitted, const N: usize>(
     Ok(())
 }
 
-/// Gets one record as it was sent last.
+/// Returns one record as it was sent last.
 pub(super) async fn find<R: Submitted>(
     provider: Provider,
     state: Data<State>,
@@ -167,7 +167,7 @@ pub(super) async fn find<R: Submitted>(
     Ok(records::answer_read(&request, shown, None, &preconditions))
 }
 
-/// Lists what was sent.
+/// Lists the records that were sent.
 pub(super) async fn list<R: Submitted>(
     provider: Provider,
     state: Data<State>,

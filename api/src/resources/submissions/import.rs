@@ -1,4 +1,4 @@
-//! Files of submissions: the imports of a provider, of which it sees its own alone.
+//! Files of submissions: the imports of a provider, which sees only its own.
 
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -21,7 +21,7 @@ use crate::records::{PageQuery, keys};
 use crate::resources::imports::{self, FindingList, Format, ImportRequest, Upload};
 use crate::resources::jobs::JobView;
 
-/// What providers send.
+/// The kinds of records that providers send.
 const KINDS: [RecordKind; 2] = [RecordKind::Enrollments, RecordKind::Incidents];
 
 /// The parameters of an import, for the API document.
@@ -111,7 +111,7 @@ fn address(id: JobId) -> String {
     format!("/v1/submissions/imports/{id}")
 }
 
-/// Answers with an import, its findings where a provider finds them.
+/// Answers with an import, and with the address at which a provider finds its findings.
 fn answer(
     mut builder: actix_web::HttpResponseBuilder,
     state: &State,
@@ -130,11 +130,11 @@ fn answer(
     builder.json(view)
 }
 
-/// Finds an import of the provider's own.
+/// Finds an import that the provider itself sent.
 async fn find(provider: &Provider, state: &State, id: JobId) -> Result<JobRow, ApiError> {
     let sender = Sender::new(provider)?;
     let found = state.db.read(&provider.0, move |tx| Ok(jobs::find(tx, id)?)).await?;
-    // What is no import is nobody's.
+    // A job that is not an import belongs to no provider.
     let is_own =
         |job: &JobRow| serde_json::from_str::<ImportRequest>(&job.request).is_ok_and(|request| sender.is_own(&request));
     Ok(found.filter(is_own).ok_or(ProblemKind::NotFound)?)

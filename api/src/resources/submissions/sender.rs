@@ -1,4 +1,4 @@
-//! Who sends: a provider, the source that stands for it, and what of the stored records is its own.
+//! The sender: a provider, its source, and which of the stored records are its own.
 
 use schema::{Common, Id, Name, Source, Stored, Tx};
 
@@ -9,7 +9,7 @@ use crate::providers::sources::{own_versions, source_of};
 use crate::records::Resource;
 use crate::resources::imports::ImportRequest;
 
-/// A provider who asks or sends.
+/// A provider that asks or sends.
 #[derive(Debug, Clone)]
 pub(crate) struct Sender {
     pub(crate) provider: Name,
@@ -25,18 +25,18 @@ impl Sender {
         Ok(Self { source: source_of(&provider).map_err(ApiError::internal)?, provider, today: caller.today() })
     }
 
-    /// What it has sent, and has taken back.
+    /// Selects what it has sent, including what it has retracted.
     pub(crate) fn sent(&self) -> Common {
         let source = Some(self.source.clone());
         Common { source, with_retracted: true, with_ended: true, ..Common::default() }
     }
 
-    /// Whether it is who asked for an import.
+    /// Returns whether it has requested an import.
     pub(crate) fn is_own(&self, import: &ImportRequest) -> bool {
         import.provider_name.as_ref() == Some(&self.provider)
     }
 
-    /// The current version of what it has sent, and the one that it knows.
+    /// Returns the current version of a record that it has sent, and the version that it knows.
     pub(crate) fn current<R: Resource>(&self, tx: &mut Tx, id: Id<R>) -> Result<(Stored<R>, Stored<R>), ApiError> {
         let found = R::find(tx, id, None)?.filter(|found| found.meta.source == self.source);
         let now = found.ok_or(ProblemKind::NotFound)?;

@@ -1,4 +1,4 @@
-//! How submissions look: what a provider sends, and what it sees of it.
+//! Views of submissions: what a provider sends, and what it sees of that.
 
 use std::borrow::Cow;
 
@@ -17,17 +17,17 @@ use crate::http::openapi::{self, Shape, field_schema, text_schema};
 use crate::providers::assigned::CORPORATE_NUMBER_FIELD;
 use crate::records::{CreateBody, References, ShownRecord, View};
 
-/// What of a record is the buyer's business.
+/// The members of a record that concern only the buyer.
 const HIDDEN: [&str; 3] = ["supplier_id", "superseded_at", "recorded_by"];
 
-/// Records as a provider sees them, without a look for what is odd.
+/// Returns records as a provider sees them, without warnings.
 pub(super) fn show<R: Submitted>(tx: &mut Tx, rows: &[Stored<R>]) -> Result<Vec<ShownRecord>, ApiError> {
     let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
     let references = References(suppliers::references(tx, ids, None)?);
     Ok(rows.iter().map(|row| shown(row, &references, None)).collect())
 }
 
-/// A record as a provider sees it.
+/// Returns a record as a provider sees it, with its warnings.
 pub(super) fn show_one<R: Submitted>(tx: &mut Tx, stored: &Stored<R>) -> Result<ShownRecord, ApiError> {
     let warnings = R::warnings(tx, &[stored])?.into_iter().flatten().collect::<Vec<_>>();
     let references = References(suppliers::references(tx, stored.attributes.suppliers(), None)?);
@@ -60,7 +60,7 @@ impl<R: Submitted> ToSchema for SubmittedView<R> {
     }
 }
 
-/// The schema of a page of them.
+/// The schema of a page of such records.
 pub(super) struct SubmittedList<R>(Documented<R>);
 
 impl<R: Submitted> PartialSchema for SubmittedList<R> {
@@ -79,7 +79,7 @@ impl<R: Submitted> ToSchema for SubmittedList<R> {
     }
 }
 
-/// The body of a submission, without who sends it: that follows from the token.
+/// Returns the shape of a submission, without the sender, which follows from the token.
 fn body<R: Submitted>() -> Shape {
     let code = R::FIELDS.iter().find(|field| field.name == "supplier_code").unwrap_or(&CORPORATE_NUMBER_FIELD);
     let text = "What is sent of a supplier: `supplier_code` or `corporate_number` names it. Fields left out are unknown; \
@@ -106,7 +106,7 @@ impl<R: Submitted> ToSchema for SubmitBody<R> {
     }
 }
 
-/// The schema of the body that replaces a record; its key stands in the address.
+/// The schema of the body that replaces a record. Its key is in the address.
 pub(super) struct PutBody<R>(Documented<R>);
 
 impl<R: Submitted> PartialSchema for PutBody<R> {

@@ -1,4 +1,4 @@
-//! Whom to call when something happens: personal data, which can be erased.
+//! Whom to call in an incident: personal data, which can be erased.
 
 use std::borrow::Cow;
 

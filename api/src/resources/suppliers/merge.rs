@@ -1,4 +1,4 @@
-//! Several records of one firm: found by any of their codes, merged, and taken apart again.
+//! Several records of one firm: found by any of their codes, merged, and separated again.
 
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -84,7 +84,7 @@ pub(super) async fn get_supplier_by_code(
     Ok(response)
 }
 
-/// Says that no supplier has a code, and what a spreadsheet may have done to it.
+/// Returns the problem that no supplier has a code, with a hint at what a spreadsheet may have done to it.
 pub(crate) fn unknown_code(code: &schema::SupplierCode) -> ApiError {
     let is_number = code.as_str().bytes().all(|byte| byte.is_ascii_digit());
     let (ja, en) = match is_number {
@@ -99,7 +99,7 @@ pub(crate) fn unknown_code(code: &schema::SupplierCode) -> ApiError {
         .into()
 }
 
-/// The canonical record of this one's firm.
+/// Returns the canonical record of a supplier.
 fn standing_for(
     tx: &mut schema::Tx,
     id: SupplierId,
@@ -163,7 +163,8 @@ pub(super) async fn merge_supplier(
             let unknown = || Problem::body(vec![Fault::new("into_id", Reason::UnknownSupplierId)]);
             let target = Supplier::find(tx, target, None)?.ok_or_else(unknown)?;
             Supplier::refuse_change(&target)?;
-            // One step from any id to the firm: look-ups need no walk, and unmerge gives back just what was.
+            // Every id leads to its canonical record in one step: look-ups follow no chains, and unmerge restores
+            // exactly what was.
             if !suppliers::merged_into(tx, id.0, None)?.is_empty() {
                 return Err(wrong_state(
                     "この取引先に統合された取引先があります。先に解除するか、統合の向きを逆にしてください",

@@ -1,4 +1,4 @@
-//! How cells look: number formats, and the colours of grades beside their letters.
+//! How cells look: number formats, and colours of grades in addition to their letters.
 
 use rust_xlsxwriter::{Color, Format, FormatAlign, FormatBorder};
 use scoring::{GRADES, Lang, Unit, name};
@@ -12,13 +12,13 @@ pub(super) struct Formats {
     pub(super) decimal: Format,
     pub(super) score: Format,
     pub(super) yen: Format,
-    /// With its unit, for sheets that mix units.
+    /// Yen with its sign, for sheets that mix units.
     pub(super) yen_with_sign: Format,
     pub(super) days: Format,
     pub(super) share: Format,
     pub(super) count: Format,
     pub(super) date: Format,
-    /// A to E, from green to red; the letter says the same.
+    /// A to E, from green to red. The letter says the same.
     grades: [Format; 5],
 }
 
@@ -35,7 +35,7 @@ impl Formats {
                 .set_align(FormatAlign::Top)
                 .set_background_color(Color::RGB(0x00DD_E6F0))
                 .set_border_bottom(FormatBorder::Thin),
-            // The quote prefix keeps what looks like a formula, or like a number, a text when it is edited.
+            // The quote prefix keeps what looks like a formula or a number a text when it is edited.
             text: number("@").set_quote_prefix(),
             wrapped: plain().set_text_wrap().set_align(FormatAlign::Top),
             decimal: number("0.0000"),
@@ -60,7 +60,7 @@ impl Formats {
         }
     }
 
-    /// The colour of a grade; none for any other text.
+    /// Returns the colour of a grade, or `None` for any other text.
     pub(super) fn of_grade(&self, column: &str, text: &str) -> Option<&Format> {
         let is_grade = column == name::GRADE || column == name::CHAIN_GRADE;
         let place = GRADES.iter().position(|grade| is_grade && *grade == text)?;

@@ -14,11 +14,11 @@ use crate::resources::score_runs::overview::{self, Overview, Value};
 
 /// The first row below the two of headings.
 pub(super) const FIRST_ROW: RowNum = 2;
-/// Three lines of a heading.
+/// The height of three lines of a heading.
 const HEADING_HEIGHT: f64 = 54.0;
 const PAGES_OF_WIDE_SHEET: u16 = 3;
 
-/// What all sheets draw on.
+/// What all sheets use.
 pub(super) struct Book {
     formats: Formats,
     lang: Lang,
@@ -33,7 +33,8 @@ enum Column {
     Result(&'static ResultColumn),
 }
 
-/// A column of a wide sheet: its machine name, heading, width, and how its cells look where they do not say otherwise.
+/// A column of a wide sheet: its machine name, its heading, its width, and the format of cells without one of their
+/// own.
 struct Heading<'a> {
     name: &'static str,
     text: String,
@@ -41,10 +42,10 @@ struct Heading<'a> {
     format: &'a Format,
 }
 
-/// The tier, beside the model's results.
+/// The tier, a column in addition to the model's results.
 const TIER: (&str, &str, &str) = ("tier", "取引階層（1＝直接取引先）", "tier (1 supplies the buyer)");
 
-/// The columns that people look for; all others follow in the model's order.
+/// The columns that people look for. All others follow in the model's order.
 const FIRST_COLUMNS: [&str; 13] = [
     name::SUPPLIER_CODE,
     name::NAME,
@@ -61,7 +62,7 @@ const FIRST_COLUMNS: [&str; 13] = [
     name::JSIC_SECTION,
 ];
 
-/// The columns of the list, in order.
+/// Returns the columns of the list, in order.
 fn columns() -> Vec<Column> {
     let others = RESULTS.iter().map(|column| column.name).filter(|name| !FIRST_COLUMNS.contains(name));
     let column = |name| match name {
@@ -77,7 +78,7 @@ impl Book {
         Self { formats: Formats::new(lang), lang, columns: columns() }
     }
 
-    /// One row a supplier, all results.
+    /// Begins a sheet with one row for each supplier and all its results.
     pub(super) fn begin_scores(&self, sheet: &mut Worksheet, part: usize) -> Result<(), XlsxError> {
         sheet.set_name(self.part_name("一覧", "Scores", part))?;
         self.headings(sheet, &self.score_headings())
@@ -101,7 +102,7 @@ impl Book {
         Ok(())
     }
 
-    /// A text of the results: classes and sections in words, grades in colour.
+    /// Writes a text of the results: classes and sections in words, grades in colour.
     fn result_text(
         &self,
         sheet: &mut Worksheet,
@@ -134,7 +135,7 @@ impl Book {
         Ok(())
     }
 
-    /// One row a supplier, its contributions and losses with their reasons.
+    /// Begins a sheet with one row for each supplier, its contributions and losses with their reasons.
     pub(super) fn begin_contributions(&self, sheet: &mut Worksheet, part: usize) -> Result<(), XlsxError> {
         sheet.set_name(self.part_name("内訳", "Contributions", part))?;
         self.headings(sheet, &self.contribution_headings())
@@ -164,7 +165,7 @@ impl Book {
         filter(sheet, &self.contribution_headings(), end)
     }
 
-    /// Grades, losses, coverage, and what is unknown.
+    /// Writes the grades, losses, coverage, and what is unknown.
     pub(super) fn overview(&self, sheet: &mut Worksheet, overview: &Overview) -> Result<(), XlsxError> {
         let Formats { wrapped, days, yen_with_sign: yen, share, count, .. } = &self.formats;
         let headings =
@@ -210,7 +211,7 @@ impl Book {
         Ok(())
     }
 
-    /// What each column means.
+    /// Writes what each column means.
     pub(super) fn dictionary(&self, sheet: &mut Worksheet) -> Result<(), XlsxError> {
         let headings =
             [("列", "column", 36.0), ("見出し", "heading", 36.0), ("単位", "unit", 16.0), ("意味", "meaning", 80.0)];
@@ -255,7 +256,7 @@ impl Book {
         Ok(())
     }
 
-    /// What the scores were computed from, and what is to be said of them.
+    /// Writes what the scores were computed from, and what has to be noted about them.
     pub(super) fn conditions(&self, sheet: &mut Worksheet, conditions: &Conditions) -> Result<(), XlsxError> {
         let Formats { text, wrapped, count, date, .. } = &self.formats;
         let Conditions { provenance, supplier_count, others } = conditions;
@@ -265,7 +266,7 @@ impl Book {
             &[("項目", "item", 24.0), ("値", "value", 100.0)],
         )?;
         let label = |sheet: &mut Worksheet, line, ja, en| text_cell(sheet, line, 0, self.lang.pick(ja, en), wrapped);
-        // In constant memory a row is gone once the next one is begun.
+        // In constant-memory mode a row cannot be changed once the next one has begun.
         label(sheet, 1, "基準日", "as of")?;
         match excel_date(provenance) {
             Some(as_of) => sheet.write_datetime_with_format(1, 1, &as_of, date).map(drop)?,
@@ -342,13 +343,13 @@ impl Book {
         headings
     }
 
-    /// Two heading rows: a hidden one of machine names, then one for people, frozen.
+    /// Writes two rows of headings, frozen: a hidden one of machine names, then one for people.
     fn headings(&self, sheet: &mut Worksheet, headings: &[Heading<'_>]) -> Result<(), XlsxError> {
         sheet.set_row_hidden(0)?;
         sheet.set_row_height(1, HEADING_HEIGHT)?;
         for (place, heading) in (0..).zip(headings) {
             sheet.set_column_width(place, heading.width)?;
-            // Of the column, not of each cell: a cell's own format is looked up each time.
+            // The format is that of the column, not of each cell: a cell's own format is looked up each time.
             sheet.set_column_format(place, heading.format)?;
             text_cell(sheet, 0, place, heading.name, &self.formats.hidden)?;
         }
@@ -361,7 +362,7 @@ impl Book {
         Ok(())
     }
 
-    /// A sheet for reading: its name and one row of headings.
+    /// Begins a sheet for reading, with its name and one row of headings.
     fn plain_sheet(&self, sheet: &mut Worksheet, name: &str, headings: &[(&str, &str, f64)]) -> Result<(), XlsxError> {
         sheet.set_name(name)?;
         for_print(sheet, 1);
@@ -373,7 +374,7 @@ impl Book {
     }
 }
 
-/// As much of a text as a cell can hold.
+/// Returns as much of a text as a cell can hold.
 fn held(text: &str) -> &str {
     const MAX_CELL_LENGTH: usize = 32_767;
     if text.len() <= MAX_CELL_LENGTH {
@@ -382,12 +383,12 @@ fn held(text: &str) -> &str {
     text.char_indices().nth(MAX_CELL_LENGTH).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
-/// Writes a text in the format of its column; an empty one leaves the cell empty.
+/// Writes a text in the format of its column. An empty text leaves the cell empty.
 fn column_text(sheet: &mut Worksheet, line: RowNum, place: ColNum, text: &str) -> Result<(), XlsxError> {
     sheet.write_string(line, place, held(text)).map(drop)
 }
 
-/// The same in a format of its own.
+/// Writes a text in a format of its own.
 fn text_cell(sheet: &mut Worksheet, line: RowNum, place: ColNum, text: &str, format: &Format) -> Result<(), XlsxError> {
     sheet.write_string_with_format(line, place, held(text), format).map(drop)
 }
@@ -402,13 +403,13 @@ fn number_cell(
     sheet.write_number_with_format(line, place, number, format).map(drop)
 }
 
-/// A filter over the rows before `end`.
+/// Adds a filter over the rows before `end`.
 fn filter(sheet: &mut Worksheet, headings: &[Heading<'_>], end: RowNum) -> Result<(), XlsxError> {
     let last_place = headings.len().saturating_sub(1) as ColNum;
     sheet.autofilter(FIRST_ROW - 1, 0, end - 1, last_place).map(drop)
 }
 
-/// Bars behind the scores of a column, 0 to 100.
+/// Adds bars behind the scores of a column, from 0 to 100.
 fn data_bars(sheet: &mut Worksheet, place: ColNum, end: RowNum) -> Result<(), XlsxError> {
     if end == FIRST_ROW {
         return Ok(());
@@ -421,7 +422,7 @@ fn data_bars(sheet: &mut Worksheet, place: ColNum, end: RowNum) -> Result<(), Xl
     sheet.add_conditional_format(FIRST_ROW, place, end - 1, place, &bars).map(drop)
 }
 
-/// A4, landscape, so many pages wide.
+/// Sets a sheet to A4, landscape and `pages` pages wide.
 fn for_print(sheet: &mut Worksheet, pages: u16) {
     const A4: u8 = 9;
     sheet.set_landscape().set_paper_size(A4).set_print_fit_to_pages(pages, 0);

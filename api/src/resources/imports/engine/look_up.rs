@@ -1,8 +1,8 @@
 //! Finds the records of a file's rows by their keys, first where they most likely are.
 //!
-//! Whoever sends a file again mostly sends its rows in the order in which they were recorded first, which is that of their
-//! ids. So the records that follow the last one that was found are read in one piece, and only those that are not among them
-//! are searched for one by one, each in another place of a large index.
+//! A sender who sends a file again mostly sends its rows in the order in which they were first recorded, which is that
+//! of their ids. So the records that follow the last one found are read in one piece. Only those that are not among
+//! them are searched for one by one, each in another place of a large index.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,17 @@ use schema::{Id, RepoError, Source, Stored, Tx};
 
 use crate::records::Resource;
 
-/// Looks records up, batch after batch.
+/// Looks up records, batch after batch.
 pub(super) struct LookUp<R: Resource> {
     /// The last record that was found.
     last: Option<Id<R>>,
-    /// How many times in a row few records were where they were expected.
+    /// How many times in a row only few records were where they were expected.
     misses: u32,
-    /// For how many batches none are expected there.
+    /// How many batches are looked up without that expectation.
     pause: u32,
 }
 
-/// After this many misses pauses grow no longer: an order may come back.
+/// After this many misses pauses grow no longer, because the order may come back.
 const MAX_MISSES: u32 = 6;
 
 impl<R: Resource> Default for LookUp<R> {
@@ -30,7 +30,7 @@ impl<R: Resource> Default for LookUp<R> {
 }
 
 impl<R: Resource> LookUp<R> {
-    /// The current version of each record, beside its key.
+    /// Returns the current version of the record of each key.
     pub(super) fn find(
         &mut self,
         tx: &mut Tx,
@@ -40,12 +40,12 @@ impl<R: Resource> LookUp<R> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        // Keys are compared here a million times.
+        // A map, because keys are compared here a million times.
         let places: HashMap<&str, usize> = keys.iter().enumerate().map(|(place, key)| (*key, place)).collect();
         let mut found: Vec<Option<Stored<R>>> = keys.iter().map(|_| None).collect();
         if let Some(last) = self.expected_after() {
             let count = put(&mut found, &places, R::following(tx, source, last, keys.len())?);
-            // One that is searched for takes several times as long as one that is read in passing.
+            // A record that is searched for takes several times as long as one that is read in passing.
             self.note(count * 8 >= keys.len());
         }
         let others = keys.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(key, _)| *key);
@@ -63,14 +63,15 @@ impl<R: Resource> LookUp<R> {
         self.last
     }
 
-    /// Notes whether records were where they were expected. If not, it costs little: it is tried ever more rarely.
+    /// Notes whether records were where they were expected. If not, that is tried more and more rarely, so that it
+    /// costs little.
     fn note(&mut self, was_right: bool) {
         self.misses = if was_right { 0 } else { MAX_MISSES.min(self.misses + 1) };
         self.pause = if was_right { 0 } else { 1 << self.misses };
     }
 }
 
-/// Puts rows to their places by their keys; gives how many have one.
+/// Puts rows in their places by their keys. Returns how many have one.
 fn put<R: Resource>(found: &mut [Option<Stored<R>>], places: &HashMap<&str, usize>, rows: Vec<Stored<R>>) -> usize {
     let mut count = 0;
     for row in rows {

@@ -1,4 +1,4 @@
-//! The archive of a workbook: its parts by name, each unpacked as it is read and never held as a whole.
+//! The archive of a workbook: its parts by name. Each part is unpacked as it is read and never held as a whole.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -17,11 +17,11 @@ use crate::base::fault::{Fault, Reason};
 use crate::base::text::Text;
 use crate::queue::progress::Progress;
 
-/// The most parts of a workbook.
+/// The most parts that a workbook may have.
 const MAX_PARTS: usize = 5_000;
-/// The most bytes that the archive's directory takes: it is held in memory.
+/// The most bytes of the archive's directory, which is held in memory.
 const LARGEST_DIRECTORY: u64 = 4 << 20;
-/// Above this many bytes a part may not unpack to more than so many times its size.
+/// Above this many unpacked bytes, a part may not unpack to more than [`GREATEST_RATIO`] times its size.
 const LARGE_PART: u64 = 1 << 20;
 const GREATEST_RATIO: u64 = 100;
 /// How long a workbook may take to read.
@@ -32,12 +32,12 @@ const MAX_TOKEN_BYTES: usize = 1 << 20;
 /// A workbook's archive.
 pub(super) struct Archive<'p> {
     zip: ZipArchive<BufReader<Metered>>,
-    /// Places by name, in small letters: names of parts do not depend on their case.
+    /// The parts' positions by name, in lower case: names of parts do not depend on their case.
     places: HashMap<String, usize>,
     budget: Budget<'p>,
 }
 
-/// What all parts together may take.
+/// The limits of all parts together.
 struct Budget<'p> {
     max_unpacked: u64,
     unpacked: u64,
@@ -45,7 +45,7 @@ struct Budget<'p> {
     progress: &'p Progress,
 }
 
-/// A file of which only so many bytes are read.
+/// A file of which only a limited number of bytes is read.
 struct Metered {
     file: File,
     left: Rc<Cell<u64>>,
@@ -85,7 +85,7 @@ impl<'p> Archive<'p> {
         self.places.contains_key(&key(name))
     }
 
-    /// The size that a part unpacks to, as the archive states it.
+    /// Returns the size that a part unpacks to, as the archive states it.
     pub(super) fn stated_size(&self, name: &str) -> u64 {
         let place = self.places.get(&key(name));
         place.and_then(|place| self.zip.by_index_data(*place).ok()).map_or(0, |part| part.size())
@@ -112,10 +112,10 @@ fn unreadable(error: &ZipError) -> Ended {
     }
 }
 
-/// Reads how many parts the archive states, before anything is made ready for that many.
+/// Checks how many parts the archive states, before anything is allocated for that many.
 ///
-/// Directories of the 64-bit form are for more parts than any workbook has. Their records beside the usual one, which
-/// some programs always write, do not matter.
+/// Directories of the 64-bit form are for more parts than any workbook has. Some programs always write their records in
+/// addition to the usual one, which does no harm.
 fn check_counts(file: &mut File) -> Result<(), Ended> {
     const END: &[u8] = b"PK\x05\x06";
     let failed = |error: io::Error| damaged(&error);
@@ -129,7 +129,7 @@ fn check_counts(file: &mut File) -> Result<(), Ended> {
             Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
             _ => 0,
         };
-        // Each of the numbers that send readers to the 64-bit form.
+        // Each of these values sends readers to the 64-bit form.
         let is_large = [4, 6, 8, 10].into_iter().any(|at| number(at) == 0xffff)
             || [12, 16].into_iter().any(|at| (number(at), number(at + 2)) == (0xffff, 0xffff));
         if is_large || number(10) > MAX_PARTS {
@@ -146,14 +146,14 @@ fn check_counts(file: &mut File) -> Result<(), Ended> {
     Ok(())
 }
 
-/// A part as it unpacks. One token at a time may be read, and only as long as the budget lasts.
+/// A part that is being unpacked. One token at a time may be read, and only as long as the budget lasts.
 pub(super) struct Source<'a, 'p> {
     inner: BufReader<ZipFile<'a, BufReader<Metered>>>,
     packed: u64,
     unpacked: u64,
-    /// How many bytes more the token may have.
+    /// How many more bytes the token may have.
     token: usize,
-    /// Why no more is read.
+    /// Why reading has stopped.
     ended: Option<Ended>,
     budget: &'a mut Budget<'p>,
 }
@@ -164,12 +164,12 @@ impl Source<'_, '_> {
         self.token = MAX_TOKEN_BYTES;
     }
 
-    /// Why no more was read, if that was decided here.
+    /// Returns why reading has stopped, if that was decided here.
     pub(super) fn take_end(&mut self) -> Option<Ended> {
         self.ended.take()
     }
 
-    /// Counts what was unpacked.
+    /// Counts unpacked bytes and checks the limits.
     fn count(&mut self, bytes: usize) -> Result<(), Ended> {
         self.unpacked += bytes as u64;
         let budget = &mut self.budget;

@@ -1,4 +1,4 @@
-//! What a workbook is made of: its sheets, its shared texts and its number formats.
+//! The structure of a workbook: its sheets, its shared texts and its number formats.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use super::xml::{Part, Token};
 use super::{Ended, damage, limit};
 
 const MAX_SHEETS: usize = 1_000;
-/// The most relations of the workbook, of its formats and of its styles: those of Excel are fewer.
+/// The most relations of a part. Excel writes fewer.
 const MAX_RELATIONS: usize = 10_000;
 const MAX_STYLES: usize = 1 << 16;
 const MAX_FORMATS: usize = 10_000;
-/// The longest number format, as Excel has it.
+/// The longest number format in Excel.
 const MAX_FORMAT_LENGTH: usize = 255;
 
 /// A workbook, without the cells of its sheets.
@@ -57,7 +57,7 @@ impl Book {
         if is_workbook { Ok(book) } else { Err(Ended::Refused(other_archive(archive))) }
     }
 
-    /// Reads the sheets; gives whether the part is a workbook at all.
+    /// Reads the sheets. Returns whether the part is a workbook at all.
     fn read_sheets(&mut self, xml: &mut Part<Source<'_, '_>>, relations: &[Relation]) -> Result<bool, Ended> {
         let mut is_list = false;
         loop {
@@ -78,7 +78,7 @@ impl Book {
                     // A sheet of charts has no cells.
                     let part = relation.filter(|relation| relation.kind == "worksheet").map(|found| found.part.clone());
                     if let (Some(name), Some(part)) = (name, part) {
-                        // Names are shown and stored; those of Excel have no such characters.
+                        // Names are shown and stored. Those of Excel have no such characters.
                         let name = name.replace(char::is_control, "\u{fffd}");
                         self.sheets.push(Sheet { name, part, is_visible });
                     }
@@ -95,7 +95,7 @@ impl Book {
         }
     }
 
-    /// The number format of each style.
+    /// Returns the number format of each style.
     pub(super) fn formats(&self, archive: &mut Archive<'_>) -> Result<Vec<Format>, Ended> {
         let (mut own, mut formats) = (HashMap::new(), Vec::new());
         let Some(part) = &self.styles else { return Ok(formats) };
@@ -148,7 +148,7 @@ enum Section {
     Other,
 }
 
-/// The relations of a part: of the whole archive if it has no name.
+/// Reads the relations of a part, or of the whole archive if the name is empty.
 fn relations(archive: &mut Archive<'_>, folder: &str, name: &str) -> Result<Vec<Relation>, Ended> {
     let mut relations = Vec::new();
     let list = joined(folder, &format!("_rels/{name}.rels"));
@@ -157,7 +157,7 @@ fn relations(archive: &mut Archive<'_>, folder: &str, name: &str) -> Result<Vec<
         match xml.next()? {
             Token::Open(2, tag) if tag.name() == "Relationship" => {
                 let kind = tag.attribute("Type")?.unwrap_or_default();
-                // What comes before differs between the two forms of the format.
+                // The rest of the type differs between the two forms of the format.
                 let kind = kind.rsplit('/').next().unwrap_or_default();
                 if !matches!(kind, "officeDocument" | "worksheet" | "sharedStrings" | "styles") {
                     continue;
@@ -176,7 +176,7 @@ fn relations(archive: &mut Archive<'_>, folder: &str, name: &str) -> Result<Vec<
     }
 }
 
-/// The name of a part, as another in this folder refers to it.
+/// Returns the full name of a part that another part in this folder refers to.
 fn joined(folder: &str, target: &str) -> String {
     let mut names: Vec<&str> = if target.starts_with('/') { Vec::new() } else { folder.split('/').collect() };
     for name in target.split('/') {

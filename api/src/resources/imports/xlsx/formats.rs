@@ -1,19 +1,19 @@
-//! Number formats: which make a date of a number, and how others show a code.
+//! Number formats: which of them make a number a date, and how others show a code.
 
 use std::iter::Peekable;
 use std::str::Chars;
 use std::sync::Arc;
 
-/// What a format makes of a number.
+/// How a format shows a number.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Format {
-    /// Nothing that matters.
+    /// In no way that matters.
     Number,
     /// A date, a time of day, or both.
     Moment,
-    /// A time that has passed, such as `[h]:mm`.
+    /// An elapsed time, such as `[h]:mm`.
     Elapsed,
-    /// Digits by places, such as `0000`: the format as it is written.
+    /// Digits by places, such as `0000`, with the code of the format.
     Places(Arc<str>),
 }
 
@@ -22,9 +22,9 @@ pub(super) enum Format {
 enum Piece {
     /// `0`, `#` or `?`.
     Digit(char),
-    /// What is shown as it is.
+    /// A character that is shown as it is.
     Literal(char),
-    /// Anything else, which may mean something.
+    /// Anything else, which may have a meaning.
     Code(char),
 }
 
@@ -48,7 +48,8 @@ enum Comparison {
 }
 
 impl Format {
-    /// A format that has a number and is not written out; those of East Asia are 27 to 36 and 50 to 58.
+    /// Returns a built-in format, which has a number and is not written in the file. Those of East Asia are 27 to 36
+    /// and 50 to 58.
     pub(super) fn built_in(id: u32) -> Self {
         match id {
             14..=22 | 27..=36 | 45 | 47 | 50..=58 => Self::Moment,
@@ -74,11 +75,11 @@ impl Format {
     }
 }
 
-/// A whole number as a format of places shows it, if it shows it digit by digit.
+/// Returns a whole number as a format of places shows it, if it shows it digit by digit.
 pub(super) fn shown(code: &str, number: f64) -> Option<String> {
     let sections = sections(code);
     let (section, has_sign) = match sections.as_slice() {
-        // A section with a condition is for the numbers that meet it, and the last for all others.
+        // A section with a condition is for the numbers that meet it. The last section is for all others.
         all if all.iter().any(|section| section.condition.is_some()) => {
             let met = all.iter().find(|section| section.condition.is_some_and(|condition| meets(number, condition)));
             (met.or(all.last())?, number < 0.0)
@@ -99,7 +100,7 @@ pub(super) fn shown(code: &str, number: f64) -> Option<String> {
     for piece in &section.pieces {
         match *piece {
             Piece::Digit(place) => {
-                // The first place takes all digits that the others leave.
+                // The first place takes all digits that the others do not need.
                 let taken = left.len().saturating_sub(places.saturating_sub(1));
                 let taken = if is_first { taken } else { taken.min(1) };
                 is_first = false;
@@ -138,7 +139,7 @@ impl Piece {
 }
 
 impl Section {
-    /// Whether it has places for digits, and nothing that shows the number in another way.
+    /// Returns whether it has places for digits, and nothing that shows the number in another way.
     fn has_places(&self) -> bool {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Digit(_)))
             && self.pieces.iter().all(|piece| piece.code().is_none())
@@ -147,16 +148,16 @@ impl Section {
 
 fn sections(code: &str) -> Vec<Section> {
     let (mut sections, mut section) = (Vec::new(), Section::default());
-    // Of whole numbers, General shows all digits.
+    // General shows all digits of a whole number.
     let code = code.replace("General", "0");
     let mut characters = code.chars().peekable();
     while let Some(character) = characters.next() {
         match character {
             ';' => sections.push(std::mem::take(&mut section)),
             '"' => section.pieces.extend(characters.by_ref().take_while(|next| *next != '"').map(Piece::Literal)),
-            // In Japanese formats ! is what \ is elsewhere.
+            // In Japanese formats `!` means what `\` means elsewhere.
             '\\' | '!' => section.pieces.extend(characters.next().map(Piece::Literal)),
-            // As wide as the next character, or filled with it.
+            // A blank as wide as the next character, or a fill with it.
             '_' | '*' => {
                 characters.next();
                 section.pieces.push(Piece::Literal(' '));
@@ -179,7 +180,7 @@ fn bracketed(characters: &mut Peekable<Chars<'_>>) -> String {
 }
 
 impl Section {
-    /// Reads what stands in brackets: a colour, a language, a condition, or hours that go beyond a day.
+    /// Reads the text in brackets: a colour, a language, a condition, or hours that go beyond a day.
     fn bracket(&mut self, inner: &str) {
         let small = inner.to_ascii_lowercase();
         if let Some(first) = small.chars().next().filter(|first| matches!(first, 'h' | 'm' | 's'))

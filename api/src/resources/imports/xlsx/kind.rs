@@ -1,4 +1,4 @@
-//! What a file is that was sent as a workbook and is none.
+//! Finds out what a file is that was sent as a workbook but is none.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -10,7 +10,8 @@ use crate::base::text::Text;
 use crate::resources::imports::run::Format;
 use crate::resources::imports::sniff::{MAX_HEAD_BYTES, Sniffed, sniff};
 
-/// Refuses what the first bytes show to be no workbook. An upload was looked at as it came; a file of a folder was not.
+/// Refuses a file whose first bytes are not those of a workbook. Those of an upload were checked as it came, those of a
+/// file in a folder were not.
 pub(super) fn check(file: &mut File) -> Result<(), Ended> {
     let mut start = Vec::new();
     let failed = |error: io::Error| damaged(&error);
@@ -27,7 +28,7 @@ pub(super) fn check(file: &mut File) -> Result<(), Ended> {
     Err(Ended::Refused(fault))
 }
 
-/// An archive without a workbook that can be read.
+/// Returns the fault of an archive without a workbook that can be read.
 pub(super) fn other_archive(archive: &Archive<'_>) -> Fault {
     if archive.has("xl/workbook.bin") {
         return no_workbook(

@@ -1,14 +1,14 @@
-//! The rows of a sheet as they are copied out of a workbook: never more bytes than its XML has for them.
+//! The rows of a sheet as they are copied out of a workbook: they never take more bytes than its XML has for them.
 
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 
 use crate::files::spill::Spill;
 
-/// What a cell holds, before it is known what its column is for.
+/// The value of a cell, before the use of its column is known.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
     Text(String),
-    /// One of the texts that cells share, by its number.
+    /// The number of a text that cells share.
     Shared(u32),
     /// A number and its style.
     Number(f64, u16),
@@ -21,10 +21,10 @@ pub(super) enum Value {
     Uncalculated,
 }
 
-/// Where rows are copied to.
+/// Writes the rows that are copied.
 pub(super) struct RowWriter(BufWriter<Spill>);
 
-/// Rows that were copied, from the first one.
+/// Reads the copied rows from the first one.
 pub(super) struct RowReader<'a> {
     bytes: BufReader<&'a mut Spill>,
     /// The number of the row whose cells come next.
@@ -94,7 +94,7 @@ impl<'a> RowReader<'a> {
         Ok(Self { bytes, next })
     }
 
-    /// Reads the next row into `cells`; gives its number.
+    /// Reads the next row into `cells` and returns its number.
     pub(super) fn next(&mut self, cells: &mut Vec<(usize, Value)>) -> io::Result<Option<u32>> {
         cells.clear();
         let Some(row) = self.next.take() else { return Ok(None) };

@@ -7,10 +7,10 @@ use super::xml::{Part, Token};
 use super::{Ended, limit, spilled};
 use crate::files::spill::Spill;
 
-/// The most texts: the place of each is held in memory.
+/// The most texts. The place of each is held in memory.
 const MAX_TEXTS: usize = 2_000_000;
 
-/// The shared texts: in memory while they are small, on the disk otherwise.
+/// The shared texts: in memory while they are small, otherwise on the disk.
 #[derive(Default)]
 pub(super) struct Texts {
     bytes: Spill,
@@ -48,19 +48,19 @@ impl Texts {
         Ok(Self { bytes: bytes.into_inner().map_err(|error| spilled(error.into_error()))?, ends })
     }
 
-    /// Where a text stands, if there is one of this number.
+    /// Returns where a text begins and ends, if there is one with this number.
     fn place(&self, number: u32) -> Option<(u64, u64)> {
         let end = *self.ends.get(number as usize)?;
         let before = number.checked_sub(1).and_then(|before| self.ends.get(before as usize));
         Some((before.copied().unwrap_or_default(), end))
     }
 
-    /// The bytes of a text, if there is one of this number.
+    /// Returns the length of a text in bytes, if there is one with this number.
     pub(super) fn length(&self, number: u32) -> Option<u64> {
         self.place(number).map(|(start, end)| end - start)
     }
 
-    /// A text by its number.
+    /// Reads a text by its number; an empty one if there is none.
     pub(super) fn get(&mut self, number: u32) -> io::Result<String> {
         let (start, end) = self.place(number).unwrap_or_default();
         let mut text = String::new();

@@ -8,7 +8,7 @@ use quick_xml::{Reader, XmlVersion};
 use super::archive::Source;
 use super::{Ended, damage, damaged, limit};
 
-/// The longest text of a cell, as Excel has it.
+/// The longest text of a cell in Excel.
 pub(super) const MAX_TEXT_LENGTH: usize = 32_767;
 /// The longest name of an element, and the deepest nesting: names of open elements are held in memory.
 const MAX_NAME_LENGTH: usize = 256;
@@ -23,10 +23,10 @@ pub(super) struct Part<S> {
     depth: usize,
 }
 
-/// What comes next in a part. The root element has depth 1.
+/// The next token of a part. The root element has depth 1.
 pub(super) enum Token<'a> {
     Open(usize, Tag<'a>),
-    /// The element that was opened at this depth ends.
+    /// The end of the element that was opened at this depth.
     Close(usize),
     Text(Cow<'a, str>),
     /// A comment or the like.
@@ -38,12 +38,12 @@ pub(super) enum Token<'a> {
 pub(super) struct Tag<'a>(BytesStart<'a>);
 
 impl Tag<'_> {
-    /// Its name, without a prefix.
+    /// Returns its name, without a prefix.
     pub(super) fn name(&self) -> &str {
         self.0.local_name().into_inner()
     }
 
-    /// Calls back with each attribute: its name without a prefix, and its value.
+    /// Calls `visit` with each attribute: its name without a prefix, and its value.
     pub(super) fn attributes(&self, mut visit: impl FnMut(&str, &str)) -> Result<(), Ended> {
         for attribute in self.0.attributes().with_checks(false) {
             let attribute = attribute.map_err(|error| damaged(&error))?;
@@ -53,7 +53,7 @@ impl Tag<'_> {
         Ok(())
     }
 
-    /// The value of an attribute, to keep.
+    /// Returns the value of an attribute.
     pub(super) fn attribute(&self, name: &str) -> Result<Option<String>, Ended> {
         let (mut found, mut is_long) = (None, false);
         self.attributes(|known, value| {
@@ -105,7 +105,7 @@ impl<'s, 'p> Part<Source<'s, 'p>> {
                     (None, None) => return Err(damage("不明な実体参照があります", "it has an unknown entity")),
                 }
             }
-            // Workbooks have no document types; what one declares is never expanded.
+            // Workbooks have no document types. What one declares is never expanded.
             Event::DocType(_) => return Err(damage("文書型宣言があります", "it declares a document type")),
             Event::Eof if self.depth > 0 => return Err(damage("途中で終わっています", "it ends too early")),
             Event::Eof => Token::End,
@@ -115,7 +115,7 @@ impl<'s, 'p> Part<Source<'s, 'p>> {
 
     /// Reads the text of an element up to its end: its runs joined, without phonetic guides.
     pub(super) fn text(&mut self, depth: usize, text: &mut String) -> Result<(), Ended> {
-        // Where the run began in the text, and whether its blanks count.
+        // The depth of the run, where it begins in the text, and whether its outer blanks count.
         let mut run: Option<(usize, usize, bool)> = None;
         let mut guide = None;
         loop {
@@ -145,7 +145,7 @@ impl<'s, 'p> Part<Source<'s, 'p>> {
     }
 }
 
-/// Adds a piece to the text of a cell, as long as it may be short enough.
+/// Adds a piece to the text of a cell. Fails once the text is too long in any case.
 pub(super) fn append(text: &mut String, piece: &str) -> Result<(), Ended> {
     if text.len() + piece.len() > 4 * MAX_TEXT_LENGTH {
         return Err(too_long());
@@ -154,7 +154,7 @@ pub(super) fn append(text: &mut String, piece: &str) -> Result<(), Ended> {
     Ok(())
 }
 
-/// Refuses the text of a cell, once it is whole, if it has more characters than a cell can have.
+/// Refuses the complete text of a cell if it has more characters than a cell can have.
 pub(super) fn check_length(text: &str) -> Result<(), Ended> {
     if text.len() > MAX_TEXT_LENGTH && text.chars().count() > MAX_TEXT_LENGTH { Err(too_long()) } else { Ok(()) }
 }
@@ -166,7 +166,8 @@ fn too_long() -> Ended {
     ))
 }
 
-/// Text as Excel shows it, which writes a line break as `_x000D_`, and `_x005F_` for the `_` of a text like that.
+/// Returns a text as Excel shows it. Excel writes a carriage return as `_x000D_`, and `_x005F_` for the `_` of a text
+/// that looks like that.
 pub(super) fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains("_x") {
         return Cow::Borrowed(text);
