@@ -1,9 +1,9 @@
-//! The command line: one file a verb. Nobody imports it.
+//! The command line: one file for each verb. No other module imports it.
 //!
-//! A verb opens the store as the service does, does its work in transactions of the same kind, and says what it did in
-//! the language of the locale. Exit codes are part of the interface: 0, 1 for data at fault or a machine that fails, 2
-//! for a command that was used wrongly; `migrate --check` has more. Secrets are never options of a command alone, since other users of a machine
-//! can see those.
+//! A verb opens the store as the service does, does its work in transactions of the same kind, and reports what it did
+//! in the language of the locale. Exit codes are part of the interface: 0; 1 if the data is at fault or the machine
+//! fails; 2 if the command was used wrongly; `migrate --check` has more. A secret never has to be an option of a
+//! command, because other users of a machine can see options.
 
 mod backup;
 mod config;
@@ -106,7 +106,7 @@ enum Failure {
     Usage(String),
     /// The data is at fault, or the machine: exit 1.
     Data(String),
-    /// It ended with a code of its own, which scripts go by.
+    /// It ended with a code of its own, which scripts use.
     Code(u8, String),
     /// A step failed although its input had passed all checks: exit 1.
     Step(Box<dyn Error>),
@@ -124,7 +124,7 @@ pub fn main() -> ExitCode {
     match settings::read(&arguments) {
         Ok(given) => run(&given),
         Err(settings::Refused::Clap(error)) => {
-            // Nobody is left to tell if the output is closed.
+            // If the output is closed, there is nobody to inform.
             let _ = error.print();
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
         }
@@ -138,7 +138,7 @@ pub fn main() -> ExitCode {
 fn run(given: &settings::Given) -> ExitCode {
     let settings::Given { cli, lang, in_force, notes } = given;
     let lang = *lang;
-    // The service logs them.
+    // The service logs the notes itself.
     if !matches!(cli.verb, Verb::Serve(_)) {
         notes.iter().for_each(|text| note(text.pick(lang), lang));
     }
@@ -172,13 +172,13 @@ fn run(given: &settings::Given) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Says something on standard error.
+/// Writes a line to standard error.
 fn say(text: &str) {
-    // Nobody is left to tell if it is closed.
+    // If it is closed, there is nobody to inform.
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// Says what is not wrong, and still to be known.
+/// Writes a note: something that is not wrong, but worth knowing.
 fn note(text: &str, lang: Lang) {
     say(&lang.pick(format!("注意: {text}"), format!("note: {text}")));
 }
@@ -202,13 +202,13 @@ const WRITER_TIMEOUT: Duration = Duration::from_secs(300);
 const CONNECTIONS: u32 = 2;
 
 impl DataFolder {
-    /// Opens a database that is there: for what makes no sense in a new one.
+    /// Opens an existing database, for verbs that make no sense in a new one.
     fn open_existing(&self, lang: Lang) -> Result<Store, Failure> {
         let place = self.existing(lang)?;
         self.open_at(&place, lang)
     }
 
-    /// Where a database is, which must be there.
+    /// Returns the place of a database, which must exist.
     fn existing(&self, lang: Lang) -> Result<Place, Failure> {
         let place = self.place(lang)?;
         if matches!(place, Place::Folder(_)) && !self.data.join("sonae.db").exists() {
@@ -272,15 +272,15 @@ fn find_tenant(store: &Store, wanted: &str, lang: Lang) -> Result<TenantRow, Fai
     })
 }
 
-/// The rows of a buyer, or those of the installation, for a command.
+/// Returns the access of a command to the rows of a buyer, or to those of the installation.
 fn access<T>(store: &Store, tenant: T, command: &str) -> Access<T> {
     store.database.access(tenant, &Context::new(COMMAND_LINE, command))
 }
 
-/// Prints what a verb says, unless nobody reads any more.
+/// Prints the output of a verb, unless nobody reads any more.
 fn print(text: &str) -> Result<(), Failure> {
     match io::stdout().lock().write_all(text.as_bytes()) {
-        // Whoever reads may stop early, as `head` does.
+        // The reader may stop early, as `head` does.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }

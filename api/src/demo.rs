@@ -1,5 +1,5 @@
-//! The made-up portfolio of `sonae demo`: 1,117 firms that do not exist, in the proportions of the お助け隊 demonstration
-//! project of FY2020, as files to import. The same bytes each time.
+//! The made-up portfolio of `sonae demo`, as files to import: 1,117 firms that do not exist, in the proportions of the
+//! お助け隊 demonstration project of FY2020. The bytes are the same each time.
 
 mod chain;
 mod draw;
@@ -20,18 +20,18 @@ use draw::Draw;
 /// The day for which the portfolio is scored; nothing in it happened later.
 pub(crate) const AS_OF: NaiveDate = match NaiveDate::from_ymd_opt(2026, 9, 30) {
     Some(day) => day,
-    // The day is in the calendar.
+    // The day exists in the calendar.
     None => unreachable!(),
 };
 
-/// The first day of a month of the made-up year, 2025-10-01 (0) to 2026-09-30.
+/// Returns the first day of a month of the made-up year, from 2025-10-01 (0) to 2026-09-30.
 fn month(number: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2025, 10, 1).unwrap_or(AS_OF) + Months::new(number)
 }
 
-/// Writes `suppliers.csv` and the four files that go with it into a folder.
+/// Writes `suppliers.csv` and its four companion files to a folder.
 pub(crate) fn write(folder: &Path) -> io::Result<()> {
-    // Each file has a seed of its own. Others draw as well; with these all five grades occur.
+    // Each file has a seed of its own. Other seeds would do too; with these all five grades occur.
     let firms = firms::firms(&mut Draw::new(1));
     let enrollments = evidence::enrollments(&mut Draw::new(3), &firms);
     table(folder, "suppliers.csv", &firms)?;
@@ -76,7 +76,7 @@ mod tests {
         file.deserialize().collect::<Result<_, _>>().unwrap()
     }
 
-    /// Who is supplied by a firm, `""` standing for the buyer.
+    /// Returns whom each firm supplies. `""` is the buyer.
     fn supplied(folder: &TempDir) -> BTreeMap<String, Vec<String>> {
         let mut supplied: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for row in rows(folder, "relationships.csv") {
@@ -171,7 +171,7 @@ mod tests {
     fn the_only_circle_is_of_three_firms() {
         let mut left = supplied(&written());
         loop {
-            // Who supplies nobody that is left, or is supplied by nobody that is left, is in no circle.
+            // A firm that supplies none of those left, or that none of those left supplies, is in no circle.
             let supplied: BTreeSet<String> = left.values().flatten().cloned().collect();
             let codes: BTreeSet<String> = left.keys().filter(|code| supplied.contains(*code)).cloned().collect();
             let before = left.len();

@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let unfinished = tempfile::Builder::new().prefix(".sonae-backup-").tempdir_in(parent).map_err(|error| {
         usage(format!("{shown} を作れません（{error}）"), format!("{shown} cannot be made ({error})"))
     })?;
-    // The keys last: then no token that the database knows was signed by a key that is missing.
+    // The keys are copied last, so that no key is missing that signed a token in the database.
     if let Place::Folder(folder) = &place {
         let copy = unfinished.path().join("sonae.db");
         copy_embedded(folder, &copy, WRITER_TIMEOUT)?;
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     sync_folder(unfinished.path())?;
     fs::rename(unfinished.path(), dir)?;
     sync_folder(parent)?;
-    // It has another name now.
+    // The folder has been renamed and must not be removed.
     let _ = unfinished.keep();
     if matches!(place, Place::Server { .. }) {
         let text = lang.pick(
@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     super::print(&lang.pick(ja, format!("{shown}: the database, and keys: {count}\n")))
 }
 
-/// Copies the keys of a data folder; gives how many there are.
+/// Copies the keys of a data folder and returns how many there are.
 fn copy_keys(from: &Path, to: &Path) -> io::Result<usize> {
     let (from, to) = (from.join("keys"), to.join("keys"));
     private_folder(&to)?;
@@ -95,7 +95,7 @@ fn copy_keys(from: &Path, to: &Path) -> io::Result<usize> {
     Ok(count)
 }
 
-/// Makes the names in a folder outlive a loss of power.
+/// Makes sure that the names in a folder survive a loss of power.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;

@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args, in_force: &InForce, lang: Lang) -> Result<(), Fai
     config.map(|_| ())
 }
 
-/// `listen = "127.0.0.1:8080"    # default`
+/// Returns the line of a setting: `listen = "127.0.0.1:8080"    # default`.
 fn line(setting: &Setting, config: Option<&Config>, lang: Lang) -> String {
     let name = key(&setting.arg);
     let computed = || {
@@ -81,7 +81,7 @@ fn without_password(arg: &Arg, value: String) -> String {
 
 fn as_toml(arg: &Arg, value: &str) -> String {
     match kind(arg) {
-        // The environment has more words for it.
+        // The environment accepts more words for a Boolean.
         SettingKind::Boolean => {
             ["1", "on", "t", "true", "y", "yes"].contains(&value.to_lowercase().as_str()).to_string()
         }
@@ -90,12 +90,12 @@ fn as_toml(arg: &Arg, value: &str) -> String {
     }
 }
 
-/// The default of a setting, where it is always the same.
+/// Returns the default of a setting, if it is always the same.
 fn default(arg: &Arg) -> Option<String> {
     arg.get_default_values().first().map(|value| value.to_string_lossy().into_owned())
 }
 
-/// What a setting means, and its default in words, where that depends on others.
+/// Returns the meaning of a setting, and its default in words if that depends on something else.
 fn meaning(arg: &Arg) -> (String, Option<String>) {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
     match help.split_once(" [default: ") {
@@ -104,7 +104,7 @@ fn meaning(arg: &Arg) -> (String, Option<String>) {
     }
 }
 
-/// The values that a setting may have, where these are few.
+/// Returns the values that a setting may have, if they are few.
 fn choices(arg: &Arg) -> String {
     let values: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
     if values.is_empty() || kind(arg) == SettingKind::Boolean {
@@ -114,7 +114,7 @@ fn choices(arg: &Arg) -> String {
     }
 }
 
-/// What shows which kind of value a setting without a fixed default takes.
+/// Returns a placeholder that shows which kind of value a setting without a fixed default takes.
 fn placeholder(arg: &Arg) -> String {
     let choice = arg.get_possible_values().first().map(|value| value.get_name().to_owned());
     let name = || arg.get_value_names()?.first().map(ToString::to_string);

@@ -52,7 +52,7 @@ pub(super) struct Args {
     connections: crate::base::config::ConnectionLimits,
 }
 
-/// Says that a folder is one that a demo may make anew.
+/// The file that marks a folder as one that a demo may make anew.
 const MARK: &str = "made-by-sonae-demo";
 
 pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     serve_until_stopped(args, &token, lang)
 }
 
-/// Makes the folder, or empties one that a demo has made.
+/// Creates the folder, or empties one that a demo has made.
 fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
     let refused = |ja: &str, en: &str| {
         let folder = folder.display();
@@ -124,7 +124,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Imports and scores; gives what is to be printed, and a token.
+/// Imports and scores. Returns the text to print, and a token.
 fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
     hide_new_files();
     let files = tempfile::tempdir()?;
@@ -178,10 +178,10 @@ fn import(access: &Access, folder: &Path, args: &Args, lang: Lang) -> Result<(),
     }
 }
 
-/// Scores the ends of four quarters, so that there is a history; gives the last run.
+/// Scores the ends of four quarters, so that there is a history. Returns the last run.
 fn score(access: &Access, lang: Lang) -> Result<RunRow, Failure> {
     access.write(|tx| {
-        // The scores stay those of the day that is shown.
+        // No automatic run follows: the scores stay those of the day that is shown.
         let change = Settings { scores_automatically: false, ..Settings::default() };
         let now = settings::find(tx)?;
         settings::put(tx, &now, &change)
@@ -203,7 +203,7 @@ fn end_of_month(day: NaiveDate) -> NaiveDate {
     next.and_then(|next| next.checked_sub_signed(TimeDelta::days(1))).unwrap_or(day)
 }
 
-/// A score with what explains it.
+/// A score with the facts that explain it.
 type ExplainedScore = (ScoreRow, Facts);
 
 fn shown(access: &Access, run: &RunRow, lang: Lang) -> Result<String, Failure> {
@@ -287,7 +287,7 @@ fn serve_until_stopped(args: &Args, token: &str, lang: Lang) -> Result<(), Failu
     serve::log_warnings();
     let config = Config {
         data: args.data.clone(),
-        // What is made up stays apart from what a server holds.
+        // Made-up data stays apart from the data on a server.
         database: DatabaseOptions::embedded(),
         listen: args.listen.unwrap_or_else(|| free_or_any(usual)),
         admin_listen: any,

@@ -1,4 +1,4 @@
-//! Why a command failed, in words.
+//! Turns the failure of a command into words.
 
 use std::error::Error;
 
@@ -10,7 +10,8 @@ use crate::base::fault::Reason;
 use crate::base::store;
 use crate::base::text::with_causes;
 
-/// Why a step failed. The causes beneath are those of the database and the operating system, in their language.
+/// Returns why a step failed. The underlying causes are those of the database and the operating system, in their
+/// language.
 pub(super) fn step(error: &(dyn Error + 'static), lang: Lang) -> String {
     let Some(error) = error.downcast_ref::<ServeError>() else { return store::in_words(error, lang) };
     match (error, lang) {
@@ -27,7 +28,7 @@ pub(super) fn step(error: &(dyn Error + 'static), lang: Lang) -> String {
     }
 }
 
-/// A name that cannot be one, with the reason.
+/// Returns an invalid name with the reason.
 pub(super) fn name(name: &str, error: ValueError, lang: Lang) -> String {
     format!("{name}: {}", Reason::Value(error).detail().pick(lang))
 }

@@ -1,4 +1,4 @@
-//! `sonae health`: asks a running service whether it is ready, where nothing else can, such as in a container.
+//! `sonae health`: asks a running service whether it is ready, for places where nothing else can, such as a container.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -24,7 +24,7 @@ pub(super) struct Args {
     timeout_seconds: u64,
 }
 
-/// The longest answer that is read: a sentence with its head.
+/// The longest answer that is read, in bytes: a sentence with its header.
 const MAX_ANSWER_BYTES: u64 = 16 << 10;
 
 pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
@@ -61,7 +61,7 @@ fn is_late(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
-/// Asks for a path; gives whether the answer is a good one, and its text.
+/// Requests a path. Returns whether the answer is a success, and its text.
 fn ask(address: SocketAddr, path: &str, lang: Lang, limit: Duration) -> io::Result<(bool, String)> {
     let end = Instant::now() + limit;
     let left = || match end.saturating_duration_since(Instant::now()) {

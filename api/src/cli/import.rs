@@ -1,4 +1,4 @@
-//! `sonae import`: files of a folder into the database, as an import over HTTP does.
+//! `sonae import`: imports the files of a folder, as an import over HTTP does.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -165,7 +165,7 @@ fn report(outcome: &Outcome, dry_run: bool, lang: Lang) -> String {
     text
 }
 
-/// Findings of one kind as one line: how many, in which rows, and what is wrong with the first.
+/// Returns the findings of one kind as one line: how many, in which rows, and what is wrong with the first.
 fn told_group(group: &FindingGroup, lang: Lang) -> String {
     let rows: Vec<String> = group.rows.iter().map(u64::to_string).collect();
     let more = if group.rows.len() > 1 && group.count > group.rows.len() as u64 { "…" } else { "" };

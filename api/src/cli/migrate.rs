@@ -25,11 +25,11 @@ pub(super) struct Args {
     data: DataFolder,
 }
 
-/// Something is to be done.
+/// Exit code: something has to be done.
 const PENDING: u8 = 1;
-/// The tables are those of another release, which this one cannot work with.
+/// Exit code: the tables are those of another release, with which this one cannot work.
 const UNFIT: u8 = 3;
-/// Nothing is known.
+/// Exit code: nothing is known.
 const UNKNOWN: u8 = 4;
 
 pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
@@ -41,10 +41,10 @@ fn migrate(place: &Place, lang: Lang) -> Result<(), Failure> {
     hide_new_files();
     let mut print = |notice: &Notice| {
         let text = described(notice);
-        // Nobody is left to tell if standard output is closed.
+        // If standard output is closed, there is nobody to inform.
         let _ = writeln!(io::stdout(), "{}", lang.pick(text.ja, text.en));
     };
-    // This is the command that --no-migrate leaves it to.
+    // With --no-migrate, commands leave migrations to this one.
     open_database(place, 1, WRITER_TIMEOUT, Pending::Run(&mut print), &Clock::system())?;
     super::print(lang.pick("データベースの表は最新です\n", "the tables are up to date\n"))
 }
@@ -77,9 +77,9 @@ fn check(place: &Place, lang: Lang) -> Result<(), Failure> {
     Err(Failure::Code(PENDING, texts.join("\n")))
 }
 
-/// Says what happens to the tables on standard error, beside what a command prints.
+/// Reports what happens to the tables on standard error, in addition to the output of a command.
 pub(super) fn tell(notice: &Notice, lang: Lang) {
-    // Of a database that is just being made nobody has to know.
+    // Nobody needs to know about a database that is just being created.
     if let Notice::Migrating { is_new: true, .. } | Notice::Migrated { is_new: true, .. } = notice {
         return;
     }

@@ -1,4 +1,4 @@
-//! Progress on a terminal; silent where standard error is none.
+//! Progress on a terminal. Nothing is shown if standard error is not one.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use scoring::Lang;
 
 use crate::files::folder::files;
 
-/// A bar over the bytes of a folder's files.
+/// Returns a bar over the bytes of a folder's files.
 pub(super) fn reading(folder: &Path, lang: Lang) -> ProgressBar {
     let sizes = files(folder).map(|file| file.metadata().map_or(0, |file| file.len()));
     let bar = ProgressBar::new(sizes.sum());
@@ -17,7 +17,7 @@ pub(super) fn reading(folder: &Path, lang: Lang) -> ProgressBar {
     bar.with_message(lang.pick("読み込み中", "reading"))
 }
 
-/// A spinner with the time a step takes.
+/// Returns a spinner with the time that a step takes.
 pub(super) fn step(ja: &'static str, en: &'static str, lang: Lang) -> ProgressBar {
     let spinner = ProgressBar::new_spinner();
     let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");

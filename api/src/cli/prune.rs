@@ -1,4 +1,4 @@
-//! `sonae prune`: drops what need not be kept any more.
+//! `sonae prune`: deletes what need not be kept any more.
 
 use chrono_tz::Tz;
 use schema::score_runs::RunAge;

@@ -1,4 +1,4 @@
-//! What `sonae score` prints: the portfolio at a glance, or one supplier's score opened into its sum.
+//! The output of `sonae score`: the portfolio at a glance, or one supplier's score with its contributions.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ const SHOWN: usize = 10;
 /// A line below the headings and nothing else, so that a table can be copied.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// `2026-09-30時点、モデル 2026.1、SHA-256 0123456789ab…`
+/// Returns the line `2026-09-30時点、モデル 2026.1、SHA-256 0123456789ab…`.
 pub(super) fn provenance(provenance: &Provenance, lang: Lang) -> String {
     let Provenance { as_of, model_version, model_hash } = provenance;
     let hash = model_hash.get(..12).unwrap_or(model_hash);
@@ -65,7 +65,7 @@ pub(super) fn report(
     Ok(parts.join("\n"))
 }
 
-/// The contributions and losses of rows of the results, each with its reason.
+/// Returns the contributions and losses of rows of the results, each with its reason.
 pub(super) fn explanations(
     provenance: &Provenance,
     scores: &Scores,
@@ -140,7 +140,7 @@ pub(super) fn table(headings: &[(&str, &str)], lang: Lang, right: &[usize]) -> T
     }
     for column in right {
         if let Some(column) = table.column_mut(*column) {
-            // A number that is broken over two lines is read as two.
+            // A number that is broken over two lines is read as two numbers.
             column.set_cell_alignment(CellAlignment::Right);
             column.set_constraint(ColumnConstraint::ContentWidth);
         }

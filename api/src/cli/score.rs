@@ -88,12 +88,12 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     };
     timings.tell("出力", "output");
     timings.tell_peak();
-    // The process ends here: to give back gigabytes piece by piece takes a while and helps nobody.
+    // The process ends here: freeing gigabytes piece by piece takes a while and helps nobody.
     std::mem::forget(result);
     shown
 }
 
-/// Tells how long each step took, if that is wanted.
+/// Reports how long each step took, if that is wanted.
 struct Timings {
     is_wanted: bool,
     lang: Lang,
@@ -132,7 +132,7 @@ impl Timings {
         }
     }
 
-    /// How much memory the process has had at most, where the system says so.
+    /// Reports how much memory the process has used at most, if the system provides it.
     fn tell_peak(&self) {
         if !self.is_wanted {
             return;
@@ -147,13 +147,13 @@ impl Timings {
 
     fn line(&self, text: &str) {
         if self.is_wanted {
-            // That nobody can read it is no reason to stop.
+            // If nobody can read it, that is no reason to stop.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 }
 
-/// The rows of the results to be opened.
+/// Returns the rows of the results to explain.
 fn rows_of(codes: &[String], portfolio: &Portfolio, lang: Lang) -> Result<Vec<usize>, Failure> {
     let row_of = |code: &String| {
         portfolio.row_of(code).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! `sonae score-run`: scores of a buyer's stored data, started, listed and reproduced at the command line.
+//! `sonae score-run`: starts, lists and reproduces score runs of a buyer's stored data on the command line.
 
 use std::path::PathBuf;
 
@@ -135,7 +135,7 @@ fn list(tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure
 }
 
 fn show_reproduced(id: RunId, tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure> {
-    /// Differences that are shown; the rest are counted.
+    /// How many differences are shown. The rest are counted.
     const SHOWN: usize = 20;
     let store = data.open_existing(lang)?;
     let tenant = find_tenant(&store, &tenant.tenant, lang)?;

@@ -83,7 +83,7 @@ enum LogFormat {
 }
 
 impl Args {
-    /// How the service is to be set up, if these options go together.
+    /// Returns the configuration of the service, if these options go together.
     pub(super) fn config(&self, in_force: &InForce, lang: Lang) -> Result<Config, Failure> {
         let usage = |key: &str, value: &dyn std::fmt::Display, ja: &str, en: &str| {
             Failure::Usage(format!("{} {value}: {}", in_force.name(key), lang.pick(ja, en)))
@@ -129,7 +129,7 @@ impl Args {
         if let Err(Failure::Usage(text) | Failure::Data(text)) = read_model(self.model.as_deref(), lang) {
             return Err(Failure::Usage(format!("{} {text}", in_force.name("model"))));
         }
-        // What is wrong with the URL is a matter of usage, and said before anything begins.
+        // A fault of the URL is a matter of usage, and is reported before anything begins.
         self.data.place(lang)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
@@ -149,7 +149,7 @@ impl Args {
         })
     }
 
-    /// The command that makes a token for this service, to be pasted into any other terminal.
+    /// Returns the command that makes a token for this service. It can be pasted into any other terminal.
     fn token_command(&self, in_force: &InForce, running: &Running) -> String {
         let mut words = vec![program()];
         let mut option = |name: &str, path: &Path| {
@@ -178,8 +178,8 @@ impl Args {
                 let address = quoted(url.without_password());
                 let with_url = format!("DATABASE_URL={address} {command}");
                 if url.has_password() {
-                    // The password is asked for, as what is printed here ends up in logs. In a subshell, so that it does
-                    // not stay in the environment.
+                    // The command asks for the password, because what is printed here ends up in logs. It runs in a
+                    // subshell, so that the password does not stay in the environment.
                     format!(
                         "(trap 'stty echo; exit 130' INT; stty -echo; printf 'PGPASSWORD: ' >&2; IFS= read -r PGPASSWORD; \
                          stty echo; echo >&2; export PGPASSWORD; {with_url})"
@@ -193,12 +193,12 @@ impl Args {
     }
 }
 
-/// An address as a browser of this machine reaches it.
+/// Returns an address as a browser on this machine reaches it.
 fn reachable(address: SocketAddr) -> String {
     if address.ip().is_unspecified() { format!("localhost:{}", address.port()) } else { address.to_string() }
 }
 
-/// This program as a shell finds it.
+/// Returns this program as a shell finds it.
 fn program() -> String {
     let called = env::args().next().unwrap_or_else(|| "sonae".to_owned());
     if !called.contains('/') {
@@ -207,7 +207,7 @@ fn program() -> String {
     env::current_exe().map_or(called, |path| quoted(&path.display().to_string()))
 }
 
-/// A word for a shell.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:@%+=,-".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {
@@ -235,7 +235,7 @@ pub(super) fn run(args: &Args, in_force: &InForce, notes: &[Text], lang: Lang) -
     Ok(running.wait()?)
 }
 
-/// Logs what goes wrong, for a person at a terminal.
+/// Logs warnings and errors, for a person at a terminal.
 pub(super) fn log_warnings() {
     log(LogFormat::Human, "warn");
 }

@@ -1,7 +1,8 @@
-//! Settings: options that may also stand in the environment, and in one TOML file.
+//! Settings: options that can also be set in the environment and in one TOML file.
 //!
-//! A setting is an option with an environment variable. Its key in the file is its long name with `_` for `-`. A flag comes
-//! before the variable, that before the file, and this before the default; clap's own parsers check all of them.
+//! A setting is an option with an environment variable. Its key in the file is its long name with `_` for `-`. A flag
+//! takes precedence over the variable, the variable over the file, and the file over the default. clap's own parsers
+//! check all of them.
 
 mod file;
 
@@ -21,17 +22,17 @@ use self::file::SettingsFile;
 use super::{Cli, LangArg, help, usage};
 use crate::base::text::Text;
 
-/// The option that names the settings file, which is no setting itself.
+/// The option that names the settings file. It is not a setting itself.
 const CONFIG: &str = "config";
 /// The option for the language.
 const LANG: &str = "lang";
 
-/// The command line with all that adds to it.
+/// The parsed command line, with what the environment and the file add to it.
 pub(super) struct Given {
     pub(super) cli: Cli,
     pub(super) lang: Lang,
     pub(super) in_force: InForce,
-    /// What the user should know, beside what the command says.
+    /// What the user should know in addition to the output of the command.
     pub(super) notes: Vec<Text>,
 }
 
@@ -48,12 +49,12 @@ pub(super) enum Refused {
 pub(super) enum Origin {
     Flag,
     Variable(String),
-    /// The file, with the line.
+    /// The file and the line.
     File(String),
     Default,
 }
 
-/// A setting of a command, and what it is set to.
+/// A setting of a command, with its value.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
     pub(super) arg: Arg,
@@ -61,7 +62,7 @@ pub(super) struct Setting {
     pub(super) origin: Origin,
 }
 
-/// The settings of a command as they are in force, and the file that some of them are from.
+/// The settings of a command that are in force, and the file that some of them come from.
 #[derive(Debug, Clone)]
 pub(super) struct InForce {
     pub(super) settings: Vec<Setting>,
@@ -69,13 +70,13 @@ pub(super) struct InForce {
 }
 
 impl InForce {
-    /// Where a setting comes from, by its key.
+    /// Returns where a setting comes from, by its key.
     pub(super) fn origin(&self, key: &str) -> &Origin {
         let found = self.settings.iter().find(|setting| self::key(&setting.arg) == key);
         found.map_or(&Origin::Default, |setting| &setting.origin)
     }
 
-    /// A setting as a message names it: by its flag, its variable, or its place in the file.
+    /// Returns a setting as a message names it: by its flag, its variable, or its place in the file.
     pub(super) fn name(&self, key: &str) -> String {
         match self.origin(key) {
             Origin::Flag | Origin::Default => format!("--{}", key.replace('_', "-")),
@@ -85,12 +86,12 @@ impl InForce {
     }
 }
 
-/// All settings, in the order in which they are listed.
+/// Returns all settings, in the order in which they are listed.
 pub(super) fn all() -> Vec<Arg> {
     settings_of(&Cli::command(), &["config"])
 }
 
-/// The settings of a command: its own, and those that all commands have.
+/// Returns the settings of a command: its own, and those of all commands.
 fn settings_of(root: &Command, verb: &[&str]) -> Vec<Arg> {
     let leaf = verb.iter().try_fold(root, |command, name| command.find_subcommand(name));
     let own = leaf.into_iter().filter(|_| !verb.is_empty()).flat_map(Command::get_arguments);
@@ -101,17 +102,17 @@ fn is_setting(arg: &Arg) -> bool {
     arg.get_env().is_some() && arg.get_id() != CONFIG
 }
 
-/// The name of a setting in the file.
+/// Returns the name of a setting in the file.
 pub(super) fn key(arg: &Arg) -> String {
     arg.get_long().unwrap_or_default().replace('-', "_")
 }
 
-/// The name of a setting in the environment.
+/// Returns the name of a setting in the environment.
 pub(super) fn variable(arg: &Arg) -> String {
     arg.get_env().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// What kind of value the file has for a setting.
+/// The kind of value that a setting has in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SettingKind {
     Boolean,
@@ -132,7 +133,7 @@ pub(super) fn kind(arg: &Arg) -> SettingKind {
     }
 }
 
-/// The variable's value, where it has one: an empty variable is an absent one.
+/// Returns the value of a setting's variable, if it has one. An empty variable counts as absent.
 fn variable_of(arg: &Arg) -> Option<OsString> {
     env::var_os(arg.get_env()?).filter(|value| !value.is_empty())
 }
@@ -142,12 +143,11 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
     let root = Cli::command();
     let seen = Seen::of(arguments, &root);
     let mut lang = language(seen.lang.as_deref());
-    // The help does not depend on the file, which may be what help is wanted for.
-    if seen.asks_for_help {
-        let root = if lang == Lang::Ja { help::in_japanese(root.clone()) } else { root.clone() };
-        if let Err(error) = root.try_get_matches_from(arguments) {
-            return Err(refused(error, arguments, lang));
-        }
+    // Help does not depend on the file: the file may be what the user needs help with.
+    if seen.asks_for_help
+        && let Err(error) = root.clone().try_get_matches_from(arguments)
+    {
+        return Err(refused(error, arguments, lang));
     }
     let path = seen.config.clone().or_else(|| env::var_os("SONAE_CONFIG").filter(|path| !path.is_empty()));
     let path = path.map(PathBuf::from);
@@ -176,7 +176,7 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
     let matches = parsed.map_err(|error| refused(error, arguments, lang))?;
     let cli = Cli::from_arg_matches(&matches).map_err(|error| refused(error, arguments, lang))?;
     if cli.config != path {
-        // It was looked for in the arguments before they were parsed.
+        // The name was searched for in the arguments before they were parsed.
         let text =
             lang.pick("--config のファイル名は UTF-8 にしてください", "--config: the name of the file must be UTF-8");
         return Err(Refused::Usage(text.to_owned()));
@@ -190,7 +190,7 @@ fn refused(error: clap::Error, arguments: &[OsString], lang: Lang) -> Refused {
     if error.use_stderr() { Refused::Usage(usage::text(&error, arguments, lang)) } else { Refused::Clap(error) }
 }
 
-/// What is wrong with the variable of a setting, if anything is.
+/// Returns the fault of a setting's variable, if it has one.
 fn fault_of_variable(arg: &Arg) -> Option<Text> {
     let value = variable_of(arg)?;
     let error = check(arg, &value).err()?;
@@ -199,7 +199,7 @@ fn fault_of_variable(arg: &Arg) -> Option<Text> {
     Some(Text::new(format!("{name}={shown}: {}", reason.ja), format!("{name}={shown}: {}", reason.en)))
 }
 
-/// Checks a value as clap would check that of the flag.
+/// Checks a value as clap would check the value of the flag.
 fn check(arg: &Arg, value: &OsStr) -> Result<(), clap::Error> {
     let alone =
         Arg::new("value").action(ArgAction::Set).allow_hyphen_values(true).value_parser(arg.get_value_parser().clone());
@@ -207,7 +207,7 @@ fn check(arg: &Arg, value: &OsStr) -> Result<(), clap::Error> {
     command.try_get_matches_from([value]).map(|_| ())
 }
 
-/// Makes what the file says the default of each setting that has no variable.
+/// Makes the values of the file the defaults of their settings. clap prefers flags and variables to defaults.
 fn with_defaults(command: Command, file: &SettingsFile) -> Command {
     let default = |arg: Arg| match file.get(&key(&arg)) {
         Some(entry) if is_setting(&arg) => arg.default_value(entry.value.clone()),
@@ -243,7 +243,7 @@ fn in_force(settings: &[Arg], matches: &ArgMatches, file: &SettingsFile, path: O
     InForce { settings: settings.collect(), file: path }
 }
 
-/// Notes on files with passwords that other users of the machine can read.
+/// Returns notes on files with passwords that other users of the machine can read.
 fn exposed(in_force: &InForce, file: &SettingsFile) -> Vec<Text> {
     let holds_password = |key: &str| {
         let url = file.get(key).and_then(|entry| entry.value.parse::<ServerUrl>().ok());
@@ -266,7 +266,7 @@ fn exposed(in_force: &InForce, file: &SettingsFile) -> Vec<Text> {
         .collect()
 }
 
-/// Whether the first line of a file is a URL with a password, or one that cannot be read and may hold one.
+/// Returns whether the first line of a file is a URL with a password, or cannot be read as one and may hold a password.
 fn begins_with_password(path: &Path) -> bool {
     let text = fs::read_to_string(path).unwrap_or_default();
     let line = text.lines().next().unwrap_or_default();
@@ -284,7 +284,7 @@ fn others_can_read(_: &Path) -> bool {
     false
 }
 
-/// What has to be known of the command line before it can be parsed.
+/// What has to be known about the command line before it can be parsed.
 #[derive(Debug, Default)]
 struct Seen {
     config: Option<OsString>,
@@ -326,7 +326,7 @@ fn language_variable() -> Option<String> {
     env::var("SONAE_LANG").ok().filter(|value| !value.is_empty())
 }
 
-/// The language by its name, by SONAE_LANG, or by the locale: Japanese unless that is English.
+/// Returns the language by its name, by SONAE_LANG, or by the locale: Japanese unless the locale is English.
 fn language(named: Option<&str>) -> Lang {
     let named = named.map(str::to_owned).or_else(language_variable);
     if let Some(lang) = named.and_then(|named| LangArg::from_str(&named, false).ok()) {

@@ -1,4 +1,4 @@
-//! The file of `--out`: checked and opened before any work, there whole at the end or not at all.
+//! The file of `--out`: checked and opened before any work, and at the end either complete or absent.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use super::Failure;
 
-/// A format by the ending of a file's name.
+/// A format, by the extension of a file's name.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum OutputFormat {
     Csv,
@@ -22,13 +22,13 @@ pub(super) struct Target {
     pub(super) format: OutputFormat,
     /// As the user wrote it.
     pub(super) shown: PathBuf,
-    /// Where a link leads.
+    /// The target of the path, if that is a link.
     path: PathBuf,
     unfinished: NamedTempFile,
 }
 
 impl Target {
-    /// Opens a file beside `path`, which must be none of the `inputs`.
+    /// Opens a file next to `path`, which must be none of the `inputs`.
     pub(super) fn open(path: &Path, inputs: &[PathBuf], lang: Lang) -> Result<Self, Failure> {
         let shown = path.display();
         let usage = |ja: &str, en: &str| {
@@ -78,7 +78,7 @@ impl Target {
     }
 }
 
-/// A file without its name yet, readable by others as far as the process allows.
+/// Creates a file that does not have its name yet. Others may read it as far as the process allows.
 fn unfinished_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".sonae-");
@@ -87,10 +87,10 @@ fn unfinished_file(folder: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// A signal ends the process without running destructors, so the file has to be removed here.
+/// Removes the file on a signal, which ends the process without running destructors.
 fn remove_when_interrupted(path: PathBuf) {
     const INTERRUPTED: i32 = 130;
-    // Without a handler only an interrupted run leaves its file behind.
+    // Without a handler, only an interrupted run leaves its file behind.
     let _ = ctrlc::set_handler(move || {
         let _ = fs::remove_file(&path);
         std::process::exit(INTERRUPTED);

@@ -1,4 +1,4 @@
-//! `sonae token`: what the interfaces are entered with.
+//! `sonae token`: the tokens that give access to the interfaces.
 
 use chrono::TimeDelta;
 use clap::Subcommand;
@@ -122,7 +122,8 @@ fn create(args: &CreateArgs, lang: Lang) -> Result<(), Failure> {
         expires_at: now.after(TimeDelta::hours(args.hours)),
         revoked_at: None,
     };
-    // A name is one token's for ever, for records say by it who made them: the next one is numbered.
+    // A name belongs to one token for ever, because records name their author by it. The next token of that name is
+    // numbered.
     for number in 2.. {
         match access.write(|tx| tokens::insert(tx, &token)) {
             Ok(()) => break,

@@ -1,4 +1,4 @@
-//! What is wrong with a command line, in both languages, and without passwords.
+//! What is wrong with a command line, in both languages and without passwords.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -13,10 +13,10 @@ use super::settings;
 use crate::base::config::url_text;
 use crate::base::text::Text;
 
-/// What stands for a value that may hold a password.
+/// Replaces a value that may hold a password.
 const HIDDEN: &str = "…";
 
-/// A reason of a parser of values, in both languages.
+/// Why a parser refuses a value, in both languages.
 #[derive(Debug)]
 pub(super) struct Reason(Text);
 
@@ -39,7 +39,7 @@ impl fmt::Display for Reason {
 
 impl Error for Reason {}
 
-/// What a user reads of a command line that clap refuses.
+/// Returns what the user reads about a command line that clap refuses.
 pub(super) fn text(error: &clap::Error, arguments: &[OsString], lang: Lang) -> String {
     if matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation)
         && let Some(text) = of_value(error, lang)
@@ -59,7 +59,7 @@ pub(super) fn text(error: &clap::Error, arguments: &[OsString], lang: Lang) -> S
     text.trim_end().to_owned()
 }
 
-/// A value that is refused: `--json-bytes 2MB: write a whole number`.
+/// Returns the text for a value that is refused: `--json-bytes 2MB: write a whole number`.
 fn of_value(error: &clap::Error, lang: Lang) -> Option<String> {
     let option = context(error, ContextKind::InvalidArg)?;
     let flag = option.split([' ', '=', '[']).next().unwrap_or(&option).to_owned();
@@ -79,17 +79,17 @@ fn of_value(error: &clap::Error, lang: Lang) -> Option<String> {
     Some(format!("{flag} {shown}: {}", reason.pick(lang)))
 }
 
-/// A value of an option as a message may repeat it.
+/// Returns a value of an option as a message may repeat it.
 pub(super) fn shown_value(arg: &Arg, value: &str) -> String {
     if arg.is_hide_env_values_set() || may_be_secret(value) { HIDDEN.to_owned() } else { value.to_owned() }
 }
 
-/// Whether a text looks like the address of a database, or another text with a password.
+/// Returns whether a text looks like the URL of a database, or another text with a password.
 fn may_be_secret(text: &str) -> bool {
     text.contains("://") || (text.contains('@') && text.contains(':')) || text.contains("password")
 }
 
-/// Why a value is refused.
+/// Returns why a value is refused.
 pub(super) fn reason(error: &clap::Error) -> Text {
     if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue)
         && !values.is_empty()
@@ -111,7 +111,7 @@ pub(super) fn reason(error: &clap::Error) -> Text {
     of_standard(source.to_string())
 }
 
-/// What the parsers of clap and of the standard library say.
+/// Translates the messages of the parsers of clap and of the standard library.
 fn of_standard(said: String) -> Text {
     if let Some((_, range)) = said.split_once(" is not in ") {
         let (least, most) = range.split_once("..=").unwrap_or((range.trim_end_matches(".."), ""));
@@ -135,7 +135,7 @@ fn of_standard(said: String) -> Text {
     }
 }
 
-/// A part of an error, as text.
+/// Returns a part of an error as text.
 fn context(error: &clap::Error, kind: ContextKind) -> Option<String> {
     match error.get(kind)? {
         ContextValue::String(text) => Some(text.clone()),
@@ -163,7 +163,7 @@ fn in_japanese(error: &clap::Error) -> String {
             format!("{argument} の値の数が違います")
         }
         ErrorKind::InvalidUtf8 => "引数が UTF-8 ではありません".to_owned(),
-        // Help that is shown because nothing was asked for.
+        // Help that is shown because no command was given.
         _ => return error.render().to_string(),
     };
     for suggested in [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand] {

@@ -22,8 +22,8 @@ pub(super) struct Supply {
     stock_cover_days: Option<u64>,
 }
 
-/// Firms on which many tier-1 firms depend: what they supply, how many buy it, how critical it is, and for how many days
-/// stock lasts.
+/// Firms on which many tier-1 firms depend: what they supply, how many buy it, how critical it is, and for how many
+/// days the stock lasts.
 pub(super) const SHARED: [(&str, usize, &str, u64); 4] = [
     (PLATING, 84, "stops_line", 1),
     (MOULDS, 30, "degrades", 7),
@@ -31,7 +31,7 @@ pub(super) const SHARED: [(&str, usize, &str, u64); 4] = [
     (CLOUD, 38, "degrades", 0),
 ];
 
-/// The tier-2 firm behind a row of [`SHARED`]: the largest SME of those that supply the item.
+/// Returns the tier-2 firm of a row of [`SHARED`]: the largest SME of those that supply the item.
 pub(super) fn shared<'a>(firms: &'a [Firm], item: &str) -> Option<&'a Firm> {
     let fits = |firm: &&Firm| firm.tier == 2 && firm.item == item && firm.size == Size::Sme;
     firms.iter().filter(fits).max_by_key(|firm| firm.employees)
@@ -58,7 +58,7 @@ pub(super) fn relationships<'a>(draw: &'a mut Draw, firms: &'a [Firm]) -> Vec<Su
             }
         }
     }
-    // Firms that stand in two tiers at once.
+    // Firms that are in two tiers at once.
     for firm in third.iter().rev().take(12) {
         let customer = chain.draw.one(&customers(&first, firm));
         chain.add(firm, Some(customer));
@@ -72,7 +72,7 @@ pub(super) fn relationships<'a>(draw: &'a mut Draw, firms: &'a [Firm]) -> Vec<Su
             chain.add_on(firm, Some(customer), (criticality, substitutability, Some(stock)));
         }
     }
-    // Work that goes around: the only circle.
+    // Work that goes round in a circle: the only one.
     let makers: Vec<&Firm> = second.into_iter().filter(|firm| firm.trade.work == Work::Making).collect();
     if let [.., one, two, three] = *makers {
         for (from, to) in [(one, two), (two, three), (three, one)] {
@@ -82,14 +82,14 @@ pub(super) fn relationships<'a>(draw: &'a mut Draw, firms: &'a [Firm]) -> Vec<Su
     chain.rows
 }
 
-/// The firms of a tier, the largest first: they buy from more.
+/// Returns the firms of a tier, the largest first, because they buy from more firms.
 fn of_tier(firms: &[Firm], tier: usize) -> Vec<&Firm> {
     let mut firms: Vec<&Firm> = firms.iter().filter(|firm| firm.tier == tier).collect();
     firms.sort_by_key(|firm| Reverse(firm.employees));
     firms
 }
 
-/// Those of a tier that buy what a firm sells: nobody has software plated.
+/// Returns those of a tier that buy what a firm sells: nobody has software plated.
 fn customers<'a>(tier: &[&'a Firm], from: &Firm) -> Vec<&'a Firm> {
     let buys = |to: &&&Firm| match from.trade.work {
         Work::Making | Work::Trading => matches!(to.trade.work, Work::Making | Work::Trading),
@@ -137,7 +137,7 @@ impl<'a> Chain<'a> {
             _ => &[(6, "sole"), (34, "limited"), (60, "multiple")],
         });
         let stock = match from.trade.work {
-            // The buyer keeps little: parts come as they are needed.
+            // The buyer keeps little stock: parts arrive as they are needed.
             Work::Making if by_buyer => {
                 Some(self.draw.pick(&[(3, 0), (6, 1), (6, 2), (5, 3), (3, 5), (2, 7), (1, 14)]))
             }
@@ -149,7 +149,7 @@ impl<'a> Chain<'a> {
         (criticality, substitutability, stock)
     }
 
-    /// A year's spend, in whole thousands of yen: small firms neither sell nor buy much.
+    /// Returns a year's spend in yen, in whole thousands: small firms neither sell nor buy much.
     fn spend(&mut self, from: &Firm, to: Option<&Firm>) -> u64 {
         let (low, doublings) = match to.map_or(from.size, |to| to.size.min(from.size)) {
             Size::Micro => (300, 7),

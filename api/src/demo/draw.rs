@@ -1,9 +1,9 @@
-//! Draws from tables of weights: whole numbers alone, so that every machine draws the same.
+//! Draws from tables of weights: only whole numbers, so that every machine draws the same.
 
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{RngCore, SeedableRng};
 
-/// A stream of draws that its seed settles, in every version of the generator.
+/// A stream of draws that its seed determines, in every version of the generator.
 pub(super) struct Draw(SplitMix64);
 
 impl Draw {
@@ -11,12 +11,12 @@ impl Draw {
         Self(SplitMix64::seed_from_u64(seed))
     }
 
-    /// A number below `end`, which is above 0.
+    /// Draws a number below `end`, which is above 0.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0.next_u64() % end
     }
 
-    /// A number from `low` to `high`, both included.
+    /// Draws a number from `low` to `high`, both included.
     pub(super) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
@@ -25,13 +25,13 @@ impl Draw {
         self.below(100) < percent
     }
 
-    /// A number from `low` up to `low · 2^doublings`, each doubling as likely as the others.
+    /// Draws a number from `low` up to `low · 2^doublings`, each doubling as likely as the others.
     pub(super) fn doubling(&mut self, low: u64, doublings: u64) -> u64 {
         let from = low << self.below(doublings);
         from + self.below(from)
     }
 
-    /// One of a table of weights.
+    /// Draws from a table of weights.
     pub(super) fn pick<T: Copy>(&mut self, table: &[(u64, T)]) -> T {
         let mut left = self.below(table.iter().map(|(weight, _)| weight).sum());
         for (weight, value) in table {
@@ -43,13 +43,13 @@ impl Draw {
         unreachable!("what is drawn lies below the sum of the weights")
     }
 
-    /// One of a list.
+    /// Draws one of a list.
     pub(super) fn one<T: Copy>(&mut self, list: &[T]) -> T {
         let place = self.below(list.len() as u64) as usize;
         list.get(place).copied().unwrap_or_else(|| unreachable!("a place below the length of a list is in it"))
     }
 
-    /// One of a list, rather of its beginning.
+    /// Draws one of a list, preferring its beginning.
     pub(super) fn early<T: Copy>(&mut self, list: &[T]) -> T {
         let end = self.between(1, list.len() as u64) as usize;
         self.one(list.get(..end).unwrap_or(list))

@@ -1,4 +1,4 @@
-//! What is known of the firms' security: enrollments, declarations and certificates.
+//! What is known about the firms' security: enrollments, declarations and certificates.
 
 use chrono::{Days, Months, NaiveDate};
 use serde::Serialize;
@@ -27,7 +27,7 @@ pub(super) struct Enrollment<'a> {
     pub(super) firm: &'a Firm,
 }
 
-/// The made-up services: one of each made-up operator, and what it watches.
+/// The made-up services: one of each made-up provider, and what it monitors.
 const SERVICES: [(&str, &str); 15] = [
     ("デモ見守りサービス", "combined"),
     ("デモ端末みはり番", "endpoint"),
@@ -46,7 +46,7 @@ const SERVICES: [(&str, &str); 15] = [
     ("デモ連携みまもり", "combined"),
 ];
 
-/// The month in which an enrollment starts, counted from the first of the year; firms joined in waves.
+/// The month in which an enrollment starts, counted from the first of the year. Firms joined in waves.
 const STARTS: &[(u64, u32)] =
     &[(7, 0), (7, 1), (6, 2), (6, 3), (7, 4), (9, 5), (13, 6), (13, 7), (12, 8), (10, 9), (6, 10)];
 
@@ -57,7 +57,7 @@ pub(super) fn enrollments<'a>(draw: &mut Draw, firms: &'a [Firm]) -> Vec<Enrollm
         let starts_on = if is_old { AS_OF - Days::new(draw.between(370, 1200)) } else { month(draw.pick(STARTS)) };
         let starts_on = if draw.chance(25) { starts_on + Days::new(14) } else { starts_on };
         let class = draw.pick(&[(86, "class_1"), (14, "class_2")]);
-        // The demonstration of the new type began in the last month: few have changed to it.
+        // The demonstration of the new type began in the last month, so few have changed to it.
         let changes = draw.chance(1) && starts_on < month(10);
         let ended = draw.chance(22).then(|| starts_on.max(month(0)) + Months::new(draw.between(2, 7) as u32));
         let ends_on = if changes { Some(month(11)) } else { ended.filter(|end| *end <= AS_OF) };
@@ -124,7 +124,7 @@ pub(super) fn certifications<'a>(draw: &mut Draw, firms: &'a [Firm]) -> Vec<Cert
         rows.push(Certification { external_id, supplier_code, scheme, issued_on, expires_on, scope });
     };
     for firm in firms {
-        // Of all declarations at the end of May 2024 one in ten was of ★2.
+        // At the end of May 2024 one in ten of all declarations was for ★2.
         let declared = draw.pick(&[(50, None), (45, Some("security_action_1")), (5, Some("security_action_2"))]);
         if let Some(scheme) = declared {
             add(firm, scheme, AS_OF - Days::new(draw.between(20, 2900)), None, "全社");

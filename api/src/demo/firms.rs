@@ -15,7 +15,7 @@ pub(super) enum Size {
     Large,
 }
 
-/// A row of `suppliers.csv`, and what its other rows are drawn by.
+/// A row of `suppliers.csv`, with the values from which other rows are drawn.
 #[derive(Serialize)]
 pub(super) struct Firm {
     pub(super) supplier_code: String,
@@ -30,7 +30,7 @@ pub(super) struct Firm {
     network_access: &'static str,
     pub(super) total_endpoints: Option<u64>,
     reports_incidents_since: Option<NaiveDate>,
-    /// 1 sells to the buyer; 0 is in no chain yet.
+    /// 1 sells to the buyer. 0 is in no chain yet.
     #[serde(skip)]
     pub(super) tier: usize,
     #[serde(skip)]
@@ -39,15 +39,15 @@ pub(super) struct Firm {
     pub(super) size: Size,
     #[serde(skip)]
     pub(super) employees: u64,
-    /// What it mainly supplies.
+    /// Its main item.
     #[serde(skip)]
     pub(super) item: &'static str,
 }
 
-/// How many firms each tier has, from 0; all together are the 1,117 of the demonstration project of FY2020.
+/// How many firms each tier has, from 0. Together they are the 1,117 of the demonstration project of FY2020.
 const TIERS: [usize; 5] = [3, 212, 490, 330, 82];
 
-/// Those with most of the chain first.
+/// The prefectures, those with most of the chain first.
 const PREFECTURES: &[&str] =
     &["23", "22", "24", "21", "27", "14", "11", "13", "28", "10", "34", "20", "09", "40", "17", "03", "04", "43"];
 
@@ -103,7 +103,7 @@ fn trade(draw: &mut Draw, tier: usize) -> &'static Trade {
     draw.pick(&table)
 }
 
-/// Employees and capital of a firm of this size.
+/// Draws the employees and the capital of a firm of this size.
 fn figures(draw: &mut Draw, trade: &Trade, size: Size) -> (u64, u64) {
     let (micro, sme, capital) = trade.size_lines();
     match size {
@@ -135,7 +135,7 @@ fn network_access(draw: &mut Draw, tier: usize, work: Work) -> &'static str {
     })
 }
 
-/// Four of ten agreed to report, most of them of late.
+/// Draws since when a firm reports incidents: four of ten agreed to, most of them recently.
 fn reports_since(draw: &mut Draw) -> Option<NaiveDate> {
     draw.chance(40).then(|| AS_OF - Days::new(draw.doubling(15, 5)))
 }

@@ -1,4 +1,4 @@
-//! What was seen: accesses that were blocked, malware that was contained, and the few incidents that did harm.
+//! What was seen: blocked accesses, contained malware, and the few incidents that did harm.
 
 use chrono::{Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use serde::Serialize;
@@ -29,8 +29,9 @@ pub(super) struct Incident<'a> {
     partners_affected: Option<u64>,
 }
 
-/// Harm: its category, how many times, the least loss and how often it may double, downtime from and to in tenths of a day. Most
-/// cost little, ransomware most: the means of IPA's survey of SMEs (2025) and of JNSA's (2025) lie far apart.
+/// A kind of harm: its category, how many times it occurs, the least loss and how often it may double, and the shortest
+/// and longest downtime in tenths of a day. Most cost little, ransomware costs most: the means of the surveys of SMEs
+/// by IPA (2025) and of JNSA (2025) are far apart.
 type Harm = (&'static str, u64, (u64, u64), (u64, u64));
 const RANSOMWARE: Harm = ("ransomware", 5, (6_000_000, 3), (70, 450));
 const HARM: [Harm; 5] = [
@@ -45,7 +46,7 @@ pub(super) fn incidents<'a>(draw: &mut Draw, firms: &'a [Firm], enrollments: &[E
     let (mut rows, all) = (Vec::new(), enrollments.iter().collect::<Vec<_>>());
     seen(draw, enrollments, (100, 66), 11, (BLOCKED, "suspicious_access", "blocked"), &mut rows);
     seen(draw, enrollments, (40, 35), 5, (CONTAINED, "malware", "contained"), &mut rows);
-    // Two that stopped others too: at the firm that most others share, and at one more.
+    // Two incidents that also stopped others: at the firm that most others share, and at one more.
     let shared = shared_enrollment(firms, enrollments).map(|hit| (hit, 9));
     for (hit, partners) in shared.into_iter().chain([(larger(draw, &all), 2)]) {
         rows.push(Incident { partners_affected: Some(partners), ..harm(draw, hit, RANSOMWARE) });
@@ -68,14 +69,14 @@ fn shared_enrollment<'e, 'a>(firms: &'a [Firm], enrollments: &'e [Enrollment<'a>
     enrollments.iter().find(|enrollment| enrollment.firm.supplier_code == shared.supplier_code)
 }
 
-/// A firm that was hit: of two, the larger one more often.
+/// Draws a firm that was hit: of two, more often the larger one.
 fn larger<'e, 'a>(draw: &mut Draw, all: &[&'e Enrollment<'a>]) -> &'e Enrollment<'a> {
     let (one, other) = (draw.one(all), draw.one(all));
     if one.firm.employees < other.firm.employees && draw.chance(75) { other } else { one }
 }
 
-/// Monthly counts, in months in which the service watched: of so many per cent of the firms in so many per cent of their
-/// months, up to `2^doublings` times as much at one firm as at another.
+/// Adds monthly counts for months in which the service monitored: for `firms` per cent of the firms in `months` per
+/// cent of their months, up to `2^doublings` times as much at one firm as at another.
 fn seen<'a>(
     draw: &mut Draw,
     enrollments: &[Enrollment<'a>],
@@ -96,7 +97,7 @@ fn seen<'a>(
             }
         }
     }
-    // Running sums are rounded, not shares: so the counts sum to the total.
+    // Running sums are rounded, not shares, so that the counts sum to the total.
     let sum: u64 = places.iter().map(|(.., weight)| weight).sum();
     let (mut running, mut given) = (0, 0);
     for (firm, occurred_on, weight) in places {
@@ -110,7 +111,7 @@ fn seen<'a>(
     }
 }
 
-/// A harmful incident, most often where and when a service watched: elsewhere fewer come to light.
+/// Draws a harmful incident, most often where and when a service monitored: elsewhere fewer are noticed.
 fn harm<'a>(
     draw: &mut Draw,
     hit: &Enrollment<'a>,

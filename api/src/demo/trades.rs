@@ -1,6 +1,6 @@
-//! What the firms of a manufacturer's chain do.
+//! The trades of the firms in a manufacturer's chain.
 
-/// What kind of work it is, which decides how it is bought.
+/// A kind of work, which decides how it is bought.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     Making,
@@ -16,9 +16,9 @@ pub(super) struct Trade {
     /// The JSIC division.
     pub(super) division: &'static str,
     pub(super) work: Work,
-    /// How common it is in each tier.
+    /// How common the trade is in each tier.
     pub(super) tiers: [u64; 4],
-    /// What its names end in, with how that is read.
+    /// The endings of its firms' names, with their readings.
     pub(super) words: &'static str,
     pub(super) items: &'static [&'static str],
 }
@@ -70,7 +70,7 @@ pub(super) const TRADES: &[Trade] = &[
 ];
 
 impl Trade {
-    /// The most employees of a micro and of an SME firm, and the capital above which a firm is large.
+    /// Returns the most employees of a micro firm and of an SME, and the capital above which a firm is large.
     pub(super) fn size_lines(&self) -> (u64, u64, u64) {
         match self.work {
             Trading => (5, 100, 100_000_000),

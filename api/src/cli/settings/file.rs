@@ -1,4 +1,4 @@
-//! The settings file: flat TOML, of which every fault is named with its line.
+//! The settings file: flat TOML. Each fault is reported with its line.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use super::{SettingKind, check, key, kind};
 use crate::base::text::Text;
 use crate::cli::usage;
 
-/// What the file says of a setting.
+/// The value that the file has for a setting.
 #[derive(Debug)]
 pub(super) struct Entry {
     /// As it would be written on the command line.
@@ -21,11 +21,11 @@ pub(super) struct Entry {
     pub(super) place: String,
 }
 
-/// A settings file; without entries if there is none.
+/// A settings file. It has no entries if there is none.
 #[derive(Debug, Default)]
 pub(super) struct SettingsFile(BTreeMap<String, Entry>);
 
-/// From this similarity on, another key is what was probably meant.
+/// From this similarity on, another key was probably meant.
 const SIMILAR: f64 = 0.8;
 
 impl SettingsFile {
@@ -33,7 +33,7 @@ impl SettingsFile {
         self.0.get(key)
     }
 
-    /// Reads the file that an option or a variable names; gives what is right in it, and all faults.
+    /// Reads the file that an option or a variable names. Returns the valid entries, and all faults.
     pub(super) fn read(path: &Path, named_by: &str, settings: &[Arg]) -> (Self, Vec<Text>) {
         let shown = path.display();
         let text = match fs::read_to_string(path) {
@@ -77,13 +77,13 @@ impl SettingsFile {
     }
 }
 
-/// A value as it would be written on the command line, if the setting is known and takes it.
+/// Returns a value as it would be written on the command line, if the setting is known and accepts it.
 fn read_value(name: &str, value: &DeValue<'_>, settings: &[Arg]) -> Result<String, Text> {
     let Some(arg) = settings.iter().find(|arg| key(arg) == name) else { return Err(unknown(name, settings)) };
     let text = match (kind(arg), value) {
         (SettingKind::Boolean, DeValue::Boolean(value)) => value.to_string(),
         (SettingKind::Integer, DeValue::Integer(value)) => {
-            // 0x10 as 16; too large a number as it stands there, for the parser to refuse.
+            // 0x10 becomes 16. A number that is too large is kept as written, and the parser refuses it.
             let number = i128::from_str_radix(value.as_str(), value.radix());
             number.map_or_else(|_| value.to_string(), |number| number.to_string())
         }

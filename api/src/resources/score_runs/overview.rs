@@ -47,7 +47,7 @@ pub(crate) struct Overview {
     pub(crate) sole_source_unmonitored_count: usize,
     pub(crate) sole_source_unmonitored_loss_jpy: f64,
     pub(crate) tier_1_count: usize,
-    /// Those through which most tier-1 suppliers can be stopped, with how many.
+    /// The suppliers through which most tier-1 suppliers can be stopped, with how many.
     pub(crate) stops_tier_1: Vec<(String, usize)>,
     /// Active enrollments by the provider that runs them. `None` if providers are not known.
     pub(crate) operators: Option<Vec<(Option<String>, usize)>>,
