@@ -1,6 +1,6 @@
-//! What the time decides: tests move the clock of the service instead of waiting.
+//! What depends on the time: tests move the clock of the service instead of waiting.
 //!
-//! The command line has the machine's clock, which that of a service is never behind.
+//! The command line uses the machine's clock, and that of a service is never behind it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,12 +18,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A client whose token outlives the days that a test lets pass.
+/// Returns a client whose token outlives the days that a test lets pass.
 fn client(app: &App, tenant: &str) -> Client {
     app.token(tenant, "admin", &["--hours", "2160"])
 }
 
-/// Sets the clock to ten minutes before the next day begins in Japan, where the first buyer is; gives the day that ends.
+/// Sets the clock to ten minutes before the next day begins in Japan, where the first buyer is. Returns the day that
+/// ends.
 fn ten_minutes_before_midnight(app: &App) -> NaiveDate {
     let japan = FixedOffset::east_opt(9 * 3600).unwrap();
     let now = DateTime::parse_from_rfc3339(&app.clock.clock().now().to_string()).unwrap().with_timezone(&japan);
@@ -34,7 +35,7 @@ fn ten_minutes_before_midnight(app: &App) -> NaiveDate {
     next - Days::new(1)
 }
 
-/// The scores, once they are those of the data as it is.
+/// Waits until the scores are those of the present data, and returns them.
 fn fresh(client: &Client) -> Value {
     eventually("the scores follow", || {
         let answer = client.get("/v1/scores");
@@ -42,7 +43,7 @@ fn fresh(client: &Client) -> Value {
     })
 }
 
-/// How many runs were asked for, whatever came of them.
+/// Returns how many runs were requested, whatever their outcome.
 fn runs_asked_for(client: &Client) -> usize {
     let jobs = client.get("/v1/jobs?limit=200").json["items"].clone();
     jobs.as_array().unwrap().iter().filter(|job| job["kind"] == "score_run").count()
@@ -51,7 +52,7 @@ fn runs_asked_for(client: &Client) -> usize {
 #[test]
 fn the_day_turns_over_in_the_time_zone_of_the_buyer() {
     let app = App::start();
-    // There it is noon.
+    // It is about noon there.
     app.sonae(&["tenant", "create", "other", "--time-zone", "Etc/GMT+3"]);
     let (buyer, other) = (client(&app, "default"), client(&app, "other"));
     let day = ten_minutes_before_midnight(&app);
@@ -96,7 +97,7 @@ fn a_past_day_is_scored_as_known_at_its_end_unless_nothing_was_known_by_then() {
     };
     assert_eq!(known_at(day), format!("{day}T14:59:59.999Z"));
     assert_eq!(known_at(day + Days::new(1)), format!("{}T14:59:59.999Z", day + Days::new(1)));
-    // Nothing was known before that day: then it is scored as known now, which is since the latest change.
+    // Nothing was known before that day, so it is scored as known now, which is since the latest change.
     let recorded_at = &buyer.get("/v1/suppliers/by-code?code=A").json["recorded_at"];
     assert_eq!(json!(known_at(day - Days::new(1))), *recorded_at);
 }
@@ -140,7 +141,7 @@ fn old_automatic_runs_are_dropped_and_what_people_started_or_exported_stays() {
     let mut kept = BTreeSet::new();
     for number in 1..=6 {
         app.clock.advance(DAY);
-        // Each run has an input of its own.
+        // Each run has its own input.
         buyer.supplier(&format!("S{number}"));
         assert_eq!(fresh(&buyer)["as_of"], json!(day(number)));
         match number {
@@ -175,7 +176,7 @@ fn an_automatic_run_that_failed_is_asked_for_again_after_five_minutes() {
         let job = buyer.import(&format!("kind={kind}"), "text/csv", &rows);
         assert_eq!(job["state"], "succeeded", "{job}");
         if kind == "suppliers" {
-            // Else the run that was asked for before the relationships may find them, and one more is asked for.
+            // Otherwise the run that was requested before the relationships may find them, and one more is requested.
             fresh(&buyer);
         }
     }
@@ -185,7 +186,7 @@ fn an_automatic_run_that_failed_is_asked_for_again_after_five_minutes() {
     });
     let asked_for = runs_asked_for(&buyer);
     app.clock.advance(Duration::from_secs(100));
-    // Whenever the other buyer is looked at, so is this one.
+    // Whenever the other buyer is looked at, this one is too.
     other.supplier("A");
     fresh(&other);
     assert_eq!(runs_asked_for(&buyer), asked_for);
@@ -206,7 +207,7 @@ fn data_that_never_rests_is_scored_all_the_same() {
         app.clock.advance(50 * MINUTE);
         changes += 1;
     }
-    // Once ten times as long has passed as it should have rested.
+    // Scores follow once ten times the rest period has passed.
     assert!(changes >= 12, "{changes}");
 }
 
@@ -248,7 +249,7 @@ fn an_answer_says_from_which_moment_on_a_change_is_known() {
     let buyer = client(&app, "default");
     let made = buyer.create("/v1/suppliers", &json!({ "supplier_code": "A", "name": "甲" }));
     let path = format!("/v1/suppliers/{}", id(&made));
-    // More than fit into a millisecond: each has a moment of its own.
+    // These are more than fit into a millisecond: each has a moment of its own.
     let names: Vec<String> = (0..20).map(|number| format!("乙{number}")).collect();
     let changed: Vec<Value> =
         names.iter().map(|name| buyer.change("PATCH", &path, "*", &json!({ "name": name })).json).collect();
@@ -268,7 +269,7 @@ fn an_answer_says_from_which_moment_on_a_change_is_known() {
     assert_eq!(versions[20]["recorded_at"], made["recorded_at"]);
 }
 
-/// A moment, so many milliseconds later.
+/// Returns a moment `ms` milliseconds later.
 fn later(moment: &str, ms: i64) -> String {
     let moment = DateTime::parse_from_rfc3339(moment).unwrap() + TimeDelta::milliseconds(ms);
     moment.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true)

@@ -1,4 +1,4 @@
-//! CSV files through both doors, `sonae score` and an import: one reading, with the same values, codes and lines.
+//! CSV files for `sonae score` and for imports: both read them in the same way, with the same values, codes and lines.
 
 use std::fs;
 
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Client, command, id};
 
-/// A fault: its line, none where the file as a whole is at fault, its code, and the column where it has one.
+/// A fault: its line (`None` if the file as a whole is at fault), its code, and its column if it has one.
 type Told = (Option<u64>, String, String);
 
-/// A file of a table, and the lines, 0 for none, and codes of its faults.
+/// A file of a table, with the lines (0 for none) and codes of its faults.
 type Case<'a> = (&'a str, Vec<u8>, Vec<(u64, &'a str)>);
 
-/// A folder in which a file stands beside suppliers A and B, unless it has them itself.
+/// Makes a folder with a file and the suppliers A and B, unless the file has suppliers itself.
 fn folder(table: &str, file: &[u8]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("suppliers.csv"), "supplier_code\nA\nB\n").unwrap();
@@ -20,7 +20,7 @@ fn folder(table: &str, file: &[u8]) -> tempfile::TempDir {
     folder
 }
 
-/// The scores of a folder with this file, or the faults that it has.
+/// Returns the scores of a folder with this file, or its faults.
 fn scored(app: &App, table: &str, file: &[u8]) -> Result<Vec<u8>, Vec<Told>> {
     let folder = folder(table, file);
     let (path, out) = (folder.path().to_str().unwrap(), folder.path().join("out.csv"));
@@ -48,11 +48,11 @@ enum End {
     Rows,
     /// A fault of the file as a whole.
     File,
-    /// The same, told at once by the first bytes; no line is told.
+    /// The same, reported at once from the first bytes, without a line.
     Upload,
 }
 
-/// What an import of a file finds wrong.
+/// Returns what an import of a file finds wrong.
 fn imported(client: &Client, kind: &str, file: &[u8]) -> (Vec<Told>, End) {
     let path = format!("/v1/imports?kind={kind}&mode=accept_valid&dry_run=true&format=csv");
     let answer = client.send("POST", &path, &[("content-type", "text/csv")], Some(file));
@@ -177,7 +177,7 @@ fn faults_have_the_same_codes_and_lines_at_both_doors() {
     };
     let head = "supplier_code,name,employee_count\n";
     let long = "x".repeat(30_000);
-    // More than two blocks of a file, and a fault in the last.
+    // The file has more than two blocks, and a fault in the last one.
     let late = |quote: &str, fault: &str| {
         let rows: String = (0..400).map(|row| format!("S{row},{quote}{long}{quote},{row}\n")).collect();
         format!("supplier_code,メモ,employee_count\n{rows}{fault}").into_bytes()
@@ -307,7 +307,7 @@ fn faults_have_the_same_codes_and_lines_at_both_doors() {
         let mut expected = expected;
         expected.sort_unstable();
         assert_eq!(found, expected, "score of {shown:?}");
-        // An import ends with the first fault of a file as a whole, and tells no other.
+        // An import ends with the first fault of a file as a whole, and reports no other.
         let wholes = ["bad-quotes", "line-too-long"];
         let whole = told.iter().find(|(_, code, _)| wholes.contains(&code.as_str())).or(told.first());
         let place = |told: &Told| (told.0, told.1.clone());

@@ -8,17 +8,17 @@ use tests::sql::Sql;
 
 use crate::support::{Data, Process, admin_token, agent, command, id};
 
-/// What takes the tables back to before a migration.
+/// The statements that take the tables back to the state before a migration.
 const OLDER: &str = "DROP TABLE compatible_migrations; \
                      DELETE FROM __diesel_schema_migrations WHERE version = '20261129010000'";
-/// The migration.
+/// The name of that migration.
 const PENDING: &str = "2026-11-29-010000_list_compatible_migrations";
 /// A migration of a newer release.
 const NEWER: &str = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')";
-/// That release says that older ones can work with it.
+/// The newer release states that older ones can work with it.
 const COMPATIBLE: &str = "INSERT INTO compatible_migrations (version) VALUES ('29990101000000')";
 
-/// Runs statements by hand.
+/// Runs SQL statements directly.
 pub(crate) fn sql(data: &Data, statements: &str) {
     match data.url() {
         Some(url) => Sql::open(&url).unwrap().run(statements).unwrap(),
@@ -30,7 +30,7 @@ pub(crate) fn sql(data: &Data, statements: &str) {
     }
 }
 
-/// Data with tables of this release, changed by statements.
+/// Returns data with tables of this release, changed by statements.
 fn with(statements: &str) -> Data {
     let data = Data::new();
     sonae(&data, &["tenant", "list"]).exits(0);
@@ -38,7 +38,7 @@ fn with(statements: &str) -> Data {
     data
 }
 
-/// What a command has said.
+/// The result of a command.
 #[derive(Debug)]
 struct Said {
     code: Option<i32>,
@@ -60,7 +60,7 @@ impl Said {
     }
 }
 
-/// What /readyz answers.
+/// Returns the answer of /readyz.
 fn ready(process: &Process) -> (u16, String) {
     let mut answer = agent().get(format!("http://{}/readyz", process.admin_address())).call().unwrap();
     (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
@@ -130,7 +130,7 @@ fn what_only_looks_makes_no_tables_in_an_empty_database() {
         }
         None => {
             assert!(!data.path().join("sonae.db").exists());
-            // A folder that is none of a service is named by mistake.
+            // A folder without a service was named by mistake.
             assert_eq!(said.code, Some(2), "{said:?}");
         }
     }
@@ -166,7 +166,7 @@ fn a_process_is_not_ready_while_the_tables_are_those_of_another_release() {
     assert!(status == 503 && said.contains("29990101000000") && said.contains("newer release"), "{said}");
     sql(&data, COMPATIBLE);
     assert_eq!(ready(&process), (200, "ok\n".to_owned()));
-    // As after a backup of before has been restored under it.
+    // This is as after an older backup has been restored under it.
     sql(&data, OLDER);
     sql(&data, "DELETE FROM __diesel_schema_migrations WHERE version = '29990101000000'");
     let (status, said) = ready(&process);

@@ -1,4 +1,4 @@
-//! Scores that follow changes by themselves: when they do, and from what is kept between runs.
+//! Automatic scores: when they follow changes, and from which rows that are kept between runs.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Longer than the service pauses after any run.
 const LONG_PAUSE: Duration = Duration::from_secs(301);
 
-/// A service whose scores follow changes as what they cost allows, which is the default.
+/// Starts a service whose scores follow changes as their cost allows, which is the default.
 fn app() -> App {
     App::with(Limits::default(), None, None)
 }
 
-/// Waits until the scores are those of the data as it is.
+/// Waits until the scores are those of the present data, and returns them.
 fn wait_for_scores(client: &Client) -> Value {
     eventually("the scores follow", || {
         let answer = client.get("/v1/scores");
@@ -24,7 +24,7 @@ fn wait_for_scores(client: &Client) -> Value {
     })
 }
 
-/// The first scores of a buyer: of those nothing is known that they could cost little.
+/// Waits for the first scores of a buyer, of which nothing is known yet that would make them cheap.
 fn first_scores(app: &App, client: &Client) {
     client.supplier("A");
     app.clock.advance(2 * SECOND);
@@ -71,7 +71,7 @@ fn after_a_run_that_took_long_there_is_none_for_four_times_as_long() {
     buyer.import_csv("kind=suppliers", &format!("supplier_code\n{rows}"));
     first_scores(&app, &other);
     wait_for_scores(&buyer);
-    // The clock is set forward while a run is under way, which makes it a long one.
+    // The clock is set forward while a run is under way, which makes the run a long one.
     eventually("a run is seen at work", || {
         let job = buyer.post("/v1/score-runs", &json!({})).json;
         let path = format!("/v1/jobs/{}", id(&job));
@@ -82,7 +82,7 @@ fn after_a_run_that_took_long_there_is_none_for_four_times_as_long() {
     });
     buyer.supplier("A");
     app.clock.advance(3 * LONG);
-    // Whenever all buyers are looked at for the sake of the other one, so is this one.
+    // Whenever all buyers are looked at because of the other one, this one is too.
     other.supplier("B");
     wait_for_scores(&other);
     assert_eq!(buyer.get("/v1/scores").json["stale"], true);
@@ -122,7 +122,7 @@ fn what_is_kept_between_runs_gives_the_bits_that_a_reading_of_everything_gives()
     let mut app = App::start();
     let mut buyer = app.client("admin");
     let mut hashes = Vec::new();
-    // The run rests on what is kept, one of a moment that somebody chose on nothing but the database.
+    // The first run uses the rows that are kept; one for a chosen moment reads only the database.
     let mut check = |client: &Client, what: &str, changes_input: bool| {
         let run_of = |body: &Value| client.get(client.score(body)["result_url"].as_str().unwrap()).json;
         let run = run_of(&json!({}));
@@ -190,7 +190,7 @@ fn what_is_kept_between_runs_gives_the_bits_that_a_reading_of_everything_gives()
     buyer.import_csv("kind=suppliers", "supplier_code,employee_count\nA,77\nE,88\n");
     check(&buyer, "one supplier changed and one added by a file", true);
 
-    // One that no run has scored can be deleted, although its row was kept.
+    // A supplier that no run has scored can be deleted, although its row was kept.
     let gone = buyer.supplier("Z");
     buyer.act("POST", &format!("{}/archive", path(&gone)), "*");
     check(&buyer, "archived before it was scored", false);

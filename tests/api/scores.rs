@@ -12,10 +12,10 @@ use crate::support::{App, Client, Data, Process, admin_token, eventually, id};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scoring/tests/examples");
 const KINDS: [&str; 5] = ["suppliers", "relationships", "enrollments", "certifications", "incidents"];
-/// The day that the examples are scored for.
+/// The day for which the examples are scored.
 const AS_OF: &str = "2026-09-30";
 
-/// Imports an example and scores it for its day; gives the run.
+/// Imports an example and scores it for its day. Returns the run.
 fn scored(client: &Client, example: &str) -> String {
     for kind in KINDS {
         let text = std::fs::read_to_string(format!("{EXAMPLES}/{example}/{kind}.csv")).unwrap();
@@ -25,7 +25,7 @@ fn scored(client: &Client, example: &str) -> String {
     id(&client.score(&json!({ "as_of": AS_OF }))).to_owned()
 }
 
-/// All items of a list, page by page.
+/// Returns all items of a list, page by page.
 fn all(client: &Client, path: &str) -> Vec<Value> {
     let mut items = Vec::new();
     let mut cursor = String::new();
@@ -47,7 +47,7 @@ fn codes(items: &[Value]) -> Vec<&str> {
 /// A row of expected results.
 type Row = HashMap<String, String>;
 
-/// A filter, and what it should let through.
+/// A filter, and the rows that it should match.
 type Case = (&'static str, fn(&Row) -> bool);
 
 fn number(row: &Row, column: &str) -> f64 {
@@ -59,7 +59,7 @@ fn expected(example: &str) -> Vec<Row> {
     reader.deserialize().map(Result::unwrap).collect()
 }
 
-/// The tolerance of the model's text, by the unit in a column's name.
+/// Returns the tolerance of the model's text, by the unit in a column's name.
 fn tolerance(column: &str) -> f64 {
     match column {
         name if name.ends_with("_jpy") => 1e-6,
@@ -279,7 +279,7 @@ const SORTS: [&str; 5] = [
     "expected_annual_loss_caused_jpy",
 ];
 
-/// Scores as a list sorts them: by the column, then by id, and from highest to lowest just the other way round.
+/// Sorts scores as a list does: by the column, then by id, and from highest to lowest in exactly the reverse order.
 fn sorted(mut scores: Vec<Value>, column: &str, is_descending: bool) -> Vec<Value> {
     scores.sort_by(|one, other| {
         let by_column = match one[column].as_f64().zip(other[column].as_f64()) {
@@ -299,7 +299,7 @@ fn lists_in_every_order_are_a_plain_sort_whatever_is_kept_in_memory() {
     for megabytes in [0, 1] {
         let app = App::with_limits(Limits { warm_frames_mb: megabytes, ..Limits::default() });
         let analyst = app.analyst();
-        // More than a block, of which most have the same scores, so that ids decide.
+        // These are more than one block, and most have the same scores, so that ids decide.
         let rows = (0..1300).map(|row| {
             let division = ["", "24", "62"][row % 3];
             format!("S{:04},{division}\n", row * 7 % 1300)
@@ -347,7 +347,7 @@ fn a_supplier_is_followed_through_runs_that_did_and_did_not_score_it() {
     let runs = [first, analyst.score(&json!({})), analyst.score(&json!({}))];
     let runs: Vec<_> = runs.iter().map(id).collect();
 
-    // Looked up block by block, and then once more from memory.
+    // The scores are looked up block by block, and then once more from memory.
     for _ in 0..2 {
         let history = analyst.get(&format!("/v1/scores/{}/history", id(&supplier))).json;
         let found: Vec<_> =
@@ -581,7 +581,7 @@ fn the_command_line_scores_what_is_stored() {
     assert!(text.starts_with("default: would be dropped: automatic runs 0"), "{text}");
 }
 
-/// The scores, once they are those of the data as it is.
+/// Waits until the scores are those of the present data, and returns them.
 fn fresh(client: &Client) -> Value {
     eventually("the scores follow", || {
         let answer = client.get("/v1/scores");
@@ -608,12 +608,12 @@ fn scores_follow_changes_by_themselves_and_one_automatic_run_a_day_stays() {
     admin.get(&format!("/v1/score-runs/{}", first["score_run_id"].as_str().unwrap())).is_problem(404, "not-found", &[]);
     let cursor = admin.get("/v1/scores?limit=1").json["next_cursor"].as_str().unwrap().to_owned();
 
-    // One that was exported stays beside the next.
+    // A run that was exported stays next to the new one.
     assert_eq!(admin.get("/v1/exports/scores.csv").status, 200);
     admin.supplier("B");
     fresh(&admin);
     assert_eq!(admin.get("/v1/score-runs").json["items"].as_array().unwrap().len(), 2);
-    // A list that was begun goes on while its run is kept.
+    // A list that was begun can be continued while its run is kept.
     assert_eq!(admin.get(&format!("/v1/scores?limit=1&cursor={cursor}")).status, 200);
     let cursor = admin.get("/v1/scores?limit=1").json["next_cursor"].as_str().unwrap().to_owned();
     admin.supplier("E");

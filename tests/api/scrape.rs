@@ -1,17 +1,17 @@
-//! Reads `/metrics`, and the documented list of what it shows.
+//! Reads `/metrics`, and the documented list of its metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crate::support::Client;
 
-/// What `/metrics` shows.
+/// The content of `/metrics`.
 pub(crate) struct Scrape {
     pub(crate) text: String,
     samples: Vec<(String, BTreeMap<String, String>, f64)>,
 }
 
-/// Asks for it.
+/// Reads `/metrics`.
 pub(crate) fn scrape(admin_address: SocketAddr) -> Scrape {
     let admin = Client { address: admin_address, token: None, lang: "en" };
     let answer = admin.get("/metrics");
@@ -21,7 +21,7 @@ pub(crate) fn scrape(admin_address: SocketAddr) -> Scrape {
     Scrape { text, samples }
 }
 
-/// A line such as `name{label="value"} 1`.
+/// Parses a line such as `name{label="value"} 1`.
 fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
     let (series, value) = line.rsplit_once(' ').unwrap();
     let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
@@ -34,7 +34,7 @@ fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
 }
 
 impl Scrape {
-    /// The sum of the samples of a name that have these labels; none if there are none.
+    /// Returns the sum of the samples of a name that have these labels, or `None` if there are none.
     pub(crate) fn find(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let has_all = |known: &BTreeMap<String, String>| {
             labels.iter().all(|(label, value)| known.get(*label).is_some_and(|known| known == value))
@@ -48,17 +48,17 @@ impl Scrape {
         self.find(name, labels).unwrap_or_else(|| panic!("no {name} with {labels:?}: {}", self.text))
     }
 
-    /// How many series there are.
+    /// Returns how many series there are.
     pub(crate) fn series_count(&self) -> usize {
         self.samples.len()
     }
 
-    /// The values of a label.
+    /// Returns the values of a label.
     pub(crate) fn label_values(&self, label: &str) -> BTreeSet<&str> {
         self.samples.iter().filter_map(|(_, labels, _)| labels.get(label)).map(String::as_str).collect()
     }
 
-    /// The metrics with their types and labels, those that a histogram adds left out.
+    /// Returns the metrics with their types and labels, without those that a histogram adds.
     pub(crate) fn metrics(&self) -> BTreeMap<String, (String, BTreeSet<String>)> {
         let types = self.text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         let mut metrics: BTreeMap<String, (String, BTreeSet<String>)> = BTreeMap::new();
@@ -90,7 +90,7 @@ pub(crate) struct Listed {
     pub(crate) place: String,
 }
 
-/// The list in `docs/operate/metrics.md`.
+/// Returns the list in `docs/operate/metrics.md`.
 pub(crate) fn listed() -> Vec<Listed> {
     let text = include_str!("../../docs/operate/metrics.md");
     let unquoted = |cell: &str| cell.trim().trim_matches('`').to_owned();

@@ -1,4 +1,4 @@
-//! What お助け隊 operators send of the suppliers that are assigned to them.
+//! What お助け隊 providers send about the suppliers that are assigned to them.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn assign(admin: &Client, provider: &str, code: &str) -> Value {
     admin.create("/v1/provider-assignments", &json!({ "provider_name": provider, "supplier_code": code }))
 }
 
-/// A service with the supplier A, assigned to 甲, and the supplier B, which is not.
+/// Starts a service with the supplier A, assigned to 甲, and the supplier B, which is not.
 fn two_suppliers() -> (App, Client, Client) {
     let app = App::start();
     let admin = app.client("admin");
@@ -52,7 +52,7 @@ fn ids(client: &Client, path: &str) -> Vec<String> {
     items.as_array().unwrap().iter().map(|item| id(item).to_owned()).collect()
 }
 
-/// What a refusal says, without the id of the request.
+/// Returns the body of a refusal without the id of the request.
 fn said(answer: &Answer) -> Value {
     let mut said = answer.json.clone();
     said["request_id"] = Value::Null;
@@ -85,7 +85,7 @@ fn a_provider_sends_for_a_supplier_by_its_corporate_number() {
     let sent = provider.create(path, &numbered(NUMBER));
     assert_eq!((&sent["supplier_code"], &sent["corporate_number"]), (&json!("N"), &json!(NUMBER)));
 
-    // Two of the same number: it is not for us to choose.
+    // Two suppliers have the same number: Sonae must not choose between them.
     admin.create("/v1/suppliers", &json!({ "supplier_code": "M", "corporate_number": NUMBER }));
     provider.create(path, &numbered(NUMBER));
     assign(&admin, "甲", "M");
@@ -108,7 +108,7 @@ fn a_provider_sends_for_a_supplier_by_the_code_that_the_buyer_gave_it() {
     for code in ["K-2", "K-3"] {
         provider.post(path, &incident(code)).is_problem(422, "invalid-body", &[("#/supplier_code", "not-assigned")]);
     }
-    // A code that means one supplier to the buyer and another to the provider means none.
+    // A code that means one supplier to the buyer and another to the provider is accepted for neither.
     assign(&admin, "甲", "B");
     map("甲", "A", "B");
     provider.post(path, &incident("A")).is_problem(422, "invalid-body", &[("#/supplier_code", "not-assigned")]);
@@ -164,7 +164,7 @@ fn what_is_not_assigned_is_told_from_what_does_not_exist_by_nothing() {
         let body = json!({ "supplier_code": code, "corporate_number": number });
         admin.create("/v1/suppliers", &body)
     };
-    // Assigned to nobody, archived though assigned, merged away though assigned, merged into what is not assigned.
+    // Assigned to nobody; archived though assigned; merged away though assigned; merged into one that is not assigned.
     number("C", "1180301018771");
     let archived = number("D", "7000012050002");
     assign(&admin, "甲", "D");
@@ -174,7 +174,7 @@ fn what_is_not_assigned_is_told_from_what_does_not_exist_by_nothing() {
     admin.change("POST", &format!("/v1/suppliers/{}/merge", id(&merged)), "*", &json!({ "into_id": id(&into) }));
     let (merged, into) = (admin.supplier("G"), admin.supplier("H"));
     admin.change("POST", &format!("/v1/suppliers/{}/merge", id(&merged)), "*", &json!({ "into_id": id(&into) }));
-    // One that is another provider's.
+    // A supplier that is assigned to another provider.
     admin.supplier("I");
     assign(&admin, "乙", "I");
 
@@ -186,7 +186,7 @@ fn what_is_not_assigned_is_told_from_what_does_not_exist_by_nothing() {
         let job = send(&provider, "kind=incidents", &text);
         let found = provider.get(job["result"]["findings_url"].as_str().unwrap()).json;
         assert_eq!(found["items"][0]["value"], name);
-        // What was asked stands in the finding, and in nothing else.
+        // The code that was sent is in the finding, and nowhere else.
         (counts(&job), job["result"]["failure"].clone(), found.to_string().replace(&format!("\"{name}\""), ""))
     };
     let imported = file("supplier_code", unknown);
@@ -395,7 +395,7 @@ fn what_the_buyer_mends_stays_the_buyers() {
     admin.change("PATCH", &theirs, "*", &json!({ "indicators": secret }));
 
     assert_eq!(provider.get(&ours).json, sent);
-    // A file that lacks the column leaves what the provider sent there, not what the buyer wrote.
+    // A file without the column keeps what the provider sent there, not what the buyer wrote.
     let job =
         send(&provider, "kind=incidents", "external_id,supplier_code,occurred_on,outcome\nX,A,2026-01-05,blocked\n");
     assert_eq!(counts(&job), [0, 1, 0, 0, 0], "{job}");
@@ -440,7 +440,8 @@ fn what_the_buyer_has_moved_to_another_supplier_is_not_changed() {
     assert_eq!(provider.get(&path).json, sent, "it shows the supplier that it was sent of");
     retract().is_problem(409, "wrong-state", &[]);
     put(&provider, "X", &incident("A")).is_problem(409, "wrong-state", &[]);
-    // What is assigned now is not what it was sent of: to take it back would write of that again.
+    // The supplier that is assigned now is not the one of the record: a retraction would write about the other one
+    // again.
     let assignment = admin.get("/v1/provider-assignments").json["items"][0].clone();
     assign(&admin, "甲", "B");
     admin.act("DELETE", &format!("/v1/provider-assignments/{}", id(&assignment)), "*");

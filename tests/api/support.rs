@@ -1,4 +1,4 @@
-//! A service of its own for each test, and a client that holds every answer to the API document.
+//! A separate service for each test, and a client that checks every answer against the API document.
 
 #![expect(dead_code, reason = "each of the targets that share this uses a part of it")]
 
@@ -22,7 +22,8 @@ use crate::answers::conforms;
 /// The API document, as JSON.
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(api::document()).unwrap());
 
-/// A data folder, and on the PostgreSQL that `SONAE_TEST_POSTGRES` names a database, of a test's own: gone with it.
+/// The data folder of a test and, if `SONAE_TEST_POSTGRES` names a PostgreSQL, a database there. Both are removed with
+/// it.
 pub(crate) struct Data {
     folder: TempDir,
     database: Option<Database>,
@@ -34,12 +35,12 @@ impl Data {
         Self { folder: tempfile::tempdir().unwrap(), database: server.map(|url| Database::create(&url).unwrap()) }
     }
 
-    /// The same on a server of the test's own, by the address of a database there.
+    /// Creates a data folder, and a database on a server of the test's own. `server` is the URL of a database there.
     pub(crate) fn on(server: &str) -> Self {
         Self { folder: tempfile::tempdir().unwrap(), database: Some(Database::create(server).unwrap()) }
     }
 
-    /// The address of the database, where it is on a server.
+    /// Returns the URL of the database, if it is on a server.
     pub(crate) fn url(&self) -> Option<String> {
         self.database.as_ref().map(Database::url)
     }
@@ -48,7 +49,7 @@ impl Data {
         self.folder.path()
     }
 
-    /// The same, as the role in the address of another database of the server.
+    /// Returns the same URL with the role in the URL of another database of the server.
     pub(crate) fn url_by(&self, maintenance_url: &str) -> String {
         self.database.as_ref().unwrap().url_by(maintenance_url)
     }
@@ -58,7 +59,7 @@ impl Data {
     }
 }
 
-/// A service with data of its own.
+/// A service with its own data.
 pub(crate) struct App {
     pub(crate) data: Data,
     config: Config,
@@ -75,21 +76,21 @@ impl App {
     }
 
     pub(crate) fn with_limits(limits: Limits) -> Self {
-        // Scores follow changes only where a test is about that.
+        // Scores follow changes only in tests of just that.
         Self::with(limits, None, Duration::from_secs(86_400))
     }
 
-    /// A service whose scores follow changes at once.
+    /// Starts a service whose scores follow changes at once.
     pub(crate) fn rescoring() -> Self {
         Self::with(Limits::default(), None, Duration::ZERO)
     }
 
-    /// A service with a model of its own.
+    /// Starts a service with a model of its own.
     pub(crate) fn with_model(model: &Path) -> Self {
         Self::with(Limits::default(), Some(model.to_owned()), Duration::from_secs(86_400))
     }
 
-    /// A service with limits on connections, behind a proxy or not.
+    /// Starts a service with limits on connections, behind a proxy or not.
     pub(crate) fn with_connections(connections: ConnectionLimits, behind_proxy: bool) -> Self {
         let mut app = Self::start();
         (app.config.connection_limits, app.config.behind_proxy) = (connections, behind_proxy);
@@ -97,12 +98,12 @@ impl App {
         app
     }
 
-    /// A service with a model of its own or not, whose scores follow changes after a while.
+    /// Starts a service, with a model of its own if one is given, whose scores follow changes after a while.
     pub(crate) fn with(limits: Limits, model: Option<PathBuf>, rescore_after: impl Into<Option<Duration>>) -> Self {
         Self::over(Data::new(), limits, model, rescore_after)
     }
 
-    /// A service over data that is there, without automatic scores.
+    /// Starts a service over existing data, without automatic scores.
     pub(crate) fn beside(data: Data) -> Self {
         Self::over(data, Limits::default(), None, Duration::from_secs(86_400))
     }
@@ -146,19 +147,19 @@ impl App {
         self.running = Some(running);
     }
 
-    /// Runs the command line over the same data; gives what it prints.
+    /// Runs the command line over the same data and returns its output.
     pub(crate) fn sonae(&self, arguments: &[&str]) -> String {
         let done = command(&self.data, arguments).output().unwrap();
         assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap().trim().to_owned()
     }
 
-    /// A client with a new token of a role.
+    /// Returns a client with a new token of a role.
     pub(crate) fn client(&self, role: &str) -> Client {
         self.client_of("default", role)
     }
 
-    /// A client with a new token of a role of some buyer; of the provider 事業者01, or of the supplier A.
+    /// Returns a client with a new token of a role for some buyer. A provider is 事業者01, a supplier is A.
     pub(crate) fn client_of(&self, tenant: &str, role: &str) -> Client {
         match role {
             "provider" => self.token(tenant, role, &["--provider", "事業者01"]),
@@ -167,12 +168,12 @@ impl App {
         }
     }
 
-    /// A client with a new token of a provider.
+    /// Returns a client with a new token of a provider.
     pub(crate) fn provider(&self, name: &str) -> Client {
         self.token("default", "provider", &["--provider", name])
     }
 
-    /// A client with a new token of some buyer, made with more arguments than the role.
+    /// Returns a client with a new token for some buyer, made with more arguments than the role.
     pub(crate) fn token(&self, tenant: &str, role: &str, more: &[&str]) -> Client {
         let name = format!("{role} {tenant} {}", nanos());
         let arguments = ["token", "create", "--name", &name, "--role", role, "--tenant", tenant];
@@ -180,12 +181,12 @@ impl App {
         Client { address: self.address, token: Some(token), lang: "en" }
     }
 
-    /// An analyst, as most tests need one.
+    /// Returns an analyst, which most tests need.
     pub(crate) fn analyst(&self) -> Client {
         self.client("analyst")
     }
 
-    /// A client without a token.
+    /// Returns a client without a token.
     pub(crate) fn stranger(&self) -> Client {
         Client { address: self.address, token: None, lang: "en" }
     }
@@ -197,7 +198,7 @@ impl Drop for App {
     }
 }
 
-/// What a question gives at last; asked again and again, for work goes on in other threads.
+/// Asks a question again and again until it has an answer, because work goes on in other threads. Returns the answer.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut question: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
@@ -206,7 +207,7 @@ pub(crate) fn eventually<T>(what: &str, mut question: impl FnMut() -> Option<T>)
             return answer;
         }
         assert!(start.elapsed() < Duration::from_secs(300), "not yet: {what}");
-        // The processor goes to whom it waits for.
+        // Other threads, for which it waits, get the processor.
         std::thread::yield_now();
     }
 }
@@ -216,7 +217,7 @@ fn nanos() -> u128 {
     START.elapsed().as_nanos()
 }
 
-/// The command over a test's data.
+/// Returns the command over a test's data.
 pub(crate) fn command(data: &Data, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sonae-under-test"));
     for (inherited, _) in std::env::vars_os() {
@@ -232,7 +233,7 @@ pub(crate) fn command(data: &Data, arguments: &[&str]) -> Command {
     command
 }
 
-/// A new token for everything that a buyer's own people may do.
+/// Creates a token for everything that a buyer's own people may do.
 pub(crate) fn admin_token(data: &Data, tenant: &str) -> String {
     let name = format!("admin {}", nanos());
     let arguments = ["token", "create", "--name", &name, "--role", "admin", "--tenant", tenant];
@@ -241,7 +242,7 @@ pub(crate) fn admin_token(data: &Data, tenant: &str) -> String {
     String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
-/// The service as a process of its own.
+/// The service in a process of its own.
 pub(crate) struct Process {
     child: Child,
     log: NamedTempFile,
@@ -249,13 +250,13 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it, and waits until it says where it is.
+    /// Starts it and waits until it prints its address.
     pub(crate) fn start(data: &Data, arguments: &[&str]) -> Self {
         let arguments = [&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"], arguments].concat();
         Self::spawn(command(data, &arguments))
     }
 
-    /// Starts it by a command.
+    /// Starts it with a command.
     pub(crate) fn spawn(mut service: Command) -> Self {
         let log = NamedTempFile::new().unwrap();
         let mut child = service.stdout(Stdio::piped()).stderr(log.reopen().unwrap()).spawn().unwrap();
@@ -266,19 +267,19 @@ impl Process {
         Self { address: address.parse().unwrap(), child, log }
     }
 
-    /// A client of it with a token.
+    /// Returns a client of it with a token.
     pub(crate) fn client(&self, token: &str) -> Client {
         Client { address: self.address, token: Some(token.to_owned()), lang: "en" }
     }
 
-    /// Where health and metrics are asked for.
+    /// Returns the address of health and metrics.
     pub(crate) fn admin_address(&self) -> SocketAddr {
         let log = self.log();
         let address = log.split("admin_address=").nth(1).and_then(|rest| rest.split_whitespace().next());
         address.unwrap_or_else(|| panic!("{log}")).parse().unwrap()
     }
 
-    /// What it has logged.
+    /// Returns its log.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log.path()).unwrap()
     }
@@ -289,14 +290,14 @@ impl Process {
         assert!(sent.unwrap().success());
     }
 
-    /// Ends it by a signal; gives its exit code.
+    /// Ends it with a signal and returns its exit code.
     #[cfg(unix)]
     pub(crate) fn end(&mut self, signal: &str) -> Option<i32> {
         self.signal(signal);
         self.wait()
     }
 
-    /// Waits for its end; gives its exit code.
+    /// Waits for its end and returns its exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
@@ -312,7 +313,7 @@ impl Drop for Process {
     }
 }
 
-/// Sends requests with a token, and holds the answers to the document.
+/// Sends requests with a token and checks the answers against the document.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) address: SocketAddr,
@@ -329,7 +330,7 @@ pub(crate) struct Answer {
     pub(crate) json: Value,
 }
 
-/// What sends requests, over connections of its own that it keeps.
+/// Returns an agent that sends requests over connections of its own, which it keeps.
 pub(crate) fn agent() -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
@@ -390,18 +391,18 @@ impl Client {
         self.send("POST", path, &[("content-type", "application/json")], Some(body.to_string().as_bytes()))
     }
 
-    /// Sends a change with the version that it is made to.
+    /// Sends a change with the version to which it is made.
     pub(crate) fn change(&self, method: &str, path: &str, etag: &str, body: &Value) -> Answer {
         let headers = [("content-type", "application/json"), ("if-match", etag)];
         self.send(method, path, &headers, Some(body.to_string().as_bytes()))
     }
 
-    /// Asks for something to be done to a version.
+    /// Requests an action on a version.
     pub(crate) fn act(&self, method: &str, path: &str, etag: &str) -> Answer {
         self.send(method, path, &[("if-match", etag)], None)
     }
 
-    /// Creates a thing and gives it as it is shown.
+    /// Creates a record and returns it as it is shown.
     pub(crate) fn create(&self, path: &str, body: &Value) -> Value {
         let answer = self.post(path, body);
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -418,7 +419,7 @@ impl Client {
         self.import_to("/v1/imports", "/v1/jobs", query, media_type, file)
     }
 
-    /// Sends a file somewhere, and waits for the job there to end.
+    /// Sends a file to a path and waits for the job there to end.
     pub(crate) fn import_to(&self, path: &str, jobs: &str, query: &str, media_type: &str, file: &[u8]) -> Value {
         let answer = self.send("POST", &format!("{path}?{query}"), &[("content-type", media_type)], Some(file));
         assert_eq!(answer.status, 202, "{answer:?}");
@@ -445,7 +446,7 @@ impl Client {
         })
     }
 
-    /// Starts a score run, waits for it, and gives the job.
+    /// Starts a score run, waits for it and returns the job.
     pub(crate) fn score(&self, body: &Value) -> Value {
         let answer = self.post("/v1/score-runs", body);
         assert_eq!(answer.status, 202, "{answer:?}");
@@ -454,7 +455,7 @@ impl Client {
         job
     }
 
-    /// What an import says of rows: row, column and code of each.
+    /// Returns the findings of an import: row, column and code of each.
     pub(crate) fn findings(&self, job: &Value) -> Vec<(u64, String, String)> {
         let answer = self.get(&format!("{}?limit=1000", job["result"]["findings_url"].as_str().unwrap()));
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -465,7 +466,7 @@ impl Client {
             .collect()
     }
 
-    /// How many there are in a list.
+    /// Returns the number of rows in a list.
     pub(crate) fn count(&self, path: &str) -> u64 {
         let separator = if path.contains('?') { '&' } else { '?' };
         let answer = self.get(&format!("{path}{separator}count=exact&limit=1"));
@@ -478,13 +479,13 @@ impl Answer {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The version that the entity tag names; its other part is a hash of the body.
+    /// Returns the entity tag with the version alone: the rest of the tag is a hash of the body.
     pub(crate) fn etag(&self) -> String {
         let tag = self.header("etag").unwrap();
         tag.split_once('-').filter(|_| tag.len() < 20).map_or(tag.to_owned(), |(version, _)| format!("{version}\""))
     }
 
-    /// Asserts that it is a problem of a kind, with just these faults.
+    /// Asserts that it is a problem of this kind with exactly these faults.
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, code: &str, faults: &[(&str, &str)]) {
         assert_eq!((self.status, self.json["code"].as_str()), (status, Some(code)), "{self:?}");
@@ -495,12 +496,12 @@ impl Answer {
     }
 }
 
-/// The id of a thing that was created.
+/// Returns the id of a record that was created.
 pub(crate) fn id(thing: &Value) -> &str {
     thing["id"].as_str().unwrap()
 }
 
-/// The entity tag of a thing as shown.
+/// Returns the entity tag of a record as shown.
 pub(crate) fn etag(thing: &Value) -> String {
     format!("\"{}\"", thing["version"])
 }
@@ -511,15 +512,15 @@ pub(crate) struct Operation {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) name: &'static str,
-    /// The role that its description asks for; none for one that needs no token.
+    /// The role that its description asks for. `None` if it needs no token.
     pub(crate) role: Option<&'static str>,
-    /// The media type of what it is sent.
+    /// The media type of its body.
     pub(crate) has_body: Option<&'static str>,
-    /// The names of the parameters that stand behind the `?`.
+    /// The names of its query parameters.
     pub(crate) query: Vec<&'static str>,
 }
 
-/// Every operation of the document.
+/// Returns every operation of the document.
 pub(crate) fn operations() -> Vec<Operation> {
     let mut all = Vec::new();
     for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
@@ -544,7 +545,7 @@ pub(crate) fn operations() -> Vec<Operation> {
 }
 
 impl Operation {
-    /// What stands behind the path where the operation needs something there.
+    /// Returns the query of an operation that needs one.
     pub(crate) fn needed_query(&self) -> &'static str {
         match self.name {
             "create_import" => "?kind=suppliers",
@@ -556,7 +557,7 @@ impl Operation {
         }
     }
 
-    /// Sends it with something in each place.
+    /// Sends it with a value in each place.
     pub(crate) fn send(&self, client: &Client, id: &str) -> Answer {
         let path = format!("{}{}", self.path.replace("{id}", id), self.needed_query());
         let mut headers = vec![("if-match", "*")];
@@ -566,7 +567,7 @@ impl Operation {
     }
 }
 
-/// The operation of the document that a request meets, by the path with the fewest parameters.
+/// Returns the operation of the document that matches a request, by the path with the fewest parameters.
 pub(crate) fn operation(method: &str, path: &str) -> Option<&'static Value> {
     let asked: Vec<&str> = path.split('?').next()?.split('/').collect();
     let paths = DOCUMENT["paths"].as_object()?.iter();

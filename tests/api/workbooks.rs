@@ -1,4 +1,4 @@
-//! Workbooks as people and programs make them, and as nobody should: nothing of them is silently something else.
+//! Workbooks as people and programs make them, and as nobody should: nothing in them silently becomes something else.
 
 use std::io::{Cursor, Write};
 
@@ -13,16 +13,16 @@ const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.
 
 /// A workbook whose parts are written by hand.
 struct Parts {
-    /// Each sheet: its name, further attributes, and what stands in it.
+    /// Each sheet: its name, further attributes, and its content.
     sheets: Vec<(&'static str, &'static str, String)>,
-    /// What stands in the list of shared texts, and where the list is.
+    /// The content of the list of shared texts, and the list's part.
     texts: String,
     texts_part: &'static str,
-    /// What stands in the styles, and before the sheets of the book.
+    /// The content of the styles, and what precedes the sheets in the book.
     styles: String,
     book: &'static str,
     namespace: &'static str,
-    /// A part more, or in place of one of these.
+    /// An additional part, or a replacement of one of these.
     other: Option<(&'static str, Vec<u8>)>,
     method: zip::CompressionMethod,
 }
@@ -31,12 +31,12 @@ const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
 const STRICT: &str = "http://purl.oclc.org/ooxml/spreadsheetml/main";
 const RELATIONS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 
-/// A workbook with one sheet of suppliers, with these rows below `supplier_code` and `name`.
+/// Returns a workbook with one sheet of suppliers, with these rows below `supplier_code` and `name`.
 fn suppliers(rows: &str) -> Parts {
     sheet(&["supplier_code", "name"], rows)
 }
 
-/// A workbook with one sheet, with rows below these headings.
+/// Returns a workbook with one sheet, with rows below these headings.
 fn sheet(headings: &[&str], rows: &str) -> Parts {
     Parts {
         sheets: vec![("suppliers", "", table(headings, rows))],
@@ -97,7 +97,7 @@ fn packed(method: zip::CompressionMethod, parts: Vec<(String, Vec<u8>)>) -> Vec<
     archive.finish().unwrap().into_inner()
 }
 
-/// A workbook with one sheet that a writer fills.
+/// Returns a workbook with one sheet that a writer fills.
 fn written(name: &str, fill: impl FnOnce(&mut Worksheet)) -> Vec<u8> {
     let mut book = Workbook::new();
     let sheet = book.add_worksheet();
@@ -112,7 +112,7 @@ fn headings(sheet: &mut Worksheet, headings: &[&str]) {
     }
 }
 
-/// What an import is refused with: the code, the sheet, the row, and the sentence.
+/// Returns why an import is refused: the code, the sheet, the row, and the sentence.
 fn refusal(client: &Client, file: &[u8]) -> (String, String, Value, String) {
     let job = client.import("kind=suppliers", XLSX, file);
     assert_eq!((&job["state"], client.count("/v1/suppliers")), (&json!("failed"), 0), "{job}");
@@ -221,7 +221,7 @@ fn formulas_without_a_value_are_refused_and_empty_texts_are_not() {
         ("D", "<c><f t='shared' ref='B5:B6' si='0'>1+1</f><v/></c>"),
         ("E", "<c><f t='shared' si='0'/><v/></c>"),
         ("F", "<c><f t='array' ref='B7:B8'>1+1</f><v/></c>"),
-        // The cell below is filled by the formula above it.
+        // The formula above fills the cell below it.
         ("G", ""),
         ("H", "<c t='str'><f>\"\"</f><v></v></c>"),
         ("I", "<c t='e'><f>1/0</f><v>#DIV/0!</v></c>"),

@@ -1,15 +1,15 @@
-//! Bad data ends with 1 and says where, why and what to do; bad usage ends with 2.
+//! Bad data ends with 1, and the message says where, why and what to do. Bad usage ends with 2.
 
 use crate::support::{Folder, Ran, Score, example, sonae};
 
-/// Standard error, line by line, of a folder that cannot be scored.
+/// Returns the standard error, line by line, of a folder that cannot be scored.
 #[track_caller]
 fn faults(folder: &Folder) -> Vec<String> {
     let text = Score::of(folder.path()).english().run().fails_with(1);
     text.lines().skip(1).map(str::to_owned).collect()
 }
 
-/// A folder with one more file, and what is to be said of it.
+/// Asserts what is reported about a folder with one more file.
 #[track_caller]
 fn refused(file: &str, content: impl AsRef<[u8]>, expected: &[&str]) {
     assert_eq!(faults(&Folder::new().with(file, content)), expected);
@@ -97,7 +97,7 @@ fn lines_are_counted_at_every_kind_of_line_end() {
     }
 }
 
-/// Large files are read in blocks, side by side. Lines are those of a spreadsheet: a cell of two lines is on one.
+/// Large files are read in blocks, in parallel. Lines are those of a spreadsheet: a cell of two lines is on one.
 #[test]
 fn faults_of_a_large_file_are_told_on_their_lines() {
     for two_lines_each in [u64::MAX, 50_000] {

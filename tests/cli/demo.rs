@@ -1,4 +1,4 @@
-//! `sonae demo`: what it prints, that it comes out the same each time, and what it leaves alone.
+//! `sonae demo`: what it prints, that it prints the same each time, and what it leaves alone.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -39,7 +39,7 @@ fn the_demo_tells_the_whole_story_and_is_the_same_each_time() {
     }
     let bars = first.lines().filter(|line| line.contains('█')).count();
     assert!(bars >= 4, "{first}");
-    // What was scored is the same to the bit, and comes out again.
+    // The input of the scores is the same to the bit, and can be reproduced.
     let inputs = data.each_ref().map(|data| {
         let runs = text(sonae().args(["score-run", "list", "--data"]).arg(data));
         assert_eq!(runs.lines().count(), 4, "the ends of four quarters: {runs}");
@@ -49,7 +49,7 @@ fn the_demo_tells_the_whole_story_and_is_the_same_each_time() {
         reproduced.split("入力 ").nth(1).unwrap().split('\n').next().unwrap().to_owned()
     });
     assert_eq!(inputs[0], inputs[1]);
-    // Again in the same folder, and in English.
+    // Once more in the same folder, and in English.
     let english = text(&mut demo(&data[0], &["--no-serve", "--lang", "en"]));
     assert!(english.contains("1,117 made-up suppliers: no firm and no incident is real"), "{english}");
 }
@@ -90,7 +90,7 @@ fn the_demo_serves_what_it_prints_until_it_is_stopped() {
         let bytes = answer.body_mut().read_to_vec().unwrap();
         assert!(bytes.len() > 500, "{curl}");
     }
-    // A second one does not take the folder away under it.
+    // A second demo does not remove the folder under it.
     let second = demo(&data, &["--no-serve", "--lang", "en"]).output().unwrap();
     assert_eq!(second.status.code(), Some(2), "{second:?}");
     child.kill().unwrap();

@@ -1,4 +1,5 @@
-//! What whoever runs an installation relies on: the files of `deploy/` and `docs/operate/`, and the commands that they name.
+//! What the operator of an installation relies on: the files of `deploy/` and `docs/operate/`, and the commands in
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,12 +14,12 @@ fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-/// All files below a folder.
+/// Returns all files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        // Secrets that somebody has made for compose.yaml are nobody else's business.
+        // Secrets that somebody has made for compose.yaml are not read.
         match path.is_dir() {
             true if path.ends_with("compose/secrets") => {}
             true => found.extend(files(&path)),
@@ -28,7 +29,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The files of a kind in `deploy/` and `docs/operate/`.
+/// Returns the files of a kind in `deploy/` and `docs/operate/`.
 fn operators_files(endings: &[&str]) -> Vec<(PathBuf, String)> {
     let all = [top().join("deploy"), top().join("docs/operate")].into_iter().flat_map(|folder| files(&folder));
     let wanted = all.filter(|path| {
@@ -38,24 +39,24 @@ fn operators_files(endings: &[&str]) -> Vec<(PathBuf, String)> {
     wanted.map(|path| (path.clone(), fs::read_to_string(&path).unwrap())).collect()
 }
 
-/// The documents of a YAML file, with aliases and merged keys in place.
+/// Returns the documents of a YAML file, with aliases and merged keys resolved.
 fn yaml(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
     serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Whether a program is there and does as it is told.
+/// Returns whether a program exists and succeeds with these arguments.
 fn works(program: &str, arguments: &[&str]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|done| done.status.success())
 }
 
-/// A verb's flags and variables, as its help shows them.
+/// The flags and variables of a verb, as its help shows them.
 struct Help {
     flags: BTreeSet<String>,
     variables: BTreeSet<String>,
 }
 
-/// The help of all verbs, by their words: `token create`.
+/// Returns the help of all verbs, by their words: `token create`.
 fn verbs() -> BTreeMap<String, Help> {
     let mut found = BTreeMap::new();
     let mut left = vec![Vec::<String>::new()];
@@ -78,18 +79,19 @@ fn verbs() -> BTreeMap<String, Help> {
     found
 }
 
-/// The words of a text, as a shell, a list of YAML or JSON, or a line of a unit file has them.
+/// Returns the words of a text, as a shell, a list of YAML or JSON, or a line of a unit file separates them.
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
     text.split(|character: char| character.is_whitespace() || "\"'`[](),;=|".contains(character))
         .filter(|word| !word.is_empty())
 }
 
-/// The commands `sonae …` that a text names: the words after the name, up to the end of the command.
+/// Returns the commands `sonae …` in a text: the words after the name, up to the end of the command.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let joined = text.replace("\\\n", " ");
     let mut found = Vec::new();
     for line in joined.lines() {
-        // A command ends with its line, and with what joins it to another one; `…` is one within a sentence.
+        // A command ends with its line, and at what joins it to another one. A command within a sentence is in
+        // backticks.
         for part in line.split(['`', '|', ';', '>', '#', '&']) {
             let words: Vec<_> = words_of(part).collect();
             let named = words.iter().enumerate().filter(|(_, word)| **word == "sonae" || word.ends_with("/sonae"));
@@ -108,7 +110,7 @@ fn every_command_and_flag_that_the_files_name_exists() {
     let mut seen = 0;
     for (path, text) in operators_files(&[]) {
         for words in commands(&text) {
-            // The longest name of a verb that it begins with; other sentences with the word are no command.
+            // The longest name of a verb with which it begins. Other sentences with the word are not commands.
             let verb = (1..=2.min(words.len())).rev().map(|count| words[..count].join(" "));
             let Some((verb, help)) = verb.into_iter().find_map(|verb| verbs.get_key_value(&verb)) else { continue };
             let flags = words.iter().filter(|word| word.starts_with("--") && word.len() > 2);
@@ -117,7 +119,7 @@ fn every_command_and_flag_that_the_files_name_exists() {
             }
             seen += 1;
         }
-        // `--some-flag` alone is one of Sonae's.
+        // `--some-flag` alone is a flag of Sonae.
         for part in text.split('`').filter(|part| part.starts_with("--") && !part.contains('\n')) {
             let flag = words_of(part).next().unwrap().to_owned();
             assert!(all.contains(&flag), "{}: no command has {flag}", path.display());
@@ -135,7 +137,7 @@ fn every_variable_that_the_files_name_exists() {
             |character: char| character.is_ascii_uppercase() || character.is_ascii_digit() || character == '_';
         for word in text.split(|character| !is_of_name(character)) {
             let is_ours = word.starts_with("SONAE_") || word.starts_with("DATABASE_");
-            // That one is read when the program is built.
+            // This one is read when the program is built.
             if is_ours && !word.ends_with('_') && word != "SONAE_COMMIT" {
                 assert!(known.contains(&word.to_owned()), "{}: there is no variable {word}", path.display());
             }
@@ -157,17 +159,17 @@ fn every_metric_that_the_pages_name_is_listed() {
     for (path, text) in operators_files(&["md"]) {
         let is_of_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
         let names = text.split(|character| !is_of_name(character)).filter(|word| word.starts_with("sonae_"));
-        // Roles and databases are called so too.
+        // Roles and databases have such names too.
         let others = ["_tenant", "_operator", "_backup", "_restored", "_password"];
         for name in names.filter(|name| !others.iter().any(|other| name.ends_with(other))) {
-            // Of a histogram its parts, too.
+            // The parts of a histogram have names of their own.
             let name = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name);
             assert!(listed.contains(&format!("`{name}`")), "{}: there is no metric {name}", path.display());
         }
     }
 }
 
-/// Asserts that a page has a heading, or is there at all.
+/// Asserts that a page exists and, if an anchor is given, that it has the heading.
 fn expect_heading(page: &Path, anchor: &str, named_in: &Path) {
     let said = format!("{}: {}#{anchor} leads nowhere", named_in.display(), page.display());
     assert!(page.exists(), "{said}");
@@ -190,7 +192,7 @@ fn every_link_between_the_files_leads_somewhere() {
             }
         }
     }
-    // Other files name pages from the top folder, as alerts do.
+    // Other files, such as alerts, name pages from the top folder.
     for (path, text) in operators_files(&[]) {
         for rest in text.split("docs/operate/").skip(1) {
             let is_of_link = |one: char| one.is_alphanumeric() || "-_.#".contains(one);
@@ -250,7 +252,7 @@ fn the_containers_of_kubernetes_may_do_little_and_are_asked_how_they_are() {
     for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
         assert_eq!(serve[probe]["exec"]["command"][1], "health", "{probe}");
     }
-    // An update of a selector is refused, so all must mean the same from the first.
+    // A selector cannot be changed later, so all must have the same labels from the start.
     let labels = &kind("Deployment")["spec"]["template"]["metadata"]["labels"];
     for selector in [
         &kind("Deployment")["spec"]["selector"]["matchLabels"],
@@ -320,7 +322,7 @@ fn systemd_takes_the_units_and_finds_little_that_the_service_may_do() {
     let folder = tempfile::tempdir().unwrap();
     for unit in ["sonae.service", "sonae-backup.service", "sonae-backup.timer"] {
         let text = fs::read_to_string(top().join("deploy/systemd").join(unit)).unwrap();
-        // What it runs is not installed here.
+        // The programs that it runs are not installed here.
         let here = [("/usr/local/bin/sonae", "/bin/true"), ("/usr/local/lib/sonae/backup.sh", "/bin/true")];
         let text = here.into_iter().fold(text, |text, (from, to)| text.replace(from, to));
         fs::write(folder.path().join(unit), text).unwrap();
@@ -332,13 +334,13 @@ fn systemd_takes_the_units_and_finds_little_that_the_service_may_do() {
     }
     for unit in ["sonae.service", "sonae-backup.timer"] {
         let unit = folder.path().join(unit);
-        // The machine's own units, which may be at fault too, are left out.
+        // Other units of the machine, which may have faults too, are left out.
         let checked = analyze(&["verify", "--man=no", "--recursive-errors=no", unit.to_str().unwrap()]);
         let said = String::from_utf8_lossy(&checked.stderr);
         assert!(checked.status.success() && said.is_empty(), "{}: {said}", unit.display());
     }
     let unit = folder.path().join("sonae.service");
-    // 100 is as exposed as can be; a service that is reached over the network is at 10 or more.
+    // 100 is the most exposed. A service that can be reached over the network has 10 or more.
     let looked = analyze(&["security", "--offline=true", "--threshold=15", unit.to_str().unwrap()]);
     assert!(looked.status.success(), "{}", String::from_utf8_lossy(&looked.stdout));
 }
@@ -355,7 +357,7 @@ mod running {
 
     use super::*;
 
-    /// A service, and what it tells its service manager.
+    /// A service, and what it reports to its service manager.
     struct Service {
         child: Child,
         folder: TempDir,
@@ -364,7 +366,7 @@ mod running {
     }
 
     impl Service {
-        /// Starts one whose watchdog bites after a second.
+        /// Starts one whose watchdog fires after a second.
         fn start() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
@@ -391,7 +393,7 @@ mod running {
             Self { child, folder, told, admin: admin.unwrap() }
         }
 
-        /// Waits until it tells something.
+        /// Waits until it reports something.
         fn tells(&self, wanted: &str) -> String {
             loop {
                 let told = self.told.recv_timeout(Duration::from_secs(60)).unwrap();
@@ -401,7 +403,7 @@ mod running {
             }
         }
 
-        /// Runs a command over its data; gives its exit code and what it says.
+        /// Runs a command over its data. Returns its exit code and its output.
         fn sonae(&self, arguments: &[&str]) -> (Option<i32>, String) {
             let data = self.folder.path().join("data");
             let done = sonae().args(arguments).env("SONAE_DATA", data).env("SONAE_LANG", "en").output().unwrap();
@@ -466,7 +468,7 @@ mod running {
         assert_eq!(check(&["--live"]).0, Some(0));
         let (code, said) = check(&["--lang", "ja"]);
         assert!(code == Some(1) && said.contains("サービスが開いているファイルではありません"), "{said}");
-        // Monitors, which ask for no language, go on reading English.
+        // Monitors, which ask for no language, still read English.
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let mut answer = agent.get(format!("http://{}/readyz", service.admin)).call().unwrap();
         let said = answer.body_mut().read_to_string().unwrap();
@@ -501,7 +503,7 @@ mod running {
             let touched = Command::new("touch").args(["-d", "2020-01-01"]).arg(folder).status().unwrap();
             assert!(touched.success());
         }
-        // The script runs `sonae`: that is this build.
+        // The script runs `sonae`, which is this build.
         let programs = service.folder.path().join("bin");
         fs::create_dir(&programs).unwrap();
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_sonae-under-test"), programs.join("sonae")).unwrap();

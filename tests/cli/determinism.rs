@@ -7,7 +7,7 @@ use tests::Size;
 
 use crate::support::{EXAMPLES, Folder, Score, example};
 
-/// The CSV bytes of a folder, scored by a child process with so many threads.
+/// Returns the CSV bytes of a folder, scored by a child process with this number of threads.
 fn bytes(folder: &Path, threads: usize) -> Vec<u8> {
     let out = Folder::empty();
     let path = out.path().join("scores.csv");
@@ -32,7 +32,7 @@ fn threads_and_the_order_of_rows_change_no_byte_of_a_larger_portfolio() {
         let text = fs::read_to_string(&file).unwrap();
         let (header, rows) = text.split_once('\n').unwrap();
         let mut rows: Vec<_> = rows.lines().collect();
-        // As good as random, and the same each time: by the text read backwards.
+        // The order of the reversed texts is as good as random, and the same each time.
         rows.sort_by_key(|row| row.chars().rev().collect::<String>());
         let text = format!("{header}\n{}\n", rows.join("\n"));
         fs::write(shuffled.path().join(file.file_name().unwrap()), text).unwrap();

@@ -1,4 +1,4 @@
-//! The three formats: the same numbers in each, with what people need beside them.
+//! The three formats: the same numbers in each, and what people need in addition.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -75,7 +75,7 @@ fn parquet_holds_the_same_doubles_and_says_what_they_rest_on() {
     assert_eq!(value("sonae.model_sha256").len(), 64);
 
     let table = reader.finish().unwrap();
-    // Views of texts cannot be opened, filtered or sorted by all readers.
+    // Not all readers can open, filter or sort views of texts.
     let arrow = schema_to_metadata_key(&table.schema().to_arrow(CompatLevel::oldest()));
     assert!(metadata.contains(&arrow), "{metadata:?}");
     assert_eq!(table.height(), csv.len());
@@ -108,7 +108,7 @@ fn the_workbook_holds_typed_cells_under_two_headings() {
     let csv = csv_of("portfolio");
     assert_eq!(sheet.rows().len(), csv.len() + 2);
     for (cells, expected) in sheet.rows().skip(2).zip(&csv) {
-        // Beside the results there are the name and the tier; classes and sections stand in words.
+        // In addition to the results there are the name and the tier. Classes and sections are in words.
         let others = ["name", "tier", "size_class", "jsic_section"];
         for (name, cell) in names.iter().zip(cells).filter(|(name, _)| !others.contains(&name.as_str())) {
             match cell {
@@ -203,7 +203,7 @@ fn a_link_stays_a_link_and_permissions_stay() {
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
-/// A path in a folder that lives as long as the first value.
+/// Returns a path in a folder that lives as long as the first value.
 fn out(name: &str) -> (Folder, std::path::PathBuf) {
     let folder = Folder::empty();
     let path = folder.path().join(name);

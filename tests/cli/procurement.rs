@@ -1,4 +1,4 @@
-//! Published orders become a portfolio, and the product takes it like any other.
+//! Published orders become a portfolio, and Sonae takes it like any other.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,7 @@ fn portfolio() -> Folder {
     folder
 }
 
-/// Yen a year by supplier, counted from the links without the converter.
+/// Returns yen a year by supplier, computed from the links without the converter.
 fn annual_spends() -> BTreeMap<String, f64> {
     let text = fs::read_to_string(links()).unwrap();
     text.lines()
@@ -38,7 +38,7 @@ fn annual_spends() -> BTreeMap<String, f64> {
         .collect()
 }
 
-/// Days since some day, by the calendar whose year begins in March.
+/// Returns the days since some day, by the calendar whose year begins in March.
 fn day(date: &str) -> f64 {
     let [year, month, day] =
         date.split('-').map(|part| part.parse::<i64>().unwrap()).collect::<Vec<_>>().try_into().unwrap();
@@ -46,7 +46,7 @@ fn day(date: &str) -> f64 {
     (365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day) as f64
 }
 
-/// `1234567` as `1,234,567`.
+/// Returns `1234567` as `1,234,567`.
 fn grouped(yen: f64) -> String {
     let digits = format!("{yen:.0}");
     let places = digits.len();

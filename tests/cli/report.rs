@@ -1,4 +1,4 @@
-//! What the command prints: the portfolio at a glance, and scores opened into their sums.
+//! What the command prints: the portfolio at a glance, and scores with their contributions.
 
 use crate::support::{Folder, Score, example, sonae};
 

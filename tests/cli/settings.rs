@@ -1,4 +1,4 @@
-//! Settings: flags, the environment and the settings file; passwords, which nothing shows; and languages.
+//! Settings: flags, the environment and the settings file; passwords, which are never shown; and languages.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,7 @@ fn run(command: &mut Command) -> Ran {
     Ran(command.output().unwrap())
 }
 
-/// `sonae config` in English, with a settings file or without one.
+/// Returns `sonae config` in English, with a settings file or without one.
 fn config(file: Option<&Path>) -> Command {
     let mut command = sonae();
     command.args(["config", "--lang", "en"]);
@@ -31,7 +31,7 @@ fn file(text: &str) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// What is printed of a setting: its line without the padding.
+/// Returns what is printed for a setting: its line without the padding.
 #[track_caller]
 fn line(printed: &str, key: &str) -> String {
     let is_of = |line: &&str| line.trim_start_matches("# ").split(' ').next() == Some(key);
@@ -97,7 +97,7 @@ fn a_value_that_cannot_be_is_refused_by_the_name_of_where_it_is_from() {
     assert_eq!(text, "SONAE_KEEP_ALIVE_SECONDS=0: use 1 to 3600\n");
     let text = run(config(None).args(["--keep-alive-seconds", "0"])).fails_with(2);
     assert_eq!(text, "--keep-alive-seconds 0: use 1 to 3600\n");
-    // What only another setting makes wrong.
+    // A value that is wrong only because of another setting.
     let (_folder, path) = file("\nlisten = \"0.0.0.0:8080\"\n");
     let done = run(&mut config(Some(&path)));
     assert_eq!(done.0.status.code(), Some(2));
@@ -138,7 +138,7 @@ fn a_file_that_is_not_there_or_no_toml_is_refused() {
         file("listen = \"127.0.0.1:8080\"\ndatabase_url = \"postgres://sonae:TopSecret@localhost/sonae\n");
     let text = run(&mut config(Some(&path))).fails_with(2);
     assert!(text.starts_with(&format!("{}:2: not TOML: ", path.display())) && !text.contains("Secret"), "{text}");
-    // Help does not need it.
+    // Help does not need the file.
     run(sonae().args(["serve", "--help"]).env("SONAE_CONFIG", &path)).ok();
 }
 
@@ -205,13 +205,13 @@ fn every_line_of_the_example_file_is_accepted_and_is_the_default() {
     }
 }
 
-/// Whether a line of the example file only shows what kind of value belongs there.
+/// Returns whether a line of the example file only shows which kind of value belongs there.
 fn is_placeholder(line: &str) -> bool {
     let value = line.split_once(" = ").map_or("", |(_, value)| value.trim_matches('"'));
     !value.is_empty() && value.chars().all(|character| character.is_ascii_uppercase())
 }
 
-/// Passwords as people paste them, without the parts of `Secret` that must not show.
+/// Passwords as people paste them. No part of `Secret` in them may be shown.
 const PASSWORDS: [&str; 22] = [
     "TopSecret",
     "Top/Secret",
@@ -237,7 +237,7 @@ const PASSWORDS: [&str; 22] = [
     "+/Secret==",
 ];
 
-/// Addresses with a password, right and wrong ones.
+/// Returns URLs with a password, valid and invalid ones.
 fn addresses(password: &str) -> Vec<String> {
     [
         "postgres://sonae:{}@127.0.0.1:1/sonae",
@@ -256,7 +256,7 @@ fn addresses(password: &str) -> Vec<String> {
         "host=127.0.0.1 password={}",
     ]
     .into_iter()
-    // What follows an @ and is not followed by another is a host to anybody.
+    // Whatever follows the last @ is a host to anybody.
     .filter(|address| address.contains("{}@") || address.contains("={}") || !password.contains('@'))
     .map(|address| address.replace("{}", password))
     .collect()
@@ -272,7 +272,7 @@ fn no_password_is_shown_whatever_is_wrong_with_the_address() {
         for (number, address) in addresses(password).into_iter().enumerate() {
             let mut command = sonae();
             command.args(["tenant", "list", "--lang", lang]).env("SONAE_DATA", &data);
-            // Each way to say it, in turn.
+            // Each way to set it, in turn.
             match (place + number) % 5 {
                 0 => drop(command.env("DATABASE_URL", &address)),
                 1 => drop(command.args(["--database-url", &address])),
@@ -390,7 +390,7 @@ fn a_file_with_a_url_is_told_of_only_with_a_password() {
     }
 }
 
-/// A certificate and its key, as files in a folder.
+/// Returns a certificate and its key, as files in a folder.
 fn certificate(folder: &Path, name: &str) -> [String; 2] {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     [("crt", made.cert.pem()), ("key", made.signing_key.serialize_pem())].map(|(ending, text)| {
@@ -552,7 +552,7 @@ fn the_hint_of_the_service_makes_a_token_when_it_is_pasted_elsewhere() {
     assert_eq!(answer.unwrap().status(), 200, "{hint}");
 }
 
-/// All commands, as the help lists them.
+/// Returns all commands, as the help lists them.
 fn verbs() -> Vec<Vec<String>> {
     fn below(verb: &[String]) -> Vec<Vec<String>> {
         let help = run(sonae().args(verb).arg("--help")).ok().stdout();

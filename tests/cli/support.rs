@@ -13,11 +13,11 @@ pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scoring/tests/examples").join(name)
 }
 
-/// A folder of CSV files that is gone with the test.
+/// A folder of CSV files that is removed with the test.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    /// The smallest portfolio: two suppliers, nothing known of them.
+    /// Returns the smallest portfolio: two suppliers about which nothing is known.
     pub(crate) fn new() -> Self {
         Self(TempDir::new().unwrap()).with("suppliers.csv", "supplier_code\nA\nB\n")
     }
@@ -36,7 +36,7 @@ impl Folder {
     }
 }
 
-/// `sonae score DIR --as-of 2026-09-30`, to be added to and run.
+/// The command `sonae score DIR --as-of 2026-09-30`, to which arguments can be added.
 pub(crate) struct Score(Command);
 
 impl Score {
@@ -57,7 +57,7 @@ impl Score {
         self.arg("--lang").arg("en")
     }
 
-    /// With the model of an example that brings one.
+    /// Adds the model of an example, if it has one.
     pub(crate) fn model_of(self, example: &Path) -> Self {
         let model = example.join("model.toml");
         if model.exists() { self.arg("--model").arg(model) } else { self }
@@ -102,7 +102,7 @@ impl Ran {
         self
     }
 
-    /// Ended with a code and nothing on standard output; gives standard error.
+    /// Asserts that it ended with a code and nothing on standard output. Returns standard error.
     #[track_caller]
     pub(crate) fn fails_with(self, code: i32) -> String {
         assert_eq!(self.0.status.code(), Some(code), "{}{}", self.stdout(), self.stderr());
@@ -111,12 +111,12 @@ impl Ran {
     }
 }
 
-/// Rows of a CSV file by heading.
+/// Reads the rows of a CSV file by heading.
 pub(crate) fn read_csv(path: &Path) -> Vec<BTreeMap<String, String>> {
     csv::Reader::from_path(path).unwrap().deserialize().map(Result::unwrap).collect()
 }
 
-/// The headings of a CSV file, in order.
+/// Reads the headings of a CSV file, in order.
 pub(crate) fn headings(path: &Path) -> Vec<String> {
     csv::Reader::from_path(path).unwrap().headers().unwrap().iter().map(str::to_owned).collect()
 }

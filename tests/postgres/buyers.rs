@@ -7,11 +7,11 @@ use tests::sql::Sql;
 
 use crate::support::{App, Client, id};
 
-/// Stands in every text of the other buyer, and in none of ours.
+/// A word in every text of the other buyer, and in none of ours.
 pub(crate) const MARK: &str = "zqxb7";
-/// Stands in texts of ours.
+/// A word in our texts.
 const OURS: &str = "ours";
-/// So many suppliers each buyer has, and as many records of each kind of evidence.
+/// How many suppliers each buyer has, and how many records of each kind of evidence.
 pub(crate) const SUPPLIERS: usize = 24;
 
 /// A service with two buyers.
@@ -58,23 +58,24 @@ impl Buyers {
         }
     }
 
-    /// A connection that no wall holds.
+    /// Returns a connection to which row-level security does not apply.
     pub(crate) fn superuser(&self) -> Sql {
         Sql::open(&self.app.data.url_by(&superuser())).unwrap()
     }
 
-    /// A connection of the role that the service logs in as.
+    /// Returns a connection of the role as which the service logs in.
     pub(crate) fn login(&self) -> Sql {
         Sql::open(&self.app.data.url().unwrap()).unwrap()
     }
 }
 
-/// The address of the server, as its superuser.
+/// Returns the URL of the server, as its superuser.
 pub(crate) fn superuser() -> String {
     std::env::var("SONAE_TEST_POSTGRES_ADMIN").unwrap()
 }
 
-/// The tables with rows of buyers that have to be walled off, from the catalogue; without the list of the buyers itself.
+/// Returns the tables with rows of buyers that need row-level security, from the catalogue, without the list of the
+/// buyers itself.
 pub(crate) fn walled_tables(sql: &mut Sql) -> Vec<String> {
     let tables = sql.texts(
         "SELECT relname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid \
@@ -86,12 +87,12 @@ pub(crate) fn walled_tables(sql: &mut Sql) -> Vec<String> {
     tables
 }
 
-/// How many rows of a buyer a table has.
+/// Returns how many rows of a buyer a table has.
 pub(crate) fn count(sql: &mut Sql, table: &str, buyer: &str) -> String {
     sql.text(&format!("SELECT count(*) FROM {table} WHERE tenant_id = '{buyer}'")).unwrap()
 }
 
-/// A hash of all that a buyer has in each table, and of what the list of buyers and the queue say of it.
+/// Returns a hash of a buyer's rows in each table, and of its rows in the list of buyers and in the queue.
 pub(crate) fn state(sql: &mut Sql, buyer: &str) -> BTreeMap<String, String> {
     let hash = |sql: &mut Sql, table: &str, key: &str| {
         let query =
@@ -106,7 +107,7 @@ pub(crate) fn state(sql: &mut Sql, buyer: &str) -> BTreeMap<String, String> {
 /// No table.
 pub(crate) const NOTHING: [&str; 0] = [];
 
-/// The tables in which something of a buyer is not what it was.
+/// Returns the tables in which something of a buyer has changed.
 pub(crate) fn changed(before: &BTreeMap<String, String>, sql: &mut Sql, buyer: &str) -> Vec<String> {
     let now = state(sql, buyer);
     assert!(now.keys().eq(before.keys()) && now.values().all(|hash| !hash.is_empty()), "{now:?}");
@@ -114,7 +115,7 @@ pub(crate) fn changed(before: &BTreeMap<String, String>, sql: &mut Sql, buyer: &
 }
 
 impl Buyer {
-    /// A new buyer with rows in every table; each of its texts holds a word.
+    /// Creates a buyer with rows in every table. Each of its texts contains `word`.
     fn with_everything(app: &App, superuser: &mut Sql, word: &str) -> Self {
         let name = format!("{word}-buyer");
         let id = app.sonae(&["tenant", "create", &name]);
@@ -143,7 +144,7 @@ impl Buyer {
     }
 }
 
-/// The code of a buyer's supplier.
+/// Returns the code of a buyer's supplier.
 pub(crate) fn code(word: &str, number: usize) -> String {
     format!("{word}-code-{number:02}")
 }
@@ -158,13 +159,13 @@ fn supplier_id(client: &Client, code: &str) -> String {
 fn change(client: &Client, method: &str, path: &str, body: &Value) {
     let media_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
     let headers = [("content-type", media_type), ("if-match", "*")];
-    // What is put here is new.
+    // A record that is put here is new.
     let headers = if method == "PUT" { &headers[..1] } else { &headers };
     let answer = client.send(method, path, headers, Some(body.to_string().as_bytes()));
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// Imports suppliers and evidence of each kind; the last row of each file is bad, so that there are findings.
+/// Imports suppliers and evidence of each kind. The last row of each file is bad, so that there are findings.
 fn fill(admin: &Client, word: &str) {
     let import = |kind: &str, headings: &str, row: &dyn Fn(usize) -> String, bad: &str| {
         let rows: String = (0..SUPPLIERS).map(|number| row(number) + "\n").collect();
@@ -225,7 +226,7 @@ fn fill(admin: &Client, word: &str) {
     );
 }
 
-/// What an operator sends of a supplier: single records, and a file with a bad row.
+/// Sends what a provider sends about a supplier: single records, and a file with a bad row.
 fn submit(provider: &Client, word: &str) {
     let supplier = code(word, 0);
     let incident = json!({ "supplier_code": supplier, "occurred_on": "2026-02-05", "outcome": "blocked", "external_id": format!("{word}-sent-1"), "indicators": format!("{word}の痕跡") });
@@ -239,7 +240,7 @@ fn submit(provider: &Client, word: &str) {
     provider.import_to(path, path, "kind=incidents&mode=accept_valid", "text/csv", file.as_bytes());
 }
 
-/// Records of all conditions: merged, archived, retracted, with more than one version.
+/// Makes records in all states: merged, archived, retracted, with more than one version.
 fn change_some(admin: &Client, word: &str) {
     let supplier = |number| supplier_id(admin, &code(word, number));
     let path = |number: usize, act: &str| format!("/v1/suppliers/{}{act}", supplier(number));
@@ -254,8 +255,8 @@ fn change_some(admin: &Client, word: &str) {
     }
 }
 
-/// What no request makes cheaply: the file of an export that a job wrote, a part of an upload that has not ended, and
-/// a job that runs elsewhere.
+/// Inserts what no request makes cheaply: the file of an export that a job wrote, a part of an upload that has not
+/// ended, and a job that runs elsewhere.
 fn by_hand(superuser: &mut Sql, buyer: &str, run: &str, word: &str) {
     let file = format!("{word}の書き出し");
     let export = json!({ "run": run, "format": "csv", "filters": [], "is_japanese": true, "time_zone": "Asia/Tokyo", "supplier_count": 10_001 });

@@ -1,4 +1,4 @@
-//! Every operation, asked by one buyer with whatever another one has: not a byte of it is in any answer.
+//! Every operation, requested by one buyer with everything that another one has: not a byte of it is in any answer.
 
 mod foreign;
 mod questions;
@@ -16,7 +16,7 @@ use self::things::{Own, Things};
 use crate::buyers::{Buyer, Buyers, MARK, NOTHING, changed, state, walled_tables};
 use crate::support::{Answer, agent, id, operations};
 
-/// What came of many requests.
+/// The outcome of many requests.
 #[derive(Default)]
 struct Tally {
     statuses: BTreeMap<u16, usize>,
@@ -35,7 +35,7 @@ impl Tally {
     }
 }
 
-/// Asks every so manieth of all, over two connections; `judge` says what is wrong with an answer.
+/// Sends every `every`-th of all questions over two connections. `judge` returns what is wrong with an answer.
 fn ask_all(
     buyer: &Buyer,
     questions: &[Question],
@@ -68,7 +68,7 @@ fn ask_all(
     tally
 }
 
-/// Two buyers, with all that requests of the one can name of the other.
+/// Two buyers, with everything of the other one that requests of the one can name.
 struct Crossing {
     buyers: Buyers,
     things: Things,
@@ -82,12 +82,12 @@ impl Crossing {
         Self { buyers, things, own }
     }
 
-    /// What of theirs is to be in no answer: the ids and hashes that are theirs alone. The mark is looked for anyway.
+    /// Returns what must be in no answer: the ids and hashes that only they have. The mark is searched for anyway.
     fn secrets(&self) -> BTreeSet<&str> {
         self.things.ids.iter().chain(&self.things.hashes).map(String::as_str).collect()
     }
 
-    /// What of a thing of theirs is found in the answers that they get themselves, for each operation that shows one.
+    /// Asserts that, for each operation that shows a record, their own answers have something of theirs.
     fn shows_them_their_own(&self, questions: &[Question]) {
         let secrets = self.secrets();
         let agent = agent();
@@ -104,7 +104,8 @@ impl Crossing {
         }
     }
 
-    /// Asks of ours with their names, by jobs: files that name what is theirs, then scores and files of our own.
+    /// Requests our own data under their names, by jobs: files that name what is theirs, then scores and files of our
+    /// own.
     fn work(&self, judge: &impl Fn(&Asked) -> Option<String>) -> Tally {
         let mut tally = Tally::default();
         let ours = &self.buyers.ours;
@@ -141,14 +142,14 @@ impl Crossing {
                 needed => path + &needed.replace("=A", "=ours-code-00"),
             };
             let path = path.trim_end_matches('?');
-            // Jobs say what was wrong with the files above: what we have written there ourselves.
+            // Jobs report what was wrong with the files above, which we have written ourselves.
             let text = if path.starts_with("/v1/jobs") { format!("{path}\n{sent}") } else { path.to_owned() };
             note(&text, ours.client(&operation).get(path));
         }
         tally
     }
 
-    /// Gives things of ours the names that theirs have: they stay two.
+    /// Gives our records the names of theirs: they stay separate.
     fn take_their_names(&self, judge: &impl Fn(&Asked) -> Option<String>) -> Tally {
         let mut tally = Tally::default();
         let admin = &self.buyers.ours.admin;
@@ -199,8 +200,8 @@ fn no_answer_holds_a_byte_of_another_buyer() {
     assert_eq!(changed(&before, &mut buyers.superuser(), &buyers.theirs.id), NOTHING);
 }
 
-/// Makes the ids of the two buyers equal to each other in every query of the service, which has to be started again: each
-/// filter by buyer lets both through. The wall was made before, of the operator that everybody knows.
+/// Makes the ids of the two buyers equal in every query of the service, which has to be started again: each filter by
+/// buyer then matches both. Row-level security was set up before that, with the operator that everybody knows.
 fn take_filters_away(superuser: &mut Sql, ours: &str, theirs: &str) {
     let database = superuser.text("SELECT current_database()").unwrap();
     let statements = format!(
@@ -228,7 +229,7 @@ fn without_the_filters_of_the_service_the_wall_alone_holds() {
     let mut superuser = crossing.buyers.superuser();
     take_filters_away(&mut superuser, &ours, &theirs);
     crossing.buyers.start_again();
-    // This connection is from before: its own filters hold.
+    // This connection is older, so its own filters still work.
     let before = state(&mut superuser, &theirs);
     let filter = format!("SELECT DISTINCT tenant_id FROM suppliers WHERE tenant_id = '{ours}' ORDER BY 1");
     assert_eq!(crossing.buyers.superuser().texts(&filter).unwrap(), [ours, theirs.clone()], "the filter is gone");

@@ -1,4 +1,4 @@
-//! Servers that stop, lag, or are held up: the service says so, loses nothing, and goes on by itself.
+//! Servers that stop, lag or are held up: the service reports it, loses nothing, and recovers by itself.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,12 @@ use tests::sql::Sql;
 use crate::gate::{Gate, Over, within};
 use crate::support::{Answer, Client, Data, Process, admin_token, command, id};
 
-/// Scores do not follow changes.
+/// Automatic scoring is practically off.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
-/// The longest that anybody waits for an answer, with some time for a slow machine.
+/// The longest that an answer takes, with some time for a slow machine.
 const LONGEST: Duration = Duration::from_secs(13);
 
-/// Does something, and takes its time.
+/// Does something and measures its time.
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let value = work();
@@ -39,7 +39,7 @@ fn tenant_id(sql: &mut Sql, name: &str) -> String {
     found
 }
 
-/// Sends requests until it is told to stop; gives the codes of the suppliers that were acknowledged, and tells of each
+/// Sends requests until `is_over`. Returns the codes of the suppliers that were acknowledged, and sends for each
 /// whether it was.
 fn keep_asking(client: &Client, name: &str, is_over: &AtomicBool, tell: &mpsc::Sender<bool>) -> Vec<String> {
     let mut acknowledged = Vec::new();
@@ -64,7 +64,7 @@ fn keep_asking(client: &Client, name: &str, is_over: &AtomicBool, tell: &mpsc::S
 }
 
 fn a_server_stops_under_load(how: Stop) {
-    // What is acknowledged is to be there after a crash as well.
+    // What is acknowledged must be there after a crash too.
     let cluster = Cluster::with(&[("synchronous_commit", "on")]).unwrap();
     let data = Data::on(&cluster.url("postgres").replace("sonae@", "sonae:hush-hush@"));
     let service = Process::start(&data, &QUIET);
@@ -178,7 +178,7 @@ fn a_statement_that_takes_too_long_is_given_up() {
     assert_eq!(client.count("/v1/suppliers"), 0);
 }
 
-/// Is the writer of a buyer until the transaction ends.
+/// Takes the writer of a buyer until the transaction ends.
 fn hold_turn(sql: &mut Sql, tenant: &str) {
     let tenant = tenant_id(sql, tenant);
     sql.run(&format!(
@@ -190,7 +190,7 @@ fn hold_turn(sql: &mut Sql, tenant: &str) {
 /// Waits until a writer has asked for its turn in vain.
 fn await_turn_asked_for(data: &Data) {
     let mut watch = Sql::open(&data.url().unwrap()).unwrap();
-    // It asks again and again, and each time in a transaction that is too short to be seen.
+    // It asks again and again, each time in a transaction that is too short to be seen.
     let asked = "SELECT sum(xact_rollback) FROM pg_stat_database WHERE datname = current_database()";
     let before = watch.text(asked).unwrap();
     within(5, "it waits", || watch.text(asked).unwrap() != before);
@@ -243,13 +243,13 @@ fn a_change_is_recorded_as_of_its_turn_and_not_as_of_when_it_was_asked_for() {
     assert!(at >= ended.as_str(), "recorded at {at}, and the writer before ended after {ended}");
 }
 
-/// How often supplier rows were looked for on a server.
+/// Returns how often rows of suppliers were looked for on a server.
 fn scan_count(sql: &mut Sql) -> u64 {
     let scans = "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_user_tables WHERE relname = 'supplier_versions'";
     sql.text(scans).unwrap().parse().unwrap()
 }
 
-/// A server with a buyer's data, and its replica. In the order in which they must go.
+/// A server with a buyer's data, and its replica. The fields are in the order in which they must be dropped.
 struct Replicated {
     replica: Cluster,
     data: Data,
@@ -303,11 +303,11 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
         }
     };
 
-    // It lags.
+    // The replica lags.
     let mut admin = servers.replica_admin();
     admin.run("SELECT pg_wal_replay_pause()").unwrap();
     within(10, "paused", || admin.text("SELECT pg_get_wal_replay_pause_state()").unwrap() == "paused");
-    // What belongs to the installation is written before anything of this buyer, which would lead to the primary too.
+    // Rows of the installation are written before any of this buyer, which would send reads to the primary too.
     let services_file = data.path().join("services.csv");
     fs::write(&services_file, "provider_name,service_name,service_class\n事業者,見守り,class_1\n").unwrap();
     let imported = command(data, &["service", "import", services_file.to_str().unwrap()]).output().unwrap();
@@ -332,11 +332,11 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
         within(5, "it is refused", || client.get("/v1/settings").status == 401);
     }
     assert_eq!(first.get("/v1/settings").status, 200);
-    // It has caught up.
+    // The replica has caught up.
     admin.run("SELECT pg_wal_replay_resume()").unwrap();
     reads_reach(&mut admin, &first);
 
-    // It is gone, and comes back.
+    // The replica is gone, and comes back.
     drop(admin);
     replica.stop(Stop::Immediate).unwrap();
     for round in 0..5 {
@@ -346,7 +346,7 @@ fn a_replica_serves_what_it_has_and_is_never_missed() {
     reads_reach(&mut servers.replica_admin(), &first);
 }
 
-/// Stops processes of a server as a machine does that is paused, and lets them go on at the end.
+/// Stops processes of a server, as if the machine were paused, and lets them go on at the end.
 pub(crate) struct Paused(Vec<String>);
 
 impl Paused {
@@ -367,14 +367,14 @@ impl Drop for Paused {
     }
 }
 
-/// The sessions of Sonae's on a server.
+/// The sessions of Sonae on a server.
 const SESSIONS: &str = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'sonae %'";
 
 #[test]
 fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
     let servers = Replicated::start();
     let Replicated { primary, replica, database, .. } = &servers;
-    // Enough for those that are lost to it while it hangs.
+    // Enough, although some are lost to the replica while it hangs.
     let service = servers.service(&["--database-connections", "24"]);
     let client = service.client(&servers.token);
     client.supplier("A");
@@ -390,7 +390,7 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
         [vec![postmaster], children.unwrap()].concat()
     };
     let sessions = || servers.replica_admin().texts(SESSIONS).unwrap();
-    // More than are in use when it stops: so somebody takes one up afterwards, and hears nothing from it.
+    // More than are in use when it stops, so that a request takes one afterwards and gets no answer from it.
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let _over = Over(&is_over);
@@ -409,7 +409,7 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
         let is_over = AtomicBool::new(false);
         let (answered, paused) = thread::scope(|scope| {
             let over = Over(&is_over);
-            // Some are in the midst of reading when it stops: they hear of it, and nobody later does.
+            // Some are reading when it stops. They notice it, and no later request does.
             let reading: Vec<_> = (0..6)
                 .map(|_| {
                     scope.spawn(|| {
@@ -428,7 +428,7 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
                 client.get("/v1/suppliers");
                 service.log().matches("the replica does not answer").count() > before
             });
-            // Nobody waits for it any more, and whoever did has heard.
+            // No request waits for it any more, and those that did have their answers.
             for _ in 0..20 {
                 let (answer, waited) = timed(|| client.get("/v1/suppliers"));
                 assert!(answer.status == 200 && waited < Duration::from_secs(3), "{waited:?}: {answer:?}");
@@ -451,7 +451,7 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
         );
         assert_eq!(Sql::open(&primary.admin_url(database)).unwrap().text(&held).unwrap(), "0");
         if round == 0 {
-            // Its other sessions answer: new ones are made.
+            // Its other sessions answer, and new ones can be made.
             reads_reach(&mut admin, &client);
         }
         drop(paused);
@@ -459,7 +459,7 @@ fn a_replica_that_hangs_is_passed_over_and_holds_nothing_of_the_primary() {
     }
 }
 
-/// Whether the service says that it can serve.
+/// Returns the status with which the service reports whether it can serve.
 fn ready(service: &Process) -> u16 {
     let url = format!("http://{}/readyz", service.admin_address());
     crate::support::agent().get(&url).call().unwrap().status().as_u16()
@@ -475,7 +475,7 @@ fn a_primary_that_hangs_is_not_waited_for_without_end() {
     client.supplier("A");
     let mut admin = Sql::open(&cluster.admin_url("postgres")).unwrap();
     let paused = Paused::new(admin.texts(SESSIONS).unwrap());
-    // Whoever waits for an answer, and those who find no connection that is free.
+    // Requests that wait for an answer, and requests that find no free connection.
     thread::scope(|scope| {
         let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| timed(|| client.get("/v1/suppliers")))).collect();
         for asking in asking {
@@ -508,7 +508,7 @@ fn a_process_whose_connections_all_hang_ends_to_be_started_again_where_new_ones_
             scope.spawn(|| {
                 let start = Instant::now();
                 while !is_over.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(120) {
-                    // Also one that does not answer any more.
+                    // Also a service that no longer answers.
                     let url = format!("http://{}/v1/suppliers", client.address);
                     let bearer = format!("Bearer {}", client.token.as_ref().unwrap());
                     let _ = crate::support::agent().get(&url).header("authorization", &bearer).call();

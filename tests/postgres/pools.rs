@@ -1,4 +1,4 @@
-//! Pools between the service and its server, and servers whose connections do not suffice.
+//! Poolers between the service and its server, and servers with too few connections.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,10 +12,10 @@ use tests::sql::Sql;
 use crate::gate::{Over, within};
 use crate::support::{Answer, Client, Data, Process, admin_token, command};
 
-/// Scores do not follow changes.
+/// Automatic scoring is practically off.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
 
-/// A PgBouncer in front of a server; says so where it is not installed.
+/// Starts a PgBouncer in front of a server. Prints a note if it is not installed.
 fn pooler(cluster: &Cluster, mode: &str, settings: &[&str]) -> Option<Pooler> {
     let pooler = Pooler::start(cluster, mode, settings).unwrap();
     if pooler.is_none() {
@@ -24,7 +24,8 @@ fn pooler(cluster: &Cluster, mode: &str, settings: &[&str]) -> Option<Pooler> {
     pooler
 }
 
-/// Two services, and the pool in session mode between them and their server. In the order in which they must go.
+/// Two services, and the pooler in session mode between them and their server. The fields are in the order in which
+/// they must be dropped.
 struct Pooled {
     services: [Process; 2],
     pooler: Pooler,
@@ -34,7 +35,7 @@ struct Pooled {
 }
 
 impl Pooled {
-    /// None where PgBouncer is not installed.
+    /// Starts them. Returns `None` if PgBouncer is not installed.
     fn start() -> Option<Self> {
         let cluster = Cluster::start().unwrap();
         let data = Data::on(&cluster.url("postgres"));
@@ -46,7 +47,7 @@ impl Pooled {
     }
 }
 
-/// Starts the service with the address of its database; gives what becomes of it.
+/// Starts the service with the URL of its database. Returns its exit code and its output.
 fn served(data: &Data, url: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let serve = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let done = command(data, &[&serve, arguments].concat()).env("DATABASE_URL", url).output().unwrap();
@@ -60,13 +61,13 @@ fn service(data: &Data, url: &str, arguments: &[&str]) -> Process {
     Process::spawn(service)
 }
 
-/// Writes and reads a supplier at a service; gives the answers.
+/// Writes and reads a supplier at a service. Returns the answers.
 fn write_and_read(client: &Client, code: &str) -> [Answer; 2] {
     let made = client.post("/v1/suppliers", &json!({ "supplier_code": code, "name": code }));
     [made, client.get(&format!("/v1/suppliers/by-code?code={code}"))]
 }
 
-/// What a server has logged as errors.
+/// Returns what a server has logged as errors.
 fn errors(cluster: &Cluster) -> Vec<String> {
     let log = fs::read_to_string(cluster.log()).unwrap();
     log.lines().filter(|line| line.contains("ERROR:") || line.contains("FATAL:")).map(str::to_owned).collect()
@@ -109,14 +110,14 @@ fn a_pool_in_transaction_mode_is_refused_by_name_before_anything_runs() {
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
             let over = Over(&is_over);
-            // Others use the pool meanwhile, so that it has several sessions and gives them to anybody.
+            // Other clients use the pooler in the meantime, so that it has several sessions and gives them to anybody.
             for _ in 0..4 {
                 scope.spawn(|| {
                     let mut other = Sql::open(&url);
                     while !is_over.load(Ordering::Relaxed) {
                         match &mut other {
                             Ok(sql) => drop(sql.run("SELECT pg_sleep(0.002)")),
-                            // The statements that every connection begins with went to two sessions.
+                            // The first statements of this connection went to two sessions.
                             Err(_) => other = Sql::open(&url),
                         }
                     }
@@ -161,7 +162,7 @@ fn a_pool_that_turns_to_transaction_mode_is_busy_until_it_turns_back() {
     let busy = answers.iter().filter(|answer| answer.status == 503).count();
     assert!(busy > 0, "{busy}");
     for answer in &answers {
-        // A supplier whose making was busy is not found.
+        // A supplier whose creation was answered with busy is not found.
         assert!([200, 201, 404, 503].contains(&answer.status), "{answer:?}");
     }
     assert!(services.iter().any(|service| service.log().contains("pool_mode=session")));
@@ -190,7 +191,7 @@ fn fewer_connections_than_the_processes_may_open_make_requests_wait_and_not_fail
     let cluster = Cluster::with(&[("max_connections", "20")]).unwrap();
     let data = Data::on(&cluster.url("postgres"));
     let url = data.url().unwrap();
-    // Before the services may have all connections: a command waits for none.
+    // Before the services may take all connections, because a command does not wait for one.
     let token = admin_token(&data, "default");
     let services = [(); 3].map(|()| service(&data, &url, &["--database-connections", "8"]));
     assert!(!services[1].log().contains("WARN"), "{}", services[1].log());

@@ -1,4 +1,4 @@
-//! Several processes over one database: each job is done once, whatever becomes of them.
+//! Several processes over one database: each job is done once, whatever happens to them.
 
 use std::time::{Duration, Instant};
 
@@ -10,18 +10,18 @@ use crate::failures::Paused;
 use crate::gate::{Gate, within};
 use crate::support::{App, Client, Data, Process, admin_token, command, id};
 
-/// Scores do not follow changes.
+/// Automatic scoring is practically off.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
-/// For how long a process has a job to itself without saying that it is still there.
+/// The lease: how long a process has a job to itself without renewing it.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// Suppliers S0, S1, … as CSV.
+/// Returns suppliers S0, S1, … as CSV.
 fn suppliers(count: usize) -> String {
     let rows: String = (0..count).map(|row| format!("S{row}\n")).collect();
     format!("supplier_code\n{rows}")
 }
 
-/// Sends suppliers; gives the job.
+/// Sends suppliers and returns the job.
 fn send_suppliers(client: &Client, count: usize) -> String {
     let headers = [("content-type", "text/csv")];
     let answer = client.send("POST", "/v1/imports?kind=suppliers", &headers, Some(suppliers(count).as_bytes()));
@@ -39,10 +39,10 @@ fn job(client: &Client, id: &str) -> Value {
     answer.json
 }
 
-/// How many suppliers an import has that is held up half-way: after some of them much is left to do.
+/// How many suppliers an import has that is held up halfway: after the first of them, much is left to do.
 const MANY: usize = 10_000;
 
-/// Sends suppliers to a service, which are held up in its transaction after 2,000; gives the gate and the job.
+/// Sends suppliers to a service and holds the import up in its transaction after 2,000. Returns the gate and the job.
 fn half_an_import(data: &Data, client: &Client) -> (Gate, String) {
     let mut gate = Gate::close(data, "supplier_versions", "NEW.supplier_code = 'S2000'");
     let import = send_suppliers(client, MANY);
@@ -50,7 +50,7 @@ fn half_an_import(data: &Data, client: &Client) -> (Gate, String) {
     (gate, import)
 }
 
-/// Asserts that such an import has ended well, in its second attempt, and that its suppliers are there once.
+/// Asserts that such an import has succeeded in its second attempt, and that its suppliers exist once.
 fn has_run_again(client: &Client, import: &str) {
     let job = client.ended(import);
     assert_eq!((&job["state"], &job["attempt_count"]), (&json!("succeeded"), &json!(2)), "{job}");
@@ -83,7 +83,7 @@ fn commands_that_start_at_once_over_an_empty_database_make_everything_once() {
     let run = sql.texts("SELECT version FROM __diesel_schema_migrations").unwrap();
     let once: std::collections::HashSet<_> = run.iter().collect();
     assert!(run.len() > 1 && once.len() == run.len(), "{run:?}");
-    // One key has signed them all.
+    // One key has signed all tokens.
     let service = Process::start(&data, &QUIET);
     for token in tokens {
         assert_eq!(service.client(&token).get("/v1/settings").status, 200);
@@ -113,7 +113,7 @@ fn what_is_written_at_one_service_is_read_at_the_other() {
         let made = writer.supplier(&format!("A{place}"));
         let read = reader.get(&format!("/v1/suppliers/{}", id(&made)));
         assert_eq!((read.status, &read.json["supplier_code"]), (200, &made["supplier_code"]));
-        // What was changed at one has to be known to change it at the other.
+        // A change at one service must be known before a change at the other: the old version is refused.
         let change = json!({ "name": "改" });
         let changed = reader.change("PATCH", &format!("/v1/suppliers/{}", id(&made)), &read.etag(), &change);
         assert_eq!(changed.status, 200, "{changed:?}");
@@ -132,7 +132,7 @@ fn small_imports_of_several_buyers_run_once_each_wherever_they_are_sent() {
         admin_token(&data, tenant)
     });
     let token = admin_token(&data, "default");
-    // While one process is held up in an import, the other takes all that come; then both are free.
+    // While one process is held up in an import, the other takes all jobs that come. Then both are free.
     let (mut gate, held_up) = half_an_import(&data, &services[0].client(&token));
     let mut imports = Vec::new();
     let mut send = |rounds: std::ops::Range<usize>| {
@@ -189,7 +189,7 @@ fn an_import_whose_process_is_killed_is_taken_over_when_its_lease_ends() {
     assert_eq!(client.count("/v1/suppliers"), 0);
     assert_eq!(job(&client, &import)["state"], "running");
     within(60, "taken over", || job(&client, &import)["attempt_count"] == 2);
-    // It was renewed every two seconds.
+    // The lease was renewed every two seconds.
     let waited = killed_at.elapsed();
     assert!(waited > LEASE - Duration::from_secs(5) && waited < LEASE + Duration::from_secs(10), "{waited:?}");
     has_run_again(&client, &import);

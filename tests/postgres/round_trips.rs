@@ -1,4 +1,4 @@
-//! How often the server is asked: by the batch and never by the row, for each question waits for the network.
+//! How many statements reach the server: by the batch and never by the row, because each one waits for the network.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -11,11 +11,11 @@ use tests::sql::Sql;
 use crate::gate::within;
 use crate::support::{Client, Data, Process, admin_token, command, id};
 
-/// Scores do not follow changes.
+/// Automatic scoring is practically off.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
 /// The rows of the smaller of two files; the larger one has twice as many.
 const ROWS: usize = 1_000;
-/// How many more times a statement may run for that many more rows: some batches, and what other threads ask meanwhile.
+/// How many more times a statement may run for the additional rows: some batches, and the statements of other threads.
 const MOST: usize = 60;
 
 /// A server that logs every statement, with a service.
@@ -37,7 +37,7 @@ impl Logged {
         Self { cluster, data, service, client, admin }
     }
 
-    /// How often each statement runs meanwhile.
+    /// Returns how often each statement runs during `work`.
     fn statements(&mut self, work: impl FnOnce(&Self)) -> HashMap<String, usize> {
         let marks = ["begins", "ends"].map(|mark| format!("SELECT 'the work {mark}'"));
         self.admin.run(&marks[0]).unwrap();
@@ -49,7 +49,7 @@ impl Logged {
         let work = log.rsplit(&marks[0]).next().unwrap().split(&marks[1]).next().unwrap();
         let mut counts = HashMap::new();
         for line in work.lines() {
-            // Those of the service alone.
+            // Only those of the service.
             let Some(said) = line.strip_prefix("sonae LOG:  ") else { continue };
             // `execute NAME: SELECT …`, or `statement: SELECT …`.
             let statement =
@@ -74,7 +74,7 @@ impl Logged {
         assert_eq!(state, "succeeded");
     }
 
-    /// Imports a file of somebody's.
+    /// Imports a file as this client.
     #[track_caller]
     fn import(&self, client: &Client, path: &str, text: &str) {
         let sent = client.send("POST", path, &[("content-type", "text/csv")], Some(text.as_bytes()));
@@ -89,7 +89,7 @@ impl Logged {
         self.ended(id(&run.json));
     }
 
-    /// Asserts that twice as much of something asks no question as often as there are more rows.
+    /// Asserts that no statement runs as many more times as there are more rows when their number is doubled.
     #[track_caller]
     fn asks_by_the_batch(&mut self, what: &str, mut work: impl FnMut(&Self, usize)) {
         let [few, many] = [ROWS, 2 * ROWS].map(|rows| self.statements(|logged| work(logged, rows)));
@@ -102,13 +102,13 @@ impl Logged {
             .filter(|(more, _)| *more > MOST)
             .collect();
         assert!(by_the_row.is_empty(), "{what}: {by_the_row:?}");
-        // Statements whose texts differ by the row would hide from that.
+        // Statements whose texts differ by the row would not be found by that.
         let [few, many] = [few, many].map(|counts| counts.values().sum::<usize>());
         assert!(many < few + 3 * MOST, "{what}: {few} statements for {ROWS} rows, {many} for {}", 2 * ROWS);
     }
 }
 
-/// A table of so many rows, each written with its number.
+/// Returns a table with this number of rows, each written with its number.
 fn table(header: &str, rows: usize, row: impl Fn(usize) -> String) -> String {
     let mut text = format!("{header}\n");
     for number in 0..rows {
@@ -130,10 +130,10 @@ fn imports_ask_by_the_batch() {
         let done = command(&logged.data, &["service", "import", file.to_str().unwrap()]).output().unwrap();
         assert!(done.status.success(), "{done:?}");
     });
-    // Each kind is sent as new, unchanged, changed, and as all that there is.
+    // Each kind is sent as new, unchanged, changed, and as everything that there is.
     let kinds: [Kind<'_>; 6] = [
         ("suppliers", "supplier_code,name,corporate_number", &|row, round| {
-            // A number of one firm under many codes, names that many have, and numbers that change.
+            // The number of one firm under many codes, names that many have, and numbers that change.
             format!(
                 "S{row},架空{}{round},{}",
                 row % 700,
@@ -162,7 +162,7 @@ fn imports_ask_by_the_batch() {
     for (kind, header, row) in kinds {
         for (round, query) in [("", ""), ("", ""), ("2", ""), ("2", "&mode=replace&confirm=true")] {
             logged.asks_by_the_batch(&format!("{kind} {round} {query}"), |logged, rows| {
-                // The smaller file of a replacing import ends half of what is there, and the larger one brings it back.
+                // The smaller file of a replacing import ends half of the records, and the larger one opens them again.
                 let file = table(header, rows, |number| row(number, round));
                 logged.import(&logged.client, &format!("/v1/imports?kind={kind}&source=a{query}"), &file);
             });
@@ -191,8 +191,8 @@ fn imports_of_providers_ask_by_the_batch() {
         logged.import(&provider, &path, &table(header, rows, row));
     };
     logged.asks_by_the_batch("new", |logged, rows| send(logged, rows, 1, ""));
-    // What the buyer has changed is compared with what the provider sent before that.
-    // Those that only the larger file has.
+    // What the buyer has changed is compared with what the provider sent before. Only the larger file has these
+    // records.
     let first = logged.client.get(&format!("/v1/enrollments?limit={ROWS}")).json;
     let cursor = first["next_cursor"].as_str().unwrap();
     let sent = logged.client.get(&format!("/v1/enrollments?limit={ROWS}&cursor={cursor}")).json;
@@ -265,7 +265,7 @@ fn lists_look_ups_runs_and_exports_ask_by_the_batch() {
         let portfolio = logged.client.get("/v1/portfolio");
         assert_eq!(portfolio.json["most_loss"].as_array().unwrap().len(), 10, "{portfolio:?}");
     });
-    // What else the process asks meanwhile is asked of other tables.
+    // Other statements of the process in the meantime concern other tables.
     let of_scores = asked.iter().filter(|(statement, _)| statement.contains("FROM \"score")).map(|(_, count)| count);
     assert!((1..10).contains(&of_scores.sum::<usize>()), "{asked:?}");
     logged.asks_by_the_batch("look-up", |logged, rows| {
@@ -308,7 +308,8 @@ fn an_import_after_one_that_was_undone_reads_no_table_again_and_again() {
     let database = data.url().unwrap().rsplit('/').next().unwrap().to_owned();
     let mut admin = Sql::open(&cluster.admin_url(&database)).unwrap();
 
-    // A trial is undone after its suppliers were written. Then the server cleans up, and takes the tables for empty.
+    // A trial is undone after its suppliers were written. Then the server vacuums, and believes that the tables are
+    // empty.
     assert!(import(&["--dry-run"]).status.success());
     admin.run("VACUUM (ANALYZE, TRUNCATE FALSE) supplier_versions").unwrap();
     let known = "SELECT reltuples::text || ' of ' || (relpages > 50) FROM pg_class WHERE relname = 'supplier_versions'";

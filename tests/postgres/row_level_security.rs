@@ -1,26 +1,26 @@
-//! Row-level security between buyers, by the catalogue of the database: so that no table is forgotten.
+//! Row-level security between buyers, checked by the catalogue of the database, so that no table is forgotten.
 
 use tests::sql::Sql;
 
 use crate::buyers::{Buyers, NOTHING, changed, count, state, superuser, walled_tables};
 use crate::support::{App, Data, command};
 
-/// The tables that hold nothing of one buyer's business.
+/// The tables that hold nothing of a single buyer.
 const SHARED: [&str; 5] =
     ["__diesel_schema_migrations", "compatible_migrations", "installation_writes", "models", "services"];
 
-/// The roles that transactions take: the one for a buyer, and the one for the installation.
+/// Returns the roles that transactions take: the one for a buyer, and the one for the installation.
 fn roles(sql: &mut Sql) -> [String; 2] {
     let database = sql.text("SELECT current_database()").unwrap();
     ["tenant", "operator"].map(|role| format!("{database}_{role}"))
 }
 
-/// What begins a transaction of a buyer.
+/// Returns the statements that begin a transaction of a buyer.
 fn begin(role: &str, buyer: &str) -> String {
     format!("BEGIN; SET LOCAL ROLE {role}; SET LOCAL sonae.tenant_id = '{buyer}'")
 }
 
-/// Asserts that the database refuses a statement, with these words; the transaction goes on.
+/// Asserts that the database refuses a statement with these words. The transaction goes on.
 #[track_caller]
 fn refuses(sql: &mut Sql, statement: &str, words: &str) {
     sql.run("SAVEPOINT before").unwrap();
@@ -110,7 +110,7 @@ fn without_any_filter_a_buyer_reaches_its_own_rows_alone() {
     assert_eq!(changed(&before, &mut superuser, theirs), NOTHING);
 }
 
-/// Deletes all rows that a transaction reaches, those that refer to others before those.
+/// Deletes all rows that a transaction can reach, referring rows before those that they refer to.
 fn delete_all(sql: &mut Sql, begin: &str) {
     let mut left = walled_tables(sql);
     sql.run(begin).unwrap();
@@ -139,7 +139,7 @@ fn without_a_buyer_there_are_no_rows() {
     let shows_nothing = |sql: &mut Sql, when: &str| {
         sql.run(&format!("BEGIN; SET LOCAL ROLE {tenant}")).unwrap();
         assert_eq!(sql.text("SELECT count(*) FROM tenants").unwrap(), "0", "tenants {when}");
-        // The owner of the tables too.
+        // The owner of the tables sees none either.
         for role in [&tenant, "NONE"] {
             sql.run(&format!("SET LOCAL ROLE {role}")).unwrap();
             for table in &tables {
@@ -177,7 +177,7 @@ fn the_list_of_buyers_is_the_operators_and_rows_of_buyers_are_not() {
     }
     sql.run("ROLLBACK").unwrap();
 
-    // Whichever buyer is set.
+    // Whichever buyer is set, it may do nothing.
     sql.run(&begin(&operator, &buyers.ours.id)).unwrap();
     for table in walled_tables(&mut buyers.superuser()) {
         refuses(&mut sql, &format!("SELECT FROM {table}"), "permission denied");
@@ -229,7 +229,7 @@ impl Tables {
         tables
     }
 
-    /// Runs `sonae migrate`; gives its exit code and what it says on standard error.
+    /// Runs `sonae migrate`. Returns its exit code and its standard error.
     fn migrate(&self, arguments: &[&str]) -> (Option<i32>, String) {
         self.migrate_at(&self.data.url().unwrap(), arguments)
     }
@@ -239,14 +239,14 @@ impl Tables {
         (done.status.code(), String::from_utf8(done.stderr).unwrap())
     }
 
-    /// What names the roles of the database in a statement, for `{tenant}` and `{operator}`.
+    /// Replaces `{tenant}` and `{operator}` in a statement by the roles of the database.
     fn named(&mut self, statement: &str) -> String {
         let [tenant, operator] = roles(&mut self.sql);
         statement.replace("{tenant}", &tenant).replace("{operator}", &operator)
     }
 }
 
-/// The statement that a message asks an administrator to run.
+/// Returns the statement that a message asks an administrator to run.
 #[track_caller]
 fn asked_for(said: &str) -> &str {
     let statements = said.split_once("has to run, in this database: ").unwrap_or_else(|| panic!("{said}")).1;
@@ -269,7 +269,7 @@ fn whatever_is_missing_or_too_much_is_put_right_by_the_owner_of_the_tables() {
         "DROP POLICY installation ON tenants",
         "DROP POLICY own_rows ON suppliers; \
          CREATE POLICY own_rows ON suppliers FOR SELECT USING (tenant_id = NULLIF(current_setting('sonae.tenant_id', true), '')::uuid)",
-        // Looks the same, and is not the server's own.
+        // This looks the same, but is not the server's own function.
         "CREATE FUNCTION public.current_setting(TEXT, BOOLEAN) RETURNS TEXT LANGUAGE sql AS $$ SELECT ''::text $$; \
          SET search_path = public, pg_catalog; DROP POLICY own_rows ON suppliers; \
          CREATE POLICY own_rows ON suppliers USING (tenant_id = NULLIF(current_setting('sonae.tenant_id', true), '')::uuid); \
@@ -380,7 +380,7 @@ fn a_login_that_may_not_make_roles_is_told_the_statements_for_both() {
     tables.admin.run(&format!("CREATE ROLE {login} LOGIN")).unwrap();
     tables.admin.run(&format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {login}")).unwrap();
 
-    // It owns nothing either: it is the owner's turn.
+    // This role owns nothing either: the owner has to act.
     let (code, said) = tables.migrate_at(&url, &[]);
     assert!(code == Some(1) && said.contains("CREATE ROLE") && said.contains("OWNER TO"), "{said}");
     let (code, checked) = tables.migrate_at(&url, &["--check"]);

@@ -1,4 +1,4 @@
-//! Releases side by side: a newer one changes the tables under processes that go on.
+//! Releases side by side: a newer one changes the tables under processes that keep running.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use tests::sql::Sql;
 use crate::gate::{Gate, Over, within};
 use crate::support::{Client, Data, Process, admin_token, agent, command, id};
 
-/// Scores do not follow changes.
+/// Automatic scoring is practically off.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
 
 /// What the next release adds: a column, and a table with rows of buyers.
@@ -31,19 +31,19 @@ fn next_migration(database: &str) -> String {
     )
 }
 
-/// What /readyz answers.
+/// Returns the answer of /readyz.
 fn ready(process: &Process) -> (u16, String) {
     let mut answer = agent().get(format!("http://{}/readyz", process.admin_address())).call().unwrap();
     (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
 }
 
-/// Runs a command; gives its exit code and what it says on standard error.
+/// Runs a command. Returns its exit code and its standard error.
 fn sonae(data: &Data, arguments: &[&str]) -> (Option<i32>, String) {
     let done = command(data, arguments).output().unwrap();
     (done.status.code(), String::from_utf8(done.stderr).unwrap())
 }
 
-/// The processes that requests go to, as a proxy in front of them knows them.
+/// The processes to which requests go, as a proxy in front of them knows them.
 struct Proxy {
     ready: RwLock<Vec<SocketAddr>>,
     turn: AtomicUsize,
@@ -55,15 +55,15 @@ impl Proxy {
         Self { ready: RwLock::new(ready), turn: AtomicUsize::new(0) }
     }
 
-    /// Sends something to the process whose turn it is.
+    /// Sends something to the next process in turn.
     fn pass<T>(&self, client: &Client, send: impl FnOnce(&Client) -> T) -> T {
-        // Nobody is taken out while a request is in hand.
+        // No process is removed while a request is under way.
         let ready = self.ready.read().unwrap();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         send(&Client { address: ready[turn % ready.len()], ..client.clone() })
     }
 
-    /// Replaces a process by one that is started then, while the others serve.
+    /// Replaces a process with a new one, while the others serve.
     fn restart(&self, data: &Data, old: &mut Process) {
         self.ready.write().unwrap().retain(|address| *address != old.address);
         assert_eq!(old.end("TERM"), Some(0));
@@ -71,7 +71,7 @@ impl Proxy {
         self.ready.write().unwrap().push(old.address);
     }
 
-    /// Adds suppliers and reads them until it is told to stop; gives how many were added.
+    /// Adds suppliers and reads them until `is_over`. Returns how many were added.
     fn load(&self, client: &Client, name: &str, is_over: &AtomicBool, tell: &mpsc::Sender<()>) -> usize {
         let mut count = 0;
         while !is_over.load(Ordering::Relaxed) {
@@ -82,7 +82,7 @@ impl Proxy {
             let path = format!("/v1/suppliers/{}", id(&made.json));
             let read = self.pass(client, |client| client.get(&path));
             assert_eq!(read.status, 200, "{read:?}");
-            // Whoever waits for it may have seen enough.
+            // The receiver may have seen enough.
             let _ = tell.send(());
         }
         count
@@ -112,7 +112,7 @@ fn processes_go_on_and_can_be_started_again_while_a_newer_release_changes_the_ta
             })
             .collect();
         some_requests();
-        // An import has the table for as long as it takes.
+        // An import uses the table for as long as it takes.
         let mut gate = Gate::close(&data, "supplier_versions", "NEW.supplier_code = 'S2000'");
         let rows: String = (0..5_000).map(|row| format!("S{row}\n")).collect();
         let file = format!("supplier_code\n{rows}");
@@ -135,7 +135,7 @@ fn processes_go_on_and_can_be_started_again_while_a_newer_release_changes_the_ta
         assert_eq!(importing.ended(id(&import.json))["state"], "succeeded");
         for process in &mut processes {
             assert_eq!(ready(process), (200, "ok\n".to_owned()));
-            // Forward and back are the same to it: it is the older release.
+            // Forward and back are the same here: the process is of the older release.
             proxy.restart(&data, process);
             let log = process.log();
             assert!(log.contains("a newer release has changed the tables") && log.contains(NEXT), "{log}");
@@ -205,7 +205,7 @@ fn processes_that_start_at_once_over_older_tables_migrate_once() {
     assert_eq!(migrated, 1, "{outcomes:?}");
 }
 
-/// Takes the tables back to before a migration.
+/// Takes the tables back to the state before a migration.
 fn older(sql: &mut Sql) {
     sql.run(
         "DROP TABLE compatible_migrations; \

@@ -1,4 +1,5 @@
-//! A PostgreSQL of the tests' own: made in a temporary folder, and gone with whoever started it.
+//! A PostgreSQL server of the tests' own: made in a temporary folder, and removed when the process that started it
+//! ends.
 
 mod pooler;
 mod programs;
@@ -26,15 +27,15 @@ pub enum ClusterError {
         programs::OLDEST
     )]
     NoPrograms,
-    /// As root nothing can be run, and there is nobody else.
+    /// PostgreSQL does not run as root, and there is no other user.
     #[error("PostgreSQL does not run as root, and there is neither a user postgres nor a user nobody")]
     NoUser,
     /// A program failed.
     #[error("{program} failed: {said}")]
     Program {
-        /// Which.
+        /// The name of the program.
         program: &'static str,
-        /// What it said.
+        /// Its output.
         said: String,
     },
     /// A file or a process failed.
@@ -48,20 +49,20 @@ pub enum ClusterError {
 /// How a server is stopped.
 #[derive(Debug, Clone, Copy)]
 pub enum Stop {
-    /// Connections are ended, and everything is put in order.
+    /// Connections are ended, and the server shuts down properly.
     Fast,
-    /// At once, as if the machine had lost its power; the next start recovers.
+    /// At once, as if the machine had lost its power. The next start recovers.
     Immediate,
 }
 
 /// A running server with databases of its own.
 ///
-/// It listens on 127.0.0.1 alone and asks nobody for a password: the machine is the tests' own. The role `sonae` owns
-/// the databases and is no superuser. Neither the order of texts nor the time zone is one that code may rely on: texts
-/// are in the order of Japanese where the build can do that, times in that of Tokyo.
+/// It listens on 127.0.0.1 only and asks nobody for a password: the machine belongs to the tests. The role `sonae` owns
+/// the databases and is not a superuser. Code can rely neither on the order of texts nor on the time zone: texts are in
+/// the order of Japanese if the build supports that, and times are in that of Tokyo.
 ///
-/// A shell waits for the end of a pipe that only this process holds, stops the server then and removes the folder: also
-/// after a kill -9.
+/// A shell waits for the end of a pipe that only this process holds. Then it stops the server and removes the folder,
+/// even after a kill -9.
 #[derive(Debug)]
 pub struct Cluster {
     programs: Programs,
@@ -71,7 +72,7 @@ pub struct Cluster {
     watchdog: Child,
 }
 
-/// As quick as it gets: what a loss of power would destroy is gone after the test anyway.
+/// Settings for speed: what a loss of power would destroy is removed after the test anyway.
 const SETTINGS: [(&str, &str); 8] = [
     ("fsync", "off"),
     ("synchronous_commit", "off"),
@@ -92,7 +93,7 @@ impl Cluster {
         Self::with(&[])
     }
 
-    /// Starts a new server with settings of `postgresql.conf` beside the usual ones, or in their place.
+    /// Starts a new server with settings of `postgresql.conf` in addition to the usual ones, or in their place.
     ///
     /// # Errors
     /// The programs are missing, or one of them fails.
@@ -106,9 +107,9 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts a server that follows another one, and can only be read.
+    /// Starts a replica of another server, which can only be read.
     ///
-    /// `SELECT pg_wal_replay_pause()` there, as superuser, makes it fall behind.
+    /// `SELECT pg_wal_replay_pause()` on it, as superuser, makes it lag.
     ///
     /// # Errors
     /// The programs are missing, or one of them fails.
@@ -123,19 +124,19 @@ impl Cluster {
         Ok(replica)
     }
 
-    /// The address of a database, for the role `sonae`.
+    /// Returns the URL of a database, for the role `sonae`.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("postgres://sonae@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// The address of a database, for the superuser.
+    /// Returns the URL of a database, for the superuser.
     #[must_use]
     pub fn admin_url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Makes an empty database; it lasts as long as the cluster. Gives its address.
+    /// Creates an empty database, which lasts as long as the cluster, and returns its URL.
     ///
     /// # Errors
     /// The server refuses, or is stopped.
@@ -143,7 +144,7 @@ impl Cluster {
         Ok(self.url(&database::create(&self.url("postgres"))?))
     }
 
-    /// Stops the server; data and port stay its own.
+    /// Stops the server, which keeps its data and port.
     ///
     /// # Errors
     /// It is stopped already, or does not stop.
@@ -155,7 +156,7 @@ impl Cluster {
         done("pg_ctl", self.program("pg_ctl").args(["stop", "--mode", mode, "--pgdata"]).arg(self.data()))
     }
 
-    /// Starts the server after it was stopped, and waits until it answers.
+    /// Starts the server after a stop, and waits until it answers.
     ///
     /// # Errors
     /// It runs, or does not start.
@@ -169,31 +170,31 @@ impl Cluster {
         })
     }
 
-    /// What the server runs, such as 15.18.
+    /// Returns the version of the server, such as 15.18.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.programs.version
     }
 
-    /// The folder of the data; it and all in it belong to the user that the server runs as.
+    /// Returns the folder of the data. It and everything in it belong to the user that the server runs as.
     #[must_use]
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 
-    /// The folder of its programs, with those of the client.
+    /// Returns the folder of the server's and the client's programs.
     #[must_use]
     pub fn programs(&self) -> &Path {
         &self.programs.folder
     }
 
-    /// The file with what the server has logged.
+    /// Returns the log file of the server.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.folder.join("log")
     }
 
-    /// An empty folder, and the shell that watches over it.
+    /// Creates an empty folder, and the shell that watches it.
     fn folder_of_its_own() -> Result<Self, ClusterError> {
         let programs = Programs::find().ok_or(ClusterError::NoPrograms)?;
         let made = tempfile::Builder::new().prefix("sonae-postgres-").tempdir()?;
@@ -205,7 +206,7 @@ impl Cluster {
         let mut watchdog = Command::new("sh");
         watchdog.args(["-c", watch, "sh"]).arg(&programs.folder).arg(made.path()).current_dir("/");
         watchdog.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // Ctrl-C is for those in the foreground: this one has to outlive them.
+        // Ctrl-C goes to the processes in the foreground. This one must outlive them.
         let watchdog = run_as(&mut watchdog, user).process_group(0).spawn()?;
         Ok(Self { programs, folder: made.keep(), user, port: free_port()?, watchdog })
     }
@@ -219,7 +220,7 @@ impl Cluster {
         init(&["--no-locale", "--locale-provider=icu", "--icu-locale=ja"]).or_else(|_| init(&[]))
     }
 
-    /// Adds settings to those there are; the last of a name counts.
+    /// Adds settings to the existing ones. The last one of a name counts.
     fn configure(&self, settings: &[(&str, &str)]) -> Result<(), ClusterError> {
         let place = [("port", self.port.to_string()), ("unix_socket_directories", self.folder.display().to_string())];
         let place = place.iter().map(|(name, value)| (*name, value.as_str()));
@@ -240,12 +241,12 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         drop(self.watchdog.stdin.take());
-        // It cannot fail in a way that somebody could handle: it is our child, and nobody else waits for it.
+        // It cannot fail in a way that could be handled: the shell is our child, and nobody else waits for it.
         let _ = self.watchdog.wait();
     }
 }
 
-/// Runs a command to its end; what it said is the error.
+/// Runs a command to its end. On failure its output is the error.
 fn done(program: &'static str, command: &mut Command) -> Result<(), ClusterError> {
     let done = command.output()?;
     if done.status.success() {
@@ -262,7 +263,7 @@ fn run_as(command: &mut Command, user: Option<(u32, u32)>) -> &mut Command {
     }
 }
 
-/// Whom root runs the server as: user and group.
+/// Returns the user and the group as which root runs the server.
 fn somebody() -> Result<(u32, u32), ClusterError> {
     let users = fs::read_to_string("/etc/passwd")?;
     let ids = |name: &str| {
@@ -273,7 +274,8 @@ fn somebody() -> Result<(u32, u32), ClusterError> {
     ids("postgres").or_else(|| ids("nobody")).ok_or(ClusterError::NoUser)
 }
 
-/// A port that nobody listens on, below those that systems give away, so that it stays free while the server is stopped.
+/// Returns a port on which nobody listens. It is below those that systems assign, so that it stays free while the
+/// server is stopped.
 fn free_port() -> io::Result<u16> {
     static TRIED: AtomicU16 = AtomicU16::new(0);
     const PORTS: u16 = 12_000;

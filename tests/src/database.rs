@@ -14,21 +14,21 @@ pub struct Database {
 }
 
 impl Database {
-    /// Makes one on the server of another database.
+    /// Creates a database on the server of another one.
     ///
     /// # Errors
-    /// The server cannot be reached, or the role may not make databases.
+    /// The server cannot be reached, or the role may not create databases.
     pub fn create(maintenance_url: &str) -> Result<Self, SqlError> {
         Ok(Self { maintenance_url: maintenance_url.to_owned(), name: create(maintenance_url)? })
     }
 
-    /// Its address.
+    /// Returns its URL.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_by(&self.maintenance_url)
     }
 
-    /// Its address, by that of another database of its server: as the role that this names.
+    /// Returns its URL with the server and the role of another database's URL.
     #[must_use]
     pub fn url_by(&self, maintenance_url: &str) -> String {
         let (place, parameters) = match maintenance_url.split_once('?') {
@@ -45,13 +45,13 @@ impl Drop for Database {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let dropped = Sql::open(&self.maintenance_url).and_then(|mut sql| sql.run(&drop));
         if let Err(error) = dropped {
-            // The test has its outcome; the server is to be cleaned up by hand where it outlives the tests.
+            // The test has its outcome. A server that outlives the tests has to be cleaned up by hand.
             eprintln!("database {} is left over: {error}", self.name);
         }
     }
 }
 
-/// Makes an empty database with a name of its own; gives the name.
+/// Creates an empty database with a unique name and returns the name.
 pub(crate) fn create(maintenance_url: &str) -> Result<String, SqlError> {
     static MADE: AtomicU32 = AtomicU32::new(0);
     let now = Clock::system().now().unix_milliseconds();

@@ -1,4 +1,4 @@
-//! What tests share: a PostgreSQL of their own, and portfolios of any size, made up or of published orders.
+//! What tests share: a PostgreSQL of their own, and portfolios of any size, made up or from published orders.
 
 pub mod cluster;
 pub mod database;
@@ -12,7 +12,7 @@ use std::path::Path;
 
 use crate::draw::Draw;
 
-/// How large a made-up portfolio is.
+/// The size of a made-up portfolio.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
     /// Rows of suppliers.
@@ -24,14 +24,13 @@ pub struct Size {
 }
 
 impl Size {
-    /// Writes the five tables into a folder; the same size gives the same bytes.
+    /// Writes the five tables to a folder. The same size gives the same bytes.
     ///
     /// A few suppliers have most of the rows, at both ends. A row leads from one supplier to one of a lower rank, which
-    /// has nothing to do with how many rows it has; one row in a hundred leads back and closes a cycle. Most are routine
-    /// and multiple, most incidents were blocked, and codes are in random order. A third are enrolled.
+    /// has nothing to do with how many rows it has. One row in a hundred leads back and closes a cycle. Most are
+    /// routine and multiple, most incidents were blocked, and codes are in random order. A third are enrolled.
     ///
-    /// # Errors
-    /// Those of the file system.
+    /// # Errors Those of the file system.
     pub fn write(self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         let codes = &shuffled(self.suppliers);
@@ -80,7 +79,7 @@ impl Size {
             row(*supplier, String::new(), &mut draw)?;
         }
         for _ in 0..if self.suppliers > 1 { self.edges } else { 0 } {
-            // The code is the rank, too.
+            // The code is also the rank.
             let (one, other) = loop {
                 let ends = [draw.skewed(self.suppliers), draw.skewed(self.suppliers)];
                 let [one, other] = ends.map(|place| codes.get(place as usize).copied().unwrap_or_default());
@@ -137,7 +136,7 @@ impl Size {
     }
 }
 
-/// The numbers below a limit, in random order.
+/// Returns the numbers below a limit in random order.
 pub fn shuffled(count: u32) -> Vec<u32> {
     let mut numbers: Vec<u32> = (0..count).collect();
     let mut draw = Draw::new(10);

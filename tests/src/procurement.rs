@@ -1,7 +1,7 @@
 //! Published government orders as a portfolio: one buyer, its direct suppliers, and what it spends with each.
 //!
-//! Only what the orders tell is written. Names, sizes and evidence stay out, so that every score is that of an
-//! unknown firm; criticality and substitutability, which the tables require, are a stated assumption.
+//! Only what the orders state is written. Names, sizes and evidence are left out, so that every score is that of an
+//! unknown firm. Criticality and substitutability, which the tables require, are a stated assumption.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use csv::{Position, ReaderBuilder, StringRecord, Trim, Writer};
 
-/// What a stop of any of these suppliers does to the buyer: unknown, so the middle of three is assumed.
+/// What a stop of any of these suppliers does to the buyer. This is unknown, so the middle of three values is assumed.
 pub const ASSUMED_CRITICALITY: &str = "degrades";
-/// How easily the buyer finds another supplier: unknown, so the middle of three is assumed.
+/// How easily the buyer finds another supplier. This is unknown, so the middle of three values is assumed.
 pub const ASSUMED_SUBSTITUTABILITY: &str = "limited";
 
 /// All orders of one buyer to one supplier.
@@ -22,7 +22,7 @@ pub const ASSUMED_SUBSTITUTABILITY: &str = "limited";
 pub struct Link {
     /// The name of the ministry or agency.
     pub buyer: String,
-    /// The supplier's 法人番号: 13 digits. Whether the first one checks the others is the product's to say.
+    /// The supplier's 法人番号 of 13 digits. Whether the check digit is right is left to Sonae.
     pub supplier_corporate_number: String,
     /// The sum of the orders, above 0.
     pub total_jpy: u64,
@@ -33,7 +33,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Spreads the total over the years from the first order to the last, at least one, to whole yen.
+    /// Spreads the total over the years from the first order to the last, at least one, in whole yen.
     ///
     /// Formula: `total / max(1, days / 365.25)`, in whole numbers, halves rounded up
     pub fn annual_spend_jpy(&self) -> u64 {
@@ -69,23 +69,23 @@ pub enum ProcurementError {
     /// A file or folder cannot be read or written.
     #[error("{}: {}", path.display(), error)]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
     /// The header lacks columns.
     #[error("columns missing in the header: {}", .0.join(", "))]
     MissingColumns(Vec<&'static str>),
-    /// Rows cannot be read; the file is refused as a whole.
+    /// Rows cannot be read. The file is refused as a whole.
     #[error("rows that cannot be read: {}\n{}", .0.len(), lines(.0))]
     Rows(Vec<RowFault>),
     /// The file has no order of this buyer.
     #[error("no order of the buyer {buyer:?}; the buyers there are: {}", known.join(", "))]
     NoSuchBuyer {
-        /// The name asked for.
+        /// The name that was asked for.
         buyer: String,
-        /// The names there are, each once.
+        /// The names in the file, each once.
         known: Vec<String>,
     },
 }
@@ -96,17 +96,15 @@ fn lines(faults: &[RowFault]) -> String {
 
 /// Reads the links of a file: `buyer`, `supplier_corporate_number`, `total_yen`, `first_order`, `last_order`.
 ///
-/// # Errors
-/// A file that cannot be read, missing columns, or all rows that cannot be read.
+/// # Errors The file cannot be read, lacks columns, or has rows that cannot be read, all of which are named.
 pub fn read_links(path: &Path) -> Result<Vec<Link>, ProcurementError> {
     let bytes = fs::read(path).map_err(|error| ProcurementError::File { path: path.to_owned(), error })?;
     parse_links(&bytes)
 }
 
-/// The links of one buyer, in the order of the file.
+/// Returns the links of one buyer, in the order of the file.
 ///
-/// # Errors
-/// There are none; the error names the buyers there are.
+/// # Errors The buyer has no links. The error names the buyers in the file.
 pub fn links_of(links: &[Link], buyer: &str) -> Result<Vec<Link>, ProcurementError> {
     let of_buyer: Vec<_> = links.iter().filter(|link| link.buyer == buyer).cloned().collect();
     if of_buyer.is_empty() {
@@ -116,7 +114,7 @@ pub fn links_of(links: &[Link], buyer: &str) -> Result<Vec<Link>, ProcurementErr
     Ok(of_buyer)
 }
 
-/// Writes `suppliers.csv` and `relationships.csv` into a folder; the same links give the same bytes.
+/// Writes `suppliers.csv` and `relationships.csv` to a folder. The same links give the same bytes.
 ///
 /// # Errors
 /// Those of the file system.
@@ -200,7 +198,8 @@ fn parse_links(bytes: &[u8]) -> Result<Vec<Link>, ProcurementError> {
     if faults.is_empty() { Ok(links) } else { Err(ProcurementError::Rows(faults)) }
 }
 
-/// The line on which a record begins: its position is taken before the empty lines above it are skipped.
+/// Returns the line on which a record begins. The position is that before the empty lines above it, which are skipped
+/// here.
 fn line_of(bytes: &[u8], position: Option<&Position>) -> u64 {
     let Some(position) = position else { return 0 };
     let rest = bytes.iter().skip(position.byte() as usize);
@@ -212,7 +211,7 @@ fn whole_row(line: u64, reason: &str) -> RowFault {
     RowFault { line, column: "", value: String::new(), reason: reason.to_owned() }
 }
 
-/// A row of the file with its place in it.
+/// A row of the file with its line.
 struct Row<'a> {
     line: u64,
     header: &'a StringRecord,
@@ -228,7 +227,7 @@ impl<'a> Row<'a> {
         Ok(Self { line, header, record })
     }
 
-    /// The link, or every fault of the row.
+    /// Returns the link, or every fault of the row.
     fn link(&self) -> Result<Link, Vec<RowFault>> {
         let buyer = self.value(BUYER, "empty", |text| (!text.is_empty()).then(|| text.to_owned()));
         let number = self.value(NUMBER, "not a 法人番号 of 13 digits", |text| {

@@ -1,4 +1,4 @@
-//! Writes the portfolio of one buyer out of published orders, to try Sonae on real supply.
+//! Writes the portfolio of one buyer from published orders, to try Sonae on real supply.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Err(error @ ProcurementError::File { .. }) => (ExitCode::FAILURE, error.to_string()),
         Err(error) => (ExitCode::FAILURE, format!("{}: {error}", args.links.display())),
     };
-    // Where nobody listens, the exit code still tells.
+    // If nobody listens, the exit code still reports it.
     let _ = writeln!(io::stderr(), "{text}");
     code
 }

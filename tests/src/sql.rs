@@ -1,4 +1,4 @@
-//! SQL by hand, for what no interface of the service shows.
+//! SQL statements by hand, for what no interface of the service shows.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -36,7 +36,7 @@ impl Sql {
         Ok(self.0.batch_execute(statements)?)
     }
 
-    /// The first column of a query, as texts.
+    /// Returns the first column of a query as texts.
     ///
     /// # Errors
     /// The server refuses it.
@@ -51,7 +51,7 @@ impl Sql {
         Ok(rows.into_iter().map(|row| row.value).collect())
     }
 
-    /// The first column of the first row of a query, as text; empty where there is no row.
+    /// Returns the first column of the first row of a query as text, or an empty text if there is no row.
     ///
     /// # Errors
     /// The server refuses it.

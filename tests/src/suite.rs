@@ -1,6 +1,6 @@
-//! Runs all tests: on the embedded database, then on a PostgreSQL of their own where its programs are installed.
+//! Runs all tests: on the embedded database, then on a PostgreSQL of their own if its programs are installed.
 //!
-//! Arguments go on to `cargo test`, such as a part of a test's name.
+//! Arguments are passed on to `cargo test`, such as a part of a test's name.
 
 use std::env;
 use std::ffi::OsString;
@@ -25,11 +25,11 @@ fn main() -> io::Result<ExitCode> {
     Ok(if sqlite.passed_all && all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The server that tests make their databases on, as the role that owns them, and as the superuser.
+/// The variables that name the server for test databases, as the role that owns them and as the superuser.
 const SERVER: &str = "SONAE_TEST_POSTGRES";
 const SERVER_ADMIN: &str = "SONAE_TEST_POSTGRES_ADMIN";
 
-/// `cargo test` over the whole workspace, so that everything is compiled once: some of its targets, or all.
+/// Returns `cargo test` over the whole workspace, so that everything is compiled once, with some of its targets or all.
 fn cargo_test(targets: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]).args(targets).args(env::args_os().skip(1));
@@ -37,7 +37,7 @@ fn cargo_test(targets: &[&str]) -> Command {
     command
 }
 
-/// How the tests on one back end came out.
+/// The outcome of the tests on one back end.
 #[derive(Default)]
 struct Outcome {
     passed: u64,
@@ -47,7 +47,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Runs tests and shows what they say as they say it.
+    /// Runs tests and shows their output as it comes.
     fn of(mut tests: Command) -> io::Result<Self> {
         let mut child = tests.stdout(Stdio::piped()).spawn()?;
         let mut outcome = Self::default();
@@ -62,7 +62,7 @@ impl Outcome {
         Ok(outcome)
     }
 
-    /// Adds what a line says: `test result: ok. 12 passed; 0 failed; 0 ignored; …; finished in 0.52s`.
+    /// Adds the result in a line: `test result: ok. 12 passed; 0 failed; 0 ignored; …; finished in 0.52s`.
     fn add(&mut self, line: &str) {
         let Some(result) = line.strip_prefix("test result: ") else { return };
         let number = |before: &str, after: &str| {

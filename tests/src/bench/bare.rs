@@ -1,4 +1,5 @@
-//! What the service is compared with: the database, or actix-web, and nothing else. Each in a process of its own.
+//! The limits with which the service is compared: only the database, or only actix-web. Each runs in a process of its
+//! own.
 
 mod files;
 mod handler;
@@ -42,10 +43,10 @@ pub(crate) enum Bare {
     Handler { content_type: String },
 }
 
-/// What bare work took.
+/// The cost of bare work.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Took {
-    /// Only the work itself: without connecting, and without reading what is inserted.
+    /// Only the work itself: without connecting, and without reading the rows that are inserted.
     pub(crate) seconds: f64,
     pub(crate) rows: u64,
     pub(crate) peak_bytes: f64,
@@ -58,7 +59,7 @@ impl Took {
 }
 
 impl Bare {
-    /// Does it, in the process that was started for it.
+    /// Does the work, in the process that was started for it.
     pub(crate) fn run(&self) -> Result<(), Failure> {
         let took = match self {
             Self::Insert { from, to } => insert::run(from, to)?,
@@ -75,7 +76,8 @@ impl Bare {
     }
 }
 
-/// Inserts what one installation has and another one lacks, with the same tables and indexes, in one transaction.
+/// Inserts the rows that one installation has and another one lacks, with the same tables and indexes, in one
+/// transaction.
 pub(crate) fn insert(from: &Installation<'_>, to: &Installation<'_>) -> Result<Took, Failure> {
     process(&["insert", &from.address(), &to.address()])
 }
@@ -90,7 +92,7 @@ pub(crate) fn scan(from: &Installation<'_>) -> Result<Took, Failure> {
     process(&["scan", &from.address()])
 }
 
-/// Reads the files of a portfolio and writes results that are there.
+/// Reads the files of a portfolio and writes existing results.
 pub(crate) fn copy(from: &str, results: &str, to: &str) -> Result<Took, Failure> {
     process(&["copy", from, results, to])
 }
@@ -100,7 +102,7 @@ pub(crate) fn group(from: &str) -> Result<Took, Failure> {
     process(&["group", from])
 }
 
-/// Multiplies the matrix of the relationships with a vector; gives the time of one product.
+/// Multiplies the matrix of the relationships with a vector. Returns the time of one product.
 pub(crate) fn product(from: &str, threads: usize) -> Result<Took, Failure> {
     process(&["product", from, &threads.to_string(), "20"])
 }
@@ -115,7 +117,7 @@ fn process(arguments: &[&str]) -> Result<Took, Failure> {
     Ok(serde_json::from_str(&said)?)
 }
 
-/// Whether an address is that of a server.
+/// Returns whether an address is that of a server.
 fn is_server(address: &str) -> bool {
     address.starts_with("postgres://")
 }

@@ -1,7 +1,7 @@
 //! Rows of any table as they are in the database, without knowing its columns.
 //!
-//! This keeps the bench right whatever becomes of the schema: rows are read from one database and inserted into another
-//! one with the columns that the database itself names.
+//! This keeps the bench right when the schema changes: rows are read from one database and inserted into another one
+//! with the columns that the database itself names.
 
 use diesel::backend::Backend;
 use diesel::connection::DefaultLoadingMode;
@@ -25,13 +25,13 @@ pub(crate) trait Cells: Backend {
     fn read(value: Option<Self::RawValue<'_>>) -> Self::Cell;
     /// Binds a value.
     fn bind<'b>(cell: &'b Self::Cell, out: &mut AstPass<'_, 'b, Self>) -> QueryResult<()>;
-    /// What a query for texts has given.
+    /// Returns the text of a value that a query for texts has given.
     fn text(cell: &Self::Cell) -> String;
-    /// A text as a value.
+    /// Returns a text as a value.
     fn of_text(text: &str) -> Self::Cell;
-    /// A double as a value.
+    /// Returns a double as a value.
     fn of_double(double: f64) -> Self::Cell;
-    /// Sixteen bytes as the value of a key.
+    /// Returns sixteen bytes as the value of a key.
     fn of_key(key: u128) -> Self::Cell;
 }
 
@@ -97,7 +97,7 @@ impl Cells for Sqlite {
 #[derive(Debug)]
 pub(crate) struct PgCell(Option<Vec<u8>>);
 
-/// The type of a parameter that the server settles by the column.
+/// The type of a parameter whose type the server derives from the column.
 struct Unspecified;
 
 impl HasSqlType<Unspecified> for Pg {
@@ -161,7 +161,7 @@ pub(crate) struct Batch<'r, DB: Cells> {
     /// `INSERT INTO … VALUES `
     pub(crate) head: &'r str,
     pub(crate) rows: &'r [AnyRow<DB>],
-    /// What follows the rows, such as ` ON CONFLICT DO NOTHING`.
+    /// The text after the rows, such as ` ON CONFLICT DO NOTHING`.
     pub(crate) tail: &'r str,
 }
 
@@ -192,7 +192,7 @@ impl<DB: Cells, Conn> RunQueryDsl<Conn> for Batch<'_, DB> {}
 
 /// A connection whose rows can be taken one at a time.
 pub(crate) trait Scan: Connection<Backend: Cells> {
-    /// Gives each row of a query to `with`.
+    /// Calls `with` with each row of a query.
     fn each(
         &mut self,
         query: &str,
@@ -222,7 +222,7 @@ impl Scan for PgConnection {
     }
 }
 
-/// The rows of a query for texts.
+/// Returns the rows of a query for texts.
 pub(crate) fn texts<C: Scan>(conn: &mut C, query: &str) -> Result<Vec<Vec<String>>, Failure> {
     let mut rows = Vec::new();
     conn.each(query, |row| {

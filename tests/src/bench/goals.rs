@@ -13,7 +13,7 @@ pub(crate) struct Goal {
     pub(crate) what: &'static str,
     /// The unit of what is measured.
     pub(crate) unit: &'static str,
-    /// What it is compared with, in the same unit; an absolute figure if `None`.
+    /// What it is compared with, in the same unit. `None` for an absolute figure.
     pub(crate) limit: Option<&'static str>,
     /// What must hold for the median, or for its ratio to the median of the limit.
     pub(crate) bound: Bound,
@@ -42,18 +42,18 @@ pub(crate) enum Work {
     Files,
 }
 
-/// What must hold.
+/// The bound of a goal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Bound {
-    /// The figure, or more.
+    /// At least this figure.
     AtLeast(f64),
-    /// The figure, or less.
+    /// At most this figure.
     AtMost(f64),
 }
 
 impl Bound {
-    /// Whether a figure keeps to it.
+    /// Returns whether a figure keeps to the bound.
     pub(crate) fn holds(self, figure: f64) -> bool {
         match self {
             Self::AtLeast(least) => figure >= least,
@@ -62,7 +62,7 @@ impl Bound {
     }
 }
 
-/// All of them, in the order of the report.
+/// All goals, in the order of the report.
 pub(crate) const GOALS: [Goal; 22] = [
     Goal {
         name: "import-suppliers",

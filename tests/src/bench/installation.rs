@@ -1,4 +1,4 @@
-//! A data folder, and on a server a database, that can be copied as a whole.
+//! A data folder and, on a server, a database, which can be copied as a whole.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -13,7 +13,7 @@ use tests::sql::Sql;
 use crate::Failure;
 use crate::cells::texts;
 
-/// Where installations are made: on one of the databases.
+/// The place where installations are made: one of the databases.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Site<'a> {
     /// The folder that holds all data folders.
@@ -22,7 +22,7 @@ pub(crate) struct Site<'a> {
     pub(crate) cluster: Option<&'a Cluster>,
 }
 
-/// Everything that a service keeps. It is gone with this value.
+/// Everything that a service stores. It is removed with this value.
 #[derive(Debug)]
 pub(crate) struct Installation<'a> {
     site: Site<'a>,
@@ -32,7 +32,7 @@ pub(crate) struct Installation<'a> {
 }
 
 impl<'a> Installation<'a> {
-    /// One without anything: the first service that is started on it makes the schema.
+    /// Creates an installation without anything: the first service that is started on it creates the schema.
     pub(crate) fn empty(site: Site<'a>) -> Result<Self, Failure> {
         let installation = Self::named(site);
         fs::create_dir(&installation.folder)?;
@@ -43,12 +43,12 @@ impl<'a> Installation<'a> {
         Ok(installation)
     }
 
-    /// A copy of this one; no service may be running on it.
+    /// Copies this installation. No service may be running on it.
     pub(crate) fn copy(&self) -> Result<Self, Failure> {
         let copy = Self::named(self.site);
         let mut cp = Command::new("cp");
         run(cp.args(["-a", "--reflink=auto"]).arg(&self.folder).arg(&copy.folder))?;
-        // Else the disk is busy with it while something else is measured.
+        // Otherwise the disk is busy with the copy while something else is measured.
         run(Command::new("sync").arg("-f").arg(&copy.folder))?;
         if let Some(cluster) = self.site.cluster {
             let create = format!("CREATE DATABASE {} OWNER sonae TEMPLATE {}", copy.database, self.database);
@@ -63,7 +63,7 @@ impl<'a> Installation<'a> {
         Self { site, folder: site.folder.join(&database), database }
     }
 
-    /// The command `sonae` on its data.
+    /// Returns the command `sonae` for its data.
     pub(crate) fn command(&self, arguments: &[&str]) -> Result<Command, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg0(crate::SONAE);
@@ -80,17 +80,17 @@ impl<'a> Installation<'a> {
         Ok(command)
     }
 
-    /// Runs a command on its data; gives what it prints.
+    /// Runs a command on its data and returns its output.
     pub(crate) fn sonae(&self, arguments: &[&str]) -> Result<String, Failure> {
         run(&mut self.command(arguments)?)
     }
 
-    /// Whether it is on a server.
+    /// Returns whether it is on a server.
     pub(crate) fn is_on_server(&self) -> bool {
         self.site.cluster.is_some()
     }
 
-    /// Where its database is, for the superuser of the server or as a file.
+    /// Returns the address of its database: the superuser's URL on a server, or the file.
     pub(crate) fn address(&self) -> String {
         match self.site.cluster {
             Some(cluster) => cluster.admin_url(&self.database),
@@ -98,7 +98,7 @@ impl<'a> Installation<'a> {
         }
     }
 
-    /// How many bytes its database takes, without the room that is free for later rows.
+    /// Returns how many bytes its database takes, without the space that is free for later rows.
     pub(crate) fn database_bytes(&self) -> Result<f64, Failure> {
         if self.is_on_server() {
             let mut sql = Sql::open(&self.address())?;
@@ -116,7 +116,7 @@ impl<'a> Installation<'a> {
 
 impl Drop for Installation<'_> {
     fn drop(&mut self) {
-        // What is left over goes with the folder and the server of the bench.
+        // Anything left over is removed with the folder and the server of the bench.
         let _ = fs::remove_dir_all(&self.folder);
         if let Some(cluster) = self.site.cluster {
             let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database);
@@ -125,7 +125,7 @@ impl Drop for Installation<'_> {
     }
 }
 
-/// Runs a command to its end; gives what it prints, or fails with what it says.
+/// Runs a command to its end. Returns its output, or fails with its error output.
 pub(crate) fn run(command: &mut Command) -> Result<String, Failure> {
     let done = command.output()?;
     if !done.status.success() {

@@ -1,4 +1,4 @@
-//! A client of many connections: one thread that sends a request on each as soon as its answer is there.
+//! A client with many connections: one thread that sends the next request on each as soon as its answer has arrived.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::Failure;
 
-/// How much a load was answered.
+/// How well a load was answered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Throughput {
     pub(crate) requests_per_second: f64,
@@ -21,13 +21,13 @@ pub(crate) struct Throughput {
 pub(crate) struct Load {
     pub(crate) address: SocketAddr,
     pub(crate) connections: usize,
-    /// Answers count after this.
+    /// Only answers after this count.
     pub(crate) warm_up: Duration,
     pub(crate) duration: Duration,
 }
 
 impl Load {
-    /// Sends requests that `next` writes, until the time is over. Each must be answered with 200.
+    /// Sends the requests that `next` writes until the time is over. Each must be answered with 200.
     pub(crate) fn run(&self, mut next: impl FnMut(&mut Vec<u8>)) -> Result<Throughput, Failure> {
         let mut poll = Poll::new()?;
         let mut connections = Vec::with_capacity(self.connections);
@@ -63,7 +63,7 @@ impl Load {
 
 struct Connection {
     stream: TcpStream,
-    /// What is still to be sent.
+    /// The part of the request that is still to be sent.
     request: Vec<u8>,
     answer: Vec<u8>,
     sent_at: Instant,
@@ -78,10 +78,10 @@ impl Connection {
         Ok(Self { stream, request: Vec::new(), answer: Vec::with_capacity(16 << 10), sent_at: Instant::now() })
     }
 
-    /// Sends and receives what is possible; gives the latency once an answer is whole.
+    /// Sends and receives what is possible. Returns the latency once an answer is complete.
     fn advance(&mut self) -> Result<Option<Duration>, Failure> {
         if !self.request.is_empty() {
-            // A request is much smaller than the buffer of a socket, so that it is taken as a whole or not at all.
+            // A request is much smaller than the buffer of a socket, so it is taken as a whole or not at all.
             match self.stream.write(&self.request) {
                 Ok(sent) if sent == self.request.len() => self.request.clear(),
                 Ok(_) => return Err("a request was cut".into()),
@@ -106,7 +106,7 @@ impl Connection {
     }
 }
 
-/// Whether an answer has arrived to its end.
+/// Returns whether an answer has arrived completely.
 fn is_whole(answer: &[u8]) -> Result<bool, Failure> {
     let Some(head_length) = answer.windows(4).position(|end| end == b"\r\n\r\n") else { return Ok(false) };
     let head = std::str::from_utf8(answer.get(..head_length).unwrap_or_default())?;

@@ -82,7 +82,7 @@ enum Size {
 }
 
 impl Size {
-    /// How many suppliers `sonae score` has.
+    /// Returns how many suppliers `sonae score` reads.
     fn file_suppliers(self) -> u32 {
         match self {
             Self::Small => 20_000,
@@ -105,7 +105,7 @@ enum Backends {
     Both,
 }
 
-/// The name under which this program is the command `sonae`: what is measured is built with what measures it.
+/// The name under which this program is the command `sonae`: both are built together.
 const SONAE: &str = "sonae";
 
 fn main() -> ExitCode {
@@ -121,14 +121,14 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            // If nobody listens, the exit code still tells.
+            // If nobody listens, the exit code still reports it.
             let _ = writeln!(io::stderr(), "{error}");
             ExitCode::from(2)
         }
     }
 }
 
-/// Measures, reports, and says whether all goals are met.
+/// Measures and reports. Returns whether all goals are met.
 fn measure(args: &Args) -> Result<bool, Failure> {
     let works = works(&args.only)?;
     let folder = tempfile::Builder::new().prefix("sonae-bench-").tempdir()?;
@@ -163,7 +163,7 @@ fn measure(args: &Args) -> Result<bool, Failure> {
     Ok(missed.is_empty())
 }
 
-/// As a server is run for a service: commits are durable.
+/// The settings of a server in production: commits are durable.
 const SERVER: [(&str, &str); 5] = [
     ("fsync", "on"),
     ("synchronous_commit", "on"),
@@ -186,7 +186,7 @@ fn measure_on(
     Ok(())
 }
 
-/// The measurements that give the goals of some names, or all.
+/// Returns the measurements that give the goals with these names, or all.
 fn works(names: &[String]) -> Result<Vec<Work>, Failure> {
     let known: Vec<&str> = GOALS.iter().map(|goal| goal.name).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {

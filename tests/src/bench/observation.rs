@@ -1,4 +1,4 @@
-//! What was measured, as it is recorded.
+//! Measurements as they are recorded.
 
 use std::collections::BTreeMap;
 
@@ -11,32 +11,32 @@ use crate::goals::{Bound, GOALS, Goal};
 pub(crate) struct Observation {
     /// The name of the goal.
     pub(crate) goal: &'static str,
-    /// Measured, in the unit of the goal.
+    /// The measured values, in the unit of the goal.
     pub(crate) values: Vec<f64>,
-    /// The limit, measured in the same run; empty for an absolute figure.
+    /// The limit, measured in the same run. Empty for an absolute figure.
     pub(crate) limits: Vec<f64>,
     /// The peaks of memory of the measured processes, in bytes.
     pub(crate) peaks_bytes: Vec<f64>,
-    /// What else the measurement says.
+    /// Further values of the measurement.
     pub(crate) details: BTreeMap<String, Vec<f64>>,
-    /// Seconds of a step, by how many suppliers there were.
+    /// The seconds of a step, by the number of suppliers.
     pub(crate) growth: BTreeMap<String, BTreeMap<u32, Vec<f64>>>,
 }
 
 impl Observation {
-    /// One without values.
+    /// Returns an observation without values.
     pub(crate) fn of(goal: &'static str) -> Self {
         Self { goal, ..Self::default() }
     }
 
-    /// Adds a value that stands beside the goal.
+    /// Adds a value that is recorded in addition to the goal.
     pub(crate) fn note(&mut self, name: impl Into<String>, value: f64) {
         self.details.entry(name.into()).or_default().push(value);
     }
 }
 
 impl Observation {
-    /// Adds the seconds that a step took for so many suppliers.
+    /// Adds the seconds that a step took for this number of suppliers.
     pub(crate) fn note_growth(&mut self, step: &str, suppliers: u32, seconds: f64) {
         self.growth.entry(step.to_owned()).or_default().entry(suppliers).or_default().push(seconds);
     }
@@ -48,12 +48,12 @@ pub(crate) struct Summary {
     pub(crate) median: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
-    /// In the order in which they were measured.
+    /// The values in the order in which they were measured.
     pub(crate) values: Vec<f64>,
 }
 
 impl Summary {
-    /// That of some values, unless there are none.
+    /// Returns the summary of some values, unless there are none.
     pub(crate) fn of(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -63,7 +63,7 @@ impl Summary {
     }
 }
 
-/// The middle of some values; of an even number, the mean of the two in the middle.
+/// Returns the middle of some values. If their number is even, it is the mean of the two in the middle.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -72,7 +72,7 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
     Some((upper + lower) / 2.0)
 }
 
-/// A goal with what was measured, as the record has it.
+/// A goal with its measurements, as the record has it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) name: &'static str,
@@ -88,13 +88,13 @@ pub(crate) struct Verdict {
     pub(crate) is_met: bool,
     pub(crate) peak_bytes: Option<Summary>,
     pub(crate) details: BTreeMap<String, Summary>,
-    /// Seconds of a step, by how many suppliers there were.
+    /// The seconds of a step, by the number of suppliers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) growth: BTreeMap<String, BTreeMap<u32, Summary>>,
 }
 
 impl Verdict {
-    /// Holds an observation to its goal; `None` if nothing was measured.
+    /// Compares an observation with its goal. Returns `None` if nothing was measured.
     pub(crate) fn new(observation: &Observation, backend: &'static str) -> Option<Self> {
         let Goal { name, what, unit, limit: limit_is, bound, .. } =
             *GOALS.iter().find(|goal| goal.name == observation.goal)?;

@@ -1,4 +1,4 @@
-//! The files that are imported: the same bytes for the same size.
+//! The files that are imported. The same size gives the same bytes.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tests::draw::Draw;
 use tests::shuffled;
 
-/// How many rows there are.
+/// The numbers of rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counts {
     pub(crate) suppliers: u32,
@@ -26,7 +26,7 @@ pub(crate) struct Portfolio {
 }
 
 impl Portfolio {
-    /// Writes the files into a folder.
+    /// Writes the files to a folder.
     pub(crate) fn write(counts: Counts, folder: &Path) -> io::Result<Self> {
         let portfolio = Self { counts, folder: folder.to_owned() };
         let codes = shuffled(counts.suppliers);
@@ -36,12 +36,12 @@ impl Portfolio {
         Ok(portfolio)
     }
 
-    /// The file of a kind of record.
+    /// Returns the file of a kind of record.
     pub(crate) fn file(&self, kind: &str) -> PathBuf {
         self.folder.join(kind).with_extension("csv")
     }
 
-    /// The code of a supplier, by its number.
+    /// Returns the code of a supplier, by its number.
     pub(crate) fn code(number: u32) -> String {
         format!("S{number:07}")
     }
@@ -73,7 +73,7 @@ impl Portfolio {
         out.flush()
     }
 
-    /// No two of the same pair. One in ten suppliers delivers to the buyer.
+    /// Writes relationships, no two of the same pair. One in ten suppliers delivers to the buyer.
     fn relationships(&self, codes: &[u32]) -> io::Result<()> {
         let mut out = self.create("relationships")?;
         writeln!(out, "upstream_code,downstream_code,annual_spend_jpy,criticality,substitutability,stock_cover_days")?;

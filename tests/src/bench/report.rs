@@ -1,4 +1,4 @@
-//! What was measured, for people and for programs.
+//! The measurements, for people and for programs.
 
 use std::fmt::Write;
 use std::fs;
@@ -16,7 +16,7 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operate/perform
 /// The page before its figures are filled in.
 const TEMPLATE: &str = include_str!("performance.md");
 
-/// All results with where they come from.
+/// All results, and where they come from.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     version: &'static str,
@@ -63,13 +63,13 @@ impl Report {
         Self { version: env!("CARGO_PKG_VERSION"), suppliers, relationships, incidents, runs, machine, results }
     }
 
-    /// The goals that are missed, with their databases.
+    /// Returns the goals that are missed, with their databases.
     pub(crate) fn missed(&self) -> Vec<String> {
         let missed = self.results.iter().filter(|verdict| !verdict.is_met);
         missed.map(|verdict| format!("{} ({})", verdict.name, verdict.backend)).collect()
     }
 
-    /// The results as a table, which is Markdown too.
+    /// Returns the results as a table, which is also Markdown.
     pub(crate) fn table(&self) -> String {
         let head = ["name", "database", "median (min to max)", "limit", "figure", "goal", "met", "peak MB"];
         let mut rows = vec![head.map(str::to_owned)];
@@ -124,7 +124,7 @@ impl Report {
         places.iter().fold(TEMPLATE.to_owned(), |page, (place, text)| page.replace(place, text.trim_end()))
     }
 
-    /// What each name stands for.
+    /// Returns the table of what each name means.
     fn what(&self) -> String {
         let mut table = "| name | measured | compared with |\n| --- | --- | --- |\n".to_owned();
         for goal in crate::goals::GOALS {
@@ -133,7 +133,7 @@ impl Report {
         table
     }
 
-    /// The steps of `sonae score` by the number of suppliers.
+    /// Returns the steps of `sonae score` by the number of suppliers.
     fn growth(&self) -> String {
         let mut table = String::new();
         for (step, sizes) in self.results.iter().flat_map(|verdict| &verdict.growth) {
@@ -147,7 +147,7 @@ impl Report {
         table
     }
 
-    /// What was measured beside the goals.
+    /// Returns what was measured in addition to the goals.
     fn details(&self) -> String {
         let mut table = "| name | database | detail | median (min to max) |\n| --- | --- | --- | --- |\n".to_owned();
         for verdict in &self.results {
@@ -182,7 +182,7 @@ fn spread(summary: &Summary) -> String {
     format!("{} ({} to {})", number(summary.median), number(summary.min), number(summary.max))
 }
 
-/// A number with about three digits that count, and separators.
+/// Returns a number with about three significant digits and separators.
 fn number(number: f64) -> String {
     match number.abs() {
         size if size < 10.0 => format!("{number:.2}"),

@@ -16,7 +16,7 @@ use ureq::Agent;
 use crate::Failure;
 use crate::installation::{Installation, run};
 
-/// How often a job is asked whether it has ended.
+/// The polling interval for the end of a job.
 const POLLING_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long a line may take to reach the log.
@@ -28,14 +28,14 @@ pub(crate) struct Service {
     log: NamedTempFile,
     pub(crate) address: SocketAddr,
     pub(crate) token: String,
-    /// From the start of the process until it was ready.
+    /// The time from the start of the process until it was ready.
     pub(crate) ready_after: Duration,
     agent: Agent,
 }
 
-/// A file that was asked for.
+/// An exported file.
 pub(crate) struct Exported {
-    /// From the request until its job had ended.
+    /// The time from the request until its job had ended.
     pub(crate) took: Duration,
     pub(crate) result_url: String,
 }
@@ -48,12 +48,12 @@ pub(crate) struct Answer {
 }
 
 impl Service {
-    /// Starts it, waits until it is ready, and makes a token for an analyst. Scores do not follow changes by themselves.
+    /// Starts it, waits until it is ready, and creates a token for an analyst. Automatic scoring is practically off.
     pub(crate) fn start(installation: &Installation<'_>) -> Result<Self, Failure> {
         Self::start_with(installation, &[("SONAE_RESCORE_AFTER_SECONDS", "86400")])
     }
 
-    /// The same, but scores follow changes as they do by default.
+    /// Starts it in the same way, but with scores that follow changes as they do by default.
     pub(crate) fn start_rescoring(installation: &Installation<'_>) -> Result<Self, Failure> {
         Self::start_with(installation, &[])
     }
@@ -84,7 +84,7 @@ impl Service {
         Ok(service)
     }
 
-    /// Sends a file and waits for its job to end; gives how long both took.
+    /// Sends a file and waits for its job to end. Returns how long both took.
     pub(crate) fn import(&self, kind: &str, file: &Path) -> Result<Duration, Failure> {
         let start = Instant::now();
         let url = format!("http://{}/v1/imports?kind={kind}&source=bench", self.address);
@@ -95,7 +95,7 @@ impl Service {
         Ok(start.elapsed())
     }
 
-    /// Asks for an export and waits for its file.
+    /// Requests an export and waits for its file.
     pub(crate) fn export(&self, path: &str) -> Result<Exported, Failure> {
         let start = Instant::now();
         let Answer { status, body, .. } = self.get(path)?;
@@ -104,7 +104,7 @@ impl Service {
         Ok(Exported { took: start.elapsed(), result_url: result_url.to_owned() })
     }
 
-    /// What stands at a path, as it comes.
+    /// Returns the content of a path, as it comes.
     pub(crate) fn open(&self, path: &str) -> Result<impl Read + use<>, Failure> {
         let request = self.agent.get(format!("http://{}{path}", self.address));
         let answer = request.header("authorization", self.authorization()).call()?;
@@ -114,7 +114,7 @@ impl Service {
         Ok(answer.into_body().into_reader())
     }
 
-    /// Asks for a score run and waits for its end; gives how long it took.
+    /// Requests a score run and waits for its end. Returns how long it took.
     pub(crate) fn score(&self) -> Result<Duration, Failure> {
         let start = Instant::now();
         let request = self.agent.post(format!("http://{}/v1/score-runs", self.address));
@@ -125,7 +125,7 @@ impl Service {
         Ok(start.elapsed())
     }
 
-    /// Waits for the end of the job that an answer names, and gives it.
+    /// Waits for the end of the job that an answer names, and returns the job.
     fn wait_for(&self, status: u16, body: &str) -> Result<Value, Failure> {
         let id = |body: &str| Some(serde_json::from_str::<Value>(body).ok()?.get("id")?.as_str()?.to_owned());
         let id = id(body).filter(|_| status == 202).ok_or_else(|| format!("{status}: {body}"))?;
@@ -140,12 +140,12 @@ impl Service {
         }
     }
 
-    /// Asks with its own token.
+    /// Gets a path with its own token.
     pub(crate) fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.get_with(&self.token, path)
     }
 
-    /// Asks with a token.
+    /// Gets a path with another token.
     pub(crate) fn get_with(&self, token: &str, path: &str) -> Result<Answer, Failure> {
         let request = self.agent.get(format!("http://{}{path}", self.address));
         let mut answer = request.header("authorization", format!("Bearer {token}")).call()?;
@@ -168,17 +168,17 @@ impl Service {
         format!("Bearer {}", self.token)
     }
 
-    /// The last value of a field in its log.
+    /// Returns the last value of a field in its log.
     pub(crate) fn logged(&self, field: &str) -> Option<String> {
         let log = fs::read_to_string(self.log.path()).ok()?;
         let value = log.rsplit_once(&format!("{field}="))?.1;
         value.split_whitespace().next().map(str::to_owned)
     }
 
-    /// A figure of its first score run, in seconds.
+    /// Returns a figure of its last score run in the log, in seconds.
     pub(crate) fn logged_seconds(&self, field: &str) -> Result<f64, Failure> {
         let start = Instant::now();
-        // The job has ended for others a moment before the line is written.
+        // For others the job ends a moment before the line is written.
         loop {
             match self.logged(field) {
                 Some(value) => return Ok(value.parse::<f64>()? / 1000.0),
@@ -188,12 +188,12 @@ impl Service {
         }
     }
 
-    /// A figure of its process as the system keeps it, in bytes.
+    /// Returns a figure of its process as the system keeps it, in bytes.
     pub(crate) fn memory_bytes(&self, field: &str) -> Result<f64, Failure> {
         memory_bytes(&self.child.id().to_string(), field)
     }
 
-    /// Stops it; gives the peak of its memory in bytes.
+    /// Stops it and returns the peak of its memory in bytes.
     pub(crate) fn stop(mut self) -> Result<f64, Failure> {
         let peak = self.memory_bytes("VmHWM")?;
         run(Command::new("kill").args(["-TERM", &self.child.id().to_string()]))?;
@@ -204,22 +204,22 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // It has ended already unless a measurement failed.
+        // It has ended already, unless a measurement failed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A token with the name that it is revoked by.
+/// A token with its name, by which it is revoked.
 pub(crate) struct AccessToken {
     pub(crate) name: String,
     pub(crate) secret: String,
 }
 
 impl AccessToken {
-    /// Makes one for an analyst.
+    /// Creates a token for an analyst.
     pub(crate) fn create(installation: &Installation<'_>) -> Result<Self, Failure> {
-        // An installation may be a copy of one that has tokens already: no two names are the same.
+        // An installation may be a copy of one that has tokens already, so no two names are the same.
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("bench {}", MADE.fetch_add(1, Ordering::Relaxed));
         let secret = installation.sonae(&["token", "create", "--name", &name, "--role", "analyst"])?;
@@ -227,7 +227,7 @@ impl AccessToken {
     }
 }
 
-/// A figure of a process from `/proc`, such as `VmHWM`, in bytes.
+/// Returns a figure of a process from `/proc`, such as `VmHWM`, in bytes.
 pub(crate) fn memory_bytes(process: &str, field: &str) -> Result<f64, Failure> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));

@@ -1,4 +1,4 @@
-//! What measurements share: the portfolio, and installations that are made once and copied for each time.
+//! What measurements share: the portfolio, and installations that are made once and copied for each measurement.
 
 use std::cell::OnceCell;
 
@@ -7,7 +7,7 @@ use crate::installation::{Installation, Site};
 use crate::portfolio::Portfolio;
 use crate::service::Service;
 
-/// One of the databases, with what stands in it by now.
+/// One of the databases, with the installations made on it so far.
 pub(crate) struct Stage<'a> {
     pub(crate) site: Site<'a>,
     pub(crate) portfolio: &'a Portfolio,
@@ -24,7 +24,7 @@ impl<'a> Stage<'a> {
         Self { site, portfolio, runs, empty, imported, scored }
     }
 
-    /// An installation with a buyer and nothing else.
+    /// Returns an installation with a buyer and nothing else.
     pub(crate) fn empty(&self) -> Result<&Installation<'a>, Failure> {
         kept(&self.empty, || {
             let empty = Installation::empty(self.site)?;
@@ -33,7 +33,7 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// An installation with the portfolio.
+    /// Returns an installation with the portfolio.
     pub(crate) fn imported(&self) -> Result<&Installation<'a>, Failure> {
         kept(&self.imported, || {
             let imported = self.empty()?.copy()?;
@@ -46,13 +46,13 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// Keeps an installation into which the portfolio was imported anyway.
+    /// Keeps an installation into which the portfolio has been imported anyway.
     pub(crate) fn keep_imported(&self, installation: Installation<'a>) {
-        // Those after the first are like it.
+        // Later ones are like the first.
         let _ = self.imported.set(installation);
     }
 
-    /// An installation with the portfolio and its scores.
+    /// Returns an installation with the portfolio and its scores.
     pub(crate) fn scored(&self) -> Result<&Installation<'a>, Failure> {
         kept(&self.scored, || {
             let scored = self.imported()?.copy()?;

@@ -25,7 +25,7 @@ impl Work {
             Self::Frames => frames::measure(stage),
             Self::Runs => runs::measure(stage),
             Self::Changes => changes::measure(stage),
-            // What costs on a server is the way to it; the goal is that of the embedded database.
+            // On a server, the connection dominates the cost. The goal is that of the embedded database.
             Self::Lookups if stage.site.cluster.is_some() => Ok(Vec::new()),
             Self::Lookups => lookups::measure(stage),
             Self::Lists => lists::measure(stage),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{Cluster, ClusterError, free_port, run_as};
 
-/// A running PgBouncer. It ends with whoever started it, as the server does.
+/// A running PgBouncer. It ends with the process that started it, as the server does.
 #[derive(Debug)]
 pub struct Pooler {
     folder: PathBuf,
@@ -20,14 +20,15 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Where the program is, unless it is not installed: in Debian's package it is called pgbouncer.
+    /// Returns the path of the program, if it is installed. Debian's package is called pgbouncer.
     fn program() -> Option<PathBuf> {
         let path = std::env::var_os("PATH")?;
         let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/opt/homebrew/bin".into()]);
         folders.map(|folder| folder.join("pgbouncer")).find(|program| program.is_file())
     }
 
-    /// Starts one with a pool mode and more settings, such as `server_round_robin = 1`; none where it is not installed.
+    /// Starts one with a pool mode and more settings, such as `server_round_robin = 1`. Returns `None` if it is not
+    /// installed.
     ///
     /// # Errors
     /// It does not start.
@@ -66,7 +67,7 @@ impl Pooler {
         Ok(Some(pooler))
     }
 
-    /// The address of a database behind it, by that of the database itself.
+    /// Returns the URL of a database behind it, from the URL of the database itself.
     #[must_use]
     pub fn url(&self, direct: &str) -> String {
         let database = direct.rsplit('/').next().unwrap_or_default();

@@ -1,10 +1,10 @@
-//! Where the programs of a PostgreSQL server are.
+//! Finds the programs of a PostgreSQL server.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// The oldest major version that Sonae runs on.
+/// The oldest major version on which Sonae runs.
 pub(super) const OLDEST: u32 = 15;
 
 /// The programs of one installation.
@@ -16,8 +16,8 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Those in `PG_BIN` where that is set; else those that `pg_config` names, the newest that a package put anywhere, or
-    /// those of the `PATH`.
+    /// Finds the programs: in `PG_BIN` if it is set; otherwise where `pg_config` says, the newest that a package has
+    /// installed, or those of the `PATH`.
     pub(super) fn find() -> Option<Self> {
         if let Some(folder) = env::var_os("PG_BIN") {
             return Self::in_folder(folder.into());
@@ -27,7 +27,7 @@ impl Programs {
         places.into_iter().find_map(|place| place.into_iter().filter_map(Self::in_folder).max_by_key(|it| it.major))
     }
 
-    /// Those of a folder, unless one is missing, too old, or something else of the same name.
+    /// Returns the programs of a folder, unless one is missing, too old, or another program of the same name.
     fn in_folder(folder: PathBuf) -> Option<Self> {
         version(&folder, "initdb").and_then(|_| version(&folder, "pg_ctl"))?;
         let version = version(&folder, "postgres")?;
@@ -36,7 +36,7 @@ impl Programs {
     }
 }
 
-/// What a program says of itself: `initdb (PostgreSQL) 15.18 (Debian …)`.
+/// Returns the version that a program reports: `initdb (PostgreSQL) 15.18 (Debian …)`.
 fn version(folder: &Path, program: &str) -> Option<String> {
     let said = Command::new(folder.join(program)).arg("--version").output().ok()?;
     let said = String::from_utf8(said.stdout).ok()?;
@@ -49,7 +49,7 @@ fn configured() -> Option<PathBuf> {
     Some(String::from_utf8(said.stdout).ok()?.trim().into())
 }
 
-/// Where Debian, Red Hat and Homebrew put them: a folder for each version.
+/// Returns the folders of Debian, Red Hat and Homebrew: one for each version.
 fn packaged() -> Vec<PathBuf> {
     let places = [("/usr/lib/postgresql", ""), ("/usr", "pgsql-"), ("/opt/homebrew/opt", "postgresql@")];
     let entries = places.into_iter().flat_map(|(parent, prefix)| {

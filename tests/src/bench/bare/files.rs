@@ -1,4 +1,4 @@
-//! What polars and a bare loop do with the files of a portfolio.
+//! What polars and a bare loop take for the files of a portfolio.
 
 use std::fs::File;
 use std::path::Path;
@@ -64,7 +64,7 @@ const FILES: [(&str, &[Typed]); 5] = [
     ("incidents", &[("supplier_code", TEXT), ("occurred_on", DataType::Date), ("outcome", TEXT), ("count", WHOLE)]),
 ];
 
-/// Reads the columns that the model reads, and writes results that are there: as few steps as there can be.
+/// Reads the columns that the model reads, and writes existing results: as few steps as possible.
 pub(super) fn copy(from: &str, results: &str, to: &str) -> Result<Took, Failure> {
     let mut results = CsvReadOptions::default().try_into_reader_with_file_path(Some(results.into()))?.finish()?;
     let start = Instant::now();
@@ -96,8 +96,8 @@ pub(super) fn group(from: &str) -> Result<Took, Failure> {
     Took::new(took, rows as u64)
 }
 
-/// Multiplies the matrix of the relationships between suppliers with a vector, so many times, on so many threads; gives
-/// the time of one product.
+/// Multiplies the matrix of the relationships between suppliers with a vector, `times` times on `threads` threads.
+/// Returns the time of one product.
 pub(super) fn product(from: &str, threads: usize, times: u32) -> Result<Took, Failure> {
     let frame = read(from, "relationships", &[("upstream_code", TEXT), ("downstream_code", TEXT)])?;
     let (upstream, downstream) = (numbers(&frame, "upstream_code")?, numbers(&frame, "downstream_code")?);
@@ -131,7 +131,7 @@ pub(super) fn product(from: &str, threads: usize, times: u32) -> Result<Took, Fa
     Took::new(took, edges.len() as u64)
 }
 
-/// Some columns of a file, as polars reads it.
+/// Reads some columns of a file with polars.
 fn read(folder: &str, file: &str, columns: &[Typed]) -> Result<DataFrame, Failure> {
     let path = Path::new(folder).join(file).with_extension("csv");
     let names = columns.iter().map(|(name, _)| (*name).into());
@@ -141,7 +141,7 @@ fn read(folder: &str, file: &str, columns: &[Typed]) -> Result<DataFrame, Failur
     Ok(options.try_into_reader_with_file_path(Some(path))?.finish()?)
 }
 
-/// The numbers in codes like `S0000123`.
+/// Returns the numbers in codes like `S0000123`.
 fn numbers(frame: &DataFrame, column: &str) -> Result<Vec<Option<u32>>, Failure> {
     let codes = frame.column(column)?.str()?;
     Ok(codes.iter().map(|code| code?.trim_start_matches('S').parse().ok()).collect())

@@ -24,7 +24,7 @@ async fn bare(body: Data<Body>) -> HttpResponse {
     HttpResponse::Ok().content_type(body.content_type.as_str()).body(body.bytes.clone())
 }
 
-/// Answers with the bytes of standard input until the process is ended; prints its address.
+/// Prints its address and answers with the bytes of standard input until the process is ended.
 pub(super) fn serve(content_type: &str) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes)?;
@@ -36,14 +36,14 @@ pub(super) fn serve(content_type: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A bare handler that runs.
+/// A running bare handler.
 pub(crate) struct Handler {
     child: Child,
     pub(crate) address: SocketAddr,
 }
 
 impl Handler {
-    /// Starts one that gives the body of an answer.
+    /// Starts one that answers with the body of an answer.
     pub(crate) fn start(answer: &Answer) -> Result<Self, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bare", "handler", &answer.content_type]).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -54,7 +54,7 @@ impl Handler {
         Ok(Self { child, address: line.trim().parse()? })
     }
 
-    /// The peak of its memory in bytes.
+    /// Returns the peak of its memory in bytes.
     pub(crate) fn peak_bytes(&self) -> Result<f64, Failure> {
         memory_bytes(&self.child.id().to_string(), "VmHWM")
     }

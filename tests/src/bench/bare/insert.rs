@@ -10,20 +10,21 @@ use super::{Took, is_server};
 use crate::Failure;
 use crate::cells::{AnyRow, Batch, Cells, Scan, texts};
 
-/// Rows that are read before they are inserted: reading does not count.
+/// How many rows are read before they are inserted. Reading does not count.
 const CHUNK_ROWS: usize = 50_000;
-/// Tables in which some rows differ are copied with them, because others refer to them; larger ones are not.
+/// How many rows may be missing from a table that has some already: these are inserted too, because others refer to
+/// them. A table that lacks more is skipped.
 const SMALL_TABLE_ROWS: u64 = 1000;
 
-/// What the databases differ in.
+/// The differences between the databases.
 struct Dialect {
-    /// Names of the tables, those that others refer to first.
+    /// The query for the names of the tables, those that others refer to first.
     tables: &'static str,
-    /// Names of the columns of a table that are not computed.
+    /// The query for the names of the columns of a table that are not computed.
     columns: fn(&str) -> String,
-    /// At the begin of the transaction.
+    /// The statements at the beginning of the transaction.
     begin: &'static str,
-    /// Parameters of a statement: more of them bring nothing.
+    /// How many parameters a statement has: more of them do not make it faster.
     parameters: usize,
 }
 
@@ -54,7 +55,7 @@ pub(super) fn run(from: &str, to: &str) -> Result<Took, Failure> {
         return copy(&mut PgConnection::establish(from)?, &mut PgConnection::establish(to)?, &POSTGRES);
     }
     let mut target = SqliteConnection::establish(to)?;
-    // As the service writes, with a larger cache.
+    // The settings are those with which the service writes, but with a larger cache.
     target.batch_execute(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536",
     )?;

@@ -1,4 +1,4 @@
-//! Bare inserts of made-up results: what any service has to store of a score run.
+//! Bare inserts of made-up results: what any service would have to store for a score run.
 
 use std::time::Instant;
 
@@ -10,14 +10,14 @@ use super::{Took, is_server};
 use crate::Failure;
 use crate::cells::{AnyRow, Batch, Cells, Scan};
 
-/// Numbers of a result.
+/// How many numbers a result has.
 const NUMBERS: usize = 25;
-/// Short texts of a result.
+/// The short texts of a result.
 const TEXTS: [&str; 5] = ["S0000001", "取引先1株式会社", "small", "E", "B"];
-/// Columns with the keys.
+/// The number of columns, with the keys.
 const COLUMNS: usize = 2 + TEXTS.len() + NUMBERS;
 
-/// Inserts so many.
+/// Inserts `count` results.
 pub(super) fn run(to: &str, count: u32) -> Result<Took, Failure> {
     if is_server(to) {
         return insert(&mut PgConnection::establish(to)?, count, ("UUID", ""), 20_000 / COLUMNS);

@@ -14,7 +14,7 @@ use super::{Took, is_server};
 use crate::Failure;
 use crate::cells::texts;
 
-/// What a score run needs of an incident.
+/// The columns of an incident that a score run needs.
 const COLUMNS: &str = "supplier_id, occurred_on, outcome, count";
 
 /// A row of which every value was looked at.
@@ -28,7 +28,7 @@ impl QueryableByName<Sqlite> for Seen {
     }
 }
 
-/// Steps over all incidents: on a server by binary COPY, which the client `psql` takes.
+/// Steps over all incidents. On a server it uses a binary COPY to the client `psql`.
 pub(super) fn run(from: &str) -> Result<Took, Failure> {
     if is_server(from) {
         return copied(from);

@@ -1,4 +1,4 @@
-//! Writes the cells of a workbook that is there: in constant memory, and without any format.
+//! Writes the cells of an existing workbook, in constant memory and without formats.
 
 use std::path::Path;
 use std::time::Instant;

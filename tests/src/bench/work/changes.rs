@@ -13,11 +13,12 @@ use crate::service::Service;
 use crate::stage::Stage;
 
 const COUNTS: Counts = Counts { suppliers: 10_000, relationships: 30_000, incidents: 100_000 };
-/// Changes in each process, after one that does not count: the rows that are kept between runs are read by that one.
+/// How many changes there are in each process, after one that does not count and that reads the rows kept between runs.
 const CHANGES: usize = 20;
-/// How often the score is asked for.
+/// The polling interval for the score.
 const POLLING_INTERVAL: Duration = Duration::from_millis(2);
-/// How much longer than the score was waited for there is no change: the service pauses for a part of that.
+/// The time between changes, as a multiple of the time for which the score was awaited. The service pauses for a part
+/// of it.
 const PAUSE_FACTOR: u32 = 5;
 const MIN_PAUSE: Duration = Duration::from_millis(2500);
 
@@ -55,7 +56,7 @@ pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
     Ok(vec![changed])
 }
 
-/// Waits until the score of a supplier is that of the data as it is, and of another run than before; gives the run.
+/// Waits until the score of a supplier is that of the present data, and of another run than before. Returns the run.
 fn scored_after(service: &Service, supplier: u32, before: Option<&str>) -> Result<String, Failure> {
     let (path, start) = (format!("{SERVED}?code={}", Portfolio::code(supplier)), Instant::now());
     loop {

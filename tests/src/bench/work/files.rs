@@ -1,4 +1,4 @@
-//! `sonae score` over files, against what polars and bare loops do with the same files.
+//! `sonae score` over files, against polars and bare loops with the same files.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
@@ -11,9 +11,9 @@ use tests::Size;
 use crate::observation::Observation;
 use crate::{Failure, SONAE, bare};
 
-/// The larger portfolio has so many suppliers, and of edges and incidents this many each.
+/// How many edges and how many incidents a portfolio has for each supplier.
 const ROWS_A_SUPPLIER: u32 = 10;
-/// The smaller ones, for the growth, are this much smaller each.
+/// The factor by which each of the smaller portfolios, for the growth, is smaller.
 const GROWTH: u32 = 10;
 
 pub(crate) fn measure(suppliers: u32, runs: u32, folder: &Path) -> Result<Vec<Observation>, Failure> {
@@ -67,9 +67,9 @@ pub(crate) fn measure(suppliers: u32, runs: u32, folder: &Path) -> Result<Vec<Ob
     Ok(vec![score, peak, growth, model, disruption, systemic, speed_up])
 }
 
-/// What `sonae score --timings` says.
+/// The output of `sonae score --timings`.
 struct Scored {
-    /// From the start of the process to its end.
+    /// The time from the start of the process to its end.
     seconds: f64,
     steps: BTreeMap<String, f64>,
     /// The seconds and the iterations of both ways along the chain.
@@ -106,7 +106,7 @@ impl Scored {
         Ok(scored)
     }
 
-    /// All steps but the first and the last.
+    /// Returns the seconds of all steps but reading and output.
     fn model_seconds(&self) -> Result<f64, Failure> {
         let step = |name: &str| self.steps.get(name).copied().ok_or(format!("no time of the step {name}"));
         let all: f64 = self.steps.values().sum();

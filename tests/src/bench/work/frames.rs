@@ -10,7 +10,7 @@ use crate::service::Service;
 use crate::stage::Stage;
 use crate::{Failure, bare};
 
-/// How many rows are read for each that was imported.
+/// How many rows are read for each row that was imported.
 const COPIES: u32 = 10;
 
 pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
@@ -41,15 +41,15 @@ fn read(installation: &Installation<'_>, frames: &mut Observation) -> Result<(),
     Ok(())
 }
 
-/// What the databases differ in.
+/// The differences between the databases.
 struct Dialect {
-    /// Before rows are added: quick rather than safe, as a failure ends the bench.
+    /// The statements before rows are added: fast rather than safe, because a failure ends the bench.
     begin: &'static str,
-    /// Names and types of the columns that are not computed.
+    /// The query for names and types of the columns that are not computed.
     columns: &'static str,
-    /// Names of the columns that no two rows share, those that refer to other tables left out.
+    /// The query for names of unique columns, except those that refer to other tables.
     unique: &'static str,
-    /// Names of indexes that can be made later, with the statements that make them.
+    /// The query for names of indexes that can be created later, with the statements that create them.
     indexes: &'static str,
     /// Another value in place of one that no two rows share, by column, type and the number of the copy. Ids rise with the
     /// rows, as those of records that were made one after the other do.
@@ -95,7 +95,7 @@ const POSTGRES: Dialect = Dialect {
     end: "VACUUM ANALYZE",
 };
 
-/// Adds copies of all incidents, which differ only in what no two of them share.
+/// Adds copies of all incidents, which differ only in the unique columns.
 fn multiply<C: Scan + SimpleConnection>(conn: &mut C, dialect: &Dialect) -> Result<(), Failure> {
     conn.batch_execute(dialect.begin)?;
     let columns = pairs(conn, dialect.columns)?;

@@ -6,7 +6,7 @@ use crate::service::Service;
 use crate::stage::Stage;
 use crate::{Failure, bare};
 
-/// The files in their order.
+/// The files in the order of their import.
 const FIRMS: [&str; 2] = ["suppliers", "relationships"];
 const INCIDENTS: [&str; 1] = ["incidents"];
 

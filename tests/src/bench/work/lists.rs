@@ -9,7 +9,7 @@ use crate::observation::{Observation, median};
 use crate::service::Service;
 use crate::stage::Stage;
 
-/// Requests for each column, after one that does not count.
+/// How many requests there are for each column, after one that does not count.
 const REQUESTS: usize = 15;
 
 pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
@@ -41,7 +41,8 @@ pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
     Ok(vec![lists])
 }
 
-/// Pages of a list by what the API document says that it can be sorted by, each in rising and in falling order.
+/// Returns the pages of a list for each column by which the API document lets it be sorted, in rising and in falling
+/// order.
 fn pages(document: &Value, list: &str) -> Result<Vec<String>, Failure> {
     let parameters = document.pointer(&format!("/paths/{}/get/parameters", list.replace('/', "~1")));
     let parameters = parameters.and_then(Value::as_array).into_iter().flatten();

@@ -56,12 +56,12 @@ fn load(address: SocketAddr, token: &str, suppliers: u32, run: u32) -> Result<Th
             request,
             "GET {SERVED}?code={code} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\r\n"
         );
-        // A vector takes every byte.
+        // Writing to a vector cannot fail.
         let _ = written;
     })
 }
 
-/// How long a token that is in use still opens the service after `sonae token revoke` has ended.
+/// Returns how long a token in use still opens the service after `sonae token revoke` has ended.
 fn revoked_after(installation: &Installation<'_>, service: &Service) -> Result<Duration, Failure> {
     let token = AccessToken::create(installation)?;
     let path = format!("{SERVED}?code={}", Portfolio::code(1));

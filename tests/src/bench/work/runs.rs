@@ -23,7 +23,7 @@ pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
         run.note("again_s", service.score()?.as_secs_f64());
         let second = installation.database_bytes()?;
         bytes.values.push((second - first) / suppliers);
-        // The first run over changed data also keeps what it scored.
+        // The first run over changed data also stores its input.
         bytes.note("first_run_bytes_per_supplier", (first - before) / suppliers);
         run.peaks_bytes.push(service.stop()?);
         let stored = bare::results(&installation, stage.portfolio.counts.suppliers)?;

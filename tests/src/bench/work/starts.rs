@@ -8,7 +8,7 @@ use crate::observation::Observation;
 use crate::service::Service;
 use crate::stage::Stage;
 
-/// What a start leaves behind is done by then.
+/// The work that a start leaves behind is done after this time.
 const IDLE: Duration = Duration::from_secs(2);
 
 pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
