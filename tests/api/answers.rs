@@ -1,4 +1,4 @@
-//! What the document says of answers, and whether they are so.
+//! Checks answers against what the document says of them.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::{Answer, DOCUMENT, operation};
 
-/// An operation, a status, and whether only some fields were asked for.
+/// An operation, a status, and whether only some fields were requested.
 type Key = (String, String, bool);
 
 /// The schemas of all answers in JSON, compiled once for all tests of the process.
@@ -50,12 +50,12 @@ fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Va
     })
 }
 
-/// A step of a JSON pointer.
+/// Escapes a step of a JSON pointer.
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-/// Holds the service to more than clients may rely on: to the members and the words that are documented today.
+/// Checks more than clients may rely on: only the members and words that are documented today are allowed.
 fn tighten(schema: &mut Value, is_partial: bool) {
     if let Some(object) = schema.as_object_mut() {
         if object.get("properties").is_some_and(Value::is_object) {
@@ -77,7 +77,7 @@ fn tighten(schema: &mut Value, is_partial: bool) {
     }
 }
 
-/// Asserts that the document says what was answered: the status, and the body with all that it holds.
+/// Asserts that the document describes the answer: the status, and the body with everything in it.
 pub(crate) fn conforms(method: &str, path: &str, answer: &Answer) {
     if answer.status >= 400 {
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{method} {path}: {answer:?}");

@@ -1,4 +1,4 @@
-//! Backups: a copy that is made while the service works, and serves.
+//! Backups: a copy that is made while the service works, and that can be served.
 
 use serde_json::json;
 
@@ -26,7 +26,7 @@ fn a_copy_that_is_made_during_an_import_serves_what_was_there() {
     let mut serve = command(&other, &["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
     serve.env("SONAE_DATA", &copy);
     let process = Process::spawn(serve);
-    // The keys were copied too: the same token is good.
+    // The keys were copied too, so the same token is valid.
     let client = process.client(analyst.token.as_deref().unwrap());
     assert_eq!(client.get("/v1/suppliers/by-code?code=BEFORE").json["supplier_code"], json!("BEFORE"));
     let count = client.count("/v1/suppliers");

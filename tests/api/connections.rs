@@ -1,4 +1,4 @@
-//! Connections: how many there may be, and how long their peers are waited for.
+//! Connections: how many there may be, and the time-outs for their peers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,14 +18,14 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads what comes next; empty where the connection has ended.
+/// Reads what comes next; an empty text if the connection has ended.
 fn next(stream: &mut TcpStream) -> String {
     let mut piece = [0; 4096];
     let count = stream.read(&mut piece).unwrap_or(0);
     String::from_utf8_lossy(&piece[..count]).into_owned()
 }
 
-/// Sends a request, and gives the beginning of its answer.
+/// Sends a request and returns the beginning of its answer.
 fn ask(stream: &mut TcpStream) -> String {
     let _ = stream.write_all(READ);
     next(stream)
@@ -40,7 +40,7 @@ fn whoever_reads_nothing_is_cut_off() {
         stream.write_all(request).unwrap();
     }
     let start = Instant::now();
-    // What is written after the service has gone comes back as a reset.
+    // Data that is written after the service has closed the connection is answered with a reset.
     while stream.write_all(b"GET").is_ok() {
         assert!(start.elapsed() < Duration::from_secs(20), "the connection is still there");
         std::thread::sleep(Duration::from_millis(50));
@@ -104,7 +104,7 @@ fn behind_a_proxy_requests_in_hand_are_counted_by_the_address_that_it_has_added(
             assert_eq!(from("192.0.2.1, 192.0.2.2").status, 200);
             assert_eq!(from("192.0.2.2").status, 200, "the place was given back");
         } else {
-            // There connections are counted: the one in hand is the only one that this address may have.
+            // Here connections are counted: the open one is the only one that this address may have.
             assert_eq!(ask(&mut connect(app.address)), "");
         }
     }
@@ -167,7 +167,7 @@ fn a_start_with_few_open_files_works_or_says_what_is_missing() {
     }
 }
 
-/// A service over TLS, and what its clients trust.
+/// Starts a service with TLS. Returns it with what its clients trust.
 fn start_with_tls(data: &Data, more: &[&str]) -> (Process, Arc<ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (certificate, key) = (data.path().join("chain.pem"), data.path().join("key.pem"));
@@ -215,7 +215,7 @@ fn over_tls_everything_is_served_and_browsers_are_told_to_stay_there() {
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with('}'), "{answer}");
     assert!(answer.contains("strict-transport-security: max-age="), "{answer}");
-    // Whoever does not speak TLS is let go.
+    // A client that does not speak TLS is disconnected.
     assert!(!ask(&mut connect(process.address)).starts_with("HTTP"));
 }
 

@@ -1,17 +1,17 @@
-//! What every operation promises: bounded work on a request, and values as clients write them.
+//! What every operation promises: bounded work for a request, and values as clients write them.
 
 use serde_json::{Value, json};
 
 use crate::support::{Answer, App};
 
-/// Asserts that an answer names no more than 50 faults, is small, and says how many there are.
+/// Asserts that an answer names no more than 50 faults, is small, and has their number.
 fn is_brief(answer: &Answer, count: u64) {
     assert!(answer.bytes.len() < 64 << 10, "{} bytes", answer.bytes.len());
     assert_eq!(answer.json["error_count"], json!(count), "{answer:?}");
     assert_eq!(answer.json["errors"].as_array().unwrap().len() as u64, count.min(50));
 }
 
-/// An object with so many members that nothing knows.
+/// Returns an object with this number of unknown members.
 fn members(count: usize) -> String {
     let members: Vec<_> = (0..count).map(|place| format!("\"m{place}\":1")).collect();
     format!("{{{}}}", members.join(","))
@@ -88,15 +88,15 @@ fn parameters_are_taken_as_clients_write_them() {
     let analyst = app.analyst();
     analyst.supplier("A");
 
-    // As Python writes it, and an address in which nobody has escaped the plus.
+    // Values as Python writes them, and a URL in which the plus was not escaped.
     assert_eq!(analyst.count("/v1/suppliers?include_ended=True"), 1);
     assert_eq!(analyst.count("/v1/suppliers?recorded_since=2026-04-01T00:00:00+09:00"), 1);
     assert_eq!(analyst.count("/v1/suppliers?recorded_since=2026-04-01T00:00:00%2B09:00"), 1);
     let wrong = analyst.get("/v1/suppliers?recorded_since=2026-04-01T00:00:00");
     wrong.is_problem(400, "invalid-parameters", &[("recorded_since", "not-a-time")]);
-    // The first page, for clients that always send a cursor.
+    // An empty cursor is the first page, for clients that always send one.
     assert_eq!(analyst.get("/v1/suppliers?cursor=").json["items"].as_array().unwrap().len(), 1);
-    // A list of values, each as a parameter of its own.
+    // A list of values can be several parameters of the same name.
     let item = &analyst.get("/v1/suppliers?fields=id&fields=version&fields=id").json["items"][0];
     assert_eq!(item.as_object().unwrap().keys().collect::<Vec<_>>(), ["id", "version"]);
     let twice = analyst.get("/v1/suppliers?limit=1&limit=2");

@@ -1,4 +1,4 @@
-//! Disks that are full or take no writes, and files that others could read.
+//! Disks that are full or accept no writes, and files that others could read.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::support::{Answer, App, Client, Data, Process, admin_token};
 
 const CSV: [(&str, &str); 1] = [("content-type", "text/csv")];
 
-/// The answer of the other listener: plain text, so that its status alone counts.
+/// Returns the status of the other listener, whose answer is plain text.
 fn ready(process: &Process) -> u16 {
     let agent = crate::support::agent();
     agent.get(format!("http://{}/readyz", process.admin_address())).call().unwrap().status().as_u16()
@@ -95,7 +95,7 @@ fn what_others_could_read_is_its_owners_alone_after_a_start() {
     assert_eq!((mode(&app.data.path().join("keys")), mode(app.data.path())), (0o700, 0o700));
 }
 
-/// A small disk of its own over a data folder: it takes root to make one.
+/// A small disk of its own over a data folder. Only root can make one.
 struct Disk<'a>(&'a Path);
 
 impl<'a> Disk<'a> {
@@ -107,7 +107,7 @@ impl<'a> Disk<'a> {
         mounted.then_some(Self(data.path()))
     }
 
-    /// Fills it to the last byte.
+    /// Fills the disk to the last byte.
     fn fill(&self) {
         let mut file = File::create(self.0.join("filler")).unwrap();
         let mut block = vec![b'x'; 1 << 20];
@@ -134,7 +134,7 @@ fn mount(arguments: &[&str], folder: &Path) -> bool {
     done.is_ok_and(|done| done.status.success())
 }
 
-/// What changes something, in several ways.
+/// Changes something in several ways.
 fn changes(client: &Client, code: &str) -> Vec<Answer> {
     let rows: String = (0..2000).map(|row| format!("{code}{row},{}\n", "x".repeat(100))).collect();
     let file = format!("supplier_code,name\n{rows}");
@@ -156,7 +156,7 @@ fn on_a_full_disk_changes_are_refused_and_all_can_be_read_also_after_a_start() {
 
     disk.fill();
     for _ in 0..20 {
-        // What the log has room for already may still be taken.
+        // A change for which the log has room already may still be accepted.
         supplier(&client, "filler");
         disk.fill();
     }

@@ -1,17 +1,17 @@
-//! Every operation of the document: without a token, with a weak role, with the ids of another buyer.
+//! Every operation of the document: without a token, with a weak role, and with the ids of another buyer.
 
 use serde_json::{Value, json};
 
 use crate::support::{App, Client, DOCUMENT, id, operations};
 
-/// Who may do what a role may.
+/// Returns whether one role may do what another one is needed for.
 fn may(role: &str, needed: &str) -> bool {
     let allowed: &[&str] = match needed {
         "viewer" => &["viewer", "integrator", "analyst", "admin", "auditor"],
         "integrator" => &["integrator", "analyst", "admin"],
         "analyst" => &["analyst", "admin"],
         "admin" => &["admin"],
-        // What they may do is theirs alone.
+        // Only these roles themselves may do this.
         "provider" => &["provider"],
         "supplier" => &["supplier"],
         other => panic!("no role: {other}"),
@@ -122,7 +122,7 @@ fn no_operation_reaches_what_another_buyer_has() {
             }
         }
     }
-    // Their codes mean nothing here, and their cursors are none of ours.
+    // Their codes mean nothing here, and their cursors are not ours.
     ours.post("/v1/incidents", &json!({ "supplier_code": "B", "occurred_on": "2026-01-05", "outcome": "blocked" }))
         .is_problem(422, "invalid-body", &[("#/supplier_code", "unknown-supplier")]);
     let cursor = theirs.get("/v1/suppliers?limit=1").json["next_cursor"].as_str().unwrap().to_owned();

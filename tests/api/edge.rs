@@ -1,4 +1,4 @@
-//! What holds for every request and every answer, whatever it is about.
+//! What holds for every request and every answer.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -12,11 +12,11 @@ use tests::sql::Sql;
 
 use crate::support::{Answer, App, DOCUMENT, Data, Process, admin_token, operations};
 
-/// Sends bytes by hand, and reads until the connection ends.
+/// Sends bytes by hand and reads until the connection ends.
 fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    // Whoever is refused early may find the connection closed.
+    // A request that is refused early may find the connection closed.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -174,7 +174,7 @@ fn a_token_that_has_expired_in_the_database_is_refused_whatever_it_says_itself()
         let path = app.data.path().join("sonae.db");
         SqliteConnection::establish(path.to_str().unwrap()).unwrap().batch_execute(expire).unwrap();
     }
-    // It counts as good for a second once it was found so.
+    // A token counts as valid for a second after it was checked.
     app.clock.advance(Duration::from_secs(1));
 
     let answer = viewer.get("/v1/suppliers");

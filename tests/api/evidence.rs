@@ -57,7 +57,7 @@ fn each_kind_is_created_changed_retracted_and_restored() {
         assert_eq!(analyst.get(&format!("{path}/versions")).json["count"], 4, "{kind}");
         let read = analyst.get(&path);
         assert_eq!(read.json, restored.json, "{kind}");
-        // The answer shows the supplier's code too: when that changes, so does its tag.
+        // The answer also shows the supplier's code: if that changes, the tag changes too.
         let supplier = analyst.get("/v1/suppliers?sort=-supplier_code").json["items"][1].clone();
         let code = format!("A-{kind}");
         analyst.change("PATCH", &format!("/v1/suppliers/{}", id(&supplier)), "*", &json!({ "supplier_code": code }));
@@ -117,7 +117,7 @@ fn faults_between_fields_are_found() {
 #[test]
 fn a_day_is_in_the_future_by_the_buyers_own_calendar() {
     let app = App::start();
-    // A day apart at every moment: one of the two has today where the other has yesterday.
+    // The two time zones are a day apart at every moment: when it is today in one, it is yesterday in the other.
     app.sonae(&["tenant", "create", "east", "--time-zone", "Pacific/Kiritimati"]);
     app.sonae(&["tenant", "create", "west", "--time-zone", "Pacific/Pago_Pago"]);
     let (east, west) = (app.client_of("east", "analyst"), app.client_of("west", "analyst"));

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, App, Client, id};
 
-/// Suppliers whose codes and names look like formulas or numbers, scored.
+/// Imports and scores suppliers whose codes and names look like formulas or numbers.
 fn scored(client: &Client) -> Value {
     let text = "supplier_code,name,jsic_division,employee_count\n0012,\"=HYPERLINK(\"\"x\"\")\",24,46\n=1+1,-3,24,46\n\
                 'A,備製作所㈱,24,46\nB,\"い,ろ\"\"は\",,\n";
@@ -77,7 +77,7 @@ fn ndjson_and_parquet_hold_the_same_numbers_to_the_bit() {
     let mut reader = ParquetReader::new(Cursor::new(parquet.bytes));
     let metadata = reader.get_metadata().unwrap().key_value_metadata().clone().unwrap();
     let frame = reader.finish().unwrap();
-    // Views of texts cannot be opened, filtered or sorted by all readers.
+    // Not all readers can open, filter or sort views of texts.
     let schema_of = |level| schema_to_metadata_key(&frame.schema().to_arrow(level));
     assert!(metadata.contains(&schema_of(CompatLevel::oldest())), "{metadata:?}");
     assert!(!metadata.contains(&schema_of(CompatLevel::newest())), "{metadata:?}");
@@ -171,7 +171,7 @@ fn whoever_reads_scores_takes_them_out_as_files() {
     for role in ["provider", "supplier"] {
         app.client(role).get("/v1/exports/scores.xlsx").is_problem(403, "role-too-low", &[]);
     }
-    // By the thousand codes only a purchasing system asks.
+    // Only a purchasing system may look up codes by the thousand.
     let codes = json!({ "codes": ["A"] });
     app.client("viewer").post("/v1/scores/lookup", &codes).is_problem(403, "role-too-low", &[]);
 }

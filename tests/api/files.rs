@@ -1,4 +1,4 @@
-//! Files of every sort: workbooks, and files that are not what they claim to be.
+//! Files of every kind: workbooks, and files that are not what they claim to be.
 
 use std::io::{Cursor, Write};
 
@@ -11,7 +11,7 @@ use crate::support::{App, Client};
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
-/// What an import of a file ends with: its state and the code of its failure.
+/// Returns how an import of a file ends: its state and the code of its failure.
 fn failure(client: &Client, media_type: &str, file: &[u8]) -> (String, String) {
     let job = client.import("kind=suppliers", media_type, file);
     assert_eq!(client.count("/v1/suppliers"), 0, "{job}");
@@ -43,7 +43,7 @@ fn files_that_are_not_what_they_claim_to_be_are_refused() {
     assert_eq!(analyst.findings(&bad_cell), [(2, "name".to_owned(), "control-character".to_owned())]);
 }
 
-/// A workbook as people make them: two sheets, typed cells, a note above nothing, an empty row.
+/// Returns a workbook as people make them: two sheets, typed cells, a note above nothing, an empty row.
 fn workbook() -> Vec<u8> {
     let mut book = Workbook::new();
     let sheet = book.add_worksheet();
@@ -153,7 +153,7 @@ fn two_tables_of_one_kind_are_refused() {
     assert_eq!(failure(&analyst, XLSX, &file), failed("repeated-table"));
 }
 
-/// A workbook whose parts are given as they are.
+/// Returns a workbook whose parts are given as they are.
 fn crafted(texts: &str, cells: &str) -> Vec<u8> {
     let types = "<Types xmlns='http://schemas.openxmlformats.org/package/2006/content-types'/>";
     let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";

@@ -8,7 +8,7 @@ fn found(row: u64, column: &str, code: &str) -> (u64, String, String) {
     (row, column.to_owned(), code.to_owned())
 }
 
-/// The codes of a record's warnings.
+/// Returns the codes of a record's warnings.
 fn warnings(record: &Value) -> Vec<&str> {
     record["warnings"].as_array().unwrap().iter().map(|warning| warning["code"].as_str().unwrap()).collect()
 }

@@ -1,4 +1,4 @@
-//! Imports: what files do to what is stored, and what is said of their rows.
+//! Imports: what files change in the stored data, and what is reported about their rows.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::{App, Client, id};
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scoring/tests/examples");
 const KINDS: [&str; 5] = ["suppliers", "relationships", "enrollments", "certifications", "incidents"];
 
-/// How many rows were created, updated, unchanged, rejected, ended.
+/// Returns how many rows were created, updated, unchanged, rejected and ended.
 fn counts(job: &serde_json::Value) -> [u64; 5] {
     ["created", "updated", "unchanged", "rejected", "ended"].map(|name| job["result"][name].as_u64().unwrap())
 }
@@ -56,7 +56,7 @@ fn what_differs_is_found_wherever_it_stands() {
         let again = analyst.import_csv("kind=suppliers", &file(&rows));
         assert_eq!(counts(&again), [0, 0, 1201, 0, 0], "{place}: {again}");
     }
-    // Where all rows are as they were, what is gone still ends.
+    // If all rows are unchanged, records that are missing are still ended.
     rows.pop();
     let replaced = |rows: &[String]| counts(&analyst.import_csv("kind=suppliers&mode=replace", &file(rows)));
     assert_eq!([replaced(&rows), replaced(&rows)], [[0, 0, 1200, 0, 1], [0, 0, 1200, 0, 0]]);
@@ -82,7 +82,7 @@ fn rows_find_their_records_in_whatever_order_they_come() {
     };
     let row = |number: usize, count: usize| format!("K{number:04},A,2026-04-01,blocked,{count}");
     let mut rows: Vec<String> = (0..1100).map(|number| row(number, 1)).collect();
-    // Two sources and another buyer with the same keys, recorded in turns.
+    // Two sources and another buyer with the same keys, recorded in turn.
     for part in rows.chunks(300) {
         let created = [part.len() as u64, 0, 0, 0, 0];
         assert_eq!(["a", "b"].map(|source| import(source, part)), [created; 2]);
@@ -96,7 +96,7 @@ fn rows_find_their_records_in_whatever_order_they_come() {
         assert_eq!(import("a", &backwards), unchanged);
         let mixed: Vec<_> = (0..1100).map(|place| rows[place * 7 % 1100].clone()).collect();
         assert_eq!(import("a", &mixed), unchanged);
-        // More versions of every second record.
+        // Every second record gets more versions.
         for (number, changed) in rows.iter_mut().enumerate().step_by(2) {
             let count: usize = changed.rsplit(',').next().unwrap().parse().unwrap();
             *changed = row(number, count + 1);
@@ -106,7 +106,7 @@ fn rows_find_their_records_in_whatever_order_they_come() {
     rows.insert(550, row(2000, 1));
     rows.remove(20);
     assert_eq!(import("a", &rows), [1, 0, 1099, 0, 0]);
-    // One that its source dropped begins again, and one that was retracted stays so.
+    // A record that its source dropped begins again; one that was retracted stays so.
     let gone = rows.remove(700);
     assert_eq!(import("a&mode=replace", &rows), [0, 0, 1099, 0, 2]);
     rows.insert(700, gone);

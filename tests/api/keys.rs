@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{App, Client};
 
-/// The ids of the keys, the oldest first.
+/// Returns the ids of the keys, the oldest first.
 fn keys(app: &App) -> Vec<String> {
     let listed = app.sonae(&["key", "list"]);
     listed.lines().map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()

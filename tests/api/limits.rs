@@ -53,7 +53,7 @@ fn a_body_over_the_limit_is_refused_whether_it_says_its_size_or_not() {
     );
 }
 
-/// Sends the beginning of a POST by hand, and reads the answer.
+/// Sends the beginning of a POST by hand and reads the answer.
 fn raw(app: &App, token: &str, headers: &str, path: &str, body: &[u8]) -> String {
     let mut stream = TcpStream::connect(app.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();

@@ -1,4 +1,4 @@
-//! What all lists have in common: pages that lead on, and cursors that hold for one list only.
+//! What all lists have in common: pages that lead on, and cursors that are valid for one list only.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ const ENROLLMENTS: &str = "external_id,supplier_code,service_class,starts_on,ons
 const INCIDENTS: &str =
     "external_id,supplier_code,occurred_on,outcome\n1,A,2026-01-05,blocked\n2,A,2026-01-06,blocked\n";
 
-/// Fills every list; gives the ids of an import of the buyer and one of the provider, both with findings.
+/// Fills every list. Returns the ids of an import of the buyer and of one of the provider, both with findings.
 fn fill(app: &App, admin: &Client, provider: &Client) -> [String; 2] {
     let mut last = Value::Null;
     for (kind, file) in IMPORTS {
@@ -53,7 +53,7 @@ fn every_list_leads_on_and_takes_no_cursor_but_its_own() {
     let supplier = app.client("supplier");
     let known = admin.get("/v1/suppliers/by-code?code=A").json;
 
-    // As lists had them once: a number, and an id.
+    // Cursors as lists had them once: a number, and an id.
     let mut foreign = vec!["1".to_owned(), id(&known).to_owned()];
     for list in operations().into_iter().filter(|operation| operation.query.contains(&"cursor")) {
         let (client, named) = match list.role {
@@ -94,7 +94,7 @@ fn a_list_of_one_page_says_so() {
 
     assert_eq!((&versions.json["next_cursor"], &versions.json["count"]), (&Value::Null, &json!(1)));
     assert_eq!(versions.header("link"), Some(format!("<{path}>; rel=\"first\"").as_str()));
-    // A page that holds the last row leads to no empty one.
+    // A page with the last row does not lead to an empty one.
     let page = analyst.get("/v1/suppliers?limit=1");
     assert_eq!(page.json["next_cursor"], Value::Null);
     assert_eq!(page.header("link"), Some("</v1/suppliers?limit=1>; rel=\"first\""));

@@ -1,4 +1,4 @@
-//! What an operator sees at `/metrics`, and that the list, the alerts and the dashboard are about nothing else.
+//! What an operator sees at `/metrics`. The list, the alerts and the dashboard name nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -10,7 +10,7 @@ use ureq::http::Request;
 use crate::scrape::{listed, scrape};
 use crate::support::{Client, Data, Process, admin_token, agent, id};
 
-/// Scores do not follow changes.
+/// Automatic scoring is practically off.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
 
 fn service(data: &Data) -> (Process, Client) {
@@ -100,7 +100,7 @@ fn a_job_is_shown_with_its_age_while_it_waits_or_runs_and_holds_no_scrape_up() {
     let sent = client.send("POST", "/v1/imports?kind=suppliers", &headers, Some(file.as_bytes()));
     assert_eq!(sent.status, 202, "{sent:?}");
 
-    // The first scrape, for its answer is kept for a moment.
+    // This must be the first scrape, because its answer is kept for a moment.
     let shown = scrape(service.admin_address());
     assert_eq!(shown.value("sonae_jobs", &[("kind", "import")]), 1.0, "{}", shown.text);
     assert!(shown.value("sonae_jobs_oldest_seconds", &[("kind", "import")]) > 0.0, "{}", shown.text);
@@ -136,7 +136,7 @@ fn whatever_is_asked_for_adds_no_series_after_the_first_of_its_kind() {
             agent.run(request.body(()).unwrap()).unwrap().body_mut().read_to_vec().unwrap();
         }
     };
-    // Each method meets each kind of path.
+    // Each method is used with each kind of path.
     ask(9 * 7 * 10);
     let before = scrape(service.admin_address());
     ask(3_000);
@@ -164,7 +164,7 @@ fn no_label_names_a_buyer_or_a_thing() {
     assert!(!labels.iter().any(|label| label.contains("id") || label.contains("tenant") || label.contains("path")));
 }
 
-/// What PromQL itself knows, of what the files use.
+/// The words of PromQL itself that the files use.
 const PROMQL: [&str; 21] = [
     "by",
     "changes",
@@ -189,7 +189,7 @@ const PROMQL: [&str; 21] = [
     "unless",
 ];
 
-/// The words of an expression that are neither text, nor times, nor Grafana's variables.
+/// Returns the words of an expression that are neither texts, nor times, nor Grafana's variables.
 fn words(expression: &str) -> Vec<String> {
     let mut plain = String::new();
     let mut is_text = false;
@@ -259,7 +259,7 @@ fn the_alerts_are_about_metrics_that_there_are() {
     }
     assert!(alerts.len() >= 15, "{}", alerts.len());
     let path = format!("{}/../deploy/prometheus/alerts.yml", env!("CARGO_MANIFEST_DIR"));
-    // Where Prometheus is installed it reads them itself.
+    // If Prometheus is installed, it checks the rules itself.
     if let Ok(checked) = Command::new("promtool").args(["check", "rules", &path]).output() {
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     }

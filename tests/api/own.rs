@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Client, id};
 
-/// A buyer's evidence of a supplier, by its code.
+/// Creates a buyer's evidence about a supplier, by its code.
 fn evidence(analyst: &Client, code: &str) -> [Value; 3] {
     let create = |path: &str, body: Value| analyst.create(path, &body);
     [
@@ -39,7 +39,7 @@ fn a_supplier_reads_its_own_record_and_nobody_elses() {
     let own = app.client("supplier").get("/v1/own");
 
     assert_eq!((&own.json["supplier_code"], &own.json["name"]), (&json!("A"), &json!("A製作所")));
-    // The same number warns the buyer of B; the supplier hears nothing of it, nor of who works there.
+    // The shared number warns the buyer about B. The supplier sees nothing of that, nor of who works for the buyer.
     for hidden in ["recorded_by", "import_id", "source", "warnings", "merged_into_id"] {
         assert!(own.json.get(hidden).is_none(), "{own:?}");
     }

@@ -1,4 +1,4 @@
-//! The portfolio in numbers, held against what the command prints of the same files and against plain counts.
+//! The portfolio in numbers, compared with what the command prints for the same files and with plain counts.
 
 use serde_json::{Value, json};
 

@@ -1,16 +1,16 @@
-//! Several jobs at once: no buyer waits for another's, and those of one buyer follow each other.
+//! Several jobs at once: no buyer waits for another's jobs, and those of one buyer run one after the other.
 
 use serde_json::{Value, json};
 
 use crate::support::{App, Client, Data, Process, admin_token, command, eventually, id};
 
-/// Suppliers S0, S1, … as CSV.
+/// Returns suppliers S0, S1, … as CSV.
 fn suppliers(count: usize) -> String {
     let rows: String = (0..count).map(|row| format!("S{row},取引先{row}\n")).collect();
     format!("supplier_code,name\n{rows}")
 }
 
-/// Sends a file; gives the job.
+/// Sends a file and returns the job.
 fn send(client: &Client, query: &str, text: &str) -> String {
     let path = format!("/v1/imports?{query}");
     let answer = client.send("POST", &path, &[("content-type", "text/csv")], Some(text.as_bytes()));
@@ -37,7 +37,7 @@ fn while_rows_of_one_buyer_are_checked_others_write_import_and_score() {
     let app = App::start();
     app.sonae(&["tenant", "create", "other"]);
     let (client, other) = (app.analyst(), app.client_of("other", "analyst"));
-    // It is refused for its last row, and changes nothing until then.
+    // The import is refused because of its last row, and changes nothing until then.
     let file = suppliers(150_000) + ",no code\n";
     let import = send(&client, "kind=suppliers", &file);
     wait_until_it_runs(&client, &import);
@@ -72,7 +72,7 @@ fn imports_of_one_buyer_follow_each_other_and_the_run_after_them_scores_what_the
     let app = App::start();
     let client = app.analyst();
     let first = send(&client, "kind=suppliers", &suppliers(5_000));
-    // Nobody would know its suppliers before the first has ended.
+    // Its suppliers are unknown before the first import has ended.
     let relationships = "upstream_code,downstream_code,criticality,substitutability\n\
                          S0,,routine,multiple\nS4999,S0,routine,multiple\n";
     let second = send(&client, "kind=relationships", relationships);

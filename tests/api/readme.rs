@@ -1,4 +1,4 @@
-//! The commands of the README with one's own data, as they stand there.
+//! The commands of the README with one's own data, exactly as they are there.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{App, eventually};
 
-/// The requests of the README, in order.
+/// Returns the requests of the README, in order.
 fn requests() -> Vec<String> {
     let readme = include_str!("../../README.md");
     readme.lines().map(str::trim).filter(|line| line.starts_with("curl ")).map(str::to_owned).collect()

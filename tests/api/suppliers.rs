@@ -168,7 +168,7 @@ fn every_version_stays_readable() {
     assert!(versions["items"][0]["recorded_by"].as_str().unwrap().starts_with("analyst"));
     let before = supplier["recorded_at"].as_str().unwrap();
     let then = analyst.get(&format!("{path}?known_at={before}"));
-    // Within the same millisecond the later version is the one that was known.
+    // Within the same millisecond, the later version is the known one.
     let expected = if supplier["recorded_at"] == changed["recorded_at"] { "新社名" } else { "A製作所" };
     assert_eq!(then.json["name"], expected);
     assert_eq!(analyst.get(&format!("/v1/suppliers?known_at={before}&fields=name")).json["items"][0]["name"], expected);
@@ -220,7 +220,7 @@ fn lists_are_filtered_sorted_and_paged_without_a_row_lost_or_doubled() {
             let links = page.header("link").unwrap();
             let Some(next) = links.split(", ").find_map(|link| link.strip_suffix(">; rel=\"next\"")) else { break };
             path = next.trim_start_matches('<').to_owned();
-            // A row that comes in between moves no other one.
+            // A row that is added in between does not move any other.
             analyst.supplier(&format!("T{}", codes.len()));
         }
         let mut sorted: Vec<_> = codes.iter().filter(|code| code.starts_with('S')).collect();

@@ -1,4 +1,4 @@
-//! What is acknowledged stays, whatever happens to the process.
+//! What is acknowledged is kept, whatever happens to the process.
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,13 +8,14 @@ use serde_json::json;
 
 use crate::support::{App, Client, Data, Process, admin_token, command, eventually, id};
 
-/// How often the service is killed: `SONAE_KILLS` times, or a few.
+/// Returns how often the service is killed: `SONAE_KILLS` times, or a few.
 fn kills(few: u64) -> u64 {
     std::env::var("SONAE_KILLS").map_or(few, |kills| kills.parse().unwrap())
 }
 
 #[cfg(unix)]
-/// Creates a supplier, and comes back as long as it is told to: the import that was killed before may be at work again.
+/// Creates a supplier, and retries as long as the answer says so: the import that was killed before may be at work
+/// again.
 fn create_patiently(client: &Client, code: &str) {
     let start = Instant::now();
     loop {
@@ -40,7 +41,7 @@ fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
         let mut process = Process::start(&data, &[]);
         let client = process.client(&token);
         if round % 6 == 0 {
-            // No more jobs are open than may be.
+            // There are never more open jobs than allowed.
             jobs.iter().for_each(|job| drop(client.ended(job)));
         }
         for place in 0..round % 6 {
@@ -57,7 +58,7 @@ fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
         );
         assert_eq!(answer.status, 202, "{answer:?}");
         jobs.push(id(&answer.json).to_owned());
-        // At another point of the import each round.
+        // At a different point of the import in each round.
         loop {
             let job = client.get(&format!("/v1/jobs/{}", jobs[jobs.len() - 1])).json;
             let done = job["progress"]["done"].as_u64();
@@ -90,7 +91,7 @@ fn acknowledged_writes_and_accepted_imports_survive_kill_9() {
 fn an_import_that_gets_further_each_time_outlives_any_number_of_kills() {
     let data = Data::new();
     if data.url().is_some() {
-        // There each kill costs the rest of a lease: tests/postgres/processes.rs has a few.
+        // On a server each kill costs the rest of a lease: tests/postgres/processes.rs has a few.
         return eprintln!("this is about the embedded database");
     }
     let token = admin_token(&data, "default");
@@ -133,7 +134,7 @@ fn a_job_that_gets_nowhere_is_given_up_after_ten_attempts() {
         let job = format!("/v1/jobs/{}", id(&answer.json));
         eventually("it runs", || (client.get(&job).json["state"] == "running").then_some(()));
         process.end("KILL");
-        // As if the process had ended before it could note how far it was.
+        // This is as if the process had ended before it could note its progress.
         drop(fs::remove_file(data.path().join("job-progress.json")));
         process = Process::start(&data, &[]);
     }
@@ -169,7 +170,7 @@ fn a_signal_ends_the_service_and_a_job_in_hand_begins_again() {
 fn two_services_over_one_data_folder_are_refused() {
     let app = App::start();
     if app.data.url().is_some() {
-        // On a server they may share the folder: tests/postgres/processes.rs has them do so.
+        // On a server two services may share the folder: tests/postgres/processes.rs covers that.
         return eprintln!("this is about the embedded database");
     }
     let second =
@@ -218,7 +219,7 @@ fn accepted_score_runs_survive_kill_9_and_are_there_once() {
         let answer = client.post("/v1/score-runs", &json!({}));
         assert_eq!(answer.status, 202, "{answer:?}");
         runs.push(id(&answer.json).to_owned());
-        // At another moment each time: before the job begins, while it reads, scores and stores.
+        // At a different moment each time: before the job begins, and while it reads, scores and stores.
         for _ in 0..round % 5 * 40 {
             client.get("/v1/settings");
         }

@@ -8,7 +8,7 @@ fn found(row: u64, column: &str, code: &str) -> (u64, String, String) {
     (row, column.to_owned(), code.to_owned())
 }
 
-/// The code and the words of an import's failure.
+/// Returns the code and the words of an import's failure.
 fn failure(job: &Value) -> (&str, &str) {
     let failure = &job["result"]["failure"];
     (failure["code"].as_str().unwrap_or_default(), failure["detail"].as_str().unwrap_or_default())
@@ -39,7 +39,7 @@ fn text_in_another_encoding_is_refused_by_its_name() {
     for (name, file) in files {
         let headers = [("content-type", "text/csv")];
         let answer = analyst.send("POST", "/v1/imports?kind=suppliers", &headers, Some(&file));
-        // What the first bytes tell is told at once, and what stands in a row with the row.
+        // Faults in the first bytes are reported at once, faults in a row with that row.
         let told = match answer.status {
             422 => answer.json["errors"][0].clone(),
             _ => {

@@ -1,4 +1,4 @@
-//! Tokens: who may do what, and which tokens are none.
+//! Tokens: who may do what, and which tokens are invalid.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Client};
 
-/// For how long a token counts as good once it was found so.
+/// How long a token counts as valid after it was checked.
 const SECOND: Duration = Duration::from_secs(1);
 
 fn with(client: &Client, token: &str) -> Client {

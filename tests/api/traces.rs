@@ -1,4 +1,4 @@
-//! The trace that a request comes with is in the log of the request and of its job, and with the feature `otel` in spans.
+//! The trace of a request is in the log of the request and of its job and, with the feature `otel`, in spans.
 
 use serde_json::Value;
 
@@ -7,12 +7,12 @@ use crate::support::{Data, Process, admin_token, id};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// The lines of a log, as JSON.
+/// Returns the lines of a log as JSON.
 fn lines(process: &Process) -> Vec<Value> {
     process.log().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Sends an import with headers, and waits for its end; gives the job's id.
+/// Sends an import with headers and waits for its end. Returns the job's id.
 fn import(process: &Process, token: &str, headers: &[(&str, &str)]) -> String {
     let client = process.client(token);
     let headers = [headers, &[("content-type", "text/csv")]].concat();
@@ -38,7 +38,7 @@ fn the_log_names_the_trace_of_a_request_and_of_the_job_that_it_asked_for() {
     };
     assert_eq!(trace_of("path", "/v1/imports"), TRACE);
     assert_eq!(trace_of("job_id", &job), TRACE);
-    // Without one a trace begins with the request.
+    // Without a trace in the request, a new one begins with it.
     let begun = trace_of("job_id", &other);
     assert!(begun.len() == 32 && begun != TRACE, "{begun}");
     assert!(lines.iter().any(|line| line["span"]["path"] == "/v1/imports" && line["span"]["trace_id"] == *begun));
@@ -79,7 +79,7 @@ mod spans {
     use super::*;
     use crate::support::command;
 
-    /// A collector that takes what it is sent, and passes each body on.
+    /// Starts a collector that accepts everything and passes each body on.
     fn collector() -> (String, Receiver<(String, Vec<u8>)>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -99,7 +99,7 @@ mod spans {
         (address, told)
     }
 
-    /// The next request of a connection: its head, and its body.
+    /// Reads the next request of a connection: its head and its body.
     fn request(stream: &mut impl Read, bytes: &mut Vec<u8>) -> Option<(String, Vec<u8>)> {
         let mut piece = [0; 4096];
         loop {

@@ -1,4 +1,4 @@
-//! Uploads: every way in which clients send files, and files that are refused by their first bytes.
+//! Uploads: every way in which clients send files, and files that are refused because of their first bytes.
 
 use std::io::Write;
 
@@ -29,7 +29,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     packed.finish().unwrap()
 }
 
-/// A zip archive of these files, not packed.
+/// Returns a ZIP archive of these files, not compressed.
 fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
@@ -40,7 +40,7 @@ fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-/// The first bytes of a compound file with streams of these names.
+/// Returns the first bytes of a compound file with streams of these names.
 fn compound(names: &[&str]) -> Vec<u8> {
     let mut bytes = vec![0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
     bytes.resize(20_000, 0);
@@ -53,7 +53,7 @@ fn compound(names: &[&str]) -> Vec<u8> {
 
 const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=XyZ");
 
-/// A form of parts: a name, a file name where it is a file, and what it holds.
+/// Returns a form of parts: a name, a file name if it is a file, and its content.
 fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, file, content) in parts {
@@ -70,7 +70,7 @@ fn send(client: &Client, query: &str, headers: &[(&str, &str)], body: &[u8]) -> 
     client.send("POST", &format!("/v1/imports{query}"), headers, Some(body))
 }
 
-/// Waits for the import that was begun; gives its format and the name of the supplier A.
+/// Waits for the import that was begun. Returns its format and the name of the supplier A.
 fn taken(client: &Client, answer: &Answer) -> (String, String) {
     assert_eq!(answer.status, 202, "{answer:?}");
     let job = client.ended(id(&answer.json));
@@ -79,7 +79,7 @@ fn taken(client: &Client, answer: &Answer) -> (String, String) {
     (job["request"]["format"].as_str().unwrap().to_owned(), name)
 }
 
-/// What is said of a file that is refused.
+/// Returns the status, the code and the detail of a refusal.
 fn refusal(answer: &Answer) -> (u16, String, String) {
     let fault = &answer.json["errors"][0];
     let text = |name: &str| fault[name].as_str().unwrap_or_default().to_owned();
@@ -178,7 +178,7 @@ fn a_form_with_a_file_is_taken_with_its_parameters_in_the_form_or_in_the_address
 fn a_large_file_in_a_form_arrives_whole() {
     let app = App::start();
     let integrator = app.client("integrator");
-    // Rows with lines and dashes as boundaries have them.
+    // Rows with line ends and dashes like those of boundaries.
     let rows: String = (0..60_000).map(|row| format!("S{row},\"--XyZ {row}\"\r\n")).collect();
     let csv = format!("supplier_code,name\r\n{rows}");
     let answer = send(&integrator, "?kind=suppliers", &[FORM], &form(&[("file", Some("a.csv"), csv.as_bytes())]));

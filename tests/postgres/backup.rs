@@ -1,4 +1,5 @@
-//! Backups of an installation on a server: the script saves a dump with the keys, and both together serve again.
+//! Backups of an installation on a server: the script saves a dump with the keys, and both together can be served
+//! again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::process::{Command, Output};
 
 use crate::support::{Data, Process, admin_token, command};
 
-/// The folders of programs, those of the server among them.
+/// Returns the folders of programs, including those of the server.
 fn programs(more: &Path) -> String {
     let servers =
         fs::read_dir("/usr/lib/postgresql").into_iter().flatten().map(|version| version.unwrap().path().join("bin"));
@@ -15,7 +16,7 @@ fn programs(more: &Path) -> String {
     folders.iter().map(|folder| folder.to_str().unwrap()).collect::<Vec<_>>().join(":")
 }
 
-/// Runs the script over a test's data; `url` is that of a role that may read everything.
+/// Runs the script over a test's data. `url` is that of a role that may read everything.
 fn back_up(data: &Data, to: &Path, url: Option<&str>) -> Output {
     let bin = data.path().join("bin");
     fs::create_dir_all(&bin).unwrap();
@@ -51,7 +52,7 @@ fn the_backup_script_saves_the_database_and_the_keys() {
     assert!(done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
     let made = PathBuf::from(String::from_utf8(done.stdout).unwrap().trim());
 
-    // What was saved serves: the dump in a database of the same name, the keys in another data folder.
+    // The backup can be served: the dump in a database of the same name, the keys in another data folder.
     drop(process);
     let restored = Command::new("pg_restore")
         .env("PATH", programs(&made))

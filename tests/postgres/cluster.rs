@@ -1,4 +1,4 @@
-//! The servers that tests start: what is theirs stays theirs, and ends with them.
+//! The servers that tests start: their data stays their own, and they end with the tests.
 
 use std::time::{Duration, Instant};
 

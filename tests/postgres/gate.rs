@@ -1,4 +1,4 @@
-//! Holds a job up at a row of its own: half-way, and for as long as a test needs.
+//! Holds a job up at a row of its own, halfway and for as long as a test needs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,11 +7,11 @@ use tests::sql::Sql;
 
 use crate::support::Data;
 
-/// Whoever writes a certain row waits, in its transaction, until the gate is opened.
+/// A gate: a writer of a certain row waits in its transaction until the gate is opened.
 pub(crate) struct Gate(Sql);
 
 impl Gate {
-    /// Closes it before rows of a table that fit a condition on `NEW`.
+    /// Closes it before rows of a table that meet a condition on `NEW`.
     pub(crate) fn close(data: &Data, table: &str, condition: &str) -> Self {
         let mut sql = Sql::open(&data.url().unwrap()).unwrap();
         sql.run(&format!(
@@ -25,7 +25,7 @@ impl Gate {
         Self(sql)
     }
 
-    /// Closes once more the one that a database has.
+    /// Closes the existing gate of a database again.
     pub(crate) fn close_again(data: &Data) -> Self {
         let mut sql = Sql::open(&data.url().unwrap()).unwrap();
         sql.run("SELECT pg_advisory_lock(7)").unwrap();
@@ -39,14 +39,14 @@ impl Gate {
         within(60, "somebody is at the gate", || self.0.text(waits).unwrap() == "true");
     }
 
-    /// Lets all through, now and later.
+    /// Lets everybody through, now and later.
     pub(crate) fn open(&mut self) {
         self.0.run("SELECT pg_advisory_unlock(7)").unwrap();
     }
 }
 
-/// Tells the threads of a scope that it is over, also where the test panics: they would go on for ever, and the test with
-/// them.
+/// Signals the threads of a scope that the test is over, even if it panics. Otherwise they, and the test with them,
+/// would go on for ever.
 pub(crate) struct Over<'a>(pub(crate) &'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -55,13 +55,13 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Waits until something holds; gives how long that took.
+/// Waits until something holds. Returns how long that took.
 #[track_caller]
 pub(crate) fn within(seconds: u64, what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < Duration::from_secs(seconds), "not within {seconds} s: {what}");
-        // Looking again at once would take the processor from whom it waits for.
+        // Checking again at once would take the processor from the process that it waits for.
         std::thread::sleep(Duration::from_millis(20));
     }
     start.elapsed()

@@ -11,10 +11,10 @@ use crate::gate::within;
 use crate::scrape::{Scrape, listed, scrape};
 use crate::support::{Data, Process, admin_token};
 
-/// Scores do not follow changes.
+/// Automatic scoring is practically off.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
 
-/// Scrapes, which takes no long time whatever the server does.
+/// Reads the metrics, which must be quick whatever the server does.
 fn scrape_in_time(service: &Process) -> Scrape {
     let start = Instant::now();
     let shown = scrape(service.admin_address());
@@ -54,7 +54,7 @@ fn a_server_that_is_stopped_is_shown_as_away_until_it_is_back() {
     is_shown_as_here(&service);
 }
 
-/// Processes of a server that are stopped as by a paused machine, for as long as it lives.
+/// Processes of a server that are stopped, as by a paused machine, for as long as this value lives.
 struct Hung(Vec<String>);
 
 impl Hung {
@@ -70,7 +70,7 @@ impl Hung {
     }
 
     fn signal(&self, signal: &str) {
-        // One that has ended meanwhile is no fault.
+        // A process that has ended in the meantime is not an error.
         let _ = Command::new("kill").arg(signal).args(&self.0).status();
     }
 }

@@ -1,4 +1,4 @@
-//! The tables are the same on both databases, whatever made them so.
+//! The tables are the same on both databases, however they were made.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use tests::sql::Sql;
 
 use crate::support::{Data, command};
 
-/// What a catalogue says, a sentence each.
+/// The facts of a catalogue, one sentence each.
 type Facts = BTreeSet<String>;
 
-/// A folder and a database, both with all tables, made by the command as everywhere.
+/// Returns a folder and a database, both with all tables, made by the command as everywhere.
 fn migrated() -> Data {
     let data = Data::new();
     for is_embedded in [true, false] {
@@ -26,12 +26,12 @@ fn migrated() -> Data {
     data
 }
 
-/// Each database has a data folder of its own.
+/// Returns the data folder of the embedded database: each database has its own.
 fn embedded_folder(data: &Data) -> PathBuf {
     data.path().join("embedded")
 }
 
-/// Tables with columns, keys and indexes of the embedded database.
+/// Returns the tables with columns, keys and indexes of the embedded database.
 fn sqlite_facts(data: &Data) -> Facts {
     #[derive(QueryableByName)]
     struct Row {
@@ -39,7 +39,7 @@ fn sqlite_facts(data: &Data) -> Facts {
         value: String,
     }
     let mut conn = SqliteConnection::establish(embedded_folder(data).join("sonae.db").to_str().unwrap()).unwrap();
-    // Tables of SQLite and of diesel are theirs.
+    // Tables of SQLite and of diesel do not count.
     let tables = "SELECT name FROM sqlite_schema \
                   WHERE type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~' AND name NOT LIKE '~_~_diesel%' ESCAPE '~'";
     let columns =
@@ -79,7 +79,7 @@ fn sqlite_facts(data: &Data) -> Facts {
     all
 }
 
-/// Tables with columns, keys and indexes of the server, in the words of the embedded database.
+/// Returns the tables with columns, keys and indexes of the server, in the words of the embedded database.
 fn postgres_facts(sql: &mut Sql) -> Facts {
     let tables = "SELECT oid, relname FROM pg_class WHERE relnamespace = 'public'::regnamespace \
                   AND relkind NOT IN ('i', 'I') AND left(relname, 8) <> '__diesel'";
@@ -105,7 +105,7 @@ fn postgres_facts(sql: &mut Sql) -> Facts {
          FROM ({tables}) t JOIN pg_constraint c ON conrelid = t.oid WHERE contype IN ('p', 'u')",
         names("c.conkey", "c.conrelid")
     );
-    // The parentheses that it adds itself do not count: there are none in ours.
+    // The parentheses that PostgreSQL adds do not count: there are none in ours.
     let indexes = format!(
         "SELECT CASE WHEN indisunique THEN 'unique ' ELSE '' END || 'index ' || r.relname || ' on ' || t.relname \
          || ' (' || {of_index} || ')' || coalesce(' WHERE ' || translate(pg_get_expr(indpred, indrelid), '()', ''), '') \

@@ -203,12 +203,12 @@ fn a_lease_runs_out_by_the_clock_of_the_service() {
     let (mut gate, import) = half_an_import(&data, &first.client(&token));
     first.end("KILL");
     let mut sql = Sql::open(&data.url().unwrap()).unwrap();
-    // Longer than anybody waits here.
+    // Longer than any time-out here.
     sql.run("UPDATE job_queue SET leased_until = leased_until + interval '1 hour'").unwrap();
     let app = App::beside(data);
     let client = Client { address: app.address, token: Some(token), lang: "en" };
     app.clock.advance(Duration::from_secs(50 * 60));
-    // The queue has been looked at since: another buyer's job has come to its end.
+    // The queue has been looked at since, because another buyer's job has ended.
     assert!(command(&app.data, &["tenant", "create", "other"]).output().unwrap().status.success());
     let other = Client { address: app.address, token: Some(admin_token(&app.data, "other")), lang: "en" };
     assert_eq!(other.import_csv("kind=suppliers", "supplier_code\nA\n")["state"], "succeeded");
@@ -217,7 +217,7 @@ fn a_lease_runs_out_by_the_clock_of_the_service() {
     app.clock.advance(Duration::from_secs(11 * 60));
 
     within(60, "taken over", || job(&client, &import)["attempt_count"] == 2);
-    // The new lease is one by the same clock.
+    // The new lease is by the same clock.
     let is_ahead = "SELECT leased_until > now() + interval '1 hour' FROM job_queue";
     assert_eq!(sql.text(is_ahead).unwrap(), "true");
     gate.open();
@@ -277,7 +277,7 @@ fn a_process_that_sleeps_in_an_import_and_wakes_when_another_has_it_changes_noth
     let first_client = first.client(&token);
     within(30, "the sleeper has given up", || first.log().contains("another process has taken the job over"));
     has_run_again(&first_client, &import);
-    // It goes on with other work.
+    // It goes on with other jobs.
     drop(second);
     assert_eq!(first_client.import_csv("kind=suppliers&source=b", &suppliers(1))["state"], "succeeded");
 }
@@ -290,7 +290,7 @@ fn a_process_that_hangs_keeps_its_buyer_from_writing_for_no_longer_than_its_leas
     let (mut gate, import) = half_an_import(&data, &first.client(&token));
     let mut sql = Sql::open(&data.url().unwrap()).unwrap();
     let process = sql.text("SELECT process FROM job_queue").unwrap();
-    // A session of its in the midst of a statement: the server does not count it as idle.
+    // One of its sessions is in the middle of a statement, so the server does not count it as idle.
     let url = data.url().unwrap();
     let name = sql.text(&format!(
         "SELECT DISTINCT application_name FROM pg_stat_activity WHERE application_name LIKE 'sonae {process} %'"
@@ -354,7 +354,7 @@ fn a_job_is_watched_and_cancelled_through_any_process() {
     let asked = client.send("DELETE", &format!("/v1/jobs/{import}"), &[], None);
     assert_eq!(asked.status, 202, "{asked:?}");
     let mut sql = Sql::open(&data.url().unwrap()).unwrap();
-    // A lease that was renewed after that has told the process: it would end by itself only after all rows.
+    // Once the lease was renewed after that, the process knows. By itself it would end only after all rows.
     let leased = "SELECT leased_until FROM job_queue";
     let before = sql.text(leased).unwrap();
     within(30, "renewed", || sql.text(leased).unwrap() != before);
@@ -365,7 +365,7 @@ fn a_job_is_watched_and_cancelled_through_any_process() {
     assert_eq!((&ended["state"], &ended["attempt_count"]), (&json!("cancelled"), &json!(1)), "{ended}");
     assert_eq!(client.count("/v1/suppliers"), 0);
 
-    // One that waits is cancelled before it begins, wherever that would be.
+    // A waiting job is cancelled before it begins, wherever it would run.
     let mut gate = Gate::close_again(&data);
     let in_front = [send_suppliers(&client, MANY), send_suppliers(&client, MANY)];
     let waiting = send_suppliers(&client, MANY);
@@ -425,7 +425,7 @@ fn one_change_has_one_automatic_run_however_many_processes_there_are() {
     let services = [Process::start(&data, &at_once), Process::start(&data, &at_once)];
     let token = admin_token(&data, "default");
     let [first, second] = [services[0].client(&token), services[1].client(&token)];
-    // The latest run of a day takes the place of those before it.
+    // The latest run of a day replaces those before it.
     let latest = || {
         let jobs = second.get("/v1/jobs").json["items"].clone();
         jobs.as_array().unwrap().iter().find(|job| job["kind"] == "score_run").cloned().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Backups, restored where the manual says that they can be: under another name, on another server, without roles.
+//! Backups, restored in the places that the manual allows: under another name, on another server, without roles.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,10 +10,10 @@ use tests::sql::Sql;
 
 use crate::support::{Data, Process, admin_token, command};
 
-/// Scores do not follow changes.
+/// Automatic scoring is practically off.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
 
-/// The first block of a language below a heading of a page of the manual.
+/// Returns the first block of a language below a heading of a page of the manual.
 fn block(page: &str, heading: &str, language: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operate").join(page);
     let text = fs::read_to_string(path).unwrap();
@@ -22,7 +22,7 @@ fn block(page: &str, heading: &str, language: &str) -> String {
     block.split_once("```").unwrap().0.to_owned()
 }
 
-/// Two buyers with suppliers of their own, and tokens for them.
+/// Two buyers with their own suppliers, and tokens for them.
 struct Buyers(Vec<(String, BTreeSet<String>)>);
 
 impl Buyers {
@@ -79,7 +79,7 @@ fn name(data: &Data) -> String {
     data.url().unwrap().rsplit_once('/').unwrap().1.to_owned()
 }
 
-/// A service whose data folder is one and whose database is another.
+/// Starts a service with the data folder of one installation and the database of another.
 fn serve(folder: &Data, url: &str) -> Process {
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", QUIET[0], QUIET[1]];
     let mut service = command(folder, &arguments);
@@ -169,7 +169,7 @@ fn a_dump_that_was_restored_without_any_role_is_served_after_the_statement_that_
     let (first, second) = (Cluster::start().unwrap(), Cluster::start().unwrap());
     let data = Data::on(&first.url("postgres"));
     let buyers = Buyers::of(&data);
-    // The role sonae is made too late: the tables belong to the superuser.
+    // The role sonae is created too late: the tables belong to the superuser.
     let mut admin = Sql::open(&second.admin_url("postgres")).unwrap();
     admin.run("ALTER ROLE sonae RENAME TO somebody").unwrap();
     admin.run("CREATE DATABASE restored").unwrap();

@@ -1,4 +1,4 @@
-//! Commands beside a service whose database is on a server.
+//! Commands next to a service whose database is on a server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{Data, command};
 
-/// Starts a service by a command; gives its address and the command that it says makes a token.
+/// Starts a service with a command. Returns its address and the command that it prints for making a token.
 fn start(service: &mut Command) -> (Child, String, String) {
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
     let mut child = service.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -15,7 +15,7 @@ fn start(service: &mut Command) -> (Child, String, String) {
     (child, address, lines.next().unwrap().trim().to_owned())
 }
 
-/// Runs a line in another terminal, where `typed` is typed in.
+/// Runs a line in another terminal, in which `typed` is typed.
 fn paste(shell: &str, data: &Data, line: &str, typed: &str) -> String {
     let mut shell = Command::new(shell);
     for (variable, _) in command(data, &[]).get_envs() {
@@ -23,7 +23,7 @@ fn paste(shell: &str, data: &Data, line: &str, typed: &str) -> String {
     }
     shell.args(["-c", line]).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut shell = shell.spawn().unwrap();
-    // One that reads nothing may have ended.
+    // A command that reads nothing may have ended.
     let _ = shell.stdin.take().unwrap().write_all(format!("{typed}\n").as_bytes());
     let done = shell.wait_with_output().unwrap();
     assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
@@ -103,7 +103,7 @@ fn a_data_folder_that_goes_over_to_another_database_is_told() {
         assert!(said.contains(now) && !list(lang).contains(told), "{said}");
         assert_eq!(fs::read_to_string(&note).unwrap().trim(), now);
     }
-    // Another user of the same database.
+    // This is another user of the same database.
     fs::write(&note, format!("{}\n", now.replace("sonae@", "somebody@"))).unwrap();
     assert!(!list("en").contains("belonged to"));
 }

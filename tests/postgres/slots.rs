@@ -1,4 +1,4 @@
-//! A process that runs several jobs at once: what holds one up, or takes its lease, leaves the others alone.
+//! A process that runs several jobs at once: if one is held up or loses its lease, the others are not affected.
 
 use serde_json::{Value, json};
 use tests::sql::Sql;
@@ -6,10 +6,10 @@ use tests::sql::Sql;
 use crate::gate::{Gate, within};
 use crate::support::{Client, Data, Process, admin_token, command, id};
 
-/// Scores do not follow changes.
+/// Automatic scoring is practically off.
 const QUIET: [&str; 2] = ["--rescore-after-seconds", "86400"];
 
-/// A service, and clients of two buyers.
+/// Starts a service with clients of two buyers.
 fn two_buyers(data: &Data) -> (Process, [Client; 2]) {
     let service = Process::start(data, &QUIET);
     assert!(command(data, &["tenant", "create", "other"]).output().unwrap().status.success());
@@ -17,7 +17,7 @@ fn two_buyers(data: &Data) -> (Process, [Client; 2]) {
     (service, clients)
 }
 
-/// Sends suppliers; gives the job.
+/// Sends suppliers and returns the job.
 fn send(client: &Client, codes: impl Iterator<Item = String>) -> String {
     let file = format!("supplier_code\n{}\n", codes.collect::<Vec<_>>().join("\n"));
     let headers = [("content-type", "text/csv")];
@@ -45,7 +45,7 @@ fn an_import_that_is_held_up_keeps_no_other_buyer_from_importing_scoring_and_exp
     let export = other.get("/v1/exports/scores.csv");
     assert_eq!(export.status, 202, "{export:?}");
     assert_eq!(other.ended(id(&export.json))["state"], "succeeded");
-    // The buyer's own next import waits for the one before it.
+    // The next import of the same buyer waits for the one before it.
     assert_eq!([&held_up, &later].map(|import| job(&client, import)["state"].clone()), ["running", "queued"]);
 
     gate.open();
@@ -88,7 +88,7 @@ fn a_job_that_loses_its_lease_leaves_those_beside_it_theirs() {
     gate.wait_for_one();
     let mut sql = Sql::open(&data.url().unwrap()).unwrap();
     let tenant = sql.text(&format!("SELECT tenant_id FROM job_queue WHERE id = '{lost}'")).unwrap();
-    // As if another process had begun it anew, and ended.
+    // This is as if another process had begun it again, and ended.
     sql.run(&format!(
         "BEGIN; SET LOCAL sonae.tenant_id = '{tenant}'; \
          UPDATE jobs SET attempt_count = attempt_count + 1 WHERE id = '{lost}'; COMMIT"
@@ -104,7 +104,7 @@ fn a_job_that_loses_its_lease_leaves_those_beside_it_theirs() {
     let ended = other.ended(&kept);
     assert_eq!((&ended["state"], &ended["attempt_count"]), (&json!("succeeded"), &json!(1)), "{ended}");
     within(30, "the first has given up", || service.log().contains("another process has taken the job over"));
-    // Nobody renews it, so this process takes it again.
+    // Nobody renews the lease, so this process takes the job again.
     let ended = client.ended(&lost);
     assert_eq!((&ended["state"], &ended["attempt_count"]), (&json!("succeeded"), &json!(3)), "{ended}");
     assert_eq!(client.count("/v1/suppliers"), 1);

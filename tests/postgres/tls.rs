@@ -1,4 +1,4 @@
-//! The way to a server, encrypted.
+//! The encrypted connection to a server.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -11,7 +11,7 @@ use tests::sql::Sql;
 use crate::gate::within;
 use crate::support::{Data, Process, admin_token, command};
 
-/// Has a server encrypt as `localhost`; gives the file with the certificate that vouches for it.
+/// Makes a server encrypt as `localhost`. Returns the file with the certificate that vouches for it.
 fn encrypt(cluster: &Cluster) -> PathBuf {
     let CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let owner = cluster.data().metadata().unwrap();
@@ -56,7 +56,7 @@ fn a_server_that_proves_who_it_is_is_reached_encrypted_and_no_other() {
     let plain = Cluster::start().unwrap();
     for (url, code, part) in [
         (with(&cluster.url("postgres"), "localhost", "verify-full", &other_authority), 1, "certificate verify failed"),
-        // The certificate says localhost.
+        // The certificate is for localhost.
         (with(&cluster.url("postgres"), "127.0.0.1", "verify-full", &authority), 1, "does not match host name"),
         (format!("{}?sslmode=require", plain.url("postgres")), 1, "does not support SSL"),
         ("postgres://sonae@192.0.2.1/sonae".to_owned(), 2, "add sslmode=verify-full"),

@@ -1,4 +1,4 @@
-//! What an answer shows of another buyer.
+//! Finds what an answer shows of another buyer.
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read};
@@ -11,7 +11,7 @@ use polars_io::prelude::ParquetReader;
 use crate::buyers::MARK;
 use crate::support::Answer;
 
-/// All texts of an answer, in lower case: also those in packed files and in cursors.
+/// Returns all texts of an answer in lower case, including those in packed files and in cursors.
 fn texts(answer: &Answer) -> Vec<String> {
     let mut texts: Vec<String> = answer.headers.iter().map(|(_, value)| value.clone()).collect();
     if answer.bytes.starts_with(b"PK") {
@@ -33,7 +33,7 @@ fn texts(answer: &Answer) -> Vec<String> {
     texts.iter().map(|text| text.to_lowercase()).collect()
 }
 
-/// The ids in a text.
+/// Returns the ids in a text.
 fn ids_in(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices('-').filter_map(|(place, _)| {
         let id = text.get(place.checked_sub(8)?..place + 28)?;
@@ -42,16 +42,16 @@ fn ids_in(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The texts of theirs that a request names.
+/// Returns the texts of theirs that a request names.
 fn named_in(text: &str) -> BTreeSet<&str> {
     let ends = |rest: &str| rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).unwrap_or(rest.len());
     text.match_indices(MARK).map(|(place, _)| &text[place..place + ends(&text[place..])]).collect()
 }
 
-/// What an answer shows of theirs that the request did not name itself.
+/// Returns what an answer shows of theirs that the request did not name itself.
 pub(super) fn foreign(theirs: &BTreeSet<&str>, request: &str, answer: &Answer) -> Option<String> {
     texts(answer).into_iter().find_map(|text| {
-        // Longer ones first: one may begin another.
+        // Longer ones first, because one may be the beginning of another.
         let rest = named_in(request).into_iter().rev().fold(text, |text, named| text.replace(named, ""));
         let id = ids_in(&rest).find(|id| theirs.contains(id) && !request.contains(id)).map(str::to_owned);
         let hash =

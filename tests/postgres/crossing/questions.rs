@@ -1,4 +1,4 @@
-//! Requests that name what another buyer has, in every place that takes such a thing.
+//! Requests that name something of another buyer, in every place that takes such a value.
 
 use std::sync::OnceLock;
 
@@ -8,21 +8,21 @@ use super::things::{Own, Things};
 use crate::buyers::{Buyer, code};
 use crate::support::{Answer, Operation, operations};
 
-/// Where a request names something.
+/// The place where a request names something.
 pub(super) const NAMED: &str = "{named}";
 /// An id that nobody has.
 const NOBODY: &str = "01999999-9999-7999-8999-999999999999";
 
-/// A request that is asked of each of many things.
+/// A request that is sent with each of many values.
 pub(super) struct Question {
     pub(super) operation: Operation,
     pub(super) path: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<String>,
     pub(super) values: Vec<String>,
-    /// What nobody has, of the same form.
+    /// A value of the same form that nobody has.
     pub(super) made_up: String,
-    /// What is said of that.
+    /// The answer to that value.
     pub(super) expected: OnceLock<(u16, Value)>,
 }
 
@@ -32,13 +32,13 @@ pub(super) struct Asked {
     pub(super) answer: Answer,
 }
 
-/// Every operation with each of their things in each place that takes such a thing.
+/// Returns every operation with each of their values in each place that takes such a value.
 pub(super) fn questions(theirs: &Things, own: &Own) -> Vec<Question> {
     let mut all = Vec::new();
     let tag = theirs.tags.iter().find(|tag| tag.starts_with("\"1-")).unwrap();
     let tagged = vec![("if-match", tag.clone()), ("if-none-match", tag.clone())];
     let any = vec![("if-match", "*".to_owned())];
-    // A bare version is that of many things, and our settings are of version 1.
+    // A bare version is that of many records, and our settings have version 1.
     let hashed: Vec<_> = theirs.tags.iter().filter(|tag| tag.len() > 10).cloned().collect();
     let later: Vec<_> = theirs.tags.iter().filter(|tag| !tag.starts_with("\"1")).cloned().collect();
     for operation in operations().into_iter().filter(|operation| operation.role.is_some()) {
@@ -103,7 +103,7 @@ pub(super) fn questions(theirs: &Things, own: &Own) -> Vec<Question> {
             }
         } else if !path.contains("{id}") && !starts_job {
             match operation.name {
-                // What would come to be of ours: see the end.
+                // This would create records of ours: see the end.
                 "create_supplier" => {}
                 "put_supplier_by_code" => {
                     ask(format!("{path}?supplier_code={NAMED}"), &tagged, sent, &theirs.texts, "nobody-code-00");
@@ -143,20 +143,20 @@ impl Question {
         Asked { text, answer }
     }
 
-    /// What is said of their thing, if it is not what is said of one that nobody has.
+    /// Returns the answer to their value if it differs from the answer to one that nobody has.
     pub(super) fn differs(&self, agent: &ureq::Agent, buyer: &Buyer, value: &str, answer: &Answer) -> Option<String> {
         let expected = self.expected.get_or_init(|| {
             let made_up = self.ask(agent, buyer, &self.made_up);
             self.said(&self.made_up, &made_up.answer)
         });
         let said = self.said(value, answer);
-        // An id is a place in some lists: of those before it, whosever it is.
+        // An id is a position in some lists: the page depends on the rows before it, whoever owns it.
         let is_comparable = !(self.path.contains("cursor=") && value.len() == 36);
         let is_found = answer.status < 300 && self.path.contains(&format!("/{NAMED}"));
         (is_comparable && said != *expected || is_found).then(|| format!("of nobody's: {expected:?}"))
     }
 
-    /// What is answered, without what is another in each answer, and without what was named.
+    /// Returns the answer without what differs in each answer, and without the value that was named.
     fn said(&self, value: &str, answer: &Answer) -> (u16, Value) {
         let mut said = answer.json.clone();
         if said.get("request_id").is_some() {
@@ -167,7 +167,7 @@ impl Question {
     }
 }
 
-/// What an operation is sent that it takes, but for whom it is about.
+/// Returns a body that an operation accepts, except for the record that it is about.
 fn body(operation: &Operation, ours: &str) -> Option<String> {
     let name = operation.name;
     let body = match () {

@@ -1,4 +1,4 @@
-//! What a buyer has that a request of another one can name.
+//! What one buyer has that a request of another one can name.
 
 use std::collections::BTreeSet;
 
@@ -7,19 +7,19 @@ use serde_json::Value;
 use crate::buyers::{Buyer, Buyers, MARK, code, walled_tables};
 use crate::support::{Client, Operation, id, operations};
 
-/// What a buyer has that a request of another one can name.
+/// What one buyer has that a request of another one can name.
 pub(super) struct Things {
     pub(super) ids: Vec<String>,
-    /// Codes, keys, names and whatever else is a text without spaces.
+    /// Codes, keys, names and all other texts without spaces.
     pub(super) texts: Vec<String>,
     pub(super) cursors: Vec<String>,
     pub(super) tags: Vec<String>,
-    /// What a run was made of, as its hash.
+    /// The hashes of the inputs of runs.
     pub(super) hashes: Vec<String>,
 }
 
 impl Buyer {
-    /// The client whose role an operation asks for.
+    /// Returns the client with the role that an operation requires.
     pub(super) fn client(&self, operation: &Operation) -> &Client {
         match operation.role {
             Some("provider") => &self.provider,
@@ -30,7 +30,7 @@ impl Buyer {
 }
 
 impl Things {
-    /// What the other buyer has, and we have not.
+    /// Returns what the other buyer has and we do not have.
     pub(super) fn of_theirs(buyers: &Buyers) -> Self {
         let mut sql = buyers.superuser();
         let tables = walled_tables(&mut sql);
@@ -60,7 +60,7 @@ impl Things {
     }
 }
 
-/// What requests of ours name themselves by.
+/// The records of ours that our requests name.
 pub(super) struct Own {
     pub(super) supplier: String,
     pub(super) import: String,
@@ -75,12 +75,12 @@ impl Own {
     }
 }
 
-/// The lists that have no id in their path.
+/// Returns the lists that have no id in their path.
 fn lists() -> Vec<Operation> {
     operations().into_iter().filter(|one| one.query.contains(&"cursor") && !one.path.contains("{id}")).collect()
 }
 
-/// A cursor of each list, and of each with a filter or in another order where it has these.
+/// Returns a cursor of each list, and further ones with a filter or in another order if the list has these.
 fn cursors(buyer: &Buyer) -> Vec<String> {
     let mut cursors = BTreeSet::new();
     for list in lists() {
@@ -94,7 +94,7 @@ fn cursors(buyer: &Buyer) -> Vec<String> {
     cursors.into_iter().collect()
 }
 
-/// Entity tags of what is shown alone and of some of each list.
+/// Returns entity tags of single records, and of some of each list.
 fn tags(buyer: &Buyer) -> Vec<String> {
     let mut paths: Vec<(String, Operation)> = Vec::new();
     for operation in operations().into_iter().filter(|operation| operation.method == "GET" && operation.role.is_some())
