@@ -324,8 +324,8 @@ type Passed = (Vec<TableReport>, Result<(), Stop>);
 impl Import<'_> {
     /// Checks all rows, then writes them.
     ///
-    /// No other writer has to wait while rows are checked, nor for an import whose check already gives the outcome. `record`
-    /// stores the outcome in the transaction that writes.
+    /// No other writer has to wait while rows are checked, nor for an import whose check already gives the outcome.
+    /// `record` stores the outcome in the transaction that writes.
     fn run(
         &self,
         opened: Result<Vec<Table>, Stop>,
