@@ -144,10 +144,11 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
     let seen = Seen::of(arguments, &root);
     let mut lang = language(seen.lang.as_deref());
     // Help does not depend on the file: the file may be what the user needs help with.
-    if seen.asks_for_help
-        && let Err(error) = root.clone().try_get_matches_from(arguments)
-    {
-        return Err(refused(error, arguments, lang));
+    if seen.asks_for_help {
+        let root = if lang == Lang::Ja { help::in_japanese(root.clone()) } else { root.clone() };
+        if let Err(error) = root.try_get_matches_from(arguments) {
+            return Err(refused(error, arguments, lang));
+        }
     }
     let path = seen.config.clone().or_else(|| env::var_os("SONAE_CONFIG").filter(|path| !path.is_empty()));
     let path = path.map(PathBuf::from);
