@@ -61,7 +61,7 @@ fn verbs() -> BTreeMap<String, Help> {
     let mut found = BTreeMap::new();
     let mut left = vec![Vec::<String>::new()];
     while let Some(words) = left.pop() {
-        let done = sonae().args(&words).arg("--help").output().unwrap();
+        let done = sonae().args(&words).args(["--help", "--lang", "en"]).output().unwrap();
         assert!(done.status.success(), "{words:?}");
         let text = String::from_utf8(done.stdout).unwrap();
         let commands = text.split_once("\nCommands:\n").map_or("", |(_, rest)| rest.split("\n\n").next().unwrap());

@@ -124,7 +124,12 @@ fn files_may_have_marks_quotes_line_ends_and_japanese_headings() {
 
 #[test]
 fn help_tells_what_the_command_does() {
-    let help = sonae().args(["score", "--help"]).output().unwrap();
+    let help = |lang| {
+        let help = sonae().args(["score", "--help", "--lang", lang]).output().unwrap();
+        String::from_utf8(help.stdout).unwrap()
+    };
 
-    assert!(String::from_utf8(help.stdout).unwrap().contains("suppliers.csv"));
+    let (japanese, english) = (help("ja"), help("en"));
+    assert!(japanese.contains("suppliers.csv") && japanese.contains("使い方: "), "{japanese}");
+    assert!(english.contains("suppliers.csv") && english.contains("Usage: "), "{english}");
 }

@@ -555,7 +555,7 @@ fn the_hint_of_the_service_makes_a_token_when_it_is_pasted_elsewhere() {
 /// Returns all commands, as the help lists them.
 fn verbs() -> Vec<Vec<String>> {
     fn below(verb: &[String]) -> Vec<Vec<String>> {
-        let help = run(sonae().args(verb).arg("--help")).ok().stdout();
+        let help = run(sonae().args(verb).args(["--help", "--lang", "en"])).ok().stdout();
         let Some((_, commands)) = help.split_once("\nCommands:\n") else { return vec![verb.to_vec()] };
         let names = commands.lines().take_while(|line| !line.trim().is_empty());
         let names = names.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
