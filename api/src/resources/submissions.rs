@@ -1,7 +1,7 @@
 //! Submissions: what お助け隊 providers send about the suppliers that are assigned to them, and read back.
 //!
 //! A separate surface: no handler of the buyer's side accepts a provider, and no handler here shows more of a supplier
-//! than its code and its 法人番号. A supplier that is not assigned cannot be told from one that does not exist.
+//! than its code and its 法人番号. A supplier that is not assigned cannot be distinguished from one that does not exist.
 
 mod evidence;
 mod import;
