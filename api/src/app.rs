@@ -50,7 +50,7 @@ use crate::queue::work::Works;
 use crate::resources::exports::ExportWork;
 use crate::resources::imports::ImportWork;
 use crate::resources::score_runs::{Changes, Schedule, ScoreRunWork, WarmRows};
-use crate::routes::document;
+use crate::routes::bilingual_document;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -185,7 +185,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
         uploads: matches!(place, Place::Folder(_)).then(|| config.data.clone()),
     });
     let metrics = telemetry::metrics::recorder();
-    let document = document();
+    let document = bilingual_document();
     let docs = Docs::new(&document).map_err(ServeError::Document)?;
     let allowed = Operations::new(&document, docs::paths());
     let pulses = if config.handles_signals { Pulses::wanted() } else { None };

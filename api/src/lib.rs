@@ -44,6 +44,7 @@ pub use base::store::StoreError;
 pub use http::tls::TlsFault;
 pub use routes::document;
 pub use schema::{Clock, ClockMover};
+pub use scoring::Lang;
 
 /// Returns the stable codes of all kinds of problems, as `docs/problems.md` lists them.
 pub fn problem_slugs() -> impl Iterator<Item = &'static str> {

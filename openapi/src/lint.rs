@@ -34,6 +34,18 @@ pub fn lint(document: &Value) -> Vec<String> {
     lint.findings
 }
 
+/// Returns the summaries and descriptions of the Japanese document that are not Japanese.
+///
+/// ```
+/// let found = openapi::lint_japanese(&serde_json::json!({"info": {"description": "Scores"}}));
+/// assert_eq!(found, ["/info/description: \"Scores\" is not Japanese [japanese]"]);
+/// ```
+pub fn lint_japanese(document: &Value) -> Vec<String> {
+    let mut lint = Lint { document, findings: Vec::new(), walked: BTreeSet::new() };
+    lint.japanese("", document);
+    lint.findings
+}
+
 /// Types of TypeScript, Python, Java, C# and Go that generated code uses.
 const BUILT_IN: [&str; 32] = [
     "Any",
@@ -103,6 +115,19 @@ impl<'a> Lint<'a> {
         }
         for (name, child) in children(value) {
             self.references(&member(place, &name), child);
+        }
+    }
+
+    fn japanese(&mut self, place: &str, value: &'a Value) {
+        for (name, child) in children(value) {
+            let place = member(place, &name);
+            match child.as_str().filter(|_| matches!(name.as_str(), "summary" | "description")) {
+                Some(text) if !text.chars().any(is_japanese) => {
+                    self.note(Rule::Japanese, &place, format!("{text:?} is not Japanese"));
+                }
+                Some(_) => {}
+                None => self.japanese(&place, child),
+            }
         }
     }
 
@@ -178,6 +203,11 @@ fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
 /// Returns the text with this name, or an empty text if it does not exist.
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether a character is kana or kanji.
+fn is_japanese(character: char) -> bool {
+    matches!(character, '\u{3041}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}')
 }
 
 fn is_snake_case(name: &str) -> bool {

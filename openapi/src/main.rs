@@ -1,4 +1,4 @@
-//! Writes or checks the API document.
+//! Writes or checks the API document in both languages.
 
 use std::io;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let complaints = outcome.unwrap_or_else(|error| vec![format!("{}: {error}", openapi::path().display())]);
+    let complaints = outcome.unwrap_or_else(|error| vec![error.to_string()]);
     for complaint in &complaints {
         eprintln!("{complaint}");
     }
@@ -21,10 +21,15 @@ fn main() -> ExitCode {
 }
 
 fn check() -> io::Result<Vec<String>> {
-    let mut complaints = openapi::drift()?;
-    if !complaints.is_empty() {
-        complaints.push("openapi.json has drifted: run `cargo run -p openapi -- write`".to_owned());
+    let mut complaints = Vec::new();
+    for lang in openapi::LANGUAGES {
+        let drift = openapi::drift(lang)?;
+        if !drift.is_empty() {
+            complaints.extend(drift);
+            complaints
+                .push(format!("{} has drifted: run `cargo run -p openapi -- write`", openapi::path(lang).display()));
+        }
+        complaints.extend(openapi::check(lang)?);
     }
-    complaints.extend(openapi::lint(&serde_json::from_str(&openapi::generate()?)?));
     Ok(complaints)
 }

@@ -56,6 +56,8 @@ pub type TokenId = Id<Token>;
 pub type JobId = Id<Job>;
 /// The id of a score run: that of the job that computed it, in its own type.
 pub type RunId = Id<ScoreRun>;
+/// The id of a registered service.
+pub type ServiceId = Id<crate::services::Service>;
 /// The id of a supplier.
 pub type SupplierId = Id<crate::suppliers::Supplier>;
 

@@ -9,14 +9,14 @@ use crate::conn::{Conn, each_backend};
 use crate::error::RepoError;
 use crate::record::BATCH;
 use crate::tables::services;
-use crate::{ExternalId, Id, Monitoring, Name, OperatorTx, ServiceClass, Timestamp, Tx};
+use crate::{ExternalId, Monitoring, Name, OperatorTx, ServiceClass, ServiceId, Timestamp, Tx};
 
 /// A registered service.
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable)]
 #[diesel(table_name = services, treat_none_as_default_value = false)]
 pub struct Service {
     /// Its id.
-    pub id: Id<Service>,
+    pub id: ServiceId,
     /// Its registration number, if known.
     pub registration_number: Option<ExternalId>,
     /// The provider that runs it.
@@ -38,7 +38,7 @@ pub struct Service {
 pub fn list<T>(
     tx: &mut Tx<T>,
     class: Option<ServiceClass>,
-    after: Option<Id<Service>>,
+    after: Option<ServiceId>,
     limit: i64,
 ) -> Result<Vec<Service>, RepoError> {
     Ok(each_backend!(tx.conn, c => {

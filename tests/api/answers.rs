@@ -100,6 +100,11 @@ pub(crate) fn conforms(method: &str, path: &str, answer: &Answer) {
         operation["responses"][&status].is_object(),
         "{method} {path}: {status} is not in the document: {answer:?}"
     );
+    if answer.status >= 400 {
+        let (named, code) = (operation["responses"][&status]["$ref"].as_str().unwrap(), answer.json["code"].as_str());
+        let mut known = named.rsplit('/').next().unwrap().split("-or-");
+        assert!(known.any(|known| Some(known) == code), "{method} {path}: the document has {named}, not {code:?}");
+    }
     let (schemas, answers) = &*ANSWERS;
     let schema = answers.get(&key(operation, &status, path.contains("fields=")));
     assert!(

@@ -20,7 +20,7 @@ use ureq::http::{Method, Request};
 use crate::answers::conforms;
 
 /// The API document, as JSON.
-pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(api::document()).unwrap());
+pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| api::document(api::Lang::En).unwrap());
 
 /// The data folder of a test and, if `SONAE_TEST_POSTGRES` names a PostgreSQL, a database there. Both are removed with
 /// it.
@@ -512,7 +512,7 @@ pub(crate) struct Operation {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) name: &'static str,
-    /// The role that its description asks for. `None` if it needs no token.
+    /// The lowest role that its security requirement names. `None` if it needs no token.
     pub(crate) role: Option<&'static str>,
     /// The media type of its body.
     pub(crate) has_body: Option<&'static str>,
@@ -525,8 +525,7 @@ pub(crate) fn operations() -> Vec<Operation> {
     let mut all = Vec::new();
     for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let text = operation["description"].as_str().unwrap();
-            let role = text.rsplit_once("Role: ").map(|(_, role)| role.trim_end_matches('.'));
+            let role = operation["security"][0]["bearer"][0].as_str();
             let content = operation["requestBody"]["content"].as_object();
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             let query = parameters.filter(|parameter| parameter["in"] == "query");

@@ -167,7 +167,15 @@ fn refused((ja, en): (&str, &str)) -> ApiError {
 }
 
 macro_rules! roles {
-    ($($(#[$doc:meta])* $name:ident($($role:ident),*);)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $key:literal($($role:ident),*);)*) => {
+        /// Returns the roles that may call an operation whose security requirement names a role.
+        pub(crate) fn roles_of(key: &str) -> &'static [Role] {
+            match key {
+                $($key => $name::ROLES,)*
+                _ => &[],
+            }
+        }
+    $(
         $(#[$doc])*
         #[derive(Debug, Clone)]
         pub(crate) struct $name(pub(crate) Caller);
@@ -190,17 +198,17 @@ macro_rules! roles {
 
 roles! {
     /// Reads suppliers and evidence.
-    Viewer(Viewer, Integrator, Analyst, Admin, Auditor);
+    Viewer = "viewer"(Viewer, Integrator, Analyst, Admin, Auditor);
     /// Imports.
-    Integrator(Integrator, Analyst, Admin);
+    Integrator = "integrator"(Integrator, Analyst, Admin);
     /// Changes suppliers and evidence.
-    Analyst(Analyst, Admin);
+    Analyst = "analyst"(Analyst, Admin);
     /// Changes the buyer's settings and the assignments of providers.
-    Admin(Admin);
+    Admin = "admin"(Admin);
     /// Sends evidence for the suppliers assigned to it, and reads what it has sent.
-    Provider(Provider);
+    Provider = "provider"(Provider);
     /// Reads what the buyer has recorded about it.
-    SupplierCaller(Supplier);
+    SupplierCaller = "supplier"(Supplier);
 }
 
 fn too_low(allowed: &[Role]) -> ApiError {

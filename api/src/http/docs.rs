@@ -8,11 +8,14 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, get, web};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use scoring::Lang;
 
+use crate::base::fault::{Fault, Reason};
 use crate::base::problem::{ApiError, ProblemKind};
 use crate::base::text::short_hash;
 use crate::http::compress::{accepts_gzip, mark};
-use crate::http::extract::Preconditions;
+use crate::http::extract::{Preconditions, Query, preferred_language};
+use crate::http::openapi::document_in;
 
 /// The files of the page. `assets/swagger-ui/README.md` says where they come from.
 const FILES: [(&str, &str, &[u8]); 6] = [
@@ -35,7 +38,8 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 /// Texts that are the same for every reader, with their entity tags.
 #[derive(Debug, Clone)]
 pub(crate) struct Docs {
-    document: Shared,
+    /// In Japanese and in English.
+    documents: [Shared; 2],
     files: Vec<(&'static str, Shared)>,
 }
 
@@ -51,9 +55,11 @@ struct Shared {
 
 impl Docs {
     pub(crate) fn new(document: &utoipa::openapi::OpenApi) -> Result<Self, serde_json::Error> {
-        let document = Shared::new("application/json", document.to_json()?.into());
+        let in_language = |lang| Ok::<_, serde_json::Error>(serde_json::to_vec(&document_in(document, lang)?)?.into());
+        let documents =
+            [in_language(Lang::Ja)?, in_language(Lang::En)?].map(|text| Shared::new("application/json", text));
         let files = FILES.iter().map(|(name, kind, bytes)| (*name, Shared::new(kind, Bytes::from_static(bytes))));
-        Ok(Self { document, files: files.collect() })
+        Ok(Self { documents, files: files.collect() })
     }
 }
 
@@ -71,7 +77,9 @@ impl Shared {
     ) -> HttpResponse {
         let is_known = preconditions.is_known(&self.etag);
         let mut answer = if is_known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-        answer.insert_header((header::ETAG, self.etag.as_str())).insert_header((header::VARY, "accept-encoding"));
+        answer
+            .insert_header((header::ETAG, self.etag.as_str()))
+            .insert_header((header::VARY, "accept-encoding, accept-language"));
         set(&mut answer);
         if is_known {
             return answer.finish();
@@ -109,10 +117,33 @@ pub(crate) fn paths() -> impl Iterator<Item = String> {
     ["/".to_owned(), "/docs".to_owned(), "/openapi.json".to_owned()].into_iter().chain(files)
 }
 
-/// Returns the API document, from which clients can be generated.
+/// Returns the API document, from which clients can be generated: in the language of `lang` or, if omitted, in that of
+/// the request. Generators ask for none and get English.
 #[get("/openapi.json")]
-async fn get_document(docs: Data<Docs>, request: HttpRequest, preconditions: Preconditions) -> HttpResponse {
-    docs.document.answer(&request, &preconditions, |_| {})
+async fn get_document(
+    docs: Data<Docs>,
+    request: HttpRequest,
+    query: Query,
+    preconditions: Preconditions,
+) -> Result<HttpResponse, ApiError> {
+    let asked = query.read(&["lang"], |fields| {
+        let asked = fields.value::<Option<String>>("lang", None)?;
+        match asked.as_deref() {
+            None => Some(preferred_language(request.headers()).unwrap_or(Lang::En)),
+            Some("ja") => Some(Lang::Ja),
+            Some("en") => Some(Lang::En),
+            Some(_) => {
+                fields.faults.push(Fault {
+                    field: "lang".to_owned(),
+                    value: asked,
+                    reason: Reason::NotOneOf(vec!["ja", "en"]),
+                });
+                None
+            }
+        }
+    })?;
+    let [ja, en] = &docs.documents;
+    Ok(asked.pick(ja, en).answer(&request, &preconditions, |_| {}))
 }
 
 /// Returns the page or one of its files.

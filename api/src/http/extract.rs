@@ -1,5 +1,6 @@
 //! What handlers extract from requests: ids, bodies, preconditions, the language.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::future::Future;
 use std::future::{Ready, ready};
@@ -32,6 +33,11 @@ use crate::http::state::State;
 
 /// Returns the language of the answer: Japanese, unless English has a greater weight.
 pub(crate) fn language(headers: &HeaderMap) -> Lang {
+    preferred_language(headers).unwrap_or(Lang::Ja)
+}
+
+/// Returns the language with the greater weight. `None` if the request prefers neither.
+pub(crate) fn preferred_language(headers: &HeaderMap) -> Option<Lang> {
     let ranges = from_comma_delimited(headers.get_all(header::ACCEPT_LANGUAGE)).unwrap_or_default();
     let AcceptLanguage(ranges) = AcceptLanguage(ranges);
     let weight = |wanted: &str| {
@@ -41,7 +47,11 @@ pub(crate) fn language(headers: &HeaderMap) -> Lang {
         });
         weights.max().unwrap_or(Quality::ZERO)
     };
-    if weight("en") > weight("ja") { Lang::En } else { Lang::Ja }
+    match weight("ja").cmp(&weight("en")) {
+        Ordering::Greater => Some(Lang::Ja),
+        Ordering::Less => Some(Lang::En),
+        Ordering::Equal => None,
+    }
 }
 
 /// The id in a path. Text that is not a UUID is answered with "not found".

@@ -3,6 +3,8 @@
 //! A cursor is opaque to clients: the position of the page's last row, authenticated, so that only this service can
 //! make one, and only for the list of one buyer with its filters and its sort.
 
+use std::borrow::Cow;
+
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
 use aws_lc_rs::hmac;
@@ -12,11 +14,14 @@ use schema::{TenantId, ValueError, Whole};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, FieldValue, Fields, Kind, Scalar};
 use crate::http::auth::Caller;
 use crate::http::extract::Query;
+use crate::http::openapi::list_schema;
 use crate::http::state::State;
 
 /// The maximum number of rows of a page.
@@ -161,13 +166,43 @@ impl<T> Page<T> {
 impl<T: Serialize> Page<T> {
     /// Answers with the page, and with the total number of rows if they were counted.
     pub(crate) fn answer(self, count: Option<i64>) -> HttpResponse {
-        self.answer_with(json!({ "count": count }))
+        self.answer_as(|items, next_cursor| List { items, next_cursor, count })
+    }
+
+    /// Answers with a body that is made of the rows and the cursor of the next page.
+    pub(crate) fn answer_as<B: Serialize>(self, body: impl FnOnce(Vec<T>, Option<String>) -> B) -> HttpResponse {
+        let mut answer = HttpResponse::Ok();
+        answer.insert_header((header::LINK, self.links)).json(body(self.items, self.next_cursor))
     }
 
     /// Answers with the page and additional members.
     pub(crate) fn answer_with(self, beside: Value) -> HttpResponse {
-        let body = Body { items: self.items, next_cursor: self.next_cursor, beside };
-        HttpResponse::Ok().insert_header((header::LINK, self.links)).json(body)
+        self.answer_as(|items, next_cursor| Body { items, next_cursor, beside })
+    }
+}
+
+/// A page of a list, as the API answers with it. In the document its name is that of an item, and `List`.
+#[derive(Serialize)]
+pub(crate) struct List<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+    count: Option<i64>,
+}
+
+impl<T: ToSchema> PartialSchema for List<T> {
+    fn schema() -> RefOr<Schema> {
+        list_schema(&T::name()).into()
+    }
+}
+
+impl<T: ToSchema> ToSchema for List<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}List", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(schemas);
     }
 }
 

@@ -15,8 +15,9 @@ macro_rules! common_routes {
 
         #[utoipa::path(
             tag = $tag,
+            security(("bearer" = ["viewer"])),
             summary = concat!("List ", $many),
-            description = "The current version of each, page by page, or as known at a moment. Role: viewer.",
+            description = "The current version of each, page by page, or as known at a moment.",
             params($crate::records::ListQuery<$record>),
             responses((status = 200, body = Many, description = "The page."))
         )]
@@ -32,10 +33,11 @@ macro_rules! common_routes {
 
         #[utoipa::path(
             tag = $tag,
+            security(("bearer" = [$role])),
             summary = concat!("Create ", $one),
-            description = concat!("All faults are reported at once. If there is any, nothing is stored. Role: ", $role, "."),
+            description = "All faults are reported at once. If there is any, nothing is stored.",
             request_body(content = CreateOne, description = "What is to be recorded."),
-            responses((status = 201, body = One, description = "Created. Location has its address, and ETag its version."))
+            responses((status = 201, body = One, description = "Created. Location has its address, and ETag its version."), $crate::http::openapi::KeyTaken)
         )]
         #[post($path)]
         pub(crate) async fn $create(
@@ -49,8 +51,9 @@ macro_rules! common_routes {
 
         #[utoipa::path(
             tag = $tag,
+            security(("bearer" = ["viewer"])),
             summary = concat!("Get ", $one),
-            description = "The current version, or the one known at a moment. Answers If-None-Match with 304. Role: viewer.",
+            description = "The current version, or the one known at a moment. Answers If-None-Match with 304.",
             params($crate::http::extract::IdPath<$record>, $crate::records::ReadQuery),
             responses((status = 200, body = One, description = "The record. ETag has its version."))
         )]
@@ -93,14 +96,15 @@ macro_rules! evidence_routes {
 
         #[utoipa::path(
             tag = $tag,
+            security(("bearer" = ["analyst"])),
             summary = concat!("Put ", $one, " by its external id"),
             description = "Creates the record with this external id of its source, or replaces all its fields. Replacing needs If-Match; `*` \
-                           matches any version. Role: analyst.",
+                           matches any version.",
             params($crate::records::KeyQuery, $crate::records::IfMatchToReplace),
             request_body(content = PutOne, description = "All fields. Omitted fields become unknown."),
             responses(
                 (status = 200, body = One, description = "Replaced."),
-                (status = 201, body = One, description = "Created.")
+                (status = 201, body = One, description = "Created."), $crate::http::openapi::KeyTakenOrWrongState
             )
         )]
         #[put($by_key)]
@@ -117,11 +121,12 @@ macro_rules! evidence_routes {
 
         #[utoipa::path(
             tag = $tag,
+            security(("bearer" = ["analyst"])),
             summary = concat!("Change ", $one),
-            description = "Changes fields by JSON Merge Patch. The previous version stays in the history. Role: analyst.",
+            description = "Changes fields by JSON Merge Patch. The previous version stays in the history.",
             params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             request_body(content = ChangeOne, description = "What changes.", content_type = "application/merge-patch+json"),
-            responses((status = 200, body = One, description = "The new version."))
+            responses((status = 200, body = One, description = "The new version."), $crate::http::openapi::WrongState)
         )]
         #[patch($with_id)]
         pub(crate) async fn $change(
@@ -137,11 +142,12 @@ macro_rules! evidence_routes {
 
         #[utoipa::path(
             tag = $tag,
+            security(("bearer" = ["analyst"])),
             summary = concat!("Retract ", $one),
-            description = "Retracts a record that was wrong, with a reason. Its history stays, and imports do not bring it back. Role: analyst.",
+            description = "Retracts a record that was wrong, with a reason. Its history stays, and imports do not bring it back.",
             params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             request_body(content = $crate::records::RetractBody, description = "The reason."),
-            responses((status = 200, body = One, description = "The retracted version."))
+            responses((status = 200, body = One, description = "The retracted version."), $crate::http::openapi::WrongState)
         )]
         #[post($retracted)]
         pub(crate) async fn $retract(
@@ -157,10 +163,11 @@ macro_rules! evidence_routes {
 
         #[utoipa::path(
             tag = $tag,
+            security(("bearer" = ["analyst"])),
             summary = concat!("Restore ", $one),
-            description = "Undoes a retraction, or the end of a record by a replacing import. Role: analyst.",
+            description = "Undoes a retraction, or the end of a record by a replacing import.",
             params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
-            responses((status = 200, body = One, description = "The restored version."))
+            responses((status = 200, body = One, description = "The restored version."), $crate::http::openapi::WrongState)
         )]
         #[post($restored)]
         pub(crate) async fn $restore(
@@ -175,8 +182,9 @@ macro_rules! evidence_routes {
 
         #[utoipa::path(
             tag = $tag,
+            security(("bearer" = ["viewer"])),
             summary = concat!("List the versions of ", $one),
-            description = "All versions, latest first: when they were recorded, by whom, and by which import. Role: viewer.",
+            description = "All versions, latest first: when they were recorded, by whom, and by which import.",
             params($crate::http::extract::IdPath<$record>),
             responses((status = 200, body = Many, description = "All versions."))
         )]
@@ -221,12 +229,13 @@ macro_rules! link_routes {
         use actix_web::delete;
 
         #[utoipa::path(
-            tag = $tag,
-            summary = concat!("Delete ", $one),
-            description = concat!("Ends it now. Reading with an earlier `known_at` still shows it. Role: ", $role, "."),
-            params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
-            responses((status = 204, description = "Deleted."))
-        )]
+                            tag = $tag,
+                            security(("bearer" = [$role])),
+                            summary = concat!("Delete ", $one),
+                            description = "Ends it now. Reading with an earlier `known_at` still shows it.",
+                            params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
+                            responses((status = 204, description = "Deleted."))
+                        )]
         #[delete($with_id)]
         pub(crate) async fn $delete(
             writer: $crate::http::auth::$writer,

@@ -26,7 +26,7 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::base::text::Text;
 use crate::http::auth::Viewer;
 use crate::http::extract::{IdPath, Query, language};
-use crate::http::openapi::{FileBody, TextBody};
+use crate::http::openapi::{self, FileBody, TextBody};
 use crate::http::state::State;
 use crate::queue::outcome::Interrupted;
 use crate::queue::progress::Progress;
@@ -303,9 +303,10 @@ impl Work for ExportWork {
 
 /// Get the file of an export
 ///
-/// What an export job has written; kept for a week. Role: viewer.
+/// What an export job has written; kept for a week.
 #[utoipa::path(
     tag = "exports",
+    security(("bearer" = ["viewer"])),
     params(IdPath<Job>),
     responses((status = 200, body = inline(FileBody), content_type = "application/octet-stream", description = "The file."))
 )]
@@ -361,13 +362,14 @@ macro_rules! formats {
     ($($name:ident: $format:ident at $path:literal, $body:ident as $media_type:literal, $summary:literal;)*) => {$(
         #[utoipa::path(
             tag = "exports",
+            security(("bearer" = ["viewer"])),
             summary = $summary,
             description = "With the filters of the list of scores. More than 10,000 suppliers are written by a job: 202 then, and \
-                           `result_url` of the job is the file. Asking for the same export again returns the same job. Role: viewer.",
+                           `result_url` of the job is the file. Asking for the same export again returns the same job.",
             params(ExportQuery),
             responses(
                 (status = 200, body = inline($body), content_type = $media_type, description = "The file."),
-                (status = 202, body = crate::resources::jobs::JobView, description = "A job writes it; Location names it.")
+                (status = 202, body = crate::resources::jobs::JobView, description = "A job writes it; Location names it."), openapi::NotScored, openapi::TooManyJobs
             )
         )]
         #[get($path)]

@@ -125,9 +125,10 @@ impl ToSchema for ImportForm {}
 /// CSV, NDJSON or XLSX, as the raw body of any media type or as the part `file` of a form, whose other parts are parameters; gzip too.
 /// Its first bytes say what it is. Columns have the names of the template or their Japanese headings. The file is stored before the
 /// answer; a job reads it. What is no such file is refused at once. Columns that the file lacks stay as they are, empty cells make a
-/// value unknown, and importing a file twice changes nothing. Role: integrator.
+/// value unknown, and importing a file twice changes nothing.
 #[utoipa::path(
     tag = "imports",
+    security(("bearer" = ["integrator"])),
     params(ImportQuery),
     request_body(description = "The file.", content(
         (inline(openapi::FileBody) = "application/octet-stream", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
@@ -136,7 +137,7 @@ impl ToSchema for ImportForm {}
         (inline(openapi::FileBody) = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
         (inline(openapi::FileBody) = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
     )),
-    responses((status = 202, body = crate::resources::jobs::JobView, description = "Stored; Location names the job."))
+    responses((status = 202, body = crate::resources::jobs::JobView, description = "Stored; Location names the job."), openapi::TooManyJobs)
 )]
 #[post("/imports")]
 async fn create_import(
@@ -333,9 +334,10 @@ impl ToSchema for FindingList {
 
 /// List the findings of an import
 ///
-/// Each rejected row with its reasons, and each warning, in the order of the file. Role: viewer.
+/// Each rejected row with its reasons, and each warning, in the order of the file.
 #[utoipa::path(
     tag = "imports",
+    security(("bearer" = ["viewer"])),
     params(IdPath<Job>, PageQuery),
     responses((status = 200, body = FindingList, description = "The page."))
 )]
@@ -386,9 +388,10 @@ impl IntoParams for TemplateQuery {
 
 /// Get the import template
 ///
-/// A workbook with a sheet for each kind, lists for closed sets, and a sheet that explains each column. Role: viewer.
+/// A workbook with a sheet for each kind, lists for closed sets, and a sheet that explains each column.
 #[utoipa::path(
     tag = "imports",
+    security(("bearer" = ["viewer"])),
     params(TemplateQuery),
     responses((
         status = 200, body = inline(openapi::FileBody), description = "The workbook.",

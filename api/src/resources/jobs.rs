@@ -153,8 +153,8 @@ impl IntoParams for ListJobs {
 
 /// List jobs
 ///
-/// Latest first. Role: viewer.
-#[utoipa::path(tag = "jobs", params(ListJobs), responses((status = 200, body = JobList, description = "The page.")))]
+/// Latest first.
+#[utoipa::path(tag = "jobs", security(("bearer" = ["viewer"])), params(ListJobs), responses((status = 200, body = JobList, description = "The page.")))]
 #[get("/jobs")]
 async fn list_jobs(
     viewer: Viewer,
@@ -180,8 +180,8 @@ async fn list_jobs(
 /// Get a job
 ///
 /// Ask again until `finished_at` is there; `result_url` then says where what it made is. The result of an import says how many rows were
-/// created, updated, unchanged, rejected and ended. Role: viewer.
-#[utoipa::path(tag = "jobs", params(IdPath<Job>), responses((status = 200, body = JobView, description = "The job.")))]
+/// created, updated, unchanged, rejected and ended.
+#[utoipa::path(tag = "jobs", security(("bearer" = ["viewer"])), params(IdPath<Job>), responses((status = 200, body = JobView, description = "The job.")))]
 #[get("/jobs/{id}")]
 async fn get_job(
     viewer: Viewer,
@@ -209,11 +209,12 @@ pub(crate) fn answer(
 
 /// Cancel a job
 ///
-/// A job that waits or runs ends without effect, at once or after the rows in hand. Role: integrator.
+/// A job that waits or runs ends without effect, at once or after the rows in hand.
 #[utoipa::path(
     tag = "jobs",
+    security(("bearer" = ["integrator"])),
     params(IdPath<Job>),
-    responses((status = 202, body = JobView, description = "Its end was asked for."))
+    responses((status = 202, body = JobView, description = "Its end was asked for."), openapi::WrongState)
 )]
 #[delete("/jobs/{id}")]
 async fn cancel_job(

@@ -114,9 +114,10 @@ type OwnIncidentList = OwnList<Incident>;
 /// Get one's own record
 ///
 /// The supplier that the token is for, as the buyer has it; if it was merged, the canonical record. Answers If-None-Match
-/// with 304. Role: supplier.
+/// with 304.
 #[utoipa::path(
     tag = "own",
+    security(("bearer" = ["supplier"])),
     params(IfNoneMatch),
     responses((status = 200, body = OwnSupplier, description = "The record. ETag has its version."))
 )]
@@ -154,8 +155,8 @@ async fn list<R: Resource>(
 
 /// List one's own enrollments
 ///
-/// In お助け隊 services, as the buyer has them now, without what was retracted. Role: supplier.
-#[utoipa::path(tag = "own", params(PageQuery), responses((status = 200, body = OwnEnrollmentList, description = "The page.")))]
+/// In お助け隊 services, as the buyer has them now, without what was retracted.
+#[utoipa::path(tag = "own", security(("bearer" = ["supplier"])), params(PageQuery), responses((status = 200, body = OwnEnrollmentList, description = "The page.")))]
 #[get("/own/enrollments")]
 async fn list_own_enrollments(
     own: SupplierSelf,
@@ -168,8 +169,8 @@ async fn list_own_enrollments(
 
 /// List one's own certifications
 ///
-/// SECURITY ACTION, SCS and ISMS, as the buyer has them now, without what was retracted. Role: supplier.
-#[utoipa::path(tag = "own", params(PageQuery), responses((status = 200, body = OwnCertificationList, description = "The page.")))]
+/// SECURITY ACTION, SCS and ISMS, as the buyer has them now, without what was retracted.
+#[utoipa::path(tag = "own", security(("bearer" = ["supplier"])), params(PageQuery), responses((status = 200, body = OwnCertificationList, description = "The page.")))]
 #[get("/own/certifications")]
 async fn list_own_certifications(
     own: SupplierSelf,
@@ -182,8 +183,8 @@ async fn list_own_certifications(
 
 /// List one's own incidents
 ///
-/// As the buyer has them now, whoever reported them, without what was retracted. Role: supplier.
-#[utoipa::path(tag = "own", params(PageQuery), responses((status = 200, body = OwnIncidentList, description = "The page.")))]
+/// As the buyer has them now, whoever reported them, without what was retracted.
+#[utoipa::path(tag = "own", security(("bearer" = ["supplier"])), params(PageQuery), responses((status = 200, body = OwnIncidentList, description = "The page.")))]
 #[get("/own/incidents")]
 async fn list_own_incidents(
     own: SupplierSelf,

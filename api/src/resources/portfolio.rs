@@ -17,7 +17,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::base::problem::ApiError;
 use crate::http::auth::Viewer;
 use crate::http::extract::{Preconditions, Query, answer_unless_known, language};
-use crate::http::openapi::{Shape, array, choice_schema, id_schema, number_schema, object, text_schema, whole_schema};
+use crate::http::openapi::{
+    self, Shape, array, choice_schema, id_schema, number_schema, object, text_schema, whole_schema,
+};
 use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::resources::score_runs::overview::{Overview, Part};
@@ -241,11 +243,12 @@ fn parse_overview(kept: impl AsRef<str>) -> Result<Overview, ApiError> {
 /// Get the portfolio
 ///
 /// Grades, the expected annual loss and the suppliers that cause most of it, and SC3's indicators: coverage, agreements, contacts, the age of
-/// evidence, sole sources and concentration. Role: viewer.
+/// evidence, sole sources and concentration.
 #[utoipa::path(
     tag = "portfolio",
+    security(("bearer" = ["viewer"])),
     params(RunQuery),
-    responses((status = 200, body = PortfolioView, description = "The portfolio."))
+    responses((status = 200, body = PortfolioView, description = "The portfolio."), openapi::NotScored)
 )]
 #[get("/portfolio")]
 async fn get_portfolio(
@@ -325,11 +328,12 @@ fn stops_tier_1(suppliers: &Named, overview: &Overview) -> Value {
 
 /// Get the portfolio over time
 ///
-/// The same numbers for each run that is kept, those of the latest day first. Role: viewer.
+/// The same numbers for each run that is kept, those of the latest day first.
 #[utoipa::path(
     tag = "portfolio",
+    security(("bearer" = ["viewer"])),
     params(HistoryQuery),
-    responses((status = 200, body = PortfolioHistory, description = "The page."))
+    responses((status = 200, body = PortfolioHistory, description = "The page."), openapi::NotScored)
 )]
 #[get("/portfolio/history")]
 async fn get_portfolio_history(

@@ -171,11 +171,12 @@ fn view(run: &RunRow, stale: bool) -> Value {
 /// Start a score run
 ///
 /// Scores every supplier and keeps the results, with what they rest on. Ask the job, then `result_url`. A run for a past day scores what was
-/// known then, and leaves the latest scores as they are. What a breach costs the buyer is always what it says now. Role: analyst.
+/// known then, and leaves the latest scores as they are. What a breach costs the buyer is always what it says now.
 #[utoipa::path(
     tag = "score_runs",
+    security(("bearer" = ["analyst"])),
     request_body(content = StartRun, description = "What to score; `{}` scores today."),
-    responses((status = 202, body = crate::resources::jobs::JobView, description = "Accepted; Location names the job."))
+    responses((status = 202, body = crate::resources::jobs::JobView, description = "Accepted; Location names the job."), openapi::TooManyJobs)
 )]
 #[post("/score-runs")]
 async fn start_score_run(
@@ -286,8 +287,8 @@ pub(crate) fn run_properties(shape: Shape) -> Shape {
 
 /// List score runs
 ///
-/// Those of the latest day first. Automatic runs are kept for as long as the settings say. Role: viewer.
-#[utoipa::path(tag = "score_runs", params(ListRuns), responses((status = 200, body = RunPage, description = "The page.")))]
+/// Those of the latest day first. Automatic runs are kept for as long as the settings say.
+#[utoipa::path(tag = "score_runs", security(("bearer" = ["viewer"])), params(ListRuns), responses((status = 200, body = RunPage, description = "The page.")))]
 #[get("/score-runs")]
 async fn list_score_runs(
     viewer: Viewer,
@@ -337,8 +338,8 @@ pub(crate) fn page_of_runs(tx: &mut Tx, asked: &RunList, paging: &Paging) -> Res
 
 /// Get a score run
 ///
-/// What was scored, by which model and when. Role: viewer.
-#[utoipa::path(tag = "score_runs", params(IdPath<ScoreRun>), responses((status = 200, body = RunView, description = "The run.")))]
+/// What was scored, by which model and when.
+#[utoipa::path(tag = "score_runs", security(("bearer" = ["viewer"])), params(IdPath<ScoreRun>), responses((status = 200, body = RunView, description = "The run."), openapi::NotScored))]
 #[get("/score-runs/{id}")]
 async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>) -> Result<HttpResponse, ApiError> {
     let (today, shared) = (viewer.0.today().day, state.clone());

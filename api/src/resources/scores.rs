@@ -230,8 +230,8 @@ impl IntoParams for ListScores {
 /// List scores
 ///
 /// Lists the scores of the latest run, or of another one. A cursor stays with the run that it began with; if newer scores have replaced it, the answer
-/// says to begin again. Role: viewer.
-#[utoipa::path(tag = "scores", params(ListScores), responses((status = 200, body = ScoreListView, description = "The page.")))]
+/// says to begin again.
+#[utoipa::path(tag = "scores", security(("bearer" = ["viewer"])), params(ListScores), responses((status = 200, body = ScoreListView, description = "The page."), openapi::NotScored))]
 #[get("/scores")]
 async fn list_scores(
     viewer: Viewer,

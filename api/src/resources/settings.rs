@@ -119,9 +119,10 @@ fn answer(stored: &StoredSettings) -> HttpResponse {
 
 /// Get the settings
 ///
-/// The settings of the buyer, with defaults for those not set. Role: viewer.
+/// The settings of the buyer, with defaults for those not set.
 #[utoipa::path(
     tag = "settings",
+    security(("bearer" = ["viewer"])),
     params(IfNoneMatch),
     responses((status = 200, body = SettingsView, description = "The settings."))
 )]
@@ -141,9 +142,10 @@ async fn get_settings(
 
 /// Change the settings
 ///
-/// By JSON Merge Patch. Another `buyer_breach_loss_jpy` makes the scores stale. Role: admin.
+/// By JSON Merge Patch. Another `buyer_breach_loss_jpy` makes the scores stale.
 #[utoipa::path(
     tag = "settings",
+    security(("bearer" = ["admin"])),
     params(IfMatch),
     request_body(content = ChangeSettings, description = "What changes.", content_type = "application/merge-patch+json"),
     responses((status = 200, body = SettingsView, description = "The changed settings."))

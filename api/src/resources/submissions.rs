@@ -17,6 +17,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::base::problem::ApiError;
 use crate::http::auth::Provider;
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query};
+use crate::http::openapi;
 use crate::http::state::State;
 use crate::records::{IfMatch, IfMatchToReplace, IfNoneMatch, PageQuery, Resource, RetractBody};
 use view::{ExternalIdQuery, PutBody, SubmitBody, SubmittedList, SubmittedView};
@@ -54,9 +55,10 @@ macro_rules! submitted_routes {
 
             #[utoipa::path(
                 tag = "submissions",
+                security(("bearer" = ["provider"])),
                 summary = concat!("List submitted ", $many),
                 description = "What the provider itself has sent, each as it sent it last, those that were retracted and those of suppliers that are \
-                               no longer assigned included. Role: provider.",
+                               no longer assigned included.",
                 params(PageQuery),
                 responses((status = 200, body = Many, description = "The page, in the order in which they came."))
             )]
@@ -72,11 +74,12 @@ macro_rules! submitted_routes {
 
             #[utoipa::path(
                 tag = "submissions",
+                security(("bearer" = ["provider"])),
                 summary = concat!("Submit ", $one),
                 description = "Of a supplier that is assigned to the provider, named by its code or by its 法人番号: one of the two. The code is the \
-                               buyer's own, or the one that the buyer gave the provider. Who sends follows from the token. Role: provider.",
+                               buyer's own, or the one that the buyer gave the provider. Who sends follows from the token.",
                 request_body(content = SubmitOne, description = "What is to be recorded."),
-                responses((status = 201, body = One, description = "Created. Location has its address, and ETag its version."))
+                responses((status = 201, body = One, description = "Created. Location has its address, and ETag its version."), openapi::KeyTaken)
             )]
             #[post($path)]
             async fn $create(
@@ -90,14 +93,15 @@ macro_rules! submitted_routes {
 
             #[utoipa::path(
                 tag = "submissions",
+                security(("bearer" = ["provider"])),
                 summary = concat!("Put submitted ", $many, " by external id"),
                 description = "Creates the record with this external id of the provider, or replaces all its fields. Replacing needs If-Match; `*` \
-                               matches any version. Role: provider.",
+                               matches any version.",
                 params(ExternalIdQuery, IfMatchToReplace),
                 request_body(content = PutOne, description = "All fields. Omitted fields become unknown."),
                 responses(
                     (status = 200, body = One, description = "Replaced."),
-                    (status = 201, body = One, description = "Created.")
+                    (status = 201, body = One, description = "Created."), openapi::KeyTakenOrWrongState
                 )
             )]
             #[put($by_key)]
@@ -114,8 +118,9 @@ macro_rules! submitted_routes {
 
             #[utoipa::path(
                 tag = "submissions",
+                security(("bearer" = ["provider"])),
                 summary = concat!("Get submitted ", $many),
-                description = "One record, as the provider sent it last. Answers If-None-Match with 304. Role: provider.",
+                description = "One record, as the provider sent it last. Answers If-None-Match with 304.",
                 params(IdPath<$record>, IfNoneMatch),
                 responses((status = 200, body = One, description = "The record. ETag has its version."))
             )]
@@ -132,11 +137,12 @@ macro_rules! submitted_routes {
 
             #[utoipa::path(
                 tag = "submissions",
+                security(("bearer" = ["provider"])),
                 summary = concat!("Retract submitted ", $many),
-                description = "Retracts a record that was wrong, with a reason. Its external id stays in use. Role: provider.",
+                description = "Retracts a record that was wrong, with a reason. Its external id stays in use.",
                 params(IdPath<$record>, IfMatch),
                 request_body(content = RetractBody, description = "The reason."),
-                responses((status = 200, body = One, description = "The retracted version."))
+                responses((status = 200, body = One, description = "The retracted version."), openapi::WrongState)
             )]
             #[post($retracted)]
             async fn $retract(

@@ -18,6 +18,7 @@ use crate::base::fields::{Field, FieldValue, Fields, Kind};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query};
+use crate::http::openapi;
 use crate::http::state::State;
 use crate::records::{self, IfMatch, IfMatchToReplace, Key, ListQuery, ReadQuery, Resource, resource};
 
@@ -202,8 +203,8 @@ type PutSupplier = records::ReplaceBody<Supplier>;
 
 /// List suppliers
 ///
-/// Firms as they are now, or as they were known at a moment; neither merged nor archived ones unless asked for. Role: viewer.
-#[utoipa::path(tag = "suppliers", params(ListQuery<Supplier>), responses((status = 200, body = SupplierList, description = "The page.")))]
+/// Firms as they are now, or as they were known at a moment; neither merged nor archived ones unless asked for.
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(ListQuery<Supplier>), responses((status = 200, body = SupplierList, description = "The page.")))]
 #[get("/suppliers")]
 async fn list_suppliers(
     viewer: Viewer,
@@ -217,11 +218,12 @@ async fn list_suppliers(
 /// Create a supplier
 ///
 /// All faults are reported at once. If there is any, nothing is stored. A second supplier with the same 法人番号 is
-/// taken with a warning. Role: analyst.
+/// taken with a warning.
 #[utoipa::path(
     tag = "suppliers",
+    security(("bearer" = ["analyst"])),
     request_body(content = CreateSupplier, description = "The supplier."),
-    responses((status = 201, body = SupplierView, description = "Created. Location has its address, and ETag its version."))
+    responses((status = 201, body = SupplierView, description = "Created. Location has its address, and ETag its version."), openapi::KeyTaken)
 )]
 #[post("/suppliers")]
 async fn create_supplier(
@@ -235,9 +237,10 @@ async fn create_supplier(
 
 /// Get a supplier
 ///
-/// The id of a merged supplier leads to the canonical record, whose address is in Content-Location. Role: viewer.
+/// The id of a merged supplier leads to the canonical record, whose address is in Content-Location.
 #[utoipa::path(
     tag = "suppliers",
+    security(("bearer" = ["viewer"])),
     params(IdPath<Supplier>, ReadQuery),
     responses((status = 200, body = SupplierView, description = "The supplier; its ETag names the version."))
 )]
@@ -275,14 +278,15 @@ async fn get_supplier(
 /// Put a supplier by its code
 ///
 /// Creates the supplier with this code of the buyer, or replaces all its fields. Replacing needs If-Match; `*` matches
-/// any version. Role: analyst.
+/// any version.
 #[utoipa::path(
     tag = "suppliers",
+    security(("bearer" = ["analyst"])),
     params(CodeQuery, IfMatchToReplace),
     request_body(content = PutSupplier, description = "All fields. Omitted fields become unknown."),
     responses(
         (status = 200, body = SupplierView, description = "Replaced."),
-        (status = 201, body = SupplierView, description = "Created.")
+        (status = 201, body = SupplierView, description = "Created."), openapi::KeyTakenOrWrongState
     )
 )]
 #[put("/suppliers/by-code")]
@@ -299,12 +303,13 @@ async fn put_supplier_by_code(
 
 /// Change a supplier
 ///
-/// Changes fields by JSON Merge Patch. The previous version stays in the history. Role: analyst.
+/// Changes fields by JSON Merge Patch. The previous version stays in the history.
 #[utoipa::path(
     tag = "suppliers",
+    security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
     request_body(content = ChangeSupplier, description = "What changes.", content_type = "application/merge-patch+json"),
-    responses((status = 200, body = SupplierView, description = "The new version."))
+    responses((status = 200, body = SupplierView, description = "The new version."), openapi::WrongState)
 )]
 #[patch("/suppliers/{id}")]
 async fn change_supplier(
@@ -320,8 +325,8 @@ async fn change_supplier(
 
 /// List the versions of a supplier
 ///
-/// All versions, latest first: when they were recorded, by whom, and by which import. Role: viewer.
-#[utoipa::path(tag = "suppliers", params(IdPath<Supplier>), responses((status = 200, body = SupplierList, description = "All versions.")))]
+/// All versions, latest first: when they were recorded, by whom, and by which import.
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(IdPath<Supplier>), responses((status = 200, body = SupplierList, description = "All versions.")))]
 #[get("/suppliers/{id}/versions")]
 async fn list_supplier_versions(
     viewer: Viewer,

@@ -68,6 +68,8 @@ rules! {
     /// If a request body has several types, the first is `application/octet-stream`: many generated clients support no
     /// other.
     FirstType => "first-type";
+    /// Every summary and description of the Japanese document is Japanese.
+    Japanese => "japanese";
     /// A set of values in an answer is open (`x-extensible-enum`): a new value must not break a client.
     OpenEnum => "open-enum";
 }

@@ -60,6 +60,14 @@ macro_rules! choices {
             }
         }
 
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                crate::document::choice::<Self>()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+
         impl<DB: Backend> ToSql<Text, DB> for $name
         where
             str: ToSql<Text, DB>,

@@ -53,7 +53,7 @@ pub(crate) struct ImportRequest {
     /// The buyer's day when the import was requested.
     pub(crate) today: NaiveDate,
     /// The provider that sends the rows, if one does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(crate) provider_name: Option<Name>,
 }
 

@@ -26,8 +26,8 @@ pub(super) fn request_schema() -> Shape {
         .property("today", text_schema("The buyer's day when it was asked for.", "2026-09-30"), true)
         .property(
             "provider_name",
-            text_schema("The provider that sent the rows, if a provider did.", "事業者01"),
-            false,
+            text_schema("The provider that sent the rows, if a provider did.", "事業者01").or_null(),
+            true,
         )
 }
 

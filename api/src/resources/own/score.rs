@@ -10,6 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::SupplierSelf;
 use crate::base::problem::ApiError;
 use crate::http::extract::{Preconditions, Query, answer_unless_known, language};
+use crate::http::openapi;
 use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::records::IfNoneMatch;
@@ -51,11 +52,12 @@ impl ToSchema for OwnHistory {
 
 /// Get one's own score
 ///
-/// With its 90% interval, its contributions in words, the evidence it rests on, and what changed since the run before. Role: supplier.
+/// With its 90% interval, its contributions in words, the evidence it rests on, and what changed since the run before.
 #[utoipa::path(
     tag = "own",
+    security(("bearer" = ["supplier"])),
     params(IfNoneMatch),
-    responses((status = 200, body = OwnScore, description = "The score."))
+    responses((status = 200, body = OwnScore, description = "The score."), openapi::NotScored)
 )]
 #[get("/own/score")]
 pub(super) async fn get_own_score(
@@ -78,11 +80,12 @@ pub(super) async fn get_own_score(
 
 /// Get one's own scores over time
 ///
-/// One for each run that is kept, those of the latest day first. Role: supplier.
+/// One for each run that is kept, those of the latest day first.
 #[utoipa::path(
     tag = "own",
+    security(("bearer" = ["supplier"])),
     params(HistoryQuery),
-    responses((status = 200, body = OwnHistory, description = "The page."))
+    responses((status = 200, body = OwnHistory, description = "The page."), openapi::NotScored)
 )]
 #[get("/own/score/history")]
 pub(super) async fn get_own_score_history(

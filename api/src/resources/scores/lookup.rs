@@ -17,7 +17,7 @@ use crate::base::problem::{ApiError, Problem};
 use crate::base::text::Text;
 use crate::http::auth::{Integrator, Viewer};
 use crate::http::extract::{JsonBody, Preconditions, Query, answer_unless_known, language};
-use crate::http::openapi::{array_of_up_to, choice_schema, object, one_or_null, text_schema};
+use crate::http::openapi::{self, array_of_up_to, choice_schema, object, one_or_null, text_schema};
 use crate::http::state::State;
 use crate::resources::score_runs::RunQuery;
 use crate::resources::suppliers::{AnyCodeQuery, unknown_code};
@@ -79,11 +79,12 @@ impl CodeSpace {
 
 /// Get a score by a code
 ///
-/// By the buyer's own code, or by that of a purchasing system (`system`, and `company` if it has several). Role: viewer.
+/// By the buyer's own code, or by that of a purchasing system (`system`, and `company` if it has several).
 #[utoipa::path(
     tag = "scores",
+    security(("bearer" = ["viewer"])),
     params(CodeScoreQuery),
-    responses((status = 200, body = ScoreDetailView, description = "The score."))
+    responses((status = 200, body = ScoreDetailView, description = "The score."), openapi::NotScored)
 )]
 #[get("/scores/by-code")]
 pub(super) async fn get_score_by_code(
@@ -165,11 +166,12 @@ impl ToSchema for FoundScores {
 
 /// Look scores up
 ///
-/// Up to 1,000 codes at once. The answer keeps their order, and says of each whether it was found. Role: integrator.
+/// Up to 1,000 codes at once. The answer keeps their order, and says of each whether it was found.
 #[utoipa::path(
     tag = "scores",
+    security(("bearer" = ["integrator"])),
     request_body(content = LookUp, description = "The codes."),
-    responses((status = 200, body = FoundScores, description = "What was found."))
+    responses((status = 200, body = FoundScores, description = "What was found."), openapi::NotScored)
 )]
 #[post("/scores/lookup")]
 pub(super) async fn look_up_scores(

@@ -18,6 +18,7 @@ use super::{HistoryView, ScoreDetailView, SourceRun, StalenessCheck, not_in_run,
 use crate::base::problem::ApiError;
 use crate::http::auth::Viewer;
 use crate::http::extract::{IdPath, Preconditions, Query, answer_unless_known, language};
+use crate::http::openapi;
 use crate::http::page::{Page, Paging};
 use crate::http::state::State;
 use crate::resources::score_runs::{HISTORY, HistoryQuery, RunQuery, page_of_runs, read_runs, write_run};
@@ -288,11 +289,11 @@ fn change(
 /// Get a supplier's score
 ///
 /// With its 90% interval, its contributions and losses in words, the evidence it rests on, and what changed since the run before and why.
-/// Role: viewer.
 #[utoipa::path(
     tag = "scores",
+    security(("bearer" = ["viewer"])),
     params(IdPath<Supplier>, RunQuery),
-    responses((status = 200, body = ScoreDetailView, description = "The score."))
+    responses((status = 200, body = ScoreDetailView, description = "The score."), openapi::NotScored)
 )]
 #[get("/scores/{id}")]
 pub(super) async fn get_score(
@@ -324,11 +325,12 @@ fn standing_supplier(tx: &mut Tx, id: SupplierId) -> Result<SupplierId, ApiError
 
 /// Get a supplier's scores over time
 ///
-/// One entry for each stored run, latest day first, with the points of each contribution. Role: viewer.
+/// One entry for each stored run, latest day first, with the points of each contribution.
 #[utoipa::path(
     tag = "scores",
+    security(("bearer" = ["viewer"])),
     params(IdPath<Supplier>, HistoryQuery),
-    responses((status = 200, body = HistoryView, description = "The page."))
+    responses((status = 200, body = HistoryView, description = "The page."), openapi::NotScored)
 )]
 #[get("/scores/{id}/history")]
 pub(super) async fn get_score_history(

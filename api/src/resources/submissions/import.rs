@@ -78,9 +78,10 @@ impl ToSchema for SubmittedImportForm {}
 /// CSV, NDJSON or XLSX, as the raw body of any media type or as the part `file` of a form, whose other parts are parameters; gzip too.
 /// Its first bytes say what it is. Columns are those of the import template; `corporate_number` (法人番号) may stand in place of
 /// `supplier_code`. The file is stored before the answer; a job reads it. What is no such file is refused at once. Columns that the
-/// file lacks stay as they are, empty cells make a value unknown, and sending a file twice changes nothing. Role: provider.
+/// file lacks stay as they are, empty cells make a value unknown, and sending a file twice changes nothing.
 #[utoipa::path(
     tag = "submissions",
+    security(("bearer" = ["provider"])),
     params(SubmittedImportQuery),
     request_body(description = "The file.", content(
         (inline(openapi::FileBody) = "application/octet-stream", example = "external_id,supplier_code,occurred_on,outcome\nI1,S0000001,2026-08-10,blocked\n"),
@@ -89,7 +90,7 @@ impl ToSchema for SubmittedImportForm {}
         (inline(openapi::FileBody) = "application/x-ndjson", example = "{\"external_id\": \"I1\", \"corporate_number\": \"7010401022916\", \"occurred_on\": \"2026-08-10\", \"outcome\": \"blocked\"}\n"),
         (inline(openapi::FileBody) = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
     )),
-    responses((status = 202, body = JobView, description = "Stored; Location names the import."))
+    responses((status = 202, body = JobView, description = "Stored; Location names the import."), openapi::TooManyJobs)
 )]
 #[post("/submissions/imports")]
 async fn create_submitted_import(
@@ -143,8 +144,8 @@ async fn find(provider: &Provider, state: &State, id: JobId) -> Result<JobRow, A
 /// Get a submitted import
 ///
 /// Ask again until it has `finished_at`. The result says how many rows were created, updated, unchanged, rejected and ended, and
-/// where its findings are. Role: provider.
-#[utoipa::path(tag = "submissions", params(IdPath<Job>), responses((status = 200, body = JobView, description = "The import.")))]
+/// where its findings are.
+#[utoipa::path(tag = "submissions", security(("bearer" = ["provider"])), params(IdPath<Job>), responses((status = 200, body = JobView, description = "The import.")))]
 #[get("/submissions/imports/{id}")]
 async fn get_submitted_import(
     provider: Provider,
@@ -158,9 +159,10 @@ async fn get_submitted_import(
 
 /// List the findings of a submitted import
 ///
-/// Each rejected row with its reasons, and each warning, in the order of the file. Role: provider.
+/// Each rejected row with its reasons, and each warning, in the order of the file.
 #[utoipa::path(
     tag = "submissions",
+    security(("bearer" = ["provider"])),
     params(IdPath<Job>, PageQuery),
     responses((status = 200, body = FindingList, description = "The page."))
 )]

@@ -107,8 +107,8 @@ fn answer(id: &IdPath<Supplier>, contact: &IncidentContact) -> HttpResponse {
 
 /// Get the incident contact of a supplier
 ///
-/// Personal data, kept apart from the supplier and without history. Role: viewer.
-#[utoipa::path(tag = "suppliers", params(IdPath<Supplier>), responses((status = 200, body = ContactView, description = "The contact.")))]
+/// Personal data, kept apart from the supplier and without history.
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(IdPath<Supplier>), responses((status = 200, body = ContactView, description = "The contact.")))]
 #[get("/suppliers/{id}/incident-contact")]
 pub(super) async fn get_incident_contact(
     viewer: Viewer,
@@ -122,9 +122,10 @@ pub(super) async fn get_incident_contact(
 
 /// Put the incident contact of a supplier
 ///
-/// The previous contact is overwritten and not kept. Replacing needs If-Match. Role: analyst.
+/// The previous contact is overwritten and not kept. Replacing needs If-Match.
 #[utoipa::path(
     tag = "suppliers",
+    security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatchToReplace),
     request_body(content = PutContact, description = "The contact."),
     responses((status = 200, body = ContactView, description = "The contact."))
@@ -190,8 +191,8 @@ fn read_contact(
 
 /// Erase the incident contact of a supplier
 ///
-/// Permanently: nothing of it remains in the database. Role: analyst.
-#[utoipa::path(tag = "suppliers", params(IdPath<Supplier>, IfMatch), responses((status = 204, description = "Erased.")))]
+/// Permanently: nothing of it remains in the database.
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["analyst"])), params(IdPath<Supplier>, IfMatch), responses((status = 204, description = "Erased.")))]
 #[delete("/suppliers/{id}/incident-contact")]
 pub(super) async fn erase_incident_contact(
     analyst: Analyst,

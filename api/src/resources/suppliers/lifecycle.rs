@@ -9,16 +9,18 @@ use super::SupplierView;
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::Analyst;
 use crate::http::extract::{IdPath, Preconditions};
+use crate::http::openapi;
 use crate::http::state::State;
 use crate::records::{self, IfMatch, Resource};
 
 /// Archive a supplier
 ///
-/// Removes it from lists and portfolios from the buyer's today on. Nothing is deleted, and restoring brings it back. Role: analyst.
+/// Removes it from lists and portfolios from the buyer's today on. Nothing is deleted, and restoring brings it back.
 #[utoipa::path(
     tag = "suppliers",
+    security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
-    responses((status = 200, body = SupplierView, description = "The archived version."))
+    responses((status = 200, body = SupplierView, description = "The archived version."), openapi::WrongState)
 )]
 #[post("/suppliers/{id}/archive")]
 pub(super) async fn archive_supplier(
@@ -37,11 +39,12 @@ pub(super) async fn archive_supplier(
 
 /// Restore a supplier
 ///
-/// Undoes an archiving. Role: analyst.
+/// Undoes an archiving.
 #[utoipa::path(
     tag = "suppliers",
+    security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
-    responses((status = 200, body = SupplierView, description = "The restored version."))
+    responses((status = 200, body = SupplierView, description = "The restored version."), openapi::WrongState)
 )]
 #[post("/suppliers/{id}/restore")]
 pub(super) async fn restore_supplier(
@@ -57,11 +60,11 @@ pub(super) async fn restore_supplier(
 /// Delete a supplier
 ///
 /// Deletes a supplier that was registered by mistake. Refused if anything refers to it, now or in the past, or if it was ever scored; archive it then.
-/// Role: analyst.
 #[utoipa::path(
     tag = "suppliers",
+    security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
-    responses((status = 204, description = "Deleted."))
+    responses((status = 204, description = "Deleted."), openapi::StillReferred)
 )]
 #[delete("/suppliers/{id}")]
 pub(super) async fn delete_supplier(

@@ -40,8 +40,8 @@ impl utoipa::IntoParams for AnyCodeQuery {
 /// Find a supplier by a code
 ///
 /// By the buyer's own code, or by that of a purchasing system (`system`, and `company` if it has several). Codes of
-/// merged suppliers lead to the canonical record. Role: viewer.
-#[utoipa::path(tag = "suppliers", params(AnyCodeQuery, ReadQuery), responses((status = 200, body = SupplierView, description = "The supplier.")))]
+/// merged suppliers lead to the canonical record.
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(AnyCodeQuery, ReadQuery), responses((status = 200, body = SupplierView, description = "The supplier."), openapi::NotFound))]
 #[get("/suppliers/by-code")]
 pub(super) async fn get_supplier_by_code(
     viewer: Viewer,
@@ -134,12 +134,13 @@ impl ToSchema for MergeBody {
 /// Merge a supplier into another
 ///
 /// For two records of one firm: this one's id and codes lead to the other, and its evidence counts there. Nothing is lost:
-/// unmerge takes them apart. Role: analyst.
+/// unmerge takes them apart.
 #[utoipa::path(
     tag = "suppliers",
+    security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
     request_body(content = MergeBody, description = "The other supplier."),
-    responses((status = 200, body = SupplierView, description = "The canonical record."))
+    responses((status = 200, body = SupplierView, description = "The canonical record."), openapi::WrongState)
 )]
 #[post("/suppliers/{id}/merge")]
 pub(super) async fn merge_supplier(
@@ -197,11 +198,12 @@ fn read_target(body: &JsonBody) -> Result<SupplierId, ApiError> {
 /// Unmerge a supplier
 ///
 /// Separates a merged supplier from its canonical record again, with its own codes and evidence. If-Match holds the version that
-/// `merged` lists, or `*`. Role: analyst.
+/// `merged` lists, or `*`.
 #[utoipa::path(
     tag = "suppliers",
+    security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
-    responses((status = 200, body = SupplierView, description = "The supplier, a record of its own again."))
+    responses((status = 200, body = SupplierView, description = "The supplier, a record of its own again."), openapi::WrongState)
 )]
 #[post("/suppliers/{id}/unmerge")]
 pub(super) async fn unmerge_supplier(
@@ -228,8 +230,8 @@ pub(super) async fn unmerge_supplier(
 
 /// List merged suppliers
 ///
-/// The suppliers that were merged into this one, each as it was. Role: viewer.
-#[utoipa::path(tag = "suppliers", params(IdPath<Supplier>), responses((status = 200, body = SupplierList, description = "All of them.")))]
+/// The suppliers that were merged into this one, each as it was.
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(IdPath<Supplier>), responses((status = 200, body = SupplierList, description = "All of them.")))]
 #[get("/suppliers/{id}/merged")]
 pub(super) async fn list_merged_suppliers(
     viewer: Viewer,

@@ -15,7 +15,7 @@ const REQUESTS: usize = 15;
 pub(super) fn measure(stage: &Stage<'_>) -> Result<Vec<Observation>, Failure> {
     let mut lists = Observation::of("lists");
     let scored = stage.scored()?;
-    let document = serde_json::to_value(api::document())?;
+    let document = api::document(api::Lang::En)?;
     let pages = [pages(&document, "/v1/scores")?, pages(&document, "/v1/suppliers")?].concat();
     for _ in 0..stage.runs {
         let service = Service::start(scored)?;
