@@ -139,13 +139,36 @@ fn the_document_and_its_pages_come_from_the_service_itself() {
     let app = App::start();
     let stranger = app.stranger();
 
-    assert_eq!(stranger.get("/openapi.json").json, *DOCUMENT);
+    assert_eq!(stranger.get("/openapi.json?lang=en").json, *DOCUMENT);
     let page = stranger.get("/docs/");
     let text = String::from_utf8(page.bytes).unwrap();
     assert!(page.status == 200 && text.contains("swagger-ui-bundle.js"), "{text}");
     assert!(!text.contains("https://"), "nothing comes from elsewhere: {text}");
     assert_eq!(stranger.get("/docs/swagger-ui-bundle.js").status, 200);
     assert_eq!(stranger.get("/docs").header("location"), Some("/docs/"));
+}
+
+#[test]
+fn the_document_is_read_in_the_language_that_is_asked_for() {
+    let app = App::start();
+    let title = |path: &str, accepted: &[(&str, &str)]| {
+        let answer = Client { lang: "", ..app.stranger() }.send("GET", path, accepted, None);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json["paths"]["/v1/suppliers"]["get"]["summary"].as_str().unwrap().to_owned()
+    };
+    let en = DOCUMENT["paths"]["/v1/suppliers"]["get"]["summary"].as_str().unwrap();
+    let ja = api::document(api::Lang::Ja).unwrap()["paths"]["/v1/suppliers"]["get"]["summary"].clone();
+    let ja = ja.as_str().unwrap();
+    assert_ne!(en, ja);
+
+    // Generators of clients ask for no language.
+    assert_eq!(title("/openapi.json", &[]), en);
+    assert_eq!(title("/openapi.json", &[("accept-language", "ja,en-US;q=0.7,en;q=0.3")]), ja);
+    assert_eq!(title("/openapi.json", &[("accept-language", "fr, en;q=0.5, ja;q=0.2")]), en);
+    assert_eq!(title("/openapi.json?lang=ja", &[("accept-language", "en")]), ja);
+    assert_eq!(title("/openapi.json?lang=en", &[("accept-language", "ja")]), en);
+    app.stranger().get("/openapi.json?lang=fr").is_problem(400, "invalid-parameters", &[("lang", "unknown-choice")]);
+    app.stranger().get("/openapi.json?long=ja").is_problem(400, "invalid-parameters", &[("long", "unknown-field")]);
 }
 
 #[test]

@@ -318,6 +318,7 @@ impl Drop for Process {
 pub(crate) struct Client {
     pub(crate) address: SocketAddr,
     pub(crate) token: Option<String>,
+    /// What it accepts. Empty: it says nothing about languages.
     pub(crate) lang: &'static str,
 }
 
@@ -354,10 +355,10 @@ impl Client {
         body: Option<&[u8]>,
     ) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = Request::builder()
-            .method(method.clone())
-            .uri(format!("http://{}{path}", self.address))
-            .header("accept-language", self.lang);
+        let mut request = Request::builder().method(method.clone()).uri(format!("http://{}{path}", self.address));
+        if !self.lang.is_empty() {
+            request = request.header("accept-language", self.lang);
+        }
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
