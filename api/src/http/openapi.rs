@@ -63,6 +63,13 @@ impl Shape {
         self
     }
 
+    /// Removes all other properties.
+    pub(crate) fn only(mut self, names: &[&str]) -> Self {
+        self.0.properties.retain(|name, _| names.contains(&name.as_str()));
+        self.0.required.retain(|name| names.contains(&name.as_str()));
+        self
+    }
+
     /// Removes these properties.
     pub(crate) fn without(mut self, names: &[&str]) -> Self {
         self.0.properties.retain(|name, _| !names.contains(&name.as_str()));

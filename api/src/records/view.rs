@@ -85,6 +85,12 @@ impl ShownRecord {
         self
     }
 
+    /// Removes all other members.
+    pub(crate) fn only(mut self, shown: &[&str]) -> Self {
+        self.json.0.retain(|name, _| shown.contains(&name.as_str()));
+        self
+    }
+
     /// Removes members.
     pub(crate) fn without(mut self, hidden: &[&str]) -> Self {
         self.json.0.retain(|name, _| !hidden.contains(&name.as_str()));

@@ -21,7 +21,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::base::problem::{ApiError, ProblemKind};
 use crate::http::auth::{self, Caller};
 use crate::http::extract::{Documented, Preconditions, Query};
-use crate::http::openapi;
+use crate::http::page::List;
 use crate::http::state::State;
 use crate::records::{self, IfNoneMatch, PageQuery, Resource, ShownRecord, View};
 
@@ -60,56 +60,111 @@ impl FromRequest for SupplierSelf {
     }
 }
 
-/// The members that reveal who works for the buyer and how, or that name other firms.
-const HIDDEN: [&str; 8] = [
-    "source",
-    "external_id",
-    "superseded_at",
-    "recorded_by",
-    "import_id",
-    "retraction_reason",
-    "merged_into_id",
-    "warnings",
-];
+/// A record of which its supplier sees some members. A member that is added to the record stays hidden until it is
+/// listed here.
+trait OwnRecord: Resource {
+    const SHOWN_TO_SUPPLIER: &'static [&'static str];
+}
+
+impl OwnRecord for Supplier {
+    const SHOWN_TO_SUPPLIER: &'static [&'static str] = &[
+        "id",
+        "supplier_code",
+        "name",
+        "kana",
+        "corporate_number",
+        "jsic_division",
+        "employee_count",
+        "capital_jpy",
+        "prefecture_code",
+        "data_access",
+        "network_access",
+        "total_endpoints",
+        "reports_incidents_since",
+        "version",
+        "recorded_at",
+        "ended_on",
+    ];
+}
+
+impl OwnRecord for Enrollment {
+    const SHOWN_TO_SUPPLIER: &'static [&'static str] = &[
+        "id",
+        "supplier_id",
+        "supplier_code",
+        "service_name",
+        "provider_name",
+        "service_class",
+        "monitoring",
+        "coverage_share",
+        "covered_endpoints",
+        "starts_on",
+        "ends_on",
+        "onsite_response",
+        "insured_limit_jpy",
+        "version",
+        "recorded_at",
+        "ended_on",
+    ];
+}
+
+impl OwnRecord for Certification {
+    const SHOWN_TO_SUPPLIER: &'static [&'static str] = &[
+        "id",
+        "supplier_id",
+        "supplier_code",
+        "scheme",
+        "issued_on",
+        "expires_on",
+        "scope",
+        "evidence_url",
+        "version",
+        "recorded_at",
+        "ended_on",
+    ];
+}
+
+impl OwnRecord for Incident {
+    const SHOWN_TO_SUPPLIER: &'static [&'static str] = &[
+        "id",
+        "supplier_id",
+        "supplier_code",
+        "occurred_on",
+        "category",
+        "outcome",
+        "count",
+        "loss_jpy",
+        "downtime_days",
+        "detected_at",
+        "reported_at",
+        "partners_affected",
+        "indicators",
+        "version",
+        "recorded_at",
+        "ended_on",
+    ];
+}
 
 /// The schema of a record as the supplier itself sees it.
 struct OwnView<R>(Documented<R>);
 
-impl<R: Resource> PartialSchema for OwnView<R> {
+impl<R: OwnRecord> PartialSchema for OwnView<R> {
     fn schema() -> RefOr<Schema> {
-        View::<R>::shape().without(&HIDDEN).described("A record of the supplier itself, as the buyer has it.").into()
+        let text = "The supplier's own record, as the buyer has it.\nja: 取引先自身の記録（発注者の登録内容）";
+        View::<R>::shape().only(R::SHOWN_TO_SUPPLIER).described(text).into()
     }
 }
 
-impl<R: Resource> ToSchema for OwnView<R> {
+impl<R: OwnRecord> ToSchema for OwnView<R> {
     fn name() -> Cow<'static, str> {
         format!("Own{}", R::NAME).into()
     }
 }
 
-/// The schema of a page of such records.
-struct OwnList<R>(Documented<R>);
-
-impl<R: Resource> PartialSchema for OwnList<R> {
-    fn schema() -> RefOr<Schema> {
-        openapi::list_schema(&OwnView::<R>::name()).into()
-    }
-}
-
-impl<R: Resource> ToSchema for OwnList<R> {
-    fn name() -> Cow<'static, str> {
-        format!("Own{}List", R::NAME).into()
-    }
-
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((OwnView::<R>::name().into_owned(), OwnView::<R>::schema()));
-    }
-}
-
 type OwnSupplier = OwnView<Supplier>;
-type OwnEnrollmentList = OwnList<Enrollment>;
-type OwnCertificationList = OwnList<Certification>;
-type OwnIncidentList = OwnList<Incident>;
+type OwnEnrollmentList = List<OwnView<Enrollment>>;
+type OwnCertificationList = List<OwnView<Certification>>;
+type OwnIncidentList = List<OwnView<Incident>>;
 
 /// Get one's own record
 ///
@@ -132,14 +187,14 @@ async fn get_own_supplier(
         .db
         .read(&own.caller, move |tx| {
             let stored = records::current::<Supplier>(tx, own.id)?;
-            Ok(ShownRecord::new(&stored, &Default::default(), None).without(&HIDDEN))
+            Ok(ShownRecord::new(&stored, &Default::default(), None).only(Supplier::SHOWN_TO_SUPPLIER))
         })
         .await?;
     Ok(records::answer_read(&request, shown, None, &preconditions))
 }
 
 /// Lists records of a supplier, including those that have ended.
-async fn list<R: Resource>(
+async fn list<R: OwnRecord>(
     own: SupplierSelf,
     state: Data<State>,
     request: HttpRequest,
@@ -148,7 +203,7 @@ async fn list<R: Resource>(
     let common = Common { suppliers: Some(own.family), with_ended: true, ..Common::default() };
     let show = |tx: &mut Tx, rows: Vec<Stored<R>>| {
         let shown = records::show_all(tx, &rows, None)?;
-        Ok(shown.into_iter().map(|shown| shown.without(&HIDDEN)).collect())
+        Ok(shown.into_iter().map(|shown| shown.only(R::SHOWN_TO_SUPPLIER)).collect())
     };
     records::list_some::<R>(own.caller, state, request, query, common, show).await
 }

@@ -2,18 +2,18 @@
 
 mod lookup;
 mod one;
+mod source_run;
 mod view;
 
 use std::borrow::Cow;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
-use chrono::NaiveDate;
-use schema::score_runs::{self, RunRow};
+use schema::score_runs;
 use schema::scores::{self, ScoreFilter, ScorePage, ScoreRow, ScoreSort};
-use schema::{RunId, SupplierId, Tx, UpTo, Yen, data_states};
+use schema::{RunId, SupplierId, Tx, UpTo, Yen};
 use scoring::GRADES;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -21,62 +21,19 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub(crate) use one::{
     CHANGES_OF_OTHERS, EVIDENCE_OF_OTHERS, Redaction, detail, explanation, history_of, of_others, read_facts,
 };
+pub(crate) use source_run::{RunSummary, SourceRun, SourceRunView, StalenessCheck};
 use view::ScoreItem;
 pub(crate) use view::{HistoryView, ScoreDetailView, ScoreListView, basis_properties, score_json};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Fields;
 use crate::base::problem::{ApiError, Problem, ProblemKind};
-use crate::http::auth::{Caller, Viewer};
+use crate::http::auth::Viewer;
 use crate::http::extract::Query;
 use crate::http::openapi::{self, choice_schema, id_schema, number_schema, text_schema};
 use crate::http::page::{Page, Paging, read_limit};
 use crate::http::state::State;
 use crate::records::{read_sort, read_word, sorts};
-use crate::resources::score_runs::{is_stale, write_run};
-
-/// Checks whether scores are stale, by the buyer's day and the model that scores now.
-pub(crate) struct StalenessCheck {
-    today: NaiveDate,
-    model_hash: String,
-}
-
-impl StalenessCheck {
-    pub(crate) fn new(state: &State, caller: &Caller) -> Self {
-        Self { today: caller.today().day, model_hash: state.model.hash().to_owned() }
-    }
-}
-
-/// The run that an answer is read from.
-pub(crate) struct SourceRun {
-    pub(crate) run: RunRow,
-    pub(crate) stale: bool,
-}
-
-impl SourceRun {
-    /// Finds the run that is asked for or, if omitted, the latest one.
-    pub(crate) fn find(tx: &mut Tx, wanted: Option<RunId>, staleness: &StalenessCheck) -> Result<Self, ApiError> {
-        let run = match wanted {
-            Some(id) => score_runs::find(tx, id)?.ok_or(ProblemKind::NotFound)?,
-            None => score_runs::latest(tx)?.ok_or(ProblemKind::NotScored)?,
-        };
-        let stale = is_stale(&run, data_states::version(tx)?, &staleness.model_hash, staleness.today);
-        Ok(Self { run, stale })
-    }
-
-    /// Adds what every answer with scores says about its run.
-    pub(crate) fn write(&self, out: &mut Value) {
-        if let Some(out) = out.as_object_mut() {
-            self.write_into(out);
-        }
-    }
-
-    /// Adds the same to the members of an object.
-    pub(crate) fn write_into(&self, out: &mut Map<String, Value>) {
-        write_run(&self.run, out);
-        out.insert("stale".to_owned(), json!(self.stale));
-    }
-}
 
 /// The names of the filters that lists and exports share.
 pub(crate) const FILTERS: [&str; 14] = [

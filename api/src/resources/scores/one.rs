@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::view::{LossView, PartView, ScoreItem};
-use super::{HistoryView, ScoreDetailView, SourceRun, StalenessCheck, not_in_run, score_json};
+use super::{HistoryView, ScoreDetailView, SourceRun, SourceRunView, StalenessCheck, not_in_run, score_json};
 use crate::base::problem::ApiError;
 use crate::http::auth::Viewer;
 use crate::http::extract::{IdPath, Preconditions, Query, answer_unless_known, language};
@@ -132,8 +132,6 @@ pub(crate) fn detail(
     };
     let (row, facts) = found.ok_or_else(|| not_in_run(basis))?;
     let Explanation { contributions, losses } = explanation(&row, &facts);
-    let mut about = Map::new();
-    basis.write_into(&mut about);
     Ok(ScoreDetail {
         contributions: contributions.iter().map(|part| PartView::of(part, lang)).collect(),
         losses: losses.iter().map(|loss| LossView::of(loss, lang)).collect(),
@@ -141,7 +139,7 @@ pub(crate) fn detail(
         change: change(tx, basis, (&row, &contributions), redaction, lang)?,
         caveats: CAVEATS.map(|(ja, en)| lang.pick(ja, en)),
         score: ScoreItem(Cow::Owned(row)),
-        about,
+        source: SourceRunView::from(basis),
     })
 }
 
@@ -155,9 +153,8 @@ pub(crate) struct ScoreDetail {
     evidence: Evidence,
     change: Value,
     caveats: [&'static str; CAVEATS.len()],
-    /// What every answer with scores says about its run.
     #[serde(flatten)]
-    about: Map<String, Value>,
+    source: SourceRunView,
 }
 
 impl ScoreDetail {
