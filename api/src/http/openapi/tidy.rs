@@ -96,7 +96,8 @@ fn inlined(reference: &Ref, known: &Schemas) -> Option<RefOr<Schema>> {
     Some(schema)
 }
 
-/// Returns one object with the properties of all. Later ones take precedence.
+/// Returns one object with the properties of all. Later ones take precedence. The description is that of the struct, not of
+/// what is flattened into it.
 fn merged(all: &AllOf, known: &Schemas) -> RefOr<Schema> {
     let mut whole = Object::new();
     whole.description.clone_from(&all.description);
@@ -109,7 +110,7 @@ fn merged(all: &AllOf, known: &Schemas) -> RefOr<Schema> {
         if let RefOr::T(Schema::Object(part)) = part {
             whole.properties.extend(part.properties);
             whole.required.extend(part.required);
-            whole.description = part.description.or(whole.description);
+            whole.description = whole.description.or(part.description);
         }
     }
     RefOr::T(Schema::Object(whole))
