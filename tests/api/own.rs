@@ -1,5 +1,7 @@
 //! What a supplier sees of itself.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::support::{App, Client, id};
@@ -192,5 +194,166 @@ fn a_supplier_sees_its_own_score_and_nothing_of_others() {
     }
     for path in ["/v1/scores", "/v1/portfolio", "/v1/exports/scores.csv", "/v1/score-runs", "/v1/settings"] {
         own.get(path).is_problem(403, "role-too-low", &[]);
+    }
+}
+
+/// Registers a supplier of which the buyer knows everything, and scores it before and after a part of that was known.
+fn known_in_full(analyst: &Client) {
+    let firm = |code: &str| {
+        json!({
+            "supplier_code": code, "name": "備製作所株式会社", "kana": "ソナエセイサクショ", "employee_count": 40,
+            "capital_jpy": 10_000_000, "jsic_division": "24", "prefecture_code": "13", "data_access": "confidential",
+            "network_access": "limited", "total_endpoints": 40, "reports_incidents_since": "2025-01-01",
+        })
+    };
+    for code in ["A", "PEER", "SECRET"] {
+        analyst.create("/v1/suppliers", &firm(code));
+    }
+    let supply = |up: &str, down: Value| {
+        json!({
+            "upstream_code": up, "downstream_code": down, "criticality": "stops_line", "substitutability": "sole",
+            "annual_spend_jpy": 100_000_000, "stock_cover_days": 5,
+        })
+    };
+    analyst.create("/v1/relationships", &supply("A", Value::Null));
+    analyst.score(&json!({}));
+    analyst.create("/v1/relationships", &supply("SECRET", json!("A")));
+    for (starts_on, ends_on) in [("2024-04-01", json!("2025-04-01")), ("2025-04-01", Value::Null)] {
+        let enrollment = json!({
+            "supplier_code": "A", "service_class": "class_1", "starts_on": starts_on, "ends_on": ends_on,
+            "onsite_response": true, "coverage_share": 0.8, "service_name": "お助け隊サービス01",
+            "provider_name": "事業者01", "insured_limit_jpy": 1_000_000,
+        });
+        analyst.create("/v1/enrollments", &enrollment);
+    }
+    for scheme in ["security_action_2", "isms"] {
+        let certification = json!({
+            "supplier_code": "A", "scheme": scheme, "issued_on": "2026-04-01", "expires_on": "2099-03-31",
+            "scope": "全社",
+        });
+        analyst.create("/v1/certifications", &certification);
+    }
+    for (code, outcome) in [("A", "harmful"), ("A", "contained"), ("A", "blocked"), ("PEER", "harmful")] {
+        let incident = json!({
+            "supplier_code": code, "occurred_on": "2026-01-05", "outcome": outcome, "category": "ransomware",
+            "loss_jpy": 100, "indicators": "203.0.113.1", "external_id": format!("{code} {outcome}"),
+        });
+        analyst.create("/v1/incidents", &incident);
+    }
+    analyst.score(&json!({}));
+}
+
+/// Collects the paths of all members of an answer: `evidence.enrollments[].starts_on`, and `contributions[].key=points_base`.
+fn collect_members(value: &Value, path: &str, members: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                let path = format!("{path}{name}");
+                members.insert(match (name.as_str(), value) {
+                    ("key", Value::String(key)) => format!("{path}={key}"),
+                    _ => path.clone(),
+                });
+                let end = if value.is_array() { "[]." } else { "." };
+                collect_members(value, &format!("{path}{end}"), members);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_members(item, path, members)),
+        _ => {}
+    }
+}
+
+/// Everything that a supplier sees of itself. Whoever adds to this decides that suppliers may see it.
+const SEEN: [(&str, &str); 6] = [
+    (
+        "/v1/own",
+        "id supplier_code name kana corporate_number jsic_division employee_count capital_jpy prefecture_code data_access
+         network_access total_endpoints reports_incidents_since version recorded_at ended_on",
+    ),
+    (
+        "/v1/own/enrollments",
+        "items items[].id items[].supplier_id items[].supplier_code items[].service_name items[].provider_name
+         items[].service_class items[].monitoring items[].coverage_share items[].covered_endpoints items[].starts_on
+         items[].ends_on items[].onsite_response items[].insured_limit_jpy items[].version items[].recorded_at
+         items[].ended_on next_cursor count",
+    ),
+    (
+        "/v1/own/certifications",
+        "items items[].id items[].supplier_id items[].supplier_code items[].scheme items[].issued_on items[].expires_on
+         items[].scope items[].evidence_url items[].version items[].recorded_at items[].ended_on next_cursor count",
+    ),
+    (
+        "/v1/own/incidents",
+        "items items[].id items[].supplier_id items[].supplier_code items[].occurred_on items[].category items[].outcome
+         items[].count items[].loss_jpy items[].downtime_days items[].detected_at items[].reported_at
+         items[].partners_affected items[].indicators items[].version items[].recorded_at items[].ended_on next_cursor
+         count",
+    ),
+    (
+        "/v1/own/score",
+        "supplier_id supplier_code name size_class jsic_section risk_score risk_score_low risk_score_high grade
+         contributions contributions[].key=points_base contributions[].key=points_segment
+         contributions[].key=points_monitoring contributions[].key=points_ladder contributions[].key=points_isms
+         contributions[].key=points_history contributions[].points contributions[].reason
+         evidence evidence.enrollments evidence.enrollments[].service_class evidence.enrollments[].coverage_share
+         evidence.enrollments[].is_assumed evidence.enrollments[].counted_share evidence.enrollments[].starts_on
+         evidence.enrollment_ended_on evidence.certifications evidence.certifications[].scheme
+         evidence.certifications[].expires_on evidence.certifications[].is_assumed evidence.certifications[].freshness
+         evidence.harmful_count evidence.contained_count evidence.blocked_count evidence.discounted_observed_years
+         evidence.data_access evidence.network_access
+         change change.score_run_id change.as_of change.scored_at change.model_version change.risk_score_before
+         change.grade_before change.risk_score_difference change.contributions
+         change.contributions[].key=points_segment change.contributions[].key=points_monitoring
+         change.contributions[].key=points_ladder change.contributions[].key=points_isms
+         change.contributions[].key=points_history change.contributions[].points_before change.contributions[].points
+         change.contributions[].difference change.contributions[].reason_before change.contributions[].reason
+         caveats score_run_id as_of scored_at model_version stale",
+    ),
+    (
+        "/v1/own/score/history",
+        "items items[].supplier_id items[].supplier_code items[].name items[].size_class items[].jsic_section
+         items[].risk_score items[].risk_score_low items[].risk_score_high items[].grade items[].score_run_id
+         items[].as_of items[].scored_at items[].model_version next_cursor score_run_id as_of scored_at model_version
+         stale",
+    ),
+];
+
+#[test]
+fn a_supplier_sees_exactly_these_members() {
+    let app = App::start();
+    known_in_full(&app.analyst());
+    let supplier = app.client("supplier");
+
+    for (path, seen) in SEEN {
+        let answer = supplier.get(path);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        let mut members = BTreeSet::new();
+        collect_members(&answer.json, "", &mut members);
+        let seen: BTreeSet<String> = seen.split_whitespace().map(str::to_owned).collect();
+        let appeared: Vec<_> = members.difference(&seen).collect();
+        let vanished: Vec<_> = seen.difference(&members).collect();
+        assert!(appeared.is_empty() && vanished.is_empty(), "{path}: appeared {appeared:?}, vanished {vanished:?}");
+    }
+}
+
+#[test]
+fn a_suppliers_points_are_rounded_and_those_of_its_upstream_are_left_out() {
+    let app = App::start();
+    let analyst = app.analyst();
+    known_in_full(&analyst);
+
+    let buyers = analyst.get("/v1/scores/by-code?code=A").json;
+    let own = app.client("supplier").get("/v1/own/score").json;
+
+    let rounded = |value: &Value| (value.as_f64().unwrap() * 10.0).round() / 10.0;
+    assert_eq!(own["change"]["risk_score_difference"], rounded(&buyers["change"]["risk_score_difference"]));
+    for (list, points) in [("/contributions", "points"), ("/change/contributions", "difference")] {
+        let parts = |of: &Value| of.pointer(list).and_then(Value::as_array).unwrap().clone();
+        let (upstream, rest): (Vec<_>, Vec<_>) =
+            parts(&buyers).into_iter().partition(|part| part["key"] == "points_upstream");
+        assert_eq!(upstream.len(), 1, "{list}: {buyers}");
+        let expected: Vec<_> = rest.iter().map(|part| (&part["key"], rounded(&part[points]))).collect();
+        let own = parts(&own);
+        let seen: Vec<_> = own.iter().map(|part| (&part["key"], part[points].as_f64().unwrap())).collect();
+        assert_eq!(seen, expected, "{list}");
     }
 }

@@ -12,7 +12,7 @@ mod tidy;
 pub(crate) use schema::{EXAMPLE_ID, EXAMPLE_TIME};
 use serde_json::Value;
 use utoipa::openapi::schema::{
-    ArrayBuilder, KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
+    ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::{Ref, RefOr};
 
@@ -205,13 +205,6 @@ pub(crate) fn array(description: &str, items: impl Into<RefOr<Schema>>) -> RefOr
 pub(crate) fn array_of_up_to(most: usize, description: &str, items: impl Into<RefOr<Schema>>) -> RefOr<Schema> {
     let array = ArrayBuilder::new().items(items.into()).description(Some(description));
     RefOr::T(Schema::Array(array.min_items(Some(1)).max_items(Some(most)).build()))
-}
-
-/// Returns the schema of a referenced thing or null.
-pub(crate) fn one_or_null(description: &str, thing: Ref) -> RefOr<Schema> {
-    let null = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Null)).build();
-    let one = OneOfBuilder::new().item(thing).item(null).description(Some(description)).build();
-    RefOr::T(Schema::OneOf(one))
 }
 
 /// Returns the schema of one of a closed set of values.

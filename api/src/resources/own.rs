@@ -1,6 +1,7 @@
 //! What a supplier sees of itself, and of nobody else.
 
 mod score;
+mod view;
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -167,14 +168,15 @@ type OwnCertificationList = List<OwnView<Certification>>;
 type OwnIncidentList = List<OwnView<Incident>>;
 
 /// Get one's own record
+/// ja: 自社の登録内容を取得する
 ///
-/// The supplier that the token is for, as the buyer has it; if it was merged, the canonical record. Answers If-None-Match
-/// with 304.
+/// The supplier of the token, as the buyer has it. If it was merged, this is the canonical record.
+/// ja: トークンの取引先について、発注者が登録している内容。統合されている場合は統合先の記録。
 #[utoipa::path(
     tag = "own",
     security(("bearer" = ["supplier"])),
     params(IfNoneMatch),
-    responses((status = 200, body = OwnSupplier, description = "The record. ETag has its version."))
+    responses((status = 200, body = OwnSupplier))
 )]
 #[get("/own")]
 async fn get_own_supplier(
@@ -209,9 +211,11 @@ async fn list<R: OwnRecord>(
 }
 
 /// List one's own enrollments
+/// ja: 自社の加入を一覧する
 ///
-/// In お助け隊 services, as the buyer has them now, without what was retracted.
-#[utoipa::path(tag = "own", security(("bearer" = ["supplier"])), params(PageQuery), responses((status = 200, body = OwnEnrollmentList, description = "The page.")))]
+/// The enrollments in お助け隊 services, as the buyer has them now. Retracted ones are left out.
+/// ja: お助け隊サービスへの加入のうち、発注者がいま登録しているもの。取り消された記録は含まない。
+#[utoipa::path(tag = "own", security(("bearer" = ["supplier"])), params(PageQuery), responses((status = 200, body = OwnEnrollmentList)))]
 #[get("/own/enrollments")]
 async fn list_own_enrollments(
     own: SupplierSelf,
@@ -223,9 +227,11 @@ async fn list_own_enrollments(
 }
 
 /// List one's own certifications
+/// ja: 自社の認証を一覧する
 ///
-/// SECURITY ACTION, SCS and ISMS, as the buyer has them now, without what was retracted.
-#[utoipa::path(tag = "own", security(("bearer" = ["supplier"])), params(PageQuery), responses((status = 200, body = OwnCertificationList, description = "The page.")))]
+/// SECURITY ACTION, SCS and ISMS, as the buyer has them now. Retracted ones are left out.
+/// ja: SECURITY ACTION・SCS・ISMSのうち、発注者がいま登録しているもの。取り消された記録は含まない。
+#[utoipa::path(tag = "own", security(("bearer" = ["supplier"])), params(PageQuery), responses((status = 200, body = OwnCertificationList)))]
 #[get("/own/certifications")]
 async fn list_own_certifications(
     own: SupplierSelf,
@@ -237,9 +243,11 @@ async fn list_own_certifications(
 }
 
 /// List one's own incidents
+/// ja: 自社の事案を一覧する
 ///
-/// As the buyer has them now, whoever reported them, without what was retracted.
-#[utoipa::path(tag = "own", security(("bearer" = ["supplier"])), params(PageQuery), responses((status = 200, body = OwnIncidentList, description = "The page.")))]
+/// The incidents, as the buyer has them now, by any reporter. Retracted ones are left out.
+/// ja: 報告者を問わず、発注者がいま登録している事案。取り消された記録は含まない。
+#[utoipa::path(tag = "own", security(("bearer" = ["supplier"])), params(PageQuery), responses((status = 200, body = OwnIncidentList)))]
 #[get("/own/incidents")]
 async fn list_own_incidents(
     own: SupplierSelf,

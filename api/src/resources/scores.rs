@@ -1,5 +1,6 @@
 //! Scores: looked up, listed, broken down into contributions, and followed over time.
 
+mod detail;
 mod lookup;
 mod one;
 mod source_run;
@@ -13,24 +14,22 @@ use schema::score_runs;
 use schema::scores::{self, ScoreFilter, ScorePage, ScoreRow, ScoreSort};
 use schema::{RunId, SupplierId, Tx, UpTo, Yen};
 use scoring::GRADES;
-use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(crate) use one::{
-    CHANGES_OF_OTHERS, EVIDENCE_OF_OTHERS, Redaction, detail, explanation, history_of, of_others, read_facts,
-};
+pub(crate) use detail::access_or_none;
+pub(crate) use one::{ExplainedScore, OpenedScore, explanation, read_facts, read_history};
 pub(crate) use source_run::{RunSummary, SourceRun, SourceRunView, StalenessCheck};
-use view::ScoreItem;
-pub(crate) use view::{HistoryView, ScoreDetailView, ScoreListView, basis_properties, score_json};
+use view::ScoreListView;
+pub(crate) use view::{Caveats, Grade, ScoreItem, SizeClass, basis_properties};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Fields;
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::Viewer;
 use crate::http::extract::Query;
-use crate::http::openapi::{self, choice_schema, id_schema, number_schema, text_schema};
+use crate::http::openapi::{self, both, choice_schema, id_schema, number_schema, text_schema};
 use crate::http::page::{Page, Paging, read_limit};
 use crate::http::state::State;
 use crate::records::{read_sort, read_word, sorts};
@@ -63,31 +62,40 @@ const DEEPEST: i64 = 1000;
 /// Returns the parameters of the filters, for the API document.
 pub(crate) fn filter_parameters() -> Vec<Parameter> {
     let mut parameters = Vec::new();
-    let run = "The run to read scores from; the latest if omitted.";
-    parameters.push(openapi::parameter("score_run_id", run, id_schema(run), false));
-    let mut several = |name: &str, one: &str, text: &str, example: &str| {
-        let text = format!("Only {text}, separated by commas.");
+    let run = both("The run to read; the latest if omitted.", "対象の計算（省略時は最新）");
+    parameters.push(openapi::parameter("score_run_id", &run, id_schema(&run), false));
+    let mut several = |name: &str, one: &str, (en, ja): (&str, &str), example: &str| {
+        let text = both(&format!("Only {en}, separated by commas."), &format!("この{ja}だけ（カンマ区切り）"));
         let shape = text_schema(&text, example).max_length(200).pattern(format!("^{one}(,{one})*$"));
         parameters.push(openapi::parameter(name, &text, shape, false));
     };
-    several("grade", "[A-E]", "these grades", "D,E");
-    several("chain_grade", "[A-E]", "these chain grades", "D,E");
-    several("jsic_section", "([A-T]|unknown)", "these sections (A to T, `unknown`)", "E,G");
-    several(
-        "size_class",
-        "(micro|sme|large|unknown)",
-        "these size classes (micro, sme, large, `unknown`)",
-        "micro,sme",
-    );
-    several("tier", "([1-9][0-9]{0,2}|1000)", "these tiers (1 supplies the buyer, 2 supplies tier 1)", "1,2");
-    for (column, text, example) in [
-        ("risk_score", "risk score", 60.0),
-        ("chain_score", "chain score", 60.0),
-        ("expected_annual_loss_direct_jpy", "expected annual loss through them, in yen,", 1_000_000.0),
-        ("expected_annual_loss_caused_jpy", "expected annual loss that they cause, in yen,", 1_000_000.0),
+    several("grade", "[A-E]", ("these grades", "リスク等級"), "D,E");
+    several("chain_grade", "[A-E]", ("these chain grades", "連鎖等級"), "D,E");
+    let sections = ("these JSIC sections (`A` to `T`, or `unknown`)", "産業大分類（`A`〜`T`、または `unknown`）");
+    several("jsic_section", "([A-T]|unknown)", sections, "E,G");
+    let sizes =
+        ("these size classes (`micro`, `sme`, `large`, `unknown`)", "規模区分（`micro`、`sme`、`large`、`unknown`）");
+    several("size_class", "(micro|sme|large|unknown)", sizes, "micro,sme");
+    let tiers =
+        ("these tiers (1 supplies the buyer, 2 supplies tier 1)", "取引階層（1は発注者の直接の取引先、2はその供給元）");
+    several("tier", "([1-9][0-9]{0,2}|1000)", tiers, "1,2");
+    for (column, (en, ja), example) in [
+        ("risk_score", ("risk score", "リスクスコア"), 60.0),
+        ("chain_score", ("chain score", "連鎖スコア"), 60.0),
+        (
+            "expected_annual_loss_direct_jpy",
+            ("expected annual loss through them, in yen,", "年間期待損失（この取引先経由、円）"),
+            1_000_000.0,
+        ),
+        (
+            "expected_annual_loss_caused_jpy",
+            ("expected annual loss caused by them, in yen,", "年間期待損失（この取引先に起因、円）"),
+            1_000_000.0,
+        ),
     ] {
-        for (suffix, bound) in [("gte", "least"), ("lte", "most")] {
-            let text = format!("Only suppliers whose {text} is at {bound} this.");
+        for (suffix, at, than) in [("gte", "at least", "以上"), ("lte", "at most", "以下")] {
+            let text =
+                both(&format!("Only suppliers whose {en} is {at} this."), &format!("{ja}がこの値{than}の取引先だけ"));
             let shape = match column.ends_with("_jpy") {
                 true => openapi::whole_schema(&text, example as i64).range(0, 1_000_000_000_000_000),
                 false => number_schema(&text, example).range(0, 100),
@@ -175,9 +183,10 @@ impl IntoParams for ListScores {
         let mut parameters = openapi::page_parameters();
         let sorts = sorts::<ScoreSort>();
         let sorts: Vec<&str> = sorts.iter().map(String::as_str).collect();
-        let text = "The sort order; a leading `-` sorts from highest to lowest. Ties are sorted by id. By the buyer's code if omitted.";
+        let text = "The sort order; by the buyer's code if omitted. A leading `-` sorts from highest to lowest. Ties are sorted by \
+             id.\nja: 並び順（省略時は取引先コード順）。先頭に `-` を付けると大きい順。同順位はID順。";
         parameters.push(openapi::parameter("sort", text, choice_schema(text, &sorts, "-risk_score"), false));
-        let text = "`exact` counts all matching rows.";
+        let text = "`exact` counts all matching scores.\nja: `exact` を指定すると、条件に合う件数を数える。";
         parameters.push(openapi::parameter("count", text, choice_schema(text, &["exact"], "exact"), false));
         parameters.extend(filter_parameters());
         parameters
@@ -185,10 +194,13 @@ impl IntoParams for ListScores {
 }
 
 /// List scores
+/// ja: スコアを一覧する
 ///
-/// Lists the scores of the latest run, or of another one. A cursor stays with the run that it began with; if newer scores have replaced it, the answer
-/// says to begin again.
-#[utoipa::path(tag = "scores", security(("bearer" = ["viewer"])), params(ListScores), responses((status = 200, body = ScoreListView, description = "The page."), openapi::NotScored))]
+/// The scores of the latest run, or of the given one. A cursor stays with the run that it began with. If that run has been
+/// replaced by newer scores, the answer is a problem that asks to begin again.
+/// ja: 最新の計算、または指定した計算のスコア。カーソルは、一覧を始めた時点の計算を指す。その計算が新しいスコアに置き換わった場合は、
+/// 最初からやり直すように求める問題を返す。
+#[utoipa::path(tag = "scores", security(("bearer" = ["viewer"])), params(ListScores), responses((status = 200, body = ScoreListView), openapi::NotScored))]
 #[get("/scores")]
 async fn list_scores(
     viewer: Viewer,
@@ -199,9 +211,9 @@ async fn list_scores(
     let staleness = StalenessCheck::new(&state, &viewer.0);
     let paging = Paging::new(&state, &viewer.0, &request, query);
     let (asked, page, with_count) = read_list(&paging)?;
-    let (page, basis) =
+    let (page, count, source) =
         state.db.read(&viewer.0, move |tx| list(tx, asked, page, with_count, &staleness, &paging)).await?;
-    Ok(page.answer_with(basis))
+    Ok(page.answer_as(|items, next_cursor| ScoreListView { items, next_cursor, count, source }))
 }
 
 /// The position of a row in the list: the run that the list began with, the sort key and the supplier.
@@ -229,6 +241,9 @@ fn read_list(paging: &Paging) -> Result<AskedList, ApiError> {
     })
 }
 
+/// A page of scores, how many there are if that was asked for, and their run.
+type ListedScores = (Page<ScoreItem<'static>>, Option<i64>, SourceRunView);
+
 fn list(
     tx: &mut Tx,
     asked: ScoreSelection,
@@ -236,15 +251,15 @@ fn list(
     with_count: bool,
     staleness: &StalenessCheck,
     paging: &Paging,
-) -> Result<(Page<ScoreItem<'static>>, Value), ApiError> {
+) -> Result<ListedScores, ApiError> {
     // In another run the cursor would point to another place: suppliers would be left out or come twice.
     if let Some(run) = begun
         && score_runs::find(tx, run)?.is_none()
     {
         return Err(Problem::parameters(vec![Fault::new("cursor", Reason::ScoresReplaced)]).into());
     }
-    let basis = SourceRun::find(tx, begun.or(asked.run), staleness)?;
-    let run = basis.run.id;
+    let source = SourceRun::find(tx, begun.or(asked.run), staleness)?;
+    let run = source.run.id;
     let rows = scores::list(tx, run, &asked.filter, &page)?;
     let sort = page.sort.unwrap_or(ScoreSort::SupplierCode);
     let position = |row: &ScoreRow| -> Position { (run, sort.key(row), row.supplier_id) };
@@ -253,14 +268,12 @@ fn list(
         true => Some(scores::count(tx, run, &asked.filter)?),
         false => None,
     };
-    let mut answer = json!({ "count": count });
-    basis.write(&mut answer);
-    Ok((scores, answer))
+    Ok((scores, count, SourceRunView::from(&source)))
 }
 
 /// Returns the problem that a run has not scored a supplier.
-pub(crate) fn not_in_run(basis: &SourceRun) -> ApiError {
-    let (day, id) = (basis.run.as_of, basis.run.id);
+pub(crate) fn not_in_run(source: &SourceRun) -> ApiError {
+    let (day, id) = (source.run.as_of, source.run.id);
     Problem::from(ProblemKind::NotScored)
         .detail(
             format!("{day}時点のスコア（{id}）にこの取引先はありません。新しく登録されたか、その時点で対象外です"),

@@ -1,19 +1,21 @@
 //! Scores as files: CSV for spreadsheets, NDJSON and Parquet for machines, and the workbook.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
+use chrono::NaiveDate;
+use schema::Timestamp;
 use schema::score_runs::RunRow;
 use schema::scores::ScoreRow;
 use scoring::{Explanation, Lang, RESULTS, ResultColumn};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::xlsx::{self, BATCH, Conditions, Line};
 use crate::files::guard::guarded;
 use crate::frames::{FrameCell, FrameError, Provenance, ScoreParquet};
 use crate::resources::score_runs::overview::Overview;
-use crate::resources::scores::{explanation, score_json};
+use crate::resources::scores::{ScoreItem, explanation};
 
 /// The format of a file of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,13 +112,10 @@ impl ScoreFile {
             }
             Body::Text(Format::Csv, out) => write!(out, "{}\r\n", csv_line(&row, &self.run))?,
             Body::Text(_, out) => {
-                let mut line = score_json(&row);
-                if let Some(line) = line.as_object_mut() {
-                    line.insert("as_of".to_owned(), json!(self.run.as_of));
-                    line.insert("scored_at".to_owned(), json!(self.run.scored_at));
-                    line.insert("model_version".to_owned(), json!(self.run.model_version));
-                }
-                writeln!(out, "{line}")?;
+                let RunRow { as_of, scored_at, ref model_version, .. } = self.run;
+                let line = JsonLine { score: ScoreItem(Cow::Owned(row)), as_of, scored_at, model_version };
+                serde_json::to_writer(&mut *out, &line).map_err(io::Error::from)?;
+                out.write_all(b"\n")?;
             }
             Body::Parquet(writer) => writer.push(&row)?,
         }
@@ -135,6 +134,16 @@ impl ScoreFile {
         }
         Ok(self.file)
     }
+}
+
+/// A line of NDJSON.
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    #[serde(flatten)]
+    score: ScoreItem<'a>,
+    as_of: NaiveDate,
+    scored_at: Timestamp,
+    model_version: &'a str,
 }
 
 /// A score as it is stored, with the facts that explain it as JSON.

@@ -1,13 +1,10 @@
-//! A supplier's own score: its parts, evidence and changes, without anything about others.
-
-use std::borrow::Cow;
+//! A supplier's own score: its contributions, evidence and changes, without anything about others.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
 
 use super::SupplierSelf;
+use super::view::{OwnPastScore, OwnScore, OwnScoreHistory};
 use crate::base::problem::ApiError;
 use crate::http::extract::{Preconditions, Query, answer_unless_known, language};
 use crate::http::openapi;
@@ -15,49 +12,19 @@ use crate::http::page::Paging;
 use crate::http::state::State;
 use crate::records::IfNoneMatch;
 use crate::resources::score_runs::{HISTORY, HistoryQuery, read_runs};
-use crate::resources::scores::{
-    HistoryView, Redaction, ScoreDetailView, SourceRun, StalenessCheck, detail, history_of, of_others,
-};
-
-/// The schema of a supplier's own score.
-struct OwnScore;
-
-impl PartialSchema for OwnScore {
-    fn schema() -> RefOr<Schema> {
-        let text = "The supplier's own score as a sum of contributions, rounded to one decimal. Everything about other firms, the chain and the buyer's losses is left out.";
-        ScoreDetailView::shape_for_supplier().described(text).into()
-    }
-}
-
-impl ToSchema for OwnScore {
-    fn name() -> Cow<'static, str> {
-        "OwnScore".into()
-    }
-}
-
-/// The schema of a supplier's own scores over time.
-struct OwnHistory;
-
-impl PartialSchema for OwnHistory {
-    fn schema() -> RefOr<Schema> {
-        HistoryView::shape(&of_others()).into()
-    }
-}
-
-impl ToSchema for OwnHistory {
-    fn name() -> Cow<'static, str> {
-        "OwnScoreHistory".into()
-    }
-}
+use crate::resources::scores::{OpenedScore, SourceRun, SourceRunView, StalenessCheck, read_history};
 
 /// Get one's own score
+/// ja: 自社のスコアを取得する
 ///
-/// With its 90% interval, its contributions in words, the evidence it rests on, and what changed since the run before.
+/// The score with its 90% interval, the contributions with their reasons, the evidence that it is based on, and what has
+/// changed since the run before.
+/// ja: スコアと90%区間、内訳とその理由、根拠、前回の計算からの変化。
 #[utoipa::path(
     tag = "own",
     security(("bearer" = ["supplier"])),
     params(IfNoneMatch),
-    responses((status = 200, body = OwnScore, description = "The score."), openapi::NotScored)
+    responses((status = 200, body = OwnScore), openapi::NotScored)
 )]
 #[get("/own/score")]
 pub(super) async fn get_own_score(
@@ -71,21 +38,24 @@ pub(super) async fn get_own_score(
     let answer = state
         .db
         .read(&supplier.caller, move |tx| {
-            let basis = SourceRun::find(tx, None, &staleness)?;
-            detail(tx, &basis, [id, id], Redaction::Others, lang)?.redacted(Redaction::Others)
+            let source = SourceRun::find(tx, None, &staleness)?;
+            let score = OpenedScore::read_for_supplier(tx, &source, id)?;
+            Ok(OwnScore::new(score, SourceRunView::from(&source), lang))
         })
         .await?;
     Ok(answer_unless_known(&answer, &preconditions))
 }
 
 /// Get one's own scores over time
+/// ja: 自社のスコアの推移を取得する
 ///
-/// One for each run that is kept, those of the latest day first.
+/// One entry for each stored run, the latest day first.
+/// ja: 保存されている計算ごとに1件（基準日の新しい順）。
 #[utoipa::path(
     tag = "own",
     security(("bearer" = ["supplier"])),
     params(HistoryQuery),
-    responses((status = 200, body = OwnHistory, description = "The page."), openapi::NotScored)
+    responses((status = 200, body = OwnScoreHistory), openapi::NotScored)
 )]
 #[get("/own/score/history")]
 pub(super) async fn get_own_score_history(
@@ -97,9 +67,9 @@ pub(super) async fn get_own_score_history(
     let (staleness, id) = (StalenessCheck::new(&state, &supplier.caller), supplier.id);
     let paging = Paging::new(&state, &supplier.caller, &request, query);
     let runs = paging.query.read(&HISTORY, |fields| read_runs(fields, &paging))?;
-    let (page, basis) = state
+    let (page, source) = state
         .db
-        .read(&supplier.caller, move |tx| history_of(tx, id, &runs, Redaction::Others, &paging, &staleness))
+        .read(&supplier.caller, move |tx| read_history(tx, id, &runs, &paging, &staleness, OwnPastScore::new))
         .await?;
-    Ok(page.answer_with(basis))
+    Ok(page.answer_as(|items, next_cursor| OwnScoreHistory { items, next_cursor, source }))
 }

@@ -1,23 +1,27 @@
 //! Scores by the codes of purchasing systems.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use schema::{Record, RunId, Source, SupplierCode, SupplierId, SystemName, Tx, scores, supplier_codes, suppliers};
-use serde_json::{Value, json};
+use schema::scores::{self, ScoreRow};
+use schema::{Record, RunId, Source, SupplierCode, SupplierId, SystemName, Tx, supplier_codes, suppliers};
+use serde::Serialize;
+use serde_json::Value;
 use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::{Redaction, ScoreDetailView, SourceRun, StalenessCheck, basis_properties, detail, score_json};
+use super::detail::ScoreDetailView;
+use super::{OpenedScore, ScoreItem, SourceRun, SourceRunView, StalenessCheck};
 use crate::base::fault::{Fault, Reason, WITHIN};
 use crate::base::fields::{Cell, FieldValue, Fields};
 use crate::base::problem::{ApiError, Problem};
 use crate::base::text::Text;
 use crate::http::auth::{Integrator, Viewer};
 use crate::http::extract::{JsonBody, Preconditions, Query, answer_unless_known, language};
-use crate::http::openapi::{self, array_of_up_to, choice_schema, object, one_or_null, text_schema};
+use crate::http::openapi::{self, array_of_up_to, both, id_schema, object, text_schema};
 use crate::http::state::State;
 use crate::resources::score_runs::RunQuery;
 use crate::resources::suppliers::{AnyCodeQuery, unknown_code};
@@ -78,13 +82,15 @@ impl CodeSpace {
 }
 
 /// Get a score by a code
+/// ja: コードでスコアを取得する
 ///
-/// By the buyer's own code, or by that of a purchasing system (`system`, and `company` if it has several).
+/// The code is the buyer's own, or that of a purchasing system (`system`, and `company` if the system has several).
+/// ja: コードは発注者の取引先コード、または購買システムのコード（`system`、会社が複数あれば `company` も指定）。
 #[utoipa::path(
     tag = "scores",
     security(("bearer" = ["viewer"])),
     params(CodeScoreQuery),
-    responses((status = 200, body = ScoreDetailView, description = "The score."), openapi::NotScored)
+    responses((status = 200, body = ScoreDetailView), openapi::NotScored)
 )]
 #[get("/scores/by-code")]
 pub(super) async fn get_score_by_code(
@@ -106,8 +112,9 @@ pub(super) async fn get_score_by_code(
         .look_up(&viewer.0, move |tx| {
             let found = code_space.find(tx, std::slice::from_ref(&code))?;
             let supplier = found.into_values().next().ok_or_else(|| unknown_code(&code))?;
-            let basis = SourceRun::find(tx, run, &staleness)?;
-            detail(tx, &basis, supplier, Redaction::None, lang)
+            let source = SourceRun::find(tx, run, &staleness)?;
+            let score = OpenedScore::read(tx, &source, supplier)?;
+            Ok(ScoreDetailView::new(score, SourceRunView::from(&source), lang))
         })
         .await?;
     Ok(answer_unless_known(&answer, &preconditions))
@@ -118,60 +125,92 @@ struct LookUp;
 
 impl PartialSchema for LookUp {
     fn schema() -> RefOr<Schema> {
-        let code = text_schema("A code.", "S0000001").min_length(1).max_length(64);
-        let system = "The purchasing system that uses the codes; the buyer's own codes if omitted.";
-        let run = "The run to read scores from; the latest if omitted.";
-        object("The codes to look up.")
-            .property("codes", array_of_up_to(MAX_CODES, "The codes.", code), true)
-            .property("system", text_schema(system, "sap").max_length(64).or_null(), false)
-            .property("company", text_schema("The company within the system.", "1000").max_length(64).or_null(), false)
-            .property("score_run_id", crate::http::openapi::id_schema(run).or_null(), false)
+        let code = text_schema(&both("A code.", "コード"), "S0000001").min_length(1).max_length(64);
+        let codes = both("The codes, up to 1,000.", "コード（1,000件まで）");
+        let system = both(
+            "The purchasing system that uses the codes; the buyer's own codes if omitted.",
+            "コードを使う購買システム（省略時は発注者の取引先コード）",
+        );
+        let company = both("The company within the system.", "購買システムの会社");
+        let run = both("The run to read; the latest if omitted.", "対象の計算（省略時は最新）");
+        object(&both("The codes to look up.", "照会するコード"))
+            .property("codes", array_of_up_to(MAX_CODES, &codes, code), true)
+            .property("system", text_schema(&system, "sap").max_length(64).or_null(), false)
+            .property("company", text_schema(&company, "1000").max_length(64).or_null(), false)
+            .property("score_run_id", id_schema(&run).or_null(), false)
             .closed()
             .into()
     }
 }
 
 impl ToSchema for LookUp {
-    fn name() -> std::borrow::Cow<'static, str> {
+    fn name() -> Cow<'static, str> {
         "LookUpScores".into()
     }
 }
 
-const STATES: [&str; 3] = ["found", "not_found", "not_scored"];
+/// Whether a code has a score.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(example = "found")]
+enum LookUpState {
+    Found,
+    NotFound,
+    NotScored,
+}
 
-/// The schema of the result of a look-up.
-struct FoundScores;
+/// The scores of a look-up.
+/// ja: 照会の結果
+#[derive(Serialize, ToSchema)]
+#[schema(as = FoundScores)]
+struct FoundScoresView<'a> {
+    /// One item for each code, in the order of the codes.
+    /// ja: コードごとの結果（照会した順）
+    items: Vec<FoundScoreView<'a>>,
+    #[serde(flatten)]
+    source: SourceRunView,
+}
 
-impl PartialSchema for FoundScores {
-    fn schema() -> RefOr<Schema> {
-        let state = "Whether there is a score: `not_found` where no supplier has the code, `not_scored` where the run lacks it.";
-        let item = object("What was found for one code.")
-            .property("code", text_schema("The code, as it was sent.", "S0000001"), true)
-            .property("state", choice_schema(state, &STATES, "found"), true)
-            .property("score", one_or_null("The score.", Ref::from_schema_name("Score")), true);
-        let list = object("What was found, in the order of the codes.").property(
-            "items",
-            crate::http::openapi::array("One for each code.", item),
-            true,
-        );
-        basis_properties(list).into()
+/// The result for a code.
+/// ja: コード1件の結果
+#[derive(Serialize, ToSchema)]
+#[schema(as = FoundScore)]
+struct FoundScoreView<'a> {
+    /// The code, as it was sent.
+    /// ja: 送られたコード
+    #[schema(value_type = String, example = "S0000001")]
+    code: &'a Value,
+    /// Whether there is a score: `not_found` if no supplier has the code, `not_scored` if the run did not score the supplier.
+    /// ja: スコアの有無（`not_found` は該当する取引先なし、`not_scored` はこの計算の対象外）
+    state: LookUpState,
+    /// The score; null unless it was found.
+    /// ja: スコア（なければ null）
+    score: Option<ScoreItem<'a>>,
+}
+
+impl<'a> FoundScoreView<'a> {
+    /// `supplier` is the supplier that has the code, and its canonical record.
+    fn new(code: &'a Value, supplier: Option<&[SupplierId; 2]>, scores: &'a HashMap<SupplierId, ScoreRow>) -> Self {
+        let score = supplier.and_then(|ids| ids.iter().find_map(|id| scores.get(id)));
+        let state = match (supplier, score) {
+            (None, _) => LookUpState::NotFound,
+            (Some(_), None) => LookUpState::NotScored,
+            (Some(_), Some(_)) => LookUpState::Found,
+        };
+        Self { code, state, score: score.map(|row| ScoreItem(Cow::Borrowed(row))) }
     }
 }
 
-impl ToSchema for FoundScores {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "FoundScores".into()
-    }
-}
-
-/// Look scores up
+/// Look up scores
+/// ja: スコアをまとめて照会する
 ///
-/// Up to 1,000 codes at once. The answer keeps their order, and says of each whether it was found.
+/// Up to 1,000 codes at once. The answer keeps their order, and says for each code whether a score was found.
+/// ja: 一度に1,000件まで。照会した順に、スコアの有無とスコアを返す。
 #[utoipa::path(
     tag = "scores",
     security(("bearer" = ["integrator"])),
-    request_body(content = LookUp, description = "The codes."),
-    responses((status = 200, body = FoundScores, description = "What was found."), openapi::NotScored)
+    request_body(content = LookUp, description = "The codes.\nja: 照会するコード"),
+    responses((status = 200, body = FoundScoresView), openapi::NotScored)
 )]
 #[post("/scores/lookup")]
 pub(super) async fn look_up_scores(
@@ -184,29 +223,21 @@ pub(super) async fn look_up_scores(
     let answer = state
         .db
         .read(&integrator.0, move |tx| {
-            let basis = SourceRun::find(tx, run, &staleness)?;
+            let source = SourceRun::find(tx, run, &staleness)?;
             let found = code_space.find(tx, &codes)?;
             let mut ids: Vec<_> = found.values().flatten().copied().collect();
             ids.sort_unstable();
             ids.dedup();
-            let rows = scores::of_suppliers(tx, basis.run.id, &ids)?;
-            let scores: HashMap<_, _> = rows.iter().map(|row| (row.supplier_id, score_json(row))).collect();
-            let items = codes.iter().zip(&sent).map(|(code, sent)| {
-                let supplier = found.get(code.as_str());
-                let score = supplier.and_then(|ids| ids.iter().find_map(|id| scores.get(id)));
-                let state = match (supplier, score) {
-                    (None, _) => "not_found",
-                    (Some(_), None) => "not_scored",
-                    (Some(_), Some(_)) => "found",
-                };
-                json!({ "code": sent, "state": state, "score": score })
-            });
-            let mut answer = json!({ "items": items.collect::<Value>() });
-            basis.write(&mut answer);
-            Ok(answer)
+            let rows = scores::of_suppliers(tx, source.run.id, &ids)?;
+            let scores = rows.into_iter().map(|row| (row.supplier_id, row)).collect();
+            let items = codes.iter().zip(&sent);
+            let items = items.map(|(code, sent)| FoundScoreView::new(sent, found.get(code.as_str()), &scores));
+            // A thousand scores take milliseconds to write, too long for the threads that answer.
+            let answer = FoundScoresView { items: items.collect(), source: SourceRunView::from(&source) };
+            serde_json::to_vec(&answer).map_err(ApiError::internal)
         })
         .await?;
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(HttpResponse::Ok().content_type("application/json").body(answer))
 }
 
 /// The codes as they are registered, and as they were sent.

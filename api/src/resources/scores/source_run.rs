@@ -55,12 +55,12 @@ impl SourceRun {
     }
 }
 
-/// A run, in an answer with its results.
-/// ja: 結果を計算した実行
+/// A score run, in an answer with its results.
+/// ja: スコアの計算
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct RunSummary {
     /// The score run.
-    /// ja: スコア計算のID
+    /// ja: 計算のID
     score_run_id: RunId,
     /// The day for which scores were computed.
     /// ja: スコアの基準日
@@ -86,13 +86,13 @@ impl From<&RunRow> for RunSummary {
 }
 
 /// The run that an answer is read from, in every answer with scores.
-/// ja: 回答の基になったスコア計算
+/// ja: 結果の基になったスコアの計算
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct SourceRunView {
     #[serde(flatten)]
     run: RunSummary,
-    /// Whether the scores are stale: data or the model has changed since, or the day is over.
-    /// ja: スコアが古いか（計算後にデータやモデルが変わった、または基準日が過ぎた）
+    /// Whether the scores are stale: since the run, data or the model has changed, or the day has ended.
+    /// ja: スコアが最新でないか（計算後にデータまたはモデルが変わったか、基準日が過ぎた）
     stale: bool,
 }
 

@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 
 use schema::scores::ScoreRow;
-use scoring::{CONTRIBUTIONS, Contribution, Lang, Loss, RESULTS, ResultColumn, Unit};
+use scoring::{CAVEATS, CONTRIBUTIONS, GRADES, LOSSES, Lang, RESULTS, ResultColumn, Unit};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::Value;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{CHANGES_OF_OTHERS, EVIDENCE_OF_OTHERS, of_others};
+use super::{RunSummary, SourceRunView};
 use crate::http::openapi::{
-    Shape, array, choice_schema, date_schema, flag_schema, id_schema, number_schema, object, text_schema, whole_schema,
+    Shape, array, both, choice_schema, id_schema, number_schema, object, text_schema, whole_schema,
 };
 use crate::resources::score_runs::{run_properties, stale_schema};
 
@@ -38,49 +37,55 @@ impl Serialize for ScoreItem<'_> {
     }
 }
 
-/// Returns a score as JSON, to which members can be added.
-pub(crate) fn score_json(row: &ScoreRow) -> Value {
-    // Texts and numbers can always be written as JSON.
-    serde_json::to_value(ScoreItem(Cow::Borrowed(row))).unwrap_or_default()
-}
-
-/// A part of a score, with its reason.
-#[derive(Debug, Serialize)]
-pub(super) struct PartView {
-    key: &'static str,
-    points: f64,
-    reason: String,
-}
-
-impl PartView {
-    pub(super) fn of(part: &Contribution, lang: Lang) -> Self {
-        Self { key: part.key, points: part.points, reason: part.reason(lang) }
+// The results are columns of the model, whose texts stand there.
+impl PartialSchema for ScoreItem<'_> {
+    fn schema() -> RefOr<Schema> {
+        let text = |en, ja, example| text_schema(&both(en, ja), example);
+        let tier = both(
+            "The tier: the length of the shortest path of supply to the buyer. 1 supplies the buyer directly; null if no \
+             path is recorded.",
+            "取引階層（発注者までの最短の経路の長さ。1は直接の取引先、経路の登録がなければ null）",
+        );
+        let score = object(&both("A supplier's score.", "取引先のスコア"))
+            .property("supplier_id", id_schema(&both("The supplier.", "取引先のID")), true)
+            .property(
+                "supplier_code",
+                text("The buyer's code of the supplier when it was scored.", "計算した時点の取引先コード", "S0000001"),
+                true,
+            )
+            .property(
+                "name",
+                text(
+                    "The supplier's name when it was scored; null if unknown.",
+                    "計算した時点の取引先名（不明なら null）",
+                    "備製作所株式会社",
+                )
+                .or_null(),
+                true,
+            )
+            .property("tier", whole_schema(&tier, 1).or_null(), true);
+        let results = RESULTS.iter().skip(1);
+        results.fold(score, |score, column| score.property(column.name, result_schema(column), true)).into()
     }
 }
 
-/// A part of the losses, with its reason.
-#[derive(Debug, Serialize)]
-pub(super) struct LossView {
-    key: &'static str,
-    loss_jpy: f64,
-    reason: String,
-}
-
-impl LossView {
-    pub(super) fn of(loss: &Loss, lang: Lang) -> Self {
-        Self { key: loss.key, loss_jpy: loss.yen, reason: loss.reason(lang) }
+impl ToSchema for ScoreItem<'_> {
+    fn name() -> Cow<'static, str> {
+        "Score".into()
     }
 }
 
 /// Returns the schema of a column of the results.
 fn result_schema(column: &ResultColumn) -> Shape {
-    let (heading, meaning, unit) = (column.heading.0, column.meaning.1, column.unit.text(Lang::En));
-    let text =
-        if unit.is_empty() { format!("{meaning} ({heading})") } else { format!("{meaning}; {unit} ({heading})") };
+    let (heading, meaning) = (column.heading, column.meaning);
+    let text = both(
+        &result_text(&capitalized(heading.1), meaning.1, column.unit, Lang::En),
+        &result_text(heading.0, meaning.0, column.unit, Lang::Ja),
+    );
     match column.unit {
         Unit::Text => match column.name {
-            "grade" | "chain_grade" => choice_schema(&text, &scoring::GRADES, "C"),
-            "size_class" => choice_schema(&text, &["micro", "sme", "large", "unknown"], "sme"),
+            "grade" | "chain_grade" => choice_schema(&text, &GRADES, "C"),
+            "size_class" => choice_schema(&text, &super::SIZES, "sme"),
             "jsic_section" => text_schema(&text, "E"),
             _ => text_schema(&text, "S0000001"),
         },
@@ -91,15 +96,24 @@ fn result_schema(column: &ResultColumn) -> Shape {
     }
 }
 
-/// Adds the properties that every score has.
-fn score_properties(shape: Shape) -> Shape {
-    let tier = "The length of the shortest path of supply to the buyer: 1 supplies it directly; null where no path is recorded.";
-    let shape = shape
-        .property("supplier_id", id_schema("The supplier."), true)
-        .property("supplier_code", text_schema("The buyer's code when it was scored.", "S0000001"), true)
-        .property("name", text_schema("The name when it was scored.", "備製作所株式会社").or_null(), true)
-        .property("tier", whole_schema(tier, 1).or_null(), true);
-    RESULTS.iter().skip(1).fold(shape, |shape, column| shape.property(column.name, result_schema(column), true))
+/// Returns a heading with the meaning and the unit, unless the heading says these.
+fn result_text(heading: &str, meaning: &str, unit: Unit, lang: Lang) -> String {
+    let unit = if unit == Unit::Points { "" } else { unit.text(lang) };
+    let unit = match unit {
+        "" => String::new(),
+        unit => lang.pick(format!("（{unit}）"), format!(" ({unit})")),
+    };
+    match heading.contains(meaning) {
+        true => lang.pick(format!("{heading}{unit}"), format!("{heading}{unit}.")),
+        false => {
+            lang.pick(format!("{heading}。{meaning}{unit}"), format!("{heading}. {}{unit}.", capitalized(meaning)))
+        }
+    }
+}
+
+fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 /// Adds the properties of the run that every answer with scores has.
@@ -107,182 +121,95 @@ pub(crate) fn basis_properties(shape: Shape) -> Shape {
     run_properties(shape).property("stale", stale_schema(), true)
 }
 
-/// The schema of a score.
-pub(crate) struct ScoreView;
+macro_rules! choices {
+    ($($(#[$doc:meta])* $name:ident: $keys:expr, $example:expr;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
 
-impl PartialSchema for ScoreView {
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                choice_schema("", $keys, $example).into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+// The schemas of texts that the model takes from a closed set.
+choices! {
+    /// A grade.
+    Grade: &GRADES, "C";
+    /// A size class.
+    SizeClass: &super::SIZES, "sme";
+    /// The key of a contribution.
+    ContributionKey: &CONTRIBUTIONS, scoring::name::POINTS_MONITORING;
+    /// The key of a part of the losses.
+    LossKey: &LOSSES.map(|(key, ..)| key), scoring::LOSS_SUPPLY_CAUSED_JPY;
+}
+
+/// What readers of a score must know.
+#[derive(Debug, Serialize)]
+pub(crate) struct Caveats([&'static str; CAVEATS.len()]);
+
+impl Caveats {
+    pub(crate) fn new(lang: Lang) -> Self {
+        Self(CAVEATS.map(|(ja, en)| lang.pick(ja, en)))
+    }
+}
+
+impl PartialSchema for Caveats {
     fn schema() -> RefOr<Schema> {
-        score_properties(object("A supplier's score.")).into()
+        let text = both("A caveat.", "注意事項");
+        array("", text_schema(&text, "A score helps to decide whom to help first."))
     }
 }
 
-impl ToSchema for ScoreView {
-    fn name() -> Cow<'static, str> {
-        "Score".into()
-    }
+impl ToSchema for Caveats {}
+
+/// A page of scores of one run.
+/// ja: スコアの一覧（1回の計算の結果）
+#[derive(Serialize, ToSchema)]
+#[schema(as = ScoreList)]
+pub(super) struct ScoreListView {
+    /// The scores.
+    /// ja: スコア
+    pub(super) items: Vec<ScoreItem<'static>>,
+    /// The `cursor` of the next page; null on the last page.
+    /// ja: 次のページの `cursor`（最後のページでは null）
+    #[schema(example = "cG9z")]
+    pub(super) next_cursor: Option<String>,
+    /// The number of matching scores; null unless it was asked for.
+    /// ja: 条件に合うスコアの件数（`count` を指定しなければ null）
+    #[schema(example = 120)]
+    pub(super) count: Option<i64>,
+    #[serde(flatten)]
+    pub(super) source: SourceRunView,
 }
 
-/// The schema of a page of scores.
-pub(crate) struct ScoreListView;
-
-impl PartialSchema for ScoreListView {
-    fn schema() -> RefOr<Schema> {
-        let items = array("The page.", utoipa::openapi::Ref::from_schema_name("Score"));
-        let next = text_schema("The `cursor` of the next page; null on the last page.", "cG9z").or_null();
-        let count = whole_schema("The number of matching rows, if it was asked for.", 120).or_null();
-        let list = object("A page of scores of one run.")
-            .property("items", items, true)
-            .property("next_cursor", next, true)
-            .property("count", count, true);
-        basis_properties(list).into()
-    }
+/// A score in its run.
+/// ja: 1回の計算でのスコア
+#[derive(Serialize, ToSchema)]
+#[schema(as = PastScore)]
+pub(super) struct PastScoreView {
+    #[serde(flatten)]
+    pub(super) score: ScoreItem<'static>,
+    #[serde(flatten)]
+    pub(super) run: RunSummary,
 }
 
-impl ToSchema for ScoreListView {
-    fn name() -> Cow<'static, str> {
-        "ScoreList".into()
-    }
-
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((ScoreView::name().into_owned(), ScoreView::schema()));
-    }
-}
-
-fn contribution_schema() -> RefOr<Schema> {
-    let part = object("A part of the score.")
-        .property("key", choice_schema("Which part it is.", &CONTRIBUTIONS, "points_monitoring"), true)
-        .property("points", number_schema("Points, of either sign.", -4.0), true)
-        .property(
-            "reason",
-            text_schema("What it rests on.", "enrolled in class 1 (coverage 100.0%, since 2024-10-01)"),
-            true,
-        );
-    array(
-        "The parts; the first six sum to the risk score before it is held within 0 and 100, all seven to the chain score.",
-        part,
-    )
-}
-
-/// The schema of a score with its contributions.
-pub(crate) struct ScoreDetailView;
-
-impl ScoreDetailView {
-    pub(crate) fn shape() -> Shape {
-        Self::shape_of(change_schema(), evidence_schema())
-    }
-
-    /// Returns the schema of the score as the supplier itself sees it.
-    pub(crate) fn shape_for_supplier() -> Shape {
-        let (change, evidence) = (change_schema(), evidence_schema());
-        Self::shape_of(change.without(&CHANGES_OF_OTHERS), evidence.without(&EVIDENCE_OF_OTHERS)).without(&of_others())
-    }
-
-    fn shape_of(change: Shape, evidence: Shape) -> Shape {
-        let detail = score_properties(object("A supplier's score as the sum of its contributions."));
-        let keys = scoring::LOSSES.map(|(key, ..)| key);
-        let loss = object("A part of the expected annual losses.")
-            .property("key", choice_schema("Which part it is.", &keys, "loss_supply_caused_jpy"), true)
-            .property("loss_jpy", number_schema("Yen a year.", 1_234_567.8), true)
-            .property(
-                "reason",
-                text_schema("What it rests on.", "the buyer's data it holds (confidential data)"),
-                true,
-            );
-        let caveats = array(
-            "What is to be said wherever scores are shown.",
-            text_schema("A caveat.", "A score helps to decide whom to help first."),
-        );
-        let detail = detail
-            .property("contributions", contribution_schema(), true)
-            .property("losses", array("The parts of the losses.", loss), true)
-            .property("evidence", evidence, true)
-            .property("change", change.or_null(), true)
-            .property("caveats", caveats, true);
-        basis_properties(detail)
-    }
-}
-
-impl PartialSchema for ScoreDetailView {
-    fn schema() -> RefOr<Schema> {
-        Self::shape().into()
-    }
-}
-
-impl ToSchema for ScoreDetailView {
-    fn name() -> Cow<'static, str> {
-        "ScoreDetail".into()
-    }
-}
-
-fn evidence_schema() -> Shape {
-    let enrollment = object("An active enrollment.")
-        .property("service_class", text_schema("Its class.", "class_1"), true)
-        .property("coverage_share", number_schema("The share of endpoints it covers, 0 to 1.", 0.8), true)
-        .property("is_assumed", flag_schema("Whether that share is the model's assumption.", false), true)
-        .property("counted_share", number_schema("The share that counts beside stronger ones.", 0.8), true)
-        .property("starts_on", date_schema("Its first day."), true);
-    let certification = object("A certificate or declaration that counts.")
-        .property("scheme", text_schema("Its scheme.", "security_action_2"), true)
-        .property("expires_on", date_schema("Its last day, stated or assumed.").or_null(), true)
-        .property("is_assumed", flag_schema("Whether that day is the model's assumption.", false), true)
-        .property("freshness", number_schema("How much of it still counts, 0 to 1.", 1.0), true);
-    object("The evidence that the score rests on.")
-        .property("enrollments", array("Active enrollments.", enrollment), true)
-        .property("enrollment_ended_on", date_schema("When the last one ended.").or_null(), true)
-        .property("certifications", array("The best of the ladder and of ISMS.", certification), true)
-        .property("harmful_count", whole_schema("Harmful incidents on record.", 0), true)
-        .property("contained_count", whole_schema("Contained ones.", 1), true)
-        .property("blocked_count", whole_schema("Blocked ones, which count nothing.", 163), true)
-        .property("discounted_observed_years", number_schema("Years in which it was watched, discounted.", 1.9), true)
-        .property("upstream_supplier_count", whole_schema("Suppliers recorded right upstream.", 2), true)
-        .property("data_access", text_schema("What data of the buyer it holds.", "none"), true)
-        .property("network_access", text_schema("How it is connected to the buyer's network.", "none"), true)
-}
-
-fn change_schema() -> Shape {
-    let part = object("A part that changed.")
-        .property("key", choice_schema("Which part it is.", &CONTRIBUTIONS, "points_monitoring"), true)
-        .property("points_before", number_schema("Points before.", 0.0), true)
-        .property("points", number_schema("Points now.", -4.0), true)
-        .property("difference", number_schema("The change of the score through it.", -4.0), true)
-        .property("reason_before", text_schema("What it rested on.", "no お助け隊 enrollment is known"), true)
-        .property("reason", text_schema("What it rests on.", "enrolled in class 1 (coverage 100.0%)"), true);
-    let change =
-        object("What changed since the run before, which it names, and why; null where that did not score it.");
-    run_properties(change)
-        .property("risk_score_before", number_schema("The risk score before.", 62.3), true)
-        .property("grade_before", text_schema("The grade before.", "D"), true)
-        .property("chain_score_before", number_schema("The chain score before.", 63.0), true)
-        .property("chain_grade_before", text_schema("The chain grade before.", "D"), true)
-        .property("risk_score_difference", number_schema("The change of the risk score.", -4.0), true)
-        .property("chain_score_difference", number_schema("The change of the chain score.", -4.0), true)
-        .property("contributions", array("The parts that changed, the largest change first.", part), true)
-}
-
-/// The schema of a supplier's scores over time.
-pub(crate) struct HistoryView;
-
-impl HistoryView {
-    /// Returns the schema without these members of its items.
-    pub(crate) fn shape(hidden: &[&str]) -> Shape {
-        let item = score_properties(object("A score as it was.")).without(hidden);
-        let item = run_properties(item);
-        let next = text_schema("The `cursor` of the next page; null on the last page.", "cG9z").or_null();
-        let list = object("A page of a supplier's scores over time, those of the latest day first.")
-            .property("items", array("The page; runs that did not score it are left out.", item), true)
-            .property("next_cursor", next, true);
-        basis_properties(list)
-    }
-}
-
-impl PartialSchema for HistoryView {
-    fn schema() -> RefOr<Schema> {
-        Self::shape(&[]).into()
-    }
-}
-
-impl ToSchema for HistoryView {
-    fn name() -> Cow<'static, str> {
-        "ScoreHistory".into()
-    }
+/// A page of a supplier's scores over time, the latest day first.
+/// ja: 取引先のスコアの推移（基準日の新しい順）
+#[derive(Serialize, ToSchema)]
+#[schema(as = ScoreHistory)]
+pub(super) struct ScoreHistoryView {
+    /// One score for each run. Runs that did not score the supplier are left out.
+    /// ja: 計算ごとのスコア（この取引先が対象でない計算は除く）
+    pub(super) items: Vec<PastScoreView>,
+    /// The `cursor` of the next page; null on the last page.
+    /// ja: 次のページの `cursor`（最後のページでは null）
+    #[schema(example = "cG9z")]
+    pub(super) next_cursor: Option<String>,
+    #[serde(flatten)]
+    pub(super) source: SourceRunView,
 }
