@@ -117,15 +117,23 @@ fn is_no_access(access: &Option<String>) -> bool {
 }
 
 impl Facts {
-    /// Returns the same facts for the supplier itself, with those about others redacted.
+    /// Returns the facts that the supplier itself may see. All others are redacted, and so are those that are added
+    /// later, until they are listed here.
     #[must_use]
     pub fn for_supplier(self) -> Self {
         Self {
-            peer_harmful_count: 0.0,
-            peer_expected_count: 0.0,
             hides_others: true,
-            strongest_upstream: Vec::new(),
-            ..self
+            enrollments: self.enrollments,
+            ended_on: self.ended_on,
+            is_floored: self.is_floored,
+            ladder: self.ladder,
+            isms: self.isms,
+            harmful_count: self.harmful_count,
+            contained_count: self.contained_count,
+            blocked_count: self.blocked_count,
+            data_access: self.data_access,
+            network_access: self.network_access,
+            ..Self::default()
         }
     }
 }
