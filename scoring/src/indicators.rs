@@ -5,6 +5,7 @@ mod evidence;
 use std::collections::BTreeMap;
 
 use polars::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::chain::reach;
 use crate::columns::name::*;
@@ -16,7 +17,7 @@ use crate::{Scores, summary, sums};
 use evidence::Evidence;
 
 /// A count out of a total.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// Those that the indicator counts.
     pub count: usize,
@@ -26,7 +27,7 @@ pub struct Coverage {
 
 impl Coverage {
     /// Returns the counted part of the total, 0 to 1; none if the total is 0.
-    pub fn share(&self) -> Option<f64> {
+    pub fn share(self) -> Option<f64> {
         (self.of > 0).then(|| self.count as f64 / self.of as f64)
     }
 

@@ -26,24 +26,24 @@ pub(crate) struct Overview {
     pub(crate) most_loss: Vec<(String, f64)>,
     pub(crate) annual_spend_jpy: f64,
     pub(crate) monitored_spend_jpy: f64,
-    pub(crate) monitored: Part,
+    pub(crate) monitored: Coverage,
     /// By tier: [`LAST_TIER`] and all beyond it as one, and suppliers without a path to the buyer last.
-    pub(crate) monitored_by_tier: Vec<(Option<u32>, Part)>,
-    pub(crate) monitored_by_size: Vec<(String, Part)>,
-    pub(crate) security_action_1: Part,
-    pub(crate) security_action_2: Part,
-    pub(crate) security_action_1_sme: Part,
-    pub(crate) security_action_2_sme: Part,
-    pub(crate) scs_3: Part,
-    pub(crate) scs_4: Part,
-    pub(crate) scs_5: Part,
-    pub(crate) isms: Part,
-    pub(crate) reporting: Part,
+    pub(crate) monitored_by_tier: Vec<(Option<u32>, Coverage)>,
+    pub(crate) monitored_by_size: Vec<(String, Coverage)>,
+    pub(crate) security_action_1: Coverage,
+    pub(crate) security_action_2: Coverage,
+    pub(crate) security_action_1_sme: Coverage,
+    pub(crate) security_action_2_sme: Coverage,
+    pub(crate) scs_3: Coverage,
+    pub(crate) scs_4: Coverage,
+    pub(crate) scs_5: Coverage,
+    pub(crate) isms: Coverage,
+    pub(crate) reporting: Coverage,
     /// `None` if contacts are not known, as on the command line.
-    pub(crate) verified_contacts: Option<Part>,
+    pub(crate) verified_contacts: Option<Coverage>,
     pub(crate) evidence_age_median_days: Option<f64>,
-    pub(crate) without_evidence: Part,
-    pub(crate) expired: Part,
+    pub(crate) without_evidence: Coverage,
+    pub(crate) expired: Coverage,
     pub(crate) sole_source_unmonitored_count: usize,
     pub(crate) sole_source_unmonitored_loss_jpy: f64,
     pub(crate) tier_1_count: usize,
@@ -51,30 +51,10 @@ pub(crate) struct Overview {
     pub(crate) stops_tier_1: Vec<(String, usize)>,
     /// Active enrollments by the provider that runs them. `None` if providers are not known.
     pub(crate) operators: Option<Vec<(Option<String>, usize)>>,
-    pub(crate) unknown_size: Part,
-    pub(crate) unknown_section: Part,
+    pub(crate) unknown_size: Coverage,
+    pub(crate) unknown_section: Coverage,
     pub(crate) unknown_spend_row_count: usize,
     pub(crate) assumed_coverage_row_count: usize,
-}
-
-/// A count out of a total.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Part {
-    pub(crate) count: usize,
-    pub(crate) of: usize,
-}
-
-impl Part {
-    /// Returns the share from 0 to 1, or `None` if the total is 0.
-    pub(crate) fn share(self) -> Option<f64> {
-        Coverage { count: self.count, of: self.of }.share()
-    }
-}
-
-impl From<&Coverage> for Part {
-    fn from(coverage: &Coverage) -> Self {
-        Self { count: coverage.count, of: coverage.of }
-    }
 }
 
 /// Counts that a portfolio of files does not have.
@@ -98,51 +78,51 @@ impl Overview {
         let results = crate::frames::Results::new(scores)?;
         let code = |row: usize| results.text(scoring::name::SUPPLIER_CODE, row).to_owned();
         let caused = |row: usize| results.number(scoring::name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY, row);
-        let all = summary.supplier_count;
+        let of_all = |count: usize| Coverage { count, of: summary.supplier_count };
         let most_loss = summary.by_loss_caused.iter().take(NAMED).filter(|row| caused(**row) > 0.0);
         let (operators, verified) = match supplementary {
             None => (None, None),
             Some(SupplementaryCounts { operators, verified_contact_count }) => {
                 let mut operators: Vec<_> = operators.into_iter().collect();
                 operators.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-                (Some(operators), Some(Part { count: verified_contact_count, of: all }))
+                (Some(operators), Some(of_all(verified_contact_count)))
             }
         };
         Ok(Self {
-            supplier_count: all,
+            supplier_count: summary.supplier_count,
             grades: summary.grades,
             chain_grades: summary.chain_grades,
             expected_annual_loss_jpy: summary.expected_annual_loss_jpy,
             most_loss: most_loss.map(|row| (code(*row), caused(*row))).collect(),
             annual_spend_jpy: indicators.annual_spend_jpy,
             monitored_spend_jpy: indicators.monitored_spend_jpy,
-            monitored: (&indicators.monitored).into(),
+            monitored: indicators.monitored,
             monitored_by_tier: by_tier(&indicators.monitored_by_tier),
             monitored_by_size: indicators
                 .monitored_by_size
                 .iter()
-                .map(|(size, part)| ((*size).to_owned(), part.into()))
+                .map(|(size, part)| ((*size).to_owned(), *part))
                 .collect(),
-            security_action_1: (&indicators.security_action_1).into(),
-            security_action_2: (&indicators.security_action_2).into(),
-            security_action_1_sme: (&indicators.security_action_1_sme).into(),
-            security_action_2_sme: (&indicators.security_action_2_sme).into(),
-            scs_3: (&indicators.scs_3).into(),
-            scs_4: (&indicators.scs_4).into(),
-            scs_5: (&indicators.scs_5).into(),
-            isms: (&indicators.isms).into(),
-            reporting: (&indicators.reporting).into(),
+            security_action_1: indicators.security_action_1,
+            security_action_2: indicators.security_action_2,
+            security_action_1_sme: indicators.security_action_1_sme,
+            security_action_2_sme: indicators.security_action_2_sme,
+            scs_3: indicators.scs_3,
+            scs_4: indicators.scs_4,
+            scs_5: indicators.scs_5,
+            isms: indicators.isms,
+            reporting: indicators.reporting,
             verified_contacts: verified,
             evidence_age_median_days: indicators.evidence_age_median_days,
-            without_evidence: Part { count: summary.no_evidence_count, of: all },
-            expired: (&indicators.expired).into(),
+            without_evidence: of_all(summary.no_evidence_count),
+            expired: indicators.expired,
             sole_source_unmonitored_count: indicators.sole_source_unmonitored.supplier_count,
             sole_source_unmonitored_loss_jpy: indicators.sole_source_unmonitored.expected_annual_loss_jpy,
             tier_1_count: indicators.tier_1_count,
             stops_tier_1: indicators.stops_tier_1.iter().map(|(row, count)| (code(*row), *count)).collect(),
             operators,
-            unknown_size: Part { count: summary.unknown_size_count, of: all },
-            unknown_section: Part { count: summary.unknown_section_count, of: all },
+            unknown_size: of_all(summary.unknown_size_count),
+            unknown_section: of_all(summary.unknown_section_count),
             unknown_spend_row_count: summary.unknown_spend_row_count,
             assumed_coverage_row_count: summary.assumed_coverage_row_count,
         })
@@ -224,7 +204,7 @@ impl Overview {
             ),
         ]);
         if let Some((code, count)) = self.stops_tier_1.first() {
-            let part = Part { count: *count, of: self.tier_1_count };
+            let part = Coverage { count: *count, of: self.tier_1_count };
             known.push(line(
                 &format!("影響を受ける1次取引先が最も多い取引先（{code}）"),
                 &format!("tier-1 suppliers that {code} can stop, the most of all"),
@@ -237,7 +217,7 @@ impl Overview {
             known.push(line(
                 &format!("加入数が最多のお助け隊事業者（{name}）"),
                 &format!("enrollments with {name}, the most of all operators"),
-                Value::Of(Part { count: *count, of }),
+                Value::Of(Coverage { count: *count, of }),
             ));
         }
         let unknown = vec![
@@ -259,8 +239,8 @@ impl Overview {
     }
 }
 
-fn by_tier(tiers: &[(Option<u32>, Coverage)]) -> Vec<(Option<u32>, Part)> {
-    let mut parts: Vec<(Option<u32>, Part)> = Vec::new();
+fn by_tier(tiers: &[(Option<u32>, Coverage)]) -> Vec<(Option<u32>, Coverage)> {
+    let mut parts: Vec<(Option<u32>, Coverage)> = Vec::new();
     for (tier, coverage) in tiers {
         let tier = tier.map(|tier| tier.min(LAST_TIER));
         match parts.last_mut().filter(|(last, _)| *last == tier) {
@@ -268,7 +248,7 @@ fn by_tier(tiers: &[(Option<u32>, Coverage)]) -> Vec<(Option<u32>, Part)> {
                 part.count += coverage.count;
                 part.of += coverage.of;
             }
-            None => parts.push((tier, coverage.into())),
+            None => parts.push((tier, *coverage)),
         }
     }
     parts
@@ -284,7 +264,7 @@ pub(crate) struct Line {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Value {
     Yen(f64),
-    Of(Part),
+    Of(Coverage),
     Share(f64),
     Count(usize),
     Days(f64),
@@ -316,4 +296,29 @@ impl Value {
 /// Returns a part of a whole, or 0 if the whole is 0.
 pub(crate) fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_portfolio_stays_readable() {
+        let stored = concat!(
+            r#"{"supplier_count":3,"grades":[1,1,1,0,0],"chain_grades":[1,0,2,0,0],"expected_annual_loss_jpy":12.5,"#,
+            r#""most_loss":[["S1",9.5]],"annual_spend_jpy":100.0,"monitored_spend_jpy":40.0,"#,
+            r#""monitored":{"count":1,"of":3},"monitored_by_tier":[[1,{"count":1,"of":2}],[null,{"count":0,"of":1}]],"#,
+            r#""monitored_by_size":[["micro",{"count":1,"of":3}]],"security_action_1":{"count":2,"of":3},"#,
+            r#""security_action_2":{"count":1,"of":3},"security_action_1_sme":{"count":2,"of":2},"#,
+            r#""security_action_2_sme":{"count":1,"of":2},"scs_3":{"count":0,"of":3},"scs_4":{"count":0,"of":3},"#,
+            r#""scs_5":{"count":0,"of":3},"isms":{"count":1,"of":3},"reporting":{"count":1,"of":3},"#,
+            r#""verified_contacts":{"count":1,"of":3},"evidence_age_median_days":30.5,"#,
+            r#""without_evidence":{"count":1,"of":3},"expired":{"count":1,"of":4},"sole_source_unmonitored_count":1,"#,
+            r#""sole_source_unmonitored_loss_jpy":2.5,"tier_1_count":2,"stops_tier_1":[["S2",1]],"#,
+            r#""operators":[["P1",2],[null,1]],"unknown_size":{"count":0,"of":3},"unknown_section":{"count":1,"of":3},"#,
+            r#""unknown_spend_row_count":1,"assumed_coverage_row_count":0}"#,
+        );
+        let read: Overview = serde_json::from_str(stored).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), stored);
+    }
 }
