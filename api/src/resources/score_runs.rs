@@ -26,6 +26,7 @@ mod retention;
 mod run;
 mod schedule;
 mod snapshot;
+mod view;
 mod warm;
 
 use actix_web::web::Data;
@@ -50,25 +51,29 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::base::today::Today;
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::extract::{IdPath, JsonBody, Query};
-use crate::http::openapi::{
-    self, Shape, date_schema, flag_schema, id_schema, object, text_schema, time_schema, whole_schema,
-};
-use crate::http::page::{Page, Paging};
+use crate::http::openapi::{self, Shape, date_schema, flag_schema, id_schema, object, text_schema, time_schema};
+use crate::http::page::{List, Page, Paging};
 use crate::http::state::State;
 use crate::queue::work;
 use crate::records::if_none_match;
+use view::RunView;
 
 /// The schema of the body that starts a run.
 struct StartRun;
 
 impl PartialSchema for StartRun {
     fn schema() -> RefOr<Schema> {
-        let as_of = date_schema("The day to score for, at most the buyer's today; today if omitted.");
-        let known_at = time_schema(
-            "Score what was known at this moment. If omitted: for today, what is known now; for a past day, what was known at \
-             its end, or what is known now if nothing was known by then.",
+        let as_of = date_schema(
+            "The day to compute scores for, at most today in the buyer's time zone; today if omitted.\n\
+             ja: スコアの基準日。発注者の今日まで。省略時は今日",
         );
-        object("What to score.")
+        let known_at = time_schema(
+            "Score what was known at this moment; the run is then a trial. If omitted: for today, what is known now; for a past \
+             day, what was known at its end, or what is known now if nothing was known by then.\n\
+             ja: この時点までに登録されたデータで試算する。省略時は、今日なら現在のデータ、過去の日付ならその日の終わりまでに登録されたデータ\
+             （まだ登録がなければ現在のデータ）で計算する",
+        );
+        object("What to score.\nja: 計算の対象")
             .property("as_of", as_of.or_null(), false)
             .property("known_at", known_at.or_null(), false)
             .closed()
@@ -82,71 +87,11 @@ impl ToSchema for StartRun {
     }
 }
 
-/// The schema of a run.
-struct RunView;
-
-impl PartialSchema for RunView {
-    fn schema() -> RefOr<Schema> {
-        let count = |text: &str, example| whole_schema(text, example);
-        let known_at = "As known at this moment: the one that was asked for, the end of a past day that was scored for, or else when the \
-             latest record before the run was recorded.";
-        let yen = "What the buyer said a breach of its network costs; null where the model's figure was used.";
-        object("A score run. It never changes; `stale` and `exported_at` alone do.")
-            .property("id", id_schema("The id, also of the job that made it."), true)
-            .property("as_of", date_schema("The day scored for."), true)
-            .property("known_at", time_schema(known_at), true)
-            .property("scored_at", time_schema("When it was scored."), true)
-            .property("created_by", text_schema("The token that requested it, or `automatic`.", "purchasing"), true)
-            .property("is_automatic", flag_schema("Whether it was automatic, after a change or at a new day.", true), true)
-            .property("exported_at", time_schema("When it was first exported. An exported run is kept.").or_null(), true)
-            .property("model_version", text_schema("The model's version.", "2026.1"), true)
-            .property("model_hash", text_schema("The SHA-256 of the model's text.", "61207aee4817…"), true)
-            .property("engine_version", text_schema("The version of Sonae.", "0.1.0"), true)
-            .property("input_hash", text_schema("The SHA-256 of what was scored.", "9f86d081884c…"), true)
-            .property("buyer_breach_loss_jpy", count(yen, 1_000_000_000).or_null(), true)
-            .property("supplier_count", count("Suppliers that were scored.", 1117), true)
-            .property("relationship_count", count("Rows of relationships behind it.", 2210), true)
-            .property("enrollment_count", count("Enrollments behind it.", 1190), true)
-            .property("certification_count", count("Certifications behind it.", 603), true)
-            .property("incident_count", count("Rows of incidents behind it.", 9012), true)
-            .property(
-                "is_trial",
-                flag_schema(
-                    "Whether it stands beside the buyer's scores: by another model, or with a `known_at` that somebody chose.",
-                    false,
-                ),
-                true,
-            )
-            .property("duration_ms", count("How long reading and scoring took, in milliseconds.", 240), true)
-            .property("stale", stale_schema(), true)
-            .into()
-    }
-}
-
-impl ToSchema for RunView {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "ScoreRun".into()
-    }
-}
+type ScoreRunList = List<RunView>;
 
 /// Returns the schema of the member that says whether scores are stale.
 pub(crate) fn stale_schema() -> Shape {
     flag_schema("Whether the data or the model has changed since, or the day that was scored is over.", false)
-}
-
-/// The schema of a page of runs.
-struct RunPage;
-
-impl PartialSchema for RunPage {
-    fn schema() -> RefOr<Schema> {
-        openapi::list_schema("ScoreRun").into()
-    }
-}
-
-impl ToSchema for RunPage {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "ScoreRunList".into()
-    }
 }
 
 /// Returns whether a run is stale: a trial, or made from other data, with another model or for an earlier day than
@@ -155,28 +100,19 @@ pub(crate) fn is_stale(run: &RunRow, data_version: i64, model_hash: &str, today:
     run.is_trial || run.data_version != data_version || run.model_hash != model_hash || run.as_of < today
 }
 
-fn view(run: &RunRow, stale: bool) -> Value {
-    json!({
-        "id": run.id, "as_of": run.as_of, "known_at": run.known_at, "scored_at": run.scored_at,
-        "created_by": run.created_by, "is_automatic": run.is_automatic, "exported_at": run.exported_at,
-        "model_version": run.model_version, "model_hash": run.model_hash, "engine_version": run.engine_version,
-        "input_hash": run.input_hash, "buyer_breach_loss_jpy": run.buyer_breach_loss_jpy,
-        "supplier_count": run.supplier_count, "relationship_count": run.relationship_count,
-        "enrollment_count": run.enrollment_count, "certification_count": run.certification_count,
-        "incident_count": run.incident_count, "duration_ms": run.duration_ms,
-        "is_trial": run.is_trial, "stale": stale,
-    })
-}
-
 /// Start a score run
+/// ja: スコア計算を始める
 ///
-/// Scores every supplier and keeps the results, with what they rest on. Ask the job, then `result_url`. A run for a past day scores what was
-/// known then, and leaves the latest scores as they are. What a breach costs the buyer is always what it says now.
+/// Scores all suppliers, and stores the results and the data that they are based on. Poll the job until it ends, then get
+/// its `result_url`. A run for a past day scores what was known then and does not replace the latest scores. It uses the
+/// buyer's present `buyer_breach_loss_jpy`.
+/// ja: 全取引先のスコアを計算し、計算に使ったデータとともに保存する。ジョブの終了を確かめてから `result_url` を取得する。
+/// 過去の日付では、その日までに登録されたデータで計算し、最新のスコアは変わらない。`buyer_breach_loss_jpy` は現在の設定を使う。
 #[utoipa::path(
     tag = "score_runs",
     security(("bearer" = ["analyst"])),
-    request_body(content = StartRun, description = "What to score; `{}` scores today."),
-    responses((status = 202, body = crate::resources::jobs::JobView, description = "Accepted; Location names the job."), openapi::TooManyJobs)
+    request_body(content = StartRun, description = "What to score; `{}` scores today.\nja: 計算の対象。`{}` なら今日のスコア"),
+    responses((status = 202, body = crate::resources::jobs::JobView, description = "Accepted. `Location` is the address of the job.\nja: 受け付けた。`Location` はジョブのアドレス"), openapi::TooManyJobs)
 )]
 #[post("/score-runs")]
 async fn start_score_run(
@@ -238,7 +174,7 @@ struct ListRuns;
 impl IntoParams for ListRuns {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let mut parameters = HistoryQuery::into_params(|| None);
-        let text = "`true`: only automatic runs; `false`: only those that somebody started.";
+        let text = "`true`: only automatic runs; `false`: only requested ones.\nja: `true` なら自動計算だけ、`false` なら依頼された計算だけ";
         parameters.push(openapi::parameter("is_automatic", text, flag_schema(text, false), false));
         parameters
     }
@@ -263,7 +199,7 @@ pub(crate) struct RunQuery;
 
 impl IntoParams for RunQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let run = "The run to read; the latest if omitted.";
+        let run = "The score run to read; the latest if omitted.\nja: 読み取るスコア計算。省略時は最新";
         vec![openapi::parameter("score_run_id", run, id_schema(run), false), if_none_match()]
     }
 }
@@ -286,9 +222,11 @@ pub(crate) fn run_properties(shape: Shape) -> Shape {
 }
 
 /// List score runs
+/// ja: スコア計算を一覧する
 ///
-/// Those of the latest day first. Automatic runs are kept for as long as the settings say.
-#[utoipa::path(tag = "score_runs", security(("bearer" = ["viewer"])), params(ListRuns), responses((status = 200, body = RunPage, description = "The page.")))]
+/// The runs of the latest day come first. The settings say how long automatic runs are kept.
+/// ja: 基準日の新しい順に返す。自動計算を保存する期間は設定で決まる。
+#[utoipa::path(tag = "score_runs", security(("bearer" = ["viewer"])), params(ListRuns), responses((status = 200, body = ScoreRunList)))]
 #[get("/score-runs")]
 async fn list_score_runs(
     viewer: Viewer,
@@ -308,7 +246,10 @@ async fn list_score_runs(
         .read(&viewer.0, move |tx| {
             let page = page_of_runs(tx, &asked, &paging)?;
             let data_version = data_states::version(tx)?;
-            Ok(page.map(|run| view(&run, is_stale(&run, data_version, shared.model.hash(), today))))
+            Ok(page.map(|run| {
+                let stale = is_stale(&run, data_version, shared.model.hash(), today);
+                RunView::new(run, stale)
+            }))
         })
         .await?;
     Ok(page.answer(None))
@@ -337,9 +278,11 @@ pub(crate) fn page_of_runs(tx: &mut Tx, asked: &RunList, paging: &Paging) -> Res
 }
 
 /// Get a score run
+/// ja: スコア計算を取得する
 ///
 /// What was scored, by which model and when.
-#[utoipa::path(tag = "score_runs", security(("bearer" = ["viewer"])), params(IdPath<ScoreRun>), responses((status = 200, body = RunView, description = "The run."), openapi::NotScored))]
+/// ja: 計算の対象、モデル、日時など。
+#[utoipa::path(tag = "score_runs", security(("bearer" = ["viewer"])), params(IdPath<ScoreRun>), responses((status = 200, body = RunView), openapi::NotScored))]
 #[get("/score-runs/{id}")]
 async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>) -> Result<HttpResponse, ApiError> {
     let (today, shared) = (viewer.0.today().day, state.clone());
@@ -348,7 +291,7 @@ async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>)
         .read(&viewer.0, move |tx| {
             let run = score_runs::find(tx, id.0)?.ok_or(ProblemKind::NotFound)?;
             let stale = is_stale(&run, data_states::version(tx)?, shared.model.hash(), today);
-            Ok(view(&run, stale))
+            Ok(RunView::new(run, stale))
         })
         .await?;
     Ok(HttpResponse::Ok().json(run))
