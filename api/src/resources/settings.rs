@@ -6,8 +6,8 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{HttpResponse, get, patch};
 use schema::settings::{self, Settings, StoredSettings};
-use schema::{Whole, Yen};
-use serde_json::json;
+use schema::{Timestamp, Whole, Yen};
+use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -16,7 +16,7 @@ use crate::base::fields::{Field, Fields};
 use crate::base::problem::{ApiError, Problem};
 use crate::http::auth::{Admin, Viewer};
 use crate::http::extract::{JsonBody, Preconditions};
-use crate::http::openapi::{self, object, text_schema, time_schema, whole_schema};
+use crate::http::openapi::{self, Shape, object, text_schema, time_schema, whole_schema};
 use crate::http::state::State;
 use crate::records::{IfMatch, IfNoneMatch, etag};
 
@@ -26,8 +26,8 @@ const FIELDS: &[Field] = &[
         "scores_automatically",
         (
             "自動計算",
-            "true なら、データの変更後や日付が変わった後に自動で計算し直す",
-            "Whether scores follow changes of the data, and the days, by themselves",
+            "データの変更後や日付が変わった後に、スコアを自動で計算し直すか",
+            "Whether scores are recomputed automatically after the data or the day has changed",
             "true",
         ),
     ),
@@ -36,8 +36,8 @@ const FIELDS: &[Field] = &[
         "buyer_breach_loss_jpy",
         (
             "自社の侵害による損失",
-            "発注者のネットワークが侵害されたときの損失（円）。空ならモデルの値",
-            "The cost to the buyer of a breach of its own network, in yen; the model's value if omitted",
+            "発注者のネットワークが侵害されたときの損失（円）。null ならモデルの値",
+            "The cost to the buyer of a breach of its own network, in yen; the model's value if null",
             "1000000000",
         ),
     ),
@@ -46,8 +46,8 @@ const FIELDS: &[Field] = &[
         "keep_daily_days",
         (
             "日次の保存日数",
-            "自動計算のうち、各日の最後のものを保存する日数",
-            "For how many days the last automatic run of each day is kept",
+            "各日の最後の自動計算を保存する日数",
+            "The number of days for which the last automatic run of each day is kept",
             "90",
         ),
     ),
@@ -56,29 +56,47 @@ const FIELDS: &[Field] = &[
         "keep_monthly_months",
         (
             "月次の保存月数",
-            "自動計算のうち、各月の最後のものを保存する月数",
-            "For how many months the last automatic run of each month is kept",
+            "各月の最後の自動計算を保存する月数",
+            "The number of months for which the last automatic run of each month is kept",
             "120",
         ),
     ),
 ];
 
-/// The schema of the settings.
-struct SettingsView;
+/// The settings as the API shows them. Its schema has the texts of the fields.
+#[derive(Serialize)]
+struct SettingsView {
+    scores_automatically: bool,
+    buyer_breach_loss_jpy: Option<Yen>,
+    keep_daily_days: Whole<1, 3_650>,
+    keep_monthly_months: Whole<1, 1_200>,
+    version: i32,
+    recorded_at: Option<Timestamp>,
+    recorded_by: Option<String>,
+}
 
 impl PartialSchema for SettingsView {
     fn schema() -> RefOr<Schema> {
-        let shape =
-            FIELDS.iter().fold(object("The settings of a buyer, with defaults for those not set."), |shape, field| {
-                let schema = openapi::field_schema(field);
-                shape.property(field.name, if field.is_required { schema } else { schema.or_null() }, true)
-            });
-        shape
-            .property("version", whole_schema("0 before anything was set; the ETag in quotes.", 1), true)
-            .property("recorded_at", time_schema("When it was set.").or_null(), true)
-            .property("recorded_by", text_schema("The token that set it.", "purchasing").or_null(), true)
+        let text = "The version of the settings, which the ETag has in quotes; 0 if they were never changed.\n\
+                    ja: 設定の版。ETag はこれを引用符で囲んだもの。変更したことがなければ0";
+        let at =
+            "When the settings were last changed; null if never.\nja: 最後に変更した日時。変更したことがなければ null";
+        let by = "The name of the token that changed them last; null if they were never changed.\n\
+                  ja: 最後に変更したトークンの名前。変更したことがなければ null";
+        fields(object("The settings of the buyer. Settings that were never changed have their default.\nja: 発注者の設定。変更していない項目は既定値"), true)
+            .property("version", whole_schema(text, 1), true)
+            .property("recorded_at", time_schema(at).or_null(), true)
+            .property("recorded_by", text_schema(by, "purchasing").or_null(), true)
             .into()
     }
+}
+
+/// Adds the settings to a schema.
+fn fields(shape: Shape, is_required: bool) -> Shape {
+    FIELDS.iter().fold(shape, |shape, field| {
+        let schema = openapi::field_schema(field);
+        shape.property(field.name, if field.is_required { schema } else { schema.or_null() }, is_required)
+    })
 }
 
 impl ToSchema for SettingsView {
@@ -92,12 +110,9 @@ struct ChangeSettings;
 
 impl PartialSchema for ChangeSettings {
     fn schema() -> RefOr<Schema> {
-        let text = "A JSON Merge Patch (RFC 7396): omitted settings stay.";
-        let shape = FIELDS.iter().fold(object(text), |shape, field| {
-            let schema = openapi::field_schema(field);
-            shape.property(field.name, if field.is_required { schema } else { schema.or_null() }, false)
-        });
-        shape.closed().into()
+        let text = "A JSON Merge Patch (RFC 7396). Omitted settings stay as they are.\n\
+                    ja: JSON Merge Patch（RFC 7396）。省略した項目は変わらない";
+        fields(object(text), false).closed().into()
     }
 }
 
@@ -107,24 +122,36 @@ impl ToSchema for ChangeSettings {
     }
 }
 
-fn answer(stored: &StoredSettings) -> HttpResponse {
-    let Settings { scores_automatically, buyer_breach_loss_jpy, keep_daily_days, keep_monthly_months } =
-        &stored.settings;
-    HttpResponse::Ok().insert_header((header::ETAG, etag(stored.version))).json(json!({
-        "scores_automatically": scores_automatically, "buyer_breach_loss_jpy": buyer_breach_loss_jpy,
-        "keep_daily_days": keep_daily_days, "keep_monthly_months": keep_monthly_months,
-        "version": stored.version, "recorded_at": stored.recorded_at, "recorded_by": stored.recorded_by,
-    }))
+impl From<StoredSettings> for SettingsView {
+    fn from(stored: StoredSettings) -> Self {
+        let StoredSettings { settings, version, recorded_at, recorded_by } = stored;
+        let Settings { scores_automatically, buyer_breach_loss_jpy, keep_daily_days, keep_monthly_months } = settings;
+        Self {
+            scores_automatically,
+            buyer_breach_loss_jpy,
+            keep_daily_days,
+            keep_monthly_months,
+            version,
+            recorded_at,
+            recorded_by,
+        }
+    }
+}
+
+fn answer(stored: StoredSettings) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::ETAG, etag(stored.version))).json(SettingsView::from(stored))
 }
 
 /// Get the settings
+/// ja: 設定を取得する
 ///
-/// The settings of the buyer, with defaults for those not set.
+/// Settings that were never changed have their default.
+/// ja: 変更していない項目は既定値を返す。
 #[utoipa::path(
     tag = "settings",
     security(("bearer" = ["viewer"])),
     params(IfNoneMatch),
-    responses((status = 200, body = SettingsView, description = "The settings."))
+    responses((status = 200, body = SettingsView))
 )]
 #[get("/settings")]
 async fn get_settings(
@@ -137,18 +164,20 @@ async fn get_settings(
     if preconditions.is_known(&tag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
-    Ok(answer(&stored))
+    Ok(answer(stored))
 }
 
 /// Change the settings
+/// ja: 設定を変更する
 ///
-/// By JSON Merge Patch. Another `buyer_breach_loss_jpy` makes the scores stale.
+/// The body is a JSON Merge Patch. A changed `buyer_breach_loss_jpy` makes the scores stale.
+/// ja: 本文は JSON Merge Patch。`buyer_breach_loss_jpy` を変えると、計算済みのスコアは古いものとして扱う。
 #[utoipa::path(
     tag = "settings",
     security(("bearer" = ["admin"])),
     params(IfMatch),
-    request_body(content = ChangeSettings, description = "What changes.", content_type = "application/merge-patch+json"),
-    responses((status = 200, body = SettingsView, description = "The changed settings."))
+    request_body(content = ChangeSettings, description = "The settings to change.\nja: 変更する項目", content_type = "application/merge-patch+json"),
+    responses((status = 200, body = SettingsView))
 )]
 #[patch("/settings")]
 async fn change_settings(
@@ -168,7 +197,7 @@ async fn change_settings(
         })
         .await?;
     state.runner.wake();
-    Ok(answer(&stored))
+    Ok(answer(stored))
 }
 
 fn read(body: &JsonBody, now: &Settings) -> Result<Settings, ApiError> {

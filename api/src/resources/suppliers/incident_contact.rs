@@ -8,8 +8,8 @@ use actix_web::{HttpResponse, delete, get, put};
 use chrono::NaiveDate;
 use schema::incident_contacts::{self, IncidentContact};
 use schema::suppliers::Supplier;
-use schema::{MailAddress, Name, PhoneNumber, Timestamp};
-use serde_json::json;
+use schema::{MailAddress, Name, PhoneNumber, SupplierId, Timestamp};
+use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -24,7 +24,11 @@ use crate::http::state::State;
 use crate::records::{self, IfMatch, IfMatchToReplace};
 
 const FIELDS: &[Field] = &[
-    Field::of::<IncidentContact, _>(|row| &row.name, "name", ("氏名", "担当者の氏名", "The person", "備 花子")),
+    Field::of::<IncidentContact, _>(
+        |row| &row.name,
+        "name",
+        ("氏名", "担当者の氏名", "The name of the person", "備 花子"),
+    ),
     Field::of::<IncidentContact, _>(
         |row| &row.department,
         "department",
@@ -43,7 +47,12 @@ const FIELDS: &[Field] = &[
     Field::of::<IncidentContact, _>(
         |row| &row.verified_on,
         "verified_on",
-        ("確認日", "連絡がつくことを確かめた日", "When it was checked that it answers", "\"2026-09-30\""),
+        (
+            "確認日",
+            "連絡がつくことを確かめた日",
+            "The day on which somebody verified that the contact answers",
+            "\"2026-09-30\"",
+        ),
     ),
 ];
 
@@ -54,15 +63,30 @@ fn properties(mut shape: Shape, is_required: bool) -> Shape {
     shape
 }
 
-/// The schema of a contact as it is shown.
-pub(super) struct ContactView;
+/// A contact as the API shows it. Its schema has the texts of the fields.
+#[derive(Serialize)]
+pub(super) struct ContactView {
+    supplier_id: SupplierId,
+    name: Option<Name>,
+    department: Option<Name>,
+    mail_address: Option<MailAddress>,
+    phone_number: Option<PhoneNumber>,
+    verified_on: Option<NaiveDate>,
+    recorded_at: Timestamp,
+    recorded_by: String,
+}
 
 impl PartialSchema for ContactView {
     fn schema() -> RefOr<Schema> {
-        properties(openapi::object("The incident contact of a supplier."), true)
-            .property("supplier_id", openapi::id_schema("The supplier."), true)
-            .property("recorded_at", openapi::time_schema("When it was recorded."), true)
-            .property("recorded_by", openapi::text_schema("The token that recorded it.", "purchasing"), true)
+        let shape = openapi::object("The incident contact of a supplier.\nja: 取引先の事案連絡先").property(
+            "supplier_id",
+            openapi::id_schema("The id of the supplier.\nja: 取引先のID"),
+            true,
+        );
+        let by = "The name of the token that recorded the contact.\nja: 登録したトークンの名前";
+        properties(shape, true)
+            .property("recorded_at", openapi::time_schema("When the contact was recorded.\nja: 登録日時"), true)
+            .property("recorded_by", openapi::text_schema(by, "purchasing"), true)
             .into()
     }
 }
@@ -78,12 +102,9 @@ pub(super) struct PutContact;
 
 impl PartialSchema for PutContact {
     fn schema() -> RefOr<Schema> {
-        properties(
-            openapi::object("The incident contact of a supplier. A mail address or telephone number is needed."),
-            false,
-        )
-        .closed()
-        .into()
+        let text = "The incident contact of a supplier. It needs a mail address or a telephone number.\n\
+                    ja: 取引先の事案連絡先。メールアドレスか電話番号のどちらかが必要";
+        properties(openapi::object(text), false).closed().into()
     }
 }
 
@@ -97,18 +118,28 @@ fn etag(contact: &IncidentContact) -> String {
     format!("\"{}\"", contact.recorded_at)
 }
 
-fn answer(id: &IdPath<Supplier>, contact: &IncidentContact) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::ETAG, etag(contact))).json(json!({
-        "supplier_id": id.0, "name": contact.name, "department": contact.department,
-        "mail_address": contact.mail_address, "phone_number": contact.phone_number,
-        "verified_on": contact.verified_on, "recorded_at": contact.recorded_at, "recorded_by": contact.recorded_by,
-    }))
+fn answer(id: &IdPath<Supplier>, contact: IncidentContact) -> HttpResponse {
+    let tag = etag(&contact);
+    let IncidentContact { name, department, mail_address, phone_number, verified_on, recorded_at, recorded_by } =
+        contact;
+    HttpResponse::Ok().insert_header((header::ETAG, tag)).json(ContactView {
+        supplier_id: id.0,
+        name,
+        department,
+        mail_address,
+        phone_number,
+        verified_on,
+        recorded_at,
+        recorded_by,
+    })
 }
 
 /// Get the incident contact of a supplier
+/// ja: 取引先の事案連絡先を取得する
 ///
-/// Personal data, kept apart from the supplier and without history.
-#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(IdPath<Supplier>), responses((status = 200, body = ContactView, description = "The contact.")))]
+/// Contacts are personal data. They are kept apart from the supplier, and only the present contact is stored.
+/// ja: 連絡先は個人情報のため、取引先とは別に、現在の内容だけを保存する。
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(IdPath<Supplier>), responses((status = 200, body = ContactView)))]
 #[get("/suppliers/{id}/incident-contact")]
 pub(super) async fn get_incident_contact(
     viewer: Viewer,
@@ -117,18 +148,20 @@ pub(super) async fn get_incident_contact(
 ) -> Result<HttpResponse, ApiError> {
     let supplier = id.0;
     let found = state.db.read(&viewer.0, move |tx| Ok(incident_contacts::find(tx, supplier)?)).await?;
-    Ok(answer(&id, &found.ok_or(ProblemKind::NotFound)?))
+    Ok(answer(&id, found.ok_or(ProblemKind::NotFound)?))
 }
 
 /// Put the incident contact of a supplier
+/// ja: 取引先の事案連絡先を登録する
 ///
-/// The previous contact is overwritten and not kept. Replacing needs If-Match.
+/// Replaces the previous contact, of which nothing is kept. Replacing requires If-Match.
+/// ja: 前の連絡先は上書きされ、残らない。上書きには If-Match が必要。
 #[utoipa::path(
     tag = "suppliers",
     security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatchToReplace),
-    request_body(content = PutContact, description = "The contact."),
-    responses((status = 200, body = ContactView, description = "The contact."))
+    request_body(content = PutContact, description = "The contact.\nja: 連絡先"),
+    responses((status = 200, body = ContactView))
 )]
 #[put("/suppliers/{id}/incident-contact")]
 pub(super) async fn put_incident_contact(
@@ -153,7 +186,7 @@ pub(super) async fn put_incident_contact(
             Ok(contact)
         })
         .await?;
-    Ok(answer(&id, &contact))
+    Ok(answer(&id, contact))
 }
 
 fn read_contact(
@@ -190,9 +223,11 @@ fn read_contact(
 }
 
 /// Erase the incident contact of a supplier
+/// ja: 取引先の事案連絡先を消去する
 ///
-/// Permanently: nothing of it remains in the database.
-#[utoipa::path(tag = "suppliers", security(("bearer" = ["analyst"])), params(IdPath<Supplier>, IfMatch), responses((status = 204, description = "Erased.")))]
+/// The contact is removed from the database and cannot be restored.
+/// ja: データベースから完全に消去し、元に戻せない。
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["analyst"])), params(IdPath<Supplier>, IfMatch), responses((status = 204, description = "Erased.\nja: 消去した")))]
 #[delete("/suppliers/{id}/incident-contact")]
 pub(super) async fn erase_incident_contact(
     analyst: Analyst,
