@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use schema::RepoError;
 use scoring::Lang;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::base::fault::{Fault, WITHIN};
 use crate::base::text::Text;
@@ -135,6 +136,7 @@ impl ProblemKind {
 
 /// The number of faults that an answer lists. The rest are only counted.
 const SHOWN_FAULTS: usize = scoring::Faults::KEPT;
+const _: () = assert!(SHOWN_FAULTS == 50, "the document of `errors` says so");
 
 /// A problem of one request.
 #[derive(Debug)]
@@ -257,24 +259,65 @@ impl From<ProblemKind> for Problem {
     }
 }
 
-#[derive(Serialize)]
-struct ProblemView<'a> {
+/// A problem (RFC 9457). `title` and `detail` are Japanese, or English if Accept-Language prefers it.
+/// ja: エラーの内容（RFC 9457）。`title` と `detail` は日本語。Accept-Language で英語を優先すれば英語
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemView<'a> {
+    /// The URI of the kind of problem.
+    /// ja: エラーの種類を表すURI
+    #[schema(example = "urn:sonae:problem:invalid-body")]
     r#type: String,
+    /// The kind of problem in words.
+    /// ja: エラーの種類の説明
+    #[schema(example = "The body breaks the rules")]
     title: &'a str,
+    /// The HTTP status code.
+    /// ja: HTTPステータスコード
+    #[schema(example = 422)]
     status: u16,
+    /// What is wrong with this request and what to do.
+    /// ja: このリクエストの問題点と対処方法
+    #[schema(example = "faults: 1; fix each of errors")]
     detail: String,
+    /// The path of the request.
+    /// ja: リクエストのパス
+    #[schema(example = "/v1/suppliers")]
     instance: &'a str,
+    /// The stable code of the kind of problem.
+    /// ja: エラーの種類を表すコード（変わらない）
+    #[schema(example = "invalid-body")]
     code: &'a str,
+    /// The id of the request. The log of the service has it too.
+    /// ja: リクエストのID。サービスのログにも残る
+    #[schema(format = Uuid, example = "01999999-9999-7999-8999-999999999999")]
     request_id: &'a str,
-    /// The number of all faults, including those that are not listed.
+    /// The number of all faults, including those that `errors` does not list.
+    /// ja: 誤りの総数（`errors` にないものを含む）
+    #[schema(example = 1)]
     error_count: usize,
+    /// The faults of the request, the first 50 at most.
+    /// ja: リクエストの誤り（最初の50件まで）
+    #[schema(max_items = 50)]
     errors: Vec<FaultView<'a>>,
 }
 
-#[derive(Serialize)]
+/// A fault of a request.
+/// ja: リクエストの誤り1件
+#[derive(Serialize, ToSchema)]
+#[schema(as = Fault)]
 struct FaultView<'a> {
+    /// The place of the fault: a JSON Pointer into the body, or the name of the parameter or header.
+    /// ja: 誤りの場所。本文では JSON Pointer、それ以外ではパラメーターやヘッダーの名前
+    #[schema(example = "#/name")]
     pointer: &'a str,
+    /// The stable code, one of those in `docs/problems.md`.
+    /// ja: 誤りの種類を表すコード（一覧は `docs/problems.md`）
+    #[schema(example = "missing-value")]
     code: &'a str,
+    /// What is wrong and what to do.
+    /// ja: 誤りの内容と対処方法
+    #[schema(example = "a required value is empty; fill it in")]
     detail: String,
 }
 

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use schema::Choice;
 use serde_json::Value;
-use utoipa::Modify;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, Parameter, ParameterIn};
 use utoipa::openapi::response::ResponseBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ArrayItems, Components, Object, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{ArrayItems, Components, Object, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, Ref, RefOr};
+use utoipa::{Modify, PartialSchema, ToSchema};
 
 use super::answers::{answers, kinds_of, problem_response};
 use super::language::append;
+use super::text_schema;
 use super::tidy::{require_members, tidy};
-use super::{id_schema, object, text_schema, whole_schema};
-use crate::base::problem::ProblemKind;
+use crate::base::problem::{ProblemKind, ProblemView};
 use crate::http::auth::roles_of;
 
 /// Adds what operations have in common: the token, the possible problems, the preconditions.
@@ -25,7 +25,7 @@ pub(crate) struct InCommon;
 impl Modify for InCommon {
     fn modify(&self, document: &mut OpenApi) {
         let components = document.components.get_or_insert_with(Default::default);
-        components.schemas.insert("Problem".to_owned(), problem_schema());
+        components.schemas.extend(problem_schemas());
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
@@ -60,6 +60,13 @@ impl Modify for InCommon {
         limit_requests(components, &mut operations);
         open_answers(components, &mut operations);
     }
+}
+
+/// Returns the schemas of a problem: only answers refer to them, which are written later.
+fn problem_schemas() -> Vec<(String, RefOr<Schema>)> {
+    let mut schemas = vec![(ProblemView::name().into_owned(), ProblemView::schema())];
+    ProblemView::schemas(&mut schemas);
+    schemas
 }
 
 /// Describes answers without a text of their own as their bodies.
@@ -324,43 +331,4 @@ fn describe_headers(method: &HttpMethod, operation: &mut Operation) {
             add("Retry-After", "The number of seconds to wait before asking for the job.", "1");
         }
     }
-}
-
-fn problem_schema() -> RefOr<Schema> {
-    let fault = object("One fault.")
-        .property(
-            "pointer",
-            text_schema("Where: a JSON Pointer into the body, or the parameter's name.", "#/name"),
-            true,
-        )
-        .property("code", text_schema("The stable code, as `docs/problems.md` lists it.", "missing-value"), true)
-        .property(
-            "detail",
-            text_schema("What is wrong and what to do.", "a required value is empty; fill it in"),
-            true,
-        );
-    let errors = ArrayBuilder::new()
-        .items(RefOr::from(fault))
-        .description(Some("The faults of the request, 50 at most."))
-        .max_items(Some(50))
-        .build();
-    object("A problem (RFC 9457). Titles and details are Japanese, or English by Accept-Language.")
-        .property("type", text_schema("A URI for the kind.", "urn:sonae:problem:invalid-body"), true)
-        .property("title", text_schema("The kind in words.", "The body breaks the rules"), true)
-        .property("status", whole_schema("The status code.", 422), true)
-        .property(
-            "detail",
-            text_schema("What was wrong with this request and what to do.", "faults: 1; fix each of errors"),
-            true,
-        )
-        .property("instance", text_schema("The path.", "/v1/suppliers"), true)
-        .property("code", text_schema("The kind's stable code.", "invalid-body"), true)
-        .property("request_id", id_schema("The request, as the log has it."), true)
-        .property(
-            "error_count",
-            whole_schema("How many faults there are, those that are not in `errors` included.", 1),
-            true,
-        )
-        .property("errors", RefOr::T(Schema::Array(errors)), true)
-        .into()
 }

@@ -32,7 +32,7 @@ pub(super) fn tidy(components: &mut Components, operations: &mut [&mut Operation
         answered(operation).for_each(|schema| collect(schema, &components.schemas, &mut used));
     }
     // Responses refer to it, and they are written later.
-    used.insert("Problem".to_owned());
+    collect(&RefOr::Ref(Ref::from_schema_name("Problem")), &components.schemas, &mut used);
     components.schemas.retain(|name, _| used.contains(name));
 }
 
