@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use schema::{TenantId, ValueError, Whole};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -174,11 +174,6 @@ impl<T: Serialize> Page<T> {
         let mut answer = HttpResponse::Ok();
         answer.insert_header((header::LINK, self.links)).json(body(self.items, self.next_cursor))
     }
-
-    /// Answers with the page and additional members.
-    pub(crate) fn answer_with(self, beside: Value) -> HttpResponse {
-        self.answer_as(|items, next_cursor| Body { items, next_cursor, beside })
-    }
 }
 
 /// A page of a list, as the API answers with it. In the document its name is that of an item, and `List`.
@@ -204,16 +199,6 @@ impl<T: ToSchema> ToSchema for List<T> {
         schemas.push((T::name().into_owned(), T::schema()));
         T::schemas(schemas);
     }
-}
-
-/// The answer of a list.
-#[derive(Serialize)]
-struct Body<T> {
-    items: Vec<T>,
-    next_cursor: Option<String>,
-    /// An object with additional members.
-    #[serde(flatten)]
-    beside: Value,
 }
 
 /// Answers with a list that has one page only.
@@ -243,6 +228,8 @@ impl FieldValue for LongText {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

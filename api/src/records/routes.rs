@@ -229,13 +229,13 @@ macro_rules! link_routes {
         use actix_web::delete;
 
         #[utoipa::path(
-                            tag = $tag,
-                            security(("bearer" = [$role])),
-                            summary = concat!("Delete ", $one),
-                            description = "Ends it now. Reading with an earlier `known_at` still shows it.",
-                            params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
-                            responses((status = 204, description = "Deleted."))
-                        )]
+                                    tag = $tag,
+                                    security(("bearer" = [$role])),
+                                    summary = concat!("Delete ", $one),
+                                    description = "Ends it now. Reading with an earlier `known_at` still shows it.",
+                                    params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
+                                    responses((status = 204, description = "Deleted."))
+                                )]
         #[delete($with_id)]
         pub(crate) async fn $delete(
             writer: $crate::http::auth::$writer,

@@ -34,7 +34,6 @@ use actix_web::{HttpRequest, HttpResponse, get, post};
 use chrono::NaiveDate;
 use schema::score_runs::{self, RunList, RunRow};
 use schema::{JobId, RepoError, RunId, ScoreRun, Timestamp, Tx, commits, data_states, jobs};
-use serde_json::{Map, Value, json};
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -51,7 +50,7 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::base::today::Today;
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::extract::{IdPath, JsonBody, Query};
-use crate::http::openapi::{self, Shape, date_schema, flag_schema, id_schema, object, text_schema, time_schema};
+use crate::http::openapi::{self, date_schema, flag_schema, id_schema, object, time_schema};
 use crate::http::page::{List, Page, Paging};
 use crate::http::state::State;
 use crate::queue::work;
@@ -88,11 +87,6 @@ impl ToSchema for StartRun {
 }
 
 type ScoreRunList = List<RunView>;
-
-/// Returns the schema of the member that says whether scores are stale.
-pub(crate) fn stale_schema() -> Shape {
-    flag_schema("Whether the data or the model has changed since, or the day that was scored is over.", false)
-}
 
 /// Returns whether a run is stale: a trial, or made from other data, with another model or for an earlier day than
 /// `today`.
@@ -202,23 +196,6 @@ impl IntoParams for RunQuery {
         let run = "The score run to read; the latest if omitted.\nja: 読み取るスコア計算。省略時は最新";
         vec![openapi::parameter("score_run_id", run, id_schema(run), false), if_none_match()]
     }
-}
-
-/// Adds the members that say which run an answer comes from.
-pub(crate) fn write_run(run: &RunRow, out: &mut Map<String, Value>) {
-    out.insert("score_run_id".to_owned(), json!(run.id));
-    out.insert("as_of".to_owned(), json!(run.as_of));
-    out.insert("scored_at".to_owned(), json!(run.scored_at));
-    out.insert("model_version".to_owned(), json!(run.model_version));
-}
-
-/// Adds the properties that [`write_run`] writes.
-pub(crate) fn run_properties(shape: Shape) -> Shape {
-    shape
-        .property("score_run_id", id_schema("The run."), true)
-        .property("as_of", date_schema("The day scored for."), true)
-        .property("scored_at", time_schema("When it was scored."), true)
-        .property("model_version", text_schema("The model's version.", "2026.1"), true)
 }
 
 /// List score runs

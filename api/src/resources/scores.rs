@@ -22,7 +22,7 @@ pub(crate) use detail::access_or_none;
 pub(crate) use one::{ExplainedScore, OpenedScore, explanation, read_facts, read_history};
 pub(crate) use source_run::{RunSummary, SourceRun, SourceRunView, StalenessCheck};
 use view::ScoreListView;
-pub(crate) use view::{Caveats, Grade, ScoreItem, SizeClass, basis_properties};
+pub(crate) use view::{Caveats, Grade, ScoreItem, SizeClass};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Fields;

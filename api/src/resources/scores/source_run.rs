@@ -4,13 +4,12 @@ use chrono::NaiveDate;
 use schema::score_runs::{self, RunRow};
 use schema::{RunId, Timestamp, Tx, data_states};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::base::problem::{ApiError, ProblemKind};
 use crate::http::auth::Caller;
 use crate::http::state::State;
-use crate::resources::score_runs::{is_stale, write_run};
+use crate::resources::score_runs::is_stale;
 
 /// Checks whether scores are stale, by the buyer's day and the model that scores now.
 pub(crate) struct StalenessCheck {
@@ -39,19 +38,6 @@ impl SourceRun {
         };
         let stale = is_stale(&run, data_states::version(tx)?, &staleness.model_hash, staleness.today);
         Ok(Self { run, stale })
-    }
-
-    /// Adds what every answer with scores says about its run.
-    pub(crate) fn write(&self, out: &mut Value) {
-        if let Some(out) = out.as_object_mut() {
-            self.write_into(out);
-        }
-    }
-
-    /// Adds the same to the members of an object.
-    pub(crate) fn write_into(&self, out: &mut Map<String, Value>) {
-        write_run(&self.run, out);
-        out.insert("stale".to_owned(), json!(self.stale));
     }
 }
 

@@ -13,7 +13,6 @@ use super::{RunSummary, SourceRunView};
 use crate::http::openapi::{
     Shape, array, both, choice_schema, id_schema, number_schema, object, text_schema, whole_schema,
 };
-use crate::resources::score_runs::{run_properties, stale_schema};
 
 /// A score: the members that name the supplier, then the model's results in their order.
 #[derive(Debug)]
@@ -114,11 +113,6 @@ fn result_text(heading: &str, meaning: &str, unit: Unit, lang: Lang) -> String {
 fn capitalized(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
-}
-
-/// Adds the properties of the run that every answer with scores has.
-pub(crate) fn basis_properties(shape: Shape) -> Shape {
-    run_properties(shape).property("stale", stale_schema(), true)
 }
 
 macro_rules! choices {
