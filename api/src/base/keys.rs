@@ -10,7 +10,7 @@ use std::time::{self, Duration};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use chrono::TimeDelta;
-use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, EllipticCurveKeyParameters, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use schema::tokens::TokenRow;
 use schema::{Choice, Clock, Role, TenantId, Timestamp, TokenId};
@@ -45,8 +45,18 @@ pub(crate) struct Keys {
 struct KeySet {
     signing: (String, EncodingKey),
     verifying: HashMap<String, DecodingKey>,
-    public_set: String,
+    public: Vec<PublicKey>,
     cursor: aws_lc_rs::hmac::Key,
+}
+
+/// The public half of a key: a point on the curve P-256.
+#[derive(Clone)]
+pub(crate) struct PublicKey {
+    /// Its id, as in the header of a token.
+    pub(crate) id: String,
+    /// The coordinates of the point, base64url.
+    pub(crate) x: String,
+    pub(crate) y: String,
 }
 
 /// A key, as an operator sees it.
@@ -172,9 +182,9 @@ impl Keys {
         self.set().verify(token, self.clock.now())
     }
 
-    /// Returns the public keys as a JSON Web Key Set.
-    pub(crate) fn public_set(&self) -> String {
-        self.set().public_set.clone()
+    /// Returns the public keys, oldest first.
+    pub(crate) fn public_keys(&self) -> Vec<PublicKey> {
+        self.set().public.clone()
     }
 
     /// Returns the key that authenticates cursors.
@@ -252,11 +262,15 @@ impl KeySet {
         let (mut signing, mut cursor) = (None, None);
         for (kid, der) in keys {
             let key = EncodingKey::from_ec_der(&der);
-            let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).map_err(io::Error::other)?;
-            jwk.common.key_id = Some(kid.clone());
-            jwk.common.public_key_use = Some(PublicKeyUse::Signature);
+            let jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).map_err(io::Error::other)?;
             verifying.insert(kid.clone(), DecodingKey::from_jwk(&jwk).map_err(io::Error::other)?);
-            public.push(jwk);
+            let AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters {
+                curve: EllipticCurve::P256, x, y, ..
+            }) = jwk.algorithm
+            else {
+                return Err(io::Error::other("not a key of the curve P-256"));
+            };
+            public.push(PublicKey { id: kid.clone(), x, y });
             // The oldest key is used: processes learn of a new key at different moments, and that must not change
             // cursors.
             cursor.get_or_insert_with(|| {
@@ -266,8 +280,7 @@ impl KeySet {
             signing = Some((kid, key));
         }
         let (signing, cursor) = signing.zip(cursor).ok_or_else(|| io::Error::other("no key"))?;
-        let public_set = serde_json::to_string(&JwkSet { keys: public })?;
-        Ok(Self { signing, verifying, public_set, cursor })
+        Ok(Self { signing, verifying, public, cursor })
     }
 
     /// Signs and verifies once. A build without a signature provider would otherwise fail only at the first request.
