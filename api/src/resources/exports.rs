@@ -17,7 +17,7 @@ use schema::score_runs::{self, RunRow};
 use schema::{Access, Job, JobKind, JobState, RunId, Timestamp, Tx, scores as stored};
 use scoring::{Lang, RESULTS};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -55,6 +55,12 @@ pub(crate) struct ExportRequest {
     time_zone: Tz,
     /// How many suppliers match the filters.
     supplier_count: i64,
+}
+
+/// The result of an export, as its job stores it.
+#[derive(Serialize, Deserialize)]
+struct ExportResult {
+    bytes: u64,
 }
 
 /// Stores a time zone as its name.
@@ -188,7 +194,7 @@ fn keep(tx: &mut Tx, run: RunId) -> Result<(), ApiError> {
     let problem = Problem::from(ProblemKind::NotScored);
     let (ja, en) = (
         "新しいスコアに置き換わりました。もう一度送ってください",
-        "newer scores took the place of these; send it again",
+        "newer scores have replaced these; send the request again",
     );
     Err(problem.detail(ja, en).into())
 }
@@ -243,11 +249,11 @@ fn conditions(run: &RunRow, export: &ExportRequest, supplier_count: usize, writt
     let others = vec![
         item("絞り込み", "filter", export.filter_text()),
         item("計算日時", "scored at", export.clock(run.scored_at)),
-        item("データの基準時点", "as known at", export.clock(run.known_at)),
+        item("データの基準時点", "known at", export.clock(run.known_at)),
         item("書き出し日時", "written at", export.clock(written_at)),
         item("スコア計算ID", "score run", run.id.to_string()),
         item("入力のSHA-256", "input SHA-256", run.input_hash.clone()),
-        item("集計の範囲", "the portfolio sheet counts", export.lang().pick("全取引先", "all suppliers").to_owned()),
+        item("集計の範囲", "portfolio sheet covers", export.lang().pick("全取引先", "all suppliers").to_owned()),
     ];
     Conditions { provenance: provenance(run), supplier_count, others }
 }
@@ -269,8 +275,8 @@ impl Work for ExportWork {
             Err(_) if progress.is_cancelled() => return Err(Interrupted::Cancelled),
             Err(ApiError::Problem(problem)) if problem.is(ProblemKind::NotFound) => {
                 let detail = Text::new(
-                    "このスコアは新しいものに置き換えられました。もう一度書き出してください",
-                    "the scores were replaced by newer ones meanwhile; export them again",
+                    "新しいスコアに置き換わりました。もう一度書き出してください",
+                    "newer scores have replaced these; export again",
                 );
                 return Err(Interrupted::Refused("not-scored", detail));
             }
@@ -290,7 +296,7 @@ impl Work for ExportWork {
                 }
                 jobs::insert_export_chunk(tx, job.id, seq, &chunk)?;
             }
-            let result = json!({ "bytes": bytes }).to_string();
+            let result = json!(ExportResult { bytes }).to_string();
             jobs::finish(tx, job, JobState::Succeeded, &result)?;
             Ok(JobState::Succeeded)
         })
@@ -302,13 +308,15 @@ impl Work for ExportWork {
 }
 
 /// Get the file of an export
+/// ja: 書き出したファイルを取得する
 ///
-/// What an export job has written; kept for a week.
+/// The file that an export job has written. It is kept for 7 days.
+/// ja: 書き出しのジョブが作ったファイル。7日間保存する。
 #[utoipa::path(
     tag = "exports",
     security(("bearer" = ["viewer"])),
     params(IdPath<Job>),
-    responses((status = 200, body = inline(FileBody), content_type = "application/octet-stream", description = "The file."))
+    responses((status = 200, body = inline(FileBody), content_type = "application/octet-stream", description = "The file.\nja: ファイル"))
 )]
 #[get("/exports/{id}/file")]
 async fn get_export_file(viewer: Viewer, state: Data<State>, id: IdPath<Job>) -> Result<HttpResponse, ApiError> {
@@ -321,9 +329,9 @@ async fn get_export_file(viewer: Viewer, state: Data<State>, id: IdPath<Job>) ->
             let export: ExportRequest = serde_json::from_str(&job.request).map_err(ApiError::internal)?;
             let first = jobs::find_export_chunk(tx, id.0, 0)?.ok_or_else(|| not_there(&job))?;
             let as_of = score_runs::find(tx, export.run)?.map(|run| run.as_of);
-            let result: Value = serde_json::from_str(job.result.as_deref().unwrap_or_default()).unwrap_or_default();
-            let bytes = result.get("bytes").and_then(Value::as_u64).ok_or_else(|| ApiError::internal("no size"))?;
-            Ok((export.format, as_of, bytes, first))
+            let result = job.result.as_deref().unwrap_or_default();
+            let result: ExportResult = serde_json::from_str(result).map_err(ApiError::internal)?;
+            Ok((export.format, as_of, result.bytes, first))
         })
         .await?;
     let name = format!("sonae-scores-{}.{}", as_of.unwrap_or(NaiveDate::MIN), format.ending());
@@ -348,10 +356,13 @@ async fn get_export_file(viewer: Viewer, state: Data<State>, id: IdPath<Job>) ->
 fn not_there(job: &JobRow) -> ApiError {
     let problem = Problem::from(ProblemKind::NotFound);
     match job.finished_at {
-        None => problem.detail("まだ書き出し中です", "it is still being written; ask the job"),
+        None => problem.detail(
+            "まだ書き出し中です。ジョブの finished_at が入ってから取得してください",
+            "the file is still being written; get it when the job has ended",
+        ),
         Some(_) => problem.detail(
-            "このファイルは失敗したか、期限が過ぎて消えました。もう一度書き出してください",
-            "the export failed, or its file is older than a week; export again",
+            "書き出しが失敗したか、7日間の保存期間が過ぎました。もう一度書き出してください",
+            "the export failed, or its file was older than 7 days and was deleted; export again",
         ),
     }
     .into()
@@ -364,12 +375,19 @@ macro_rules! formats {
             tag = "exports",
             security(("bearer" = ["viewer"])),
             summary = $summary,
-            description = "With the filters of the list of scores. More than 10,000 suppliers are written by a job: 202 then, and \
-                           `result_url` of the job is the file. Asking for the same export again returns the same job.",
+            description = "The filters are those of the list of scores. If more than 10,000 suppliers match, the answer is 202, and a \
+                           job writes the file: its address is the job's `result_url`. Repeating the request returns the same job.\nja: \
+                           絞り込みはスコアの一覧と同じ。10,000社を超える場合は202を返し、ジョブがファイルを作る。ファイルのアドレスはジョブの \
+                           `result_url` に入る。同じ書き出しをもう一度送ると、同じジョブを返す。",
             params(ExportQuery),
             responses(
-                (status = 200, body = inline($body), content_type = $media_type, description = "The file."),
-                (status = 202, body = crate::resources::jobs::JobView, description = "A job writes it; Location names it."), openapi::NotScored, openapi::TooManyJobs
+                (status = 200, body = inline($body), content_type = $media_type, description = "The file.\nja: ファイル"),
+                (
+                    status = 202, body = crate::resources::jobs::JobView,
+                    description = "The job will write the file.\nja: このジョブがファイルを作る"
+                ),
+                openapi::NotScored,
+                openapi::TooManyJobs
             )
         )]
         #[get($path)]
@@ -386,10 +404,14 @@ macro_rules! formats {
 
 formats! {
     export_scores_xlsx: Xlsx at "/exports/scores.xlsx",
-        FileBody as "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "Export scores as a workbook";
-    export_scores_csv: Csv at "/exports/scores.csv", TextBody as "text/csv", "Export scores as CSV";
-    export_scores_parquet: Parquet at "/exports/scores.parquet", FileBody as "application/vnd.apache.parquet", "Export scores as Parquet";
-    export_scores_ndjson: Ndjson at "/exports/scores.ndjson", TextBody as "application/x-ndjson", "Export scores as NDJSON";
+        FileBody as "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "Export scores as a workbook\nja: スコアをExcelブックで書き出す";
+    export_scores_csv: Csv at "/exports/scores.csv",
+        TextBody as "text/csv", "Export scores as CSV\nja: スコアをCSVで書き出す";
+    export_scores_parquet: Parquet at "/exports/scores.parquet",
+        FileBody as "application/vnd.apache.parquet", "Export scores as Parquet\nja: スコアをParquetで書き出す";
+    export_scores_ndjson: Ndjson at "/exports/scores.ndjson",
+        TextBody as "application/x-ndjson", "Export scores as NDJSON\nja: スコアをNDJSONで書き出す";
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {

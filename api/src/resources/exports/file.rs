@@ -55,7 +55,7 @@ pub(crate) enum FileError {
     Io(#[from] io::Error),
     #[error("the workbook could not be written")]
     Xlsx(#[from] rust_xlsxwriter::XlsxError),
-    #[error("what explains a score cannot be read")]
+    #[error("the facts that explain a score cannot be read")]
     Facts(#[from] serde_json::Error),
     #[error("a step on a data frame failed")]
     Frame(#[from] FrameError),
@@ -100,7 +100,7 @@ impl ScoreFile {
         Ok(scores)
     }
 
-    /// Adds a supplier. `facts` are what explains its score, as JSON, for formats that show reasons.
+    /// Adds a supplier. `facts` explain its score, as JSON, for formats that show reasons.
     pub(crate) fn push(&mut self, row: ScoreRow, facts: String) -> Result<(), FileError> {
         match &mut self.body {
             Body::Xlsx(writer, batch) => {
