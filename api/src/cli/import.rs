@@ -12,7 +12,7 @@ use super::usage::Reason;
 use super::{DataFolder, Failure, TenantArg, access, faults, find_tenant};
 use crate::base::config::Limits;
 use crate::queue::progress::Progress;
-use crate::resources::imports::{FindingGroup, Format, ImportRequest, Outcome, import_folder};
+use crate::resources::imports::{FindingGroup, Format, ImportRequest, Outcome, RowCounts, import_folder};
 
 /// Import the files of a folder
 ///
@@ -100,8 +100,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     };
     let outcome = outcome.ok_or_else(nothing)?;
     let text = report(&outcome, args.dry_run, lang);
-    let is_good =
-        outcome.failure.is_none() && (outcome.is_kept || args.dry_run) && outcome.sum(|table| table.rejected) == 0;
+    let is_good = outcome.failure.is_none() && (outcome.is_kept || args.dry_run) && outcome.counts().rejected == 0;
     if is_good || outcome.is_kept { super::print(&text) } else { Err(Failure::Data(text)) }
 }
 
@@ -119,15 +118,14 @@ fn watch(progress: &Arc<Progress>, spinner: indicatif::ProgressBar) -> std::thre
 fn report(outcome: &Outcome, dry_run: bool, lang: Lang) -> String {
     let mut text = String::new();
     for table in &outcome.tables {
-        let name = table.name.as_deref().unwrap_or(table.kind);
+        let name = table.name.as_deref().unwrap_or(table.kind.key());
+        let RowCounts { created, updated, unchanged, rejected, ended } = table.counts;
         text += &lang.pick(
             format!(
-                "{name}: 新規 {}、更新 {}、変更なし {}、不正 {}、終了 {}\n",
-                table.created, table.updated, table.unchanged, table.rejected, table.ended
+                "{name}: 新規 {created}、更新 {updated}、変更なし {unchanged}、不正 {rejected}、終了 {ended}\n"
             ),
             format!(
-                "{name}: created {}, updated {}, unchanged {}, rejected {}, ended {}\n",
-                table.created, table.updated, table.unchanged, table.rejected, table.ended
+                "{name}: created {created}, updated {updated}, unchanged {unchanged}, rejected {rejected}, ended {ended}\n"
             ),
         );
     }

@@ -4,6 +4,7 @@ use std::io;
 
 use schema::{Choice, JobState};
 use scoring::Lang;
+use serde::{Deserialize, Serialize};
 
 use crate::base::problem::{ApiError, ProblemKind};
 use crate::base::text::Text;
@@ -81,9 +82,9 @@ impl Interrupted {
         }
     }
 
-    /// Returns the reason as the job stores it: the stable code and the text.
-    pub(super) fn reason(&self) -> (&'static str, Text) {
-        match self {
+    /// Returns the reason as the job stores it.
+    pub(super) fn failure(&self) -> StoredFailure {
+        let (code, detail) = match self {
             Self::Cancelled => {
                 ("cancelled", Text::new("取り消されました。何も変わっていません", "cancelled; nothing has changed"))
             }
@@ -108,7 +109,36 @@ impl Interrupted {
                     "the service failed; nothing has changed; tell whoever runs it",
                 ),
             ),
-        }
+        };
+        StoredFailure::new(code, detail)
+    }
+}
+
+/// What every kind of job stores in its result. Kinds may store more.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StoredResult {
+    pub(crate) failure: Option<StoredFailure>,
+}
+
+/// Why a job ended without effect, as it stores it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct StoredFailure {
+    /// The stable code of the reason.
+    pub(crate) code: String,
+    detail_ja: String,
+    detail_en: String,
+}
+
+impl StoredFailure {
+    pub(crate) fn new(code: &str, detail: Text) -> Self {
+        Self { code: code.to_owned(), detail_ja: detail.ja, detail_en: detail.en }
+    }
+
+    /// Returns what was wrong and what to do.
+    pub(crate) fn detail(&self, lang: Lang) -> &str {
+        lang.pick(&self.detail_ja, &self.detail_en)
     }
 }
 

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use schema::jobs::{JobOrder, JobRow};
-use schema::{Access, Clock, JobId, JobKind, JobState};
-use scoring::Lang;
+use schema::{Access, Clock, JobKind, JobState};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::outcome::Interrupted;
+use super::outcome::{Interrupted, StoredFailure, StoredResult};
 use super::progress::Progress;
 use crate::base::problem::ApiError;
-use crate::base::text::Text;
 
 /// A kind of job, with everything that is specific to it.
 ///
@@ -30,33 +28,17 @@ pub(crate) trait Work: Send + Sync + 'static {
     /// Does the work of a job. Its effects, its result and its end are one transaction.
     fn run(&self, attempt: &Attempt<'_>, request: Self::Request) -> Result<JobState, Interrupted>;
 
-    /// Returns the result of a job that ended before its work did: the stable code of the reason, and its text.
-    fn interrupted(code: &str, detail: &Text) -> String {
-        failure(code, detail)
+    /// Returns the result of a job that ended before its work did.
+    fn interrupted(failure: StoredFailure) -> String {
+        failed(failure)
     }
 
     /// Returns the path of what the job has made, once it exists.
     fn result_url(job: &JobRow) -> Option<String>;
-
-    /// Returns a stored request as the API shows it.
-    fn show_request(_request: Value) -> Value {
-        Value::Null
-    }
-
-    /// Returns a stored result as the API shows it, without its path and the reason of a failure, which are shown
-    /// separately.
-    fn show_result(_id: JobId, _result: Value, _lang: Lang) -> Value {
-        Value::Null
-    }
-
-    /// Returns the text that says why a job failed.
-    fn show_failure(failure: &Value, lang: Lang) -> Value {
-        failure.get(lang.pick("detail_ja", "detail_en")).cloned().unwrap_or_default()
-    }
 }
 
-fn failure(code: &str, detail: &Text) -> String {
-    json!({ "failure": { "code": code, "detail_ja": detail.ja, "detail_en": detail.en } }).to_string()
+fn failed(failure: StoredFailure) -> String {
+    json!(StoredResult { failure: Some(failure) }).to_string()
 }
 
 /// How jobs of one buyer are ordered.
@@ -78,23 +60,14 @@ pub(crate) struct Attempt<'a> {
     pub(crate) progress: &'a Progress,
 }
 
-/// What is specific to a kind of job in the API's view.
-#[derive(Default)]
-pub(crate) struct JobDetails {
-    pub(crate) unit: &'static str,
-    pub(crate) request: Value,
-    pub(crate) result: Value,
-    pub(crate) result_url: Option<String>,
-    pub(crate) failure: Value,
-}
-
 /// [`Work`] of any kind, as a trait object.
 trait AnyWork: Send + Sync {
     fn kind(&self) -> JobKind;
     fn order(&self) -> Order;
     fn run(&self, attempt: &Attempt<'_>) -> Result<JobState, Interrupted>;
-    fn interrupted(&self, code: &str, detail: &Text) -> String;
-    fn details(&self, job: &JobRow, lang: Lang) -> JobDetails;
+    fn interrupted(&self, failure: StoredFailure) -> String;
+    fn unit(&self) -> &'static str;
+    fn result_url(&self, job: &JobRow) -> Option<String>;
 }
 
 impl<W: Work> AnyWork for W {
@@ -111,24 +84,16 @@ impl<W: Work> AnyWork for W {
         Work::run(self, attempt, request)
     }
 
-    fn interrupted(&self, code: &str, detail: &Text) -> String {
-        W::interrupted(code, detail)
+    fn interrupted(&self, failure: StoredFailure) -> String {
+        W::interrupted(failure)
     }
 
-    fn details(&self, job: &JobRow, lang: Lang) -> JobDetails {
-        let stored = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
-        let result: Option<Value> = job.result.as_deref().map(stored);
-        let failure = result.as_ref().and_then(|result| result.get("failure")).filter(|failure| failure.is_object());
-        JobDetails {
-            unit: W::UNIT,
-            request: W::show_request(stored(&job.request)),
-            failure: failure.map_or(
-                Value::Null,
-                |failure| json!({ "code": failure.get("code"), "detail": W::show_failure(failure, lang) }),
-            ),
-            result: result.map_or(Value::Null, |result| W::show_result(job.id, result, lang)),
-            result_url: W::result_url(job),
-        }
+    fn unit(&self) -> &'static str {
+        W::UNIT
+    }
+
+    fn result_url(&self, job: &JobRow) -> Option<String> {
+        W::result_url(job)
     }
 }
 
@@ -159,13 +124,21 @@ impl Works {
 
     /// Returns the result of a job that ended before its work did.
     pub(super) fn interrupted(&self, kind: JobKind, interrupted: &Interrupted) -> String {
-        let (code, detail) = interrupted.reason();
-        self.of(kind).map_or_else(|| failure(code, &detail), |work| work.interrupted(code, &detail))
+        let failure = interrupted.failure();
+        match self.of(kind) {
+            Some(work) => work.interrupted(failure),
+            None => failed(failure),
+        }
     }
 
-    /// Returns what is specific to the job's kind in the API's view.
-    pub(crate) fn details(&self, job: &JobRow, lang: Lang) -> JobDetails {
-        self.of(job.kind).map(|work| work.details(job, lang)).unwrap_or_default()
+    /// Returns the unit of a kind's progress.
+    pub(crate) fn unit(&self, kind: JobKind) -> &'static str {
+        self.of(kind).map(AnyWork::unit).unwrap_or_default()
+    }
+
+    /// Returns the path of what a job has made, once it exists.
+    pub(crate) fn result_url(&self, job: &JobRow) -> Option<String> {
+        self.of(job.kind)?.result_url(job)
     }
 
     /// Whether a kind is registered.

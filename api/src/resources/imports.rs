@@ -4,7 +4,7 @@
 //! The bytes are stored and a job is queued. `run` copies the bytes to an unnamed file and opens it as tables: `csv`,
 //! `ndjson`, or `xlsx`, which unpacks each sheet into rows. `table` has the fields of a kind, which
 //! [`crate::files::header`] matches with headings. `engine` reads, compares and writes batches of rows, and `report`
-//! keeps the findings of each row.
+//! keeps the findings of each row. `stored` is what the job keeps of the request and the result.
 //!
 //! What must hold:
 //!
@@ -18,10 +18,12 @@
 
 mod csv;
 mod engine;
+mod findings;
 mod ndjson;
 mod report;
 mod run;
 mod sniff;
+mod stored;
 mod table;
 mod template;
 mod upload;
@@ -32,30 +34,30 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use bytes::Bytes;
 use schema::jobs::{self, JobRow};
-use schema::{Choice, Job, JobId, RecordKind, Source};
+use schema::{Choice, JobId, RecordKind, Source};
 use scoring::Lang;
-use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub(crate) use findings::{FindingList, list_findings};
 pub(crate) use report::Group as FindingGroup;
-pub(crate) use run::{Format, ImportRequest, ImportWork, Outcome, import_folder};
-pub(crate) use table::scored_columns;
+pub(crate) use run::{ImportWork, Outcome, findings_url, import_folder};
+pub(crate) use stored::{Format, ImportFailure, ImportRequest, ImportResult, RowCounts, StoredGroup, TableReport};
+pub(crate) use table::{scored_columns, words_of};
 pub(crate) use upload::Upload;
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::Fields;
-use crate::base::problem::{ApiError, Problem, ProblemKind};
+use crate::base::problem::{ApiError, Problem};
 use crate::base::text::Text;
 use crate::http::auth::{Caller, Integrator, Viewer};
-use crate::http::extract::{IdPath, Query, language};
-use crate::http::openapi::{self, choice_schema, flag_schema, object, text_schema, whole_schema};
-use crate::http::page::Paging;
+use crate::http::extract::{Query, language};
+use crate::http::openapi::{self, choice_schema, flag_schema, object, text_schema};
 use crate::http::state::State;
 use crate::queue::work;
-use crate::records::{PageQuery, keys};
+use crate::records::keys;
 use upload::Incoming;
 
 /// The parameters of an import, for the API document.
@@ -63,10 +65,14 @@ struct ImportQuery;
 
 impl IntoParams for ImportQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let kind = "What the file holds. A workbook needs none: its sheets say it by their names, as in the template.";
-        let source = "The source of the rows; `manual` if omitted. External ids belong to their source.";
-        let mode = "`all_or_nothing` (usual): no row is taken if any is bad. `accept_valid`: good rows are taken. `replace`: as \
-                    `all_or_nothing`, and what this source delivered before and does not now is ended, never deleted.";
+        let kind = "What the file holds. Omit it for a workbook whose sheets are named as in the template, and for a form whose \
+                    file is named after a kind.\nja: ファイルの内容。シート名がひな形と同じブックと、種類の名前のファイルを送るフォームでは不要";
+        let source = "The source of the rows; `manual` if omitted. An external id identifies a record within its source.\nja: \
+                      行の出所。省略時は `manual`。外部IDは出所ごとに区別する";
+        let mode = "`all_or_nothing`, the default: no row is imported if any row is rejected. `accept_valid`: the rows without faults \
+                    are imported. `replace`: as `all_or_nothing`, and records of the source that the file does not have are ended, \
+                    not deleted.\nja: `all_or_nothing`（省略時）は、1行でも誤りがあれば何も取り込まない。`accept_valid` は、誤りのない行だけを取り込む。\
+                    `replace` は `all_or_nothing` に加え、その出所の記録のうちファイルにないものを終了にする（削除はしない）";
         vec![
             openapi::parameter("kind", kind, choice_schema(kind, &keys::<RecordKind>(), "suppliers"), false),
             openapi::parameter("source", source, text_schema(source, "erp").max_length(64), false),
@@ -76,32 +82,44 @@ impl IntoParams for ImportQuery {
                 choice_schema(mode, &keys::<schema::ImportMode>(), "all_or_nothing"),
                 false,
             ),
-            flag("dry_run", "`true`: everything is checked and counted, but nothing is stored."),
-            flag("confirm", "`true`: a replacing import may end more than 20% of what its source holds."),
+            flag("dry_run", DRY_RUN),
+            flag(
+                "confirm",
+                "`true`: an import with `mode=replace` may end more than 20% of the records of its source.\nja: `true` \
+                 なら、`mode=replace` でその出所の20%を超える記録の終了を認める",
+            ),
             format_parameter(),
-            flag("accept_unread_columns", UNREAD),
+            flag("accept_unread_columns", ACCEPT_UNREAD_COLUMNS),
         ]
     }
 }
 
 /// Returns the parameter that names the format of the bytes.
 pub(crate) fn format_parameter() -> Parameter {
-    let text = "The format of the file. If omitted, its first bytes say it; its name and media type do not.";
+    let text = "The format of the file. If omitted, its first bytes tell the format; its name and media type do not matter.\nja: \
+                ファイルの形式。省略時は先頭の内容で判断する（名前やメディアタイプは使わない）";
     openapi::parameter("format", text, choice_schema(text, &FORMATS.map(|(name, _)| name), "csv"), false)
 }
 
-/// The description of the parameter that lets columns go unread.
-pub(crate) const UNREAD: &str = "`true`: columns that scores rest on, such as 業種 or 資本金 in another unit, are left out with a \
-                                 warning where they cannot be read; usually they refuse the file.";
+/// The description of the parameter that asks for a dry run.
+pub(crate) const DRY_RUN: &str = "`true`: everything is checked and counted, but nothing is stored.\nja: `true` なら、確認と集計だけを\
+                                  行い、何も保存しない";
 
-fn flag(name: &str, text: &str) -> Parameter {
+/// The description of the parameter that lets columns go unread.
+pub(crate) const ACCEPT_UNREAD_COLUMNS: &str = "`true`: columns that scores depend on but that cannot be read, such as 業種 in words or 資本金 in another unit, are left out \
+     with a warning. If omitted, such a column refuses the file.\nja: `true` なら、スコアに使う列のうち読み取れないもの（言葉で書かれた業種、\
+     単位の異なる資本金など）を、警告を付けて読み飛ばす。省略時は、そのような列があるファイルを拒否する";
+
+/// Returns a parameter that is a flag.
+pub(crate) fn flag(name: &str, text: &str) -> Parameter {
     openapi::parameter(name, text, flag_schema(text, true), false)
 }
 
 /// Returns the schema of a form with a file. Its parameters may be in the address instead.
 pub(crate) fn form_schema(parameters: Vec<Parameter>) -> RefOr<Schema> {
-    let form = object("A form with a file. Each parameter stands either here, before the file, or in the address.")
-        .property("file", openapi::file_schema("The file."), true);
+    let text = "A form with a file. Each parameter is either in the form, before the file, or in the address.\nja: ファイルを送る\
+                フォーム。パラメーターは、フォームのファイルより前か、アドレスのどちらかに書く";
+    let form = object(text).property("file", openapi::file_schema("The file.\nja: ファイル"), true);
     let form = parameters.into_iter().fold(form, |form, parameter| match parameter.schema {
         Some(schema) => form.property(&parameter.name, schema, false),
         None => form,
@@ -121,23 +139,33 @@ impl PartialSchema for ImportForm {
 impl ToSchema for ImportForm {}
 
 /// Import a file
+/// ja: ファイルを取り込む
 ///
-/// CSV, NDJSON or XLSX, as the raw body of any media type or as the part `file` of a form, whose other parts are parameters; gzip too.
-/// Its first bytes say what it is. Columns have the names of the template or their Japanese headings. The file is stored before the
-/// answer; a job reads it. What is no such file is refused at once. Columns that the file lacks stay as they are, empty cells make a
-/// value unknown, and importing a file twice changes nothing.
+/// The file is CSV, NDJSON or XLSX, with or without gzip. It is the body, with any media type, or the part `file` of a
+/// form, whose other parts are parameters. Headings are the column names of the template or their Japanese names. A file
+/// that cannot be imported is refused at once. Any other file is stored, and a job imports it. Columns that the file does
+/// not have keep their values. Empty cells make a value unknown. Importing a file twice changes nothing.
+/// ja: CSV、NDJSON、Excelブック（.xlsx）を、そのまま、またはgzipで送る。ファイルは本文（メディアタイプは問わない）か、フォームの `file` に入れる。
+/// フォームのほかの項目はパラメーターになる。見出しは、ひな形の列名か日本語名を使う。取り込めないファイルはその場で拒否し、それ以外は保存してジョブが取り込む。
+/// ファイルにない列の値は変わらず、空のセルは値を「不明」にする。同じファイルを2回取り込んでも何も変わらない。
 #[utoipa::path(
     tag = "imports",
     security(("bearer" = ["integrator"])),
     params(ImportQuery),
-    request_body(description = "The file.", content(
+    request_body(description = "The file.\nja: ファイル", content(
         (inline(openapi::FileBody) = "application/octet-stream", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
         (ImportForm = "multipart/form-data"),
         (inline(openapi::FileBody) = "text/csv", example = "supplier_code,name\nS0000001,備製作所株式会社\n"),
         (inline(openapi::FileBody) = "application/x-ndjson", example = "{\"supplier_code\": \"S0000001\", \"name\": \"備製作所株式会社\"}\n"),
         (inline(openapi::FileBody) = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"),
     )),
-    responses((status = 202, body = crate::resources::jobs::JobView, description = "Stored; Location names the job."), openapi::TooManyJobs)
+    responses(
+        (
+            status = 202, body = crate::resources::jobs::JobView,
+            description = "The file was stored, and the job will import it.\nja: ファイルを保存した。このジョブが取り込む"
+        ),
+        openapi::TooManyJobs
+    )
 )]
 #[post("/imports")]
 async fn create_import(
@@ -182,7 +210,10 @@ pub(crate) async fn accept(
         query.0.extend(file.parameters().iter().skip(before).cloned());
         let order = read(&query, Some(format), by_name)?;
         if asked_format(&query) != asked {
-            let text = Text::new("format はファイルより前に置いてください", "put format before the file");
+            let text = Text::new(
+                "format はフォームのファイルより前に置いてください",
+                "put `format` before the file in the form",
+            );
             return Err(
                 Problem::parameters(vec![Fault::new("format", Reason::File { code: "format-differs", text })]).into()
             );
@@ -290,111 +321,28 @@ async fn store(state: &State, caller: &Caller, id: JobId, file: &mut Incoming) -
     }
 }
 
-/// The schema of a finding of an import.
-struct FindingView;
-
-impl PartialSchema for FindingView {
-    fn schema() -> RefOr<Schema> {
-        object("What an import says of a row.")
-            .property("is_warning", flag_schema("Whether the row was imported nevertheless.", false), true)
-            .property("sheet", text_schema("The sheet, or the file of a folder.", "取引先").or_null(), true)
-            .property("row", whole_schema("The row or line, as the user sees it.", 12).or_null(), true)
-            .property("column", text_schema("The column.", "employee_count").or_null(), true)
-            .property("value", text_schema("The value of the cell, truncated if long.", "80名").or_null(), true)
-            .property("code", text_schema("The stable code of the reason.", "not-a-number"), true)
-            .property("detail", text_schema("What is wrong and what to do.", "not a number; write digits only"), true)
-            .into()
-    }
-}
-
-impl ToSchema for FindingView {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "Finding".into()
-    }
-}
-
-/// The schema of a page of findings.
-pub(crate) struct FindingList;
-
-impl PartialSchema for FindingList {
-    fn schema() -> RefOr<Schema> {
-        openapi::list_schema("Finding").into()
-    }
-}
-
-impl ToSchema for FindingList {
-    fn name() -> std::borrow::Cow<'static, str> {
-        "FindingList".into()
-    }
-
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((FindingView::name().into_owned(), FindingView::schema()));
-    }
-}
-
-/// List the findings of an import
-///
-/// Each rejected row with its reasons, and each warning, in the order of the file.
-#[utoipa::path(
-    tag = "imports",
-    security(("bearer" = ["viewer"])),
-    params(IdPath<Job>, PageQuery),
-    responses((status = 200, body = FindingList, description = "The page."))
-)]
-#[get("/imports/{id}/findings")]
-async fn list_import_findings(
-    viewer: Viewer,
-    state: Data<State>,
-    request: HttpRequest,
-    id: IdPath<Job>,
-    query: Query,
-) -> Result<HttpResponse, ApiError> {
-    let job = state.db.read(&viewer.0, move |tx| Ok(jobs::find(tx, id.0)?)).await?;
-    let job = job.ok_or(ProblemKind::NotFound)?;
-    list_findings(viewer.0, &state, &request, query, job.id).await
-}
-
-/// Lists the findings of an import that the caller may see.
-pub(crate) async fn list_findings(
-    caller: Caller,
-    state: &State,
-    request: &HttpRequest,
-    query: Query,
-    id: JobId,
-) -> Result<HttpResponse, ApiError> {
-    let lang = language(request.headers());
-    let paging = Paging::new(state, &caller, request, query);
-    let window = paging.query.read(&["limit", "cursor"], |fields| paging.read::<i32>(fields))?;
-    let (from, limit) = (window.after.map_or(0, |seq| seq + 1), window.limit);
-    let rows = state.db.read(&caller, move |tx| Ok(jobs::list_findings(tx, id, from, limit)?)).await?;
-    let page = paging.page(rows, limit, |row| row.seq).map(|row| {
-        json!({
-            "is_warning": row.is_warning, "sheet": row.sheet, "row": row.row_number, "column": row.column_name,
-            "value": row.value, "code": row.code, "detail": lang.pick(&row.detail_ja, &row.detail_en),
-        })
-    });
-    Ok(page.answer(None))
-}
-
 /// The parameters of the template, for the API document.
 struct TemplateQuery;
 
 impl IntoParams for TemplateQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let text = "The language of headings, lists and explanations; by Accept-Language if omitted.";
+        let text = "The language of headings, choices and explanations. If omitted, `Accept-Language` tells it.\nja: \
+                    見出し、選択肢、説明の言語。省略時は `Accept-Language` に従う";
         vec![openapi::parameter("lang", text, choice_schema(text, &["ja", "en"], "ja"), false)]
     }
 }
 
 /// Get the import template
+/// ja: 取り込み用のひな形を取得する
 ///
-/// A workbook with a sheet for each kind, lists for closed sets, and a sheet that explains each column.
+/// A workbook with a sheet for each kind of record, lists to choose from, and a sheet that explains each column.
+/// ja: 種類ごとのシート、選択肢、列の説明が入ったExcelブック。
 #[utoipa::path(
     tag = "imports",
     security(("bearer" = ["viewer"])),
     params(TemplateQuery),
     responses((
-        status = 200, body = inline(openapi::FileBody), description = "The workbook.",
+        status = 200, body = inline(openapi::FileBody), description = "The workbook.\nja: Excelブック",
         content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", example = "(a workbook)"
     ))
 )]
@@ -421,5 +369,5 @@ async fn get_import_template(_: Viewer, request: HttpRequest, query: Query) -> R
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
-    config.service(create_import).service(get_import_template).service(list_import_findings);
+    config.service(create_import).service(get_import_template).service(findings::list_import_findings);
 }

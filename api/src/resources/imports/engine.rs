@@ -11,12 +11,12 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use schema::{Choice, Commit, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierId, Tx, suppliers};
-use serde::Serialize;
+use schema::{Commit, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierId, Tx, suppliers};
 
 use self::look_up::LookUp;
 use self::reading::{Batch, Codes, Pending, Reading};
 use super::report::{Findings, Place, Refusal};
+use super::stored::{RowCounts, TableReport};
 use super::table::{columns, submitted_columns};
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Suppliers};
@@ -38,26 +38,6 @@ pub(crate) struct Order {
     pub(crate) today: Today,
     /// The provider that sends it, if one does. It may send rows only for the suppliers that are assigned to it.
     pub(crate) provider: Option<Name>,
-}
-
-/// The outcome of a table.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct TableReport {
-    pub(crate) kind: &'static str,
-    /// The sheet or file.
-    pub(crate) name: Option<String>,
-    pub(crate) created: u64,
-    pub(crate) updated: u64,
-    pub(crate) unchanged: u64,
-    pub(crate) rejected: u64,
-    pub(crate) ended: u64,
-}
-
-impl TableReport {
-    /// Whether it had no rows.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.created + self.updated + self.unchanged + self.rejected == 0
-    }
 }
 
 /// A row as its reader returns it: the cells by field, or the faults in its text.
@@ -209,15 +189,7 @@ impl<'a, R: Resource> Import<'a, R> {
             None => columns(R::KIND).collect(),
         };
         let columns = Columns { kind: R::KIND, fields, takes_unread: order.takes_unread };
-        let report = TableReport {
-            kind: R::KIND.key(),
-            name: rows.name().map(str::to_owned),
-            created: 0,
-            updated: 0,
-            unchanged: 0,
-            rejected: 0,
-            ended: 0,
-        };
+        let report = TableReport { kind: R::KIND, name: rows.name().map(str::to_owned), counts: RowCounts::default() };
         let recorded = tx.own_commit()?;
         let seen = HashSet::new();
         let look_up = LookUp::default();
@@ -252,7 +224,7 @@ impl<'a, R: Resource> Import<'a, R> {
         for warning in rows.take_warnings() {
             self.findings.push(&place, warning, true);
         }
-        if self.order.mode == ImportMode::Replace && self.report.rejected == 0 {
+        if self.order.mode == ImportMode::Replace && self.report.counts.rejected == 0 {
             let (held, gone) = self.gone()?;
             match self.pass.depth {
                 Depth::Check if !gone.is_empty() => self.pass.depth = Depth::Read,
@@ -267,7 +239,7 @@ impl<'a, R: Resource> Import<'a, R> {
     }
 
     fn reject(&mut self, row: u64, faults: Vec<Fault>) {
-        self.report.rejected += 1;
+        self.report.counts.rejected += 1;
         let place = self.place(row);
         for fault in faults {
             self.findings.push(&place, fault, false);
@@ -287,7 +259,7 @@ impl<'a, R: Resource> Import<'a, R> {
         for (row, faults) in rejected {
             self.reject(row, faults);
         }
-        self.report.unchanged += totals.len() as u64;
+        self.report.counts.unchanged += totals.len() as u64;
         for (row, fault) in totals {
             self.findings.push(&self.place(row), fault, true);
         }
@@ -315,7 +287,8 @@ impl<'a, R: Resource> Import<'a, R> {
             return Ok(());
         }
         // In these modes an import with bad rows keeps nothing, so its good rows need not be written.
-        if self.pass.depth == Depth::Compare || (self.order.mode != ImportMode::AcceptValid && self.report.rejected > 0)
+        if self.pass.depth == Depth::Compare
+            || (self.order.mode != ImportMode::AcceptValid && self.report.counts.rejected > 0)
         {
             return Ok(());
         }
@@ -405,7 +378,7 @@ impl<'a, R: Resource> Import<'a, R> {
         }
         let is_known = known.map(|known| known.meta.version) == now.as_ref().map(|now| now.meta.version);
         let Some(now) = now else {
-            self.report.created += 1;
+            self.report.counts.created += 1;
             let id = self.tx.clock().id();
             let (source, recorded) = (self.order.source.clone(), Arc::clone(&self.recorded));
             let stored = Stored::first(id, row.key, source, row.external_id, recorded, attributes);
@@ -416,16 +389,16 @@ impl<'a, R: Resource> Import<'a, R> {
             return;
         };
         if let Some(reason) = R::left_alone(&now) {
-            self.report.unchanged += 1;
+            self.report.counts.unchanged += 1;
             return self.findings.push(&self.place(row.row), Fault::new(R::KEY_FIELD, reason), true);
         }
         // A record that an import has ended is opened again when a later import delivers it.
         let ended_on = now.meta.ended_on.filter(|_| now.meta.recorded.import_id.is_none());
         if is_known && attributes == now.attributes && ended_on == now.meta.ended_on {
-            self.report.unchanged += 1;
+            self.report.counts.unchanged += 1;
             return;
         }
-        self.report.updated += 1;
+        self.report.counts.updated += 1;
         let mut new = now.next(Arc::clone(&self.recorded));
         new.attributes = attributes;
         // If a key belongs to the buyer, the record's source is the one that delivered it last.
@@ -471,7 +444,7 @@ impl<'a, R: Resource> Import<'a, R> {
             if self.pass.depth == Depth::Write {
                 R::replace(self.tx, &ended)?;
             }
-            self.report.ended += ended.len() as u64;
+            self.report.counts.ended += ended.len() as u64;
         }
         Ok(())
     }

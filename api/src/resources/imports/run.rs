@@ -5,57 +5,25 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use chrono::NaiveDate;
 use schema::jobs::{self, JobRow};
-use schema::{Access, Choice, ImportMode, JobId, JobKind, JobState, Name, RecordKind, Source, Timestamp, Tx};
-use scoring::Lang;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use schema::{Access, Choice, ImportMode, JobId, JobKind, JobState, RecordKind, Timestamp, Tx};
+use serde_json::json;
 
 use super::csv::CsvRows;
-use super::engine::{self, Depth, Order, Pass, Stop, TableReport};
+use super::engine::{self, Depth, Order, Pass, Stop};
 use super::ndjson::NdjsonRows;
-use super::report::{Findings, Group, Place, Refusal, storable};
-use super::table::{kind_of_name, words_of};
+use super::report::{Findings, Place, Refusal};
+use super::stored::{Format, ImportFailure, ImportRequest, ImportResult, RowCounts, StoredGroup, TableReport};
+use super::table::kind_of_name;
 use super::xlsx;
 use crate::base::config::Limits;
 use crate::base::fault::{Fault, Reason};
 use crate::base::telemetry::metrics;
-use crate::base::text::Text;
 use crate::base::today::Today;
 use crate::files::spill::has_room;
-use crate::queue::outcome::Interrupted;
+use crate::queue::outcome::{Interrupted, StoredFailure};
 use crate::queue::progress::Progress;
 use crate::queue::work::{self, Attempt, Work};
-
-/// The format of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Format {
-    Csv,
-    Ndjson,
-    Xlsx,
-}
-
-/// The request of an import, as its job stores it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ImportRequest {
-    pub(crate) kind: Option<RecordKind>,
-    pub(crate) source: Source,
-    pub(crate) mode: ImportMode,
-    pub(crate) dry_run: bool,
-    pub(crate) confirm: bool,
-    /// Whether columns that scores depend on may be left unread.
-    #[serde(default)]
-    pub(crate) accept_unread_columns: bool,
-    pub(crate) format: Format,
-    pub(crate) bytes: u64,
-    /// The buyer's day when the import was requested.
-    pub(crate) today: NaiveDate,
-    /// The provider that sends the rows, if one does.
-    #[serde(default)]
-    pub(crate) provider_name: Option<Name>,
-}
 
 impl ImportRequest {
     fn order(&self, moment: Timestamp) -> Order {
@@ -94,91 +62,21 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Returns the result as JSON, as the job stores it.
-    fn json(&self) -> String {
-        let failure = self.failure.as_ref().map(|refusal| {
-            let (place, fault) = (refusal.place(), refusal.fault());
-            let detail = fault.reason.detail();
-            failure_json(
-                fault.reason.code(),
-                &detail,
-                place,
-                Some(fault.field.as_str()).filter(|field| !field.is_empty()),
-            )
-        });
-        result_json(self.is_kept, &self.tables, &self.findings, failure)
-    }
-
-    pub(crate) fn sum(&self, count: fn(&TableReport) -> u64) -> u64 {
-        self.tables.iter().map(count).sum()
-    }
-}
-
-fn failure_json(code: &str, detail: &Text, place: &Place, column: Option<&str>) -> Value {
-    json!({
-        "code": code, "detail_ja": storable(detail.ja.clone()), "detail_en": storable(detail.en.clone()),
-        "sheet": place.sheet, "row": place.row, "column": column.map(|column| storable(column.to_owned())),
-    })
-}
-
-fn result_json(is_kept: bool, tables: &[TableReport], findings: &Findings, failure: Option<Value>) -> String {
-    let sum = |count: fn(&TableReport) -> u64| tables.iter().map(count).sum::<u64>();
-    let groups: Vec<Value> = findings.groups().map(group_json).collect();
-    json!({
-        "created": sum(|table| table.created), "updated": sum(|table| table.updated),
-        "unchanged": sum(|table| table.unchanged), "rejected": sum(|table| table.rejected),
-        "ended": sum(|table| table.ended), "is_kept": is_kept, "tables": tables, "finding_count": findings.count(),
-        "finding_groups": groups, "failure": failure,
-    })
-    .to_string()
-}
-
-fn group_json(group: &Group) -> Value {
-    json!({
-        "is_warning": group.is_warning, "code": group.code, "sheet": group.sheet.as_deref(),
-        "column": Some(group.column.as_str()).filter(|column| !column.is_empty()).map(|column| storable(column.to_owned())),
-        "count": group.count, "rows": group.rows, "value": group.value.clone().map(storable),
-        "detail_ja": storable(group.detail.ja.clone()), "detail_en": storable(group.detail.en.clone()),
-    })
-}
-
-/// Returns a stored result as the API shows it.
-fn result_view(mut stored: Value, id: JobId, lang: Lang) -> Value {
-    let pick = |shown: &mut Value| {
-        if let Some(shown) = shown.as_object_mut() {
-            let (ja, en) = (shown.remove("detail_ja"), shown.remove("detail_en"));
-            shown.insert("detail".to_owned(), lang.pick(ja, en).unwrap_or_default());
+    /// Returns the result as the job stores it.
+    fn result(&self) -> ImportResult {
+        ImportResult {
+            counts: self.counts(),
+            is_kept: self.is_kept,
+            tables: self.tables.clone(),
+            finding_count: self.findings.count(),
+            finding_groups: self.findings.groups().map(StoredGroup::from).collect(),
+            failure: self.failure.as_ref().map(ImportFailure::from),
         }
-    };
-    if let Some(failure) = stored.get_mut("failure") {
-        pick(failure);
     }
-    if let Some(result) = stored.as_object_mut() {
-        // Results of earlier versions have no groups.
-        let groups = result.entry("finding_groups").or_insert_with(|| json!([]));
-        groups.as_array_mut().into_iter().flatten().for_each(pick);
-        result.insert("findings_url".to_owned(), format!("/v1/imports/{id}/findings").into());
-    }
-    stored
-}
 
-/// Returns why a job failed, with the place in words: `「取引先」、3行目、従業員数: …`.
-fn failure_detail(failure: &Value, lang: Lang) -> Value {
-    let text = |name: &str| failure.get(name).and_then(Value::as_str);
-    let Some(detail) = text(lang.pick("detail_ja", "detail_en")) else { return Value::Null };
-    // Without a row, the detail itself names the column.
-    let column = text("column").filter(|_| failure.get("row").is_some_and(|row| !row.is_null()));
-    let column = column.map(|column| words_of(column).pick(lang).to_owned()).filter(|column| !detail.contains(column));
-    let row = failure.get("row").and_then(Value::as_u64);
-    let place = [
-        text("sheet").map(|sheet| lang.pick(format!("「{sheet}」"), format!("sheet {sheet}"))),
-        row.map(|row| lang.pick(format!("{row}行目"), format!("row {row}"))),
-        column,
-    ];
-    let place: Vec<_> = place.into_iter().flatten().collect();
-    match place.as_slice() {
-        [] => detail.into(),
-        _ => format!("{}: {detail}", place.join(lang.pick("、", ", "))).into(),
+    /// Returns the counts of all tables.
+    pub(crate) fn counts(&self) -> RowCounts {
+        self.tables.iter().map(|table| table.counts).sum()
     }
 }
 
@@ -210,44 +108,33 @@ impl Work for ImportWork {
             for findings in outcome.findings.stored() {
                 jobs::insert_findings(tx, job.id, &findings)?;
             }
-            Ok(jobs::finish(tx, job, outcome.state, &outcome.json())?)
+            Ok(jobs::finish(tx, job, outcome.state, &json!(outcome.result()).to_string())?)
         })?;
         if !request.dry_run {
             // If the import was undone, only its rejected rows count.
             let kept = |count: u64| if outcome.is_kept { count } else { 0 };
             for table in &outcome.tables {
-                let counts = [
-                    kept(table.created),
-                    kept(table.updated),
-                    kept(table.unchanged),
-                    table.rejected,
-                    kept(table.ended),
-                ];
-                metrics::rows_imported(table.kind, counts);
+                let RowCounts { created, updated, unchanged, rejected, ended } = table.counts;
+                let counts = [kept(created), kept(updated), kept(unchanged), rejected, kept(ended)];
+                metrics::rows_imported(table.kind.key(), counts);
             }
         }
         Ok(outcome.state)
     }
 
-    fn interrupted(code: &str, detail: &Text) -> String {
-        result_json(false, &[], &Findings::new(0), Some(failure_json(code, detail, &Place::default(), None)))
+    fn interrupted(failure: StoredFailure) -> String {
+        let failure = ImportFailure { reason: failure, sheet: None, row: None, column: None };
+        json!(ImportResult { failure: Some(failure), ..ImportResult::default() }).to_string()
     }
 
     fn result_url(job: &JobRow) -> Option<String> {
-        job.result.as_ref().map(|_| format!("/v1/imports/{}/findings", job.id))
+        job.result.as_ref().map(|_| findings_url(job.id))
     }
+}
 
-    fn show_request(request: Value) -> Value {
-        request
-    }
-
-    fn show_result(id: JobId, result: Value, lang: Lang) -> Value {
-        result_view(result, id, lang)
-    }
-
-    fn show_failure(failure: &Value, lang: Lang) -> Value {
-        failure_detail(failure, lang)
-    }
+/// Returns the address of the findings of an import.
+pub(crate) fn findings_url(id: JobId) -> String {
+    format!("/v1/imports/{id}/findings")
 }
 
 /// Copies the bytes of an upload to an unnamed file. Returns it with the number of its lines.
@@ -386,8 +273,8 @@ impl Import<'_> {
             Ok(()) | Err(Stop::Refused(_)) => {}
             Err(stop) => return Err(stop.into()),
         }
-        let suppliers = reports.iter().find(|report| report.kind == RecordKind::Suppliers.key());
-        let are_there = suppliers.is_none_or(|report| report.rejected == 0);
+        let suppliers = reports.iter().find(|report| report.kind == RecordKind::Suppliers);
+        let are_there = suppliers.is_none_or(|report| report.counts.rejected == 0);
         if tables.len() > 1 && are_there {
             // Warnings about rows of several tables appear only once they are written. The savepoint is undone then.
             return Ok(None);
@@ -412,7 +299,7 @@ impl Import<'_> {
 
     /// Returns whether the mode accepts the tables with their rejected rows.
     fn takes(&self, reports: &[TableReport]) -> bool {
-        self.request.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.rejected == 0)
+        self.request.mode == ImportMode::AcceptValid || reports.iter().all(|report| report.counts.rejected == 0)
     }
 
     /// Goes through the tables until one of them stops the pass.
@@ -444,7 +331,7 @@ impl Import<'_> {
             Err(Stop::Refused(refusal)) => Some(refusal),
             Err(stop) => return Err(stop.into()),
         };
-        let rejected: u64 = tables.iter().map(|table| table.rejected).sum();
+        let rejected: u64 = tables.iter().map(|table| table.counts.rejected).sum();
         if failure.is_none() && rejected > 0 && self.request.mode != ImportMode::AcceptValid {
             failure = Some(Refusal::new(Place::default(), Fault::new("", Reason::RejectedRows(rejected))));
         }
@@ -456,7 +343,7 @@ impl Import<'_> {
         if failure.is_some() {
             // Nothing was written, and nothing would be.
             for table in &mut tables {
-                (table.created, table.updated, table.ended) = (0, 0, 0);
+                (table.counts.created, table.counts.updated, table.counts.ended) = (0, 0, 0);
             }
         } else if tables.iter().all(TableReport::is_empty) && findings.count() == 0 {
             findings.push(&Place::default(), Fault::new("", Reason::NoRows), true);
@@ -520,7 +407,7 @@ pub(crate) fn import_folder(
             kind: JobKind::Import,
             state: outcome.state,
             request: serde_json::to_string(request).map_err(|error| Interrupted::Failed(error.into()))?,
-            result: Some(outcome.json()),
+            result: Some(json!(outcome.result()).to_string()),
             created_at: now,
             created_by: tx.actor().subject.to_string(),
             started_at: Some(now),

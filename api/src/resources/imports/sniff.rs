@@ -5,7 +5,7 @@ use std::io::Read;
 
 use memchr::memmem;
 
-use super::run::Format;
+use super::stored::Format;
 use crate::base::fault::Reason;
 use crate::base::text::Text;
 

@@ -16,8 +16,8 @@ use flate2::write::MultiGzDecoder;
 use futures_util::{StreamExt, stream};
 use schema::RecordKind;
 
-use super::run::Format;
 use super::sniff::{HEAD, MAX_HEAD_BYTES, Sniffed, format_differs, sniff};
+use super::stored::Format;
 use super::table::kind_of_name;
 use crate::base::config::Limits;
 use crate::base::fault::{Fault, Reason};

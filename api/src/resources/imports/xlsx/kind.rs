@@ -7,7 +7,7 @@ use super::archive::Archive;
 use super::{Ended, damaged};
 use crate::base::fault::{Fault, Reason};
 use crate::base::text::Text;
-use crate::resources::imports::run::Format;
+use crate::resources::imports::Format;
 use crate::resources::imports::sniff::{MAX_HEAD_BYTES, Sniffed, sniff};
 
 /// Refuses a file whose first bytes are not those of a workbook. Those of an upload were checked as it came, those of a
