@@ -31,7 +31,7 @@ pub(crate) struct Chain {
 ///
 /// Formula: `r_j = own_j + Σ_i q_ij (1 − e^(−r_i))`; `g_i = L_i + ((1 − e^(−r_i)) / r_i) · Σ_j q_ij g_j`;
 ///          `direct = r L + own A`; `caused = own (g + A)`
-/// Reads:   `own_rate`, `has_onsite`, `data_access`, `network_access`
+/// Reads:   `own_rate`, `mean_downtime_days`, `data_access`, `network_access`
 /// Source:  scoring-model.md, section 3
 pub(crate) fn apply(
     suppliers: DataFrame,
@@ -39,13 +39,8 @@ pub(crate) fn apply(
     model: &Model,
     on_stage: &mut dyn FnMut(Stage),
 ) -> Result<Chain, ScoreError> {
-    let onsite = when(col(HAS_ONSITE)).then(lit(model.onsite_factor)).otherwise(lit(1.0));
-    let suppliers = suppliers
-        .lazy()
-        .with_column((lit(model.mean_days) * onsite).alias(MEAN_DAYS))
-        .with_columns(own_losses(portfolio, model))
-        .collect()?;
-    let mean_days = suppliers.column(MEAN_DAYS)?;
+    let suppliers = suppliers.lazy().with_columns(own_losses(portfolio, model)).collect()?;
+    let mean_days = suppliers.column(MEAN_DOWNTIME_DAYS)?;
 
     let own = floats(&suppliers, OWN_RATE)?;
     let graph = graph_of(portfolio, model, &suppliers)?;
@@ -94,7 +89,7 @@ fn none_of(numbers: &[(&'static str, f64)]) -> f64 {
     numbers.iter().find(|(key, _)| *key == "none").map_or(0.0, |(_, number)| *number)
 }
 
-/// Returns the rows to the buyer with `pass`, `mean_days` of the upstream, and stock and spend without nulls.
+/// Returns the rows to the buyer with `pass`, `mean_downtime_days` of the upstream, and stock and spend without nulls.
 ///
 /// Formula: `pass = domino · criticality · substitutability`
 fn rows_to_buyer(portfolio: &Portfolio, model: &Model, mean_days: &Column) -> PolarsResult<DataFrame> {
@@ -118,24 +113,22 @@ fn rows_to_buyer(portfolio: &Portfolio, model: &Model, mean_days: &Column) -> Po
 
 /// Returns how long a stop lasts beyond a supply's stock, relative to its duration: `1 + s/σ` with `σ = m (α − 1)`.
 fn beyond_stock(model: &Model) -> Expr {
-    lit(1.0) + col(STOCK_COVER_DAYS) / (col(MEAN_DAYS) * lit(model.tail_index - 1.0))
+    lit(1.0) + col(STOCK_COVER_DAYS) / (col(MEAN_DOWNTIME_DAYS) * lit(model.tail_index - 1.0))
 }
 
 /// Formula: `q_ij` = the largest over the rows `i → j` of `pass · (1 + s/σ_i)^−α`
 fn graph_of(portfolio: &Portfolio, model: &Model, suppliers: &DataFrame) -> PolarsResult<Graph> {
-    // There are only two values of mean days, and one byte per supplier is read faster than a number.
-    let has_onsite: Vec<_> = suppliers.column(HAS_ONSITE)?.bool()?.iter().map(|has| has == Some(true)).collect();
-    let pieces = in_pieces(&portfolio.relationships, ROWS_A_PIECE, |piece| supplies_of(piece, model, &has_onsite))?;
+    let scale = |mean_days: &f64| mean_days * (model.tail_index - 1.0);
+    let scales: Vec<_> = floats(suppliers, MEAN_DOWNTIME_DAYS)?.iter().map(scale).collect();
+    let pieces = in_pieces(&portfolio.relationships, ROWS_A_PIECE, |piece| supplies_of(piece, model, &scales))?;
     Ok(Graph::new(portfolio.supplier_count(), &pieces))
 }
 
-/// Returns the supplies between suppliers.
-fn supplies_of(relationships: &DataFrame, model: &Model, has_onsite: &[bool]) -> PolarsResult<Vec<Supply>> {
+/// Returns the supplies between suppliers. `scales` are the scales `σ` of the suppliers' downtime, in days.
+fn supplies_of(relationships: &DataFrame, model: &Model, scales: &[f64]) -> PolarsResult<Vec<Supply>> {
     let factor = |factors: &[(&'static str, f64)], number: u32| {
         factors.get(number as usize).map_or(f64::NAN, |(_, factor)| *factor)
     };
-    let scale = |mean_days: f64| mean_days * (model.tail_index - 1.0);
-    let (with_onsite, without) = (scale(model.mean_days * model.onsite_factor), scale(model.mean_days));
     let upstream = relationships.column(UPSTREAM)?.u32()?.into_no_null_iter();
     let downstream = relationships.column(DOWNSTREAM)?.u32()?.iter();
     let criticality = relationships.column(CRITICALITY)?.u32()?.into_no_null_iter();
@@ -148,11 +141,10 @@ fn supplies_of(relationships: &DataFrame, model: &Model, has_onsite: &[bool]) ->
         let Some(downstream) = downstream else { continue };
         let pass =
             model.domino * factor(&model.criticality, criticality) * factor(&model.substitutability, substitutability);
-        let has_onsite = has_onsite.get(upstream as usize).copied().unwrap_or_default();
         let weight = match stock.unwrap_or(0.0) {
             0.0 => pass,
             stock => {
-                let beyond = 1.0 + stock / if has_onsite { with_onsite } else { without };
+                let beyond = 1.0 + stock / scales.get(upstream as usize).copied().unwrap_or(f64::NAN);
                 pass * beyond.powf(-model.tail_index)
             }
         };
@@ -179,7 +171,8 @@ fn loss_per_disruption(
         )
         .select([
             col(UPSTREAM),
-            (col(PASS) * col(MEAN_DAYS) * beyond_stock(model).pow(lit(1.0 - model.tail_index))).alias(LOST_DAYS),
+            (col(PASS) * col(MEAN_DOWNTIME_DAYS) * beyond_stock(model).pow(lit(1.0 - model.tail_index)))
+                .alias(LOST_DAYS),
             (col(ANNUAL_SPEND_JPY) * lit(model.revenue_at_risk_multiplier)).alias(ANNUAL_VALUE_JPY),
         ])
         .collect()?;

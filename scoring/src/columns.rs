@@ -8,7 +8,7 @@ mod results;
 
 use polars::prelude::{DataFrame, DataType, Expr, Literal, Schema, col, lit, when};
 
-pub use results::{RESULTS, ResultColumn, Unit};
+pub use results::{RESULTS, ResultColumn, Unit, results};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,14 +64,22 @@ pub enum Table {
     Enrollments,
     /// SECURITY ACTION, SCS and ISMS.
     Certifications,
+    /// What somebody found out about single controls.
+    Assessments,
     /// The incidents.
     Incidents,
 }
 
 impl Table {
     /// All tables, in the order in which they are read and checked.
-    pub const ALL: [Self; 5] =
-        [Self::Suppliers, Self::Relationships, Self::Enrollments, Self::Certifications, Self::Incidents];
+    pub const ALL: [Self; 6] = [
+        Self::Suppliers,
+        Self::Relationships,
+        Self::Enrollments,
+        Self::Certifications,
+        Self::Assessments,
+        Self::Incidents,
+    ];
 
     /// Returns the name of the table, and of its file without the extension.
     pub const fn name(self) -> &'static str {
@@ -80,6 +88,7 @@ impl Table {
             Self::Relationships => "relationships",
             Self::Enrollments => "enrollments",
             Self::Certifications => "certifications",
+            Self::Assessments => "assessments",
             Self::Incidents => "incidents",
         }
     }
@@ -91,6 +100,7 @@ impl Table {
             Self::Relationships => RELATIONSHIPS,
             Self::Enrollments => ENROLLMENTS,
             Self::Certifications => CERTIFICATIONS,
+            Self::Assessments => ASSESSMENTS,
             Self::Incidents => INCIDENTS,
         }
     }
@@ -100,7 +110,9 @@ impl Table {
         match self {
             Self::Suppliers => &[],
             Self::Relationships => &[(name::UPSTREAM_CODE, name::UPSTREAM), (name::DOWNSTREAM_CODE, name::DOWNSTREAM)],
-            Self::Enrollments | Self::Certifications | Self::Incidents => &[(name::SUPPLIER_CODE, name::SUPPLIER)],
+            Self::Enrollments | Self::Certifications | Self::Assessments | Self::Incidents => {
+                &[(name::SUPPLIER_CODE, name::SUPPLIER)]
+            }
         }
     }
 
@@ -131,7 +143,7 @@ impl Table {
     /// Returns whether a portfolio holds the choices of this table as their numbers, counted from 0 in order of
     /// [`Kind::Choice`]. They take a quarter of the memory of texts, for tables with millions of rows.
     pub const fn numbers_choices(self) -> bool {
-        matches!(self, Self::Relationships | Self::Incidents)
+        matches!(self, Self::Relationships | Self::Assessments | Self::Incidents)
     }
 }
 
@@ -174,6 +186,14 @@ pub(crate) const SUBSTITUTABILITIES: &[&str] = &["sole", "limited", "multiple"];
 pub(crate) const SERVICE_CLASSES: &[&str] = &["class_1", "class_2", "new_type"];
 /// The steps of the ladder, then ISMS.
 pub(crate) const SCHEMES: &[&str] = &["security_action_1", "security_action_2", "scs_3", "scs_4", "scs_5", "isms"];
+/// The single controls. `backup` shortens stops; all others lower the rate.
+pub(crate) const CONTROLS: [&str; 7] =
+    ["mfa", "patching", "hardening", "remote_access", "edr", "backup", "self_assessment"];
+pub(crate) const BACKUP: usize = 5;
+pub(crate) const SELF_ASSESSMENT: usize = 6;
+pub(crate) const STATUSES: &[&str] = &["met", "not_met"];
+/// Who says so, in ascending order of trust.
+pub(crate) const ASSURANCES: &[&str] = &["self_reported", "verified_by_provider", "verified_by_third_party"];
 pub(crate) const OUTCOMES: &[&str] = &["blocked", "contained", "harmful"];
 
 const SUPPLIERS: &[InputColumn] = &[
@@ -212,6 +232,16 @@ const CERTIFICATIONS: &[InputColumn] = &[
     column(name::SCHEME, "制度", Kind::Choice(SCHEMES), REQUIRED),
     column(name::ISSUED_ON, "取得日", Kind::Date, REQUIRED),
     column(name::EXPIRES_ON, "有効期限", Kind::Date, NULLABLE),
+];
+
+const ASSESSMENTS: &[InputColumn] = &[
+    column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
+    column(name::CONTROL, "対策", Kind::Choice(&CONTROLS), REQUIRED),
+    column(name::STATUS, "実施状況", Kind::Choice(STATUSES), NULLABLE),
+    column(name::TOTAL_SCORE, "自社診断の合計点", Kind::Whole(-25, 100), NULLABLE),
+    column(name::ASSESSED_ON, "確認日", Kind::Date, REQUIRED),
+    column(name::EXPIRES_ON, "有効期限", Kind::Date, NULLABLE),
+    column(name::ASSURANCE, "確認者", Kind::Choice(ASSURANCES), REQUIRED),
 ];
 
 const INCIDENTS: &[InputColumn] = &[

@@ -1,27 +1,32 @@
-//! Controls: what monitoring, certificates and ISMS take off the base rate, as logarithms of factors.
+//! Controls: what monitoring, certificates and single controls do to the base rate, as logarithms of factors.
 
 use polars::prelude::*;
+use rayon::prelude::*;
 
+use crate::assessments::{self, Assessed, FIRST_CONTROL, RATE_CONTROLS};
 use crate::columns::by_choice;
 use crate::columns::name::*;
-use crate::frame::{by_supplier, days, floats, from_floats, keys};
-use crate::model::Model;
+use crate::frame::{ROWS_A_PIECE, by_supplier, days, floats, from_floats, keys};
+use crate::model::{Format, Model};
 use crate::portfolio::Portfolio;
 use crate::sums;
 
 /// The suppliers with their controls, and the enrollments behind them.
 pub(crate) struct Controls {
-    /// The suppliers with `monitoring`, `ladder`, `isms` (≤ 0, after the floor), `prior` and the facts behind them.
+    /// The suppliers with the parts of `control`, after weights and floor, `prior`, `mean_downtime_days` and the facts
+    /// behind them.
     pub(crate) suppliers: DataFrame,
     /// The enrollments active at `as_of`, strongest class first, with the share each takes.
     pub(crate) active: DataFrame,
+    /// The assessments that count.
+    pub(crate) assessed: Assessed,
 }
 
-/// Adds the controls and the prior rate to the suppliers.
+/// Adds the controls, the prior rate and the downtime to the suppliers.
 ///
-/// Formula: `control = max(monitoring + ladder + isms, ln combined_floor)`, the three scaled by one factor
-///          where the floor binds; `prior = base · e^control`
-/// Source:  scoring-model.md, section 2
+/// Formula: `prior = base · e^control`, with the parts of `control` as [`assessments::together`] weighs them;
+///          `mean_downtime_days = mean_days · onsite_factor · e^(f_backup)`
+/// Source:  scoring-model.md, sections 2 and 3
 pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<Controls> {
     let count = suppliers.height();
     let active = active_enrollments(portfolio, model, as_of)?;
@@ -35,22 +40,55 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
         }
     }
 
-    let floor = model.combined_floor.ln();
-    let total = || col(MONITORING) + col(LADDER) + col(ISMS);
-    let scaled = |control: &str| (col(control) * col(FLOOR_SCALE)).alias(control);
     let suppliers = suppliers
-        .hstack(&[from_floats(MONITORING, monitoring), Column::new(HAS_ONSITE.into(), has_onsite)])?
         .hstack(by_supplier(&last_ends(portfolio, as_of).collect()?, count)?.columns())?
         .hstack(by_supplier(&best(portfolio, model, as_of, Scheme::Ladder).collect()?, count)?.columns())?
-        .hstack(by_supplier(&best(portfolio, model, as_of, Scheme::Isms).collect()?, count)?.columns())?
-        .lazy()
-        .with_columns([col(LADDER).fill_null(lit(0.0)), col(ISMS).fill_null(lit(0.0))])
-        .with_column(when(total().lt(lit(floor))).then(lit(floor) / total()).otherwise(lit(1.0)).alias(FLOOR_SCALE))
-        .with_column((col(BASE_RATE) * total().clip_min(lit(floor)).exp()).alias(PRIOR))
-        .with_columns([scaled(MONITORING), scaled(LADDER), scaled(ISMS)])
-        .collect()?;
-    Ok(Controls { suppliers, active })
+        .hstack(by_supplier(&best(portfolio, model, as_of, Scheme::Isms).collect()?, count)?.columns())?;
+    let certified = |name: &str| {
+        let logs = suppliers.column(name)?.f64()?.iter().map(Option::unwrap_or_default);
+        Ok::<Vec<f64>, PolarsError>(logs.collect())
+    };
+    let (ladder, isms) = (certified(LADDER)?, certified(ISMS)?);
+    let base = floats(&suppliers, BASE_RATE)?;
+    let mut assessed = Assessed::new(portfolio, model, as_of)?;
+    let rows = monitoring.into_par_iter().zip((ladder, isms)).enumerate().with_min_len(ROWS_A_PIECE);
+    let together: Vec<_> = rows
+        .map(|(supplier, (monitoring, (ladder, isms)))| {
+            let logs = assessed.log_factors(supplier);
+            let controls = RATE_CONTROLS.map(|control| logs.get(control).copied().unwrap_or_default());
+            assessments::together([monitoring, ladder, isms], controls, model)
+        })
+        .collect();
+    let prior = base.iter().zip(&together).map(|(base, together)| base * together.control.exp()).collect();
+    let downtime = has_onsite.iter().enumerate().map(|(supplier, has_onsite)| {
+        let onsite = if *has_onsite { model.onsite_factor } else { 1.0 };
+        model.mean_days * onsite * assessed.downtime_factor(supplier)
+    });
+    let mut added = vec![
+        from_floats(PRIOR, prior),
+        from_floats(FLOOR_SCALE, together.iter().map(|together| together.floor_scale).collect()),
+        from_floats(MEAN_DOWNTIME_DAYS, downtime.collect()),
+    ];
+    let part =
+        |place: usize| together.iter().map(move |together| together.parts.get(place).copied().unwrap_or_default());
+    for (place, name) in [MONITORING, LADDER, ISMS].into_iter().enumerate() {
+        added.push(from_floats(name, part(place).collect()));
+    }
+    if model.format() == Format::Two {
+        for (place, name) in CONTROL_POINTS.into_iter().enumerate() {
+            // The product of zeros may be a negative zero.
+            let points = part(place + FIRST_CONTROL).map(|log| log * model.points_per_log() + 0.0);
+            added.push(from_floats(name, points.collect()));
+        }
+    }
+    assessed.keep_weights(&together);
+    let suppliers = suppliers.drop_many([LADDER, ISMS]).hstack(&added)?;
+    Ok(Controls { suppliers, active, assessed })
 }
+
+/// The contributions of the controls that change the rate, in their order.
+const CONTROL_POINTS: [&str; RATE_CONTROLS.len()] =
+    [POINTS_MFA, POINTS_PATCHING, POINTS_HARDENING, POINTS_REMOTE_ACCESS, POINTS_EDR, POINTS_SELF_ASSESSMENT];
 
 /// The share of a supplier's endpoints that an enrollment covers.
 ///

@@ -52,6 +52,16 @@ pub enum Reason {
     EndsBeforeStart,
     /// An expiry before the issue.
     ExpiresBeforeIssue,
+    /// An assessment that expires before it was made.
+    ExpiresBeforeAssessment,
+    /// A self-assessment with a status, although it has a total.
+    StatusOfSelfAssessment,
+    /// A single control without a status.
+    MissingStatus,
+    /// A single control with a total, although it has a status.
+    TotalOfControl,
+    /// A self-assessment without its total.
+    MissingTotal,
     /// A harmful incident with a count above 1.
     HarmfulCount,
 }
@@ -74,6 +84,11 @@ impl Reason {
             Self::SelfSupply => "self-supply",
             Self::EndsBeforeStart => "ends-before-start",
             Self::ExpiresBeforeIssue => "expires-before-issue",
+            Self::ExpiresBeforeAssessment => "expires-before-assessment",
+            Self::StatusOfSelfAssessment => "status-of-self-assessment",
+            Self::MissingStatus => "missing-status",
+            Self::TotalOfControl => "total-of-control",
+            Self::MissingTotal => "missing-total",
             Self::HarmfulCount => "harmful-count",
         }
     }
@@ -95,6 +110,13 @@ impl Reason {
             Self::SelfSupply => ("供給元と供給先が同じ取引先です", "a supplier cannot supply itself"),
             Self::EndsBeforeStart => ("終了日が開始日以前です", "the end is not after the start"),
             Self::ExpiresBeforeIssue => ("有効期限が取得日より前です", "the expiry is before the issue"),
+            Self::ExpiresBeforeAssessment => ("有効期限が確認日より前です", "the expiry is before the assessment"),
+            Self::StatusOfSelfAssessment => {
+                ("自社診断には実施状況がありません", "a self-assessment has a total, not a status")
+            }
+            Self::MissingStatus => ("対策の実施状況が空です", "the status of the control is empty"),
+            Self::TotalOfControl => ("合計点があるのは自社診断だけです", "only a self-assessment has a total"),
+            Self::MissingTotal => ("自社診断の合計点が空です", "the total of the self-assessment is empty"),
             Self::HarmfulCount => {
                 ("実害のある事案の件数が1ではありません", "a harmful incident has a count other than 1")
             }
@@ -133,6 +155,21 @@ impl Reason {
                 "set ends_on, which is exclusive, after starts_on",
             ),
             Self::ExpiresBeforeIssue => ("有効期限を取得日以後にしてください", "set expires_on to issued_on or later"),
+            Self::ExpiresBeforeAssessment => {
+                ("有効期限を確認日以後にしてください", "set expires_on to assessed_on or later")
+            }
+            Self::StatusOfSelfAssessment => (
+                "status を空にして、合計点を total_score に入れてください",
+                "leave status empty and give the total in total_score",
+            ),
+            Self::MissingStatus => (
+                "met（すべて実施）か not_met（未実施、一部を含む）を入れてください。不明なら行を書きません",
+                "give met, or not_met where it is missing in part; leave the row out if it is not known",
+            ),
+            Self::TotalOfControl => ("total_score を空にしてください", "leave total_score empty"),
+            Self::MissingTotal => {
+                ("25問の合計点（−25〜100）を入れてください", "give the total of the 25 answers, from −25 to 100")
+            }
             Self::HarmfulCount => ("1件ごとに1行にしてください", "give each harmful incident a row of its own"),
         };
         lang.pick(ja, en).to_owned()

@@ -3,6 +3,7 @@
 //! No clock, randomness, environment, files or network: the same tables, model and date give the same bits,
 //! in any order of rows and with any number of threads.
 
+mod assessments;
 mod base;
 mod chain;
 mod columns;
@@ -12,6 +13,7 @@ mod error;
 mod explain;
 mod fault;
 mod frame;
+mod gamma;
 mod indicators;
 mod model;
 mod observation;
@@ -26,7 +28,10 @@ mod words;
 use chrono::{NaiveDate, TimeDelta};
 use polars::prelude::*;
 
-pub use columns::{InputColumn, Kind, RESULTS, ResultColumn, Table, Unit, name};
+use assessments::Assessed;
+use controls::Controls;
+
+pub use columns::{InputColumn, Kind, RESULTS, ResultColumn, Table, Unit, name, results};
 pub use error::ScoreError;
 pub use explain::{
     Certification, Contribution, Enrollment, Explainer, Explanation, Fact, Facts, LOSS_DATA_JPY, LOSS_NETWORK_JPY,
@@ -34,8 +39,8 @@ pub use explain::{
 };
 pub use fault::{Fault, Faults, Reason};
 pub use indicators::{Coverage, Indicators, SoleSource};
-pub use model::{Model, ModelError, ModelFault};
-pub use points::CONTRIBUTIONS;
+pub use model::{Format, Model, ModelError, ModelFault};
+pub use points::{CONTRIBUTIONS, contributions};
 pub use portfolio::{Notice, Portfolio, PortfolioError, Suppliers, Tables};
 pub use summary::Summary;
 pub use words::{CAVEATS, GRADES, Lang, Yen, grouped, label, percent, signed};
@@ -45,6 +50,8 @@ pub use words::{CAVEATS, GRADES, Lang, Yen, grouped, label, percent, signed};
 pub struct Scores {
     pub(crate) suppliers: DataFrame,
     pub(crate) active: DataFrame,
+    pub(crate) assessed: Assessed,
+    pub(crate) format: Format,
     pub(crate) graph: chain::graph::Graph,
     pub(crate) as_of: i32,
 }
@@ -107,19 +114,20 @@ pub fn score_in_stages(
     let controls = controls?;
     let suppliers = observation::apply(controls.suppliers, record?, model, day)?;
     let suppliers = segment::apply(suppliers, model)?;
-    let suppliers = suppliers.lazy().with_columns(credibility::rates(model)).collect()?;
+    let suppliers = credibility::apply(suppliers, model)?;
     on_stage(Stage::Suppliers);
     let chain = chain::apply(suppliers, portfolio, model, on_stage)?;
     let suppliers = points::apply(chain.suppliers, model)?;
-    check_finite(&suppliers)?;
+    check_finite(&suppliers, model.format())?;
     on_stage(Stage::Results);
-    Ok(Scores { suppliers, active: controls.active, graph: chain.graph, as_of: day })
+    let Controls { active, assessed, .. } = controls;
+    Ok(Scores { suppliers, active, assessed, format: model.format(), graph: chain.graph, as_of: day })
 }
 
 /// Returns an error for a result that is not finite. Parameters that are each in range can still lead beyond what a
 /// number can hold.
-fn check_finite(suppliers: &DataFrame) -> Result<(), ScoreError> {
-    for result in RESULTS.iter().filter(|result| result.unit != Unit::Text) {
+fn check_finite(suppliers: &DataFrame, format: Format) -> Result<(), ScoreError> {
+    for result in columns::results(format).filter(|result| result.unit != Unit::Text) {
         if !frame::floats(suppliers, result.name)?.iter().all(|number| number.is_finite()) {
             return Err(ScoreError::NotFinite { column: result.name });
         }
@@ -128,9 +136,9 @@ fn check_finite(suppliers: &DataFrame) -> Result<(), ScoreError> {
 }
 
 impl Scores {
-    /// Returns the results as listed in scoring-model.md, section 4: 30 columns.
+    /// Returns the results as listed in scoring-model.md, section 4: 37 columns, or 30 by a model of format 1.
     pub fn table(&self) -> PolarsResult<DataFrame> {
-        self.suppliers.select(columns::RESULTS.iter().map(|result| result.name))
+        self.suppliers.select(columns::results(self.format).map(|result| result.name))
     }
 
     /// Returns the suppliers' names in the same order; null if unknown.

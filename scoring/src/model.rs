@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-use crate::columns::{CRITICALITIES, DATA_ACCESS, NETWORK_ACCESS, SCHEMES, SERVICE_CLASSES, SUBSTITUTABILITIES};
+use crate::columns::{
+    ASSURANCES, CONTROLS, CRITICALITIES, DATA_ACCESS, NETWORK_ACCESS, SCHEMES, SERVICE_CLASSES, SUBSTITUTABILITIES,
+};
 use crate::size_class::SECTIONS;
 use crate::words::GRADES;
 pub use check::{ModelError, ModelFault};
@@ -15,12 +17,58 @@ use check::{Parameters, Range};
 /// Values by key, such as a factor by service class, in the order of the model.
 pub(crate) type ByKey = Vec<(&'static str, f64)>;
 
+/// The rules by which a model is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// The rules of version 2026.1: no assessments, Wilson and Hilferty's interval.
+    One,
+    /// The rules since version 2026.2.
+    Two,
+}
+
+/// What single controls are assumed to do, and how sure assessments are.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Assessments {
+    pub(crate) evidence_floor: f64,
+    pub(crate) overlap_share: f64,
+    pub(crate) full_days: f64,
+    /// In order of [`ASSURANCES`].
+    pub(crate) assurances: Vec<Assurance>,
+    /// In order of [`CONTROLS`].
+    pub(crate) controls: Vec<Control>,
+}
+
+/// How often those who assess are wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Assurance {
+    /// The share of suppliers without a control that are recorded as having it.
+    pub(crate) overclaim: f64,
+    /// The share of suppliers with a control that are recorded as lacking it.
+    pub(crate) underclaim: f64,
+    /// How much of a self-assessment's distance from the mean is real.
+    pub(crate) score_reliability: f64,
+}
+
+/// What one control is assumed to do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Control {
+    /// The share of harmful incidents, or of days lost, that it prevents.
+    pub(crate) cut: f64,
+    /// The share of suppliers that have it.
+    pub(crate) prevalence: f64,
+    pub(crate) half_life_days: f64,
+}
+
 /// A checked set of parameters. Names and units are those of `model.toml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     version: String,
     hash: String,
     text: String,
+    /// The probability that the interval of a rate leaves out at both ends together is 1 minus this. `None` in format 1.
+    pub(crate) level: Option<f64>,
+    /// `None` in format 1.
+    pub(crate) assessments: Option<Assessments>,
     pub(crate) annual_probability: f64,
     pub(crate) size_multiplier: ByKey,
     pub(crate) section_multiplier: ByKey,
@@ -49,6 +97,7 @@ pub struct Model {
     pub(crate) onsite_factor: f64,
     pub(crate) domino: f64,
     pub(crate) tolerance: f64,
+    pub(crate) plain_iterations: u32,
     pub(crate) max_iterations: u32,
     pub(crate) criticality: ByKey,
     pub(crate) substitutability: ByKey,
@@ -64,6 +113,8 @@ pub struct Model {
 impl Model {
     /// The text of the model that Sonae ships.
     pub const DEFAULT_TOML: &str = include_str!("../model.toml");
+    /// The text of the model that Sonae shipped before.
+    pub const TOML_2026_1: &str = include_str!("../model-2026.1.toml");
 
     /// Reads and checks a model.
     ///
@@ -72,7 +123,7 @@ impl Model {
     ///
     /// ```
     /// let model = scoring::Model::parse(scoring::Model::DEFAULT_TOML)?;
-    /// assert_eq!(model.version(), "2026.1");
+    /// assert_eq!(model.version(), "2026.2");
     ///
     /// let harsh = scoring::Model::DEFAULT_TOML.replace("domino = 0.70", "domino = 1.70");
     /// assert!(scoring::Model::parse(&harsh).is_err());
@@ -80,11 +131,15 @@ impl Model {
     /// ```
     pub fn parse(text: &str) -> Result<Self, ModelError> {
         let p = &mut Parameters::parse(text)?;
+        let version = p.version();
+        let is_first = p.format() == Format::One;
         let shares = Range::Share;
         let model = Self {
-            version: p.version(),
+            version,
             hash: hex::encode(Sha256::digest(text.as_bytes())),
             text: text.to_owned(),
+            level: (!is_first).then(|| p.number("interval.level", Range::PositiveProbability)),
+            assessments: (!is_first).then(|| assessments(p)),
             annual_probability: p.number("base_rate.annual_probability", Range::PositiveProbability),
             size_multiplier: p.by_key("base_rate.size_multiplier", &["micro", "sme", "large"], Range::Positive),
             section_multiplier: p.by_optional_key(
@@ -114,13 +169,18 @@ impl Model {
             silent: p.number("observation.silent", Range::Probability),
             lookback_days: p.number("history.lookback_days", Range::WholeDays) as i32,
             half_life_days: p.number("history.half_life_days", Range::Positive),
-            contained_weight: p.number("history.contained_weight", Range::NotNegative),
+            contained_weight: p
+                .number("history.contained_weight", if is_first { Range::NotNegative } else { Range::Share }),
             contained_cap: p.number("history.contained_cap", Range::NotNegative),
             mean_days: p.number("downtime.mean_days", Range::Positive),
             tail_index: p.number("downtime.tail_index", Range::AboveOne),
             onsite_factor: p.number("downtime.onsite_factor", Range::Factor),
             domino: p.number("propagation.domino", Range::Probability),
             tolerance: p.number("propagation.tolerance", Range::Positive),
+            plain_iterations: match is_first {
+                true => PLAIN_ITERATIONS_OF_FORMAT_1,
+                false => p.number("propagation.plain_iterations", Range::WholeCount) as u32,
+            },
             max_iterations: p.number("propagation.max_iterations", Range::WholeCount) as u32,
             criticality: p.by_key("propagation.criticality", CRITICALITIES, Range::Factor),
             substitutability: p.by_key("propagation.substitutability", SUBSTITUTABILITIES, Range::Factor),
@@ -139,7 +199,19 @@ impl Model {
         ]);
         p.strictly_ascending(&[("scale.rate_low", model.rate_low), ("scale.rate_high", model.rate_high)]);
         p.grades(&model.grade_upper);
+        if let Some(assessments) = &model.assessments {
+            let floor = ("assessments.evidence_floor", assessments.evidence_floor);
+            p.ascending(&[floor, ("controls.combined_floor", model.combined_floor)]);
+            for (name, assurance) in ASSURANCES.iter().zip(&assessments.assurances) {
+                p.errors_below_one(name, assurance.overclaim, assurance.underclaim);
+            }
+        }
         p.finish(model)
+    }
+
+    /// Returns the rules by which it is applied.
+    pub fn format(&self) -> Format {
+        if self.assessments.is_some() { Format::Two } else { Format::One }
     }
 
     /// Returns the version that its author gave it.
@@ -170,6 +242,35 @@ impl Default for Model {
             Err(error) => unreachable!("a test reads the shipped model: {error}"),
         });
         SHIPPED.clone()
+    }
+}
+
+/// How many plain steps of the backward pass a model of format 1 takes before it is finished in another way.
+const PLAIN_ITERATIONS_OF_FORMAT_1: u32 = 500;
+
+fn assessments(p: &mut Parameters<'_>) -> Assessments {
+    let assurance = |p: &mut Parameters<'_>, name: &str| {
+        let mut share = |key, range| p.number(&format!("assessments.assurance.{name}.{key}"), range);
+        Assurance {
+            overclaim: share("overclaim", Range::Probability),
+            underclaim: share("underclaim", Range::Probability),
+            score_reliability: share("score_reliability", Range::Share),
+        }
+    };
+    let control = |p: &mut Parameters<'_>, name: &str| {
+        let mut number = |key, range| p.number(&format!("assessments.control.{name}.{key}"), range);
+        Control {
+            cut: number("cut", Range::Probability),
+            prevalence: number("prevalence", Range::PositiveProbability),
+            half_life_days: number("half_life_days", Range::Positive),
+        }
+    };
+    Assessments {
+        evidence_floor: p.number("assessments.evidence_floor", Range::Factor),
+        overlap_share: p.number("assessments.overlap_share", Range::Share),
+        full_days: p.number("assessments.full_days", Range::NotNegative),
+        assurances: ASSURANCES.iter().map(|name| assurance(p, name)).collect(),
+        controls: CONTROLS.iter().map(|name| control(p, name)).collect(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A portfolio: the five tables, checked once so that later stages can rely on them.
+//! A portfolio: the six tables, checked once so that later stages can rely on them.
 
 mod checks;
 mod suppliers;
@@ -28,6 +28,8 @@ pub struct Tables {
     pub enrollments: DataFrame,
     /// One row per certificate or declaration.
     pub certifications: DataFrame,
+    /// One row for what somebody found out about one control.
+    pub assessments: DataFrame,
     /// One row per incident, or for many blocked or contained ones.
     pub incidents: DataFrame,
 }
@@ -40,6 +42,7 @@ impl Tables {
             relationships: Table::Relationships.empty(),
             enrollments: Table::Enrollments.empty(),
             certifications: Table::Certifications.empty(),
+            assessments: Table::Assessments.empty(),
             incidents: Table::Incidents.empty(),
         }
     }
@@ -51,6 +54,7 @@ impl Tables {
             Table::Relationships => &self.relationships,
             Table::Enrollments => &self.enrollments,
             Table::Certifications => &self.certifications,
+            Table::Assessments => &self.assessments,
             Table::Incidents => &self.incidents,
         }
     }
@@ -62,6 +66,7 @@ impl Tables {
             Table::Relationships => &mut self.relationships,
             Table::Enrollments => &mut self.enrollments,
             Table::Certifications => &mut self.certifications,
+            Table::Assessments => &mut self.assessments,
             Table::Incidents => &mut self.incidents,
         }
     }
@@ -71,13 +76,14 @@ impl Tables {
 ///
 /// `suppliers` is in ascending byte order of `supplier_code`. The other tables name a supplier by its row there, as
 /// u32: `supplier`, or `upstream` and `downstream` (null = the buyer). Their rows are in no particular order, so a
-/// stage sorts what it sums. Choices of relationships and incidents are numbers, u32.
+/// stage sorts what it sums. Choices of relationships, assessments and incidents are numbers, u32.
 #[derive(Debug, Clone)]
 pub struct Portfolio {
     pub(crate) suppliers: DataFrame,
     pub(crate) relationships: DataFrame,
     pub(crate) enrollments: DataFrame,
     pub(crate) certifications: DataFrame,
+    pub(crate) assessments: DataFrame,
     pub(crate) incidents: DataFrame,
     pub(crate) buyer_breach_loss_jpy: Option<f64>,
 }
@@ -165,13 +171,22 @@ impl Portfolio {
         let relationships = checked(Table::Relationships, tables.relationships)?;
         let enrollments = checked(Table::Enrollments, tables.enrollments)?;
         let certifications = checked(Table::Certifications, tables.certifications)?;
+        let assessments = checked(Table::Assessments, tables.assessments)?;
         let incidents = checked(Table::Incidents, tables.incidents)?;
         if !faults.is_empty() {
             faults.sort();
             return Err(PortfolioError::Faults(faults));
         }
         let suppliers = suppliers.frame;
-        Ok(Self { suppliers, relationships, enrollments, certifications, incidents, buyer_breach_loss_jpy: None })
+        Ok(Self {
+            suppliers,
+            relationships,
+            enrollments,
+            certifications,
+            assessments,
+            incidents,
+            buyer_breach_loss_jpy: None,
+        })
     }
 
     /// Returns the tables, with suppliers named by their row, as [`Portfolio::of_rows`] takes them.
@@ -184,6 +199,7 @@ impl Portfolio {
             relationships: with_texts(Table::Relationships, &self.relationships)?,
             enrollments: self.enrollments.clone(),
             certifications: self.certifications.clone(),
+            assessments: with_texts(Table::Assessments, &self.assessments)?,
             incidents: with_texts(Table::Incidents, &self.incidents)?,
         })
     }
@@ -195,6 +211,7 @@ impl Portfolio {
             Table::Relationships => self.relationships.height(),
             Table::Enrollments => self.enrollments.height(),
             Table::Certifications => self.certifications.height(),
+            Table::Assessments => self.assessments.height(),
             Table::Incidents => self.incidents.height(),
         }
     }

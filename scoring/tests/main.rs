@@ -8,6 +8,7 @@ mod explanations;
 mod faults;
 mod indicators;
 mod naive;
+mod pins;
 mod plain;
 mod properties;
 mod support;

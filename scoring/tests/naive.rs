@@ -17,7 +17,7 @@ proptest! {
 
     #[test]
     fn frames_and_loops_agree(plain in portfolio()) {
-        agree(&plain, Model::DEFAULT_TOML)?;
+        agree(&plain, Model::TOML_2026_1)?;
     }
 
     #[test]

@@ -172,6 +172,7 @@ impl Plain {
     pub(crate) fn tables(&self) -> Tables {
         let Self { firms, supplies, enrollments, certifications, incidents } = self;
         Tables {
+            assessments: scoring::Table::Assessments.empty(),
             suppliers: frame(
                 firms.len(),
                 vec![

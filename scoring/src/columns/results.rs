@@ -1,6 +1,7 @@
 //! The columns of the results, with what people need to know to read them.
 
 use super::name;
+use crate::model::Format;
 use crate::words::Lang;
 
 /// The unit of a result.
@@ -24,6 +25,8 @@ pub enum Unit {
     Points,
     /// Japanese yen.
     Yen,
+    /// Days, 0 or more.
+    Days,
 }
 
 impl Unit {
@@ -39,6 +42,7 @@ impl Unit {
             Self::Score => ("0〜100、100が最も高い", "0 to 100, 100 is worst"),
             Self::Points => ("点", "points"),
             Self::Yen => ("円", "yen"),
+            Self::Days => ("日", "days"),
         };
         lang.pick(ja, en)
     }
@@ -64,6 +68,18 @@ const fn result(
     meaning: (&'static str, &'static str),
 ) -> ResultColumn {
     ResultColumn { name, heading, unit, meaning }
+}
+
+/// The number of results of a model of format 1, which are the first ones.
+const FORMAT_1_COUNT: usize = 30;
+
+/// Returns the results by the rules of a model, in order.
+pub fn results(format: Format) -> impl Iterator<Item = &'static ResultColumn> {
+    let count = match format {
+        Format::One => FORMAT_1_COUNT,
+        Format::Two => RESULTS.len(),
+    };
+    RESULTS.iter().take(count)
 }
 
 /// The results, in order. None is ever null.
@@ -252,5 +268,53 @@ pub const RESULTS: &[ResultColumn] = &[
             "この取引先自身の事案により、この取引先と下流で生じる年間の損失。支援の優先順",
             "what its own incidents cause here and downstream in a year: the order in which to help",
         ),
+    ),
+    result(
+        name::POINTS_MFA,
+        ("内訳: 多要素認証", "points: MFA"),
+        Unit::Points,
+        ("多要素認証による点数（仮定に基づく）", "points for multi-factor authentication (rests on assumptions)"),
+    ),
+    result(
+        name::POINTS_PATCHING,
+        ("内訳: 重大な脆弱性の修正", "points: patching"),
+        Unit::Points,
+        (
+            "重大な脆弱性の14日以内の修正による点数（仮定に基づく）",
+            "points for patching within 14 days (rests on assumptions)",
+        ),
+    ),
+    result(
+        name::POINTS_HARDENING,
+        ("内訳: 安全な基本設定", "points: hardening"),
+        Unit::Points,
+        (
+            "安全な基本設定の一律適用による点数（仮定に基づく）",
+            "points for a hardened configuration (rests on assumptions)",
+        ),
+    ),
+    result(
+        name::POINTS_REMOTE_ACCESS,
+        ("内訳: 外部接続口の管理", "points: remote access"),
+        Unit::Points,
+        ("外部接続口の管理による点数（仮定に基づく）", "points for remote access kept current (rests on assumptions)"),
+    ),
+    result(
+        name::POINTS_EDR,
+        ("内訳: EDR", "points: EDR"),
+        Unit::Points,
+        ("EDRによる点数（仮定に基づく）", "points for EDR (rests on assumptions)"),
+    ),
+    result(
+        name::POINTS_SELF_ASSESSMENT,
+        ("内訳: 自社診断", "points: self-assessment"),
+        Unit::Points,
+        ("自社診断の合計点による点数（仮定に基づく）", "points for the self-assessment (rests on assumptions)"),
+    ),
+    result(
+        name::MEAN_DOWNTIME_DAYS,
+        ("平均停止日数", "mean downtime"),
+        Unit::Days,
+        ("1回の停止が続く平均の日数", "mean days that a stop lasts"),
     ),
 ];

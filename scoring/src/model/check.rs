@@ -3,7 +3,7 @@
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::{ByKey, Model};
+use super::{ByKey, Format, Model};
 use crate::words::Lang;
 
 /// Why a model is refused.
@@ -41,6 +41,8 @@ enum FaultKind {
     NotText,
     Below { other: &'static str, strict: bool },
     LastGrade,
+    Format,
+    Errors,
 }
 
 impl ModelFault {
@@ -64,6 +66,14 @@ impl ModelFault {
             FaultKind::Below { other, strict: false } => {
                 (format!("{other} 以上にしてください"), format!("expected {other} or more"))
             }
+            FaultKind::Format => (
+                "書かないか、2 にしてください".to_owned(),
+                "expected 2, or no such key for a model of format 1".to_owned(),
+            ),
+            FaultKind::Errors => (
+                "overclaim との和を 1 未満にしてください".to_owned(),
+                "expected less than 1 together with overclaim".to_owned(),
+            ),
             FaultKind::LastGrade => ("100 より大きくしてください".to_owned(), "expected more than 100".to_owned()),
         };
         lang.pick(ja, en)
@@ -145,6 +155,27 @@ impl<'a> Parameters<'a> {
                 self.fault("version", other.as_ref(), kind);
                 String::new()
             }
+        }
+    }
+
+    /// Returns the format: 1 without the key.
+    pub(super) fn format(&mut self) -> Format {
+        match self.take("format") {
+            None => Format::One,
+            Some(Value::Integer(2)) => Format::Two,
+            Some(other) => {
+                self.fault("format", Some(&other), FaultKind::Format);
+                Format::Two
+            }
+        }
+    }
+
+    /// Checks that those who assess are right more often than chance alone would be.
+    pub(super) fn errors_below_one(&mut self, assurance: &str, overclaim: f64, underclaim: f64) {
+        // NaN is a value that already has a fault.
+        if overclaim + underclaim >= 1.0 {
+            let key = format!("assessments.assurance.{assurance}.underclaim");
+            self.fault(&key, Some(&Value::Float(underclaim)), FaultKind::Errors);
         }
     }
 

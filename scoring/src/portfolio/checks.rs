@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use super::Suppliers;
 use crate::columns::name::*;
-use crate::columns::{InputColumn, Kind, OUTCOMES, Table, number_of};
+use crate::columns::{InputColumn, Kind, OUTCOMES, SELF_ASSESSMENT, Table, number_of};
 use crate::fault::{Fault, Faults, Reason};
 
 /// A condition that makes a row faulty.
@@ -274,6 +274,17 @@ fn own_checks(table: Table, naming: Naming<'_>) -> Vec<Check> {
         Table::Relationships => check(DOWNSTREAM_CODE, Reason::SelfSupply, naming.is_self_supply()),
         Table::Enrollments => check(ENDS_ON, Reason::EndsBeforeStart, col(ENDS_ON).lt_eq(col(STARTS_ON))),
         Table::Certifications => check(EXPIRES_ON, Reason::ExpiresBeforeIssue, col(EXPIRES_ON).lt(col(ISSUED_ON))),
+        Table::Assessments => {
+            let is_total = || col(CONTROL).eq(lit(SELF_ASSESSMENT as u32));
+            let wrong = |column, reason, is_faulty| Check { column, reason, is_faulty };
+            vec![
+                wrong(STATUS, Reason::StatusOfSelfAssessment, is_total().and(col(STATUS).is_not_null())),
+                wrong(STATUS, Reason::MissingStatus, is_total().not().and(col(STATUS).is_null())),
+                wrong(TOTAL_SCORE, Reason::TotalOfControl, is_total().not().and(col(TOTAL_SCORE).is_not_null())),
+                wrong(TOTAL_SCORE, Reason::MissingTotal, is_total().and(col(TOTAL_SCORE).is_null())),
+                wrong(EXPIRES_ON, Reason::ExpiresBeforeAssessment, col(EXPIRES_ON).lt(col(ASSESSED_ON))),
+            ]
+        }
         Table::Incidents => {
             let is_harmful = col(OUTCOME).eq(lit(number_of(OUTCOMES, "harmful")));
             check(COUNT, Reason::HarmfulCount, is_harmful.and(col(COUNT).gt(lit(1i64))))
