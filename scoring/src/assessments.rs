@@ -8,6 +8,8 @@ use rayon::prelude::*;
 
 use crate::columns::name::*;
 use crate::columns::{ASSURANCES, BACKUP, CONTROLS, SELF_ASSESSMENT, STATUSES, number_of};
+use crate::date_from_days;
+use crate::explain::{Assessment, Outweighed};
 use crate::frame::days;
 use crate::model::{Assessments, Assurance, Control, Model};
 use crate::portfolio::Portfolio;
@@ -36,6 +38,8 @@ pub(crate) struct Counted {
     row: Row,
     /// The chance that the control is in place, before ageing.
     pub(crate) sure: f64,
+    /// The share of suppliers that have it.
+    pub(crate) prevalence: f64,
     /// How much of the row still counts, 0 to 1.
     pub(crate) freshness: f64,
     /// The logarithm of the factor on the rate, or on the downtime.
@@ -113,42 +117,42 @@ impl Assessed {
 }
 
 impl Counted {
-    /// Returns the position of the control in [`CONTROLS`].
-    pub(crate) fn control(&self) -> usize {
-        self.row.control as usize
-    }
-
-    pub(crate) fn is_met(&self) -> Option<bool> {
-        self.row.is_met
-    }
-
-    /// Returns the total of a self-assessment.
-    pub(crate) fn total_score(&self) -> Option<i64> {
-        self.row.is_met.is_none().then_some(self.row.total_score)
-    }
-
-    pub(crate) fn assurance(&self) -> &'static str {
-        assurance(&self.row)
-    }
-
-    pub(crate) fn assessed_on(&self) -> i32 {
-        self.row.assessed_on
-    }
-
-    /// Returns the day of expiry, if it is over.
-    pub(crate) fn expired_on(&self, as_of: i32) -> Option<i32> {
-        self.row.expires_on.filter(|day| *day < as_of)
-    }
-
-    /// Returns what says otherwise and does not count: the assurance, the day and the status.
-    pub(crate) fn outweighed(&self) -> Option<(&'static str, i32, bool)> {
-        let row = self.outweighed?;
-        Some((assurance(&row), row.assessed_on, row.is_met?))
+    /// Returns the facts for an explanation.
+    pub(crate) fn fact(&self, as_of: i32, weights: &[f64; PART_COUNT]) -> Assessment {
+        let Self { row, sure, prevalence, freshness, log_factor, outweighed } = *self;
+        let control = row.control as usize;
+        let part = RATE_CONTROLS.iter().position(|known| *known == control);
+        // What changes nothing overlaps with nothing.
+        let part = part.filter(|_| log_factor != 0.0);
+        let weight = part.and_then(|part| weights.get(FIRST_CONTROL + part)).copied().unwrap_or(1.0);
+        let outweighed = outweighed.and_then(|row| {
+            let [assurance, status] = [row.assurance(), row.status()?].map(str::to_owned);
+            Some(Outweighed { assurance, status, assessed_on: date_from_days(row.assessed_on) })
+        });
+        Assessment {
+            control: CONTROLS.get(control).copied().unwrap_or_default().to_owned(),
+            status: row.status().map(str::to_owned),
+            total_score: row.is_met.is_none().then_some(row.total_score),
+            assurance: row.assurance().to_owned(),
+            assessed_on: date_from_days(row.assessed_on),
+            expired_on: row.expires_on.filter(|day| *day < as_of).map(date_from_days),
+            sure,
+            prevalence,
+            freshness,
+            weight,
+            outweighed,
+        }
     }
 }
 
-fn assurance(row: &Row) -> &'static str {
-    ASSURANCES.get(row.assurance as usize).copied().unwrap_or_default()
+impl Row {
+    fn assurance(&self) -> &'static str {
+        ASSURANCES.get(self.assurance as usize).copied().unwrap_or_default()
+    }
+
+    fn status(&self) -> Option<&'static str> {
+        STATUSES.get(usize::from(!self.is_met?)).copied()
+    }
 }
 
 fn rows(portfolio: &Portfolio, as_of: i32) -> PolarsResult<Vec<Row>> {
@@ -241,7 +245,7 @@ impl Judge<'_> {
             false => freshness * (prevalence - sure) / prevalence,
         };
         let log_factor = ((1.0 - cut * aged) / (1.0 - cut * prevalence)).ln();
-        let counted = Counted { row: *row, sure, freshness, log_factor, outweighed: None };
+        let counted = Counted { row: *row, sure, prevalence, freshness, log_factor, outweighed: None };
         Some(Judged { counted, certainty, aged })
     }
 

@@ -14,15 +14,19 @@ use polars::prelude::*;
 use crate::chain::graph::Graph;
 use crate::columns::name::*;
 use crate::frame::keys;
+use crate::model::Format;
 use crate::points::chance;
 use crate::{Scores, date_from_days, sums};
-pub use facts::{Certification, Enrollment, Facts};
+pub use facts::{Assessment, Certification, Controls, Enrollment, Facts, Outweighed};
 
 /// The explanation of one supplier's score and losses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
-    /// Seven contributions. The first six sum to the risk score before it is clamped, all seven to the chain score.
+    /// The contributions, in the order of [`contributions`](crate::contributions). All but the last sum to the risk
+    /// score before it is clamped, all of them to the chain score.
     pub contributions: Vec<Contribution>,
+    /// How long a stop lasts. None by a model of format 1.
+    pub downtime: Option<Downtime>,
     /// Four annual losses in yen. Supply, data and network losses sum to the expected annual losses.
     pub losses: Vec<Loss>,
 }
@@ -36,6 +40,17 @@ pub struct Contribution {
     pub points: f64,
     /// The fact behind it.
     pub fact: Fact,
+}
+
+/// How long a stop lasts, and what is known about backups, which shorten it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Downtime {
+    /// Mean days.
+    pub days: f64,
+    /// Mean days if nothing was known about backups.
+    pub days_without_backup: f64,
+    /// The assessment that counts.
+    pub backup: Option<Assessment>,
 }
 
 /// A part of an expected annual loss.
@@ -80,9 +95,11 @@ pub enum Fact {
     /// The record of watched peers, whose counts are redacted.
     Peers,
     /// Active enrollments, and when the last one ended.
-    Monitoring { enrollments: Vec<Enrollment>, ended_on: Option<NaiveDate>, is_floored: bool },
+    Monitoring { enrollments: Vec<Enrollment>, ended_on: Option<NaiveDate>, weight: f64, is_floored: bool },
     /// The best certification of its kind, if any.
-    Certification { isms: bool, best: Option<Certification>, is_floored: bool },
+    Certification { isms: bool, best: Option<Certification>, weight: f64, is_floored: bool },
+    /// What is known about a single control, if anything.
+    Control { control: &'static str, assessment: Option<Assessment>, is_floored: bool },
     /// The supplier's own record.
     History { harmful_count: i64, contained_count: i64, blocked_count: i64, discounted_observed_years: f64 },
     /// Upstream suppliers. The most important ones come with their share of what is inherited.
@@ -97,6 +114,7 @@ pub enum Fact {
 
 /// Explains the scores of a portfolio, supplier by supplier.
 pub struct Explainer<'a> {
+    scores: &'a Scores,
     graph: &'a Graph,
     columns: HashMap<PlSmallStr, Column>,
     active: Active,
@@ -120,6 +138,7 @@ impl<'a> Explainer<'a> {
     pub fn new(scores: &'a Scores) -> PolarsResult<Self> {
         let columns = scores.suppliers.columns().iter();
         Ok(Self {
+            scores,
             graph: &scores.graph,
             columns: columns.map(|column| (column.name().clone(), column.clone())).collect(),
             active: Active::new(&scores.active, scores.suppliers.height())?,
@@ -146,6 +165,7 @@ impl<'a> Explainer<'a> {
             is_floored: self.number(FLOOR_SCALE, row) < 1.0,
             ladder: self.certification(row, [LADDER_SCHEME, LADDER_EXPIRY, LADDER_EXPIRY_IS_ASSUMED, LADDER_FRESHNESS]),
             isms: self.certification(row, [ISMS_SCHEME, ISMS_EXPIRY, ISMS_EXPIRY_IS_ASSUMED, ISMS_FRESHNESS]),
+            controls: (self.scores.format == Format::Two).then(|| self.controls(row)),
             harmful_count: self.count(HARMFUL_COUNT, row),
             contained_count: self.count(CONTAINED_COUNT, row),
             blocked_count: self.count(BLOCKED_COUNT, row),
@@ -166,6 +186,22 @@ impl<'a> Explainer<'a> {
             is_assumed: self.flag(is_assumed, row),
             freshness: self.number(freshness, row),
         })
+    }
+
+    fn controls(&self, row: usize) -> Controls {
+        let (assessed, as_of) = (&self.scores.assessed, self.scores.as_of);
+        let weights = assessed.weights(row);
+        let [watching, certified, ..] = weights;
+        let weight_of = |parts: &[&str], weight| {
+            let counts = parts.iter().any(|part| self.number(part, row) != 0.0);
+            if counts { weight } else { 1.0 }
+        };
+        Controls {
+            monitoring_weight: weight_of(&[MONITORING], watching),
+            certificate_weight: weight_of(&[LADDER, ISMS], certified),
+            assessed: assessed.of(row).iter().map(|counted| counted.fact(as_of, &weights)).collect(),
+            days_without_backup: self.number(MEAN_DOWNTIME_DAYS, row) / assessed.downtime_factor(row),
+        }
     }
 
     /// Returns the number of suppliers directly upstream, and the most important ones.

@@ -34,8 +34,9 @@ use controls::Controls;
 pub use columns::{InputColumn, Kind, RESULTS, ResultColumn, Table, Unit, name, results};
 pub use error::ScoreError;
 pub use explain::{
-    Certification, Contribution, Enrollment, Explainer, Explanation, Fact, Facts, LOSS_DATA_JPY, LOSS_NETWORK_JPY,
-    LOSS_SUPPLY_CAUSED_JPY, LOSS_SUPPLY_DIRECT_JPY, LOSSES, Loss,
+    Assessment, Certification, Contribution, Controls as ControlFacts, Downtime, Enrollment, Explainer, Explanation,
+    Fact, Facts, LOSS_DATA_JPY, LOSS_NETWORK_JPY, LOSS_SUPPLY_CAUSED_JPY, LOSS_SUPPLY_DIRECT_JPY, LOSSES, Loss,
+    Outweighed,
 };
 pub use fault::{Fault, Faults, Reason};
 pub use indicators::{Coverage, Indicators, SoleSource};

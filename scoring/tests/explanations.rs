@@ -24,12 +24,12 @@ fn sentence(explanation: &Explanation, key: &str, lang: Lang) -> String {
 
 #[test]
 fn every_supplier_opens_into_the_numbers_of_its_results() {
-    for folder in ["basics", "limits", "chain", "graph", "portfolio"] {
+    for folder in ["basics", "limits", "chain", "graph", "portfolio", "assessments", "overlap", "recovery"] {
         let (portfolio, scores) = scored(folder);
         let (table, explainer) = (scores.table().unwrap(), Explainer::new(&scores).unwrap());
         for row in 0..portfolio.supplier_count() {
             let number = |name: &str| table.column(name).unwrap().f64().unwrap().get(row).unwrap();
-            let Explanation { contributions, losses } = explainer.explain(row);
+            let Explanation { contributions, losses, .. } = explainer.explain(row);
 
             assert!(contributions.iter().map(|part| part.key).eq(CONTRIBUTIONS));
             assert!(contributions.iter().all(|part| part.points == number(part.key)));
@@ -82,8 +82,96 @@ fn the_main_reason_leaves_out_what_all_have_and_what_the_risk_score_does_not_hol
 }
 
 #[test]
+fn a_control_is_a_sentence_with_its_assessment() {
+    let said = |code: &str, key: &str| {
+        let explanation = explain("assessments", code);
+        [Lang::Ja, Lang::En].map(|lang| sentence(&explanation, key, lang))
+    };
+    assert_eq!(
+        said("A003", name::POINTS_MFA),
+        [
+            "多要素認証は実施（第三者が2026-08-31に確認、確からしさ89%、一般には20%）: −4.3点",
+            "MFA in place (verified by a third party on 2026-08-31; 89 % sure, 20 % of suppliers have it): −4.3 points",
+        ]
+    );
+    assert_eq!(
+        said("A022", name::POINTS_REMOTE_ACCESS),
+        [
+            "外部接続口の管理（VPN装置等の最新化、RDP非公開）は未実施（一部を含む）（自己申告、2026-08-31、確からしさ8%、一般には55%）: +4.5点",
+            "remote access kept current: no (self-reported on 2026-08-31; 8 % sure, 55 % of suppliers have it): +4.5 points",
+        ]
+    );
+    assert_eq!(
+        said("A003", name::POINTS_EDR),
+        ["EDRは未確認（平均的な会社とみなし、増減なし）: 0.0点", "EDR is not known (counted as average): 0.0 points",]
+    );
+}
+
+#[test]
+fn sentences_say_what_is_old_expired_contradicted_overlapping_or_scaled_down() {
+    let (portfolio, all) = (["assessments", "overlap"], |folder: &str| {
+        let (portfolio, scores) = scored(folder);
+        let explainer = Explainer::new(&scores).unwrap();
+        let rows = 0..portfolio.supplier_count();
+        let parts = rows.flat_map(|row| explainer.explain(row).contributions);
+        parts.map(|part| [Lang::Ja, Lang::En].map(|lang| part.sentence(lang))).collect::<Vec<_>>()
+    });
+    let sentences: Vec<_> = portfolio.into_iter().flat_map(all).collect();
+    for [ja, en] in [
+        ["一般には20%、鮮度50%）: −2.0点", "20 % of suppliers have it; freshness 50 %): −2.0 points"],
+        ["、2026-07-02で期限切れ、鮮度23%）", "; expired on 2026-07-02, freshness 23 %)"],
+        [
+            "、自己申告（2026-03-14、実施）より第三者の確認を優先）",
+            "; outweighs the self-report of 2026-03-14 (in place))",
+        ],
+        [
+            "自社診断70点（自己申告、2026-08-31、平均45点）: −1.5点",
+            "self-assessment 70 points (self-reported on 2026-08-31; mean 45): −1.5 points",
+        ],
+        ["。他の証拠と重なるため25%を算入: ", "; overlaps with stronger evidence, 25 % counted: "],
+        ["。下限に達したため縮小: ", "; scaled down, the floor is reached: "],
+    ] {
+        assert!(sentences.iter().any(|[found, other]| found.contains(ja) && other.contains(en)), "{ja}, {en}");
+    }
+    let overlaps = sentences.iter().filter(|[_, en]| en.contains("overlaps") && en.ends_with(": 0.0 points"));
+    assert_eq!(overlaps.collect::<Vec<_>>(), Vec::<&[String; 2]>::new(), "what changes nothing overlaps with nothing");
+}
+
+#[test]
+fn backups_are_a_sentence_about_the_downtime() {
+    let downtime = |code: &str| explain("assessments", code).downtime.unwrap();
+    let backups = |days: f64, before: f64| ((days * 10.0).round() / 10.0, (before * 10.0).round() / 10.0);
+    let known = downtime("A032");
+    assert_eq!(backups(known.days, known.days_without_backup), (4.4, 5.8));
+    assert_eq!(
+        known.sentence(Lang::Ja),
+        "隔離したバックアップと復元試験は実施（事業者が確認）: 平均停止日数5.8日→4.4日"
+    );
+    assert_eq!(
+        known.sentence(Lang::En),
+        "tested off-line backup in place (verified by a provider): mean downtime 5.8 → 4.4 days"
+    );
+    assert_eq!(
+        downtime("A003").sentence(Lang::Ja),
+        "隔離したバックアップと復元試験は未確認（増減なし）: 平均停止日数5.8日"
+    );
+}
+
+#[test]
+fn a_model_of_format_1_knows_no_controls() {
+    let portfolio = Portfolio::try_new(read_tables(&example("assessments"))).unwrap();
+    let model = Model::parse(Model::TOML_2026_1).unwrap();
+    let scores = scoring::score(&portfolio, &model, as_of()).unwrap();
+    let explanation = Explainer::new(&scores).unwrap().explain(2);
+    assert_eq!(explanation.downtime, None);
+    let keys: Vec<_> = explanation.contributions.iter().map(|part| part.key).collect();
+    assert_eq!(keys, scoring::contributions(scoring::Format::One).collect::<Vec<_>>());
+    assert_eq!(keys.len(), 7);
+}
+
+#[test]
 fn facts_kept_as_text_open_a_score_as_it_was() {
-    let (portfolio, scores) = scored("portfolio");
+    let (portfolio, scores) = scored("assessments");
     let explainer = Explainer::new(&scores).unwrap();
     for row in 0..portfolio.supplier_count() {
         let facts = explainer.facts(row);

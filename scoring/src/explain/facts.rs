@@ -4,11 +4,12 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Contribution, Explanation, Fact, LOSS_DATA_JPY, LOSS_NETWORK_JPY, LOSS_SUPPLY_CAUSED_JPY, LOSS_SUPPLY_DIRECT_JPY,
-    Loss,
+    Contribution, Downtime, Explanation, Fact, LOSS_DATA_JPY, LOSS_NETWORK_JPY, LOSS_SUPPLY_CAUSED_JPY,
+    LOSS_SUPPLY_DIRECT_JPY, Loss,
 };
 use crate::columns::name::*;
-use crate::points::CONTRIBUTIONS;
+use crate::model::Format;
+use crate::points::contributions;
 
 /// The facts that one supplier's explanation needs in addition to its results. Stored with them in few bytes, they
 /// explain the score for as long as it is kept. Default values are left out of the text.
@@ -39,6 +40,9 @@ pub struct Facts {
     /// The best ISMS certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isms: Option<Certification>,
+    /// The single controls. None by a model of format 1, which knows none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub controls: Option<Controls>,
     /// Harmful incidents on record.
     #[serde(skip_serializing_if = "is_none")]
     pub harmful_count: i64,
@@ -96,6 +100,82 @@ pub struct Certification {
     pub freshness: f64,
 }
 
+/// What is known about single controls, and how it overlaps with enrollments and certificates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Controls {
+    /// The assessments that count, at most one for each control.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assessed: Vec<Assessment>,
+    /// How much monitoring counts beside stronger evidence of the same kind, 0 to 1.
+    #[serde(skip_serializing_if = "is_one")]
+    pub monitoring_weight: f64,
+    /// How much certificates count beside stronger evidence of the same kind, 0 to 1.
+    #[serde(skip_serializing_if = "is_one")]
+    pub certificate_weight: f64,
+    /// The mean days that a stop would last if nothing was known about backups.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub days_without_backup: f64,
+}
+
+impl Default for Controls {
+    fn default() -> Self {
+        Self { assessed: Vec::new(), monitoring_weight: 1.0, certificate_weight: 1.0, days_without_backup: 0.0 }
+    }
+}
+
+/// The assessment that counts for a control.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assessment {
+    /// The key of the control.
+    pub control: String,
+    /// `met` or `not_met`; none for the self-assessment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// The total of the self-assessment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_score: Option<i64>,
+    /// Who says so: `self_reported`, `verified_by_provider` or `verified_by_third_party`.
+    pub assurance: String,
+    /// The day of the assessment.
+    pub assessed_on: NaiveDate,
+    /// Its last day, if that is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_on: Option<NaiveDate>,
+    /// The chance that the control is in place, before ageing, 0 to 1.
+    pub sure: f64,
+    /// The share of suppliers that have it, 0 to 1.
+    pub prevalence: f64,
+    /// How much of the assessment still counts, 0 to 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub freshness: f64,
+    /// How much it counts beside stronger evidence of the same kind, 0 to 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: f64,
+    /// Another assessment, which says otherwise and does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outweighed: Option<Outweighed>,
+}
+
+/// An assessment that says otherwise and does not count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outweighed {
+    /// Who says so.
+    pub assurance: String,
+    /// The day of the assessment.
+    pub assessed_on: NaiveDate,
+    /// `met` or `not_met`.
+    pub status: String,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(number: &f64) -> bool {
+    *number == 1.0
+}
+
 fn is_zero(number: &f64) -> bool {
     *number == 0.0
 }
@@ -117,6 +197,11 @@ fn is_no_access(access: &Option<String>) -> bool {
 }
 
 impl Facts {
+    /// Returns the rules of the model behind them.
+    pub fn format(&self) -> Format {
+        if self.controls.is_some() { Format::Two } else { Format::One }
+    }
+
     /// Returns the facts that the supplier itself may see. All others are redacted, and so are those that are added
     /// later, until they are listed here.
     #[must_use]
@@ -126,6 +211,7 @@ impl Facts {
             enrollments: self.enrollments,
             ended_on: self.ended_on,
             is_floored: self.is_floored,
+            controls: self.controls,
             ladder: self.ladder,
             isms: self.isms,
             harmful_count: self.harmful_count,
@@ -144,35 +230,63 @@ impl Explanation {
     /// `number` returns the columns of [`RESULTS`](crate::RESULTS) that are numbers.
     pub fn new(facts: &Facts, size_class: &str, jsic_section: &str, number: impl Fn(&'static str) -> f64) -> Self {
         let Facts { is_floored, .. } = *facts;
-        let rests_on = [
-            Fact::Base { size_class: size_class.to_owned(), jsic_section: jsic_section.to_owned() },
-            match facts.hides_others {
-                true => Fact::Peers,
-                false => Fact::Segment {
-                    peer_harmful_count: facts.peer_harmful_count,
-                    peer_expected_count: facts.peer_expected_count,
-                },
+        let controls = facts.controls.as_ref();
+        let weight = |of: fn(&Controls) -> f64| controls.map_or(1.0, of);
+        let certificate_weight = weight(|controls| controls.certificate_weight);
+        let certification = |isms, best: &Option<Certification>| Fact::Certification {
+            isms,
+            best: best.clone(),
+            weight: certificate_weight,
+            is_floored,
+        };
+        let control = |key: &'static str| Fact::Control {
+            control: key.strip_prefix("points_").unwrap_or(key),
+            assessment: controls.and_then(|controls| controls.of(key.strip_prefix("points_")?)).cloned(),
+            is_floored,
+        };
+        let fact = |key: &'static str| match key {
+            POINTS_BASE => Fact::Base { size_class: size_class.to_owned(), jsic_section: jsic_section.to_owned() },
+            POINTS_SEGMENT if facts.hides_others => Fact::Peers,
+            POINTS_SEGMENT => Fact::Segment {
+                peer_harmful_count: facts.peer_harmful_count,
+                peer_expected_count: facts.peer_expected_count,
             },
-            Fact::Monitoring { enrollments: facts.enrollments.clone(), ended_on: facts.ended_on, is_floored },
-            Fact::Certification { isms: false, best: facts.ladder.clone(), is_floored },
-            Fact::Certification { isms: true, best: facts.isms.clone(), is_floored },
-            Fact::History {
+            POINTS_MONITORING => Fact::Monitoring {
+                enrollments: facts.enrollments.clone(),
+                ended_on: facts.ended_on,
+                weight: weight(|controls| controls.monitoring_weight),
+                is_floored,
+            },
+            POINTS_LADDER => certification(false, &facts.ladder),
+            POINTS_ISMS => certification(true, &facts.isms),
+            POINTS_HISTORY => Fact::History {
                 harmful_count: facts.harmful_count,
                 contained_count: facts.contained_count,
                 blocked_count: facts.blocked_count,
                 discounted_observed_years: number(DISCOUNTED_OBSERVED_YEARS),
             },
-            Fact::Upstream {
+            POINTS_UPSTREAM => Fact::Upstream {
                 supplier_count: facts.upstream_supplier_count,
                 strongest: facts.strongest_upstream.clone(),
             },
-        ];
-        let contributions = CONTRIBUTIONS
-            .into_iter()
-            .zip(rests_on)
-            .map(|(key, fact)| Contribution { key, points: number(key), fact })
-            .collect();
-        Self { contributions, losses: losses(facts, number) }
+            _ => control(key),
+        };
+        let contributions = contributions(facts.format());
+        let contributions =
+            contributions.map(|key| Contribution { key, points: number(key), fact: fact(key) }).collect();
+        let downtime = controls.map(|controls| Downtime {
+            days: number(MEAN_DOWNTIME_DAYS),
+            days_without_backup: controls.days_without_backup,
+            backup: controls.of("backup").cloned(),
+        });
+        Self { contributions, downtime, losses: losses(facts, number) }
+    }
+}
+
+impl Controls {
+    /// Returns the assessment that counts for a control.
+    pub fn of(&self, control: &str) -> Option<&Assessment> {
+        self.assessed.iter().find(|assessment| assessment.control == control)
     }
 }
 

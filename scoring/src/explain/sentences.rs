@@ -1,8 +1,10 @@
 //! The facts behind contributions and losses, as plain sentences.
 
+mod controls;
+
 use chrono::NaiveDate;
 
-use super::{Certification, Contribution, Enrollment, Fact, Loss};
+use super::{Assessment, Certification, Contribution, Downtime, Enrollment, Fact, Loss};
 use crate::words::{Lang, Yen, label, percent, signed};
 
 impl Contribution {
@@ -42,14 +44,21 @@ impl Fact {
                     "the record of all watched suppliers of its section and size",
                 )
                 .to_owned(),
-            Self::Monitoring { enrollments, ended_on, is_floored } => {
-                floored(monitoring(enrollments, *ended_on, lang), *is_floored && !enrollments.is_empty(), lang)
+            Self::Monitoring { enrollments, ended_on, weight, is_floored } => {
+                let text = overlapping(monitoring(enrollments, *ended_on, lang), *weight, lang);
+                floored(text, *is_floored && !enrollments.is_empty(), lang)
             }
-            Self::Certification { isms, best, is_floored } => match best {
-                Some(best) => floored(certification(best, lang), *is_floored && best.freshness > 0.0, lang),
+            Self::Certification { isms, best, weight, is_floored } => match best {
+                Some(best) => {
+                    let text = overlapping(certification(best, lang), *weight, lang);
+                    floored(text, *is_floored && best.freshness > 0.0, lang)
+                }
                 None if *isms => lang.pick("ISMSの認証は未確認", "no ISMS certificate is known").to_owned(),
                 None => lang.pick("SECURITY ACTION・SCSは未確認", "no SECURITY ACTION or SCS is known").to_owned(),
             },
+            Self::Control { control, assessment, is_floored } => {
+                controls::control(control, assessment.as_ref(), *is_floored, lang)
+            }
             Self::History { harmful_count, contained_count, blocked_count, discounted_observed_years } => {
                 history([*harmful_count, *contained_count, *blocked_count], *discounted_observed_years, lang)
             }
@@ -179,6 +188,20 @@ fn floored(text: String, is_floored: bool, lang: Lang) -> String {
         (Lang::Ja, true) => format!("{text}。対策の合計が上限に達したため縮小"),
         (Lang::En, true) => format!("{text}; scaled down, as all controls together reach their limit"),
     }
+}
+
+/// Adds that evidence counts in part, beside stronger evidence of the same kind.
+fn overlapping(text: String, weight: f64, lang: Lang) -> String {
+    match (lang, weight < 1.0) {
+        (_, false) => text,
+        (Lang::Ja, true) => format!("{text}。他の証拠と重なるため{}を算入", whole_percent(weight, lang)),
+        (Lang::En, true) => format!("{text}; overlaps with stronger evidence, {} counted", whole_percent(weight, lang)),
+    }
+}
+
+/// Formats a share in whole percent: `89%`, in English `89 %`.
+fn whole_percent(share: f64, lang: Lang) -> String {
+    format!("{:.0}{}", share * 100.0, lang.pick("%", " %"))
 }
 
 fn history([harmful, contained, blocked]: [i64; 3], years: f64, lang: Lang) -> String {
