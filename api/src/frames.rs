@@ -19,7 +19,7 @@ use polars_io::parquet::write::BatchedWriter;
 use polars_io::prelude::{CsvWriter, KeyValueMetadata, ParquetWriter, SerWriter};
 use polars_parquet::write::schema_to_metadata_key;
 use schema::scores::ScoreRow;
-use scoring::{InputColumn, Kind, RESULTS, ResultColumn, Scores, Suppliers, Table, Unit};
+use scoring::{InputColumn, Kind, RESULTS, ResultColumn, Scores, Suppliers, Table, Unit, results};
 
 use crate::base::fields::{Kind as FieldKind, Scalar};
 
@@ -437,6 +437,8 @@ fn frame_of(rows: &[ScoreRow]) -> FrameResult<DataFrame> {
 pub(crate) enum FrameCell<'a> {
     Text(&'a str),
     Number(f64),
+    /// A result that the model which scored does not have.
+    Absent,
 }
 
 enum Values {
@@ -463,7 +465,7 @@ impl Results {
         };
         Ok(Self {
             names: scores.supplier_names()?.str()?.clone(),
-            columns: RESULTS.iter().map(values).collect::<FrameResult<_>>()?,
+            columns: results(scores.format()).map(values).collect::<FrameResult<_>>()?,
         })
     }
 
@@ -478,10 +480,7 @@ impl Results {
 
     /// Returns a cell of a row. `column` is one of [`RESULTS`].
     pub(crate) fn cell(&self, column: &ResultColumn, row: usize) -> FrameCell<'_> {
-        match self.find(column.name, row) {
-            Some(cell) => cell,
-            None => unreachable!("{} is a column of the results", column.name),
-        }
+        self.find(column.name, row).unwrap_or(FrameCell::Absent)
     }
 
     /// Returns a text of a row. `column` is one of [`RESULTS`] that holds texts.
@@ -492,10 +491,11 @@ impl Results {
         }
     }
 
-    /// Returns a number of a row. `column` is one of [`RESULTS`] that holds numbers.
+    /// Returns a number of a row, or NaN if the model does not have it. `column` is one of [`RESULTS`] that holds numbers.
     pub(crate) fn number(&self, column: &str, row: usize) -> f64 {
         match self.find(column, row) {
             Some(FrameCell::Number(number)) => number,
+            None => f64::NAN,
             _ => unreachable!("{column} is a number of the results"),
         }
     }

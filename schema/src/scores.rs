@@ -49,7 +49,8 @@ macro_rules! score_row {
             /// The names of the numbers.
             pub const NUMBERS: &'static [&'static str] = &[$(stringify!($number)),*];
 
-            /// Creates a row from texts. The numbers are asked for by name, in order of [`ScoreRow::NUMBERS`].
+            /// Creates a row from texts. The numbers are asked for by name, in order of [`ScoreRow::NUMBERS`]; those
+            /// that the model does not have are NaN.
             pub fn new(
                 (supplier_id, supplier_code, name, tier): (SupplierId, String, Option<String>, Option<i32>),
                 [size_class, jsic_section, grade, chain_grade]: [String; 4],
@@ -61,12 +62,14 @@ macro_rules! score_row {
                 }
             }
 
-            /// Returns a number by its name; none if there is no such number.
+            /// Returns a number by its name; none if there is no such number, or the model that scored did not have it.
             pub fn number(&self, name: &str) -> Option<f64> {
-                match name {
-                    $(stringify!($number) => Some(self.$number),)*
-                    _ => None,
-                }
+                let number = match name {
+                    $(stringify!($number) => self.$number,)*
+                    _ => return None,
+                };
+                // Models give no NaN. It stands for numbers that they do not have.
+                Some(number).filter(|number| !number.is_nan())
             }
         }
     };
@@ -97,7 +100,14 @@ score_row!(
     loss_per_disruption_jpy,
     systemic_loss_per_disruption_jpy,
     expected_annual_loss_direct_jpy,
-    expected_annual_loss_caused_jpy
+    expected_annual_loss_caused_jpy,
+    points_mfa,
+    points_patching,
+    points_hardening,
+    points_remote_access,
+    points_edr,
+    points_self_assessment,
+    mean_downtime_days
 );
 
 impl ScoreRow {

@@ -142,6 +142,11 @@ impl Scores {
         self.suppliers.select(columns::results(self.format).map(|result| result.name))
     }
 
+    /// Returns the rules of the model that scored.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// Returns the suppliers' names in the same order; null if unknown.
     pub fn supplier_names(&self) -> PolarsResult<&Column> {
         self.suppliers.column(columns::name::NAME)

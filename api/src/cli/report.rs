@@ -81,7 +81,7 @@ pub(super) fn explanations(
 }
 
 fn explanation(results: &Results, explainer: &Explainer<'_>, row: usize, lang: Lang) -> String {
-    let Explanation { contributions, losses } = explainer.explain(row);
+    let Explanation { contributions, losses, .. } = explainer.explain(row);
     let number = |name| results.number(name, row);
     let [code, name] = [results.text(name::SUPPLIER_CODE, row), results.name(row)].map(printable);
     let mut text = format!("{code} {name}\n");

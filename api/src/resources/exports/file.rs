@@ -176,7 +176,7 @@ fn cell<'a>(row: &'a ScoreRow, name: &str) -> FrameCell<'a> {
         Some(text) => FrameCell::Text(text),
         None => match row.number(name) {
             Some(number) => FrameCell::Number(number),
-            None => unreachable!("{name} is a column of the results"),
+            None => FrameCell::Absent,
         },
     }
 }
@@ -191,6 +191,7 @@ fn csv_line(row: &ScoreRow, run: &RunRow) -> String {
         name => match cell(row, name) {
             FrameCell::Text(text) => quoted(text),
             FrameCell::Number(number) => number.to_string(),
+            FrameCell::Absent => String::new(),
         },
     });
     cells.collect::<Vec<_>>().join(",")

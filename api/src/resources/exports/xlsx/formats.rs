@@ -56,7 +56,7 @@ impl Formats {
             Unit::Score | Unit::Points => &self.score,
             Unit::Probability => &self.share,
             Unit::Yen => &self.yen,
-            Unit::PerYear | Unit::Count | Unit::Years | Unit::Factor => &self.decimal,
+            Unit::PerYear | Unit::Count | Unit::Years | Unit::Factor | Unit::Days => &self.decimal,
         }
     }
 

@@ -95,6 +95,7 @@ impl Book {
                 }
                 Column::Result(column) => match line.cell(column) {
                     FrameCell::Number(number) => sheet.write_number(row, place, number).map(drop)?,
+                    FrameCell::Absent => {}
                     FrameCell::Text(text) => self.result_text(sheet, row, place, column, text)?,
                 },
             }
@@ -146,12 +147,13 @@ impl Book {
             let cell = RESULTS.iter().find(|column| column.name == name).map(|column| line.cell(column));
             match cell {
                 Some(FrameCell::Number(number)) => sheet.write_number(row, place, number).map(drop)?,
+                Some(FrameCell::Absent) => {}
                 Some(FrameCell::Text(text)) => column_text(sheet, row, place, text)?,
                 None => {}
             }
         }
         column_text(sheet, row, 1, line.name())?;
-        let Explanation { contributions, losses } = line.explanation()?;
+        let Explanation { contributions, losses, .. } = line.explanation()?;
         let points = contributions.iter().map(|part| (part.points, part.reason(self.lang)));
         let losses = losses.iter().map(|part| (part.yen, part.reason(self.lang)));
         for (place, (number, reason)) in (4..).step_by(2).zip(points.chain(losses)) {
