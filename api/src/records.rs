@@ -303,6 +303,7 @@ macro_rules! of_kind {
             schema::RecordKind::Relationships => of!(schema::relationships::Relationship),
             schema::RecordKind::Enrollments => of!(schema::enrollments::Enrollment),
             schema::RecordKind::Certifications => of!(schema::certifications::Certification),
+            schema::RecordKind::Assessments => of!(schema::assessments::Assessment),
             schema::RecordKind::Incidents => of!(schema::incidents::Incident),
             schema::RecordKind::ProviderAssignments => of!(schema::provider_assignments::ProviderAssignment),
         }

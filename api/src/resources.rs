@@ -5,6 +5,7 @@
 //! which [`crate::routes`] lists. Queries are in `schema`, under the same name. A noun may use another one, as scores
 //! use score runs, as long as that does not use it: `.ci/rooms` also counts circles of nouns.
 
+pub(crate) mod assessments;
 pub(crate) mod certifications;
 pub(crate) mod enrollments;
 pub(crate) mod exports;

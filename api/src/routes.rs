@@ -9,8 +9,8 @@ use utoipa_actix_web::{AppExt, scope};
 
 use crate::http::openapi::{InCommon, document_in};
 use crate::resources::{
-    certifications, enrollments, exports, imports, incidents, jobs, own, portfolio, provider_assignments, public_keys,
-    relationships, score_runs, scores, services, settings, submissions, supplier_codes, suppliers,
+    assessments, certifications, enrollments, exports, imports, incidents, jobs, own, portfolio, provider_assignments,
+    public_keys, relationships, score_runs, scores, services, settings, submissions, supplier_codes, suppliers,
 };
 
 /// Registers everything that needs a token, and the public keys.
@@ -24,6 +24,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
             .configure(relationships::routes)
             .configure(enrollments::routes)
             .configure(certifications::routes)
+            .configure(assessments::routes)
             .configure(incidents::routes)
             .configure(provider_assignments::routes)
             .configure(services::routes)
@@ -56,6 +57,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         (name = "relationships", description = "Who supplies whom, and the buyer.\nja: 取引関係。どの会社がどの会社に納めているか"),
         (name = "enrollments", description = "Enrollments in サイバーセキュリティお助け隊 services.\nja: サイバーセキュリティお助け隊サービスへの加入"),
         (name = "certifications", description = "SECURITY ACTION, SCS and ISMS.\nja: 認証・自己宣言（SECURITY ACTION、SCS、ISMS）"),
+        (name = "assessments", description = "What somebody found out about single controls, such as MFA or tested backups.\nja: 対策の確認。多要素認証や復元試験などについて分かっていること"),
         (name = "incidents", description = "Cyber incidents at suppliers.\nja: 取引先で起きたインシデント"),
         (name = "imports", description = "Files with any of these records, each with a report of every row.\nja: 上の記録のファイルの取り込み。行ごとの結果が残る"),
         (name = "jobs", description = "Imports, score runs and exports that outlast a request.\nja: 取り込み・スコア計算・書き出しの進み具合と結果"),

@@ -30,6 +30,7 @@ mod tx;
 mod values;
 mod waits;
 
+pub mod assessments;
 pub mod certifications;
 pub mod commits;
 pub mod data_states;

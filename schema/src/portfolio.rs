@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use chrono::NaiveDate;
 use diesel::prelude::*;
 
+use crate::assessments::Assessment;
 use crate::certifications::Certification;
 use crate::commits;
 use crate::conn::{each_backend, each_row};
@@ -17,11 +18,12 @@ use crate::record::current;
 use crate::relationships::Relationship;
 use crate::suppliers::Supplier;
 use crate::tables::{
-    certifications, enrollments, incident_contacts, incidents, relationships, supplier_versions, suppliers,
+    assessments, certifications, enrollments, incident_contacts, incidents, relationships, supplier_versions, suppliers,
 };
 use crate::{
-    Count, Criticality, DataAccess, Day, Days, Id, JsicDivision, Name, NetworkAccess, Outcome, PositiveCount, Scheme,
-    ServiceClass, Share, Substitutability, SupplierCode, SupplierId, Timestamp, Tx, Yen,
+    Assurance, Control, ControlStatus, Count, Criticality, DataAccess, Day, Days, Id, JsicDivision, Name,
+    NetworkAccess, Outcome, PositiveCount, Scheme, ServiceClass, Share, Substitutability, SupplierCode, SupplierId,
+    Timestamp, TotalScore, Tx, Yen,
 };
 
 /// Defines the readers of tables: the rows that were current at a moment and not retracted, in order of id.
@@ -164,6 +166,17 @@ readers! {
         expires_on: Option<Day>,
         ended_on: Option<Day>,
     }
+    /// An assessment.
+    each_assessment, changed_assessments: assessments of Assessment as AssessmentRow {
+        supplier_id: SupplierId,
+        control: Control,
+        status: Option<ControlStatus>,
+        total_score: Option<TotalScore>,
+        assessed_on: Day,
+        expires_on: Option<Day>,
+        assurance: Assurance,
+        ended_on: Option<Day>,
+    }
     /// An incident.
     each_incident, changed_incidents: incidents of Incident as IncidentRow {
         supplier_id: SupplierId,
@@ -190,6 +203,8 @@ pub struct Rows {
     pub enrollments: RowsById<Enrollment, EnrollmentRow>,
     /// The certifications.
     pub certifications: RowsById<Certification, CertificationRow>,
+    /// The assessments.
+    pub assessments: RowsById<Assessment, AssessmentRow>,
     /// The incidents.
     pub incidents: RowsById<Incident, IncidentRow>,
 }
@@ -208,6 +223,7 @@ impl Rows {
                 relationships: kept(changed_relationships(tx, None, &mut room)?),
                 enrollments: kept(changed_enrollments(tx, None, &mut room)?),
                 certifications: kept(changed_certifications(tx, None, &mut room)?),
+                assessments: kept(changed_assessments(tx, None, &mut room)?),
                 incidents: kept(changed_incidents(tx, None, &mut room)?),
             })
         };
@@ -238,6 +254,7 @@ impl Rows {
         self.relationships = merged(self.relationships, changed_relationships(tx, since, room)?);
         self.enrollments = merged(self.enrollments, changed_enrollments(tx, since, room)?);
         self.certifications = merged(self.certifications, changed_certifications(tx, since, room)?);
+        self.assessments = merged(self.assessments, changed_assessments(tx, since, room)?);
         self.incidents = merged(self.incidents, changed_incidents(tx, since, room)?);
         // Except for suppliers that were deleted, which no commit records. None is ever retracted.
         if i64::try_from(self.suppliers.len()) != Ok(count_suppliers(tx)?) {
@@ -254,14 +271,15 @@ impl Rows {
             self.relationships.len(),
             self.enrollments.len(),
             self.certifications.len(),
+            self.assessments.len(),
             self.incidents.len(),
         ];
         Self::size_of(counts.map(|count| count as u64))
     }
 
     /// Returns approximately how many bytes of memory this number of rows takes: suppliers, relationships, enrollments,
-    /// certifications, incidents.
-    pub fn size_of(counts: [u64; 5]) -> u64 {
+    /// certifications, assessments, incidents.
+    pub fn size_of(counts: [u64; 6]) -> u64 {
         /// The bytes of the texts of a row that has any.
         const TEXTS: usize = 64;
         let rows = [
@@ -269,6 +287,7 @@ impl Rows {
             size_of::<(SupplierId, RelationshipRow)>(),
             size_of::<(SupplierId, EnrollmentRow)>() + TEXTS,
             size_of::<(SupplierId, CertificationRow)>(),
+            size_of::<(SupplierId, AssessmentRow)>(),
             size_of::<(SupplierId, IncidentRow)>(),
         ];
         counts.into_iter().zip(rows).map(|(count, bytes)| count.saturating_mul(bytes as u64)).sum()

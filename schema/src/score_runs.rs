@@ -53,6 +53,8 @@ pub struct RunRow {
     pub enrollment_count: i64,
     /// The number of certifications that were read.
     pub certification_count: i64,
+    /// The number of assessments that were read.
+    pub assessment_count: i64,
     /// The number of rows of incidents that were read.
     pub incident_count: i64,
     /// How long reading and scoring took, in milliseconds.

@@ -258,6 +258,29 @@ table! {
     }
 }
 table! {
+    assessments (tenant_id, id, version) {
+        tenant_id -> Key,
+        id -> Key,
+        version -> Integer,
+        source -> Text,
+        external_id -> Nullable<Text>,
+        record_key -> Text,
+        recorded_in -> BigInt,
+        superseded_in -> Nullable<BigInt>,
+        ended_on -> Nullable<Date>,
+        retraction_reason -> Nullable<Text>,
+        supplier_id -> Key,
+        control -> Text,
+        status -> Nullable<Text>,
+        total_score -> Nullable<BigInt>,
+        assessed_on -> Date,
+        expires_on -> Nullable<Date>,
+        assurance -> Text,
+        assessor_name -> Nullable<Text>,
+        evidence_url -> Nullable<Text>,
+    }
+}
+table! {
     incidents (tenant_id, id, version) {
         tenant_id -> Key,
         id -> Key,
@@ -356,6 +379,7 @@ table! {
         relationship_count -> BigInt,
         enrollment_count -> BigInt,
         certification_count -> BigInt,
+        assessment_count -> BigInt,
         incident_count -> BigInt,
         duration_ms -> BigInt,
         portfolio -> Text,

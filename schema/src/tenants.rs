@@ -84,6 +84,7 @@ pub fn delete(tx: &mut Tx) -> Result<(), RepoError> {
         jobs,
         provider_assignments,
         incidents,
+        assessments,
         certifications,
         enrollments,
         relationships,

@@ -352,7 +352,7 @@ mod choices {
 
     choice_fields! {
         schema::DataAccess, schema::NetworkAccess, schema::Criticality, schema::Substitutability,
-        schema::ServiceClass, schema::Monitoring, schema::Scheme, schema::Outcome, schema::IncidentCategory,
+        schema::ServiceClass, schema::Monitoring, schema::Scheme, schema::Control, schema::ControlStatus, schema::Assurance, schema::Outcome, schema::IncidentCategory,
         schema::RecordKind, schema::ImportMode, schema::JobState, schema::Role,
     }
 }

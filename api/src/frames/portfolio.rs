@@ -125,6 +125,15 @@ tables! {
         issued_on: Dates,
         expires_on: Dates,
     }
+    AssessmentColumns {
+        supplier: Rows,
+        control: Texts,
+        status: Texts,
+        total_score: Wholes,
+        assessed_on: Dates,
+        expires_on: Dates,
+        assurance: Texts,
+    }
     IncidentColumns {
         supplier: Rows,
         occurred_on: Dates,
@@ -156,6 +165,10 @@ pub(crate) fn hash(portfolio: &Portfolio, breach_loss_jpy: Option<i64>) -> Frame
     out.push(&breach_loss_jpy.unwrap_or_default().to_le_bytes());
     for table in Table::ALL {
         let frame = tables.table(table);
+        // Inputs from before there were assessments keep their hash.
+        if table == Table::Assessments && frame.height() == 0 {
+            continue;
+        }
         out.text(table.name());
         out.push(&(frame.height() as u64).to_le_bytes());
         for column in frame.columns() {
@@ -300,6 +313,7 @@ mod tests {
             relationships: relationships.finish().unwrap(),
             enrollments: enrollments.finish().unwrap(),
             certifications: CertificationColumns::new().finish().unwrap(),
+            assessments: AssessmentColumns::new().finish().unwrap(),
             incidents: incidents.finish().unwrap(),
         };
         change(&mut tables);

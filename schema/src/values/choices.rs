@@ -163,6 +163,39 @@ choices! {
         /// ISMS (ISO/IEC 27001).
         Isms = "isms" / "ISMS",
     }
+    /// A single control, or the self-assessment of all of them.
+    Control {
+        /// Multi-factor authentication.
+        Mfa = "mfa" / "多要素認証",
+        /// Severe flaws fixed within 14 days.
+        Patching = "patching" / "重大な脆弱性の14日以内の修正",
+        /// A secure baseline configuration.
+        Hardening = "hardening" / "安全な基本設定の一律適用",
+        /// Services for remote entry that are current, or not reachable.
+        RemoteAccess = "remote_access" / "外部接続口の最新化",
+        /// Endpoint detection and response.
+        Edr = "edr" / "EDR",
+        /// Backups off line, and a tested restore.
+        Backup = "backup" / "隔離したバックアップと復元試験",
+        /// The total of IPA's 25 questions.
+        SelfAssessment = "self_assessment" / "自社診断",
+    }
+    /// Whether a control is in place.
+    ControlStatus {
+        /// Everywhere.
+        Met = "met" / "実施",
+        /// Not, or only in part.
+        NotMet = "not_met" / "未実施",
+    }
+    /// Who says so.
+    Assurance {
+        /// The supplier itself.
+        SelfReported = "self_reported" / "自己申告",
+        /// An IT or お助け隊 provider looked.
+        VerifiedByProvider = "verified_by_provider" / "事業者が確認",
+        /// An auditor or a registered specialist looked.
+        VerifiedByThirdParty = "verified_by_third_party" / "第三者が確認",
+    }
     /// The outcome of an attack.
     Outcome {
         /// Kept out.
@@ -216,6 +249,8 @@ choices! {
         Enrollments = "enrollments" / "お助け隊加入",
         /// Certifications: SECURITY ACTION, SCS, ISMS.
         Certifications = "certifications" / "宣言・認証",
+        /// What somebody found out about single controls.
+        Assessments = "assessments" / "対策の確認",
         /// Incidents.
         Incidents = "incidents" / "事案",
         /// Which provider may send evidence for which supplier.

@@ -25,6 +25,8 @@ pub struct Whole<const MIN: i64, const MAX: i64>(i64);
 pub type Count = Whole<0, MANY>;
 /// A number that cannot be 0.
 pub type PositiveCount = Whole<1, MANY>;
+/// The total of a self-assessment: 25 answers from -1 to 4 points.
+pub type TotalScore = Whole<-25, 100>;
 /// Yen that people enter.
 pub type Yen = Whole<0, MUCH>;
 

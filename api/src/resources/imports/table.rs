@@ -42,6 +42,7 @@ pub(crate) fn scored_columns(table: Table, takes_unread: bool) -> Columns {
         Table::Relationships => RecordKind::Relationships,
         Table::Enrollments => RecordKind::Enrollments,
         Table::Certifications => RecordKind::Certifications,
+        Table::Assessments => RecordKind::Assessments,
         Table::Incidents => RecordKind::Incidents,
     };
     let is_required = |name| table.columns().iter().any(|column| column.name == name && column.required);

@@ -111,6 +111,7 @@ mod tests {
             relationship_count: 0,
             enrollment_count: 0,
             certification_count: 0,
+            assessment_count: 0,
             incident_count: 0,
             duration_ms: 1,
         }

@@ -224,8 +224,15 @@ impl Scored {
         })?;
         let timing = Timing { read: read - start, score: results.took, start };
         step(progress)?;
-        let [supplier_count, relationship_count, enrollment_count, certification_count, incident_count] =
-            snapshot.row_counts();
+        let counts = snapshot.row_counts();
+        let [
+            supplier_count,
+            relationship_count,
+            enrollment_count,
+            certification_count,
+            assessment_count,
+            incident_count,
+        ] = counts;
         let run = RunRow {
             id,
             as_of: request.as_of,
@@ -245,6 +252,7 @@ impl Scored {
             relationship_count,
             enrollment_count,
             certification_count,
+            assessment_count,
             incident_count,
             duration_ms: i64::try_from((access.clock().monotonic() - began).as_millis()).unwrap_or(i64::MAX),
         };

@@ -10,18 +10,20 @@ use std::thread;
 
 use chrono::NaiveDate;
 use schema::portfolio::{
-    self, CertificationRow, EnrollmentRow, IncidentRow, RelationshipRow, Rows, RowsById, SupplierRow, contacts_verified,
+    self, AssessmentRow, CertificationRow, EnrollmentRow, IncidentRow, RelationshipRow, Rows, RowsById, SupplierRow,
+    contacts_verified,
 };
 use schema::{Choice, Day, Name, SupplierId, Timestamp, Tx};
 use scoring::{Portfolio, PortfolioError, Table, Tables};
 use tempfile::tempfile;
+use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::frames::DataFrame;
 use crate::frames::portfolio::{
-    self as columns, CertificationColumns, EnrollmentColumns, IncidentColumns, QuickMap, RelationshipColumns,
-    SupplierColumns,
+    self as columns, AssessmentColumns, CertificationColumns, EnrollmentColumns, IncidentColumns, QuickMap,
+    RelationshipColumns, SupplierColumns,
 };
 use crate::queue::outcome::Interrupted;
 
@@ -91,6 +93,12 @@ impl Snapshot {
             |with| portfolio::each_certification(tx, known_at, with),
             |row| certification(&mut certifications, &owners, row),
         )?;
+        let mut assessments = AssessmentColumns::new();
+        each(
+            rows.map(|rows| &rows.assessments),
+            |with| portfolio::each_assessment(tx, known_at, with),
+            |row| assessment(&mut assessments, &owners, row),
+        )?;
         let mut incidents = IncidentColumns::new();
         each(
             rows.map(|rows| &rows.incidents),
@@ -105,6 +113,7 @@ impl Snapshot {
             relationships: relationships.finish()?,
             enrollments: enrollments.finish()?,
             certifications: certifications.finish()?,
+            assessments: assessments.finish()?,
             incidents: incidents.finish()?,
         };
         Ok(Self {
@@ -122,7 +131,7 @@ impl Snapshot {
     }
 
     /// Returns the number of rows of each table, in order of [`Table::ALL`].
-    pub(super) fn row_counts(&self) -> [i64; 5] {
+    pub(super) fn row_counts(&self) -> [i64; 6] {
         Table::ALL.map(|table| i64::try_from(self.portfolio.row_count(table)).unwrap_or(i64::MAX))
     }
 
@@ -147,8 +156,15 @@ pub(super) fn unpack(archive: File, buyer_breach_loss_jpy: Option<i64>, hash: &s
     let mut tables = Tables::of_suppliers(Table::Suppliers.empty());
     for table in Table::ALL {
         let mut bytes = Vec::new();
-        zip.by_name(&file_name(table)).map_err(io::Error::from)?.read_to_end(&mut bytes)?;
-        *tables.table_mut(table) = columns::read_table(bytes)?;
+        *tables.table_mut(table) = match zip.by_name(&file_name(table)) {
+            Ok(mut file) => {
+                file.read_to_end(&mut bytes)?;
+                columns::read_table(bytes)?
+            }
+            // Inputs of earlier releases have no assessments.
+            Err(ZipError::FileNotFound) if table == Table::Assessments => table.empty_of_rows(),
+            Err(error) => return Err(io::Error::from(error).into()),
+        };
     }
     let portfolio = of_tables(tables, buyer_breach_loss_jpy)?;
     if columns::hash(&portfolio, buyer_breach_loss_jpy)? != hash {
@@ -306,6 +322,22 @@ fn certification(out: &mut CertificationColumns, owners: &EvidenceOwners, row: &
     out.scheme.push(Some(row.scheme.key()));
     out.issued_on.push(Some(row.issued_on));
     out.expires_on.push(expires_on);
+}
+
+/// Adds an assessment. If its source dropped it, it was valid until the day before at the latest.
+fn assessment(out: &mut AssessmentColumns, owners: &EvidenceOwners, row: &AssessmentRow) {
+    let Some(supplier) = owners.of(row.supplier_id) else { return };
+    let expires_on = row.expires_on.into_iter().chain(row.ended_on.map(Day::before)).min();
+    if expires_on.is_some_and(|day| day < row.assessed_on) {
+        return;
+    }
+    out.supplier.push(Some(supplier));
+    out.control.push(Some(row.control.key()));
+    out.status.push(row.status.map(Choice::key));
+    out.total_score.push(row.total_score.map(|total| total.get()));
+    out.assessed_on.push(Some(row.assessed_on));
+    out.expires_on.push(expires_on);
+    out.assurance.push(Some(row.assurance.key()));
 }
 
 /// Adds an incident, which has happened whether or not its source still lists it.

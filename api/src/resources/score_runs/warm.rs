@@ -45,6 +45,7 @@ impl WarmRows {
             run.relationship_count,
             run.enrollment_count,
             run.certification_count,
+            run.assessment_count,
             run.incident_count,
         ];
         if Rows::size_of(counts.map(i64::unsigned_abs)) > BUDGET {
