@@ -239,6 +239,7 @@ proptest! {
         shuffle(&mut shuffled.supplies, seed);
         shuffle(&mut shuffled.enrollments, seed);
         shuffle(&mut shuffled.certifications, seed);
+        shuffle(&mut shuffled.assessments, seed);
         shuffle(&mut shuffled.incidents, seed);
         let model = Model::default();
         prop_assert_eq!(indicators(plain.tables(), &model), indicators(shuffled.tables(), &model));
@@ -284,6 +285,7 @@ fn graph() -> impl Strategy<Value = Plain> {
             supplies,
             enrollments: vec![],
             certifications: vec![],
+            assessments: vec![],
             incidents: vec![],
         })
     })

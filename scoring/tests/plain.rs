@@ -55,6 +55,17 @@ pub(crate) struct Certification {
     pub(crate) expires: Option<NaiveDate>,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Assessment {
+    pub(crate) code: String,
+    pub(crate) control: &'static str,
+    pub(crate) status: Option<&'static str>,
+    pub(crate) total: Option<i64>,
+    pub(crate) assessed: NaiveDate,
+    pub(crate) expires: Option<NaiveDate>,
+    pub(crate) assurance: &'static str,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Incident {
     pub(crate) code: String,
@@ -69,8 +80,15 @@ pub(crate) struct Plain {
     pub(crate) supplies: Vec<Supply>,
     pub(crate) enrollments: Vec<Enrollment>,
     pub(crate) certifications: Vec<Certification>,
+    pub(crate) assessments: Vec<Assessment>,
     pub(crate) incidents: Vec<Incident>,
 }
+
+/// The controls that lower the rate, backups, and the self-assessment.
+pub(crate) const CONTROLS: [&str; 7] =
+    ["mfa", "patching", "hardening", "remote_access", "edr", "backup", "self_assessment"];
+/// In ascending order of trust.
+pub(crate) const ASSURANCES: [&str; 3] = ["self_reported", "verified_by_provider", "verified_by_third_party"];
 
 macro_rules! texts {
     ($rows:expr, $name:expr, $cell:expr) => {
@@ -160,6 +178,15 @@ impl Plain {
                 issued: parsed(row, "issued_on").unwrap(),
                 expires: parsed(row, "expires_on"),
             }),
+            assessments: read(folder, Table::Assessments, |row| Assessment {
+                code: code(row),
+                control: choice(row, "control").unwrap(),
+                status: choice(row, "status"),
+                total: parsed(row, "total_score"),
+                assessed: parsed(row, "assessed_on").unwrap(),
+                expires: parsed(row, "expires_on"),
+                assurance: choice(row, "assurance").unwrap(),
+            }),
             incidents: read(folder, Table::Incidents, |row| Incident {
                 code: code(row),
                 occurred: parsed(row, "occurred_on").unwrap(),
@@ -170,9 +197,8 @@ impl Plain {
     }
 
     pub(crate) fn tables(&self) -> Tables {
-        let Self { firms, supplies, enrollments, certifications, incidents } = self;
+        let Self { firms, supplies, enrollments, certifications, assessments, incidents } = self;
         Tables {
-            assessments: scoring::Table::Assessments.empty(),
             suppliers: frame(
                 firms.len(),
                 vec![
@@ -218,6 +244,18 @@ impl Plain {
                     dates!(certifications, "expires_on", |row| row.expires),
                 ],
             ),
+            assessments: frame(
+                assessments.len(),
+                vec![
+                    texts!(assessments, "supplier_code", |row| text(&row.code)),
+                    texts!(assessments, "control", |row| text(row.control)),
+                    texts!(assessments, "status", |row| row.status.map(str::to_owned)),
+                    values!(assessments, "total_score", |row| row.total),
+                    dates!(assessments, "assessed_on", |row| Some(row.assessed)),
+                    dates!(assessments, "expires_on", |row| row.expires),
+                    texts!(assessments, "assurance", |row| text(row.assurance)),
+                ],
+            ),
             incidents: frame(
                 incidents.len(),
                 vec![
@@ -230,6 +268,37 @@ impl Plain {
         }
     }
 
+    /// Returns suppliers in manufacturing with 100 employees, about which nothing else is known.
+    pub(crate) fn of_firms(count: usize) -> Self {
+        let firm = |place| Firm {
+            code: format!("S{place:04}"),
+            division: Some(24),
+            employees: Some(100),
+            capital: None,
+            data: None,
+            network: None,
+            endpoints: None,
+            reports: None,
+        };
+        Self {
+            firms: (0..count).map(firm).collect(),
+            supplies: vec![],
+            enrollments: vec![],
+            certifications: vec![],
+            assessments: vec![],
+            incidents: vec![],
+        }
+    }
+
+    /// Lets some of the suppliers stop one another at once, each the only source of every other.
+    pub(crate) fn tie_all(&mut self, places: std::ops::Range<usize>) {
+        let pairs = places.clone().flat_map(|from| places.clone().map(move |to| (from, to)));
+        for (from, to) in pairs.filter(|(from, to)| from != to) {
+            let row = sole(&self.firms[from].code, Some(&self.firms[to].code));
+            self.supplies.push(row);
+        }
+    }
+
     /// Returns the code of a supplier drawn at random.
     pub(crate) fn pick(&self, index: &Index) -> String {
         index.get(&self.firms).code.clone()
@@ -239,6 +308,42 @@ impl Plain {
     pub(crate) fn row_of(&self, code: &str) -> usize {
         self.firms.iter().filter(|firm| firm.code.as_str() < code).count()
     }
+}
+
+/// A supply without which the line stops at once.
+pub(crate) fn sole(upstream: &str, downstream: Option<&str>) -> Supply {
+    Supply {
+        upstream: upstream.to_owned(),
+        downstream: downstream.map(str::to_owned),
+        spend: Some(1e7),
+        criticality: "stops_line",
+        substitutability: "sole",
+        stock: None,
+    }
+}
+
+/// A control found in place or not.
+pub(crate) fn found(
+    code: &str,
+    control: &'static str,
+    is_met: bool,
+    assurance: &'static str,
+    assessed: NaiveDate,
+) -> Assessment {
+    Assessment {
+        code: code.to_owned(),
+        control,
+        status: Some(if is_met { "met" } else { "not_met" }),
+        total: None,
+        assessed,
+        expires: None,
+        assurance,
+    }
+}
+
+/// A self-assessment with this total.
+pub(crate) fn total(code: &str, total: i64, assurance: &'static str, assessed: NaiveDate) -> Assessment {
+    Assessment { status: None, total: Some(total), ..found(code, "self_assessment", true, assurance, assessed) }
 }
 
 fn frame(height: usize, columns: Vec<Column>) -> DataFrame {
@@ -305,6 +410,44 @@ pub(crate) fn certification(code: String) -> impl Strategy<Value = Certification
     })
 }
 
+/// Days of assessments: few, so that several rows share one, at both sides of where a freshness begins to fall or ends.
+fn assessed() -> impl Strategy<Value = NaiveDate> {
+    let ages = vec![0, 1, 89, 90, 91, 300, 301, 700];
+    prop_oneof![3 => select(ages).prop_map(|age| as_of() - Days::new(age)), 1 => day()]
+}
+
+/// Days until an assessment expires: on the day itself, before the scores, within their fade and beyond it.
+fn expiry() -> impl Strategy<Value = Option<u64>> {
+    option::of(prop_oneof![Just(0u64), 1..700u64, select(vec![89u64, 90, 91, 179, 180, 181])])
+}
+
+/// A row of assessment of a control, or of a self-assessment.
+pub(crate) fn assessment(code: String, control: &'static str) -> impl Strategy<Value = Assessment> {
+    let totals = prop_oneof![-25..=100i64, select(vec![-25i64, -1, 0, 1, 45, 100])];
+    (any::<bool>(), totals, assessed(), expiry(), select(ASSURANCES.to_vec())).prop_map(
+        move |(is_met, points, assessed, length, assurance)| {
+            let row = match control {
+                "self_assessment" => total(&code, points, assurance, assessed),
+                _ => found(&code, control, is_met, assurance, assessed),
+            };
+            Assessment { expires: later(assessed, length), ..row }
+        },
+    )
+}
+
+/// Rows about one control of one supplier: they contradict, replace and repeat one another.
+fn assessments(codes: Vec<String>) -> impl Strategy<Value = Vec<Assessment>> {
+    (select(codes), select(CONTROLS.to_vec()), any::<Index>(), 0..2usize).prop_flat_map(
+        |(code, control, repeated, times)| {
+            collection::vec(assessment(code, control), 1..5).prop_map(move |mut rows| {
+                let again = vec![repeated.get(&rows).clone(); times];
+                rows.extend(again);
+                rows
+            })
+        },
+    )
+}
+
 fn supply(codes: Vec<String>) -> impl Strategy<Value = Supply> {
     let count = codes.len();
     let terms = (
@@ -337,7 +480,8 @@ fn incident(code: String) -> impl Strategy<Value = Incident> {
     )
 }
 
-/// A portfolio of up to 12 suppliers, with cycles, parallel rows, overlaps and unknowns.
+/// A portfolio of up to 11 suppliers, with cycles, parallel rows, overlaps, contradictions and unknowns. In one of six all
+/// suppliers stop one another.
 pub(crate) fn portfolio() -> impl Strategy<Value = Plain> {
     collection::vec(firm(), 1..12).prop_flat_map(|mut firms| {
         // Codes are out of order, so that rows and results differ in their order.
@@ -349,14 +493,18 @@ pub(crate) fn portfolio() -> impl Strategy<Value = Plain> {
             collection::vec(supply(codes.clone()), 0..25),
             collection::vec(of_some().prop_flat_map(enrollment), 0..14),
             collection::vec(of_some().prop_flat_map(certification), 0..12),
+            collection::vec(assessments(codes.clone()), 0..16),
             collection::vec(of_some().prop_flat_map(incident), 0..14),
+            (0..6).prop_map(|draw| draw == 0),
         )
-            .prop_map(|(firms, supplies, enrollments, certifications, incidents)| Plain {
-                firms,
-                supplies,
-                enrollments,
-                certifications,
-                incidents,
+            .prop_map(|(firms, supplies, enrollments, certifications, assessments, incidents, is_tied)| {
+                let count = firms.len();
+                let assessments = assessments.concat();
+                let mut plain = Plain { firms, supplies, enrollments, certifications, assessments, incidents };
+                if is_tied {
+                    plain.tie_all(0..count);
+                }
+                plain
             })
     })
 }

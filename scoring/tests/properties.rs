@@ -4,7 +4,7 @@ use chrono::Days;
 use polars::prelude::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use scoring::{Model, Portfolio, name};
+use scoring::{Format, Model, Portfolio, contributions, name};
 
 use crate::plain::{Certification, Enrollment, Firm, Incident, Plain, certification, day, enrollment, portfolio};
 use crate::support::{as_of, cases, score_table};
@@ -14,6 +14,11 @@ const ROUNDING: f64 = 1e-12;
 
 fn score(plain: &Plain) -> DataFrame {
     score_table(plain.tables(), &Model::default())
+}
+
+/// Returns the model of format 1.
+fn model_before() -> Model {
+    Model::parse(Model::TOML_2026_1).unwrap()
 }
 
 fn number(table: &DataFrame, name: &str, row: usize) -> f64 {
@@ -186,6 +191,7 @@ proptest! {
         shuffle(&mut shuffled.supplies, seed ^ 1);
         shuffle(&mut shuffled.enrollments, seed ^ 2);
         shuffle(&mut shuffled.certifications, seed ^ 3);
+        shuffle(&mut shuffled.assessments, seed ^ 5);
         shuffle(&mut shuffled.incidents, seed ^ 4);
         prop_assert!(same_bits(&score(&plain), &score(&shuffled)));
     }
@@ -227,27 +233,28 @@ proptest! {
 
     #[test]
     fn contributions_sum_to_scores_and_losses_to_one_total(plain in portfolio()) {
-        let table = score(&plain);
-        let own = [
-            name::POINTS_BASE, name::POINTS_SEGMENT, name::POINTS_MONITORING, name::POINTS_LADDER, name::POINTS_ISMS,
-            name::POINTS_HISTORY,
-        ];
-        for row in 0..table.height() {
-            let number = |name| number(&table, name, row);
-            let sum: f64 = own.iter().map(|name| number(name)).sum();
-            let unclamped = |rate: f64| 12.5 * (rate * 128.0).log2();
-            prop_assert!((sum - unclamped(number(name::OWN_RATE))).abs() <= 1e-9);
-            let chain = sum + number(name::POINTS_UPSTREAM);
-            prop_assert!((chain - unclamped(number(name::DISRUPTION_RATE))).abs() <= 1e-9);
-            prop_assert!((sum.clamp(0.0, 100.0) - number(name::RISK_SCORE)).abs() <= 1e-9);
-            prop_assert!((chain.clamp(0.0, 100.0) - number(name::CHAIN_SCORE)).abs() <= 1e-9);
-            prop_assert!(number(name::OWN_RATE_LOW) <= number(name::OWN_RATE));
-            prop_assert!(number(name::OWN_RATE) <= number(name::OWN_RATE_HIGH));
-            prop_assert!(number(name::DISRUPTION_RATE) >= number(name::OWN_RATE));
+        for model in [Model::default(), model_before()] {
+            let table = score_table(plain.tables(), &model);
+            let own: Vec<_> = contributions(model.format()).filter(|key| *key != name::POINTS_UPSTREAM).collect();
+            prop_assert_eq!(own.len(), if model.format() == Format::One { 6 } else { 12 });
+            for row in 0..table.height() {
+                let number = |name| number(&table, name, row);
+                let sum: f64 = own.iter().map(|name| number(name)).sum();
+                let unclamped = |rate: f64| 12.5 * (rate * 128.0).log2();
+                prop_assert!((sum - unclamped(number(name::OWN_RATE))).abs() <= 1e-9);
+                let chain = sum + number(name::POINTS_UPSTREAM);
+                prop_assert!((chain - unclamped(number(name::DISRUPTION_RATE))).abs() <= 1e-9);
+                prop_assert!((sum.clamp(0.0, 100.0) - number(name::RISK_SCORE)).abs() <= 1e-9);
+                prop_assert!((chain.clamp(0.0, 100.0) - number(name::CHAIN_SCORE)).abs() <= 1e-9);
+                prop_assert!(number(name::OWN_RATE_LOW) <= number(name::OWN_RATE));
+                prop_assert!(number(name::OWN_RATE) <= number(name::OWN_RATE_HIGH));
+                prop_assert!(number(name::DISRUPTION_RATE) >= number(name::OWN_RATE));
+            }
+            let total = |name| numbers(&table, name).iter().sum::<f64>();
+            let (direct, caused) =
+                (total(name::EXPECTED_ANNUAL_LOSS_DIRECT_JPY), total(name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY));
+            prop_assert!((direct - caused).abs() <= 1e-9 * direct.max(1.0), "{direct}, {caused}");
         }
-        let total = |name| numbers(&table, name).iter().sum::<f64>();
-        let (direct, caused) = (total(name::EXPECTED_ANNUAL_LOSS_DIRECT_JPY), total(name::EXPECTED_ANNUAL_LOSS_CAUSED_JPY));
-        prop_assert!((direct - caused).abs() <= 1e-9 * direct.max(1.0), "{direct}, {caused}");
     }
 
     #[test]
@@ -287,32 +294,17 @@ pub(crate) fn shuffle<T>(rows: &mut [T], mut seed: u64) {
 
 #[test]
 fn expired_evidence_fades_to_nothing() {
-    let bare = Plain {
-        firms: vec![Firm {
-            code: "A".into(),
-            division: Some(24),
-            employees: Some(100),
-            capital: None,
-            data: None,
-            network: None,
-            endpoints: None,
-            reports: None,
-        }],
-        supplies: vec![],
-        enrollments: vec![],
-        certifications: vec![],
-        incidents: vec![],
-    };
+    let bare = Plain::of_firms(1);
     let mut expired = bare.clone();
     let long_ago = as_of() - Days::new(8000);
     expired.certifications.push(Certification {
-        code: "A".into(),
+        code: "S0000".into(),
         scheme: "scs_4",
         issued: long_ago,
         expires: Some(long_ago + Days::new(1000)),
     });
     expired.enrollments.push(Enrollment {
-        code: "A".into(),
+        code: "S0000".into(),
         class: "class_2",
         share: Some(1.0),
         covered: None,
@@ -320,7 +312,7 @@ fn expired_evidence_fades_to_nothing() {
         ends: Some(long_ago + Days::new(1000)),
         onsite: true,
     });
-    expired.incidents.push(incident("A", "harmful", long_ago, None));
+    expired.incidents.push(incident("S0000", "harmful", long_ago, None));
 
     assert!(same_bits(&score(&bare), &score(&expired)));
 }
