@@ -3,14 +3,39 @@
 use chrono::Days;
 use polars::prelude::*;
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, select};
 use scoring::{Format, Model, Portfolio, contributions, name};
 
-use crate::plain::{Certification, Enrollment, Firm, Incident, Plain, certification, day, enrollment, portfolio};
+use crate::plain::{
+    ASSURANCES, Assessment, CONTROLS, Certification, Enrollment, Firm, Incident, Plain, assessment, certification, day,
+    enrollment, found, portfolio, sole, total,
+};
 use crate::support::{as_of, cases, score_table};
 
 /// What rounding may add where the model says never.
 const ROUNDING: f64 = 1e-12;
+
+/// The controls that are met or not.
+const WITH_STATUS: [&str; 6] = ["mfa", "patching", "hardening", "remote_access", "edr", "backup"];
+/// The contributions of the controls that change the rate, in their order.
+const CONTROL_POINTS: [&str; 6] = [
+    name::POINTS_MFA,
+    name::POINTS_PATCHING,
+    name::POINTS_HARDENING,
+    name::POINTS_REMOTE_ACCESS,
+    name::POINTS_EDR,
+    name::POINTS_SELF_ASSESSMENT,
+];
+/// What 2026.2 changed for suppliers without assessments.
+const CHANGED: [&str; 7] = [
+    name::OWN_RATE_LOW,
+    name::OWN_RATE_HIGH,
+    name::RISK_SCORE_LOW,
+    name::RISK_SCORE_HIGH,
+    name::INCIDENT_PROBABILITY,
+    name::GRADE,
+    name::CHAIN_GRADE,
+];
 
 fn score(plain: &Plain) -> DataFrame {
     score_table(plain.tables(), &Model::default())
@@ -272,7 +297,148 @@ proptest! {
             firm(&mut changed, &code).reports = Some(later);
         }
         changed.incidents.push(incident(&code, "contained", later, Some(9)));
+        for control in WITH_STATUS {
+            changed.assessments.push(found(&code, control, true, "verified_by_third_party", later));
+        }
+        changed.assessments.push(total(&code, 100, "verified_by_third_party", later));
         prop_assert!(same_bits(&score(&plain), &score(&changed)));
+    }
+
+    #[test]
+    fn a_control_in_place_never_raises_the_own_rate_or_the_downtime_and_a_missing_one_never_lowers_the_rate(
+        plain in portfolio(), who in any::<Index>(), control in select(WITH_STATUS.to_vec()),
+        assurance in select(ASSURANCES.to_vec()), age in 0..1500u64,
+    ) {
+        let code = plain.pick(&who);
+        let row = plain.row_of(&code);
+        let on = as_of() - Days::new(age);
+        let with = |is_met| {
+            let mut changed = plain.clone();
+            changed.assessments.push(found(&code, control, is_met, assurance, on));
+            score(&changed)
+        };
+        let (before, met, not_met) = (score(&plain), with(true), with(false));
+        for column in [name::OWN_RATE, name::MEAN_DOWNTIME_DAYS] {
+            let [before, met, not_met] = [&before, &met, &not_met].map(|table| number(table, column, row));
+            prop_assert!(at_most(met, before), "{column}: {before} to {met} if met");
+            prop_assert!(at_most(before, not_met), "{column}: {before} to {not_met} if not");
+        }
+    }
+
+    #[test]
+    fn a_control_in_place_never_raises_the_direct_loss(
+        plain in portfolio(), who in any::<Index>(), is_backup in any::<bool>(), control in select(WITH_STATUS.to_vec()),
+        assurance in select(ASSURANCES.to_vec()), age in 0..1500u64,
+    ) {
+        let (mut plain, code) = (plain.clone(), plain.pick(&who));
+        // Its peers learn nothing from a supplier that nobody watches, so that their own rates stay.
+        plain.enrollments.retain(|enrollment| enrollment.code != code);
+        firm(&mut plain, &code).reports = None;
+        let before = score(&plain);
+        let control = if is_backup { "backup" } else { control };
+        plain.assessments.push(found(&code, control, true, assurance, as_of() - Days::new(age)));
+        let after = score(&plain);
+        let own = [&before, &after].map(|table| numbers(table, name::OWN_RATE));
+        let losses = [&before, &after].map(|table| numbers(table, name::EXPECTED_ANNUAL_LOSS_DIRECT_JPY));
+        for row in 0..plain.firms.len() {
+            prop_assert!(row == plain.row_of(&code) || own[1][row].to_bits() == own[0][row].to_bits());
+            prop_assert!(at_most(losses[1][row], losses[0][row]), "{} to {}", losses[0][row], losses[1][row]);
+        }
+    }
+
+    #[test]
+    fn a_higher_total_of_the_only_self_assessment_never_raises_the_own_rate(
+        plain in portfolio(), who in any::<Index>(), on in day(), assurance in select(ASSURANCES.to_vec()),
+        low in -25..=100i64, more in 0..=125i64,
+    ) {
+        let (mut plain, code) = (plain.clone(), plain.pick(&who));
+        plain.assessments.retain(|found| found.code != code || found.control != "self_assessment");
+        plain.assessments.push(total(&code, low, assurance, on));
+        let (before, after) = own_rates(&plain, &code, |plain| {
+            plain.assessments.last_mut().unwrap().total = Some(100.min(low + more));
+        });
+        prop_assert!(at_most(after, before), "{before} to {after}");
+    }
+
+    #[test]
+    fn rows_that_are_replaced_or_in_the_future_or_long_expired_change_no_bit(
+        plain in portfolio(), who in any::<Index>(), control in select(CONTROLS.to_vec()), which in any::<Index>(),
+        other in assessment(String::new(), "mfa"), new in assessment(String::new(), "self_assessment"),
+        days in 1..900u64, trusted_less in 0..3usize,
+    ) {
+        let (mut plain, code) = (plain.clone(), plain.pick(&who));
+        plain.assessments.retain(|found| (&found.code, found.control) != (&code, control));
+        let mut changed = plain.clone();
+        let of_control = |row: &Assessment| match control {
+            "self_assessment" => Assessment { code: code.clone(), ..new.clone() },
+            _ => Assessment { code: code.clone(), control, ..row.clone() },
+        };
+        // Nothing else is known of the control, so that there is nothing to replace.
+        let expired = as_of() - Days::new(180 + days);
+        changed.assessments.push(Assessment {
+            assessed: expired - Days::new(days), expires: Some(expired), ..of_control(&other)
+        });
+        let future = as_of() + Days::new(days);
+        changed.assessments.push(Assessment { assessed: future, expires: None, ..of_control(&other) });
+        let known: Vec<_> = plain.assessments.iter().filter(|found| found.assessed <= as_of()).collect();
+        if !known.is_empty() {
+            let by = *which.get(&known);
+            let trust = ASSURANCES.iter().position(|assurance| *assurance == by.assurance).unwrap();
+            let lesser = trust.saturating_sub(trusted_less);
+            // One that is trusted less may be of the same day.
+            let earlier = if lesser < trust { days - 1 } else { days };
+            changed.assessments.push(Assessment {
+                status: by.status.map(|_| other.status.unwrap()), total: by.total.map(|_| new.total.unwrap()),
+                assessed: by.assessed - Days::new(earlier), expires: None, assurance: ASSURANCES[lesser], ..by.clone()
+            });
+        }
+        prop_assert!(same_bits(&score(&plain), &score(&changed)));
+    }
+
+    #[test]
+    fn what_is_known_of_controls_fades_to_nothing(plain in portfolio()) {
+        let mut without = plain.clone();
+        without.assessments.clear();
+        let [aged, bare] = [&plain, &without].map(|plain| {
+            let portfolio = Portfolio::try_new(plain.tables()).unwrap();
+            scoring::score(&portfolio, &Model::default(), as_of() + Days::new(100 * 365)).unwrap().table().unwrap()
+        });
+        for points in CONTROL_POINTS {
+            prop_assert!(numbers(&aged, points).iter().all(|points| points.abs() < 1e-9), "{points}");
+        }
+        for (aged, bare) in numbers(&aged, name::MEAN_DOWNTIME_DAYS).into_iter().zip(numbers(&bare, name::MEAN_DOWNTIME_DAYS)) {
+            prop_assert!((aged - bare).abs() < 1e-9, "{aged}, {bare}");
+        }
+    }
+
+    #[test]
+    fn without_assessments_only_intervals_probabilities_and_grades_differ_from_2026_1(plain in portfolio()) {
+        let assessed = score_table(plain.tables(), &model_before());
+        let mut plain = plain;
+        plain.assessments.clear();
+        let (before, now) = (score_table(plain.tables(), &model_before()), score(&plain));
+        prop_assert!(same_bits(&assessed, &before), "a model of format 1 reads assessments");
+        prop_assert_eq!(before.width(), 30);
+        for before in before.columns().iter().filter(|column| !CHANGED.contains(&column.name().as_str())) {
+            let now = now.column(before.name()).unwrap();
+            let is_same = match before.f64() {
+                // A zero of format 1 may have a sign.
+                Ok(before) => before.iter().zip(now.f64().unwrap().iter()).all(|(before, now)| {
+                    (before.unwrap() + 0.0).to_bits() == now.unwrap().to_bits()
+                }),
+                Err(_) => before.equals(now),
+            };
+            prop_assert!(is_same, "{}: {before:?}, {now:?}", before.name());
+        }
+    }
+
+    #[test]
+    fn no_zero_has_a_sign(plain in portfolio()) {
+        let table = score(&plain);
+        for column in table.columns().iter().filter_map(|column| column.f64().ok()) {
+            let has_sign = column.iter().flatten().any(|number| number == 0.0 && number.is_sign_negative());
+            prop_assert!(!has_sign, "{}", column.name());
+        }
     }
 
     #[test]
@@ -313,6 +479,153 @@ fn expired_evidence_fades_to_nothing() {
         onsite: true,
     });
     expired.incidents.push(incident("S0000", "harmful", long_ago, None));
+    let just_over = as_of() - Days::new(180);
+    for control in WITH_STATUS {
+        let row = found("S0000", control, control != "edr", "verified_by_provider", just_over);
+        expired.assessments.push(Assessment { expires: Some(just_over), ..row });
+    }
+    let row = total("S0000", 90, "self_reported", just_over);
+    expired.assessments.push(Assessment { expires: Some(just_over), ..row });
 
     assert!(same_bits(&score(&bare), &score(&expired)));
+}
+
+#[test]
+fn a_row_that_expired_long_ago_still_replaces_others() {
+    let bare = Plain::of_firms(1);
+    let on = as_of() - Days::new(400);
+    let mut replaced = bare.clone();
+    replaced.assessments.push(found("S0000", "mfa", true, "self_reported", on));
+    assert!(!same_bits(&score(&bare), &score(&replaced)));
+    replaced.assessments.push(Assessment {
+        expires: Some(as_of() - Days::new(181)),
+        ..found("S0000", "mfa", false, "verified_by_third_party", on)
+    });
+
+    assert!(same_bits(&score(&bare), &score(&replaced)));
+}
+
+/// Whoever is recorded as having a control, and whoever is recorded as lacking it, have the population's rate together.
+#[test]
+fn the_mean_of_a_controls_factor_is_one_at_any_age() {
+    const AGES: [u64; 8] = [0, 10, 89, 90, 91, 400, 1000, 3000];
+    for text in [Model::DEFAULT_TOML, include_str!("examples/skewed/model.toml")] {
+        let parameters: toml::Table = text.parse().unwrap();
+        let assessments = &parameters["assessments"];
+        let share = |table: &str, of: &str, key: &str| assessments[table][of][key].as_float().unwrap();
+
+        let kinds: Vec<_> = WITH_STATUS
+            .into_iter()
+            .flat_map(|control| ASSURANCES.map(|assurance| (control, assurance)))
+            .flat_map(|(control, assurance)| AGES.map(|age| (control, assurance, age)))
+            .collect();
+        let mut plain = Plain::of_firms(2 * kinds.len());
+        for (place, (control, assurance, age)) in kinds.iter().enumerate() {
+            let on = as_of() - Days::new(*age);
+            for (code, is_met) in [(format!("S{:04}", 2 * place), true), (format!("S{:04}", 2 * place + 1), false)] {
+                plain.assessments.push(found(&code, control, is_met, assurance, on));
+            }
+        }
+        let table = score_table(plain.tables(), &Model::parse(text).unwrap());
+
+        for (place, (control, assurance, age)) in kinds.into_iter().enumerate() {
+            let factor = |row| match CONTROL_POINTS.iter().find(|points| points.ends_with(control)) {
+                Some(points) => (number(&table, points, row) / 12.5).exp2(),
+                None => number(&table, name::MEAN_DOWNTIME_DAYS, row) / 5.8,
+            };
+            let prevalence = share("control", control, "prevalence");
+            let over = share("assurance", assurance, "overclaim");
+            let under = share("assurance", assurance, "underclaim");
+            let recorded = prevalence * (1.0 - under) + (1.0 - prevalence) * over;
+            let mean = recorded * factor(2 * place) + (1.0 - recorded) * factor(2 * place + 1);
+            assert!((mean - 1.0).abs() <= 1e-12, "{control}, {assurance}, {age} days: {mean}");
+        }
+    }
+}
+
+#[test]
+fn the_more_trusted_find_a_control_the_lower_the_rate() {
+    for control in WITH_STATUS {
+        // Unknown; met, by the least trusted first; not met, likewise.
+        let mut plain = Plain::of_firms(7);
+        for (place, assurance) in ASSURANCES.into_iter().enumerate() {
+            plain.assessments.push(found(&format!("S{:04}", 1 + place), control, true, assurance, as_of()));
+            plain.assessments.push(found(&format!("S{:04}", 4 + place), control, false, assurance, as_of()));
+        }
+        let table = score(&plain);
+        let column = if control == "backup" { name::MEAN_DOWNTIME_DAYS } else { name::OWN_RATE };
+        let rates = numbers(&table, column);
+        assert!(rates[..4].is_sorted_by(|more, less| less < more), "{control}: {rates:?}");
+        assert!(rates[4..].iter().all(|rate| *rate > rates[0]), "{control}: {rates:?}");
+    }
+}
+
+#[test]
+fn a_clique_of_hundreds_of_sole_suppliers_settles_at_its_solution() {
+    const COUNT: usize = 220;
+    let mut plain = Plain::of_firms(COUNT);
+    plain.tie_all(0..COUNT);
+    let to_buyer: Vec<_> = plain.firms.iter().map(|firm| sole(&firm.code, None)).collect();
+    plain.supplies.extend(to_buyer);
+
+    let table = score(&plain);
+
+    for row in 0..COUNT {
+        let number = |name| number(&table, name, row);
+        let (own, rate) = (number(name::OWN_RATE), number(name::DISRUPTION_RATE));
+        let (direct, systemic) =
+            (number(name::LOSS_PER_DISRUPTION_JPY), number(name::SYSTEMIC_LOSS_PER_DISRUPTION_JPY));
+        let inherited = (COUNT - 1) as f64 * 0.7 * -(-rate).exp_m1();
+        assert!((own + inherited - rate).abs() <= 1e-11 * rate, "{rate}");
+        // All are alike, so that g = L + (r − own)/r · g.
+        let expected = direct * rate / own;
+        assert!((systemic - expected).abs() <= 1e-9 * expected, "{systemic}, not {expected}");
+    }
+}
+
+#[test]
+fn twenty_cliques_in_a_ring_settle_and_their_losses_have_one_total() {
+    const CLIQUES: usize = 20;
+    const MEMBERS: usize = 40;
+    let mut plain = Plain::of_firms(CLIQUES * MEMBERS);
+    for clique in 0..CLIQUES {
+        let first = clique * MEMBERS;
+        plain.tie_all(first..first + MEMBERS);
+        let next = (first + MEMBERS) % plain.firms.len();
+        let bridge = sole(&plain.firms[first + 1].code, Some(&plain.firms[next].code));
+        plain.supplies.push(bridge);
+        // Members differ in what they know of themselves and in what has happened to them.
+        plain.assessments.push(found(&plain.firms[first + 2].code, "hardening", true, "self_reported", as_of()));
+        plain.incidents.push(incident(&plain.firms[first + 3].code, "harmful", as_of(), None));
+    }
+    // Only one of 800 supplies the buyer.
+    let to_buyer = sole(&plain.firms[0].code, None);
+    plain.supplies.push(to_buyer);
+
+    for model in [Model::default(), model_before()] {
+        let table = score_table(plain.tables(), &model);
+
+        let column = |name| numbers(&table, name);
+        let sum =
+            |rates: Vec<f64>, losses: Vec<f64>| rates.iter().zip(losses).map(|(rate, loss)| rate * loss).sum::<f64>();
+        let caused = sum(column(name::OWN_RATE), column(name::SYSTEMIC_LOSS_PER_DISRUPTION_JPY));
+        let direct = sum(column(name::DISRUPTION_RATE), column(name::LOSS_PER_DISRUPTION_JPY));
+        assert!(direct > 0.0 && (caused - direct).abs() <= 1e-9 * direct, "{caused}, {direct}");
+    }
+}
+
+#[test]
+fn many_rows_about_one_control_are_picked_from_in_a_moment() {
+    const COUNT: u64 = 200_000;
+    let mut plain = Plain::of_firms(1);
+    // Most are replaced, two thousand share the last day, of which the third party's count against the others.
+    plain.assessments.extend((0..COUNT).map(|place| {
+        let on = as_of() - Days::new(place / 2000);
+        found("S0000", "mfa", place % 7 < 3, ASSURANCES[place as usize % 3], on)
+    }));
+    let mut last = Plain::of_firms(1);
+    last.assessments.push(found("S0000", "mfa", false, "verified_by_third_party", as_of()));
+    last.assessments.push(found("S0000", "mfa", true, "verified_by_third_party", as_of()));
+
+    assert!(same_bits(&score(&plain), &score(&last)));
 }
