@@ -18,8 +18,8 @@ use utoipa::openapi::{Ref, RefOr};
 
 pub(crate) use answers::{KeyTaken, KeyTakenOrWrongState, NotFound, NotScored, StillReferred, TooManyJobs, WrongState};
 pub(crate) use common::InCommon;
-pub(crate) use language::both;
 pub(crate) use language::document_in;
+pub(crate) use language::{append, both};
 pub(crate) use parameters::*;
 
 use crate::base::fields::{Field, Kind};

@@ -19,7 +19,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use detail::access_or_none;
-pub(crate) use one::{ExplainedScore, OpenedScore, explanation, read_facts, read_history};
+pub(crate) use one::{ContributionChange, ExplainedScore, OpenedScore, explanation, read_facts, read_history};
 pub(crate) use source_run::{RunSummary, SourceRun, SourceRunView, StalenessCheck};
 use view::ScoreListView;
 pub(crate) use view::{Caveats, Grade, ScoreItem, SizeClass};

@@ -29,7 +29,7 @@ pub(super) fn parts(text: &str) -> (&str, Option<&str>) {
 }
 
 /// Adds a sentence to a text in both languages.
-pub(super) fn append(text: &str, en: &str, ja: &str) -> String {
+pub(crate) fn append(text: &str, en: &str, ja: &str) -> String {
     match parts(text) {
         ("", _) => both(en.trim_start(), ja.trim_start()),
         (text, known) => both(&format!("{text}{en}"), &format!("{}{ja}", known.unwrap_or(text))),

@@ -9,24 +9,31 @@ use std::borrow::Cow;
 use chrono::NaiveDate;
 use schema::score_runs::RunRow;
 use schema::scores::ScoreRow;
-use schema::{DataAccess, NetworkAccess, Scheme, ServiceClass, SupplierId};
-use scoring::{Certification, Contribution, Enrollment, Facts, Lang, name};
+use schema::{Assurance, Control, ControlStatus, DataAccess, NetworkAccess, Scheme, ServiceClass, SupplierId};
+use scoring::{Assessment, Certification, Contribution, Enrollment, Facts, Lang, name};
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::openapi::choice_schema;
 use crate::resources::scores::{
-    Caveats, ExplainedScore, Grade, OpenedScore, RunSummary, SizeClass, SourceRunView, access_or_none,
+    Caveats, ContributionChange, ExplainedScore, Grade, OpenedScore, RunSummary, SizeClass, SourceRunView,
+    access_or_none,
 };
 
 /// The contributions that a supplier sees of itself.
-const CONTRIBUTIONS: [&str; 6] = [
+const CONTRIBUTIONS: [&str; 12] = [
     name::POINTS_BASE,
     name::POINTS_SEGMENT,
     name::POINTS_MONITORING,
     name::POINTS_LADDER,
     name::POINTS_ISMS,
+    name::POINTS_MFA,
+    name::POINTS_PATCHING,
+    name::POINTS_HARDENING,
+    name::POINTS_REMOTE_ACCESS,
+    name::POINTS_EDR,
+    name::POINTS_SELF_ASSESSMENT,
     name::POINTS_HISTORY,
 ];
 
@@ -181,6 +188,9 @@ struct OwnEvidence {
     /// The best of SECURITY ACTION and SCS, and the best ISMS certificate. Only these count.
     /// ja: SECURITY ACTION・SCSのうち最もよいものと、ISMSの認証（スコアに入るもの）
     certifications: Vec<OwnCertificationEvidence>,
+    /// The assessments of single controls that count, at most one for each control.
+    /// ja: スコアに入る対策の確認（対策ごとに1件まで）
+    assessments: Vec<OwnAssessmentEvidence>,
     /// The number of harmful incidents on record.
     /// ja: 実害のあった事案の件数
     #[schema(example = 0)]
@@ -210,11 +220,14 @@ struct OwnEvidence {
 impl OwnEvidence {
     fn new(facts: Facts, discounted_observed_years: f64) -> Self {
         let enrollments = facts.enrollments.into_iter().map(OwnEnrollmentEvidence::from);
+        let assessed = facts.controls.map(|controls| controls.assessed).unwrap_or_default();
+        let assessments = assessed.into_iter().map(OwnAssessmentEvidence::from);
         let certifications = facts.ladder.into_iter().chain(facts.isms).map(OwnCertificationEvidence::from);
         Self {
             enrollments: enrollments.collect(),
             enrollment_ended_on: facts.ended_on,
             certifications: certifications.collect(),
+            assessments: assessments.collect(),
             harmful_count: facts.harmful_count,
             contained_count: facts.contained_count,
             blocked_count: facts.blocked_count,
@@ -292,6 +305,57 @@ impl From<Certification> for OwnCertificationEvidence {
     }
 }
 
+/// An assessment of a single control, as it counts.
+/// ja: 対策の確認とそのスコアへの入り方
+#[derive(Debug, Serialize, ToSchema)]
+struct OwnAssessmentEvidence {
+    /// The control.
+    /// ja: 対策
+    #[schema(value_type = Control)]
+    control: String,
+    /// Whether it is in place; null for the self-assessment.
+    /// ja: 実施状況（自社診断では null）
+    #[schema(value_type = Option<ControlStatus>)]
+    status: Option<String>,
+    /// The total of the self-assessment, -25 to 100; null for other controls.
+    /// ja: 自社診断の合計点（−25〜100。ほかの対策では null）
+    #[schema(example = 72)]
+    total_score: Option<i64>,
+    /// Who says so.
+    /// ja: 確認者
+    #[schema(value_type = Assurance)]
+    assurance: String,
+    /// The day of the assessment.
+    /// ja: 確認日
+    assessed_on: NaiveDate,
+    /// Its last day of validity, if that is over.
+    /// ja: 期限切れの場合の有効期限
+    expired_on: Option<NaiveDate>,
+    /// How much of the assessment still counts, 0 to 1.
+    /// ja: いまも数える割合（0〜1）
+    #[schema(example = 1.0)]
+    freshness: f64,
+    /// The share that counts beside stronger evidence of the same kind, 0 to 1.
+    /// ja: 同じ種類のより強い証拠に加えて数える割合（0〜1）
+    #[schema(example = 1.0)]
+    counted_share: f64,
+}
+
+impl From<Assessment> for OwnAssessmentEvidence {
+    fn from(assessment: Assessment) -> Self {
+        Self {
+            control: assessment.control,
+            status: assessment.status,
+            total_score: assessment.total_score,
+            assurance: assessment.assurance,
+            assessed_on: assessment.assessed_on,
+            expired_on: assessment.expired_on,
+            freshness: assessment.freshness,
+            counted_share: assessment.weight,
+        }
+    }
+}
+
 /// What has changed since the run before.
 /// ja: 前回の計算からの変化
 #[derive(Debug, Serialize, ToSchema)]
@@ -317,10 +381,10 @@ struct OwnScoreChange {
 
 impl OwnScoreChange {
     fn new(now: &ExplainedScore, before: ExplainedScore, run: &RunRow, lang: Lang) -> Self {
-        let changes = now.changes_since(&before).filter(|[now, _]| is_shown(now));
+        let changes = now.changes_since(&before).filter(|change| is_shown(change.now));
         Self {
             run: RunSummary::from(run),
-            contributions: changes.map(|[now, before]| OwnContributionChange::new(now, before, lang)).collect(),
+            contributions: changes.map(|change| OwnContributionChange::new(&change, lang)).collect(),
             risk_score_before: to_one_decimal(before.row.risk_score),
             risk_score_difference: to_one_decimal(now.row.risk_score - before.row.risk_score),
             grade_before: before.row.grade,
@@ -359,14 +423,14 @@ struct OwnContributionChange {
 }
 
 impl OwnContributionChange {
-    fn new(now: &Contribution, before: &Contribution, lang: Lang) -> Self {
+    fn new(change: &ContributionChange<'_>, lang: Lang) -> Self {
         Self {
-            key: now.key,
-            points_before: to_one_decimal(before.points),
-            points: to_one_decimal(now.points),
-            difference: to_one_decimal(now.points - before.points),
-            reason_before: before.reason(lang),
-            reason: now.reason(lang),
+            key: change.now.key,
+            points_before: to_one_decimal(change.points_before()),
+            points: to_one_decimal(change.now.points),
+            difference: to_one_decimal(change.difference()),
+            reason_before: change.reason_before(lang),
+            reason: change.now.reason(lang),
         }
     }
 }

@@ -71,6 +71,10 @@ pub(super) struct RunView {
     /// ja: 計算に使った認証の数
     #[schema(example = 603)]
     certification_count: i64,
+    /// The number of assessments that were read.
+    /// ja: 計算に使った対策の確認の数
+    #[schema(example = 412)]
+    assessment_count: i64,
     /// The number of rows of incidents that were read.
     /// ja: 計算に使った事案の行数
     #[schema(example = 9012)]
@@ -111,6 +115,7 @@ impl RunView {
             relationship_count,
             enrollment_count,
             certification_count,
+            assessment_count,
             incident_count,
             duration_ms,
         } = run;
@@ -131,6 +136,7 @@ impl RunView {
             relationship_count,
             enrollment_count,
             certification_count,
+            assessment_count,
             incident_count,
             is_trial,
             duration_ms,

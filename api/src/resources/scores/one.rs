@@ -8,7 +8,7 @@ use schema::score_runs::{self, RunList, RunRow};
 use schema::scores::{self, ScoreRow};
 use schema::suppliers::{self, Supplier};
 use schema::{RunId, SupplierId, Tx};
-use scoring::{Contribution, Explanation, Facts};
+use scoring::{Contribution, Explanation, Facts, Lang};
 
 use super::detail::ScoreDetailView;
 use super::view::{PastScoreView, ScoreHistoryView, ScoreItem};
@@ -50,14 +50,39 @@ impl ExplainedScore {
         Ok(Some(Self { row, facts, explanation }))
     }
 
-    /// Returns the contributions that differ from those before, each with the one before, the largest change first.
-    pub(crate) fn changes_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = [&'a Contribution; 2]> {
-        let change = |[now, before]: &[&Contribution; 2]| (now.points - before.points).abs();
-        let pairs = self.explanation.contributions.iter().zip(&before.explanation.contributions);
-        let mut changes: Vec<_> =
-            pairs.map(|(now, before)| [now, before]).filter(|[now, before]| now.points != before.points).collect();
-        changes.sort_by(|a, b| change(b).total_cmp(&change(a)));
+    /// Returns the contributions that differ from those before, the largest change first.
+    pub(crate) fn changes_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = ContributionChange<'a>> {
+        let earlier = &before.explanation.contributions;
+        let pairs = self
+            .explanation
+            .contributions
+            .iter()
+            .map(|now| ContributionChange { now, before: earlier.iter().find(|before| before.key == now.key) });
+        let mut changes: Vec<_> = pairs.filter(|change| change.difference() != 0.0).collect();
+        changes.sort_by(|a, b| b.difference().abs().total_cmp(&a.difference().abs()));
         changes.into_iter()
+    }
+}
+
+/// A contribution, and the same one in the run before.
+pub(crate) struct ContributionChange<'a> {
+    pub(crate) now: &'a Contribution,
+    /// None if the model of that run did not have it.
+    before: Option<&'a Contribution>,
+}
+
+impl ContributionChange<'_> {
+    pub(crate) fn points_before(&self) -> f64 {
+        self.before.map_or(0.0, |before| before.points)
+    }
+
+    pub(crate) fn difference(&self) -> f64 {
+        self.now.points - self.points_before()
+    }
+
+    pub(crate) fn reason_before(&self, lang: Lang) -> String {
+        let missing = || lang.pick("前回のモデルにない項目", "not part of the model of the run before").to_owned();
+        self.before.map_or_else(missing, |before| before.reason(lang))
     }
 }
 

@@ -11,7 +11,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::{RunSummary, SourceRunView};
 use crate::http::openapi::{
-    Shape, array, both, choice_schema, id_schema, number_schema, object, text_schema, whole_schema,
+    Shape, append, array, both, choice_schema, id_schema, number_schema, object, text_schema, whole_schema,
 };
 
 /// A score: the members that name the supplier, then the model's results in their order.
@@ -77,6 +77,8 @@ impl ToSchema for ScoreItem<'_> {
 /// Returns the schema of a column of the results.
 fn result_schema(column: &ResultColumn) -> Shape {
     let (heading, meaning) = (column.heading, column.meaning);
+    // Stored runs of a model of format 1 do not have all results.
+    let is_in_all = scoring::results(scoring::Format::One).any(|known| known.name == column.name);
     let text = both(
         &result_text(&capitalized(heading.1), meaning.1, column.unit, Lang::En),
         &result_text(heading.0, meaning.0, column.unit, Lang::Ja),
@@ -91,7 +93,12 @@ fn result_schema(column: &ResultColumn) -> Shape {
         Unit::Score => number_schema(&text, 58.3),
         Unit::Probability => number_schema(&text, 0.21),
         Unit::Yen => number_schema(&text, 1_234_567.8),
-        _ => number_schema(&text, 1.25),
+        _ if is_in_all => number_schema(&text, 1.25),
+        _ => {
+            let (en, ja) =
+                (" Null if the model of the run does not have it.", "（計算に使ったモデルにない項目は null）");
+            number_schema(&append(&text, en, ja), 1.25).or_null()
+        }
     }
 }
 
