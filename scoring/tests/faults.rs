@@ -1,7 +1,7 @@
 //! What is refused: every fault of a portfolio, and every fault of a model, at once.
 
 use polars::prelude::*;
-use scoring::{Fault, Faults, Model, ModelError, Portfolio, PortfolioError, Table, Tables};
+use scoring::{Fault, Faults, Format, Model, ModelError, Portfolio, PortfolioError, Table, Tables};
 
 fn suppliers() -> DataFrame {
     df!("supplier_code" => ["A", "B"]).unwrap()
@@ -154,6 +154,71 @@ fn faults_of_evidence_come_at_once_over_all_tables() {
 }
 
 #[test]
+fn all_faults_of_assessments_come_at_once() {
+    let assessments = df!(
+        "supplier_code" => [Some("A"), Some("A"), Some("B"), Some("B"), Some("A"), Some("X"), None, Some("B")],
+        "control" => [
+            Some("mfa"), Some("self_assessment"), Some("edr"), Some("self_assessment"), Some("firewall"), Some("backup"),
+            None, Some("patching"),
+        ],
+        "status" => [
+            None, Some("met"), Some("not_met"), None, Some("met"), Some("partly"), Some("met"), Some("not_met"),
+        ],
+        "total_score" => [None, Some(50i64), Some(0), None, None, None, None, None],
+        "assessed_on" => dates(&[
+            Some("2026-01-02"), Some("2026-01-02"), Some("2026-01-02"), Some("2026-01-02"), Some("2026-01-02"), None,
+            Some("2026-01-02"), Some("2026-01-02"),
+        ]),
+        // On the day itself is a term; the day before is none.
+        "expires_on" => dates(&[
+            Some("2026-01-02"), None, None, None, None, None, None, Some("2026-01-01"),
+        ]),
+        "assurance" => [
+            Some("self_reported"), Some("self_reported"), Some("verified_by_provider"), Some("verified_by_third_party"),
+            Some("certified"), Some("self_reported"), None, Some("self_reported"),
+        ],
+    )
+    .unwrap();
+
+    assert_eq!(
+        briefs(Tables { assessments, ..Tables::of_suppliers(suppliers()) }),
+        [
+            "assessments 0 status missing-status",
+            "assessments 1 status status-of-self-assessment",
+            "assessments 2 total_score total-of-control",
+            "assessments 3 total_score missing-total",
+            "assessments 4 control unknown-choice",
+            "assessments 4 assurance unknown-choice",
+            "assessments 5 supplier_code unknown-supplier",
+            "assessments 5 status unknown-choice",
+            "assessments 5 assessed_on missing-value",
+            "assessments 6 supplier_code missing-value",
+            "assessments 6 control missing-value",
+            "assessments 6 assurance missing-value",
+            "assessments 7 expires_on expires-before-assessment",
+        ]
+    );
+}
+
+#[test]
+fn totals_of_self_assessments_are_minus_25_to_100() {
+    let totals = [-26i64, -25, 100, 101];
+    let assessments = df!(
+        "supplier_code" => ["A"; 4],
+        "control" => ["self_assessment"; 4],
+        "total_score" => totals,
+        "assessed_on" => dates(&[Some("2026-01-02"); 4]),
+        "assurance" => ["self_reported"; 4],
+    )
+    .unwrap();
+
+    assert_eq!(
+        briefs(Tables { assessments, ..Tables::of_suppliers(suppliers()) }),
+        ["assessments 0 total_score out-of-range", "assessments 3 total_score out-of-range"]
+    );
+}
+
+#[test]
 fn faults_of_tables_by_row_come_at_once_too() {
     let relationships = df!(
         "upstream" => [Some(0u32), Some(2), None],
@@ -184,6 +249,7 @@ fn faults_of_tables_by_row_come_at_once_too() {
             // Tables without rows have columns for codes.
             "enrollments - supplier_code missing-column",
             "certifications - supplier_code missing-column",
+            "assessments - supplier_code missing-column",
             "incidents - supplier_code missing-column",
             "incidents 0 count harmful-count",
         ]
@@ -225,22 +291,59 @@ fn the_first_fifty_faults_are_kept_and_all_are_counted() {
 }
 
 #[test]
-fn every_parameter_of_the_model_is_required() {
-    let model: toml::Table = Model::DEFAULT_TOML.parse().unwrap();
-    let optional = |path: &str| path.contains("section_multiplier.") || path.contains("validity_days.");
-    let paths = leaves(&model, "");
-    assert!(paths.len() > 50);
-    for path in paths.iter().filter(|path| !optional(path)) {
-        let mut short = model.clone();
-        remove(&mut short, path);
-        assert_eq!(model_faults(&short.to_string()), [path.as_str()], "without {path}");
+fn every_parameter_of_both_formats_is_required() {
+    for (text, count) in [(Model::DEFAULT_TOML, 90), (Model::TOML_2026_1, 50)] {
+        let model: toml::Table = text.parse().unwrap();
+        // Without a format, a model is of format 1.
+        let optional =
+            |path: &str| path.contains("section_multiplier.") || path.contains("validity_days.") || path == "format";
+        let paths = leaves(&model, "");
+        assert!(paths.len() > count, "{}", paths.len());
+        for path in paths.iter().filter(|path| !optional(path)) {
+            let mut short = model.clone();
+            remove(&mut short, path);
+            assert_eq!(model_faults(&short.to_string()), [path.as_str()], "without {path}");
+        }
     }
+}
+
+#[test]
+fn a_format_is_2_or_left_out() {
+    for wrong in ["1", "3", "0", "\"2\"", "2.0"] {
+        let text = Model::DEFAULT_TOML.replace("format = 2", &format!("format = {wrong}"));
+        assert_eq!(model_faults(&text), ["format"], "{wrong}");
+    }
+    assert_eq!(Model::default().format(), Format::Two);
+    assert_eq!(Model::parse(Model::TOML_2026_1).unwrap().format(), Format::One);
+}
+
+#[test]
+fn a_model_of_format_1_knows_no_parameters_of_format_2() {
+    let text = Model::TOML_2026_1.replace("max_iterations", "plain_iterations = 500\nmax_iterations");
+    let text = format!("{text}\n[assessments]\nfull_days = 90\n[interval]\nlevel = 0.9\n");
+
+    assert_eq!(model_faults(&text), ["assessments", "interval", "propagation.plain_iterations"]);
 }
 
 #[test]
 fn parameters_out_of_range_are_named_all_at_once() {
     let wrong = [
-        ("version = \"2026.1\"", "version = 3", "version"),
+        ("version = \"2026.2\"", "version = 3", "version"),
+        ("level = 0.90", "level = 1.0", "interval.level"),
+        ("evidence_floor = 0.12", "evidence_floor = 0", "assessments.evidence_floor"),
+        ("overlap_share = 0.25", "overlap_share = 1.1", "assessments.overlap_share"),
+        ("full_days = 90 ", "full_days = -1 ", "assessments.full_days"),
+        ("overclaim = 0.25", "overclaim = 1.0", "assessments.assurance.self_reported.overclaim"),
+        ("underclaim = 0.03", "underclaim = -0.1", "assessments.assurance.verified_by_provider.underclaim"),
+        (
+            "score_reliability = 0.90",
+            "score_reliability = 1.5",
+            "assessments.assurance.verified_by_third_party.score_reliability",
+        ),
+        ("cut = 0.29", "cut = 1.0", "assessments.control.mfa.cut"),
+        ("prevalence = 0.30", "prevalence = 0.0", "assessments.control.patching.prevalence"),
+        ("half_life_days = 180", "half_life_days = 0", "assessments.control.remote_access.half_life_days"),
+        ("prevalence = 0.45", "prevalence = 1", "assessments.control.self_assessment.prevalence"),
         ("annual_probability = 0.233", "annual_probability = 1.0", "base_rate.annual_probability"),
         ("micro = 0.7", "micro = 0", "base_rate.size_multiplier.micro"),
         ("G = 1.2", "G = -1.2", "base_rate.section_multiplier.G"),
@@ -250,17 +353,39 @@ fn parameters_out_of_range_are_named_all_at_once() {
         ("scs_4 = 1095", "scs_4 = 1095.5", "controls.validity_days.scs_4"),
         ("class_2 = 0.65", "class_2 = 1.65", "controls.otasuketai.class_2"),
         ("half_life_days = 730\ncontained", "half_life_days = inf\ncontained", "history.half_life_days"),
+        ("contained_weight = 0.25", "contained_weight = 1.25", "history.contained_weight"),
         ("tail_index = 2.2", "tail_index = 1.0", "downtime.tail_index"),
+        ("plain_iterations = 500", "plain_iterations = 0", "propagation.plain_iterations"),
         ("max_iterations = 10000", "max_iterations = 0", "propagation.max_iterations"),
         ("routine = 0.1", "routine = nan", "propagation.criticality.routine"),
     ];
     let mut text = Model::DEFAULT_TOML.to_owned();
     for (right, wrong, _) in wrong {
         assert!(text.contains(right), "{right}");
-        text = text.replace(right, wrong);
+        text = text.replacen(right, wrong, 1);
     }
 
     assert_eq!(model_faults(&text), wrong.map(|(.., key)| key));
+}
+
+#[test]
+fn shares_and_days_may_be_0_where_that_has_a_meaning() {
+    let mut text = Model::DEFAULT_TOML.to_owned();
+    for (right, edge) in [
+        ("overlap_share = 0.25", "overlap_share = 0"),
+        ("full_days = 90 ", "full_days = 0 "),
+        ("evidence_floor = 0.12", "evidence_floor = 0.30"),
+        ("overclaim = 0.25", "overclaim = 0.0"),
+        ("underclaim = 0.05", "underclaim = 0.0"),
+        ("score_reliability = 0.90", "score_reliability = 1"),
+        ("cut = 0.29", "cut = 0"),
+        ("plain_iterations = 500", "plain_iterations = 1"),
+    ] {
+        assert!(text.contains(right), "{right}");
+        text = text.replacen(right, edge, 1);
+    }
+
+    Model::parse(&text).unwrap();
 }
 
 #[test]
@@ -269,8 +394,10 @@ fn parameters_out_of_order_are_named() {
         ("silent = 0.05", "silent = 0.5", "observation.reporting"),
         ("monitored = 0.90", "monitored = 0.3", "observation.monitored"),
         ("rate_low = 0.0078125", "rate_low = 2.0", "scale.rate_high"),
-        ("B = 56.0", "B = 50.0", "scale.grade_upper.B"),
+        ("B = 53.0", "B = 45.0", "scale.grade_upper.B"),
         ("E = 100.1", "E = 100.0", "scale.grade_upper.E"),
+        ("evidence_floor = 0.12", "evidence_floor = 0.31", "controls.combined_floor"),
+        ("overclaim = 0.25", "overclaim = 0.95", "assessments.assurance.self_reported.underclaim"),
     ] {
         assert!(Model::DEFAULT_TOML.contains(right), "{right}");
         assert_eq!(model_faults(&Model::DEFAULT_TOML.replace(right, wrong)), [key], "{wrong}");
