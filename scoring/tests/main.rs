@@ -12,3 +12,4 @@ mod pins;
 mod plain;
 mod properties;
 mod support;
+mod threads;

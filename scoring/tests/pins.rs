@@ -30,7 +30,7 @@ fn results_of_2026_1_are_the_same_to_the_bit() {
 }
 
 /// Returns the SHA-256 of the names, the texts and the bits of all columns.
-fn hash(table: &DataFrame) -> String {
+pub(crate) fn hash(table: &DataFrame) -> String {
     let mut hash = Sha256::new();
     for column in table.columns() {
         hash.update(column.name().as_bytes());
