@@ -19,7 +19,8 @@ const Z: f64 = 1.644_853_626_951_472_2;
 /// Formula: `a = s0 + N`, `b = s0 / (prior · segment) + E`, `own_rate = a / b`; the interval is from
 ///          `min(x(t)/b, own_rate)` to `max(x(1−t)/b, own_rate)`, `t = (1 − level)/2`, with the quantiles `x` of the
 ///          gamma distribution of shape `a`; `incident_probability = 1 − (b / (b + 1))^a`.
-///          Format 1: `a/b · max(0, 1 − 1/(9a) + z/(3√a))³` at `z = ∓1.645`, and `1 − e^(−own_rate)`
+///          Format 1: `a/b · max(0, 1 − 1/(9a) + z/(3√a))³` at `z = ∓1.645` with the same minimum and maximum, and
+///          `1 − e^(−own_rate)`
 /// Reads:   `prior`, `segment_factor`, `discounted_incident_count`, `discounted_observed_years`
 /// Gives:   `own_rate`, `own_rate_low`, `own_rate_high` f64, a year, > 0 but for the low end, which may be 0;
 ///          `incident_probability` f64, 0 to 1
@@ -70,7 +71,8 @@ fn by_normal(posterior: &Posterior) -> Rates {
         let root = (1.0 - 1.0 / (9.0 * shape) + z / 3.0 / shape.sqrt()).max(0.0);
         mean * root * root * root
     };
-    Rates { mean, low: end(-Z), high: end(Z), probability: chance(mean) }
+    // Of a shape below 0.041 the approximate upper end lies below the mean.
+    Rates { mean, low: end(-Z).min(mean), high: end(Z).max(mean), probability: chance(mean) }
 }
 
 /// Returns the rates with the exact interval. The quantiles are computed once for each shape: most suppliers have no

@@ -505,6 +505,17 @@ fn a_row_that_expired_long_ago_still_replaces_others() {
     assert!(same_bits(&score(&bare), &score(&replaced)));
 }
 
+#[test]
+fn an_interval_holds_its_mean_however_small_the_shape() {
+    for text in [Model::DEFAULT_TOML, Model::TOML_2026_1] {
+        let skewed = text.replace("shape = 2.0", "shape = 0.01");
+        let table = score_table(Plain::of_firms(1).tables(), &Model::parse(&skewed).unwrap());
+        let [low, own, high] =
+            [name::OWN_RATE_LOW, name::OWN_RATE, name::OWN_RATE_HIGH].map(|column| number(&table, column, 0));
+        assert!(low <= own && own <= high, "{low}, {own}, {high}");
+    }
+}
+
 /// Whoever is recorded as having a control, and whoever is recorded as lacking it, have the population's rate together.
 #[test]
 fn the_mean_of_a_controls_factor_is_one_at_any_age() {
