@@ -40,7 +40,7 @@ pub(crate) use list::{
 pub(crate) use parameters::{IfMatch, IfMatchToReplace, IfNoneMatch, KeyQuery, ReadQuery, if_none_match};
 pub(crate) use routes::{common_routes, evidence_routes, link_routes};
 pub(crate) use view::{
-    ChangeBody, CreateBody, Json, ListView, References, ReplaceBody, RetractBody, ShownRecord, View, answer, etag, keys,
+    ChangeBody, CreateBody, Json, References, ReplaceBody, RetractBody, ShownRecord, View, answer, etag, keys, summary,
 };
 
 use crate::base::fault::{Fault, Reason};
@@ -54,6 +54,8 @@ pub(crate) trait Resource: Record {
     const KIND: RecordKind;
     /// The name of one record, as in schemas: `Enrollment`.
     const NAME: &'static str;
+    /// The name of one record in Japanese.
+    const NAME_JA: &'static str;
     /// The path: `/v1/enrollments`.
     const PATH: &'static str;
     /// The fields that are read and written.

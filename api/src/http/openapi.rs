@@ -147,7 +147,7 @@ pub(crate) struct FileBody;
 
 impl utoipa::PartialSchema for FileBody {
     fn schema() -> RefOr<Schema> {
-        file_schema("A file, as its bytes.").into()
+        file_schema("A file, as its bytes.\nja: ファイル（バイト列）").into()
     }
 }
 
@@ -158,7 +158,7 @@ pub(crate) struct TextBody;
 
 impl utoipa::PartialSchema for TextBody {
     fn schema() -> RefOr<Schema> {
-        text_schema("A file of text, UTF-8.", "(text)").into()
+        text_schema("A text file in UTF-8.\nja: テキストファイル（UTF-8）", "(text)").into()
     }
 }
 
@@ -220,7 +220,7 @@ pub(crate) fn field_schema(field: &Field) -> Shape {
         Kind::Whole(..) | Kind::Number(..) | Kind::Flag => serde_json::from_str(field.example).unwrap_or_default(),
         _ => field.example.trim_matches('"').into(),
     };
-    let description = both(&format!("{} ({})", field.en, field.heading), &format!("{}（{}）", field.ja, field.heading));
+    let description = describe_field(field);
     let typed = |kind| scalar(kind, &description, example.clone());
     let formatted = |format| {
         let mut schema = typed(Type::String);
@@ -267,68 +267,84 @@ pub(crate) fn field_schema(field: &Field) -> Shape {
     })
 }
 
+/// Returns the text of a field with its heading: after the first sentence in English, and before the text in Japanese.
+fn describe_field(field: &Field) -> String {
+    let (en, heading) = (field.en.trim_end_matches('.'), field.heading);
+    let en = match en.split_once(". ") {
+        Some((what, rest)) => format!("{what} ({heading}). {rest}."),
+        None => format!("{en} ({heading})."),
+    };
+    both(&en, &format!("{heading}：{}", field.ja))
+}
+
 fn number(value: f64) -> utoipa::Number {
     if value.fract() == 0.0 { utoipa::Number::Int(value as isize) } else { utoipa::Number::Float(value) }
 }
 
 /// Adds the properties that say where a record comes from to a body.
 pub(crate) fn origin_properties(body: Shape, has_external_id: bool) -> Shape {
-    let source = text_schema("The source; `manual` if omitted.", "manual").max_length(64).or_null();
+    let text = "The source of the record; `manual` if omitted.\nja: 記録の出所。省略時は `manual`";
+    let source = text_schema(text, "manual").max_length(64).or_null();
     let body = body.property("source", source, false);
     if !has_external_id {
         return body;
     }
-    let text = "Its id in the source. `source` and `external_id` together identify the record. The record's own id if omitted.";
+    let text = "The id of the record in its source. `source` and `external_id` together identify the record.\nja: \
+                出所での外部ID。`source` と `external_id` の組で記録を特定する";
     body.property("external_id", text_schema(text, "E0").max_length(200).or_null(), false)
 }
 
 /// Adds the properties that every record has in addition to its attributes.
 pub(crate) fn meta_properties(view: Shape) -> Shape {
-    let date = date_schema("When it ended: it was archived, or its source no longer lists it.");
-    let warning = object("Warnings: what looks wrong but was accepted.")
-        .property("field", text_schema("The field.", "corporate_number"), true)
-        .property("code", text_schema("The stable code.", "same-corporate-number"), true)
-        .property(
-            "detail",
-            text_schema("What looks wrong and what to do.", "other suppliers have the same number"),
-            true,
-        );
+    let version = "The number of the version, counted from 1. The ETag begins with it.\nja: 版の番号（1から）。ETagの先頭にも付く";
+    let superseded_at = "When the next version replaced this one; null for the current version.\nja: \
+                         次の版に置き換わった日時。現在の版ではnull";
+    let recorded_by = "The name of the token that recorded this version.\nja: この版を記録したトークンの名前";
+    let import_id = "The import that recorded this version; null if no import did.\nja: \
+                     この版を記録した取り込みのID。取り込みによるものでなければnull";
+    let ended_on = "The day on which the record ended: it was archived, or its source no longer lists it. Null if it has not \
+                    ended.\nja: 記録が終了した日（取引終了にした日、または出所からなくなった日）。終了していなければnull";
+    let retraction_reason =
+        "Why the record was retracted; null if it was not.\nja: 取り消した理由。取り消していなければnull";
+    view.property("version", whole_schema(version, 1), true)
+        .property("recorded_at", time_schema("When this version was recorded.\nja: この版を記録した日時"), true)
+        .property("superseded_at", time_schema(superseded_at).or_null(), true)
+        .property("recorded_by", text_schema(recorded_by, "purchasing"), true)
+        .property("import_id", id_schema(import_id).or_null(), true)
+        .property("ended_on", date_schema(ended_on).or_null(), true)
+        .property("retraction_reason", text_schema(retraction_reason, "Wrong firm").or_null(), true)
+        .property("warnings", warnings_schema(), true)
+}
+
+fn warnings_schema() -> RefOr<Schema> {
+    let field = "The field that the warning is about.\nja: 警告の対象の項目";
+    let code = "The stable code of the warning.\nja: 警告のコード（変わらない）";
+    let detail = "What looks wrong and what to do.\nja: 確かめる点と対処";
+    let warning = object("A value that looks wrong but was accepted.\nja: 受け付けたが、誤りかもしれない値")
+        .property("field", text_schema(field, "corporate_number"), true)
+        .property("code", text_schema(code, "same-corporate-number"), true)
+        .property("detail", text_schema(detail, "other suppliers have the same number"), true);
+    let text = "The warnings; null in lists, which do not compute them.\nja: 警告。一覧では確認しないためnull";
     let warnings = ArrayBuilder::new()
         .items(RefOr::from(warning))
-        .description(Some("Warnings; null in lists, which do not compute them."))
+        .description(Some(text))
         .schema_type(SchemaType::Array(vec![Type::Array, Type::Null]))
         .build();
-    view.property(
-        "version",
-        whole_schema("The number of the version, from 1. The ETag is this number in quotes.", 1),
-        true,
-    )
-    .property("recorded_at", time_schema("When this version was recorded."), true)
-    .property("superseded_at", time_schema("When the next version replaced it.").or_null(), true)
-    .property("recorded_by", text_schema("The token that recorded it.", "purchasing"), true)
-    .property("import_id", id_schema("The import that recorded it.").or_null(), true)
-    .property("ended_on", date.or_null(), true)
-    .property(
-        "retraction_reason",
-        text_schema("The reason for the retraction, if it was retracted.", "Wrong firm").or_null(),
-        true,
-    )
-    .property("warnings", RefOr::T(Schema::Array(warnings)), true)
+    RefOr::T(Schema::Array(warnings))
 }
 
 /// Returns the schema of a page of items.
 pub(crate) fn list_schema(name: &str) -> Schema {
+    let next_cursor =
+        "The `cursor` of the next page; null on the last page.\nja: 次のページの `cursor`。最後のページではnull";
+    let count = "The total number of items; null if they were not counted.\nja: 全体の件数。数えていなければnull";
     let items = ArrayBuilder::new()
         .items(RefOr::Ref(Ref::from_schema_name(name)))
-        .description(Some("The items, with the members named in `fields` if that was given."))
+        .description(Some("The items of the page.\nja: ページの内容"))
         .build();
-    object("A page of a list.")
+    object("A page of a list.\nja: 一覧の1ページ")
         .property("items", RefOr::T(Schema::Array(items)), true)
-        .property(
-            "next_cursor",
-            text_schema("The `cursor` of the next page; null on the last page.", "cG9z").or_null(),
-            true,
-        )
-        .property("count", whole_schema("The total number, if it was asked for.", 120).or_null(), true)
+        .property("next_cursor", text_schema(next_cursor, "cG9z").or_null(), true)
+        .property("count", whole_schema(count, 120).or_null(), true)
         .into()
 }

@@ -20,7 +20,7 @@ pub(crate) const CORPORATE_NUMBER_FIELD: Field = Field::of::<Supplier, _>(
     (
         "法人番号",
         "取引先の13桁の法人番号。取引先コードがないときに書く",
-        "The corporate number (法人番号) of the supplier, 13 digits; used if there is no code",
+        "The corporate number of the supplier, 13 digits. Names the supplier if its code is omitted",
         "7010401022916",
     ),
 );

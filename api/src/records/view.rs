@@ -18,7 +18,7 @@ use super::Resource;
 use crate::base::fault::Fault;
 use crate::base::text::short_hash;
 use crate::http::extract::Documented;
-use crate::http::openapi::{self, Shape, object};
+use crate::http::openapi::{self, Shape, both, object};
 
 /// A JSON object under construction.
 #[derive(Debug, Default, Clone, Serialize)]
@@ -174,13 +174,16 @@ pub(crate) struct View<R>(Documented<R>);
 impl<R: Resource> View<R> {
     /// Returns the schema under construction, for views that show less of it.
     pub(crate) fn shape() -> Shape {
-        let mut view = object(&format!("{} as recorded.", article(R::NAME)));
-        let id = openapi::id_schema("The id, the same in all versions.");
+        let en = format!("{} as recorded. Unknown members are null.", article(R::NAME));
+        let mut view = object(&both(&en, &format!("登録されている{}。不明な項目はnull", R::NAME_JA)));
+        let id = openapi::id_schema("The id, the same in all versions.\nja: 記録のID。どの版でも同じ");
         view = view.property("id", id, true);
         for field in R::FIELDS {
             if let Some(id) = id_name::<R>(field.name) {
-                let text = format!("The id of the supplier that `{}` leads to.", field.name);
-                let schema = openapi::id_schema(&text);
+                let (en, ja) =
+                    if field.is_required { ("", "") } else { ("; null for the buyer", "。発注者ならnull") };
+                let en = format!("The id of the supplier that `{}` names{en}.", field.name);
+                let schema = openapi::id_schema(&both(&en, &format!("`{}` の取引先のID{ja}", field.name)));
                 view = view.property(id, if field.is_required { schema } else { schema.or_null() }, true);
             }
             let schema = openapi::field_schema(field);
@@ -189,13 +192,13 @@ impl<R: Resource> View<R> {
         for field in R::SHOWN {
             view = view.property(field.name, openapi::field_schema(field).or_null(), true);
         }
-        view = view.property(
-            "source",
-            openapi::text_schema("Its source: `manual` if entered by hand, or the source of the import.", "manual"),
-            true,
-        );
+        let source = "The source of the record: `manual` if it was entered by hand, else the source of the import.\nja: \
+                      記録の出所。手で登録したものは `manual`、取り込んだものは取り込みの出所";
+        view = view.property("source", openapi::text_schema(source, "manual"), true);
         if R::HAS_EXTERNAL_ID {
-            let text = "Its id in the source. `source` and `external_id` together identify the record.";
+            let text = "The id of the record in its source; null if it has none there. `source` and `external_id` together \
+                        identify the record.\nja: \
+                        出所での外部ID。なければnull。`source` と `external_id` の組で記録を特定する";
             view = view.property("external_id", openapi::text_schema(text, "E0").or_null(), true);
         }
         openapi::meta_properties(view)
@@ -220,7 +223,8 @@ pub(crate) struct CreateBody<R>(Documented<R>);
 impl<R: Resource> CreateBody<R> {
     /// Returns the schema under construction, for bodies that may set less of it.
     pub(crate) fn shape() -> Shape {
-        let mut body = object(&format!("{} to be recorded. Omitted fields are unknown.", article(R::NAME)));
+        let en = format!("{} to record. Omitted fields are unknown.", article(R::NAME));
+        let mut body = object(&both(&en, &format!("登録する{}。省略した項目は不明として扱う", R::NAME_JA)));
         for field in R::FIELDS {
             let schema = openapi::field_schema(field);
             let schema = if field.is_required { schema } else { schema.or_null() };
@@ -247,7 +251,8 @@ pub(crate) struct ReplaceBody<R>(Documented<R>);
 
 impl<R: Resource> PartialSchema for ReplaceBody<R> {
     fn schema() -> RefOr<Schema> {
-        let text = "All that is known of it: omitted fields become unknown. Its external id is in the address.";
+        let text = "The whole record: omitted fields become unknown. Its key is in the address.\nja: \
+                    記録の全項目。省略した項目は不明になる。キーはアドレスで指定する";
         let mut body = object(text);
         for field in R::FIELDS {
             let schema = openapi::field_schema(field);
@@ -269,7 +274,8 @@ pub(crate) struct ChangeBody<R>(Documented<R>);
 
 impl<R: Resource> PartialSchema for ChangeBody<R> {
     fn schema() -> RefOr<Schema> {
-        let text = "A JSON Merge Patch (RFC 7396): omitted fields stay, and null makes a field unknown.";
+        let text = "A JSON Merge Patch (RFC 7396): omitted fields stay, and null makes a field unknown.\nja: \
+                    JSON Merge Patch（RFC 7396）。省略した項目は変わらず、nullの項目は不明になる";
         let mut body = object(text);
         for field in R::FIELDS {
             let schema = openapi::field_schema(field);
@@ -285,28 +291,14 @@ impl<R: Resource> ToSchema for ChangeBody<R> {
     }
 }
 
-/// The schema of a page of records.
-pub(crate) struct ListView<R>(Documented<R>);
-
-impl<R: Resource> PartialSchema for ListView<R> {
-    fn schema() -> RefOr<Schema> {
-        openapi::list_schema(R::NAME).into()
-    }
-}
-
-impl<R: Resource> ToSchema for ListView<R> {
-    fn name() -> Cow<'static, str> {
-        format!("{}List", R::NAME).into()
-    }
-}
-
 /// The schema of the body that retracts a record.
 pub(crate) struct RetractBody;
 
 impl PartialSchema for RetractBody {
     fn schema() -> RefOr<Schema> {
-        let reason = openapi::text_schema("Why the record was wrong.", "Reported for the wrong firm");
-        object("The reason for a retraction.")
+        let text = "Why the record is retracted.\nja: 記録を取り消す理由";
+        let reason = openapi::text_schema(text, "Reported for the wrong firm");
+        object("The reason for a retraction.\nja: 取り消しの理由")
             .property("reason", reason.min_length(1).max_length(2000), true)
             .closed()
             .into()
@@ -319,6 +311,12 @@ impl ToSchema for RetractBody {
     }
 }
 
+/// Returns the summary of an operation in both languages. `{}` in the Japanese text is where the kind's name goes.
+pub(crate) fn summary<R: Resource>(en: &str, ja: &str) -> String {
+    both(en, &ja.replace("{}", R::NAME_JA))
+}
+
+/// Returns a name in words, with its article: `An enrollment`.
 fn article(name: &str) -> String {
     let words = name.chars().enumerate().fold(String::new(), |mut words, (place, character)| {
         if character.is_uppercase() && place > 0 {

@@ -16,6 +16,7 @@ const SCS_OPENS: i32 = 2027;
 impl Resource for Certification {
     const KIND: RecordKind = RecordKind::Certifications;
     const NAME: &'static str = "Certification";
+    const NAME_JA: &'static str = "認証・自己宣言";
     const PATH: &'static str = "/v1/certifications";
     const HAS_EXTERNAL_ID: bool = true;
     const KEY_FIELD: &'static str = "external_id";
@@ -27,11 +28,11 @@ impl Resource for Certification {
                     ("取引先コード", "宣言・認証を持つ取引先のコード", "The code of the supplier that holds it", "S0000001");
             }
             fields {
-                scheme: ("制度", "SECURITY ACTION、SCS、ISMSのいずれか", "The scheme", "security_action_2");
-                issued_on: ("取得日", "宣言した日、または認証された日", "The day of the declaration or issue", "\"2025-07-27\"");
-                expires_on: ("有効期限", "有効な最後の日。空なら制度の期間による", "The last day on which it is valid; computed from the scheme if omitted", "\"2027-07-26\"");
-                scope: ("適用範囲", "対象となる組織や拠点", "What it covers", "本社および工場");
-                evidence_url: ("証跡のURL", "確認できるページのアドレス", "Where it can be checked", "https://example.jp/certificate");
+                scheme: ("制度", "SECURITY ACTION、SCS、ISMSのいずれか", "The scheme: SECURITY ACTION, SCS or ISMS", "security_action_2");
+                issued_on: ("取得日", "宣言した日、または認証された日", "The day of the declaration, or on which the certificate was issued", "\"2025-07-27\"");
+                expires_on: ("有効期限", "有効な最後の日。空なら制度の期間による", "The last day on which it is valid. If omitted, it follows from the scheme", "\"2027-07-26\"");
+                scope: ("適用範囲", "対象となる組織や拠点", "The organization or sites that it covers", "本社および工場");
+                evidence_url: ("証跡のURL", "確認できるページのアドレス", "The address of a page on which it can be checked", "https://example.jp/certificate");
             }
         }
     }
@@ -40,17 +41,27 @@ impl Resource for Certification {
         Field::of::<Certification, _>(
             |row| &row.scheme,
             "scheme",
-            ("制度", "この制度のもの", "Only this scheme", "isms"),
+            ("制度", "この制度の認証・自己宣言だけ", "Only this scheme", "isms"),
         ),
         Field::of::<Certification, _>(
             |row| &row.issued_on,
             "valid_on",
-            ("有効日", "この日に有効なもの", "Issued by this day and not expired on it", "\"2026-09-30\""),
+            (
+                "有効日",
+                "この日に有効なものだけ（取得済みで、期限内）",
+                "Only certifications that were issued by this day and had not expired on it",
+                "\"2026-09-30\"",
+            ),
         ),
         Field::of::<Certification, _>(
             |row| &row.issued_on,
             "expires_before",
-            ("期限", "この日より前に期限が切れるもの", "Expires before this day", "\"2026-12-31\""),
+            (
+                "期限",
+                "この日より前に期限が切れるものだけ",
+                "Only certifications that expire before this day",
+                "\"2026-12-31\"",
+            ),
         ),
     ];
 

@@ -13,6 +13,7 @@ use crate::records::{Key, Resource, evidence_routes, resource};
 impl Resource for Enrollment {
     const KIND: RecordKind = RecordKind::Enrollments;
     const NAME: &'static str = "Enrollment";
+    const NAME_JA: &'static str = "加入";
     const PATH: &'static str = "/v1/enrollments";
     const HAS_EXTERNAL_ID: bool = true;
     const KEY_FIELD: &'static str = "external_id";
@@ -24,16 +25,16 @@ impl Resource for Enrollment {
                     ("取引先コード", "加入している取引先のコード", "The code of the enrolled supplier", "S0000001");
             }
             fields {
-                service_name: ("サービス名", "登録されたサービスの名前", "The service, as registered", "お助け隊サービス01");
+                service_name: ("サービス名", "登録されたサービスの名前", "The name of the service, as registered", "お助け隊サービス01");
                 provider_name: ("事業者名", "サービスを提供する事業者", "The name of the provider", "事業者01");
-                service_class: ("サービス区分", "1類、2類、新類型のいずれか。スコアに使う", "The class; the score uses it", "class_1");
-                monitoring: ("監視の種類", "ネットワーク、端末、併用のいずれか", "What the service watches", "endpoint");
-                coverage_share: ("カバー率", "監視されている端末の割合、0〜1。不明なら対象端末数と端末総数から求める", "The share of endpoints that are watched, 0 to 1; unknown, it follows from the endpoints", "0.8");
-                covered_endpoints: ("対象端末数", "監視されている端末の数", "How many endpoints are watched", "80");
-                starts_on: ("開始日", "監視が始まる日", "The first day", "\"2025-04-01\"");
-                ends_on: ("終了日", "この日からは監視がない。空なら継続中", "The day after the last day; open-ended if omitted", "\"2027-04-01\"");
-                onsite_response: ("駆付け", "技術者の駆付けがあるか", "Whether it sends technicians", "true");
-                insured_limit_jpy: ("保険限度額", "付帯する保険の限度額（円）", "The limit of its insurance, in yen", "1000000");
+                service_class: ("サービス区分", "1類、2類、新類型のいずれか。スコアに使う", "The class of the service. Scores depend on it", "class_1");
+                monitoring: ("監視の種類", "ネットワーク、端末、併用のいずれか", "What the service monitors", "endpoint");
+                coverage_share: ("カバー率", "監視されている端末の割合、0〜1。不明なら対象端末数と端末総数から求める", "The share of endpoints that are monitored, 0 to 1. If unknown, it follows from the numbers of endpoints", "0.8");
+                covered_endpoints: ("対象端末数", "監視されている端末の数", "The number of endpoints that are monitored", "80");
+                starts_on: ("開始日", "監視が始まる日", "The first day of monitoring", "\"2025-04-01\"");
+                ends_on: ("終了日", "この日からは監視がない。空なら継続中", "The day after the last day of monitoring. Open-ended if omitted", "\"2027-04-01\"");
+                onsite_response: ("駆付け", "技術者の駆付けがあるか", "Whether technicians come on site", "true");
+                insured_limit_jpy: ("保険限度額", "付帯する保険の限度額（円）", "The limit of the included insurance, in yen", "1000000");
             }
         }
     }
@@ -42,17 +43,17 @@ impl Resource for Enrollment {
         Field::of::<Enrollment, _>(
             |row| &row.service_class,
             "service_class",
-            ("サービス区分", "この区分のもの", "Only this service class", "class_1"),
+            ("サービス区分", "このサービス区分の加入だけ", "Only enrollments in services of this class", "class_1"),
         ),
         Field::of::<Enrollment, _>(
             |row| &row.provider_name,
             "provider_name",
-            ("事業者名", "この事業者のもの", "With this provider", "事業者01"),
+            ("事業者名", "この事業者への加入だけ", "Only enrollments with this provider", "事業者01"),
         ),
         Field::of::<Enrollment, _>(
             |row| &row.starts_on,
             "active_on",
-            ("有効日", "この日に有効なもの", "In force on this day", "\"2026-09-30\""),
+            ("有効日", "この日に有効な加入だけ", "Only enrollments in force on this day", "\"2026-09-30\""),
         ),
     ];
 

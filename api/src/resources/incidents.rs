@@ -11,6 +11,7 @@ use crate::records::{Key, Resource, evidence_routes, resource};
 impl Resource for Incident {
     const KIND: RecordKind = RecordKind::Incidents;
     const NAME: &'static str = "Incident";
+    const NAME_JA: &'static str = "インシデント";
     const PATH: &'static str = "/v1/incidents";
     const HAS_EXTERNAL_ID: bool = true;
     const KEY_FIELD: &'static str = "external_id";
@@ -22,16 +23,16 @@ impl Resource for Incident {
                     ("取引先コード", "事案のあった取引先のコード", "The code of the affected supplier", "S0000001");
             }
             fields {
-                occurred_on: ("発生日", "起きた日。発注者の今日以前", "The day, not after the buyer's today", "\"2026-08-10\"");
+                occurred_on: ("発生日", "起きた日。発注者の今日以前", "The day of the incident, at most the buyer's today", "\"2026-08-10\"");
                 category: ("種別", "事案の種類", "The kind of incident", "malware");
-                outcome: ("結果", "遮断、封じ込め、実害のいずれか", "The outcome", "contained");
-                count: ("件数", "この行が表す件数。実害のある事案は1件ごとに1行。空なら1", "The number of incidents in this row, 1 if omitted. A harmful incident has a row of its own", "12");
-                loss_jpy: ("損失額", "取引先の損失（円）", "What it cost the supplier, in yen", "476974");
-                downtime_days: ("停止日数", "取引先の業務が止まった日数", "How many days it stopped the supplier", "5.7");
-                detected_at: ("検知日時", "検知した日時", "When it was detected", "2026-08-10T02:15:00+09:00");
-                reported_at: ("報告日時", "発注者に報告された日時", "When it was reported to the buyer", "2026-08-10T09:00:00+09:00");
-                partners_affected: ("影響した取引先数", "影響を受けたほかの会社の数", "How many other firms it affected", "3");
-                indicators: ("痕跡情報", "IPアドレスやハッシュ値など、共有できる痕跡", "Indicators that may be shared", "203.0.113.7");
+                outcome: ("結果", "遮断、封じ込め、実害のいずれか", "The outcome: blocked, contained or harmful", "contained");
+                count: ("件数", "この行が表す件数。実害のある事案は1件ごとに1行。空なら1", "The number of incidents in this row. 1 if omitted. A harmful incident has a row of its own", "12");
+                loss_jpy: ("損失額", "取引先の損失（円）", "The loss of the supplier, in yen", "476974");
+                downtime_days: ("停止日数", "取引先の業務が止まった日数", "The number of days for which the supplier's business stopped", "5.7");
+                detected_at: ("検知日時", "検知した日時", "When the incident was detected", "2026-08-10T02:15:00+09:00");
+                reported_at: ("報告日時", "発注者に報告された日時", "When the incident was reported to the buyer", "2026-08-10T09:00:00+09:00");
+                partners_affected: ("影響した取引先数", "影響を受けたほかの会社の数", "The number of other firms that were affected", "3");
+                indicators: ("痕跡情報", "IPアドレスやハッシュ値など、共有できる痕跡", "Indicators that may be shared, such as IP addresses and hashes", "203.0.113.7");
             }
         }
     }
@@ -40,22 +41,22 @@ impl Resource for Incident {
         Field::of::<Incident, _>(
             |row| &row.outcome,
             "outcome",
-            ("結果", "この結果のもの", "With this outcome", "harmful"),
+            ("結果", "この結果の事案だけ", "Only incidents with this outcome", "harmful"),
         ),
         Field::of::<Incident, _>(
             |row| &row.category,
             "category",
-            ("種別", "この種別のもの", "Only this category", "ransomware"),
+            ("種別", "この種別の事案だけ", "Only incidents of this category", "ransomware"),
         ),
         Field::of::<Incident, _>(
             |row| &row.occurred_on,
             "occurred_on_gte",
-            ("発生日から", "この日以後のもの", "On this day or later", "\"2026-01-01\""),
+            ("発生日から", "この日以降の事案だけ", "Only incidents on this day or later", "\"2026-01-01\""),
         ),
         Field::of::<Incident, _>(
             |row| &row.occurred_on,
             "occurred_on_lte",
-            ("発生日まで", "この日以前のもの", "On this day or earlier", "\"2026-09-30\""),
+            ("発生日まで", "この日以前の事案だけ", "Only incidents on this day or earlier", "\"2026-09-30\""),
         ),
     ];
 

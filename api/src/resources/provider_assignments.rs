@@ -9,6 +9,7 @@ use crate::records::{Key, Resource, link_routes, resource};
 impl Resource for ProviderAssignment {
     const KIND: RecordKind = RecordKind::ProviderAssignments;
     const NAME: &'static str = "ProviderAssignment";
+    const NAME_JA: &'static str = "事業者の担当";
     const PATH: &'static str = "/v1/provider-assignments";
     const HAS_EXTERNAL_ID: bool = false;
     const KEY_FIELD: &'static str = "supplier_code";
@@ -17,10 +18,10 @@ impl Resource for ProviderAssignment {
         ProviderAssignment {
             suppliers {
                 supplier_id = "supplier_code" by supplier true:
-                    ("取引先コード", "担当する取引先のコード", "The code of the supplier", "S0000001");
+                    ("取引先コード", "担当する取引先のコード", "The code of the assigned supplier", "S0000001");
             }
             fields {
-                provider_name: ("事業者名", "記録を送ってよいお助け隊事業者", "The provider that may send evidence", "事業者01");
+                provider_name: ("事業者名", "記録を送ってよいお助け隊事業者", "The provider that may send evidence of the supplier", "事業者01");
             }
         }
     }
@@ -28,7 +29,7 @@ impl Resource for ProviderAssignment {
     const FILTERS: &'static [Field] = &[Field::of::<ProviderAssignment, _>(
         |row| &row.provider_name,
         "provider_name",
-        ("事業者名", "この事業者のもの", "Only this provider", "事業者01"),
+        ("事業者名", "この事業者の担当だけ", "Only assignments to this provider", "事業者01"),
     )];
 
     fn read_filter(fields: &mut Fields<'_>) -> Option<ProviderAssignmentFilter> {

@@ -10,6 +10,7 @@ use crate::records::{Key, Resource, link_routes, resource};
 impl Resource for SystemCode {
     const KIND: RecordKind = RecordKind::SupplierCodes;
     const NAME: &'static str = "SupplierCodeMapping";
+    const NAME_JA: &'static str = "取引先コード対応";
     const PATH: &'static str = "/v1/supplier-codes";
     const HAS_EXTERNAL_ID: bool = false;
     const KEY_FIELD: &'static str = "code";
@@ -18,11 +19,11 @@ impl Resource for SystemCode {
         SystemCode {
             suppliers {
                 supplier_id = "supplier_code" by supplier true:
-                    ("取引先コード", "このコードが指す取引先の、発注者のコード", "The buyer's code of the supplier that it identifies", "S0000001");
+                    ("取引先コード", "このコードが指す取引先の、発注者のコード", "The buyer's code of the supplier that this code identifies", "S0000001");
             }
             fields {
                 system: ("システム", "このコードを使う購買システム", "The purchasing system that uses the code", "sap");
-                company: ("会社コード", "システムの中の会社。1社なら空", "The company code within the system, if it has several", "1000");
+                company: ("会社コード", "システムの中の会社。1社なら空", "The code of the company within the system. Omitted if the system has one company", "1000");
                 code: ("コード", "そのシステムでのコード", "The code in that system", "0000100123");
             }
         }
@@ -32,14 +33,18 @@ impl Resource for SystemCode {
         Field::of::<SystemCode, _>(
             |row| &row.system,
             "system",
-            ("システム", "このシステムのもの", "Only this system", "sap"),
+            ("システム", "このシステムのコードだけ", "Only codes of this system", "sap"),
         ),
         Field::of::<SystemCode, _>(
             |row| &row.company,
             "company",
-            ("会社コード", "この会社のもの", "Only this company", "1000"),
+            ("会社コード", "この会社のコードだけ", "Only codes of this company", "1000"),
         ),
-        Field::of::<SystemCode, _>(|row| &row.code, "code", ("コード", "このコード", "Only this code", "0000100123")),
+        Field::of::<SystemCode, _>(
+            |row| &row.code,
+            "code",
+            ("コード", "このコードだけ", "Only this code", "0000100123"),
+        ),
     ];
 
     fn read_filter(fields: &mut Fields<'_>) -> Option<SystemCodeFilter> {

@@ -19,12 +19,14 @@ use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::{Analyst, Viewer};
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query};
 use crate::http::openapi;
+use crate::http::page::List;
 use crate::http::state::State;
 use crate::records::{self, IfMatch, IfMatchToReplace, Key, ListQuery, ReadQuery, Resource, resource};
 
 impl Resource for Supplier {
     const KIND: RecordKind = RecordKind::Suppliers;
     const NAME: &'static str = "Supplier";
+    const NAME_JA: &'static str = "取引先";
     const PATH: &'static str = "/v1/suppliers";
     const HAS_EXTERNAL_ID: bool = false;
     const KEY_FIELD: &'static str = "supplier_code";
@@ -32,18 +34,18 @@ impl Resource for Supplier {
     resource! {
         Supplier {
             fields {
-                supplier_code: ("取引先コード", "発注者が使う取引先コード。同じコードは1社だけ", "The buyer's code, another for each supplier", "S0000001");
+                supplier_code: ("取引先コード", "発注者が使う取引先コード。同じコードは1社だけ", "The buyer's code of the supplier. No two suppliers have the same", "S0000001");
                 name: ("取引先名", "取引先の名称", "The name of the firm", "備製作所株式会社");
-                kana: ("フリガナ", "名称の読み", "How the name is read", "ソナエセイサクショ");
-                corporate_number: ("法人番号", "13桁の法人番号。検査用数字を確かめる", "The corporate number, 13 digits with a valid check digit", "7010401022916");
-                jsic_division: ("産業中分類", "日本標準産業分類（第14回改定）の中分類、01〜99。不明なら危険側に計算", "JSIC division (revision 14), 01 to 99; unknown counts like the riskiest", "\"31\"");
-                employee_count: ("従業員数", "常時使用する従業員の数。不明なら資本金から、どちらも不明なら危険側に計算", "Employees; with neither these nor capital it counts like the riskiest", "46");
-                capital_jpy: ("資本金", "資本金（円）", "Capital, in yen", "30000000");
-                prefecture_code: ("都道府県コード", "JIS X 0401 の2桁", "The prefecture by JIS X 0401", "\"13\"");
-                data_access: ("データの取扱い", "発注者のデータをどこまで預けているか。空ならなし", "The buyer's data that it holds; `none` if omitted", "internal");
-                network_access: ("ネットワーク接続", "発注者のネットワークにどうつながるか。空ならなし", "Its connection to the buyer's network; `none` if omitted", "limited");
-                total_endpoints: ("端末総数", "PCやサーバーの数。カバー率が不明なときに使う", "All its endpoints; used where a coverage share is not known", "118");
-                reports_incidents_since: ("報告の合意日", "事案を報告する合意がある日から。空なら合意なし", "The first day of an agreement to report incidents; no agreement if omitted", "\"2024-04-01\"");
+                kana: ("フリガナ", "名称の読み", "The reading of the name, in kana", "ソナエセイサクショ");
+                corporate_number: ("法人番号", "13桁の法人番号。検査用数字を確かめる", "The corporate number: 13 digits with a valid check digit", "7010401022916");
+                jsic_division: ("産業中分類", "日本標準産業分類（第14回改定）の中分類、01〜99。不明なら危険側に計算", "The division of the Japanese industry classification JSIC (revision 14), 01 to 99. If unknown, the riskiest is assumed", "\"31\"");
+                employee_count: ("従業員数", "常時使用する従業員の数。不明なら資本金から、どちらも不明なら危険側に計算", "The number of employees. If unknown, the size follows from the capital; if that is unknown too, the riskiest is assumed", "46");
+                capital_jpy: ("資本金", "資本金（円）", "The capital, in yen", "30000000");
+                prefecture_code: ("都道府県コード", "JIS X 0401 の2桁", "The prefecture, as two digits of JIS X 0401", "\"13\"");
+                data_access: ("データの取扱い", "発注者のデータをどこまで預けているか。空ならなし", "The data of the buyer that the supplier holds. `none` if omitted", "internal");
+                network_access: ("ネットワーク接続", "発注者のネットワークにどうつながるか。空ならなし", "The supplier's connection to the buyer's network. `none` if omitted", "limited");
+                total_endpoints: ("端末総数", "PCやサーバーの数。カバー率が不明なときに使う", "The number of the supplier's endpoints: PCs and servers. Used if a coverage share is unknown", "118");
+                reports_incidents_since: ("報告の合意日", "事案を報告する合意が始まった日。空なら合意なし", "The first day of an agreement to report incidents. No agreement if omitted", "\"2024-04-01\"");
             }
             shown {
                 merged_into_id: None;
@@ -59,8 +61,8 @@ impl Resource for Supplier {
         "merged_into_id",
         (
             "統合先",
-            "同じ企業として統合された先の取引先",
-            "The supplier that this one was merged into, if it was",
+            "同じ企業として統合された先の取引先。統合されていなければnull",
+            "The supplier that this one was merged into. Null if it was not merged",
             "01999999-9999-7999-8999-999999999999",
         ),
     )];
@@ -69,8 +71,9 @@ impl Resource for Supplier {
         Field {
             name: "q",
             heading: "検索語",
-            ja: "名称かフリガナに含まれる語。全角・半角、ひらがな・カタカナ、㈱などの違いは問わない",
-            en: "What the name or kana contains; width, case, hiragana or katakana, and forms like ㈱ make no difference",
+            ja: "名称かフリガナにこの語を含む取引先だけ。全角・半角、ひらがな・カタカナ、㈱などの違いは問わない",
+            en: "Only suppliers whose name or kana contains this text. Differences in width, case, hiragana and katakana, and in \
+                 forms such as ㈱ and 株式会社, are ignored",
             kind: Kind::Text { max: 200 },
             is_required: false,
             example: "製作所",
@@ -79,33 +82,48 @@ impl Resource for Supplier {
         Field::of::<Supplier, _>(
             |row| &row.corporate_number,
             "corporate_number",
-            ("法人番号", "この法人番号のもの", "Only with this corporate number (法人番号)", "7010401022916"),
+            (
+                "法人番号",
+                "この法人番号の取引先だけ",
+                "Only suppliers with this corporate number (法人番号)",
+                "7010401022916",
+            ),
         ),
         Field::of::<Supplier, _>(
             |row| &row.jsic_division,
             "jsic_division",
-            ("産業中分類", "この中分類のもの", "Only this division", "\"31\""),
+            ("産業中分類", "この産業中分類の取引先だけ", "Only suppliers of this industry division", "\"31\""),
         ),
         Field::of::<Supplier, _>(
             |row| &row.prefecture_code,
             "prefecture_code",
-            ("都道府県コード", "この都道府県のもの", "Only this prefecture", "\"13\""),
+            ("都道府県コード", "この都道府県の取引先だけ", "Only suppliers in this prefecture", "\"13\""),
         ),
         Field::of::<Supplier, _>(
             |row| &row.data_access,
             "data_access",
-            ("データの取扱い", "この取扱いのもの", "Only with this data access", "confidential"),
+            (
+                "データの取扱い",
+                "データの取扱いがこの区分の取引先だけ",
+                "Only suppliers with this data access",
+                "confidential",
+            ),
         ),
         Field::of::<Supplier, _>(
             |row| &row.network_access,
             "network_access",
-            ("ネットワーク接続", "この接続のもの", "Only with this network access", "privileged"),
+            (
+                "ネットワーク接続",
+                "ネットワーク接続がこの区分の取引先だけ",
+                "Only suppliers with this network access",
+                "privileged",
+            ),
         ),
         Field {
             name: "include_merged",
             heading: "統合済みも含める",
-            ja: "true なら、ほかの取引先に統合されたものも含める",
-            en: "`true`: also those that were merged into others",
+            ja: "ほかの取引先に統合されたものも含めるか。省略時は `false`",
+            en: "Whether to include suppliers that were merged into others; `false` if omitted",
             kind: Kind::Flag,
             is_required: false,
             example: "true",
@@ -196,15 +214,19 @@ impl Resource for Supplier {
 }
 
 type SupplierView = records::View<Supplier>;
-type SupplierList = records::ListView<Supplier>;
+type SupplierList = List<SupplierView>;
 type CreateSupplier = records::CreateBody<Supplier>;
 type ChangeSupplier = records::ChangeBody<Supplier>;
 type PutSupplier = records::ReplaceBody<Supplier>;
 
 /// List suppliers
+/// ja: 取引先を一覧する
 ///
-/// Firms as they are now, or as they were known at a moment; neither merged nor archived ones unless asked for.
-#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(ListQuery<Supplier>), responses((status = 200, body = SupplierList, description = "The page.")))]
+/// The suppliers as they are now, or as they were known at a moment. Merged and archived suppliers are left out unless
+/// `include_merged` or `include_ended` is given.
+/// ja: 現在の、または指定した日時の取引先を返す。統合されたものと取引終了のものは、`include_merged`、`include_ended`
+/// を指定したときだけ含める。
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(ListQuery<Supplier>), responses((status = 200, body = SupplierList, description = "The page.\nja: 一覧の1ページ")))]
 #[get("/suppliers")]
 async fn list_suppliers(
     viewer: Viewer,
@@ -216,14 +238,16 @@ async fn list_suppliers(
 }
 
 /// Create a supplier
+/// ja: 取引先を登録する
 ///
-/// All faults are reported at once. If there is any, nothing is stored. A second supplier with the same 法人番号 is
-/// taken with a warning.
+/// All faults are reported at once. If there is any, nothing is stored. A second supplier with the same corporate number
+/// (法人番号) is accepted with a warning.
+/// ja: 誤りはまとめて報告する。1つでもあれば何も登録しない。法人番号がほかの取引先と同じときは、警告を付けて登録する。
 #[utoipa::path(
     tag = "suppliers",
     security(("bearer" = ["analyst"])),
-    request_body(content = CreateSupplier, description = "The supplier."),
-    responses((status = 201, body = SupplierView, description = "Created. Location has its address, and ETag its version."), openapi::KeyTaken)
+    request_body(content = CreateSupplier, description = "The supplier.\nja: 取引先"),
+    responses((status = 201, body = SupplierView, description = "The created supplier. Location has its address, and ETag its version.\nja: 登録した取引先。アドレスはLocation、版はETagにある"), openapi::KeyTaken)
 )]
 #[post("/suppliers")]
 async fn create_supplier(
@@ -236,13 +260,15 @@ async fn create_supplier(
 }
 
 /// Get a supplier
+/// ja: 取引先を取得する
 ///
-/// The id of a merged supplier leads to the canonical record, whose address is in Content-Location.
+/// For the id of a merged supplier, the canonical record is returned. Its address is in Content-Location.
+/// ja: 統合された取引先のIDには、統合先の取引先を返す。そのアドレスはContent-Locationにある。
 #[utoipa::path(
     tag = "suppliers",
     security(("bearer" = ["viewer"])),
     params(IdPath<Supplier>, ReadQuery),
-    responses((status = 200, body = SupplierView, description = "The supplier; its ETag names the version."))
+    responses((status = 200, body = SupplierView, description = "The supplier. ETag has its version.\nja: 取引先。版はETagにある"))
 )]
 #[get("/suppliers/{id}")]
 async fn get_supplier(
@@ -276,17 +302,20 @@ async fn get_supplier(
 }
 
 /// Put a supplier by its code
+/// ja: 取引先コードを指定して取引先を登録・置換する
 ///
 /// Creates the supplier with this code of the buyer, or replaces all its fields. Replacing needs If-Match; `*` matches
 /// any version.
+/// ja: この取引先コードの取引先を登録する。すでにあれば全項目を置き換える。置き換えにはIf-Matchが必要（版を問わないときは
+/// `*`）。
 #[utoipa::path(
     tag = "suppliers",
     security(("bearer" = ["analyst"])),
     params(CodeQuery, IfMatchToReplace),
-    request_body(content = PutSupplier, description = "All fields. Omitted fields become unknown."),
+    request_body(content = PutSupplier, description = "All fields. Omitted fields become unknown.\nja: すべての項目。省略した項目は不明になる"),
     responses(
-        (status = 200, body = SupplierView, description = "Replaced."),
-        (status = 201, body = SupplierView, description = "Created."), openapi::KeyTakenOrWrongState
+        (status = 200, body = SupplierView, description = "The new version.\nja: 新しい版"),
+        (status = 201, body = SupplierView, description = "The created supplier.\nja: 登録した取引先"), openapi::KeyTakenOrWrongState
     )
 )]
 #[put("/suppliers/by-code")]
@@ -302,14 +331,16 @@ async fn put_supplier_by_code(
 }
 
 /// Change a supplier
+/// ja: 取引先を変更する
 ///
 /// Changes fields by JSON Merge Patch. The previous version stays in the history.
+/// ja: JSON Merge Patchで項目を変更する。前の版は履歴に残る。
 #[utoipa::path(
     tag = "suppliers",
     security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
-    request_body(content = ChangeSupplier, description = "What changes.", content_type = "application/merge-patch+json"),
-    responses((status = 200, body = SupplierView, description = "The new version."), openapi::WrongState)
+    request_body(content = ChangeSupplier, description = "The fields to change.\nja: 変更する項目", content_type = "application/merge-patch+json"),
+    responses((status = 200, body = SupplierView, description = "The new version.\nja: 新しい版"), openapi::WrongState)
 )]
 #[patch("/suppliers/{id}")]
 async fn change_supplier(
@@ -324,9 +355,11 @@ async fn change_supplier(
 }
 
 /// List the versions of a supplier
+/// ja: 取引先の版を一覧する
 ///
 /// All versions, latest first: when they were recorded, by whom, and by which import.
-#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(IdPath<Supplier>), responses((status = 200, body = SupplierList, description = "All versions.")))]
+/// ja: すべての版を新しい順に返す。記録した日時、トークン、取り込みが分かる。
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(IdPath<Supplier>), responses((status = 200, body = SupplierList, description = "All versions.\nja: すべての版")))]
 #[get("/suppliers/{id}/versions")]
 async fn list_supplier_versions(
     viewer: Viewer,
@@ -344,7 +377,7 @@ impl utoipa::IntoParams for CodeQuery {
     fn into_params(
         _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
     ) -> Vec<utoipa::openapi::path::Parameter> {
-        let text = "The buyer's code of the supplier.";
+        let text = "The buyer's code of the supplier.\nja: 発注者が使う取引先コード";
         let shape = crate::http::openapi::text_schema(text, "S0000001").max_length(64);
         vec![crate::http::openapi::parameter("supplier_code", text, shape, true)]
     }

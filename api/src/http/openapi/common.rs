@@ -16,6 +16,7 @@ use super::answers::{answers, kinds_of, problem_response};
 use super::language::append;
 use super::text_schema;
 use super::tidy::{require_members, tidy};
+use super::text_schema;
 use crate::base::problem::{ProblemKind, ProblemView};
 use crate::http::auth::roles_of;
 
@@ -133,7 +134,8 @@ fn choose_members(components: &mut Components, operations: &mut [&mut Operation]
         let names = schema.properties.keys().cloned().collect::<Vec<_>>().join("|");
         schema.required.clear();
         let text = schema.description.unwrap_or_default();
-        let (en, ja) = (" With `fields`, it has those members alone.", "`fields` を指定すると、その項目だけを返す。");
+        let (en, ja) =
+            (" If `fields` is given, it has only those members.", "（`fields` を指定した場合は、その項目だけ）");
         schema.description = Some(append(&text, en, ja));
         if name == whole {
             *answer = RefOr::Ref(Ref::from_schema_name(&item));
@@ -225,12 +227,11 @@ fn open_answers(components: &mut Components, operations: &mut [&mut Operation]) 
     let mut open = |_: &str, schema: &mut Object| {
         let Some(values) = schema.enum_values.take() else { return };
         let values: Vec<Value> = values.into_iter().filter(|value| !value.is_null()).collect();
-        let names =
-            values.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let names: Vec<_> = values.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect();
         let text = schema.description.take().unwrap_or_default();
         let (en, ja) = (
-            format!(" One of {names}; more values may be added."),
-            format!("（{names} のいずれか。値は増えることがある）"),
+            format!(" One of {}; more values may be added.", names.join(", ")),
+            format!("（{} のいずれか。値は増えることがある）", names.join("、")),
         );
         schema.description = Some(append(&text, &en, &ja));
         schema.extensions.get_or_insert_default().insert("x-extensible-enum".to_owned(), values.into());
@@ -310,7 +311,8 @@ fn describe_headers(method: &HttpMethod, operation: &mut Operation) {
     };
     let (is_read, is_change) = (has("If-None-Match"), has("If-Match"));
     if is_read {
-        let unchanged = ResponseBuilder::new().description("The client has the current version.").build();
+        let unchanged =
+            ResponseBuilder::new().description("The client has the current version.\nja: 手元の版が最新").build();
         operation.responses.responses.insert("304".to_owned(), RefOr::T(unchanged));
     }
     let header = |text: &str, example: &str| {
@@ -321,14 +323,20 @@ fn describe_headers(method: &HttpMethod, operation: &mut Operation) {
         let mut add = |name: &str, text: &str, example: &str| {
             response.headers.insert(name.to_owned(), header(text, example).into());
         };
-        if status == "201" || (status == "202" && *method != HttpMethod::Delete) {
-            add("Location", "Where it is.", "/v1/suppliers/01999999-9999-7999-8999-999999999999");
+        if status == "201" {
+            let text = "The address of what was created.\nja: 登録した内容のアドレス";
+            add("Location", text, &format!("/v1/suppliers/{EXAMPLE_ID}"));
+        }
+        if status == "202" && *method != HttpMethod::Delete {
+            add("Location", "The address of the job.\nja: ジョブのアドレス", &format!("/v1/jobs/{EXAMPLE_ID}"));
         }
         if matches!(status.as_str(), "200" | "201" | "304") && (is_read || is_change || status == "201") {
-            add("ETag", "The version of the record, for If-Match and If-None-Match.", "\"1\"");
+            let text = "The version of what is returned, for If-Match and If-None-Match.\nja: 返した内容の版。If-MatchとIf-None-Matchに使う";
+            add("ETag", text, "\"1\"");
         }
         if status == "202" {
-            add("Retry-After", "The number of seconds to wait before asking for the job.", "1");
+            let text = "The number of seconds to wait before reading the job.\nja: ジョブを確認するまでに待つ秒数";
+            add("Retry-After", text, "1");
         }
     }
 }

@@ -14,13 +14,16 @@ use crate::http::state::State;
 use crate::records::{self, IfMatch, Resource};
 
 /// Archive a supplier
+/// ja: 取引先を取引終了にする
 ///
-/// Removes it from lists and portfolios from the buyer's today on. Nothing is deleted, and restoring brings it back.
+/// Removes a supplier that no longer delivers from lists and from the portfolio, from the buyer's today on. Nothing is
+/// deleted, and restoring brings the supplier back.
+/// ja: 取引がなくなった取引先を、発注者の今日から一覧と全体の状況に含めないようにする。何も削除しない。いつでも元に戻せる。
 #[utoipa::path(
     tag = "suppliers",
     security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
-    responses((status = 200, body = SupplierView, description = "The archived version."), openapi::WrongState)
+    responses((status = 200, body = SupplierView, description = "The archived version.\nja: 取引終了にした版"), openapi::WrongState)
 )]
 #[post("/suppliers/{id}/archive")]
 pub(super) async fn archive_supplier(
@@ -38,13 +41,15 @@ pub(super) async fn archive_supplier(
 }
 
 /// Restore a supplier
+/// ja: 取引先を元に戻す
 ///
-/// Undoes an archiving.
+/// Undoes archiving: the supplier counts again in lists and in the portfolio.
+/// ja: 取引終了を元に戻す。一覧と全体の状況に再び含まれる。
 #[utoipa::path(
     tag = "suppliers",
     security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
-    responses((status = 200, body = SupplierView, description = "The restored version."), openapi::WrongState)
+    responses((status = 200, body = SupplierView, description = "The restored version.\nja: 元に戻した版"), openapi::WrongState)
 )]
 #[post("/suppliers/{id}/restore")]
 pub(super) async fn restore_supplier(
@@ -58,13 +63,17 @@ pub(super) async fn restore_supplier(
 }
 
 /// Delete a supplier
+/// ja: 取引先を削除する
 ///
-/// Deletes a supplier that was registered by mistake. Refused if anything refers to it, now or in the past, or if it was ever scored; archive it then.
+/// Deletes a supplier that was registered by mistake. Refused if anything refers to it, now or in the past, or if it was
+/// ever scored. Archive such a supplier instead.
+/// ja: 誤って登録した取引先を削除する。過去のものを含めて参照する記録があるとき、一度でもスコアを計算したときは削除できない。
+/// その場合は取引終了にする。
 #[utoipa::path(
     tag = "suppliers",
     security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
-    responses((status = 204, description = "Deleted."), openapi::StillReferred)
+    responses((status = 204, description = "Deleted.\nja: 削除した"), openapi::StillReferred)
 )]
 #[delete("/suppliers/{id}")]
 pub(super) async fn delete_supplier(

@@ -29,19 +29,26 @@ impl utoipa::IntoParams for AnyCodeQuery {
         let text = |name, text, example, is_required| {
             openapi::parameter(name, text, openapi::text_schema(text, example).max_length(64), is_required)
         };
+        let system = "The purchasing system that uses the code; the buyer's own codes if omitted.\nja: \
+                      コードを使う購買システム。省略時は発注者の取引先コード";
+        let company =
+            "The company within the system, if the system has several.\nja: システムの中の会社（複数あるとき）";
         vec![
-            text("code", "The code.", "S0000001", true),
-            text("system", "The purchasing system that uses it; the buyer's own codes if omitted.", "sap", false),
-            text("company", "The company within the system.", "1000", false),
+            text("code", "The code.\nja: コード", "S0000001", true),
+            text("system", system, "sap", false),
+            text("company", company, "1000", false),
         ]
     }
 }
 
 /// Find a supplier by a code
+/// ja: コードで取引先を検索する
 ///
-/// By the buyer's own code, or by that of a purchasing system (`system`, and `company` if it has several). Codes of
-/// merged suppliers lead to the canonical record.
-#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(AnyCodeQuery, ReadQuery), responses((status = 200, body = SupplierView, description = "The supplier."), openapi::NotFound))]
+/// The code is the buyer's own, or that of a purchasing system if `system` is given. For a code of a merged supplier, the
+/// canonical record is returned.
+/// ja: 発注者の取引先コード、または `system` を指定して購買システムのコードで検索する。統合された取引先のコードには、統合先の
+/// 取引先を返す。
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(AnyCodeQuery, ReadQuery), responses((status = 200, body = SupplierView, description = "The supplier. ETag has its version.\nja: 取引先。版はETagにある"), openapi::NotFound))]
 #[get("/suppliers/by-code")]
 pub(super) async fn get_supplier_by_code(
     viewer: Viewer,
@@ -120,8 +127,8 @@ pub(super) struct MergeBody;
 
 impl PartialSchema for MergeBody {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-        let target = openapi::id_schema("The supplier that becomes the canonical record.");
-        openapi::object("The target of a merge.").property("into_id", target, true).closed().into()
+        let target = openapi::id_schema("The supplier that becomes the canonical record.\nja: 統合先の取引先のID");
+        openapi::object("The target of a merge.\nja: 統合先").property("into_id", target, true).closed().into()
     }
 }
 
@@ -132,15 +139,18 @@ impl ToSchema for MergeBody {
 }
 
 /// Merge a supplier into another
+/// ja: 取引先をほかの取引先に統合する
 ///
-/// For two records of one firm: this one's id and codes lead to the other, and its evidence counts there. Nothing is lost:
-/// unmerge takes them apart.
+/// For two records of one firm. The id and codes of this supplier then lead to the other one, and its evidence counts
+/// there. Nothing is lost, and unmerging separates the two again.
+/// ja: 同じ企業の2つの登録を1つにする。この取引先のIDとコードは統合先を指し、記録は統合先で数える。何も失われず、統合は解除
+/// できる。
 #[utoipa::path(
     tag = "suppliers",
     security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
-    request_body(content = MergeBody, description = "The other supplier."),
-    responses((status = 200, body = SupplierView, description = "The canonical record."), openapi::WrongState)
+    request_body(content = MergeBody, description = "The target of the merge.\nja: 統合先"),
+    responses((status = 200, body = SupplierView, description = "The canonical record.\nja: 統合先の取引先"), openapi::WrongState)
 )]
 #[post("/suppliers/{id}/merge")]
 pub(super) async fn merge_supplier(
@@ -196,14 +206,16 @@ fn read_target(body: &JsonBody) -> Result<SupplierId, ApiError> {
 }
 
 /// Unmerge a supplier
+/// ja: 取引先の統合を解除する
 ///
-/// Separates a merged supplier from its canonical record again, with its own codes and evidence. If-Match holds the version that
-/// `merged` lists, or `*`.
+/// Separates a merged supplier from its canonical record, with its own codes and evidence. If-Match holds the version
+/// that the list of merged suppliers shows, or `*`.
+/// ja: 統合した取引先を、コードと記録とともに元の取引先に戻す。If-Matchには、統合した取引先の一覧にある版か `*` を指定する。
 #[utoipa::path(
     tag = "suppliers",
     security(("bearer" = ["analyst"])),
     params(IdPath<Supplier>, IfMatch),
-    responses((status = 200, body = SupplierView, description = "The supplier, a record of its own again."), openapi::WrongState)
+    responses((status = 200, body = SupplierView, description = "The separated supplier.\nja: 統合を解除した取引先"), openapi::WrongState)
 )]
 #[post("/suppliers/{id}/unmerge")]
 pub(super) async fn unmerge_supplier(
@@ -229,9 +241,11 @@ pub(super) async fn unmerge_supplier(
 }
 
 /// List merged suppliers
+/// ja: 統合した取引先を一覧する
 ///
-/// The suppliers that were merged into this one, each as it was.
-#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(IdPath<Supplier>), responses((status = 200, body = SupplierList, description = "All of them.")))]
+/// The suppliers that were merged into this one, each with its own fields.
+/// ja: この取引先に統合した取引先を、統合前の内容で返す。
+#[utoipa::path(tag = "suppliers", security(("bearer" = ["viewer"])), params(IdPath<Supplier>), responses((status = 200, body = SupplierList, description = "All merged suppliers.\nja: 統合したすべての取引先")))]
 #[get("/suppliers/{id}/merged")]
 pub(super) async fn list_merged_suppliers(
     viewer: Viewer,
