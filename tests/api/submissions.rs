@@ -74,6 +74,115 @@ fn a_provider_sends_for_a_supplier_that_is_assigned_to_it_by_its_code() {
     assert_eq!(admin.count("/v1/incidents?source=provider:%E7%94%B2"), 1);
 }
 
+/// Returns the names of an object's members, sorted.
+fn members(object: &Value) -> Vec<&str> {
+    let mut names: Vec<_> = object.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Returns what a provider gets of one record from every operation of its kind.
+fn all_answers(provider: &Client, path: &str, body: &Value) -> [(&'static str, Value); 6] {
+    let created = provider.create(path, body);
+    let one = format!("{path}/{}", id(&created));
+    let found = provider.get(&one).json;
+    let listed = provider.get(path).json["items"][0].clone();
+    let retracted = provider.change("POST", &format!("{one}/retract"), "*", &json!({ "reason": "別の会社" })).json;
+    let key = format!("{path}/by-key?external_id=NEW");
+    let mut body = body.clone();
+    body.as_object_mut().unwrap().remove("external_id");
+    let json_body = [("content-type", "application/json")];
+    let put = provider.send("PUT", &key, &json_body, Some(body.to_string().as_bytes())).json;
+    let replaced = provider.change("PUT", &key, "*", &body).json;
+    [
+        ("create", created),
+        ("get", found),
+        ("list", listed),
+        ("retract", retracted),
+        ("put as new", put),
+        ("put in place", replaced),
+    ]
+}
+
+#[test]
+fn a_provider_sees_just_these_members_of_an_enrollment() {
+    let (_app, admin, provider) = two_suppliers();
+    admin.create("/v1/suppliers", &json!({ "supplier_code": "N", "corporate_number": NUMBER }));
+    assign(&admin, "甲", "N");
+    let body = json!({
+        "supplier_code": "N", "external_id": "E1", "service_name": "見守り", "provider_name": "甲",
+        "service_class": "class_1", "monitoring": "endpoint", "coverage_share": 0.8, "covered_endpoints": 80,
+        "starts_on": "2025-04-01", "ends_on": "2027-04-01", "onsite_response": true, "insured_limit_jpy": 1_000_000,
+    });
+
+    for (operation, shown) in all_answers(&provider, "/v1/submissions/enrollments", &body) {
+        let expected = [
+            "corporate_number",
+            "coverage_share",
+            "covered_endpoints",
+            "ended_on",
+            "ends_on",
+            "external_id",
+            "id",
+            "import_id",
+            "insured_limit_jpy",
+            "monitoring",
+            "onsite_response",
+            "provider_name",
+            "recorded_at",
+            "retraction_reason",
+            "service_class",
+            "service_name",
+            "source",
+            "starts_on",
+            "supplier_code",
+            "version",
+            "warnings",
+        ];
+        assert_eq!(members(&shown), expected, "{operation}");
+        assert_eq!((&shown["corporate_number"], &shown["monitoring"]), (&json!(NUMBER), &json!("endpoint")));
+    }
+}
+
+#[test]
+fn a_provider_sees_just_these_members_of_an_incident() {
+    let (_app, _admin, provider) = two_suppliers();
+    let body = json!({
+        "supplier_code": "A", "external_id": "I1", "occurred_on": "2026-01-05", "category": "malware",
+        "outcome": "harmful", "count": 1, "loss_jpy": 476_974, "downtime_days": 5.7,
+        "detected_at": "2026-01-05T02:15:00+09:00", "reported_at": "2026-01-05T09:00:00+09:00",
+        "partners_affected": 3, "indicators": "203.0.113.7",
+    });
+
+    for (operation, shown) in all_answers(&provider, "/v1/submissions/incidents", &body) {
+        let expected = [
+            "category",
+            "corporate_number",
+            "count",
+            "detected_at",
+            "downtime_days",
+            "ended_on",
+            "external_id",
+            "id",
+            "import_id",
+            "indicators",
+            "loss_jpy",
+            "occurred_on",
+            "outcome",
+            "partners_affected",
+            "recorded_at",
+            "reported_at",
+            "retraction_reason",
+            "source",
+            "supplier_code",
+            "version",
+            "warnings",
+        ];
+        assert_eq!(members(&shown), expected, "{operation}");
+        assert_eq!((&shown["loss_jpy"], &shown["partners_affected"]), (&json!(476_974), &json!(3)));
+    }
+}
+
 #[test]
 fn a_provider_sends_for_a_supplier_by_its_corporate_number() {
     let (_app, admin, provider) = two_suppliers();

@@ -91,12 +91,6 @@ impl ShownRecord {
         self
     }
 
-    /// Removes members.
-    pub(crate) fn without(mut self, hidden: &[&str]) -> Self {
-        self.json.0.retain(|name, _| !hidden.contains(&name.as_str()));
-        self
-    }
-
     /// Returns the object in a language, with the members that were asked for.
     pub(crate) fn pick(mut self, chosen: Option<&[String]>, lang: Lang, with_warnings: bool) -> Json {
         // A view whose reader may not see warnings has no such member.

@@ -18,28 +18,75 @@ use crate::base::problem::ApiError;
 use crate::http::auth::Provider;
 use crate::http::extract::{IdPath, JsonBody, Preconditions, Query};
 use crate::http::openapi;
+use crate::http::page::List;
 use crate::http::state::State;
-use crate::records::{IfMatch, IfMatchToReplace, IfNoneMatch, PageQuery, Resource, RetractBody};
-use view::{ExternalIdQuery, PutBody, SubmitBody, SubmittedList, SubmittedView};
+use crate::records::{IfMatch, IfMatchToReplace, IfNoneMatch, PageQuery, Resource, RetractBody, summary};
+use view::{ExternalIdQuery, PutBody, SubmitBody, SubmittedView};
 
 /// A kind of record that providers send.
 pub(crate) trait Submitted: Resource {
     /// The path of these records for providers.
     const PATH: &'static str;
+    /// The members that a provider sees. A member that is added to the record stays hidden until it is listed here.
+    const SHOWN_TO_PROVIDER: &'static [&'static str];
 }
 
 impl Submitted for Enrollment {
     const PATH: &'static str = "/v1/submissions/enrollments";
+    const SHOWN_TO_PROVIDER: &'static [&'static str] = &[
+        "id",
+        "supplier_code",
+        "service_name",
+        "provider_name",
+        "service_class",
+        "monitoring",
+        "coverage_share",
+        "covered_endpoints",
+        "starts_on",
+        "ends_on",
+        "onsite_response",
+        "insured_limit_jpy",
+        "source",
+        "external_id",
+        "version",
+        "recorded_at",
+        "import_id",
+        "ended_on",
+        "retraction_reason",
+        "warnings",
+    ];
 }
 
 impl Submitted for Incident {
     const PATH: &'static str = "/v1/submissions/incidents";
+    const SHOWN_TO_PROVIDER: &'static [&'static str] = &[
+        "id",
+        "supplier_code",
+        "occurred_on",
+        "category",
+        "outcome",
+        "count",
+        "loss_jpy",
+        "downtime_days",
+        "detected_at",
+        "reported_at",
+        "partners_affected",
+        "indicators",
+        "source",
+        "external_id",
+        "version",
+        "recorded_at",
+        "import_id",
+        "ended_on",
+        "retraction_reason",
+        "warnings",
+    ];
 }
 
 /// Writes the operations of one kind of record that providers send.
 macro_rules! submitted_routes {
     (
-        $module:ident: $record:ty, one $one:literal, many $many:literal;
+        $module:ident: $record:ty, one $one:literal, submitted $submitted:literal, many $many:literal;
         $path:literal: $list:ident, $create:ident;
         $by_key:literal: $put:ident;
         $with_id:literal: $get:ident;
@@ -49,18 +96,19 @@ macro_rules! submitted_routes {
             use super::*;
 
             type One = SubmittedView<$record>;
-            type Many = SubmittedList<$record>;
+            type Many = List<One>;
             type SubmitOne = SubmitBody<$record>;
             type PutOne = PutBody<$record>;
 
             #[utoipa::path(
                 tag = "submissions",
                 security(("bearer" = ["provider"])),
-                summary = concat!("List submitted ", $many),
-                description = "What the provider itself has sent, each as it sent it last, those that were retracted and those of suppliers that are \
-                               no longer assigned included.",
+                summary = summary::<$record>(concat!("List submitted ", $many), "送信した{}を一覧する"),
+                description = "The records that the provider has sent, each as it was sent last. Retracted records, and records of \
+                               suppliers that are no longer assigned, are included.\nja: \
+                               事業者が送った記録を、最後に送った内容で返す。取り消した記録と、担当でなくなった取引先の記録も含む。",
                 params(PageQuery),
-                responses((status = 200, body = Many, description = "The page, in the order in which they came."))
+                responses((status = 200, body = Many, description = "A page, in the order in which the records came.\nja: 一覧の1ページ（届いた順）"))
             )]
             #[get($path)]
             async fn $list(
@@ -75,11 +123,13 @@ macro_rules! submitted_routes {
             #[utoipa::path(
                 tag = "submissions",
                 security(("bearer" = ["provider"])),
-                summary = concat!("Submit ", $one),
-                description = "Of a supplier that is assigned to the provider, named by its code or by its 法人番号: one of the two. The code is the \
-                               buyer's own, or the one that the buyer gave the provider. Who sends follows from the token.",
-                request_body(content = SubmitOne, description = "What is to be recorded."),
-                responses((status = 201, body = One, description = "Created. Location has its address, and ETag its version."), openapi::KeyTaken)
+                summary = summary::<$record>(concat!("Submit ", $one), "{}を送信する"),
+                description = "The supplier must be assigned to the provider. It is named by `supplier_code` or by `corporate_number`, not \
+                               by both. The code is the buyer's own, or one that the buyer gave the provider. The sender follows from the \
+                               token.\nja: 取引先は、事業者の担当として割り当てられたものに限る。`supplier_code` か `corporate_number` の\
+                               どちらか一方で指定する。コードは、発注者の取引先コードか、発注者が事業者に渡したコード。送信者はトークンで決まる。",
+                request_body(content = SubmitOne, description = "The record.\nja: 送信する内容"),
+                responses((status = 201, body = One, description = "The created record. Location has its address, and ETag its version.\nja: 登録した記録。アドレスはLocation、版はETagにある"), openapi::KeyTaken)
             )]
             #[post($path)]
             async fn $create(
@@ -94,14 +144,15 @@ macro_rules! submitted_routes {
             #[utoipa::path(
                 tag = "submissions",
                 security(("bearer" = ["provider"])),
-                summary = concat!("Put submitted ", $many, " by external id"),
-                description = "Creates the record with this external id of the provider, or replaces all its fields. Replacing needs If-Match; `*` \
-                               matches any version.",
+                summary = summary::<$record>(concat!("Put ", $submitted, " by its external id"), "外部IDを指定して{}を送信・置換する"),
+                description = "Creates the record with this external id of the provider, or replaces all its fields. Replacing needs \
+                               If-Match; `*` matches any version.\nja: この外部IDの記録を登録する。すでにあれば全項目を置き換える。\
+                               置き換えにはIf-Matchが必要（版を問わないときは `*`）。",
                 params(ExternalIdQuery, IfMatchToReplace),
-                request_body(content = PutOne, description = "All fields. Omitted fields become unknown."),
+                request_body(content = PutOne, description = "All fields. Omitted fields become unknown.\nja: すべての項目。省略した項目は不明になる"),
                 responses(
-                    (status = 200, body = One, description = "Replaced."),
-                    (status = 201, body = One, description = "Created."), openapi::KeyTakenOrWrongState
+                    (status = 200, body = One, description = "The new version.\nja: 新しい版"),
+                    (status = 201, body = One, description = "The created record.\nja: 登録した記録"), openapi::KeyTakenOrWrongState
                 )
             )]
             #[put($by_key)]
@@ -119,10 +170,10 @@ macro_rules! submitted_routes {
             #[utoipa::path(
                 tag = "submissions",
                 security(("bearer" = ["provider"])),
-                summary = concat!("Get submitted ", $many),
-                description = "One record, as the provider sent it last. Answers If-None-Match with 304.",
+                summary = summary::<$record>(concat!("Get ", $submitted), "送信した{}を取得する"),
+                description = "The record as the provider sent it last.\nja: 記録を、最後に送った内容で返す。",
                 params(IdPath<$record>, IfNoneMatch),
-                responses((status = 200, body = One, description = "The record. ETag has its version."))
+                responses((status = 200, body = One, description = "The record. ETag has its version.\nja: 記録。版はETagにある"))
             )]
             #[get($with_id)]
             async fn $get(
@@ -138,11 +189,12 @@ macro_rules! submitted_routes {
             #[utoipa::path(
                 tag = "submissions",
                 security(("bearer" = ["provider"])),
-                summary = concat!("Retract submitted ", $many),
-                description = "Retracts a record that was wrong, with a reason. Its external id stays in use.",
+                summary = summary::<$record>(concat!("Retract ", $submitted), "送信した{}を取り消す"),
+                description = "Retracts a record that was wrong, with a reason. Its external id cannot be used again.\nja: \
+                               誤って送った記録を、理由を付けて取り消す。その外部IDは、もう使えない。",
                 params(IdPath<$record>, IfMatch),
-                request_body(content = RetractBody, description = "The reason."),
-                responses((status = 200, body = One, description = "The retracted version."), openapi::WrongState)
+                request_body(content = RetractBody, description = "The reason.\nja: 取り消す理由"),
+                responses((status = 200, body = One, description = "The retracted version.\nja: 取り消した版"), openapi::WrongState)
             )]
             #[post($retracted)]
             async fn $retract(
@@ -164,7 +216,7 @@ macro_rules! submitted_routes {
 }
 
 submitted_routes! {
-    enrollments: Enrollment, one "an enrollment", many "enrollments";
+    enrollments: Enrollment, one "an enrollment", submitted "a submitted enrollment", many "enrollments";
     "/submissions/enrollments": list_submitted_enrollments, create_submitted_enrollment;
     "/submissions/enrollments/by-key": put_submitted_enrollment_by_key;
     "/submissions/enrollments/{id}": get_submitted_enrollment;
@@ -172,7 +224,7 @@ submitted_routes! {
 }
 
 submitted_routes! {
-    incidents: Incident, one "an incident", many "incidents";
+    incidents: Incident, one "an incident", submitted "a submitted incident", many "incidents";
     "/submissions/incidents": list_submitted_incidents, create_submitted_incident;
     "/submissions/incidents/by-key": put_submitted_incident_by_key;
     "/submissions/incidents/{id}": get_submitted_incident;

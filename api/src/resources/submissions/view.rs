@@ -17,9 +17,6 @@ use crate::http::openapi::{self, Shape, field_schema, text_schema};
 use crate::providers::assigned::CORPORATE_NUMBER_FIELD;
 use crate::records::{CreateBody, References, ShownRecord, View};
 
-/// The members of a record that concern only the buyer.
-const HIDDEN: [&str; 3] = ["supplier_id", "superseded_at", "recorded_by"];
-
 /// Returns records as a provider sees them, without warnings.
 pub(super) fn show<R: Submitted>(tx: &mut Tx, rows: &[Stored<R>]) -> Result<Vec<ShownRecord>, ApiError> {
     let ids = rows.iter().flat_map(|row| row.attributes.suppliers());
@@ -36,7 +33,7 @@ pub(super) fn show_one<R: Submitted>(tx: &mut Tx, stored: &Stored<R>) -> Result<
 
 fn shown<R: Submitted>(stored: &Stored<R>, references: &References, warnings: Option<&[Fault]>) -> ShownRecord {
     let known = stored.attributes.suppliers().find_map(|id| references.0.get(&id));
-    let mut shown = ShownRecord::new(stored, references, warnings).without(&HIDDEN);
+    let mut shown = ShownRecord::new(stored, references, warnings).only(R::SHOWN_TO_PROVIDER);
     shown.json.set(CORPORATE_NUMBER, &known.and_then(|known| known.corporate_number.as_ref()));
     shown
 }
@@ -47,8 +44,8 @@ pub(super) struct SubmittedView<R>(Documented<R>);
 impl<R: Submitted> PartialSchema for SubmittedView<R> {
     fn schema() -> RefOr<Schema> {
         View::<R>::shape()
-            .without(&HIDDEN)
-            .described("A record as the provider sent it last.")
+            .only(R::SHOWN_TO_PROVIDER)
+            .described("A record as the provider sent it last. Unknown members are null.\nja: 最後に送った内容の記録。不明な項目はnull")
             .property(CORPORATE_NUMBER, field_schema(&CORPORATE_NUMBER_FIELD).or_null(), true)
             .into()
     }
@@ -60,30 +57,13 @@ impl<R: Submitted> ToSchema for SubmittedView<R> {
     }
 }
 
-/// The schema of a page of such records.
-pub(super) struct SubmittedList<R>(Documented<R>);
-
-impl<R: Submitted> PartialSchema for SubmittedList<R> {
-    fn schema() -> RefOr<Schema> {
-        openapi::list_schema(&SubmittedView::<R>::name()).into()
-    }
-}
-
-impl<R: Submitted> ToSchema for SubmittedList<R> {
-    fn name() -> Cow<'static, str> {
-        format!("Submitted{}List", R::NAME).into()
-    }
-
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((SubmittedView::<R>::name().into_owned(), SubmittedView::<R>::schema()));
-    }
-}
-
 /// Returns the shape of a submission, without the sender, which follows from the token.
 fn body<R: Submitted>() -> Shape {
     let code = R::FIELDS.iter().find(|field| field.name == "supplier_code").unwrap_or(&CORPORATE_NUMBER_FIELD);
-    let text = "What is sent of a supplier: `supplier_code` or `corporate_number` names it. Fields left out are unknown; \
-                `provider_name` is always that of the token.";
+    let text = "The record to submit. `supplier_code` or `corporate_number` names the supplier. Omitted fields are unknown, and \
+                `provider_name`, if the kind has it, is always that of the token.\nja: \
+                送信する記録。取引先は `supplier_code` か `corporate_number` で指定する。省略した項目は不明として扱う。`provider_name` \
+                のある記録では、常にトークンの事業者になる";
     CreateBody::<R>::shape()
         .without(&["source", "supplier_code"])
         .described(text)
@@ -126,7 +106,7 @@ pub(super) struct ExternalIdQuery;
 
 impl IntoParams for ExternalIdQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let text = "The provider's own key of the record.";
+        let text = "The id that the provider gave the record.\nja: 事業者が記録に付けた外部ID";
         vec![openapi::parameter("external_id", text, text_schema(text, "E0").max_length(200), true)]
     }
 }
