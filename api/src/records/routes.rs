@@ -218,6 +218,7 @@ macro_rules! evidence_routes {
 pub(crate) use evidence_routes;
 
 /// Writes the operations of a kind that is not evidence: list, create, get, delete.
+#[rustfmt::skip] // It indents the attribute by more each time.
 macro_rules! link_routes {
     (
         $record:ty, $tag:literal, one $one:literal, many $many:literal, $writer:ident = $role:literal;
@@ -237,7 +238,7 @@ macro_rules! link_routes {
             security(("bearer" = [$role])),
             summary = $crate::records::summary::<$record>(concat!("Delete ", $one), "{}を削除する"),
             description = "Ends the record now. Reading with an earlier `known_at` still shows it.\nja: \
-                   記録を終了する。以前の `known_at` を指定すれば、その後も読み取れる。",
+                           記録を終了する。以前の `known_at` を指定すれば、その後も読み取れる。",
             params($crate::http::extract::IdPath<$record>, $crate::records::IfMatch),
             responses((status = 204, description = "Deleted.\nja: 削除した"))
         )]

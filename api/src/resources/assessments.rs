@@ -13,6 +13,7 @@ use crate::records::{Key, Resource, evidence_routes, resource};
 impl Resource for Assessment {
     const KIND: RecordKind = RecordKind::Assessments;
     const NAME: &'static str = "Assessment";
+    const NAME_JA: &'static str = "対策の確認";
     const PATH: &'static str = "/v1/assessments";
     const HAS_EXTERNAL_ID: bool = true;
     const KEY_FIELD: &'static str = "external_id";

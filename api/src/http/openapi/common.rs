@@ -14,9 +14,8 @@ use utoipa::{Modify, PartialSchema, ToSchema};
 
 use super::answers::{answers, kinds_of, problem_response};
 use super::language::append;
-use super::text_schema;
 use super::tidy::{require_members, tidy};
-use super::text_schema;
+use super::{EXAMPLE_ID, text_schema};
 use crate::base::problem::{ProblemKind, ProblemView};
 use crate::http::auth::roles_of;
 
