@@ -21,8 +21,8 @@ use crate::records::keys;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Service)]
 struct ServiceView {
-    /// The id.
-    /// ja: ID
+    /// The id of the service.
+    /// ja: 登録サービスのID
     id: ServiceId,
     /// The registration number.
     /// ja: 登録番号
