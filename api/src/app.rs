@@ -21,7 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use actix_web::web::Data;
-use schema::{ConnectionNeeds, Database, Notice, Place, TenantId};
+use schema::{ConnectionNeeds, Database, DatabasePlace, Notice, TenantId};
 use tracing::{error, info, warn};
 
 use self::listeners::{Parts, affordable_connections, servers};
@@ -63,7 +63,7 @@ pub enum ServeError {
     InUse,
     /// The place of the database cannot be determined, or is not allowed.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    DatabasePlace(#[from] PlaceError),
     /// The certificate or its key cannot be used.
     #[error("the certificate or its key cannot be used: {0}")]
     Tls(TlsFault),
@@ -102,7 +102,7 @@ pub enum ServeError {
 }
 
 /// How long a request waits for a writer in another process, such as `sonae import`.
-const WRITER_TIMEOUT: Duration = Duration::from_secs(10);
+const REQUEST_WRITER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Starts the service.
 ///
@@ -113,9 +113,9 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     make_data_folder(&config.data)?;
     let place = config.database.place(&config.data)?;
     let lock = match place {
-        Place::Folder(_) => lock(&config.data)?,
+        DatabasePlace::Folder(_) => lock(&config.data)?,
         // Several processes may share a server and the folder with the keys.
-        Place::Server { .. } => None,
+        DatabasePlace::Server { .. } => None,
     };
     let tls = config
         .tls
@@ -131,19 +131,20 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
     let pending = config.database.pending(&mut log);
     // This must happen before the new server is noted in the folder.
     let moved = other_server(&config.data, &place);
-    let (store, can_write) =
-        match (Store::open(&config.data, &place, config.connections(), WRITER_TIMEOUT, pending, &config.clock), &place)
-        {
-            (Err(error), Place::Folder(folder)) if error.is_of_disk() => {
-                let error = with_causes(&error);
-                error!(
-                    error,
-                    "the disk takes no writes: only reading is possible until it does and the service is started again"
-                );
-                (Store::open_read_only(folder, config.connections(), WRITER_TIMEOUT, &config.clock)?, false)
-            }
-            (store, _) => (store?, true),
-        };
+    let (store, can_write) = match (
+        Store::open(&config.data, &place, config.connections(), REQUEST_WRITER_TIMEOUT, pending, &config.clock),
+        &place,
+    ) {
+        (Err(error), DatabasePlace::Folder(folder)) if error.is_of_disk() => {
+            let error = with_causes(&error);
+            error!(
+                error,
+                "the disk takes no writes: only reading is possible until it does and the service is started again"
+            );
+            (Store::open_read_only(folder, config.connections(), REQUEST_WRITER_TIMEOUT, &config.clock)?, false)
+        }
+        (store, _) => (store?, true),
+    };
     if let Some(text) = moved {
         warn!("{}", text.en);
     }
@@ -182,7 +183,7 @@ pub fn serve(config: &Config) -> Result<Running, ServeError> {
             is_https: config.tls.is_some(),
             forwarded: config.behind_proxy.then(|| Peers::new(most, "requests in hand")),
         },
-        uploads: matches!(place, Place::Folder(_)).then(|| config.data.clone()),
+        uploads: matches!(place, DatabasePlace::Folder(_)).then(|| config.data.clone()),
     });
     let metrics = telemetry::metrics::recorder();
     let document = bilingual_document();

@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use schema::tenants::{self, TenantRow};
-use schema::{Access, Clock, Context, Installation, Notice, Place};
+use schema::{Access, Clock, Context, DatabasePlace, Installation, Notice};
 use scoring::Lang;
 
 use crate::base::actors::COMMAND_LINE;
@@ -197,7 +197,7 @@ struct DataFolder {
 }
 
 /// How long a command waits for a service that imports a large file.
-const WRITER_TIMEOUT: Duration = Duration::from_secs(300);
+const COMMAND_WRITER_TIMEOUT: Duration = Duration::from_secs(300);
 /// How many connections a command has.
 const CONNECTIONS: u32 = 2;
 
@@ -209,9 +209,9 @@ impl DataFolder {
     }
 
     /// Returns the place of a database, which must exist.
-    fn existing(&self, lang: Lang) -> Result<Place, Failure> {
+    fn existing(&self, lang: Lang) -> Result<DatabasePlace, Failure> {
         let place = self.place(lang)?;
-        if matches!(place, Place::Folder(_)) && !self.data.join("sonae.db").exists() {
+        if matches!(place, DatabasePlace::Folder(_)) && !self.data.join("sonae.db").exists() {
             let data = self.data.display();
             return Err(Failure::Usage(lang.pick(
                 format!("--data {data}: サービスや取り込みのデータがありません。データフォルダーを指定してください"),
@@ -223,7 +223,7 @@ impl DataFolder {
 
     fn open(&self, lang: Lang) -> Result<Store, Failure> {
         let place = self.place(lang)?;
-        if matches!(place, Place::Folder(_)) && !self.data.join("sonae.db").exists() {
+        if matches!(place, DatabasePlace::Folder(_)) && !self.data.join("sonae.db").exists() {
             let data = self.data.display();
             note(
                 &lang.pick(format!("{data} は新しいデータフォルダーです"), format!("{data} is a new data folder")),
@@ -233,21 +233,21 @@ impl DataFolder {
         self.open_at(&place, lang)
     }
 
-    fn open_at(&self, place: &Place, lang: Lang) -> Result<Store, Failure> {
+    fn open_at(&self, place: &DatabasePlace, lang: Lang) -> Result<Store, Failure> {
         hide_new_files();
         let mut tell = |notice: &Notice| migrate::tell(notice, lang);
         let pending = self.database.pending(&mut tell);
         // Before the new server is noted in the folder.
         let moved = other_server(&self.data, place);
         let connections = self.database.connections.unwrap_or(CONNECTIONS);
-        let store = Store::open(&self.data, place, connections, WRITER_TIMEOUT, pending, &Clock::system())?;
+        let store = Store::open(&self.data, place, connections, COMMAND_WRITER_TIMEOUT, pending, &Clock::system())?;
         if let Some(text) = moved {
             note(text.pick(lang), lang);
         }
         Ok(store)
     }
 
-    fn place(&self, lang: Lang) -> Result<Place, Failure> {
+    fn place(&self, lang: Lang) -> Result<DatabasePlace, Failure> {
         self.database.place(&self.data).map_err(|error| Failure::Usage(error.text(lang)))
     }
 }

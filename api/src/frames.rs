@@ -19,7 +19,7 @@ use polars_io::parquet::write::BatchedWriter;
 use polars_io::prelude::{CsvWriter, KeyValueMetadata, ParquetWriter, SerWriter};
 use polars_parquet::write::schema_to_metadata_key;
 use schema::scores::ScoreRow;
-use scoring::{InputColumn, Kind, RESULTS, ResultColumn, Scores, Suppliers, Table, Unit, results};
+use scoring::{ColumnKind, InputColumn, RESULTS, ResultColumn, Scores, Suppliers, Table, Unit, results};
 
 use crate::base::fields::{Kind as FieldKind, Scalar};
 
@@ -156,13 +156,15 @@ impl Cells {
                 let (text, ends) = (String::new(), Vec::with_capacity(capacity));
                 Self::Code(Codes { row_column, text, ends, guarded: Vec::new() })
             }
-            Kind::Choice(choices) if is_numbered => Self::Choice(choices, PrimitiveChunkedBuilder::new(name, capacity)),
-            Kind::Choice(choices) => Self::Key(choices, StringChunkedBuilder::new(name, capacity)),
-            Kind::Text => Self::Text(StringChunkedBuilder::new(name, capacity)),
-            Kind::Whole(..) => Self::Whole(PrimitiveChunkedBuilder::new(name, capacity)),
-            Kind::Number(..) => Self::Number(PrimitiveChunkedBuilder::new(name, capacity)),
-            Kind::Date => Self::Date(PrimitiveChunkedBuilder::new(name, capacity)),
-            Kind::Flag => Self::Flag(BooleanChunkedBuilder::new(name, capacity)),
+            ColumnKind::Choice(choices) if is_numbered => {
+                Self::Choice(choices, PrimitiveChunkedBuilder::new(name, capacity))
+            }
+            ColumnKind::Choice(choices) => Self::Key(choices, StringChunkedBuilder::new(name, capacity)),
+            ColumnKind::Text => Self::Text(StringChunkedBuilder::new(name, capacity)),
+            ColumnKind::Whole(..) => Self::Whole(PrimitiveChunkedBuilder::new(name, capacity)),
+            ColumnKind::Number(..) => Self::Number(PrimitiveChunkedBuilder::new(name, capacity)),
+            ColumnKind::Date => Self::Date(PrimitiveChunkedBuilder::new(name, capacity)),
+            ColumnKind::Flag => Self::Flag(BooleanChunkedBuilder::new(name, capacity)),
         }
     }
 
@@ -197,7 +199,8 @@ impl Codes {
     ) -> UInt32Chunked {
         let rows = suppliers.rows_of(self.iter());
         let is_left = |(row, found): &(usize, Option<u32>)| {
-            *found == Some(Suppliers::UNKNOWN) || (!self.guarded.is_empty() && self.guarded.binary_search(row).is_ok())
+            *found == Some(Suppliers::UNKNOWN_ROW)
+                || (!self.guarded.is_empty() && self.guarded.binary_search(row).is_ok())
         };
         let left: Vec<usize> = rows.iter().enumerate().filter(is_left).map(|(row, _)| row).collect();
         if left.is_empty() {
@@ -210,8 +213,8 @@ impl Codes {
         let read: Vec<Option<String>> = read.collect();
         let mut rows: Vec<Option<u32>> = rows.iter().collect();
         for (row, found) in left.into_iter().zip(suppliers.rows_of(read.iter().map(Option::as_deref)).iter()) {
-            let found = found.unwrap_or(Suppliers::UNKNOWN);
-            if found == Suppliers::UNKNOWN {
+            let found = found.unwrap_or(Suppliers::UNKNOWN_ROW);
+            if found == Suppliers::UNKNOWN_ROW {
                 unknown(row, self.get(row).unwrap_or_default());
             }
             if let Some(known) = rows.get_mut(row) {
@@ -384,7 +387,7 @@ pub(crate) struct ScoreParquet {
 
 impl ScoreParquet {
     /// The number of rows that are held at a time and form a row group.
-    const GROUP: usize = 50_000;
+    const ROWS_PER_GROUP: usize = 50_000;
 
     pub(crate) fn new(out: File, provenance: &Provenance) -> FrameResult<Self> {
         let schema = frame_of(&[])?.schema().clone();
@@ -395,7 +398,7 @@ impl ScoreParquet {
 
     pub(crate) fn push(&mut self, row: &ScoreRow) -> FrameResult<()> {
         self.rows.push(row.clone());
-        if self.rows.len() < Self::GROUP { Ok(()) } else { self.write() }
+        if self.rows.len() < Self::ROWS_PER_GROUP { Ok(()) } else { self.write() }
     }
 
     fn write(&mut self) -> FrameResult<()> {

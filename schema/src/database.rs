@@ -28,7 +28,7 @@ use crate::{Clock, TenantId, dialect, migrate, postgres, sqlite};
 
 /// Where a database is.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum DatabasePlace {
     /// Embedded, as a file in a folder.
     Folder(PathBuf),
     /// On a server.
@@ -225,15 +225,15 @@ pub struct ReplicaFigures {
 /// another process is the cause.
 const CHECKOUT_MARGIN: Duration = Duration::from_secs(5);
 /// How long a request waits for a connection to a server while all are in use.
-const CHECKOUT: Duration = Duration::from_secs(5);
+const CHECKOUT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection to a server is kept that nobody needs. If connections are few, others may need it.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE_CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
 /// How long a request waits for a connection while the server is away.
-const AWAY: Duration = Duration::from_millis(500);
+const AWAY_CHECKOUT_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a writer waits before it asks again whether a writer of another process has ended: at first, and at most.
 /// It holds no connection meanwhile. Otherwise, those who wait for a long import of one buyer would take all
 /// connections from the other buyers.
-const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(10)];
+const WRITER_POLLING_INTERVALS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(10)];
 
 impl Database {
     /// Opens a database with a number of connections. In an embedded database, they are for readers, and a writer is
@@ -245,16 +245,16 @@ impl Database {
     /// # Errors
     /// If the database cannot be used, or the SQLite library is one that can lose data.
     pub fn open(
-        place: &Place,
+        place: &DatabasePlace,
         connection_count: u32,
         patience: Duration,
         pending: Pending<'_>,
         clock: &Clock,
     ) -> Result<Self, RepoError> {
-        let limits = postgres::Limits { patience, statement: Some(postgres::LONGEST_STATEMENT) };
+        let limits = postgres::Limits { patience, statement: Some(postgres::MAX_STATEMENT_DURATION) };
         let process = Process::new(connection_count);
         let backend = match place {
-            Place::Folder(folder) => {
+            DatabasePlace::Folder(folder) => {
                 let path = folder.join("sonae.db");
                 let mut first = sqlite::connect(&path, TxRole::Writer, patience)?;
                 sqlite::refuse_old(&mut first)?;
@@ -269,7 +269,7 @@ impl Database {
                     turns: Turns::default(),
                 }
             }
-            Place::Server { url, replica } => {
+            DatabasePlace::Server { url, replica } => {
                 // Two connections are tried against each other before anything else is sent.
                 let [(mut first, _), second] = postgres::connect_tried(url, &process).map_err(RepoError::at_start)?;
                 drop(second);
@@ -283,7 +283,9 @@ impl Database {
                     health: Arc::clone(&health),
                 };
                 let moves = Box::new(Moves(Arc::clone(&health)));
-                let pool = pool(connection_count, CHECKOUT).event_handler(moves).idle_timeout(Some(IDLE));
+                let pool = pool(connection_count, CHECKOUT_TIMEOUT)
+                    .event_handler(moves)
+                    .idle_timeout(Some(IDLE_CONNECTION_LIFETIME));
                 let primary = Server { pool: pool.build_unchecked(manager), url: url.clone(), health };
                 let replica = replica.as_ref().map(|url| Replica::new(url.clone(), process.clone(), roles.clone()));
                 replica.as_ref().map_or(Ok(()), Replica::expect_sessions)?;
@@ -393,7 +395,7 @@ impl Database {
     /// answers.
     pub fn longest_answer(&self) -> Option<Duration> {
         let statement = self.limits.statement?;
-        self.is_shared().then(|| self.limits.patience + CHECKOUT + statement)
+        self.is_shared().then(|| self.limits.patience + CHECKOUT_TIMEOUT + statement)
     }
 
     /// Returns how long a transaction waits for others to make room for it.
@@ -562,7 +564,7 @@ impl Server {
     ) -> Result<Begun, RepoError> {
         let until = Instant::now() + patience;
         let turn = turns.take((role, scope), until).ok_or_else(|| late(patience))?;
-        let [mut pause, longest] = ASK_AGAIN;
+        let [mut pause, longest] = WRITER_POLLING_INTERVALS;
         loop {
             let mut conn = self.begin(scope, beginning)?;
             match conn.take_turn(row)? {
@@ -606,7 +608,7 @@ impl Server {
     }
 
     fn get(&self) -> Result<Pooled, RepoError> {
-        let wait = if self.is_here() { CHECKOUT } else { AWAY };
+        let wait = if self.is_here() { CHECKOUT_TIMEOUT } else { AWAY_CHECKOUT_TIMEOUT };
         self.health.waiting.fetch_add(1, Ordering::Relaxed);
         let conn = self.pool.get_timeout(wait);
         self.health.waiting.fetch_sub(1, Ordering::Relaxed);

@@ -45,7 +45,7 @@ pub enum RepoError {
 }
 
 /// What databases say when they are only busy, in English or as a Japanese server does. Diesel has no kind for these.
-const BUSY: [&str; 12] = [
+const BUSY_MESSAGES: [&str; 12] = [
     "database is locked",
     "canceling statement due to statement timeout",
     "canceling statement due to lock timeout",
@@ -62,7 +62,7 @@ const BUSY: [&str; 12] = [
 ];
 
 /// What databases say when the disk is full. A server uses the words of its operating system.
-const FULL: [&str; 5] = [
+const DISK_FULL_MESSAGES: [&str; 5] = [
     "database or disk is full",
     "No space left on device",
     "Disk quota exceeded",
@@ -71,11 +71,11 @@ const FULL: [&str; 5] = [
 ];
 
 /// What the embedded database says when it cannot write, or cannot even open the file to write to.
-const UNWRITABLE: [&str; 3] =
+const UNWRITABLE_MESSAGES: [&str; 3] =
     ["attempt to write a readonly database", "disk I/O error", "unable to open database file"];
 
 /// What a server says when it accepts no more connections for now. It is not away.
-const FULL_UP: [&str; 10] = [
+const NO_CONNECTION_LEFT_MESSAGES: [&str; 10] = [
     "too many clients already",
     "remaining connection slots are reserved",
     "too many connections for role",
@@ -90,9 +90,9 @@ const FULL_UP: [&str; 10] = [
 ];
 
 /// What a server or a pooler says when a session is not the one that was prepared: the names of diesel's statements,
-/// and [`ConnectionFault::MARK`]. Never said to a connection with a session of its own.
-const HANDED_OVER: [&str; 4] = [
-    ConnectionFault::MARK,
+/// and [`ConnectionFault::OTHER_SESSION_MARK`]. Never said to a connection with a session of its own.
+const OTHER_SESSION_MESSAGES: [&str; 4] = [
+    ConnectionFault::OTHER_SESSION_MARK,
     "__diesel_stmt_",
     "unnamed prepared statement does not exist",
     "無名の準備された文が存在しません",
@@ -118,14 +118,14 @@ pub(crate) enum ConnectionFault {
 
 impl ConnectionFault {
     /// What the server repeats in its error when a transaction begins in another client's session.
-    pub(crate) const MARK: &str = "sonae: not the session that was prepared";
+    pub(crate) const OTHER_SESSION_MARK: &str = "sonae: not the session that was prepared";
 
     /// Returns why a connection to a server cannot be made, if it is one of these faults.
     pub(crate) fn of_connect(shown: &str, message: &str) -> Option<Self> {
-        if FULL_UP.iter().any(|text| message.contains(text)) {
+        if NO_CONNECTION_LEFT_MESSAGES.iter().any(|text| message.contains(text)) {
             return Some(Self::NoConnectionFree(shown.to_owned(), message.to_owned()));
         }
-        HANDED_OVER.iter().any(|text| message.contains(text)).then_some(Self::TransactionPool)
+        OTHER_SESSION_MESSAGES.iter().any(|text| message.contains(text)).then_some(Self::TransactionPool)
     }
 }
 
@@ -161,9 +161,9 @@ impl RepoError {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let says = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
-        if says(&FULL) {
+        if says(&DISK_FULL_MESSAGES) {
             Ok(Self::Full(error.into()))
-        } else if says(&UNWRITABLE) {
+        } else if says(&UNWRITABLE_MESSAGES) {
             Ok(Self::Unwritable(error.into()))
         } else {
             Err(error)
@@ -200,10 +200,12 @@ impl From<Error> for RepoError {
                 let message = commit_error.to_string();
                 Self::of_disk(&message, error).unwrap_or_else(|error| Self::Busy(error.into()))
             }
-            Error::DatabaseError(_, cause) if HANDED_OVER.iter().any(|text| cause.message().contains(text)) => {
+            Error::DatabaseError(_, cause)
+                if OTHER_SESSION_MESSAGES.iter().any(|text| cause.message().contains(text)) =>
+            {
                 ConnectionFault::TransactionPool.into()
             }
-            Error::DatabaseError(_, cause) if BUSY.iter().any(|text| cause.message().contains(text)) => {
+            Error::DatabaseError(_, cause) if BUSY_MESSAGES.iter().any(|text| cause.message().contains(text)) => {
                 Self::Busy(error.into())
             }
             Error::DatabaseError(_, cause) => {

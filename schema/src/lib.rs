@@ -52,7 +52,7 @@ pub mod tokens;
 
 pub use clock::{Clock, ClockMover};
 pub use commits::Commit;
-pub use database::{Database, Figures, Place, ReplicaFigures, Watch};
+pub use database::{Database, DatabasePlace, Figures, ReplicaFigures, Watch};
 pub use document::{EXAMPLE_ID, EXAMPLE_TIME};
 pub use error::{Bilingual, RepoError};
 pub use id::{Id, Job, JobId, NotAnId, RunId, ScoreRun, ServiceId, SupplierId, TenantId, TokenId};

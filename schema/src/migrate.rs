@@ -12,13 +12,13 @@ use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::conn::Conn;
-use crate::database::Place;
+use crate::database::DatabasePlace;
 use crate::error::{Bilingual, RepoError};
 use crate::tx::OperatorTx;
 use crate::{postgres as server, row_level_security, sqlite as embedded};
 
-const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
-const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+const SQLITE_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES_MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 /// Held while a process migrates. If several start at once, the others wait and find nothing left to do.
 const LOCK: &str = "SELECT pg_advisory_lock(2199023254)";
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(2199023254) AS is_ours";
@@ -27,9 +27,9 @@ const UNLOCK: &str = "SELECT pg_advisory_unlock(2199023254)";
 /// short. It is also shorter than the second after which the server looks for deadlocks.
 const LOCK_TIMEOUT: &str = "SET lock_timeout = 800";
 /// The time that others get before the next attempt.
-const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(2);
+const ATTEMPT_INTERVAL: Duration = Duration::from_secs(2);
 /// For how long attempts are repeated: an import of one buyer may take long.
-const ALL_ATTEMPTS: Duration = Duration::from_secs(1800);
+const ATTEMPTS_TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// What to do about migrations that have not run when a database is opened.
 #[expect(missing_debug_implementations, reason = "a closure has none")]
@@ -105,16 +105,16 @@ impl SchemaState {
     ///
     /// # Errors
     /// If it cannot be reached or read.
-    pub fn of(place: &Place, patience: Duration) -> Result<Self, RepoError> {
+    pub fn of(place: &DatabasePlace, patience: Duration) -> Result<Self, RepoError> {
         match place {
-            Place::Folder(folder) => {
+            DatabasePlace::Folder(folder) => {
                 let path = folder.join("sonae.db");
                 if !path.exists() {
-                    return Self::new(&known::<Sqlite>(&SQLITE)?, &[], &[]);
+                    return Self::new(&known::<Sqlite>(&SQLITE_MIGRATIONS)?, &[], &[]);
                 }
                 Self::of_sqlite(&mut embedded::connect_read_only(&path, patience)?)
             }
-            Place::Server { url, .. } => {
+            DatabasePlace::Server { url, .. } => {
                 let process = server::Process::new(1);
                 let [(mut conn, _), _] = server::connect_tried(url, &process).map_err(RepoError::at_start)?;
                 server::check(&mut conn)?;
@@ -136,13 +136,15 @@ impl SchemaState {
     fn of_sqlite(conn: &mut SqliteConnection) -> Result<Self, RepoError> {
         let tables =
             "SELECT name FROM sqlite_schema WHERE name IN ('__diesel_schema_migrations', 'compatible_migrations')";
-        Self::read(&known::<Sqlite>(&SQLITE)?, tables, |query| Ok(names(diesel::sql_query(query).load(conn)?)))
+        Self::read(&known::<Sqlite>(&SQLITE_MIGRATIONS)?, tables, |query| {
+            Ok(names(diesel::sql_query(query).load(conn)?))
+        })
     }
 
     fn of_postgres(conn: &mut PgConnection) -> Result<Self, RepoError> {
         let tables = "SELECT relname::text AS name FROM pg_class \
                       WHERE oid IN (to_regclass('__diesel_schema_migrations'), to_regclass('compatible_migrations'))";
-        Self::read(&known::<Pg>(&POSTGRES)?, tables, |query| Ok(names(diesel::sql_query(query).load(conn)?)))
+        Self::read(&known::<Pg>(&POSTGRES_MIGRATIONS)?, tables, |query| Ok(names(diesel::sql_query(query).load(conn)?)))
     }
 
     /// Reads the state by queries that return names.
@@ -242,7 +244,7 @@ impl SchemaState {
     /// Errors of the embedded database.
     pub fn leaves_older_running(&self) -> Result<bool, RepoError> {
         let compatible = compatible()?;
-        let known = known::<Sqlite>(&SQLITE)?;
+        let known = known::<Sqlite>(&SQLITE_MIGRATIONS)?;
         let mut pending = known.iter().filter(|known| self.pending.contains(&known.name));
         Ok(pending.all(|known| compatible.contains(&known.version)))
     }
@@ -290,7 +292,7 @@ where
 /// a row that it inserts, so they are run on a temporary database to find out.
 fn compatible() -> Result<Vec<String>, RepoError> {
     let mut conn = SqliteConnection::establish(":memory:").map_err(|error| RepoError::Failed(error.into()))?;
-    conn.run_pending_migrations(SQLITE).map_err(RepoError::Failed)?;
+    conn.run_pending_migrations(SQLITE_MIGRATIONS).map_err(RepoError::Failed)?;
     Ok(names(diesel::sql_query("SELECT version AS name FROM compatible_migrations").load(&mut conn)?))
 }
 
@@ -318,7 +320,7 @@ pub(crate) fn sqlite(conn: &mut SqliteConnection, pending: Pending<'_>) -> Resul
     let start = Instant::now();
     told(&state.migrating()?);
     // Another process may do the same. The second one finds nothing left to do once it is the writer.
-    let run = conn.immediate_transaction(|conn| conn.run_pending_migrations(SQLITE).map(|_| ()));
+    let run = conn.immediate_transaction(|conn| conn.run_pending_migrations(SQLITE_MIGRATIONS).map(|_| ()));
     run.map_err(|error| RepoError::of_disk(&error.to_string(), error).unwrap_or_else(RepoError::Failed))?;
     told(&Notice::Migrated { is_new: state.is_new, duration: start.elapsed() });
     Ok(())
@@ -418,7 +420,7 @@ fn run_pending(conn: &mut PgConnection, told: &mut dyn FnMut(&Notice)) -> Result
     let start = Instant::now();
     told(&state.migrating()?);
     let failed = |error| RepoError::Unusable(format!("the tables cannot be brought up to date: {error}"));
-    for migration in conn.pending_migrations(POSTGRES).map_err(failed)? {
+    for migration in conn.pending_migrations(POSTGRES_MIGRATIONS).map_err(failed)? {
         in_turn(conn, told, |conn| conn.run_migration(&*migration).map(|_| ())).map_err(failed)?;
     }
     told(&Notice::Migrated { is_new: state.is_new, duration: start.elapsed() });
@@ -454,12 +456,12 @@ fn in_turn<E: ToString>(
     let mut has_waited = false;
     loop {
         match work(conn) {
-            Err(error) if RepoError::is_of_lock(&error.to_string()) && start.elapsed() < ALL_ATTEMPTS => {
+            Err(error) if RepoError::is_of_lock(&error.to_string()) && start.elapsed() < ATTEMPTS_TIMEOUT => {
                 if !has_waited {
                     told(&Notice::Waiting);
                     has_waited = true;
                 }
-                thread::sleep(BETWEEN_ATTEMPTS);
+                thread::sleep(ATTEMPT_INTERVAL);
             }
             done => return done,
         }

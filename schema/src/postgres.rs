@@ -19,7 +19,7 @@ use crate::tables::tenant_writes;
 use crate::{Clock, TenantId, Timestamp};
 
 /// The first version that Sonae is tested with.
-const OLDEST: i32 = 15;
+const MIN_SERVER_VERSION: i32 = 15;
 
 /// The roles that transactions take, as SQL identifiers. None of them owns a table or logs in: see
 /// `row_level_security.sql`.
@@ -92,7 +92,7 @@ pub(crate) struct Session {
 ///
 /// Otherwise the server would think that the table is empty, and read all of it for each batch of a large import:
 /// because it was never analyzed, or because an earlier import was undone, which counts as no rows too.
-const LOOK_AT: [usize; 2] = [1_000, 5_000];
+const ANALYZED_ROW_COUNTS: [usize; 2] = [1_000, 5_000];
 
 impl Session {
     pub(crate) fn new(mark: String, roles: Roles) -> Self {
@@ -133,7 +133,7 @@ impl Session {
         let count = self.grown.entry(table).or_default();
         let before = *count;
         *count += rows;
-        let [first, each] = LOOK_AT;
+        let [first, each] = ANALYZED_ROW_COUNTS;
         if !(before < first && *count >= first) && before / each == *count / each {
             return None;
         }
@@ -162,10 +162,10 @@ pub(crate) struct Limits {
 
 /// How long one statement of a job or a command may take: far longer than any does. It ends the statements of a process
 /// that hangs while the server waits for the rest of its message. It counts as busy.
-pub(crate) const LONGEST_STATEMENT: Duration = Duration::from_secs(600);
+pub(crate) const MAX_STATEMENT_DURATION: Duration = Duration::from_secs(600);
 /// After how long the server undoes a writing transaction that sends nothing: its process sleeps or its machine has
 /// lost power, and the buyer's next writer waits. Pauses in our transactions are much shorter.
-const SILENCE: &str = "60s";
+const IDLE_TRANSACTION_TIMEOUT: &str = "60s";
 
 /// How a transaction begins.
 #[derive(Debug, Clone)]
@@ -189,7 +189,7 @@ pub(crate) fn begin(role: TxRole, scope: Scope, roles: &Roles, limits: Limits) -
         let _ = write!(settings, "; SET LOCAL statement_timeout = {}", limit.as_millis());
     }
     if role != TxRole::Reader {
-        let _ = write!(settings, "; SET LOCAL idle_in_transaction_session_timeout = '{SILENCE}'");
+        let _ = write!(settings, "; SET LOCAL idle_in_transaction_session_timeout = '{IDLE_TRANSACTION_TIMEOUT}'");
     }
     if role == TxRole::Writer {
         // Plans depend on how many values a column has, not on which ones. The server does not know a buyer or source
@@ -311,13 +311,13 @@ pub(crate) fn connect(url: &ServerUrl, process: &Process) -> Result<Marked, Repo
 /// The order in which two connections are asked whose sessions they lead to. There are two known kinds of poolers: one
 /// hands out the session that came back last, the other the one that came back first. Either shows itself within this
 /// sequence, even while others use it.
-const ASKED: [usize; 8] = [0, 1, 0, 0, 1, 1, 0, 1];
+const POOLER_PROBES: [usize; 8] = [0, 1, 0, 0, 1, 1, 0, 1];
 
 /// Connects twice, and tries the connections against each other. Behind a pooler that gives transactions to any
 /// session, one of them gets the other's session. Nothing else is sent to the server before.
 pub(crate) fn connect_tried(url: &ServerUrl, process: &Process) -> Result<[Marked; 2], RepoError> {
     let mut pair = [connect(url, process)?, connect(url, process)?];
-    for place in ASKED {
+    for place in POOLER_PROBES {
         if let Some((conn, mark)) = pair.get_mut(place) {
             conn.batch_execute(&guard(mark))?;
         }
@@ -330,7 +330,7 @@ fn guard(mark: &str) -> String {
     format!(
         "SELECT CASE WHEN current_setting('sonae.session', true) = '{mark}' THEN 0 \
          ELSE ('{}' || coalesce(current_setting('sonae.session', true), ''))::pg_catalog.int4 END",
-        ConnectionFault::MARK,
+        ConnectionFault::OTHER_SESSION_MARK,
     )
 }
 
@@ -424,8 +424,11 @@ pub(crate) fn check(conn: &mut PgConnection) -> Result<Roles, RepoError> {
          quote_ident(current_database() || '_operator') AS operator",
     )
     .get_result(conn)?;
-    if row.version < OLDEST {
-        return Err(RepoError::Unusable(format!("PostgreSQL {} is too old; {OLDEST} or later is needed", row.version)));
+    if row.version < MIN_SERVER_VERSION {
+        return Err(RepoError::Unusable(format!(
+            "PostgreSQL {} is too old; {MIN_SERVER_VERSION} or later is needed",
+            row.version
+        )));
     }
     if row.encoding != "UTF8" {
         let text = format!("the database keeps text as {}; make one with ENCODING 'UTF8'", row.encoding);

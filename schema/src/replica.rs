@@ -24,17 +24,17 @@ use crate::server_url::ServerUrl;
 use crate::{ReplicaFigures, TenantId};
 
 /// How long a replica may take to begin a transaction: many times what it needs, but too short for a user to notice.
-const DEADLINE: Duration = Duration::from_millis(200);
+const BEGIN_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long it may take if the connection has to be made first.
-const CONNECTING: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a trial of a replica that was away may take.
-const TRIAL: Duration = Duration::from_secs(2);
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a replica is passed over before it is tried: at first, and at most, if it fails again soon after.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+const PAUSE_DURATIONS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 /// A replica that fails sooner than this after it came back is passed over for twice as long as before.
-const SOON: Duration = Duration::from_secs(10);
+const RELAPSE_DURATION: Duration = Duration::from_secs(10);
 /// After this time, a beginning transaction counts as hung, with all others on the replica at that time.
-const HUNG: Duration = Duration::from_secs(2);
+const HUNG_AFTER: Duration = Duration::from_secs(2);
 
 /// A replica with its connections.
 #[derive(Debug, Clone)]
@@ -99,11 +99,11 @@ impl Replica {
         let shared = Arc::clone(&self.0);
         // If no thread can be started, no answer arrives.
         drop(spawn(move || drop(tell.send(shared.connect_tried()))));
-        match told.recv_timeout(TRIAL) {
+        match told.recv_timeout(TRIAL_TIMEOUT) {
             Ok(Ok([first, _])) => self.0.state().add(first),
             Ok(Err(error)) if error.is_of_pool() => return Err(error.at_start()),
             Ok(Err(error)) => self.pass_over(&error),
-            Err(_) => self.pass_over(&no_answer_within(TRIAL)),
+            Err(_) => self.pass_over(&no_answer_within(TRIAL_TIMEOUT)),
         }
         Ok(())
     }
@@ -120,7 +120,7 @@ impl Replica {
 
     fn try_begin(&self, beginning: &Beginning, tenant: TenantId) -> Option<(Lent, [i64; 2])> {
         let (mut lent, place) = self.0.reserve()?;
-        let deadline = if lent.conn.is_some() { DEADLINE } else { CONNECTING };
+        let deadline = if lent.conn.is_some() { BEGIN_TIMEOUT } else { CONNECT_TIMEOUT };
         let (tell, told) = mpsc::sync_channel(1);
         let beginning = beginning.clone();
         let started = spawn(move || {
@@ -173,8 +173,8 @@ impl Replica {
             if state.is_away {
                 return;
             }
-            let is_soon = state.back_at.is_some_and(|back| back.elapsed() < SOON);
-            let [first, longest] = PAUSES;
+            let is_soon = state.back_at.is_some_and(|back| back.elapsed() < RELAPSE_DURATION);
+            let [first, longest] = PAUSE_DURATIONS;
             state.pause = if is_soon { (state.pause * 2).min(longest) } else { first };
             state.is_away = true;
             state.generation += 1;
@@ -215,7 +215,7 @@ fn watch(shared: &Weak<Shared>) {
             drop(tell.send(tried));
             drop(pair);
         });
-        if let (Ok(()), Ok(Ok([first, _]))) = (tried, told.recv_timeout(TRIAL)) {
+        if let (Ok(()), Ok(Ok([first, _]))) = (tried, told.recv_timeout(TRIAL_TIMEOUT)) {
             let mut state = shared.state();
             state.is_away = false;
             state.back_at = Some(Instant::now());
@@ -363,7 +363,7 @@ impl PlaceOnReplica {
     pub(crate) fn is_hung(&self) -> bool {
         let state = self.shared.state();
         state.generation != self.generation
-            && state.beginning.values().any(|(of, since)| *of >= self.generation && since.elapsed() > HUNG)
+            && state.beginning.values().any(|(of, since)| *of >= self.generation && since.elapsed() > HUNG_AFTER)
     }
 }
 

@@ -8,7 +8,7 @@ use diesel::sql_types::{Bool, Text};
 use crate::error::{Bilingual, RepoError, with_causes};
 
 /// Finds what is missing, changed or open. The file describes what row-level security consists of.
-const FINDINGS: &str = include_str!("row_level_security.sql");
+const FINDINGS_QUERY: &str = include_str!("row_level_security.sql");
 
 /// Something that row-level security lacks.
 #[derive(Debug, Clone, QueryableByName)]
@@ -35,7 +35,7 @@ impl Finding {
 
 /// Reads from the catalogue what is missing.
 pub(crate) fn findings(conn: &mut PgConnection) -> Result<Vec<Finding>, RepoError> {
-    Ok(diesel::sql_query(FINDINGS).load(conn)?)
+    Ok(diesel::sql_query(FINDINGS_QUERY).load(conn)?)
 }
 
 /// Adds what is missing, as far as this role may. `run` runs statements. Everything of a table is added in one
@@ -56,7 +56,7 @@ pub(crate) fn add(
 }
 
 /// The number of tables that are named per kind. A restored database lacks something in all of them.
-const NAMED: usize = 5;
+const MAX_NAMED_TABLES: usize = 5;
 
 /// Describes what is missing.
 pub(crate) fn shown(findings: &[Finding]) -> Bilingual {
@@ -71,7 +71,7 @@ pub(crate) fn shown(findings: &[Finding]) -> Bilingual {
     }
     let texts = by_kind.into_iter().map(|(kind, subjects)| {
         let (en, ja) = phrase(kind);
-        let named = subjects.get(..NAMED).unwrap_or(&subjects);
+        let named = subjects.get(..MAX_NAMED_TABLES).unwrap_or(&subjects);
         let (mut en, mut ja) = (format!("{en}: {}", named.join(", ")), format!("{ja}: {}", named.join("、")));
         if named.len() < subjects.len() {
             en += &format!(" and {} more", subjects.len() - named.len());

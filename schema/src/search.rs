@@ -25,12 +25,12 @@ pub fn search_text(name: &str) -> String {
 }
 
 /// Company forms, which say little about which firm it is. The column `name_key` of the tables removes the same ones.
-const FORMS: [&str; 5] = ["株式会社", "有限会社", "合同会社", "合資会社", "合名会社"];
+const COMPANY_FORMS: [&str; 5] = ["株式会社", "有限会社", "合同会社", "合資会社", "合名会社"];
 
 /// Removes the company form from a name in searched form, whether it comes first or last. Names of one firm then are
 /// equal. The result is empty if nothing is left.
 pub(crate) fn without_form(search_text: &str) -> String {
-    FORMS
+    COMPANY_FORMS
         .into_iter()
         .fold(search_text.to_owned(), |text, form| if text.contains(form) { text.replace(form, "") } else { text })
 }

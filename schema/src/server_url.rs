@@ -89,7 +89,7 @@ impl UrlError {
 const HAS_TLS: bool = cfg!(feature = "postgres-tls");
 /// The options that a URL gets unless it has them: time-outs for connecting to a server, and for one that went silent,
 /// both while data is being sent to it and while it is to send some.
-const USUAL: [(&str, &str); 6] = [
+const DEFAULT_OPTIONS: [(&str, &str); 6] = [
     ("connect_timeout", "5"),
     ("tcp_user_timeout", "30000"),
     ("keepalives_idle", "10"),
@@ -102,7 +102,7 @@ const USUAL: [(&str, &str); 6] = [
 pub const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 /// The options that libpq accepts in a URL. It would repeat others, which may be a part of a password.
-const OPTIONS: [&str; 51] = [
+const KNOWN_OPTIONS: [&str; 51] = [
     "application_name",
     "channel_binding",
     "client_encoding",
@@ -156,9 +156,10 @@ const OPTIONS: [&str; 51] = [
     "tcp_user_timeout",
 ];
 /// The option for the user's name, which otherwise is written before @.
-const USER: &str = "user";
+const USER_OPTION: &str = "user";
 /// Options that must not be shown.
-const SECRET: [&str; 5] = ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"];
+const SECRET_OPTIONS: [&str; 5] =
+    ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"];
 
 impl FromStr for ServerUrl {
     type Err = UrlError;
@@ -185,19 +186,19 @@ impl FromStr for ServerUrl {
         let addresses = option("hostaddr").into_iter().flat_map(|option| option.value.split(','));
         let far = named.split(',').chain(addresses).find(|host| !is_here(host)).map(str::to_owned);
 
-        let secrets = options.iter().filter(|option| SECRET.contains(&option.name));
+        let secrets = options.iter().filter(|option| SECRET_OPTIONS.contains(&option.name));
         let passwords = secrets.map(|option| option.raw).chain(parts.password).filter(|password| !password.is_empty());
         let passwords = passwords.flat_map(|raw| [Some(raw.to_owned()), decoded(raw).ok()]).flatten().collect();
 
         let at = if parts.user.is_empty() { "" } else { "@" };
         let shown = format!("postgres://{}{at}{}/{}", parts.user, parts.hosts, parts.database);
-        let kept = options.iter().filter(|option| !SECRET.contains(&option.name));
+        let kept = options.iter().filter(|option| !SECRET_OPTIONS.contains(&option.name));
         let kept: Vec<_> = kept.map(|option| format!("{}={}", option.name, option.raw)).collect();
         let mark = if kept.is_empty() { "" } else { "?" };
         let without_password = format!("{shown}{mark}{}", kept.join("&"));
 
         let mut full = url.to_owned();
-        for (name, value) in USUAL {
+        for (name, value) in DEFAULT_OPTIONS {
             if option(name).is_none() {
                 full.push(if full.contains('?') { '&' } else { '?' });
                 full += &format!("{name}={value}");
@@ -327,7 +328,8 @@ fn options(query: &str) -> Result<Vec<UrlOption<'_>>, UrlError> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, raw) = pair.split_once('=').ok_or(UrlError::Option)?;
         let name = decoded(name)?;
-        let name = OPTIONS.into_iter().chain([USER]).find(|known| *known == name).ok_or(UrlError::Option)?;
+        let name =
+            KNOWN_OPTIONS.into_iter().chain([USER_OPTION]).find(|known| *known == name).ok_or(UrlError::Option)?;
         if raw.contains('=') {
             return Err(UrlError::Unescaped('='));
         }

@@ -14,13 +14,13 @@ use crate::postgres::Beginning;
 use crate::scope::TxRole;
 
 /// The first release without the race that could lose committed writes in WAL mode (3.7.0 to 3.51.2).
-const OLDEST: [u32; 3] = [3, 51, 3];
+const MIN_SQLITE_VERSION: [u32; 3] = [3, 51, 3];
 
 /// Opens the file for readers or for writers. `patience` is the time-out of waiting for a writer in another process.
 pub(crate) fn connect(path: &Path, role: TxRole, patience: Duration) -> Result<SqliteConnection, RepoError> {
     let path = path.to_str().ok_or_else(|| RepoError::Unusable("the data folder's name is no text".into()))?;
     let mut conn = open(path, path)?;
-    let [small, large] = CACHES;
+    let [small, large] = CACHE_SIZES;
     // The time-out comes first, so that the next statements wait too. Deleted rows are overwritten, since contacts can
     // be erased.
     let settings = format!(
@@ -40,11 +40,11 @@ pub(crate) fn connect(path: &Path, role: TxRole, patience: Duration) -> Result<S
 /// readers, and what they read stays in the cache of the operating system. A large import reads and writes all pages of
 /// the indexes again and again: what does not fit is read again or written to the log each time. Tidying gives the
 /// memory back.
-const CACHES: [i32; 2] = [-8192, -65536];
+const CACHE_SIZES: [i32; 2] = [-8192, -65536];
 
 /// Sets the page cache of a connection to that of a writer or of a reader.
 pub(crate) fn resize_cache(conn: &mut SqliteConnection, is_large: bool) -> QueryResult<()> {
-    let [small, large] = CACHES;
+    let [small, large] = CACHE_SIZES;
     conn.batch_execute(&format!("PRAGMA cache_size = {}", if is_large { large } else { small }))
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn refuse_old(conn: &mut SqliteConnection) -> Result<(), RepoError> {
     let row: Row = diesel::sql_query("SELECT sqlite_version() AS version").get_result(conn)?;
     let mut parts = row.version.split('.').map_while(|part| part.parse::<u32>().ok());
     let version = [(); 3].map(|()| parts.next().unwrap_or_default());
-    if version < OLDEST {
+    if version < MIN_SQLITE_VERSION {
         let text = format!("SQLite {} can lose committed writes; 3.51.3 or later is needed", row.version);
         return Err(RepoError::Unusable(text));
     }

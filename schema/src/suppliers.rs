@@ -305,7 +305,7 @@ pub struct Doubles {
 type Holder = (SupplierId, SupplierCode, Option<PrefectureCode>, Option<CorporateNumber>);
 
 /// The number of reported holders of a number or a name, plus one for the supplier itself.
-const MOST_HOLDERS: usize = 11;
+const MAX_HOLDERS: usize = 11;
 
 /// Finds other suppliers, neither merged nor archived, that may be the same firm as each of these: at most ten by
 /// number and ten by name. Takes two queries, and at most one more for each number or name that very many share.
@@ -350,7 +350,7 @@ pub fn doubles(tx: &mut Tx, suppliers: &[&Stored<Supplier>]) -> Result<Vec<Doubl
         let others = found.into_iter().flatten().filter(|holder| holder.0 != own.meta.id && is_same(holder));
         let mut codes: Vec<_> = others.map(|holder| holder.1.clone()).collect();
         codes.sort();
-        codes.truncate(MOST_HOLDERS - 1);
+        codes.truncate(MAX_HOLDERS - 1);
         codes
     };
     let doubles = suppliers.iter().map(|own| {
@@ -376,7 +376,7 @@ fn holders(
     let mut keys: Vec<String> = keys.collect::<HashSet<_>>().into_iter().collect();
     let mut found: HashMap<String, Vec<Holder>> = HashMap::new();
     while !keys.is_empty() {
-        let most = (MOST_HOLDERS + 1) * keys.len();
+        let most = (MAX_HOLDERS + 1) * keys.len();
         let rows = query(tx, &keys, most as i64)?;
         let is_whole = rows.len() < most;
         let mut groups: HashMap<String, Vec<Holder>> = HashMap::new();
@@ -388,7 +388,7 @@ fn holders(
             break;
         }
         // Some key has more holders than are reported, and crowds out the others.
-        groups.retain(|_, holders| holders.len() > MOST_HOLDERS);
+        groups.retain(|_, holders| holders.len() > MAX_HOLDERS);
         keys.retain(|key| !groups.contains_key(key));
         found.extend(groups);
     }

@@ -273,11 +273,11 @@ impl Tx {
         numbers: impl Iterator<Item = i64>,
     ) -> Result<HashMap<i64, Arc<Commit>>, RepoError> {
         /// Above this number of commits, those in memory are dropped.
-        const KEPT: usize = 10_000;
+        const MAX_KEPT_COMMITS: usize = 10_000;
         let mut wanted: Vec<i64> = numbers.collect();
         wanted.sort_unstable();
         wanted.dedup();
-        if self.known.len() + wanted.len() > KEPT {
+        if self.known.len() + wanted.len() > MAX_KEPT_COMMITS {
             self.known.clear();
         }
         let own = self.own.as_ref().map(|(_, own)| own.number);

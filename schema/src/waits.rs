@@ -6,10 +6,10 @@ use std::time::Duration;
 use diesel::r2d2::HandleEvent;
 use diesel::r2d2::event::{CheckoutEvent, TimeoutEvent};
 
-static CHECKOUTS: AtomicU64 = AtomicU64::new(0);
-static MICROSECONDS: AtomicU64 = AtomicU64::new(0);
-static TIMEOUTS: AtomicU64 = AtomicU64::new(0);
-static BUSY: AtomicU64 = AtomicU64::new(0);
+static CHECKOUT_COUNT: AtomicU64 = AtomicU64::new(0);
+static WAITED_MICROSECONDS: AtomicU64 = AtomicU64::new(0);
+static TIMEOUT_COUNT: AtomicU64 = AtomicU64::new(0);
+static BUSY_COUNT: AtomicU64 = AtomicU64::new(0);
 
 /// What the transactions of this process have waited for so far, on any database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,21 +28,21 @@ impl Waits {
     /// Returns the waits until now.
     pub fn so_far() -> Self {
         Self {
-            checkout_count: CHECKOUTS.load(Ordering::Relaxed),
-            waited: Duration::from_micros(MICROSECONDS.load(Ordering::Relaxed)),
-            timeout_count: TIMEOUTS.load(Ordering::Relaxed),
-            busy_count: BUSY.load(Ordering::Relaxed),
+            checkout_count: CHECKOUT_COUNT.load(Ordering::Relaxed),
+            waited: Duration::from_micros(WAITED_MICROSECONDS.load(Ordering::Relaxed)),
+            timeout_count: TIMEOUT_COUNT.load(Ordering::Relaxed),
+            busy_count: BUSY_COUNT.load(Ordering::Relaxed),
         }
     }
 
     /// Counts a connection that was available at once, which its pool does not count.
     pub(crate) fn note_checkout() {
-        CHECKOUTS.fetch_add(1, Ordering::Relaxed);
+        CHECKOUT_COUNT.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a writer whose wait for one in another process has timed out.
     pub(crate) fn note_busy() {
-        BUSY.fetch_add(1, Ordering::Relaxed);
+        BUSY_COUNT.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -52,16 +52,16 @@ pub(crate) struct Count;
 
 impl HandleEvent for Count {
     fn handle_checkout(&self, event: CheckoutEvent) {
-        CHECKOUTS.fetch_add(1, Ordering::Relaxed);
+        CHECKOUT_COUNT.fetch_add(1, Ordering::Relaxed);
         note(event.duration());
     }
 
     fn handle_timeout(&self, event: TimeoutEvent) {
-        TIMEOUTS.fetch_add(1, Ordering::Relaxed);
+        TIMEOUT_COUNT.fetch_add(1, Ordering::Relaxed);
         note(event.timeout());
     }
 }
 
 fn note(waited: Duration) {
-    MICROSECONDS.fetch_add(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    WAITED_MICROSECONDS.fetch_add(u64::try_from(waited.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
 }

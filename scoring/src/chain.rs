@@ -12,7 +12,7 @@ use crate::Stage;
 use crate::columns::name::*;
 use crate::columns::{by_choice, by_number};
 use crate::error::ScoreError;
-use crate::frame::{ROWS_A_PIECE, floats, from_floats, in_pieces, keys};
+use crate::frame::{MIN_ROWS_PER_PIECE, floats, from_floats, in_pieces, keys};
 use crate::model::Model;
 use crate::points::chance;
 use crate::portfolio::Portfolio;
@@ -120,7 +120,7 @@ fn beyond_stock(model: &Model) -> Expr {
 fn graph_of(portfolio: &Portfolio, model: &Model, suppliers: &DataFrame) -> PolarsResult<Graph> {
     let scale = |mean_days: &f64| mean_days * (model.tail_index - 1.0);
     let scales: Vec<_> = floats(suppliers, MEAN_DOWNTIME_DAYS)?.iter().map(scale).collect();
-    let pieces = in_pieces(&portfolio.relationships, ROWS_A_PIECE, |piece| supplies_of(piece, model, &scales))?;
+    let pieces = in_pieces(&portfolio.relationships, MIN_ROWS_PER_PIECE, |piece| supplies_of(piece, model, &scales))?;
     Ok(Graph::new(portfolio.supplier_count(), &pieces))
 }
 
@@ -183,14 +183,14 @@ fn loss_per_disruption(
         .zip(days.iter().zip(values.iter()))
         .map(|(supplier, (days, value))| {
             let rate = rate.get(*supplier as usize).copied().unwrap_or_default();
-            value * days / DAYS_A_YEAR * saturation(rate * days / DAYS_A_YEAR)
+            value * days / SUPPLY_DAYS_PER_YEAR * saturation(rate * days / SUPPLY_DAYS_PER_YEAR)
         })
         .collect();
     Ok(sums::by_key(&upstream, &losses, rate.len()))
 }
 
 /// A year of supply, of which a stop takes a part.
-const DAYS_A_YEAR: f64 = 365.0;
+const SUPPLY_DAYS_PER_YEAR: f64 = 365.0;
 
 /// Returns the part of a rate that is left when stops cannot overlap: `(1 − e^(−x)) / x`, 1 at 0.
 fn saturation(x: f64) -> f64 {

@@ -12,7 +12,7 @@ pub use results::{RESULTS, ResultColumn, Unit, results};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub enum ColumnKind {
     /// A code or a name: any text except the empty one.
     Text,
     /// One of a fixed set of keys.
@@ -27,7 +27,7 @@ pub enum Kind {
     Flag,
 }
 
-impl Kind {
+impl ColumnKind {
     /// Returns the type of such a column in a frame.
     pub const fn dtype(self) -> DataType {
         match self {
@@ -48,7 +48,7 @@ pub struct InputColumn {
     /// The Japanese heading, accepted as the same name.
     pub ja: &'static str,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: ColumnKind,
     /// Whether every row must have a value.
     pub required: bool,
 }
@@ -96,12 +96,12 @@ impl Table {
     /// Returns the columns that the model reads, and the supplier's name.
     pub const fn columns(self) -> &'static [InputColumn] {
         match self {
-            Self::Suppliers => SUPPLIERS,
-            Self::Relationships => RELATIONSHIPS,
-            Self::Enrollments => ENROLLMENTS,
-            Self::Certifications => CERTIFICATIONS,
-            Self::Assessments => ASSESSMENTS,
-            Self::Incidents => INCIDENTS,
+            Self::Suppliers => SUPPLIER_COLUMNS,
+            Self::Relationships => RELATIONSHIP_COLUMNS,
+            Self::Enrollments => ENROLLMENT_COLUMNS,
+            Self::Certifications => CERTIFICATION_COLUMNS,
+            Self::Assessments => ASSESSMENT_COLUMNS,
+            Self::Incidents => INCIDENT_COLUMNS,
         }
     }
 
@@ -141,7 +141,7 @@ impl Table {
     }
 
     /// Returns whether a portfolio holds the choices of this table as their numbers, counted from 0 in order of
-    /// [`Kind::Choice`]. They take a quarter of the memory of texts, for tables with millions of rows.
+    /// [`ColumnKind::Choice`]. They take a quarter of the memory of texts, for tables with millions of rows.
     pub const fn numbers_choices(self) -> bool {
         matches!(self, Self::Relationships | Self::Assessments | Self::Incidents)
     }
@@ -169,15 +169,15 @@ pub(crate) fn number_of(choices: &[&str], choice: &str) -> u32 {
 /// The number for a value that is none of the choices.
 pub(crate) const NO_CHOICE: u32 = u32::MAX;
 
-const fn column(name: &'static str, ja: &'static str, kind: Kind, required: bool) -> InputColumn {
+const fn column(name: &'static str, ja: &'static str, kind: ColumnKind, required: bool) -> InputColumn {
     InputColumn { name, ja, kind, required }
 }
 
 const REQUIRED: bool = true;
 const NULLABLE: bool = false;
-const MANY: i64 = 1_000_000_000_000; // more than there are, and a double still holds every whole number
-const YEN: f64 = 1e15; // a thousand times a national economy, and a double still holds every whole number
-const LONG: f64 = 365_250.0; // a thousand years of days
+const MAX_COUNT: i64 = 1_000_000_000_000; // more than there are, and a double still holds every whole number
+const MAX_YEN: f64 = 1e15; // a thousand times a national economy, and a double still holds every whole number
+const MAX_DAYS: f64 = 365_250.0; // a thousand years of days
 
 pub(crate) const DATA_ACCESS: &[&str] = &["none", "internal", "confidential"];
 pub(crate) const NETWORK_ACCESS: &[&str] = &["none", "limited", "privileged"];
@@ -196,57 +196,57 @@ pub(crate) const STATUSES: &[&str] = &["met", "not_met"];
 pub(crate) const ASSURANCES: &[&str] = &["self_reported", "verified_by_provider", "verified_by_third_party"];
 pub(crate) const OUTCOMES: &[&str] = &["blocked", "contained", "harmful"];
 
-const SUPPLIERS: &[InputColumn] = &[
-    column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
-    column(name::NAME, "取引先名", Kind::Text, NULLABLE),
-    column(name::JSIC_DIVISION, "産業中分類", Kind::Whole(1, 99), NULLABLE),
-    column(name::EMPLOYEE_COUNT, "従業員数", Kind::Whole(0, MANY), NULLABLE),
-    column(name::CAPITAL_JPY, "資本金", Kind::Number(0.0, YEN), NULLABLE),
-    column(name::DATA_ACCESS, "データの取扱い", Kind::Choice(DATA_ACCESS), NULLABLE),
-    column(name::NETWORK_ACCESS, "ネットワーク接続", Kind::Choice(NETWORK_ACCESS), NULLABLE),
-    column(name::TOTAL_ENDPOINTS, "端末総数", Kind::Whole(1, MANY), NULLABLE),
-    column(name::REPORTS_INCIDENTS_SINCE, "報告の合意日", Kind::Date, NULLABLE),
+const SUPPLIER_COLUMNS: &[InputColumn] = &[
+    column(name::SUPPLIER_CODE, "取引先コード", ColumnKind::Text, REQUIRED),
+    column(name::NAME, "取引先名", ColumnKind::Text, NULLABLE),
+    column(name::JSIC_DIVISION, "産業中分類", ColumnKind::Whole(1, 99), NULLABLE),
+    column(name::EMPLOYEE_COUNT, "従業員数", ColumnKind::Whole(0, MAX_COUNT), NULLABLE),
+    column(name::CAPITAL_JPY, "資本金", ColumnKind::Number(0.0, MAX_YEN), NULLABLE),
+    column(name::DATA_ACCESS, "データの取扱い", ColumnKind::Choice(DATA_ACCESS), NULLABLE),
+    column(name::NETWORK_ACCESS, "ネットワーク接続", ColumnKind::Choice(NETWORK_ACCESS), NULLABLE),
+    column(name::TOTAL_ENDPOINTS, "端末総数", ColumnKind::Whole(1, MAX_COUNT), NULLABLE),
+    column(name::REPORTS_INCIDENTS_SINCE, "報告の合意日", ColumnKind::Date, NULLABLE),
 ];
 
-const RELATIONSHIPS: &[InputColumn] = &[
-    column(name::UPSTREAM_CODE, "供給元コード", Kind::Text, REQUIRED),
-    column(name::DOWNSTREAM_CODE, "供給先コード", Kind::Text, NULLABLE),
-    column(name::ANNUAL_SPEND_JPY, "年間取引額", Kind::Number(0.0, YEN), NULLABLE),
-    column(name::CRITICALITY, "重要度", Kind::Choice(CRITICALITIES), REQUIRED),
-    column(name::SUBSTITUTABILITY, "代替性", Kind::Choice(SUBSTITUTABILITIES), REQUIRED),
-    column(name::STOCK_COVER_DAYS, "在庫日数", Kind::Number(0.0, LONG), NULLABLE),
+const RELATIONSHIP_COLUMNS: &[InputColumn] = &[
+    column(name::UPSTREAM_CODE, "供給元コード", ColumnKind::Text, REQUIRED),
+    column(name::DOWNSTREAM_CODE, "供給先コード", ColumnKind::Text, NULLABLE),
+    column(name::ANNUAL_SPEND_JPY, "年間取引額", ColumnKind::Number(0.0, MAX_YEN), NULLABLE),
+    column(name::CRITICALITY, "重要度", ColumnKind::Choice(CRITICALITIES), REQUIRED),
+    column(name::SUBSTITUTABILITY, "代替性", ColumnKind::Choice(SUBSTITUTABILITIES), REQUIRED),
+    column(name::STOCK_COVER_DAYS, "在庫日数", ColumnKind::Number(0.0, MAX_DAYS), NULLABLE),
 ];
 
-const ENROLLMENTS: &[InputColumn] = &[
-    column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
-    column(name::SERVICE_CLASS, "サービス区分", Kind::Choice(SERVICE_CLASSES), REQUIRED),
-    column(name::COVERAGE_SHARE, "カバー率", Kind::Number(0.0, 1.0), NULLABLE),
-    column(name::COVERED_ENDPOINTS, "対象端末数", Kind::Whole(0, MANY), NULLABLE),
-    column(name::STARTS_ON, "開始日", Kind::Date, REQUIRED),
-    column(name::ENDS_ON, "終了日", Kind::Date, NULLABLE),
-    column(name::ONSITE_RESPONSE, "駆付け", Kind::Flag, REQUIRED),
+const ENROLLMENT_COLUMNS: &[InputColumn] = &[
+    column(name::SUPPLIER_CODE, "取引先コード", ColumnKind::Text, REQUIRED),
+    column(name::SERVICE_CLASS, "サービス区分", ColumnKind::Choice(SERVICE_CLASSES), REQUIRED),
+    column(name::COVERAGE_SHARE, "カバー率", ColumnKind::Number(0.0, 1.0), NULLABLE),
+    column(name::COVERED_ENDPOINTS, "対象端末数", ColumnKind::Whole(0, MAX_COUNT), NULLABLE),
+    column(name::STARTS_ON, "開始日", ColumnKind::Date, REQUIRED),
+    column(name::ENDS_ON, "終了日", ColumnKind::Date, NULLABLE),
+    column(name::ONSITE_RESPONSE, "駆付け", ColumnKind::Flag, REQUIRED),
 ];
 
-const CERTIFICATIONS: &[InputColumn] = &[
-    column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
-    column(name::SCHEME, "制度", Kind::Choice(SCHEMES), REQUIRED),
-    column(name::ISSUED_ON, "取得日", Kind::Date, REQUIRED),
-    column(name::EXPIRES_ON, "有効期限", Kind::Date, NULLABLE),
+const CERTIFICATION_COLUMNS: &[InputColumn] = &[
+    column(name::SUPPLIER_CODE, "取引先コード", ColumnKind::Text, REQUIRED),
+    column(name::SCHEME, "制度", ColumnKind::Choice(SCHEMES), REQUIRED),
+    column(name::ISSUED_ON, "取得日", ColumnKind::Date, REQUIRED),
+    column(name::EXPIRES_ON, "有効期限", ColumnKind::Date, NULLABLE),
 ];
 
-const ASSESSMENTS: &[InputColumn] = &[
-    column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
-    column(name::CONTROL, "対策", Kind::Choice(&CONTROLS), REQUIRED),
-    column(name::STATUS, "実施状況", Kind::Choice(STATUSES), NULLABLE),
-    column(name::TOTAL_SCORE, "自社診断の合計点", Kind::Whole(-25, 100), NULLABLE),
-    column(name::ASSESSED_ON, "確認日", Kind::Date, REQUIRED),
-    column(name::EXPIRES_ON, "有効期限", Kind::Date, NULLABLE),
-    column(name::ASSURANCE, "確認者", Kind::Choice(ASSURANCES), REQUIRED),
+const ASSESSMENT_COLUMNS: &[InputColumn] = &[
+    column(name::SUPPLIER_CODE, "取引先コード", ColumnKind::Text, REQUIRED),
+    column(name::CONTROL, "対策", ColumnKind::Choice(&CONTROLS), REQUIRED),
+    column(name::STATUS, "実施状況", ColumnKind::Choice(STATUSES), NULLABLE),
+    column(name::TOTAL_SCORE, "自社診断の合計点", ColumnKind::Whole(-25, 100), NULLABLE),
+    column(name::ASSESSED_ON, "確認日", ColumnKind::Date, REQUIRED),
+    column(name::EXPIRES_ON, "有効期限", ColumnKind::Date, NULLABLE),
+    column(name::ASSURANCE, "確認者", ColumnKind::Choice(ASSURANCES), REQUIRED),
 ];
 
-const INCIDENTS: &[InputColumn] = &[
-    column(name::SUPPLIER_CODE, "取引先コード", Kind::Text, REQUIRED),
-    column(name::OCCURRED_ON, "発生日", Kind::Date, REQUIRED),
-    column(name::OUTCOME, "結果", Kind::Choice(OUTCOMES), REQUIRED),
-    column(name::COUNT, "件数", Kind::Whole(1, MANY), NULLABLE),
+const INCIDENT_COLUMNS: &[InputColumn] = &[
+    column(name::SUPPLIER_CODE, "取引先コード", ColumnKind::Text, REQUIRED),
+    column(name::OCCURRED_ON, "発生日", ColumnKind::Date, REQUIRED),
+    column(name::OUTCOME, "結果", ColumnKind::Choice(OUTCOMES), REQUIRED),
+    column(name::COUNT, "件数", ColumnKind::Whole(1, MAX_COUNT), NULLABLE),
 ];

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::assessments::{self, Assessed, FIRST_CONTROL, RATE_CONTROLS};
 use crate::columns::by_choice;
 use crate::columns::name::*;
-use crate::frame::{ROWS_A_PIECE, by_supplier, days, floats, from_floats, keys};
+use crate::frame::{MIN_ROWS_PER_PIECE, by_supplier, days, floats, from_floats, keys};
 use crate::model::{Format, Model};
 use crate::portfolio::Portfolio;
 use crate::sums;
@@ -51,7 +51,7 @@ pub(crate) fn apply(suppliers: DataFrame, portfolio: &Portfolio, model: &Model, 
     let (ladder, isms) = (certified(LADDER)?, certified(ISMS)?);
     let base = floats(&suppliers, BASE_RATE)?;
     let mut assessed = Assessed::new(portfolio, model, as_of)?;
-    let rows = monitoring.into_par_iter().zip((ladder, isms)).enumerate().with_min_len(ROWS_A_PIECE);
+    let rows = monitoring.into_par_iter().zip((ladder, isms)).enumerate().with_min_len(MIN_ROWS_PER_PIECE);
     let together: Vec<_> = rows
         .map(|(supplier, (monitoring, (ladder, isms)))| {
             let logs = assessed.log_factors(supplier);

@@ -12,7 +12,7 @@ use crate::model::Model;
 use crate::points::chance;
 
 /// The quantile of the standard normal distribution that leaves 5% above it, for models of format 1.
-const Z: f64 = 1.644_853_626_951_472_2;
+const NORMAL_QUANTILE_95: f64 = 1.644_853_626_951_472_2;
 
 /// Adds the rate from the gamma prior and the thinned Poisson record, its interval, and the chance of an incident.
 ///
@@ -72,7 +72,12 @@ fn by_normal(posterior: &Posterior) -> Rates {
         mean * root * root * root
     };
     // Of a shape below 0.041 the approximate upper end lies below the mean.
-    Rates { mean, low: end(-Z).min(mean), high: end(Z).max(mean), probability: chance(mean) }
+    Rates {
+        mean,
+        low: end(-NORMAL_QUANTILE_95).min(mean),
+        high: end(NORMAL_QUANTILE_95).max(mean),
+        probability: chance(mean),
+    }
 }
 
 /// Returns the rates with the exact interval. The quantiles are computed once for each shape: most suppliers have no

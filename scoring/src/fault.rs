@@ -190,11 +190,11 @@ pub struct Faults {
 
 impl Faults {
     /// The number of faults that are kept of each table. The rest are only counted.
-    pub const KEPT: usize = 50;
+    pub const MAX_KEPT: usize = 50;
 
     /// Returns the first faults, in order of table, row and column.
     pub fn first(&self) -> &[Fault] {
-        self.first.get(..Self::KEPT.min(self.first.len())).unwrap_or_default()
+        self.first.get(..Self::MAX_KEPT.min(self.first.len())).unwrap_or_default()
     }
 
     /// Returns the number of faults, including those not kept.
@@ -209,15 +209,15 @@ impl Faults {
 
     /// Adds a fault that follows all earlier ones in order.
     pub fn push(&mut self, fault: Fault) {
-        if self.first.len() < Self::KEPT {
+        if self.first.len() < Self::MAX_KEPT {
             self.first.push(fault);
         }
         self.count += 1;
     }
 
-    /// Adds `count` faults of one kind, in order of rows. At most [`Self::KEPT`] of them are created.
+    /// Adds `count` faults of one kind, in order of rows. At most [`Self::MAX_KEPT`] of them are created.
     pub(crate) fn add(&mut self, first: impl Iterator<Item = Fault>, count: usize) {
-        self.first.extend(first.take(Self::KEPT));
+        self.first.extend(first.take(Self::MAX_KEPT));
         self.count += count;
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn in_pieces<T: Send>(
 }
 
 /// The minimum number of rows that is worth a thread.
-pub(crate) const ROWS_A_PIECE: usize = 1 << 14;
+pub(crate) const MIN_ROWS_PER_PIECE: usize = 1 << 14;
 
 /// Returns the values as one slice, borrowed if they are contiguous.
 fn dense<T: PolarsNumericType>(column: &ChunkedArray<T>) -> PolarsResult<Cow<'_, [T::Native]>> {

@@ -108,9 +108,9 @@ pub struct Indicators {
     pub stops_tier_1: Vec<(usize, usize)>,
 }
 
-const SIZES: [&str; 4] = ["micro", "sme", "large", "unknown"];
+const SIZE_CLASSES: [&str; 4] = ["micro", "sme", "large", "unknown"];
 /// The maximum number of suppliers in `stops_tier_1`.
-const NAMED: usize = 10;
+const MAX_NAMED_SUPPLIERS: usize = 10;
 
 impl Indicators {
     /// Computes the indicators of a portfolio from its scores and the model that produced them.
@@ -172,7 +172,7 @@ fn by_size(sizes: &[&str], is_monitored: &[bool]) -> Vec<(&'static str, Coverage
         let same = sizes.iter().zip(is_monitored).filter(|(found, _)| **found == size);
         Coverage::of(same.map(|(_, is)| *is))
     };
-    SIZES.into_iter().map(|size| (size, of_size(size))).collect()
+    SIZE_CLASSES.into_iter().map(|size| (size, of_size(size))).collect()
 }
 
 /// Returns the middle age, or the mean of the middle two.
@@ -203,7 +203,7 @@ fn sole_source(suppliers: &DataFrame, supplies: &DataFrame, is_monitored: &[bool
 fn largest(counts: Vec<usize>) -> Vec<(usize, usize)> {
     let mut rows: Vec<_> = counts.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
     rows.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-    rows.truncate(NAMED);
+    rows.truncate(MAX_NAMED_SUPPLIERS);
     rows
 }
 

@@ -31,7 +31,7 @@ use polars::prelude::*;
 use assessments::Assessed;
 use controls::Controls;
 
-pub use columns::{InputColumn, Kind, RESULTS, ResultColumn, Table, Unit, name, results};
+pub use columns::{ColumnKind, InputColumn, RESULTS, ResultColumn, Table, Unit, name, results};
 pub use error::ScoreError;
 pub use explain::{
     Assessment, Certification, Contribution, Controls as ControlFacts, Downtime, Enrollment, Explainer, Explanation,

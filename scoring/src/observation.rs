@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::columns::name::*;
 use crate::columns::{OUTCOMES, number_of};
 use crate::controls;
-use crate::frame::{ROWS_A_PIECE, days, floats, from_floats, in_pieces, keys};
+use crate::frame::{MIN_ROWS_PER_PIECE, days, floats, from_floats, in_pieces, keys};
 use crate::model::Model;
 use crate::portfolio::Portfolio;
 use crate::sums::{self, Detection, Watch};
@@ -46,7 +46,7 @@ pub(crate) fn record(portfolio: &Portfolio, model: &Model, as_of: i32) -> Polars
     };
     let sums = |incidents: &[Incident], weight: &(dyn Fn(&Incident) -> f64 + Sync)| {
         let keys: Vec<_> = incidents.iter().map(|incident| incident.supplier).collect();
-        let weights: Vec<_> = incidents.par_iter().with_min_len(ROWS_A_TASK).map(weight).collect();
+        let weights: Vec<_> = incidents.par_iter().with_min_len(ROWS_PER_TASK).map(weight).collect();
         sums::by_key(&keys, &weights, count)
     };
     let years = watches.observed_years(model, as_of);
@@ -64,7 +64,7 @@ pub(crate) fn record(portfolio: &Portfolio, model: &Model, as_of: i32) -> Polars
 }
 
 /// The number of incidents or suppliers that one thread takes at once. Results do not depend on it.
-const ROWS_A_TASK: usize = 4096;
+const ROWS_PER_TASK: usize = 4096;
 
 /// Returns what all contained incidents of a supplier count together.
 fn contained_share(model: &Model) -> Expr {
@@ -99,7 +99,7 @@ impl Incidents {
     fn of_window(portfolio: &Portfolio, model: &Model, as_of: i32) -> PolarsResult<Self> {
         let (count, window) = (portfolio.supplier_count(), as_of - model.lookback_days..=as_of);
         // Each piece counts for all suppliers, so it must have enough rows to be worth that.
-        let least = count.max(ROWS_A_PIECE);
+        let least = count.max(MIN_ROWS_PER_PIECE);
         let pieces = in_pieces(&portfolio.incidents, least, |piece| Self::of_piece(piece, count, &window))?;
         let mut pieces = pieces.into_iter();
         let mut all = pieces.next().unwrap_or_else(|| Self::none(count));
@@ -188,7 +188,7 @@ impl Watches {
         };
         (0..self.of_supplier.len())
             .into_par_iter()
-            .with_min_len(ROWS_A_TASK)
+            .with_min_len(ROWS_PER_TASK)
             .map(|supplier| {
                 let (watches, reports_from) = self.of(supplier);
                 detection.observed_years(watches, reports_from)

@@ -102,11 +102,11 @@ impl Detection {
         let age = f64::from(self.as_of - b) / self.half_life_days;
         // The difference of two powers, without losing the digits that they share.
         let part = -(-LN_2 * f64::from(b - a) / self.half_life_days).exp_m1();
-        self.half_life_days / DAYS_A_YEAR / LN_2 * (-age).exp2() * part
+        self.half_life_days / MEAN_DAYS_PER_YEAR / LN_2 * (-age).exp2() * part
     }
 }
 
-const DAYS_A_YEAR: f64 = 365.25;
+const MEAN_DAYS_PER_YEAR: f64 = 365.25;
 
 /// Returns the share of endpoints watched on a day, at most 1.
 fn coverage_at(watches: &[Watch], day: i32) -> f64 {

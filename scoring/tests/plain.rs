@@ -10,7 +10,7 @@ use polars::prelude::*;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::{collection, option};
-use scoring::{Kind, Table, Tables};
+use scoring::{ColumnKind, Table, Tables};
 
 use crate::support::{as_of, read_rows};
 
@@ -134,7 +134,7 @@ fn parsed<T: FromStr<Err: Debug>>(row: &Cells, name: &str) -> Option<T> {
 fn choice(row: &Cells, name: &str) -> Option<&'static str> {
     let all = Table::ALL.iter().flat_map(|table| table.columns());
     let choices = all.filter(|column| column.name == name).find_map(|column| match column.kind {
-        Kind::Choice(choices) => Some(choices),
+        ColumnKind::Choice(choices) => Some(choices),
         _ => None,
     });
     row.get(name).map(|cell| choices.unwrap().iter().copied().find(|choice| choice == cell).unwrap())

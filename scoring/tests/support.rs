@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use polars::prelude::*;
 use proptest::prelude::ProptestConfig;
-use scoring::{Kind, Model, Portfolio, Table, Tables};
+use scoring::{ColumnKind, Model, Portfolio, Table, Tables};
 
 pub(crate) fn as_of() -> NaiveDate {
     NaiveDate::from_ymd_opt(2026, 9, 30).unwrap()
@@ -53,12 +53,12 @@ pub(crate) fn frame(table: Table, rows: &[BTreeMap<String, String>]) -> DataFram
             let cells: Vec<_> = rows.iter().map(|row| row.get(declared.name).cloned()).collect();
             let text = Column::new(declared.name.into(), cells.clone());
             match declared.kind {
-                Kind::Text | Kind::Choice(_) => text,
-                Kind::Flag => Column::new(
+                ColumnKind::Text | ColumnKind::Choice(_) => text,
+                ColumnKind::Flag => Column::new(
                     declared.name.into(),
                     cells.iter().map(|cell| cell.as_ref().map(|cell| cell == "true")).collect::<Vec<_>>(),
                 ),
-                Kind::Date => {
+                ColumnKind::Date => {
                     let days: Vec<_> = cells
                         .iter()
                         .map(|cell| {
@@ -68,7 +68,7 @@ pub(crate) fn frame(table: Table, rows: &[BTreeMap<String, String>]) -> DataFram
                         .collect();
                     Column::new(declared.name.into(), days).cast(&DataType::Date).unwrap()
                 }
-                Kind::Whole(..) | Kind::Number(..) => text.strict_cast(&declared.kind.dtype()).unwrap(),
+                ColumnKind::Whole(..) | ColumnKind::Number(..) => text.strict_cast(&declared.kind.dtype()).unwrap(),
             }
         })
         .collect::<Vec<_>>();

@@ -30,24 +30,24 @@ use crate::routes::routes;
 
 /// The number of open files in addition to client connections: of the process, of each serving thread, of each database
 /// connection, and of each job.
-const FILES: [u64; 4] = [24, 6, 3, 8];
+const FURTHER_OPEN_FILES: [u64; 4] = [24, 6, 3, 8];
 /// The maximum number of connections to the admin listener. Files for them are kept free, too.
 const ADMIN_CONNECTIONS: u32 = 16;
 /// With fewer connections than this, the service does not start.
-const FEWEST_CONNECTIONS: u64 = 16;
+const MIN_CONNECTIONS: u64 = 16;
 
 /// Returns the maximum number of connections: as many as configured, or as the limit of open files allows.
 pub(super) fn affordable_connections(config: &Config) -> Result<usize, ServeError> {
     let may_be_open = machine::raise_open_files();
-    let [own, of_thread, of_database, of_job] = FILES;
+    let [own, of_thread, of_database, of_job] = FURTHER_OPEN_FILES;
     let kept = own
         + u64::from(ADMIN_CONNECTIONS)
         + of_thread * (config.workers as u64 + 1)
         + of_database * (u64::from(config.connections()) + 1)
         + of_job * job_slots(config.connections()) as u64;
     let affordable = may_be_open.saturating_sub(kept);
-    if affordable < FEWEST_CONNECTIONS {
-        return Err(ServeError::OpenFiles { may_be_open, needed: kept + FEWEST_CONNECTIONS });
+    if affordable < MIN_CONNECTIONS {
+        return Err(ServeError::OpenFiles { may_be_open, needed: kept + MIN_CONNECTIONS });
     }
     let wanted = u64::from(config.connection_limits.max_connections);
     if affordable < wanted {

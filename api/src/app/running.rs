@@ -18,14 +18,14 @@ use crate::queue::runner::Runner;
 
 /// How long jobs may take to end after the last request, which has 30 seconds. A service manager kills the process
 /// after 60.
-const LAST_WORK: Duration = Duration::from_secs(10);
+const JOB_END_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often to check whether they have ended.
-const JOBS_POLL_INTERVAL: Duration = Duration::from_millis(20);
+const JOB_END_POLLING_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often to check whether the database has stopped answering for good, and in how many checks in a row that must be
 /// so. After the process itself has been suspended, the answers that came meanwhile are read first.
-const LOOK_FOR_HUNG: Duration = Duration::from_secs(2);
-const HUNG_LOOKS: u32 = 5;
+const HUNG_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+const HUNG_CHECK_COUNT: u32 = 5;
 
 /// A running service, on its own thread.
 pub struct Running {
@@ -84,7 +84,7 @@ impl Running {
     pub(crate) fn wait(self) -> Result<(), ServeError> {
         let requests = self.requests.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Nothing is ever sent: the channel only closes.
-        while requests.recv_timeout(LOOK_FOR_HUNG) == Err(mpsc::RecvTimeoutError::Timeout) {
+        while requests.recv_timeout(HUNG_CHECK_INTERVAL) == Err(mpsc::RecvTimeoutError::Timeout) {
             if self.is_hung.load(Ordering::Relaxed) {
                 return Err(ServeError::Hung);
             }
@@ -92,8 +92,8 @@ impl Running {
         self.runner.stop();
         let since = time::Instant::now();
         let mut left: Vec<_> = self.threads.iter().filter(|thread| !thread.is_finished()).collect();
-        while !left.is_empty() && since.elapsed() < LAST_WORK {
-            thread::sleep(JOBS_POLL_INTERVAL);
+        while !left.is_empty() && since.elapsed() < JOB_END_TIMEOUT {
+            thread::sleep(JOB_END_POLLING_INTERVAL);
             left.retain(|thread| !thread.is_finished());
         }
         if left.is_empty() {
@@ -115,11 +115,11 @@ impl Running {
 pub(super) fn watch_connections(runner: &Runner, database: &Database, is_hung: &AtomicBool) {
     let (mut looks, of_jobs) = (0, runner.connection_count());
     while !runner.is_stopping() {
-        runner.rest(LOOK_FOR_HUNG);
+        runner.rest(HUNG_CHECK_INTERVAL);
         looks = if database.is_hung(of_jobs) { looks + 1 } else { 0 };
-        if looks >= HUNG_LOOKS && database.takes_connections() {
+        if looks >= HUNG_CHECK_COUNT && database.takes_connections() {
             // A server that has just come back answers the other connections now.
-            runner.rest(LOOK_FOR_HUNG);
+            runner.rest(HUNG_CHECK_INTERVAL);
             if database.is_hung(of_jobs) {
                 return is_hung.store(true, Ordering::Relaxed);
             }

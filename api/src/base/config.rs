@@ -13,7 +13,7 @@ use clap::builder::BoolishValueParser;
 use schema::{Clock, Notice, Pending, ServerUrl};
 
 pub use place::PlaceError;
-pub(crate) use place::{SERVER_NOTE, note_server, other_server, url_text};
+pub(crate) use place::{SERVER_NOTE_FILE, note_server, other_server, url_text};
 
 /// How large and how slow a request may be, and how much is kept for the next one.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -115,7 +115,7 @@ impl Default for ConnectionLimits {
 }
 
 /// The default time-out of a statement of a request, in seconds.
-const STATEMENT_SECONDS: u64 = 30;
+const DEFAULT_STATEMENT_TIMEOUT_SECONDS: u64 = 30;
 
 /// Which database holds everything.
 #[derive(Debug, Clone, clap::Args)]
@@ -155,7 +155,7 @@ pub struct DatabaseOptions {
         long = "database-statement-seconds",
         env = "SONAE_DATABASE_STATEMENT_SECONDS",
         value_name = "SECONDS",
-        default_value_t = STATEMENT_SECONDS,
+        default_value_t = DEFAULT_STATEMENT_TIMEOUT_SECONDS,
         // A server takes 0 as no limit.
         value_parser = clap::value_parser!(u64).range(1..=86_400)
     )]
@@ -173,7 +173,7 @@ impl DatabaseOptions {
             allow_plaintext_db: false,
             no_migrate: false,
             connections: None,
-            statement_seconds: STATEMENT_SECONDS,
+            statement_seconds: DEFAULT_STATEMENT_TIMEOUT_SECONDS,
         }
     }
 

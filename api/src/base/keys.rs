@@ -20,17 +20,17 @@ use sha2::{Digest, Sha256};
 use crate::base::machine::{naming, private_file};
 
 /// The default lifetime of a token.
-pub(crate) const DEFAULT_LIFE: TimeDelta = TimeDelta::hours(12);
+pub(crate) const DEFAULT_TOKEN_LIFETIME: TimeDelta = TimeDelta::hours(12);
 /// The maximum lifetime of a token.
-pub(crate) const MAX_LIFE: TimeDelta = TimeDelta::days(90);
+pub(crate) const MAX_TOKEN_LIFETIME: TimeDelta = TimeDelta::days(90);
 
-const ISSUER: &str = "sonae";
-const AUDIENCE: &str = "sonae";
-const TYPE: &str = "at+jwt";
+const TOKEN_ISSUER: &str = "sonae";
+const TOKEN_AUDIENCE: &str = "sonae";
+const TOKEN_TYPE: &str = "at+jwt";
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// How often a token with an unknown key may cause the folder to be read.
-const BETWEEN_UNKNOWN_KEYS: Duration = Duration::from_secs(1);
+const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The keys of an installation, as last read from its folder.
 pub(crate) struct Keys {
@@ -104,12 +104,12 @@ struct RawClaims {
 /// Why a token is refused, in Japanese and English.
 pub(crate) type Refusal = (&'static str, &'static str);
 
-const NOT_GOOD: Refusal = (
+const INVALID_TOKEN: Refusal = (
     "トークンが正しくありません。欠けずに写したか確かめ、なければ sonae token create で発行してください",
     "the token is not valid; check that it was copied whole, or make one with `sonae token create`",
 );
 
-pub(crate) const EXPIRED: Refusal = (
+pub(crate) const EXPIRED_TOKEN: Refusal = (
     "トークンの期限が切れています（既定で12時間）。sonae token create で新しいトークンを発行してください",
     "the token has expired (after 12 hours by default); make a new one with `sonae token create`",
 );
@@ -164,7 +164,7 @@ impl Keys {
             return false;
         }
         let mut at = self.unknown_key_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = at.is_none_or(|at| at.elapsed() >= BETWEEN_UNKNOWN_KEYS);
+        let is_due = at.is_none_or(|at| at.elapsed() >= UNKNOWN_KEY_INTERVAL);
         if is_due {
             *at = Some(time::Instant::now());
         }
@@ -198,7 +198,7 @@ pub(crate) fn list_keys(folder: &Path) -> io::Result<Vec<KeyFile>> {
     let ids = key_ids(&folder.join("keys"))?;
     let made: Vec<_> = ids.iter().map(|id| made_at(id)).collect();
     // A key signs until the next one is made. What it signed last may be valid for the maximum lifetime of a token.
-    let replaced = made.iter().skip(1).map(|next| next.map(|next| next.after(MAX_LIFE))).chain([None]);
+    let replaced = made.iter().skip(1).map(|next| next.map(|next| next.after(MAX_TOKEN_LIFETIME))).chain([None]);
     let last = ids.len().saturating_sub(1);
     let keys = ids.iter().zip(&made).zip(replaced).enumerate();
     Ok(keys
@@ -239,7 +239,7 @@ pub(crate) fn retire_key(folder: &Path, id: &str, unused_at: Option<Timestamp>) 
     }
     // If the ids contain no time, it is unknown when the next key began to sign. It is treated as if that were now.
     if let Some(now) = unused_at {
-        let unused_from = key.unused_from.unwrap_or_else(|| now.after(MAX_LIFE));
+        let unused_from = key.unused_from.unwrap_or_else(|| now.after(MAX_TOKEN_LIFETIME));
         if unused_from > now {
             return Err(NotRetired::InUse(unused_from));
         }
@@ -306,11 +306,11 @@ impl KeySet {
     fn sign(&self, tenant: TenantId, token: &TokenRow) -> Result<String, jsonwebtoken::errors::Error> {
         let (kid, key) = &self.signing;
         let mut header = Header::new(Algorithm::ES256);
-        header.typ = Some(TYPE.to_owned());
+        header.typ = Some(TOKEN_TYPE.to_owned());
         header.kid = Some(kid.clone());
         let claims = RawClaims {
-            iss: ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
+            iss: TOKEN_ISSUER.to_owned(),
+            aud: TOKEN_AUDIENCE.to_owned(),
             sub: token.id.to_string(),
             jti: token.id.to_string(),
             tenant_id: tenant.to_string(),
@@ -324,36 +324,36 @@ impl KeySet {
 
     fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(NOT_GOOD);
+            return Err(INVALID_TOKEN);
         }
-        let header = jsonwebtoken::decode_header(token).map_err(|_| NOT_GOOD)?;
+        let header = jsonwebtoken::decode_header(token).map_err(|_| INVALID_TOKEN)?;
         // Keys come only from our folder: jku, jwk, x5u and x5c in the header are ignored.
-        let kid = header.kid.filter(|kid| kid.len() <= 128).ok_or(NOT_GOOD)?;
-        if header.alg != Algorithm::ES256 || header.typ.as_deref() != Some(TYPE) || header.crit.is_some() {
-            return Err(NOT_GOOD);
+        let kid = header.kid.filter(|kid| kid.len() <= 128).ok_or(INVALID_TOKEN)?;
+        if header.alg != Algorithm::ES256 || header.typ.as_deref() != Some(TOKEN_TYPE) || header.crit.is_some() {
+            return Err(INVALID_TOKEN);
         }
-        let key = self.verifying.get(&kid).ok_or(NOT_GOOD)?;
+        let key = self.verifying.get(&kid).ok_or(INVALID_TOKEN)?;
         let mut rules = Validation::new(Algorithm::ES256);
-        rules.set_issuer(&[ISSUER]);
-        rules.set_audience(&[AUDIENCE]);
+        rules.set_issuer(&[TOKEN_ISSUER]);
+        rules.set_audience(&[TOKEN_AUDIENCE]);
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // Checked below with our clock. This option would ask the machine for the time.
         rules.validate_exp = false;
-        let claims = jsonwebtoken::decode::<RawClaims>(token, key, &rules).map_err(|_| NOT_GOOD)?.claims;
+        let claims = jsonwebtoken::decode::<RawClaims>(token, key, &rules).map_err(|_| INVALID_TOKEN)?.claims;
         // There is no leeway: the clock that issued a token is this one or as good.
         let now = now.unix_seconds();
         if claims.exp < now {
-            return Err(EXPIRED);
+            return Err(EXPIRED_TOKEN);
         }
         let life = claims.exp.saturating_sub(claims.iat);
         let is_early = claims.nbf.is_some_and(|from| from > now) || claims.iat > now.saturating_add(60);
-        if is_early || life > MAX_LIFE.num_seconds() {
-            return Err(NOT_GOOD);
+        if is_early || life > MAX_TOKEN_LIFETIME.num_seconds() {
+            return Err(INVALID_TOKEN);
         }
         Ok(Claims {
-            id: claims.jti.parse().map_err(|_| NOT_GOOD)?,
-            tenant_id: claims.tenant_id.parse().map_err(|_| NOT_GOOD)?,
-            role: Role::parse(&claims.role).map_err(|_| NOT_GOOD)?,
+            id: claims.jti.parse().map_err(|_| INVALID_TOKEN)?,
+            tenant_id: claims.tenant_id.parse().map_err(|_| INVALID_TOKEN)?,
+            role: Role::parse(&claims.role).map_err(|_| INVALID_TOKEN)?,
         })
     }
 }

@@ -6,18 +6,18 @@ use std::path::Path;
 
 use tracing::warn;
 
-use crate::base::config::SERVER_NOTE;
+use crate::base::config::SERVER_NOTE_FILE;
 
 /// The file in which the process of an embedded database notes the progress of its jobs. An import holds the database's
 /// writer the whole time, so the database cannot hold it.
 pub(crate) const PROGRESS_FILE: &str = "job-progress.json";
 
 /// The names of Sonae's own files in the data folder. Anything else there belongs to somebody else.
-pub(crate) const OWN: [&str; 8] =
-    ["keys", "serve.lock", "sonae.db", "sonae.db-shm", "sonae.db-wal", PROGRESS_FILE, RESERVE, SERVER_NOTE];
+pub(crate) const OWN_FILES: [&str; 8] =
+    ["keys", "serve.lock", "sonae.db", "sonae.db-shm", "sonae.db-wal", PROGRESS_FILE, RESERVE_FILE, SERVER_NOTE_FILE];
 /// A file that only takes up space. On a full disk it is removed, so that the database has the space that it needs to
 /// open.
-const RESERVE: &str = "sonae.reserve";
+const RESERVE_FILE: &str = "sonae.reserve";
 const RESERVE_BYTES: usize = 1 << 20;
 
 /// Makes all files that the process creates from now on private to its owner.
@@ -123,7 +123,7 @@ pub(crate) fn hide(folder: &Path) -> io::Result<()> {
     let mut is_shared = false;
     for entry in fs::read_dir(folder).map_err(naming(folder))? {
         let entry = entry?;
-        match OWN.iter().find(|own| entry.file_name() == **own) {
+        match OWN_FILES.iter().find(|own| entry.file_name() == **own) {
             Some(_) => take_from_others(&entry.path())?,
             None => is_shared = true,
         }
@@ -193,7 +193,7 @@ fn refusal(path: &Path, text: &str) -> io::Error {
 }
 
 /// What to do if a file of the data folder cannot be read or written; appended to the error.
-pub(crate) const OTHER_OWNER: (&str, &str) = (
+pub(crate) const FILE_OWNER_ADVICE: (&str, &str) = (
     "。別のユーザーが所有している可能性があります。sudo chown -R でサービスのユーザーを所有者にしてください",
     "; another user may own it: give it to the user of the service with sudo chown -R",
 );
@@ -223,7 +223,7 @@ pub(crate) fn private_file() -> fs::OpenOptions {
 
 /// Reserves some space for the next start. If there is no space, nothing is reserved.
 pub(crate) fn keep_reserve(folder: &Path) {
-    let path = folder.join(RESERVE);
+    let path = folder.join(RESERVE_FILE);
     let Ok(mut file) = private_file().create_new(true).open(&path) else { return };
     // Not zeros, because some file systems store those without using space.
     let block: Vec<u8> = (0..RESERVE_BYTES).map(|place| (place * 31 % 251) as u8).collect();
@@ -234,7 +234,7 @@ pub(crate) fn keep_reserve(folder: &Path) {
 
 /// Releases the reserved space. Returns whether there was any.
 pub(crate) fn give_up_reserve(folder: &Path) -> bool {
-    fs::remove_file(folder.join(RESERVE)).is_ok()
+    fs::remove_file(folder.join(RESERVE_FILE)).is_ok()
 }
 
 /// Writes a little next to the database, as the database would, and removes it again.
@@ -292,7 +292,7 @@ mod tests {
     fn the_reserve_takes_room_until_it_is_given_up() {
         let folder = tempfile::tempdir().unwrap();
         keep_reserve(folder.path());
-        assert_eq!(fs::metadata(folder.path().join(RESERVE)).unwrap().len(), RESERVE_BYTES as u64);
+        assert_eq!(fs::metadata(folder.path().join(RESERVE_FILE)).unwrap().len(), RESERVE_BYTES as u64);
         assert!(give_up_reserve(folder.path()) && !give_up_reserve(folder.path()));
     }
 }

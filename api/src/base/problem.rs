@@ -135,7 +135,7 @@ impl ProblemKind {
 }
 
 /// The number of faults that an answer lists. The rest are only counted.
-const SHOWN_FAULTS: usize = scoring::Faults::KEPT;
+const SHOWN_FAULTS: usize = scoring::Faults::MAX_KEPT;
 const _: () = assert!(SHOWN_FAULTS == 50, "the document of `errors` says so");
 
 /// A problem of one request.

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use schema::tenants::{self, TenantRow};
-use schema::{Bilingual, Clock, Database, Name, Notice, OperatorTx, Pending, Place, RepoError, SchemaState};
+use schema::{Bilingual, Clock, Database, DatabasePlace, Name, Notice, OperatorTx, Pending, RepoError, SchemaState};
 use scoring::Lang;
 use tracing::warn;
 
 use crate::base::actors::operator;
 use crate::base::config::{PlaceError, note_server};
 use crate::base::keys::{Keys, private_folder};
-use crate::base::machine::{self, OTHER_OWNER, naming};
+use crate::base::machine::{self, FILE_OWNER_ADVICE, naming};
 use crate::base::text::{Text, with_causes};
 
 /// Why the data of an installation cannot be opened.
@@ -52,7 +52,7 @@ pub(crate) const DEFAULT_TIME_ZONE: &str = "Asia/Tokyo";
 impl Store {
     pub(crate) fn open(
         folder: &Path,
-        place: &Place,
+        place: &DatabasePlace,
         connection_count: u32,
         patience: Duration,
         pending: Pending<'_>,
@@ -62,7 +62,7 @@ impl Store {
         machine::hide(folder).map_err(StoreError::Data)?;
         let keys = Keys::open(folder, clock).map_err(StoreError::Data)?;
         let database = open_database(place, connection_count, patience, pending, clock)?;
-        if let Place::Server { url, .. } = place {
+        if let DatabasePlace::Server { url, .. } = place {
             note_server(folder, url);
         }
         let operator = operator(&database, "open");
@@ -102,13 +102,13 @@ pub(crate) fn make_data_folder(folder: &Path) -> Result<(), StoreError> {
 
 /// Opens a database, without the keys.
 pub(crate) fn open_database(
-    place: &Place,
+    place: &DatabasePlace,
     connection_count: u32,
     patience: Duration,
     mut pending: Pending<'_>,
     clock: &Clock,
 ) -> Result<Database, StoreError> {
-    let Place::Folder(folder) = place else {
+    let DatabasePlace::Folder(folder) = place else {
         return Ok(Database::open(place, connection_count, patience, pending, clock)?);
     };
     if matches!(pending, Pending::Refuse) {
@@ -212,7 +212,7 @@ pub(crate) fn in_words(error: &(dyn Error + 'static), lang: Lang) -> String {
     };
     match error.downcast_ref::<StoreError>() {
         Some(StoreError::Data(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-            let (ja, en) = OTHER_OWNER;
+            let (ja, en) = FILE_OWNER_ADVICE;
             text + lang.pick(ja, en)
         }
         _ => text,

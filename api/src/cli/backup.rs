@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use schema::{Place, copy_embedded};
+use schema::{DatabasePlace, copy_embedded};
 use scoring::Lang;
 
-use super::{DataFolder, Failure, WRITER_TIMEOUT};
+use super::{COMMAND_WRITER_TIMEOUT, DataFolder, Failure};
 use crate::base::keys::private_folder;
 use crate::base::machine::hide_new_files;
 
@@ -53,9 +53,9 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
         usage(format!("{shown} を作れません（{error}）"), format!("{shown} cannot be made ({error})"))
     })?;
     // The keys are copied last, so that no key is missing that signed a token in the database.
-    if let Place::Folder(folder) = &place {
+    if let DatabasePlace::Folder(folder) = &place {
         let copy = unfinished.path().join("sonae.db");
-        copy_embedded(folder, &copy, WRITER_TIMEOUT)?;
+        copy_embedded(folder, &copy, COMMAND_WRITER_TIMEOUT)?;
         File::open(&copy)?.sync_all()?;
     }
     let count = copy_keys(data, unfinished.path())?;
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     sync_folder(parent)?;
     // The folder has been renamed and must not be removed.
     let _ = unfinished.keep();
-    if matches!(place, Place::Server { .. }) {
+    if matches!(place, DatabasePlace::Server { .. }) {
         let text = lang.pick(
             "データベースはサーバーにあります。pg_dump で別に保存してください",
             "the database is on a server; save it with pg_dump as well",

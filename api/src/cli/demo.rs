@@ -10,14 +10,14 @@ use schema::score_runs::RunRow;
 use schema::scores::{self, ScoreFilter, ScoreRow};
 use schema::settings::{self, Settings};
 use schema::tokens::{self, TokenRow};
-use schema::{Access, Clock, ImportMode, Name, Pending, Place, Role, Source};
+use schema::{Access, Clock, DatabasePlace, ImportMode, Name, Pending, Role, Source};
 use scoring::{Explanation, Facts, Lang, Model, Yen, grouped, percent};
 
-use super::{Failure, WRITER_TIMEOUT, access, find_tenant, report, serve};
+use super::{COMMAND_WRITER_TIMEOUT, Failure, access, find_tenant, report, serve};
 use crate::app;
 use crate::base::config::{Config, DatabaseOptions};
-use crate::base::keys::DEFAULT_LIFE;
-use crate::base::machine::{OWN, hide_new_files};
+use crate::base::keys::DEFAULT_TOKEN_LIFETIME;
+use crate::base::machine::{OWN_FILES, hide_new_files};
 use crate::base::problem::ApiError;
 use crate::base::store::Store;
 use crate::base::text::printable;
@@ -53,7 +53,7 @@ pub(super) struct Args {
 }
 
 /// The file that marks a folder as one that a demo may make anew.
-const MARK: &str = "made-by-sonae-demo";
+const DEMO_MARKER_FILE: &str = "made-by-sonae-demo";
 
 pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     if let Some(listen) = args.listen.filter(|listen| !listen.ip().is_loopback()) {
@@ -91,7 +91,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
     };
     let unusable = |error: io::Error| refused(&format!("使えません: {error}"), &format!("it cannot be used: {error}"));
     let has_content = folder.exists() && folder.read_dir().map_err(unusable)?.next().is_some();
-    if has_content && !folder.join(MARK).exists() {
+    if has_content && !folder.join(DEMO_MARKER_FILE).exists() {
         return Err(refused(
             "デモのフォルダーではありません。空のフォルダーを指定してください",
             "it holds something else; give an empty folder",
@@ -105,7 +105,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
             "another demo serves it; stop that one first",
         ));
     }
-    let mine = [&[MARK], OWN.as_slice()].concat();
+    let mine = [&[DEMO_MARKER_FILE], OWN_FILES.as_slice()].concat();
     for entry in if has_content { Some(folder.read_dir()?) } else { None }.into_iter().flatten() {
         let name = entry?.file_name();
         if !mine.iter().any(|known| name == *known) {
@@ -120,7 +120,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
         fs::remove_dir_all(folder)?;
     }
     crate::base::keys::private_folder(folder).map_err(unusable)?;
-    File::create(folder.join(MARK)).map_err(unusable)?;
+    File::create(folder.join(DEMO_MARKER_FILE)).map_err(unusable)?;
     Ok(())
 }
 
@@ -131,9 +131,9 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
     demo::write(files.path())?;
     let store = Store::open(
         &args.data,
-        &Place::Folder(args.data.clone()),
+        &DatabasePlace::Folder(args.data.clone()),
         1,
-        WRITER_TIMEOUT,
+        COMMAND_WRITER_TIMEOUT,
         Pending::Run(&mut |_| ()),
         &Clock::system(),
     )?;
@@ -149,7 +149,7 @@ fn prepare(args: &Args, lang: Lang) -> Result<(String, String), Failure> {
         provider_name: None,
         supplier_id: None,
         issued_at: now,
-        expires_at: now.after(DEFAULT_LIFE),
+        expires_at: now.after(DEFAULT_TOKEN_LIFETIME),
         revoked_at: None,
     };
     access.write(|tx| tokens::insert(tx, &token))?;

@@ -16,7 +16,7 @@ pub(super) fn step(error: &(dyn Error + 'static), lang: Lang) -> String {
     let Some(error) = error.downcast_ref::<ServeError>() else { return store::in_words(error, lang) };
     match (error, lang) {
         (ServeError::Store(error), _) => store::in_words(error, lang),
-        (ServeError::Place(error), _) => error.text(lang),
+        (ServeError::DatabasePlace(error), _) => error.text(lang),
         (_, Lang::En) => with_causes(error),
         (ServeError::InUse, Lang::Ja) => "このデータフォルダーは別のプロセスが使っています".to_owned(),
         (ServeError::Hung, Lang::Ja) => {

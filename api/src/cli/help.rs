@@ -5,7 +5,7 @@ use clap::{Arg, Command};
 
 /// Texts of commands by their path, and of options by their name: with the path of their command where several commands have
 /// an option of that name, and alone where they mean the same. A second paragraph is shown by `--help` and not by `-h`.
-const JAPANESE: &[(&str, &str)] = &[
+const JAPANESE_TEXTS: &[(&str, &str)] = &[
     ("", "備え（Sonae）: 取引先がサイバー事案で止まる確率、その損失、その理由を示します"),
     ("help", "このヘルプ、またはコマンドのヘルプを表示します"),
     ("--help", "ヘルプを表示します（-h は要約）"),
@@ -185,7 +185,7 @@ const JAPANESE: &[(&str, &str)] = &[
     ("--warm_frames_mb", "最近参照された計算結果を置くメモリ（MB）。100,000社で約80MB"),
 ];
 
-const TEMPLATE: &str = "{before-help}{about-with-newline}\n使い方: {usage}\n\n{all-args}{after-help}";
+const JAPANESE_TEMPLATE: &str = "{before-help}{about-with-newline}\n使い方: {usage}\n\n{all-args}{after-help}";
 
 /// Gives a command line its Japanese help.
 pub(super) fn in_japanese(mut root: Command) -> Command {
@@ -199,7 +199,7 @@ fn translated(command: Command, path: &[String]) -> Command {
     command
         .about(about)
         .long_about(long_about.map_or(Resettable::Reset, |text| Resettable::Value(text.into())))
-        .help_template(TEMPLATE)
+        .help_template(JAPANESE_TEMPLATE)
         .subcommand_help_heading("コマンド")
         .mut_args(|arg| argument(arg, path))
         .mut_subcommands(|inner| {
@@ -228,7 +228,7 @@ fn key_of(path: &[String], id: &str) -> String {
 }
 
 fn find(key: &str) -> Option<&'static str> {
-    JAPANESE.iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
+    JAPANESE_TEXTS.iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
 }
 
 /// The short text, and the whole one if it has two paragraphs.
@@ -274,8 +274,8 @@ mod tests {
         root.build();
         let mut keys = BTreeSet::new();
         note_keys(&root, &[], &mut keys);
-        let known: BTreeSet<String> = JAPANESE.iter().map(|(key, _)| (*key).to_owned()).collect();
-        assert_eq!(known.len(), JAPANESE.len(), "a key stands there twice");
+        let known: BTreeSet<String> = JAPANESE_TEXTS.iter().map(|(key, _)| (*key).to_owned()).collect();
+        assert_eq!(known.len(), JAPANESE_TEXTS.len(), "a key stands there twice");
         assert_eq!(known, keys);
         let help = in_japanese(Cli::command()).render_long_help().to_string();
         assert!(help.contains("使い方: sonae") && !help.contains("Usage"), "{help}");

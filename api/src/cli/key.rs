@@ -7,7 +7,7 @@ use schema::Clock;
 use scoring::Lang;
 
 use super::{DEFAULT_DATA, Failure};
-use crate::base::keys::{MAX_LIFE, NotRetired, list_keys, retire_key, rotate_keys};
+use crate::base::keys::{MAX_TOKEN_LIFETIME, NotRetired, list_keys, retire_key, rotate_keys};
 use crate::base::machine::hide_new_files;
 use crate::base::text::with_causes;
 
@@ -95,7 +95,7 @@ fn list(data: &Path, lang: Lang) -> Result<(), Failure> {
 }
 
 fn not_retired(id: &str, error: &NotRetired, lang: Lang) -> Failure {
-    let days = MAX_LIFE.num_days();
+    let days = MAX_TOKEN_LIFETIME.num_days();
     match error {
         NotRetired::Unknown => Failure::Usage(lang.pick(
             format!("{id} という鍵はありません。sonae key list で一覧を見られます"),

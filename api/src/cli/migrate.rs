@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use schema::{Clock, Notice, Pending, Place, RepoError, SchemaState};
+use schema::{Clock, DatabasePlace, Notice, Pending, RepoError, SchemaState};
 use scoring::Lang;
 
-use super::{DataFolder, Failure, WRITER_TIMEOUT, faults, note};
+use super::{COMMAND_WRITER_TIMEOUT, DataFolder, Failure, faults, note};
 use crate::base::machine::hide_new_files;
 use crate::base::store::{described, older, open_database};
 
@@ -26,18 +26,18 @@ pub(super) struct Args {
 }
 
 /// Exit code: something has to be done.
-const PENDING: u8 = 1;
+const PENDING_EXIT_CODE: u8 = 1;
 /// Exit code: the tables are those of another release, with which this one cannot work.
-const UNFIT: u8 = 3;
+const UNFIT_EXIT_CODE: u8 = 3;
 /// Exit code: nothing is known.
-const UNKNOWN: u8 = 4;
+const UNKNOWN_EXIT_CODE: u8 = 4;
 
 pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let place = args.data.existing(lang)?;
     if args.check { check(&place, lang) } else { migrate(&place, lang) }
 }
 
-fn migrate(place: &Place, lang: Lang) -> Result<(), Failure> {
+fn migrate(place: &DatabasePlace, lang: Lang) -> Result<(), Failure> {
     hide_new_files();
     let mut print = |notice: &Notice| {
         let text = described(notice);
@@ -45,14 +45,14 @@ fn migrate(place: &Place, lang: Lang) -> Result<(), Failure> {
         let _ = writeln!(io::stdout(), "{}", lang.pick(text.ja, text.en));
     };
     // With --no-migrate, commands leave migrations to this one.
-    open_database(place, 1, WRITER_TIMEOUT, Pending::Run(&mut print), &Clock::system())?;
+    open_database(place, 1, COMMAND_WRITER_TIMEOUT, Pending::Run(&mut print), &Clock::system())?;
     super::print(lang.pick("データベースの表は最新です\n", "the tables are up to date\n"))
 }
 
-fn check(place: &Place, lang: Lang) -> Result<(), Failure> {
+fn check(place: &DatabasePlace, lang: Lang) -> Result<(), Failure> {
     let failed = |code| move |error: RepoError| Failure::Code(code, faults::step(&error, lang));
-    let state = SchemaState::of(place, WRITER_TIMEOUT).map_err(failed(UNKNOWN))?;
-    state.refuse_unfit().map_err(failed(UNFIT))?;
+    let state = SchemaState::of(place, COMMAND_WRITER_TIMEOUT).map_err(failed(UNKNOWN_EXIT_CODE))?;
+    state.refuse_unfit().map_err(failed(UNFIT_EXIT_CODE))?;
     if !state.newer.is_empty() {
         tell(&Notice::Newer { versions: state.newer.clone() }, lang);
     }
@@ -74,7 +74,7 @@ fn check(place: &Place, lang: Lang) -> Result<(), Failure> {
     if texts.is_empty() {
         return super::print(lang.pick("データベースの表は最新です\n", "the tables are up to date\n"));
     }
-    Err(Failure::Code(PENDING, texts.join("\n")))
+    Err(Failure::Code(PENDING_EXIT_CODE, texts.join("\n")))
 }
 
 /// Reports what happens to the tables on standard error, in addition to the output of a command.

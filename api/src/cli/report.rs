@@ -13,7 +13,7 @@ use crate::resources::score_runs::overview::{self, Overview, share};
 const SHOWN: usize = 10;
 
 /// A line below the headings and nothing else, so that a table can be copied.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+const TABLE_STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Returns the line `2026-09-30時点、モデル 2026.1、SHA-256 0123456789ab…`.
 pub(super) fn provenance(provenance: &Provenance, lang: Lang) -> String {
@@ -134,7 +134,7 @@ pub(super) fn section(ja: &str, en: &str, lang: Lang) -> String {
 
 pub(super) fn table(headings: &[(&str, &str)], lang: Lang, right: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(STYLE).set_header(headings.iter().map(|(ja, en)| lang.pick(*ja, *en)));
+    table.load_style(TABLE_STYLE).set_header(headings.iter().map(|(ja, en)| lang.pick(*ja, *en)));
     if let Some((_, width)) = console::Term::stdout().size_checked() {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
@@ -149,10 +149,10 @@ pub(super) fn table(headings: &[(&str, &str)], lang: Lang, right: &[usize]) -> T
 }
 
 pub(super) fn grades(overview: &Overview, lang: Lang) -> String {
-    const BAR: f64 = 24.0;
+    const BAR_WIDTH: f64 = 24.0;
     let headings = [("等級", "grade"), ("リスク等級", "own risk"), ("", ""), ("連鎖等級", "with the chain"), ("", "")];
     let mut table = table(&headings, lang, &[1, 3]);
-    let bar = |count: usize| "█".repeat((share(count, overview.supplier_count) * BAR).ceil() as usize);
+    let bar = |count: usize| "█".repeat((share(count, overview.supplier_count) * BAR_WIDTH).ceil() as usize);
     for (grade, own, chain) in overview.by_grade() {
         table.add_row([grade.to_owned(), own.to_string(), bar(own), chain.to_string(), bar(chain)]);
     }

@@ -31,7 +31,8 @@ pub(super) enum Verb {
     },
 }
 
-const COLUMNS: [&str; 5] = ["provider_name", "service_name", "service_class", "registration_number", "monitoring"];
+const SERVICE_COLUMNS: [&str; 5] =
+    ["provider_name", "service_name", "service_class", "registration_number", "monitoring"];
 
 pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
     match verb {
@@ -68,7 +69,7 @@ fn read(file: &PathBuf, clock: &Clock, lang: Lang) -> Result<Vec<Service>, Failu
             cells.map(|(name, text)| (name, if text.is_empty() { Cell::Null } else { Cell::Text(text.into()) }));
         let mut none = ();
         let mut fields = Fields::new(cells.collect(), &mut none);
-        fields.expect_only(&COLUMNS);
+        fields.expect_only(&SERVICE_COLUMNS);
         let provider_name = fields.value("provider_name", None);
         let service_name = fields.value("service_name", None);
         let service_class = fields.value("service_class", None);

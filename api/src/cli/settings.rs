@@ -23,9 +23,9 @@ use super::{Cli, LangArg, help, usage};
 use crate::base::text::Text;
 
 /// The option that names the settings file. It is not a setting itself.
-const CONFIG: &str = "config";
+const CONFIG_OPTION: &str = "config";
 /// The option for the language.
-const LANG: &str = "lang";
+const LANGUAGE_OPTION: &str = "lang";
 
 /// The parsed command line, with what the environment and the file add to it.
 pub(super) struct Given {
@@ -99,7 +99,7 @@ fn settings_of(root: &Command, verb: &[&str]) -> Vec<Arg> {
 }
 
 fn is_setting(arg: &Arg) -> bool {
-    arg.get_env().is_some() && arg.get_id() != CONFIG
+    arg.get_env().is_some() && arg.get_id() != CONFIG_OPTION
 }
 
 /// Returns the name of a setting in the file.
@@ -162,7 +162,7 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
         }
         None => SettingsFile::default(),
     };
-    if let (None, None, Some(entry)) = (&seen.lang, language_variable(), file.get(LANG)) {
+    if let (None, None, Some(entry)) = (&seen.lang, language_variable(), file.get(LANGUAGE_OPTION)) {
         lang = language(Some(&entry.value));
     }
     let settings = settings_of(&root, &seen.verb.iter().map(String::as_str).collect::<Vec<_>>());

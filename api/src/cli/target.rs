@@ -89,10 +89,10 @@ fn unfinished_file(folder: &Path) -> io::Result<NamedTempFile> {
 
 /// Removes the file on a signal, which ends the process without running destructors.
 fn remove_when_interrupted(path: PathBuf) {
-    const INTERRUPTED: i32 = 130;
+    const INTERRUPTED_EXIT_CODE: i32 = 130;
     // Without a handler, only an interrupted run leaves its file behind.
     let _ = ctrlc::set_handler(move || {
         let _ = fs::remove_file(&path);
-        std::process::exit(INTERRUPTED);
+        std::process::exit(INTERRUPTED_EXIT_CODE);
     });
 }

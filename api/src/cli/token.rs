@@ -9,7 +9,7 @@ use scoring::Lang;
 use super::usage::Reason;
 use super::{DataFolder, Failure, TenantArg, access, faults, find_tenant, note};
 use crate::base::actors::{AUTOMATIC, COMMAND_LINE};
-use crate::base::keys::{DEFAULT_LIFE, MAX_LIFE};
+use crate::base::keys::{DEFAULT_TOKEN_LIFETIME, MAX_TOKEN_LIFETIME};
 
 /// Create, list and revoke tokens
 #[derive(Debug, Subcommand)]
@@ -43,7 +43,7 @@ pub(super) struct CreateArgs {
     #[arg(long, value_name = "ROLE", value_parser = role)]
     role: Role,
     /// Its life in hours: 12 by default, at most 2160 (90 days)
-    #[arg(long, value_name = "HOURS", default_value_t = DEFAULT_LIFE.num_hours(), value_parser = hours)]
+    #[arg(long, value_name = "HOURS", default_value_t = DEFAULT_TOKEN_LIFETIME.num_hours(), value_parser = hours)]
     hours: i64,
     /// The name of the provider, for the role provider
     #[arg(long, value_name = "NAME", required_if_eq("role", "provider"))]
@@ -63,7 +63,7 @@ fn role(text: &str) -> Result<Role, Reason> {
 }
 
 fn hours(text: &str) -> Result<i64, Reason> {
-    let most = MAX_LIFE.num_hours();
+    let most = MAX_TOKEN_LIFETIME.num_hours();
     let hours = text.parse().ok().filter(|hours| (1..=most).contains(hours));
     hours.ok_or_else(|| Reason::new(format!("1〜{most}時間で指定してください"), format!("use 1 to {most} hours")))
 }

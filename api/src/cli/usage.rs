@@ -14,7 +14,7 @@ use crate::base::config::url_text;
 use crate::base::text::Text;
 
 /// Replaces a value that may hold a password.
-const HIDDEN: &str = "…";
+const SECRET_MASK: &str = "…";
 
 /// Why a parser refuses a value, in both languages.
 #[derive(Debug)]
@@ -55,7 +55,8 @@ pub(super) fn text(error: &clap::Error, arguments: &[OsString], lang: Lang) -> S
         Some((_, value)) => vec![argument.to_string(), value.to_owned()],
         None => vec![argument.to_string()],
     });
-    let text = suspicious.filter(|text| may_be_secret(text)).fold(text, |text, secret| text.replace(&secret, HIDDEN));
+    let text =
+        suspicious.filter(|text| may_be_secret(text)).fold(text, |text, secret| text.replace(&secret, SECRET_MASK));
     text.trim_end().to_owned()
 }
 
@@ -72,7 +73,7 @@ fn of_value(error: &clap::Error, lang: Lang) -> Option<String> {
         .find(|arg| Some(flag.as_str()) == arg.get_long().map(|long| format!("--{long}")).as_deref());
     let shown = match &arg {
         Some(arg) => shown_value(arg, &value),
-        None if may_be_secret(&value) => HIDDEN.to_owned(),
+        None if may_be_secret(&value) => SECRET_MASK.to_owned(),
         None => value,
     };
     let reason = reason(error);
@@ -81,7 +82,7 @@ fn of_value(error: &clap::Error, lang: Lang) -> Option<String> {
 
 /// Returns a value of an option as a message may repeat it.
 pub(super) fn shown_value(arg: &Arg, value: &str) -> String {
-    if arg.is_hide_env_values_set() || may_be_secret(value) { HIDDEN.to_owned() } else { value.to_owned() }
+    if arg.is_hide_env_values_set() || may_be_secret(value) { SECRET_MASK.to_owned() } else { value.to_owned() }
 }
 
 /// Returns whether a text looks like the URL of a database, or another text with a password.

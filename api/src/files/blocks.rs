@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use memchr::memchr;
 
-use super::records::{End, LIMITS};
+use super::records::{End, RECORD_LIMITS};
 
 /// The size of a block: several times the maximum size of a record.
 pub(super) const BLOCK_BYTES: usize = 4 << 20;
@@ -45,7 +45,7 @@ impl<R: Read> Blocks<R> {
             self.is_at_end = !matches!(read, Ok(count) if count == wanted);
             read?;
         }
-        if !self.is_at_end || bytes.len() as u64 > LIMITS.bytes {
+        if !self.is_at_end || bytes.len() as u64 > RECORD_LIMITS.bytes {
             match end_of_records(bytes) {
                 End::Last(Some(end)) if !self.is_at_end => self.rest.extend(bytes.drain(end..)),
                 End::Last(_) => {}
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_record_is_cut_off_where_it_is_too_long() {
-        let most = LIMITS.bytes as usize;
+        let most = RECORD_LIMITS.bytes as usize;
         for (before, quote) in [("", ""), ("a\nb\r\n", ""), ("\"a\nb\"\n", "\""), ("", "\"")] {
             for end in ["", "\n", "\nb\n"] {
                 let text =

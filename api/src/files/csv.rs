@@ -13,7 +13,7 @@ use scoring::{Faults, InputColumn, Suppliers, Table, name};
 use super::blocks::{BLOCK_BYTES, Block, Blocks};
 use super::guard::unguarded;
 use super::header::{Columns, Header, as_column, column_of, text_cell};
-use super::records::{self, Fields, LIMITS, PlainRecords, RecordWatch, Seen};
+use super::records::{self, Fields, PlainRecords, RECORD_LIMITS, RecordWatch, Seen};
 use super::text;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Kind, Scalar};
@@ -53,7 +53,7 @@ pub(crate) struct TextFaults {
 
 impl TextFaults {
     fn push(&mut self, record: impl Into<Option<u64>>, fault: Fault) {
-        if self.first.len() < Faults::KEPT {
+        if self.first.len() < Faults::MAX_KEPT {
             self.first.push(TextFault { record: record.into(), fault });
         }
         self.count += 1;
@@ -65,7 +65,7 @@ impl TextFaults {
         let others = others.first.into_iter();
         let others =
             others.map(|fault| TextFault { record: fault.record.map(|record| records_before + record), ..fault });
-        self.first.extend(others.take(Faults::KEPT.saturating_sub(self.first.len())));
+        self.first.extend(others.take(Faults::MAX_KEPT.saturating_sub(self.first.len())));
     }
 
     /// Inserts the faults of quotes, which are known only at the end, at their places.
@@ -74,7 +74,7 @@ impl TextFaults {
         let quotes = |record: &u64| TextFault { record: Some(*record), fault: Fault::new("", Reason::BadQuotes) };
         self.first.extend(seen.quote_faults.iter().map(quotes));
         self.first.sort_by_key(|fault| fault.record);
-        self.first.truncate(Faults::KEPT);
+        self.first.truncate(Faults::MAX_KEPT);
     }
 }
 
@@ -212,7 +212,7 @@ impl Opening {
             Ok(text) => text,
             Err(error) => return text::refusal(&error).cloned().map_or(Err(error), |reason| refused(1, None, reason)),
         };
-        let mut reader = csv_reader(RecordWatch::limited(text, LIMITS));
+        let mut reader = csv_reader(RecordWatch::limited(text, RECORD_LIMITS));
         let mut record = ByteRecord::new();
         let read = reader.read_byte_record(&mut record).map_err(io_error);
         match read {
@@ -278,7 +278,7 @@ impl Reading {
             rows.faults.merge_quotes(&rows.lines.seen);
         }
         if block.is_cut_off {
-            rows.faults.push(rows.lines.seen.record_count, Fault::new("", Reason::LineTooLong(LIMITS.bytes)));
+            rows.faults.push(rows.lines.seen.record_count, Fault::new("", Reason::LineTooLong(RECORD_LIMITS.bytes)));
             rows.lines.seen.add_unread();
         }
         Ok(Part { is_cut_off: block.is_cut_off, ..rows.finish()? })
@@ -314,7 +314,7 @@ impl Reading {
             faults.append(part.faults, records);
             let codes = part.unknown_codes.into_iter().map(|((row, column), code)| ((rows + row, column), code));
             // For each column, as many as there are faults to be reported.
-            let most = Faults::KEPT * self.table.references().len();
+            let most = Faults::MAX_KEPT * self.table.references().len();
             unknown_codes.extend(codes.take(most.saturating_sub(unknown_codes.len())));
             rows += part.frame.height();
             records += part.lines.seen.record_count;
@@ -369,7 +369,7 @@ impl Rows<'_> {
             |row, place, code| {
                 let Some(LaidOut { declared, .. }) = layout.0.get(place) else { return };
                 let of_column = unknown_codes.iter().rev().take_while(|((_, column), _)| *column == declared.name);
-                if of_column.count() < Faults::KEPT {
+                if of_column.count() < Faults::MAX_KEPT {
                     let unknown = || Fault {
                         field: declared.name.to_owned(),
                         value: Some(printable(code)),

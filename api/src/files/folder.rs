@@ -241,7 +241,7 @@ fn in_files(files: Vec<(Table, CsvTable)>, faults: &Faults) -> FolderError {
         let place = |column: &String| table.columns().iter().position(|declared| declared.name == column);
         (*table, fault.line, fault.column.as_ref().and_then(place))
     });
-    let first = located.into_iter().map(|(_, fault)| fault).take(Faults::KEPT).collect();
+    let first = located.into_iter().map(|(_, fault)| fault).take(Faults::MAX_KEPT).collect();
     FolderError::Faults { first, count }
 }
 

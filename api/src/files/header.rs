@@ -52,10 +52,10 @@ macro_rules! readings {
     };
 }
 
-static READINGS: [Reading; 17] = readings!("capital_jpy" "annual_spend_jpy" "loss_jpy" "insured_limit_jpy");
+static COLUMN_READINGS: [Reading; 17] = readings!("capital_jpy" "annual_spend_jpy" "loss_jpy" "insured_limit_jpy");
 
 /// Units that may follow a heading, with their value in yen; 0 for units of other columns.
-const UNITS: [(&str, f64); 16] = [
+const HEADING_UNITS: [(&str, f64); 16] = [
     ("円", 1.0),
     ("jpy", 1.0),
     ("¥", 1.0),
@@ -76,7 +76,7 @@ const UNITS: [(&str, f64); 16] = [
 
 /// Words in headings that point to columns on which scores depend. If a table lacks the column but has such a heading,
 /// the heading seems to mean it.
-const WORDS: [(RecordKind, &str, &[&str]); 25] = [
+const COLUMN_WORDS: [(RecordKind, &str, &[&str]); 25] = [
     (RecordKind::Suppliers, "jsic_division", &["業種", "産業", "業界", "industry"]),
     (RecordKind::Suppliers, "employee_count", &["従業員", "従業者", "社員数", "employee", "headcount"]),
     (RecordKind::Suppliers, "capital_jpy", &["資本金", "capital"]),
@@ -108,7 +108,7 @@ const WORDS: [(RecordKind, &str, &[&str]); 25] = [
     (RecordKind::SupplierCodes, "company", &["会社"]),
 ];
 /// Words that follow such a word in headings with another meaning, such as the time of the last change.
-const OTHERS: [&str; 10] =
+const OTHER_MEANINGS: [&str; 10] =
     ["更新", "作成", "登録", "出力", "取得日", "連携", "区分コード", "備考", "データid", "データ番号"];
 
 impl Columns {
@@ -146,7 +146,7 @@ impl Columns {
         let (stem, unit) = with_unit(&heading)?;
         let name = known(stem)?;
         let is_yen = name.ends_with("_jpy");
-        let factor = UNITS.iter().find(|(known, _)| *known == unit).map(|(_, factor)| *factor)?;
+        let factor = HEADING_UNITS.iter().find(|(known, _)| *known == unit).map(|(_, factor)| *factor)?;
         let is_number = matches!(self.named(name)?.kind, Kind::Whole(..) | Kind::Number(..));
         match factor {
             1.0 if is_yen => Some(name),
@@ -155,7 +155,7 @@ impl Columns {
                 let is_it = |reading: &&Reading| {
                     reading.column == name && matches!(reading.how, How::Times(times) if times == factor)
                 };
-                READINGS.iter().find(is_it).map(|reading| reading.name)
+                COLUMN_READINGS.iter().find(is_it).map(|reading| reading.name)
             }
         }
     }
@@ -164,10 +164,10 @@ impl Columns {
     /// `None` means that the heading points to no such column.
     fn seems(&self, heading: &str) -> Option<Option<&Field>> {
         let heading = text::plain(heading);
-        if OTHERS.iter().any(|other| heading.contains(other)) {
+        if OTHER_MEANINGS.iter().any(|other| heading.contains(other)) {
             return None;
         }
-        let found = WORDS
+        let found = COLUMN_WORDS
             .iter()
             .filter(|(kind, ..)| *kind == self.kind)
             .find(|(.., words)| words.iter().any(|word| heading.contains(word)))?;
@@ -185,7 +185,8 @@ fn with_unit(heading: &str) -> Option<(&str, &str)> {
 
 /// Returns the column that the cells are for, and the cell converted to that column's form.
 pub(crate) fn as_column<'a>(name: &'a str, cell: Cell<'a>) -> (&'a str, Cell<'a>) {
-    let Some(reading) = (!name.is_ascii()).then(|| READINGS.iter().find(|reading| reading.name == name)).flatten()
+    let Some(reading) =
+        (!name.is_ascii()).then(|| COLUMN_READINGS.iter().find(|reading| reading.name == name)).flatten()
     else {
         return (name, cell);
     };
@@ -277,7 +278,7 @@ pub(crate) struct Header {
 }
 
 /// The maximum number of headings that are listed when a column is missing.
-const SHOWN_HEADINGS: usize = 30;
+const MAX_SHOWN_HEADINGS: usize = 30;
 
 pub(crate) fn too_many_columns() -> Reason {
     Reason::TooMuch { what: Text::new("列の数", "columns"), max: MAX_COLUMNS as u64 }
@@ -333,7 +334,7 @@ impl Header {
             } else if !heading.is_empty() {
                 others.push(shown.clone());
             }
-            if !heading.is_empty() && found.len() < SHOWN_HEADINGS {
+            if !heading.is_empty() && found.len() < MAX_SHOWN_HEADINGS {
                 found.push(shown);
             }
             header.columns.push(column);

@@ -21,7 +21,7 @@ pub(crate) struct RecordLimits {
 }
 
 /// The limits for every file. A whole record is held in memory.
-pub(crate) const LIMITS: RecordLimits = RecordLimits { bytes: 1 << 20, fields: MAX_COLUMNS };
+pub(crate) const RECORD_LIMITS: RecordLimits = RecordLimits { bytes: 1 << 20, fields: MAX_COLUMNS };
 
 /// A record that is too large. The reader returns it as the cause of an error.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
@@ -36,7 +36,7 @@ struct TooLarge {
 /// Returns the line of a record that is too large, and the reason, if that is the cause of a reader's error.
 pub(crate) fn too_large(error: &io::Error) -> Option<(u64, Reason)> {
     let TooLarge { line, by_fields } = error.get_ref()?.downcast_ref()?;
-    Some((*line, if *by_fields { too_many_columns() } else { Reason::LineTooLong(LIMITS.bytes) }))
+    Some((*line, if *by_fields { too_many_columns() } else { Reason::LineTooLong(RECORD_LIMITS.bytes) }))
 }
 
 /// What was observed in a stream that has passed.
@@ -172,7 +172,7 @@ struct Signs<'a> {
 }
 
 impl<'a> Signs<'a> {
-    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    const ONE_PER_BYTE: u64 = u64::from_ne_bytes([1; 8]);
 
     fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, word: 0, candidates: Self::candidates(bytes, 0) }
@@ -191,7 +191,7 @@ impl<'a> Signs<'a> {
             }
         };
         let eight = u64::from_le_bytes(eight);
-        eight.wrapping_sub(Self::EACH * u64::from(b',' + 1)) & !eight & (Self::EACH << 7)
+        eight.wrapping_sub(Self::ONE_PER_BYTE * u64::from(b',' + 1)) & !eight & (Self::ONE_PER_BYTE << 7)
     }
 }
 
@@ -277,7 +277,7 @@ pub(super) enum End {
 impl End {
     /// Finds the end in bytes that begin with a record.
     pub(super) fn of(bytes: &[u8]) -> Self {
-        let mut watch = RecordWatch::limited(io::empty(), RecordLimits { fields: usize::MAX, ..LIMITS });
+        let mut watch = RecordWatch::limited(io::empty(), RecordLimits { fields: usize::MAX, ..RECORD_LIMITS });
         let is_too_long = watch.watch(bytes).is_some();
         // A position is at most the number of bytes, so the conversion cannot fail.
         let place = |place| usize::try_from(place).unwrap_or_default();
@@ -289,7 +289,7 @@ impl End {
 
     /// Finds the end in bytes without quotes.
     pub(super) fn of_plain(bytes: &[u8]) -> Self {
-        let most = LIMITS.bytes as usize;
+        let most = RECORD_LIMITS.bytes as usize;
         let mut start = 0;
         while let Some(window) = bytes.get(start..=start + most) {
             match memrchr2(b'\n', b'\r', window) {
@@ -434,7 +434,7 @@ impl<R> RecordWatch<R> {
     }
 
     fn note_quotes(&mut self) {
-        if self.seen.quote_faults.len() < Faults::KEPT {
+        if self.seen.quote_faults.len() < Faults::MAX_KEPT {
             self.seen.quote_faults.push(self.opened_in);
         }
         self.seen.quote_fault_count += 1;

@@ -5,12 +5,12 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use tempfile::SpooledTempFile;
 
 /// The number of bytes that stay in memory.
-const IN_MEMORY: usize = 4 << 20;
+const MAX_BYTES_IN_MEMORY: usize = 4 << 20;
 /// The number of bytes after which the free space is checked again.
-const BETWEEN: u64 = 4 << 20;
-/// How much of the disk is left free: at most this many bytes, and on a small disk one part in `PART_LEFT`.
-const MAX_LEFT: u64 = 256 << 20;
-const PART_LEFT: u64 = 20;
+const BYTES_BETWEEN_CHECKS: u64 = 4 << 20;
+/// How much of the disk is left free: at most this many bytes, and on a small disk one part in `FREE_PART`.
+const MAX_FREE_BYTES: u64 = 256 << 20;
+const FREE_PART: u64 = 20;
 
 /// A temporary file without a name.
 pub(crate) struct Spill {
@@ -21,7 +21,7 @@ pub(crate) struct Spill {
 
 impl Default for Spill {
     fn default() -> Self {
-        Self { file: SpooledTempFile::new(IN_MEMORY), written: 0, asked_at: 0 }
+        Self { file: SpooledTempFile::new(MAX_BYTES_IN_MEMORY), written: 0, asked_at: 0 }
     }
 }
 
@@ -29,19 +29,19 @@ impl Default for Spill {
 pub(crate) fn has_room(bytes: u64) -> io::Result<bool> {
     let disk = rustix::fs::statvfs(std::env::temp_dir())?;
     let (free, all) = (disk.f_bavail.saturating_mul(disk.f_frsize), disk.f_blocks.saturating_mul(disk.f_frsize));
-    let left = MAX_LEFT.min(all / PART_LEFT);
-    Ok(bytes <= IN_MEMORY as u64 || free.saturating_sub(left) >= bytes)
+    let left = MAX_FREE_BYTES.min(all / FREE_PART);
+    Ok(bytes <= MAX_BYTES_IN_MEMORY as u64 || free.saturating_sub(left) >= bytes)
 }
 
 impl Write for Spill {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.written + bytes.len() as u64;
-        if written > IN_MEMORY as u64 && written >= self.asked_at {
+        if written > MAX_BYTES_IN_MEMORY as u64 && written >= self.asked_at {
             // The bytes held in memory are written together with the first bytes that do not fit there.
-            if !has_room(BETWEEN + IN_MEMORY as u64)? {
+            if !has_room(BYTES_BETWEEN_CHECKS + MAX_BYTES_IN_MEMORY as u64)? {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            self.asked_at = written + BETWEEN;
+            self.asked_at = written + BYTES_BETWEEN_CHECKS;
         }
         let count = self.file.write(bytes)?;
         self.written += count as u64;

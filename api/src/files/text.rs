@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::base::fault::Reason;
 
 /// The number of bytes that are checked before a file is read.
-const HEAD: u64 = 1 << 12;
+const CHECKED_BYTES: u64 = 1 << 12;
 
 /// Opens a text file without the marks at its ends: a byte order mark, and what mainframes and DOS append after the
 /// last line.
@@ -22,7 +22,7 @@ pub(crate) fn open(file: &File) -> io::Result<Take<File>> {
     let end = end_of_text(&mut file)?;
     file.rewind()?;
     let mut head = Vec::new();
-    (&mut file).take(HEAD.min(end)).read_to_end(&mut head)?;
+    (&mut file).take(CHECKED_BYTES.min(end)).read_to_end(&mut head)?;
     if let Some(name) = wide_encoding(&head) {
         return Err(Refused(Reason::NotUtf8(Some(name))).into());
     }

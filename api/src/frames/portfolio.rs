@@ -160,7 +160,7 @@ impl SupplierColumns {
 /// byte for each row, 1 for a value; and its values, where a null is 0 or the empty text.
 pub(crate) fn hash(portfolio: &Portfolio, breach_loss_jpy: Option<i64>) -> FrameResult<String> {
     let tables = portfolio.tables()?;
-    let mut out = Hashed { sha: Sha256::new(), bytes: Vec::with_capacity(2 * Hashed::PART) };
+    let mut out = Hashed { sha: Sha256::new(), bytes: Vec::with_capacity(2 * Hashed::BYTES_PER_UPDATE) };
     out.push(&[u8::from(breach_loss_jpy.is_some())]);
     out.push(&breach_loss_jpy.unwrap_or_default().to_le_bytes());
     for table in Table::ALL {
@@ -185,11 +185,11 @@ struct Hashed {
 }
 
 impl Hashed {
-    const PART: usize = 1 << 16;
+    const BYTES_PER_UPDATE: usize = 1 << 16;
 
     fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
-        if self.bytes.len() >= Self::PART {
+        if self.bytes.len() >= Self::BYTES_PER_UPDATE {
             self.sha.update(&self.bytes);
             self.bytes.clear();
         }

@@ -9,7 +9,7 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse, get};
 use metrics_exporter_prometheus::PrometheusHandle;
-use schema::{Database, Place, tenants};
+use schema::{Database, DatabasePlace, tenants};
 use scoring::Lang;
 use tokio::time::timeout;
 
@@ -19,7 +19,7 @@ use crate::base::machine::{FileId, file_id, free_bytes, try_writing};
 use crate::base::problem::{Problem, ProblemKind};
 use crate::base::store::in_both;
 use crate::base::text::Text;
-use crate::http::edge::SECURITY;
+use crate::http::edge::SECURITY_HEADERS;
 use crate::http::extract::language;
 use crate::http::gauges::Gauges;
 use crate::http::state::State;
@@ -30,7 +30,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
 
 /// Returns the headers that are on every answer of this listener too.
 pub(crate) fn headers() -> DefaultHeaders {
-    SECURITY.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
+    SECURITY_HEADERS.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
 
 /// Answers unknown paths and refused heads.
@@ -46,7 +46,7 @@ async fn live() -> HttpResponse {
 }
 
 /// The time-out of the readiness check.
-const PROBE: Duration = Duration::from_secs(5);
+const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the readiness check looks at.
 #[derive(Debug, Clone)]
@@ -59,14 +59,14 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    pub(crate) fn new(folder: &Path, place: &Place, min_free_bytes: u64, can_write: bool) -> io::Result<Self> {
+    pub(crate) fn new(folder: &Path, place: &DatabasePlace, min_free_bytes: u64, can_write: bool) -> io::Result<Self> {
         let database = match place {
-            Place::Folder(folder) => {
+            DatabasePlace::Folder(folder) => {
                 let path = folder.join("sonae.db");
                 let id = file_id(&path)?;
                 Some((path, id))
             }
-            Place::Server { .. } => None,
+            DatabasePlace::Server { .. } => None,
         };
         Ok(Self { folder: folder.to_owned(), database, min_free_bytes, can_write })
     }
@@ -119,7 +119,7 @@ async fn ready(request: HttpRequest, state: Data<State>, probe: Data<Probe>) -> 
     let headers = request.headers();
     let lang = if headers.contains_key(header::ACCEPT_LANGUAGE) { language(headers) } else { Lang::En };
     let database = state.db.database().clone();
-    let looked = timeout(PROBE, web::block(move || probe.look(&database))).await;
+    let looked = timeout(READINESS_TIMEOUT, web::block(move || probe.look(&database))).await;
     let no = |text: &str| {
         let mut answer = HttpResponse::ServiceUnavailable();
         answer.content_type("text/plain; charset=utf-8").body(format!("{text}\n"))
@@ -129,7 +129,7 @@ async fn ready(request: HttpRequest, state: Data<State>, probe: Data<Probe>) -> 
         Ok(Ok(Err(text))) => no(text.pick(lang)),
         Ok(Err(error)) => no(&error.to_string()),
         Err(_) => {
-            let seconds = PROBE.as_secs();
+            let seconds = READINESS_TIMEOUT.as_secs();
             no(&lang.pick(
                 format!("データベースまたはディスクが{seconds}秒以内に応答しませんでした"),
                 format!("the database or the disk did not answer within {seconds} seconds"),

@@ -15,8 +15,8 @@ use tracing::warn;
 
 use crate::base::actors::SERVICE;
 use crate::base::fault::{Fault, Reason};
-use crate::base::keys::EXPIRED;
-use crate::base::machine::OTHER_OWNER;
+use crate::base::keys::EXPIRED_TOKEN;
+use crate::base::machine::FILE_OWNER_ADVICE;
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 pub(crate) use crate::http::caller::Caller;
 use crate::http::known_tokens::KnownToken;
@@ -44,7 +44,7 @@ async fn find(request: &ServiceRequest, request_id: &str) -> Result<Caller, ApiE
     };
     // The expiry in the database decides, regardless of what was signed.
     if known.expires_at <= state.clock().now() {
-        return Err(refused(EXPIRED));
+        return Err(refused(EXPIRED_TOKEN));
     }
     let actor = Actor { subject: Arc::clone(&known.name), role: Some(known.role) };
     Ok(Caller {
@@ -127,12 +127,12 @@ fn with_role(request: &HttpRequest, roles: &[Role]) -> Result<Caller, ApiError> 
 }
 
 /// The polling interval for the folder with the keys.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+const KEY_POLLING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Keeps the keys up to date with their folder while the service runs: commands may add or retire keys.
 pub(crate) async fn keep_keys_current(state: Data<State>) {
     loop {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(KEY_POLLING_INTERVAL).await;
         refresh_keys(state.clone()).await;
     }
 }
@@ -142,7 +142,7 @@ async fn refresh_keys(state: Data<State>) -> bool {
     let refreshed = web::block(move || state.keys.refresh()).await.map_err(io::Error::other).flatten();
     // The known keys continue to verify tokens.
     refreshed.unwrap_or_else(|error| {
-        let remedy = if error.kind() == io::ErrorKind::PermissionDenied { OTHER_OWNER.1 } else { "" };
+        let remedy = if error.kind() == io::ErrorKind::PermissionDenied { FILE_OWNER_ADVICE.1 } else { "" };
         warn!(%error, "the folder with the keys cannot be read{remedy}");
         false
     })

@@ -9,13 +9,13 @@ use actix_web::http::header::{self, ContentEncoding, HeaderMap, HeaderName, Head
 use actix_web::middleware::Next;
 
 /// Shorter answers fit into one packet anyway.
-const LEAST_BYTES: u64 = 1024;
+const MIN_BYTES_TO_COMPRESS: u64 = 1024;
 
 /// Distinguishes the entity tag of a compressed answer from that of the same answer uncompressed.
-const MARK: &str = "-gzip\"";
+const GZIP_ETAG_SUFFIX: &str = "-gzip\"";
 
 /// Wraps the whole application. Text is compressed if the request accepts gzip, unless it is known to be shorter than
-/// [`LEAST_BYTES`]. A compressed answer has its own entity tag, which preconditions accept like the other one.
+/// [`MIN_BYTES_TO_COMPRESS`]. A compressed answer has its own entity tag, which preconditions accept like the other one.
 pub(crate) async fn compress(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -35,7 +35,7 @@ pub(crate) async fn compress(
     }
     vary(response.headers_mut());
     let size = response.response().body().size();
-    if !is_accepted || matches!(size, BodySize::None | BodySize::Sized(..LEAST_BYTES)) {
+    if !is_accepted || matches!(size, BodySize::None | BodySize::Sized(..MIN_BYTES_TO_COMPRESS)) {
         return Ok(response);
     }
     mark(response.headers_mut());
@@ -92,7 +92,7 @@ fn vary(headers: &mut HeaderMap) {
 /// Adds the mark of the coding to the entity tag of an answer.
 pub(crate) fn mark(headers: &mut HeaderMap) {
     let tag = headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
-    let marked = tag.and_then(|tag| tag.strip_suffix('"')).map(|tag| format!("{tag}{MARK}"));
+    let marked = tag.and_then(|tag| tag.strip_suffix('"')).map(|tag| format!("{tag}{GZIP_ETAG_SUFFIX}"));
     if let Some(value) = marked.and_then(|marked| HeaderValue::from_str(&marked).ok()) {
         headers.insert(header::ETAG, value);
     }
@@ -101,13 +101,13 @@ pub(crate) fn mark(headers: &mut HeaderMap) {
 /// Removes the mark from the entity tags of a request. Returns whether there was one.
 fn unmark(headers: &mut HeaderMap, name: &HeaderName) -> bool {
     let all: Vec<HeaderValue> = headers.get_all(name).cloned().collect();
-    let has_mark = |value: &HeaderValue| value.to_str().is_ok_and(|tags| tags.contains(MARK));
+    let has_mark = |value: &HeaderValue| value.to_str().is_ok_and(|tags| tags.contains(GZIP_ETAG_SUFFIX));
     if !all.iter().any(has_mark) {
         return false;
     }
     headers.remove(name);
     for value in all {
-        let text = value.to_str().map(|tags| tags.replace(MARK, "\"")).unwrap_or_default();
+        let text = value.to_str().map(|tags| tags.replace(GZIP_ETAG_SUFFIX, "\"")).unwrap_or_default();
         headers.append(name.clone(), HeaderValue::from_str(&text).unwrap_or(value));
     }
     true

@@ -18,9 +18,9 @@ use super::refused::address_of;
 
 /// How long a peer may send nothing of a body that the service waits for, in addition to the time that the minimum rate
 /// allows. Code that reads a body refuses it sooner, with an answer. This limit also ends bodies that nobody reads.
-const BODY: Duration = Duration::from_secs(45);
+const BODY_SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 /// The number of bytes that are read at a time.
-const PIECE: usize = 16 << 10;
+const READ_BYTES: usize = 16 << 10;
 /// How many of the bytes that a refused peer still sends are read, so that it sees the answer and not a reset.
 const MAX_UNREAD_BYTES: usize = 256 << 10;
 
@@ -130,7 +130,7 @@ impl Connection {
 
     /// Reads more bytes and checks them.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut piece = [0; PIECE];
+        let mut piece = [0; READ_BYTES];
         let mut piece = ReadBuf::new(&mut piece);
         match Pin::new(&mut self.carrier).poll_read(cx, &mut piece) {
             Poll::Pending => {
@@ -179,7 +179,7 @@ impl Connection {
         if self.waits_for != part || is_another {
             self.waits_for = part;
             self.reading = match part {
-                Part::Body => Patience::new(BODY, Some(self.paces.min_bytes_per_second)),
+                Part::Body => Patience::new(BODY_SILENCE_TIMEOUT, Some(self.paces.min_bytes_per_second)),
                 Part::First | Part::Next | Part::Head => Patience::new(self.paces.head, None),
             };
         }
@@ -225,8 +225,8 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut unread = [0; PIECE];
-        for _ in 0..if self.is_refused { MAX_UNREAD_BYTES / PIECE } else { 0 } {
+        let mut unread = [0; READ_BYTES];
+        for _ in 0..if self.is_refused { MAX_UNREAD_BYTES / READ_BYTES } else { 0 } {
             let mut unread = ReadBuf::new(&mut unread);
             let is_read = matches!(Pin::new(&mut self.carrier).poll_read(cx, &mut unread), Poll::Ready(Ok(())));
             if !is_read || unread.filled().is_empty() {

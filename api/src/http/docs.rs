@@ -18,7 +18,7 @@ use crate::http::extract::{Preconditions, Query, preferred_language};
 use crate::http::openapi::document_in;
 
 /// The files of the page. `assets/swagger-ui/README.md` says where they come from.
-const FILES: [(&str, &str, &[u8]); 6] = [
+const PAGE_FILES: [(&str, &str, &[u8]); 6] = [
     ("", "text/html; charset=utf-8", include_bytes!("../../assets/swagger-ui/index.html")),
     ("favicon-32x32.png", "image/png", include_bytes!("../../assets/swagger-ui/favicon-32x32.png")),
     ("page.css", "text/css; charset=utf-8", include_bytes!("../../assets/swagger-ui/page.css")),
@@ -58,7 +58,7 @@ impl Docs {
         let in_language = |lang| Ok::<_, serde_json::Error>(serde_json::to_vec(&document_in(document, lang)?)?.into());
         let documents =
             [in_language(Lang::Ja)?, in_language(Lang::En)?].map(|text| Shared::new("application/json", text));
-        let files = FILES.iter().map(|(name, kind, bytes)| (*name, Shared::new(kind, Bytes::from_static(bytes))));
+        let files = PAGE_FILES.iter().map(|(name, kind, bytes)| (*name, Shared::new(kind, Bytes::from_static(bytes))));
         Ok(Self { documents, files: files.collect() })
     }
 }
@@ -113,7 +113,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 /// Returns the paths above, which are not in the API document.
 pub(crate) fn paths() -> impl Iterator<Item = String> {
-    let files = FILES.iter().map(|(name, ..)| format!("/docs/{name}"));
+    let files = PAGE_FILES.iter().map(|(name, ..)| format!("/docs/{name}"));
     ["/".to_owned(), "/docs".to_owned(), "/openapi.json".to_owned()].into_iter().chain(files)
 }
 

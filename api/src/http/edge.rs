@@ -34,7 +34,7 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The default headers of every answer.
-pub(crate) const SECURITY: [(HeaderName, &str); 5] = [
+pub(crate) const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "private, no-cache"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
     (header::REFERRER_POLICY, "no-referrer"),
@@ -190,7 +190,7 @@ fn with_problem(response: ServiceResponse, lang: Lang, path: &str, id: &str) -> 
 
 /// Adds the headers that every answer has.
 fn complete(headers: &mut HeaderMap, id: &str, was_encrypted: bool) {
-    for (name, value) in SECURITY {
+    for (name, value) in SECURITY_HEADERS {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
         }
@@ -209,7 +209,7 @@ fn complete(headers: &mut HeaderMap, id: &str, was_encrypted: bool) {
 
 /// The largest piece of an answer that a connection copies at a time. A peer that reads nothing occupies no more than
 /// that.
-const PIECE: usize = 32 << 10;
+const MAX_PIECE_BYTES: usize = 32 << 10;
 
 /// The body of an answer, in pieces. The request counts as in progress until it is sent.
 pub(crate) struct Outgoing {
@@ -234,7 +234,7 @@ impl MessageBody for Outgoing {
                 end => return Poll::Ready(end),
             }
         }
-        let count = self.piece.len().min(PIECE);
+        let count = self.piece.len().min(MAX_PIECE_BYTES);
         Poll::Ready(Some(Ok(self.piece.split_to(count))))
     }
 }

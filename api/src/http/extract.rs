@@ -93,13 +93,13 @@ impl FromRequest for Query {
 }
 
 /// Parameters that take several values. If given several times, they are joined with commas.
-const LISTS: [&str; 6] = ["fields", "grade", "chain_grade", "jsic_section", "size_class", "tier"];
+const LIST_PARAMETERS: [&str; 6] = ["fields", "grade", "chain_grade", "jsic_section", "size_class", "tier"];
 
 impl Query {
     fn from_pairs(pairs: impl Iterator<Item = (String, String)>) -> Self {
         let mut all: Vec<(String, String)> = Vec::new();
         for (name, value) in pairs {
-            match all.iter_mut().find(|(known, _)| *known == name && LISTS.contains(&name.as_str())) {
+            match all.iter_mut().find(|(known, _)| *known == name && LIST_PARAMETERS.contains(&name.as_str())) {
                 Some((_, values)) => *values += &format!(",{value}"),
                 // An empty cursor asks for the first page. Some clients always send one.
                 None if name == "cursor" && value.is_empty() => {}
@@ -371,7 +371,7 @@ impl FromRequest for JsonBody {
 
 /// The approximate maximum number of values in a JSON body: a hundred times what a look-up of 1,000 codes needs, and
 /// few enough to hold in memory.
-const MAX_VALUES: usize = 100_000;
+const MAX_JSON_VALUES: usize = 100_000;
 
 async fn read_json(request: &HttpRequest, payload: &mut Payload) -> Result<Members, ApiError> {
     let kind = media_type(request);
@@ -389,9 +389,9 @@ async fn read_json(request: &HttpRequest, payload: &mut Payload) -> Result<Membe
     }
     // RFC 8259 lets a reader ignore the byte order mark that some programs put before UTF-8.
     let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text);
-    if memchr::memchr3_iter(b',', b'[', b'{', text).count() > MAX_VALUES {
+    if memchr::memchr3_iter(b',', b'[', b'{', text).count() > MAX_JSON_VALUES {
         let what = Text::new("値の数", "values");
-        return Err(Problem::body(vec![Fault::new("", Reason::TooMany { what, max: MAX_VALUES })]).into());
+        return Err(Problem::body(vec![Fault::new("", Reason::TooMany { what, max: MAX_JSON_VALUES })]).into());
     }
     Members::parse(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => Problem::body(vec![Fault::new("", Reason::WrongType("object"))]).into(),

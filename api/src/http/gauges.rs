@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use schema::{Choice, Database, Figures, JobState, Place, Waits, jobs};
+use schema::{Choice, Database, DatabasePlace, Figures, JobState, Waits, jobs};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -17,9 +17,9 @@ use crate::base::telemetry::metrics::{METRICS, MetricKind, job_kinds};
 use crate::http::admin::Probe;
 
 /// The time-out for an answer. By default Prometheus gives up after 10 seconds.
-const ANSWER: Duration = Duration::from_secs(2);
+const GAUGE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an answer is reused, because several may scrape.
-const KEPT: Duration = Duration::from_secs(3);
+const REUSE_DURATION: Duration = Duration::from_secs(3);
 
 /// A query that runs on its own thread, one at a time. If it is never answered, it costs only that thread, and delays
 /// neither a scrape nor the end of the process.
@@ -37,13 +37,13 @@ impl<T: Clone + Send + Sync + 'static> Question<T> {
     /// Returns a recent answer or a new one, or `None` if none arrives in time.
     async fn answer(self: &Arc<Self>) -> Option<T> {
         let mut answers = self.answers.subscribe();
-        if let Some((_, answer)) = answers.borrow_and_update().clone().filter(|(at, _)| at.elapsed() < KEPT) {
+        if let Some((_, answer)) = answers.borrow_and_update().clone().filter(|(at, _)| at.elapsed() < REUSE_DURATION) {
             return Some(answer);
         }
         if !self.is_asked() {
             return None;
         }
-        timeout(ANSWER, answers.changed()).await.ok()?.ok()?;
+        timeout(GAUGE_TIMEOUT, answers.changed()).await.ok()?.ok()?;
         answers.borrow().as_ref().map(|(_, answer)| answer.clone())
     }
 
@@ -51,7 +51,7 @@ impl<T: Clone + Send + Sync + 'static> Question<T> {
     fn is_asked(self: &Arc<Self>) -> bool {
         let mut asked_at = self.asked_at();
         if let Some(asked_at) = *asked_at {
-            return asked_at.elapsed() < ANSWER;
+            return asked_at.elapsed() < GAUGE_TIMEOUT;
         }
         let this = Arc::clone(self);
         let asking = thread::Builder::new().name("gauges".to_owned()).spawn(move || {
@@ -102,16 +102,16 @@ impl Gauges {
     pub(crate) fn new(
         database: &Database,
         probe: &Probe,
-        (folder, place): (&Path, &Place),
+        (folder, place): (&Path, &DatabasePlace),
         min_free_bytes: u64,
         model_version: &str,
     ) -> Self {
         let file = match place {
-            Place::Folder(folder) => Some(folder.join("sonae.db")),
-            Place::Server { .. } => None,
+            DatabasePlace::Folder(folder) => Some(folder.join("sonae.db")),
+            DatabasePlace::Server { .. } => None,
         };
         let folders = [folder.to_owned(), std::env::temp_dir()];
-        let (asked, probe) = (database.with_statement_limit(ANSWER), probe.clone());
+        let (asked, probe) = (database.with_statement_limit(GAUGE_TIMEOUT), probe.clone());
         let (queue, looked_at) = (operator(&asked, "metrics"), asked);
         Self {
             database: database.clone(),
@@ -161,12 +161,12 @@ impl Gauges {
 }
 
 /// How long all connections may stay in use before that means that the database does not answer.
-const UNMOVED: Duration = Duration::from_secs(10);
+const POOL_STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whether every connection for transactions is in use while some are still being returned. In that case a missing
 /// answer says nothing about the database.
 fn is_busy(figures: &Figures) -> bool {
-    figures.in_use >= figures.most && figures.unmoved.is_none_or(|unmoved| unmoved < UNMOVED)
+    figures.in_use >= figures.most && figures.unmoved.is_none_or(|unmoved| unmoved < POOL_STALL_TIMEOUT)
 }
 
 impl Disk {

@@ -12,9 +12,9 @@ use schema::{Name, Role, SupplierId, TenantId, Timestamp, TokenId};
 use sha2::{Digest, Sha256};
 
 /// How long a token counts as valid after it was found so.
-const LIFETIME: Duration = Duration::from_secs(1);
+const TRUST_DURATION: Duration = Duration::from_secs(1);
 /// The maximum number of tokens kept: more than send requests within a second.
-const CAPACITY: usize = 4096;
+const MAX_KNOWN_TOKENS: usize = 4096;
 
 /// A token that was found valid.
 pub(crate) struct KnownToken {
@@ -44,12 +44,12 @@ impl KnownTokens {
     /// Keeps a token that was found valid.
     pub(crate) fn keep(&self, token: &str, found: Arc<KnownToken>) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= CAPACITY {
+        if known.len() >= MAX_KNOWN_TOKENS {
             let now = found.asked_at;
             known.retain(|_, known| known.is_fresh(now));
         }
         // If all are fresh, the token is not kept, and the database is queried more often.
-        if known.len() < CAPACITY {
+        if known.len() < MAX_KNOWN_TOKENS {
             known.insert(hash(token), found);
         }
     }
@@ -57,7 +57,7 @@ impl KnownTokens {
 
 impl KnownToken {
     fn is_fresh(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.asked_at) < LIFETIME
+        now.saturating_duration_since(self.asked_at) < TRUST_DURATION
     }
 }
 

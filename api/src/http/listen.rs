@@ -23,13 +23,13 @@ use super::connection::{Carrier, Connection, PacedSocket, Paces};
 use super::peers::Peers;
 
 /// The number of connections that wait to be accepted.
-const BACKLOG: i32 = 1024;
+const ACCEPT_BACKLOG: i32 = 1024;
 /// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(5);
+const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may take to close after its last answer.
-const GOODBYE: Duration = Duration::from_secs(1);
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many unsent bytes of an answer the kernel holds. By default it holds megabytes for each connection.
-const UNSENT: u32 = 128 << 10;
+const MAX_UNSENT_BYTES: u32 = 128 << 10;
 
 /// The limits of connections.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(ACCEPT_BACKLOG)?;
     Ok(socket.into())
 }
 
@@ -82,7 +82,7 @@ where
             .keep_alive(KeepAlive::Timeout(rules.keep_alive))
             // The connection itself limits the time for heads.
             .client_request_timeout(Duration::ZERO)
-            .client_disconnect_timeout(GOODBYE)
+            .client_disconnect_timeout(CLOSING_TIMEOUT)
             .local_addr(address)
             .finish(map_config(application().into_factory().map_err(|error| error.into().error_response()), |()| {
                 AppConfig::default()
@@ -114,12 +114,12 @@ async fn open(
     };
     socket.set_nodelay(true)?;
     #[cfg(target_os = "linux")]
-    SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT)?;
+    SockRef::from(&socket).set_tcp_notsent_lowat(MAX_UNSENT_BYTES)?;
     let socket = PacedSocket::new(socket, rules.paces, visit);
     let carrier: Box<dyn Carrier> = match tls {
         None => Box::new(socket),
         Some(tls) => {
-            let shaken = timeout(HANDSHAKE, tls.accept(socket)).await;
+            let shaken = timeout(TLS_HANDSHAKE_TIMEOUT, tls.accept(socket)).await;
             Box::new(shaken.map_err(|_| io::ErrorKind::TimedOut)??)
         }
     };

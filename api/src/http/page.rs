@@ -32,7 +32,7 @@ pub(crate) const DEFAULT_LIMIT: i64 = 100;
 pub(crate) const MAX_PARAMETER_LENGTH: usize = 8192;
 
 /// The length of the authentication tag in a cursor, in bytes.
-const TAG_BYTES: usize = 16;
+const CURSOR_TAG_BYTES: usize = 16;
 
 /// Reads which page of a list a request asks for, and makes the page out of the rows that were read.
 pub(crate) struct Paging {
@@ -103,16 +103,16 @@ impl Paging {
     fn cursor(&self, position: &impl Serialize) -> String {
         let position = json!(position).to_string();
         let tag = hmac::sign(&self.key, &self.message(position.as_bytes()));
-        let tag = tag.as_ref().get(..TAG_BYTES).unwrap_or_default();
+        let tag = tag.as_ref().get(..CURSOR_TAG_BYTES).unwrap_or_default();
         URL_SAFE_NO_PAD.encode([tag, position.as_bytes()].concat())
     }
 
     /// Returns the position of a cursor, if the cursor belongs to this list.
     fn position<P: DeserializeOwned>(&self, cursor: &str) -> Option<P> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (tag, position) = bytes.split_at_checked(TAG_BYTES)?;
+        let (tag, position) = bytes.split_at_checked(CURSOR_TAG_BYTES)?;
         let expected = hmac::sign(&self.key, &self.message(position));
-        aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_ref().get(..TAG_BYTES)?, tag).ok()?;
+        aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_ref().get(..CURSOR_TAG_BYTES)?, tag).ok()?;
         serde_json::from_slice(position).ok()
     }
 

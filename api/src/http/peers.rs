@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 /// How often the log reports that an address is over the limit.
-const SAY_EVERY: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What each address has in progress.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Peers {
             *count += 1;
             return Some(Visit { peers: self.clone(), address });
         }
-        if state.said_at.is_none_or(|at| at.elapsed() >= SAY_EVERY) {
+        if state.said_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
             state.said_at = Some(Instant::now());
             warn!(%address, most = self.0.most, "an address has too many {}; more are refused", self.0.what);
         }

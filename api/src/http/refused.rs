@@ -4,7 +4,7 @@ use super::framing::Refusal;
 use crate::base::problem::{Problem, ProblemKind};
 
 /// The refusals that get an answer. Each has its own address: a request for it replaces the refused one.
-const ANSWERED: [(Refusal, &str); 4] = [
+const ANSWERED_REFUSALS: [(Refusal, &str); 4] = [
     (Refusal::Malformed, "/.refused/malformed"),
     (Refusal::AddressTooLong, "/.refused/address-too-long"),
     (Refusal::HeadTooLarge, "/.refused/head-too-large"),
@@ -13,12 +13,12 @@ const ANSWERED: [(Refusal, &str); 4] = [
 
 /// Returns the address that replaces the one of a refused request.
 pub(crate) fn address_of(refusal: Refusal) -> &'static str {
-    ANSWERED.iter().find(|(known, _)| *known == refusal).map_or("/.refused/malformed", |(_, address)| address)
+    ANSWERED_REFUSALS.iter().find(|(known, _)| *known == refusal).map_or("/.refused/malformed", |(_, address)| address)
 }
 
 /// Returns the problem for such an address.
 pub(crate) fn problem_at(path: &str) -> Option<Problem> {
-    let (refusal, _) = ANSWERED.iter().find(|(_, address)| *address == path)?;
+    let (refusal, _) = ANSWERED_REFUSALS.iter().find(|(_, address)| *address == path)?;
     Some(match refusal {
         Refusal::Malformed | Refusal::BrokenBody => Problem::from(ProblemKind::InvalidRequest).detail(
             "HTTP/1.1 として読めません。行は CRLF で終え、Host と本文の長さは1つずつにしてください（RFC 9112）",

@@ -76,13 +76,13 @@ pub(crate) struct Db {
 }
 
 /// The number of threads per processor that read at a time: while one waits for the disk, another works.
-const READERS: usize = 2;
+const READERS_PER_PROCESSOR: usize = 2;
 
 impl Db {
     pub(crate) fn new(database: Database) -> Self {
         let readers = (!database.is_shared()).then(|| {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
-            Arc::new(Semaphore::new((processors * READERS).min(database.figures().most as usize)))
+            Arc::new(Semaphore::new((processors * READERS_PER_PROCESSOR).min(database.figures().most as usize)))
         });
         Self { database, readers, at_once: Arc::default() }
     }
@@ -244,7 +244,7 @@ struct AtOnce {
 impl AtOnce {
     /// Longer than a look-up takes on a busy machine, where other threads take their turns meanwhile, but short for a
     /// stall.
-    const LONG: Duration = Duration::from_millis(50);
+    const SLOW_LOOK_UP: Duration = Duration::from_millis(50);
     /// After this many misses, pauses no longer grow.
     const MAX_MISSES: u32 = 10;
 
@@ -254,7 +254,7 @@ impl AtOnce {
     }
 
     fn end(&self, start: Instant, is_done: bool) {
-        if is_done && start.elapsed() < Self::LONG {
+        if is_done && start.elapsed() < Self::SLOW_LOOK_UP {
             self.misses.store(0, Ordering::Relaxed);
             return;
         }
@@ -272,7 +272,7 @@ struct Waited {
 }
 
 /// How often a waiting request checks whether the server is still there.
-const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+const SERVER_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Waited {
     /// Waits for the answer, but gives up on a server that does not answer. The thread that waits for the server cannot
@@ -285,7 +285,7 @@ impl Waited {
         let start = Instant::now();
         let mut done = pin!(done);
         loop {
-            match timeout(WATCH_INTERVAL, &mut done).await {
+            match timeout(SERVER_CHECK_INTERVAL, &mut done).await {
                 Ok(done) => return done.map_err(ApiError::internal)?,
                 Err(_) if self.watch.is_hung() || longest.is_some_and(|longest| start.elapsed() > longest) => {
                     self.is_given_up.store(true, Ordering::Relaxed);

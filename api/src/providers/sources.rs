@@ -16,15 +16,15 @@ const HASH_DIGITS: usize = 16;
 /// replaced by its beginning, a `#` and a hash; no name that fits contains a `#`.
 pub(crate) fn source_of(provider: &Name) -> Result<Source, ValueError> {
     let name = provider.as_str();
-    let plain = format!("{}{name}", Source::PROVIDER);
+    let plain = format!("{}{name}", Source::PROVIDER_PREFIX);
     let fits = is_nfkc(&plain) && !name.contains('#') && plain.chars().count() <= Source::MAX_LENGTH;
     if fits {
         return Source::parse(&plain);
     }
     let hash = short_hash(name.as_bytes(), HASH_DIGITS);
-    let room = Source::MAX_LENGTH - Source::PROVIDER.len() - 1 - hash.len();
+    let room = Source::MAX_LENGTH - Source::PROVIDER_PREFIX.len() - 1 - hash.len();
     let beginning: String = name.nfkc().take(room).collect();
-    Source::parse(&format!("{}{beginning}#{hash}", Source::PROVIDER))
+    Source::parse(&format!("{}{beginning}#{hash}", Source::PROVIDER_PREFIX))
 }
 
 /// Returns the versions of records that a provider knows: the latest that one of its own tokens recorded. Later

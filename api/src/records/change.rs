@@ -158,15 +158,15 @@ fn new_key<R: Resource>(tx: &mut Tx, stored: &Stored<R>) -> Result<String, RepoE
         None => Ok(format!("id\u{1f}{}", meta.id)),
         Some(Key::Counted(prefix)) if meta.record_key.starts_with(&prefix) => Ok(meta.record_key.clone()),
         Some(Key::Counted(prefix)) => {
-            const TRIED: usize = 100;
+            const KEYS_PER_QUERY: usize = 100;
             let mut first = 1;
             loop {
-                let keys: Vec<_> = (first..first + TRIED).map(|place| format!("{prefix}{place}")).collect();
+                let keys: Vec<_> = (first..first + KEYS_PER_QUERY).map(|place| format!("{prefix}{place}")).collect();
                 let taken = R::with_keys(tx, &meta.source, &keys, None)?;
                 let free = keys.into_iter().find(|key| taken.iter().all(|row| row.meta.record_key != *key));
                 match free {
                     Some(key) => return Ok(key),
-                    None => first += TRIED,
+                    None => first += KEYS_PER_QUERY,
                 }
             }
         }

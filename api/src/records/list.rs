@@ -30,7 +30,7 @@ impl<R: Resource> IntoParams for ListQuery<R> {
     }
 }
 
-const COMMON: [&str; 13] = [
+const COMMON_PARAMETERS: [&str; 13] = [
     "limit",
     "cursor",
     "sort",
@@ -139,7 +139,9 @@ fn read_list<R: Resource>(stored: &mut StoredSuppliers<'_>, paging: &Paging) -> 
     let mut fields = paging.query.fields(stored);
     let mut known: Vec<&'static str> = R::FILTERS.iter().map(|field| field.name).collect();
     known.extend(
-        COMMON.iter().filter(|name| R::HAS_EXTERNAL_ID || !matches!(**name, "external_id" | "include_retracted")),
+        COMMON_PARAMETERS
+            .iter()
+            .filter(|name| R::HAS_EXTERNAL_ID || !matches!(**name, "external_id" | "include_retracted")),
     );
     known.dedup();
     fields.expect_only(&known);

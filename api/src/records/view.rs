@@ -137,11 +137,11 @@ pub(crate) fn member_names<R: Resource>() -> Vec<&'static str> {
     if R::HAS_EXTERNAL_ID {
         names.push("external_id");
     }
-    names.extend(META);
+    names.extend(META_MEMBERS);
     names
 }
 
-const META: [&str; 8] = [
+const META_MEMBERS: [&str; 8] = [
     "version",
     "recorded_at",
     "superseded_at",

@@ -11,7 +11,7 @@ use crate::base::today::Today;
 use crate::records::{Key, Resource, evidence_routes, resource};
 
 /// Registration of SCS ★3 and ★4 does not open before this year.
-const SCS_OPENS: i32 = 2027;
+const SCS_OPENING_YEAR: i32 = 2027;
 
 impl Resource for Certification {
     const KIND: RecordKind = RecordKind::Certifications;
@@ -83,7 +83,7 @@ impl Resource for Certification {
     }
 
     fn warnings(tx: &mut Tx, rows: &[&Stored<Self>]) -> Result<Vec<Vec<Fault>>, RepoError> {
-        let opens = NaiveDate::from_ymd_opt(SCS_OPENS, 1, 1).unwrap_or_default();
+        let opens = NaiveDate::from_ymd_opt(SCS_OPENING_YEAR, 1, 1).unwrap_or_default();
         let now = tx.moment();
         // A day before today in UTC is not in the future anywhere: the buyer's time zone is not needed.
         let mut today = now.day_in(Utc);

@@ -13,9 +13,9 @@ use diesel::sqlite::Sqlite;
 pub struct Day(i32);
 
 /// 1970-01-01, counted from 0000-12-31 as chrono does.
-const EPOCH: i32 = 719_163;
+const UNIX_EPOCH_DAY: i32 = 719_163;
 /// 2000-01-01, from which PostgreSQL counts.
-const POSTGRES_EPOCH: i32 = 10_957;
+const POSTGRES_EPOCH_DAY: i32 = 10_957;
 
 impl Day {
     /// Returns the number of days since 1970-01-01.
@@ -51,7 +51,7 @@ impl Day {
 
 impl From<NaiveDate> for Day {
     fn from(date: NaiveDate) -> Self {
-        Self(date.num_days_from_ce() - EPOCH)
+        Self(date.num_days_from_ce() - UNIX_EPOCH_DAY)
     }
 }
 
@@ -64,7 +64,7 @@ impl FromSql<Date, Sqlite> for Day {
 impl FromSql<Date, Pg> for Day {
     fn from_sql(value: <Pg as Backend>::RawValue<'_>) -> deserialize::Result<Self> {
         let PgDate(days) = FromSql::<Date, Pg>::from_sql(value)?;
-        Ok(days.checked_add(POSTGRES_EPOCH).map(Self).ok_or("a day that is too far off")?)
+        Ok(days.checked_add(POSTGRES_EPOCH_DAY).map(Self).ok_or("a day that is too far off")?)
     }
 }
 
@@ -84,6 +84,6 @@ mod tests {
         for wrong in ["", "2026-02-29", "2026-13-01", "2026/09/30", "2026-09-3x", "20260930"] {
             assert!(Day::parse(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(Day::from(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap()).number(), POSTGRES_EPOCH);
+        assert_eq!(Day::from(NaiveDate::from_ymd_opt(2000, 1, 1).unwrap()).number(), POSTGRES_EPOCH_DAY);
     }
 }

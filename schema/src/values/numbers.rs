@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::ValueError;
 
 /// Far more than any real count, and small enough for doubles and JavaScript numbers to hold every whole number.
-const MANY: i64 = 1_000_000_000_000;
+const MAX_COUNT: i64 = 1_000_000_000_000;
 /// A thousand times the yen of a national economy, and still below 2^53.
-const MUCH: i64 = 1_000_000_000_000_000;
+const MAX_YEN: i64 = 1_000_000_000_000_000;
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow, Serialize)]
@@ -22,13 +22,13 @@ const MUCH: i64 = 1_000_000_000_000_000;
 pub struct Whole<const MIN: i64, const MAX: i64>(i64);
 
 /// A number of employees, endpoints or partners; may be 0.
-pub type Count = Whole<0, MANY>;
+pub type Count = Whole<0, MAX_COUNT>;
 /// A number that cannot be 0.
-pub type PositiveCount = Whole<1, MANY>;
+pub type PositiveCount = Whole<1, MAX_COUNT>;
 /// The total of a self-assessment: 25 answers from -1 to 4 points.
 pub type TotalScore = Whole<-25, 100>;
 /// Yen that people enter.
-pub type Yen = Whole<0, MUCH>;
+pub type Yen = Whole<0, MAX_YEN>;
 
 impl<const MIN: i64, const MAX: i64> Whole<MIN, MAX> {
     /// Returns the number.
@@ -132,7 +132,7 @@ mod tests {
             assert_eq!(Share::try_from(wrong), Err(ValueError::OutOfRange(0.0, 1.0)), "{wrong}");
         }
         assert_eq!(PositiveCount::try_from(0), Err(ValueError::OutOfRange(1.0, 1e12)));
-        assert!(Yen::try_from(MUCH).is_ok());
+        assert!(Yen::try_from(MAX_YEN).is_ok());
         assert_eq!(Yen::try_from(-1), Err(ValueError::OutOfRange(0.0, 1e15)));
     }
 }

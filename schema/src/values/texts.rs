@@ -127,11 +127,11 @@ impl Source {
     }
 
     /// The prefix of the sources of providers. No other source begins with it.
-    pub const PROVIDER: &str = "provider:";
+    pub const PROVIDER_PREFIX: &str = "provider:";
 
     /// Returns whether it is the source of a provider, or looks like one.
     pub fn is_of_provider(&self) -> bool {
-        self.as_str().to_lowercase().starts_with(Self::PROVIDER)
+        self.as_str().to_lowercase().starts_with(Self::PROVIDER_PREFIX)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::Model;
 use crate::points::chance;
 
 /// The number of nodes that one thread takes at once. Results do not depend on it.
-pub(super) const NODES_A_TASK: usize = 4096;
+pub(super) const NODES_PER_TASK: usize = 4096;
 
 /// Finds the unique solution of `r_j = own_j + Σ_i q_ij (1 − e^(−r_i))`, in stops a year. Also returns the number of
 /// iterations.
@@ -27,12 +27,12 @@ pub(crate) fn rates(graph: &Graph, own: &[f64], model: &Model) -> Result<(Vec<f6
     let iterations = settle(DISRUPTION_RATE, model, || {
         chances
             .par_iter_mut()
-            .with_min_len(NODES_A_TASK)
+            .with_min_len(NODES_PER_TASK)
             .zip(&rates)
             .for_each(|(chance_of_stop, rate)| *chance_of_stop = chance(*rate));
         rates
             .par_iter_mut()
-            .with_min_len(NODES_A_TASK)
+            .with_min_len(NODES_PER_TASK)
             .enumerate()
             .map(|(node, rate)| {
                 let next = own[node] + graph.upstream.weighted_sum(node, &chances);

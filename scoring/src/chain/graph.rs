@@ -113,7 +113,7 @@ fn sorted<E: Iterator<Item = (u32, (u32, f64))>>(
 /// Divides the nodes into ranges with about as many edges each, one per thread.
 fn parts(offsets: &[usize]) -> Vec<Range<usize>> {
     let (node_count, edge_count) = (offsets.len() - 1, offsets.last().copied().unwrap_or_default());
-    let count = rayon::current_num_threads().min(edge_count / EDGES_A_PART).max(1);
+    let count = rayon::current_num_threads().min(edge_count / MIN_EDGES_PER_PART).max(1);
     let cut = |part: usize| offsets.partition_point(|offset| *offset < part * edge_count / count).min(node_count);
     (0..count).map(|part| cut(part)..if part + 1 < count { cut(part + 1) } else { node_count }).collect()
 }
@@ -133,7 +133,7 @@ fn merge(edges: &mut [(u32, f64)]) -> usize {
 }
 
 /// Fewer edges are not worth a thread.
-const EDGES_A_PART: usize = 1 << 16;
+const MIN_EDGES_PER_PART: usize = 1 << 16;
 
 /// A supply between suppliers. `weight` is the chance that the upstream one passes its stop on to the downstream one.
 #[derive(Debug, Clone, Copy)]

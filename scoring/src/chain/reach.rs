@@ -12,9 +12,9 @@ use rayon::prelude::*;
 use super::graph::Edges;
 
 /// The number of words of bits in all tables together, unless one word per component is more: 128 MiB.
-const TABLE_WORDS: usize = 1 << 24;
+const MAX_TABLE_WORDS: usize = 1 << 24;
 /// The maximum number of words in a row of a table, so 4,096 suppliers per block.
-const ROW_WORDS: usize = 64;
+const MAX_ROW_WORDS: usize = 64;
 
 /// Returns for each node how many marked ones, other than itself, can be reached from it.
 ///
@@ -22,8 +22,8 @@ const ROW_WORDS: usize = 64;
 pub(crate) fn marked_beyond(edges: &Edges, is_marked: &[bool]) -> Vec<usize> {
     let condensed = Condensed::new(edges, is_marked.len());
     let worker_count = rayon::current_num_threads();
-    let fitting = TABLE_WORDS / (condensed.count() * worker_count).max(1);
-    condensed.marked_beyond(is_marked, fitting.clamp(1, ROW_WORDS), worker_count)
+    let fitting = MAX_TABLE_WORDS / (condensed.count() * worker_count).max(1);
+    condensed.marked_beyond(is_marked, fitting.clamp(1, MAX_ROW_WORDS), worker_count)
 }
 
 /// A graph whose strongly connected components are one node each.

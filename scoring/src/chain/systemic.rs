@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::disruption::NODES_A_TASK;
+use super::disruption::NODES_PER_TASK;
 use super::graph::Graph;
 use super::larger;
 use crate::columns::name::SYSTEMIC_LOSS_PER_DISRUPTION_JPY;
@@ -55,7 +55,7 @@ impl Pass<'_> {
             self.count()?;
             std::mem::swap(&mut self.losses, &mut before);
             let (direct, shares, graph) = (self.direct, &self.shares, self.graph);
-            let steps = self.losses.par_iter_mut().with_min_len(NODES_A_TASK).enumerate().map(|(node, loss)| {
+            let steps = self.losses.par_iter_mut().with_min_len(NODES_PER_TASK).enumerate().map(|(node, loss)| {
                 *loss = direct[node] + shares[node] * graph.downstream.weighted_sum(node, &before);
                 (*loss - before[node]).abs() / loss.max(1.0)
             });
@@ -120,13 +120,13 @@ impl Pass<'_> {
     /// Returns `x − B x`.
     fn without_passed_on(&self, x: &[f64]) -> Vec<f64> {
         let left = |node: usize| x[node] - self.shares[node] * self.graph.downstream.weighted_sum(node, x);
-        (0..x.len()).into_par_iter().with_min_len(NODES_A_TASK).map(left).collect()
+        (0..x.len()).into_par_iter().with_min_len(NODES_PER_TASK).map(left).collect()
     }
 }
 
 /// Changes each value, given its node.
 fn each(values: &mut [f64], change: impl Fn(usize, &mut f64) + Sync) {
-    values.par_iter_mut().with_min_len(NODES_A_TASK).enumerate().for_each(|(node, value)| change(node, value));
+    values.par_iter_mut().with_min_len(NODES_PER_TASK).enumerate().for_each(|(node, value)| change(node, value));
 }
 
 /// Returns `Σ weights · |values|`.
@@ -140,7 +140,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// Adds terms in fixed blocks of nodes, and the blocks in their order, so that threads change nothing.
 fn in_blocks(a: &[f64], b: &[f64], term: impl Fn(f64, f64) -> f64 + Sync) -> f64 {
-    let blocks = a.par_chunks(NODES_A_TASK).zip(b.par_chunks(NODES_A_TASK));
+    let blocks = a.par_chunks(NODES_PER_TASK).zip(b.par_chunks(NODES_PER_TASK));
     let block = |(a, b): (&[f64], &[f64])| a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + term(*a, *b));
     let sums: Vec<f64> = blocks.map(block).collect();
     sums.into_iter().fold(0.0, |sum, block| sum + block)

@@ -6,7 +6,7 @@ use polars::prelude::*;
 
 use super::Suppliers;
 use crate::columns::name::*;
-use crate::columns::{InputColumn, Kind, OUTCOMES, SELF_ASSESSMENT, Table, number_of};
+use crate::columns::{ColumnKind, InputColumn, OUTCOMES, SELF_ASSESSMENT, Table, number_of};
 use crate::fault::{Fault, Faults, Reason};
 
 /// A condition that makes a row faulty.
@@ -163,7 +163,7 @@ impl<'a> Conformed<'a> {
             let rows = suppliers.rows_of(codes.iter());
             if suppliers.has_codes {
                 // An empty code is reported as a missing value.
-                let is_unknown = &rows.equal(Suppliers::UNKNOWN) & &codes.not_equal("");
+                let is_unknown = &rows.equal(Suppliers::UNKNOWN_ROW) & &codes.not_equal("");
                 self.report(code, &Reason::UnknownSupplier, &is_unknown, faults)?;
             }
             resolved.with_column(rows.with_name((*row).into()).into_column())?;
@@ -174,9 +174,9 @@ impl<'a> Conformed<'a> {
 }
 
 /// Returns the choices of a column that holds their numbers.
-fn numbered(table: Table, kind: Kind) -> Option<&'static [&'static str]> {
+fn numbered(table: Table, kind: ColumnKind) -> Option<&'static [&'static str]> {
     match kind {
-        Kind::Choice(choices) if table.numbers_choices() => Some(choices),
+        ColumnKind::Choice(choices) if table.numbers_choices() => Some(choices),
         _ => None,
     }
 }
@@ -202,23 +202,23 @@ fn declared_checks(table: Table, declared: &'static InputColumn) -> Vec<Check> {
         checks.push(check(Reason::MissingValue, cell().is_null()));
     }
     match declared.kind {
-        Kind::Text => checks.push(check(Reason::MissingValue, cell().eq(lit("")))),
-        Kind::Choice(choices) if table.numbers_choices() => {
+        ColumnKind::Text => checks.push(check(Reason::MissingValue, cell().eq(lit("")))),
+        ColumnKind::Choice(choices) if table.numbers_choices() => {
             checks.push(check(Reason::UnknownChoice(choices), cell().gt_eq(lit(choices.len() as u32))));
         }
-        Kind::Choice(choices) => {
+        ColumnKind::Choice(choices) => {
             let is_known = choices.iter().map(|choice| cell().eq(lit(*choice))).reduce(Expr::or);
             checks.extend(is_known.map(|known| check(Reason::UnknownChoice(choices), known.not())));
         }
-        Kind::Whole(low, high) => {
+        ColumnKind::Whole(low, high) => {
             let outside = cell().lt(lit(low)).or(cell().gt(lit(high)));
             checks.push(check(Reason::OutOfRange(low as f64, high as f64), outside));
         }
-        Kind::Number(low, high) => {
+        ColumnKind::Number(low, high) => {
             let inside = cell().gt_eq(lit(low)).and(cell().lt_eq(lit(high))).and(cell().is_nan().not());
             checks.push(check(Reason::OutOfRange(low, high), inside.not()));
         }
-        Kind::Date | Kind::Flag => {}
+        ColumnKind::Date | ColumnKind::Flag => {}
     }
     checks
 }

@@ -27,7 +27,7 @@ pub struct Suppliers {
 
 impl Suppliers {
     /// The row for a code that no supplier has.
-    pub const UNKNOWN: u32 = u32::MAX;
+    pub const UNKNOWN_ROW: u32 = u32::MAX;
 
     /// Checks the table of suppliers and sorts it. Its faults are reported with those of the other tables.
     ///
@@ -69,7 +69,7 @@ impl Suppliers {
         Self { has_codes: false, ..self }
     }
 
-    /// Returns the row of each code, or [`Suppliers::UNKNOWN`]; none for none.
+    /// Returns the row of each code, or [`Suppliers::UNKNOWN_ROW`]; none for none.
     pub fn rows_of<'a>(&self, codes: impl Iterator<Item = Option<&'a str>>) -> UInt32Chunked {
         self.rows.find(codes, |row, code| self.codes.get(row as usize) == Some(code))
     }
@@ -104,24 +104,26 @@ struct Slot {
 /// A code of up to twelve bytes, padded with 0xFF; for a longer one, 0xFF bytes, which begin no text, and its hash.
 type Key = [u8; 12];
 
-const FREE: Slot = Slot { key: [0xFF; 12], row: Suppliers::UNKNOWN };
+const FREE_SLOT: Slot = Slot { key: [0xFF; 12], row: Suppliers::UNKNOWN_ROW };
 
 impl RowsByCode {
     /// The number of codes in a batch.
-    const BATCH: usize = 64;
+    const CODES_PER_BATCH: usize = 64;
 
     /// Creates the map, with the first row of each code.
     fn new(codes: &StringChunked) -> Self {
-        let mut rows =
-            Self { slots: vec![FREE; (2 * codes.len() + 1).next_power_of_two()], hasher: PlRandomState::default() };
+        let mut rows = Self {
+            slots: vec![FREE_SLOT; (2 * codes.len() + 1).next_power_of_two()],
+            hasher: PlRandomState::default(),
+        };
         for (row, code) in (0..).zip(codes.iter()) {
             let Some(code) = code.filter(|code| !code.is_empty()) else { continue };
             let (key, mut place) = rows.key(code);
             let is_same = |found: u32| codes.get(found as usize) == Some(code);
-            while rows.slots[place].row != Suppliers::UNKNOWN && !rows.is_at(place, &key, is_same) {
+            while rows.slots[place].row != Suppliers::UNKNOWN_ROW && !rows.is_at(place, &key, is_same) {
                 place = rows.after(place);
             }
-            if rows.slots[place].row == Suppliers::UNKNOWN {
+            if rows.slots[place].row == Suppliers::UNKNOWN_ROW {
                 rows.slots[place] = Slot { key, row };
             }
         }
@@ -135,11 +137,13 @@ impl RowsByCode {
         is_same: impl Fn(u32, &str) -> bool,
     ) -> UInt32Chunked {
         let mut found = PrimitiveChunkedBuilder::<UInt32Type>::new("".into(), codes.size_hint().0);
-        let mut batch = Vec::with_capacity(Self::BATCH);
-        let mut first_slots = Vec::with_capacity(Self::BATCH);
+        let mut batch = Vec::with_capacity(Self::CODES_PER_BATCH);
+        let mut first_slots = Vec::with_capacity(Self::CODES_PER_BATCH);
         loop {
             batch.clear();
-            batch.extend(codes.by_ref().take(Self::BATCH).map(|code| (code, self.key(code.unwrap_or_default()))));
+            batch.extend(
+                codes.by_ref().take(Self::CODES_PER_BATCH).map(|code| (code, self.key(code.unwrap_or_default()))),
+            );
             if batch.is_empty() {
                 return found.finish();
             }
@@ -152,7 +156,7 @@ impl RowsByCode {
                     Some(_) if first.key == *key && key[0] != 0xFF => found.append_value(first.row),
                     Some(code) => {
                         let mut place = *place;
-                        while self.slots[place].row != Suppliers::UNKNOWN
+                        while self.slots[place].row != Suppliers::UNKNOWN_ROW
                             && !self.is_at(place, key, |row| is_same(row, code))
                         {
                             place = self.after(place);
@@ -167,7 +171,7 @@ impl RowsByCode {
     /// Returns the key of a code, and the slot where its search begins.
     fn key(&self, code: &str) -> (Key, usize) {
         let hash = self.hasher.hash_one(code);
-        let mut key = FREE.key;
+        let mut key = FREE_SLOT.key;
         match key.get_mut(..code.len()) {
             Some(start) => start.copy_from_slice(code.as_bytes()),
             None => key[4..].copy_from_slice(&hash.to_le_bytes()),
@@ -208,7 +212,7 @@ mod tests {
         let rows = suppliers.rows_of(others.into_iter().chain([None]));
         assert_eq!(
             rows.iter().collect::<Vec<_>>(),
-            [Some(Suppliers::UNKNOWN); 6].into_iter().chain([None]).collect::<Vec<_>>()
+            [Some(Suppliers::UNKNOWN_ROW); 6].into_iter().chain([None]).collect::<Vec<_>>()
         );
     }
 

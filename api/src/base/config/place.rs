@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use schema::{Place, SSL_MODES, ServerUrl, UrlError};
+use schema::{DatabasePlace, SSL_MODES, ServerUrl, UrlError};
 use scoring::Lang;
 
 use super::DatabaseOptions;
@@ -15,7 +15,7 @@ use crate::base::text::Text;
 /// password.
 ///
 /// Without it, a command that lacks the URL would create an embedded database next to the keys of such a service.
-pub(crate) const SERVER_NOTE: &str = "database-server";
+pub(crate) const SERVER_NOTE_FILE: &str = "database-server";
 
 /// Why the place of the database cannot be determined, or is not allowed.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl PlaceError {
             Self::Url(None, error) => url_text(error, lang),
             Self::Url(Some(path), error) => format!("{}: {}", path.display(), url_text(error, lang)),
             Self::OnServer(folder, server) => {
-                let (folder, note) = (folder.display(), folder.join(SERVER_NOTE));
+                let (folder, note) = (folder.display(), folder.join(SERVER_NOTE_FILE));
                 let note = note.display();
                 lang.pick(
                     format!(
@@ -149,7 +149,7 @@ pub(crate) fn url_text(error: &UrlError, lang: Lang) -> String {
 
 impl DatabaseOptions {
     /// Returns where the database is: in the data folder, unless a server is given.
-    pub(crate) fn place(&self, folder: &Path) -> Result<Place, PlaceError> {
+    pub(crate) fn place(&self, folder: &Path) -> Result<DatabasePlace, PlaceError> {
         let url = url_of("database-url", self.url.as_ref(), self.url_file.as_deref())?;
         let replica = url_of("database-replica-url", self.replica_url.as_ref(), self.replica_url_file.as_deref())?;
         let check = |url: &ServerUrl, file: &Option<PathBuf>| {
@@ -159,9 +159,9 @@ impl DatabaseOptions {
             if replica.is_some() {
                 return Err(PlaceError::ReplicaAlone);
             }
-            return match fs::read_to_string(folder.join(SERVER_NOTE)) {
+            return match fs::read_to_string(folder.join(SERVER_NOTE_FILE)) {
                 Ok(server) => Err(PlaceError::OnServer(folder.to_owned(), server.trim().to_owned())),
-                Err(_) => Ok(Place::Folder(folder.to_owned())),
+                Err(_) => Ok(DatabasePlace::Folder(folder.to_owned())),
             };
         };
         check(&url, &self.url_file)?;
@@ -171,7 +171,7 @@ impl DatabaseOptions {
         if folder.join("sonae.db").exists() {
             return Err(PlaceError::Embedded(folder.to_owned(), url.to_string()));
         }
-        Ok(Place::Server { url, replica })
+        Ok(DatabasePlace::Server { url, replica })
     }
 }
 
@@ -190,9 +190,9 @@ fn url_of(option: &'static str, url: Option<&ServerUrl>, file: Option<&Path>) ->
 }
 
 /// Returns a warning about a data folder that an earlier command used with another database on a server.
-pub(crate) fn other_server(folder: &Path, place: &Place) -> Option<Text> {
-    let Place::Server { url, .. } = place else { return None };
-    let kept = fs::read_to_string(folder.join(SERVER_NOTE)).ok()?;
+pub(crate) fn other_server(folder: &Path, place: &DatabasePlace) -> Option<Text> {
+    let DatabasePlace::Server { url, .. } = place else { return None };
+    let kept = fs::read_to_string(folder.join(SERVER_NOTE_FILE)).ok()?;
     let earlier: ServerUrl = kept.trim().parse().ok()?;
     if url.is_same_database(&earlier) {
         return None;
@@ -210,7 +210,7 @@ pub(crate) fn other_server(folder: &Path, place: &Place) -> Option<Text> {
 
 /// Writes a note into the data folder that its database is on a server.
 pub(crate) fn note_server(folder: &Path, url: &ServerUrl) {
-    let (path, note) = (folder.join(SERVER_NOTE), format!("{url}\n"));
+    let (path, note) = (folder.join(SERVER_NOTE_FILE), format!("{url}\n"));
     if fs::read_to_string(&path).is_ok_and(|kept| kept == note) {
         return;
     }

@@ -58,9 +58,10 @@ pub(crate) const METRICS: [(&str, MetricKind, &str); 36] = [
 ];
 
 /// Upper bounds of the buckets for the duration of requests, in seconds.
-const REQUEST_SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const REQUEST_SECONDS_BUCKETS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// Upper bounds of the buckets for the duration of jobs, in seconds.
-const JOB_SECONDS: [f64; 13] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
+const JOB_SECONDS_BUCKETS: [f64; 13] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
 
 /// Returns the recorder of counted metrics: one per process, however many services it runs.
 pub(crate) fn recorder() -> PrometheusHandle {
@@ -68,9 +69,9 @@ pub(crate) fn recorder() -> PrometheusHandle {
     HANDLE
         .get_or_init(|| {
             let buckets = [
-                ("sonae_http_request_seconds", &REQUEST_SECONDS[..]),
-                ("sonae_job_seconds", &JOB_SECONDS),
-                ("sonae_score_run_seconds", &JOB_SECONDS),
+                ("sonae_http_request_seconds", &REQUEST_SECONDS_BUCKETS[..]),
+                ("sonae_job_seconds", &JOB_SECONDS_BUCKETS),
+                ("sonae_score_run_seconds", &JOB_SECONDS_BUCKETS),
             ];
             let builder = buckets.iter().try_fold(PrometheusBuilder::new(), |builder, (name, bounds)| {
                 builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), bounds)
@@ -102,7 +103,7 @@ fn describe() {
 fn begin_at_zero() {
     for kind in job_kinds() {
         counter!("sonae_jobs_taken_over_total", "kind" => kind).increment(0);
-        for outcome in OUTCOMES {
+        for outcome in JOB_OUTCOMES {
             counter!("sonae_jobs_ended_total", "kind" => kind, "outcome" => outcome).increment(0);
         }
     }
@@ -148,7 +149,7 @@ pub(crate) fn request_answered(method: &'static str, route: &str, status: u16, t
 }
 
 /// The possible outcomes of an attempt at a job.
-pub(crate) const OUTCOMES: [&str; 7] =
+pub(crate) const JOB_OUTCOMES: [&str; 7] =
     ["succeeded", "partially_succeeded", "refused", "cancelled", "failed", "interrupted", "taken_over"];
 
 /// Counts an attempt at a job that has ended.

@@ -25,9 +25,9 @@ pub(super) use opentelemetry_sdk::trace::Span;
 static TRACER: OnceLock<SdkTracer> = OnceLock::new();
 
 /// The time-out for sending to the collector.
-const SEND: Duration = Duration::from_secs(10);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the end of the process waits for the last spans to be sent.
-const FLUSH: Duration = Duration::from_secs(5);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum number of bytes that are read of a collector's answer.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
@@ -36,7 +36,7 @@ pub(super) struct Export(SdkTracerProvider);
 
 impl Drop for Export {
     fn drop(&mut self) {
-        if let Err(error) = self.0.shutdown_with_timeout(FLUSH) {
+        if let Err(error) = self.0.shutdown_with_timeout(FLUSH_TIMEOUT) {
             warn!(%error, "the last spans were not exported");
         }
     }
@@ -130,7 +130,8 @@ struct Collector {
 
 impl Collector {
     fn new() -> Self {
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).timeout_global(Some(SEND));
+        let config =
+            Agent::config_builder().http_status_as_error(false).max_redirects(0).timeout_global(Some(SEND_TIMEOUT));
         Self { agent: config.build().new_agent(), is_failing: AtomicBool::new(false) }
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Entry {
 pub(super) struct SettingsFile(BTreeMap<String, Entry>);
 
 /// From this similarity on, another key was probably meant.
-const SIMILAR: f64 = 0.8;
+const MIN_SIMILARITY: f64 = 0.8;
 
 impl SettingsFile {
     pub(super) fn get(&self, key: &str) -> Option<&Entry> {
@@ -103,7 +103,7 @@ fn read_value(name: &str, value: &DeValue<'_>, settings: &[Arg]) -> Result<Strin
 fn unknown(name: &str, settings: &[Arg]) -> Text {
     let tidy = name.to_lowercase().replace('-', "_");
     let near = settings.iter().map(|arg| (strsim::jaro_winkler(&tidy, &key(arg)), key(arg)));
-    let nearest = near.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(similarity, _)| *similarity > SIMILAR);
+    let nearest = near.max_by(|(a, _), (b, _)| a.total_cmp(b)).filter(|(similarity, _)| *similarity > MIN_SIMILARITY);
     match nearest {
         Some((_, nearest)) => Text::new(
             format!("{name}: このような設定はありません。{nearest} ではありませんか"),

@@ -44,7 +44,7 @@ answers! {
 }
 
 /// What joins the kinds in the name of an answer that may be of several.
-const OR: &str = "-or-";
+const KIND_SEPARATOR: &str = "-or-";
 
 /// Returns an answer for each status of these kinds.
 pub(super) fn answers(kinds: &[ProblemKind]) -> BTreeMap<String, RefOr<Response>> {
@@ -52,13 +52,17 @@ pub(super) fn answers(kinds: &[ProblemKind]) -> BTreeMap<String, RefOr<Response>
     for kind in ProblemKind::ALL.iter().filter(|kind| kinds.contains(kind)) {
         by_status.entry(kind.status().as_str().to_owned()).or_default().push(kind.slug());
     }
-    let reference = |slugs: Vec<_>| RefOr::Ref(Ref::new(format!("#/components/responses/{}", slugs.join(OR))));
+    let reference =
+        |slugs: Vec<_>| RefOr::Ref(Ref::new(format!("#/components/responses/{}", slugs.join(KIND_SEPARATOR))));
     by_status.into_iter().map(|(status, slugs)| (status, reference(slugs))).collect()
 }
 
 /// Returns the kinds of an answer by its name.
 pub(super) fn kinds_of(name: &str) -> Vec<ProblemKind> {
-    name.split(OR).filter_map(|slug| ProblemKind::ALL.iter().find(|kind| kind.slug() == slug)).copied().collect()
+    name.split(KIND_SEPARATOR)
+        .filter_map(|slug| ProblemKind::ALL.iter().find(|kind| kind.slug() == slug))
+        .copied()
+        .collect()
 }
 
 /// Returns the answer of one or several kinds.

@@ -175,7 +175,7 @@ pub(super) fn visit(name: &str, schema: &mut RefOr<Schema>, act: &mut impl FnMut
 
 /// Characters that a line of text must not contain: control characters, invisible ones, and those that change the
 /// direction of the text around them.
-const HIDDEN: &str = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff";
+const HIDDEN_CHARACTERS: &str = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff";
 
 /// Adds patterns to the texts of requests.
 fn limit_requests(components: &mut Components, operations: &mut [&mut Operation]) {
@@ -190,15 +190,17 @@ fn limit_requests(components: &mut Components, operations: &mut [&mut Operation]
         }
         text.pattern = Some(match name {
             "cursor" => r"^[A-Za-z0-9_-]*$".to_owned(),
-            "evidence_url" => format!(r"^https?://[A-Za-z0-9][^\s{HIDDEN}]*$"),
-            "mail_address" => format!(r"^[^\s@{HIDDEN}]+@[^\s@.{HIDDEN}]+\.[^\s@{HIDDEN}]+$"),
+            "evidence_url" => format!(r"^https?://[A-Za-z0-9][^\s{HIDDEN_CHARACTERS}]*$"),
+            "mail_address" => {
+                format!(r"^[^\s@{HIDDEN_CHARACTERS}]+@[^\s@.{HIDDEN_CHARACTERS}]+\.[^\s@{HIDDEN_CHARACTERS}]+$")
+            }
             "phone_number" => r"^[0-9+()-][0-9 +()-]*$".to_owned(),
             // These may have several lines.
             "reason" | "indicators" => {
                 let odd = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f";
                 format!(r"^[^{odd}]*[^\s{odd}][^{odd}]*$")
             }
-            _ => format!(r"^[^{HIDDEN}]*[^\s{HIDDEN}][^{HIDDEN}]*$"),
+            _ => format!(r"^[^{HIDDEN_CHARACTERS}]*[^\s{HIDDEN_CHARACTERS}][^{HIDDEN_CHARACTERS}]*$"),
         });
     };
     for operation in operations {

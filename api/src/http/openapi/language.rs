@@ -13,16 +13,16 @@ use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
 /// What the Japanese part of a text begins with.
-const JAPANESE: &str = "\nja: ";
+const JAPANESE_MARKER: &str = "\nja: ";
 
 /// Returns a text in both languages.
 pub(crate) fn both(en: &str, ja: &str) -> String {
-    format!("{en}{JAPANESE}{ja}")
+    format!("{en}{JAPANESE_MARKER}{ja}")
 }
 
 /// Returns the parts of a text: English, and Japanese if it has that.
 pub(super) fn parts(text: &str) -> (&str, Option<&str>) {
-    match text.split_once(JAPANESE) {
+    match text.split_once(JAPANESE_MARKER) {
         Some((en, ja)) => (en, Some(ja)),
         None => (text, None),
     }

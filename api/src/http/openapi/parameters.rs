@@ -10,7 +10,7 @@ use super::{
 use crate::base::fields::Field;
 use crate::http::page::{DEFAULT_LIMIT, MAX_LIMIT, MAX_PARAMETER_LENGTH};
 
-const ID: &str = "The id.\nja: 対象のID";
+const ID_TEXT: &str = "The id.\nja: 対象のID";
 
 /// Returns the parameter for the id in a path.
 pub(crate) fn id_parameter() -> Parameter {
@@ -18,8 +18,8 @@ pub(crate) fn id_parameter() -> Parameter {
         .name("id")
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
-        .description(Some(ID))
-        .schema(Some(RefOr::from(id_schema(ID))))
+        .description(Some(ID_TEXT))
+        .schema(Some(RefOr::from(id_schema(ID_TEXT))))
         .example(Some(EXAMPLE_ID.into()))
         .build()
 }

@@ -11,7 +11,7 @@ use super::report::{Place, Refusal};
 use crate::base::fault::{Fault, Reason};
 use crate::base::text::Text;
 use crate::files::header::{Columns, Header, column_of, text_cell};
-use crate::files::records::{LIMITS, RecordWatch, too_large};
+use crate::files::records::{RECORD_LIMITS, RecordWatch, too_large};
 use crate::files::text::{self, Watched};
 
 /// A CSV file.
@@ -70,7 +70,7 @@ impl Rows for CsvRows {
 
     fn read(&mut self, columns: &Columns, visit: Visit<'_>) -> Result<(), Refusal> {
         let source = Watched::new(text::open(&self.file).map_err(|error| self.failed(&error))?);
-        let watch = RecordWatch::limited(source, LIMITS);
+        let watch = RecordWatch::limited(source, RECORD_LIMITS);
         let mut reader =
             ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(BUFFER).from_reader(watch);
 

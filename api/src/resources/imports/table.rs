@@ -64,7 +64,7 @@ pub(crate) fn words_of(column: &str) -> Text {
 
 #[cfg(test)]
 mod tests {
-    use scoring::Kind as Scored;
+    use scoring::ColumnKind as Scored;
 
     use super::*;
 
