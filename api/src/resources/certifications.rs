@@ -16,7 +16,7 @@ const SCS_OPENING_YEAR: i32 = 2027;
 impl Resource for Certification {
     const KIND: RecordKind = RecordKind::Certifications;
     const NAME: &'static str = "Certification";
-    const NAME_JA: &'static str = "認証・自己宣言";
+    const NAME_JA: &'static str = "宣言・認証";
     const PATH: &'static str = "/v1/certifications";
     const HAS_EXTERNAL_ID: bool = true;
     const KEY_FIELD: &'static str = "external_id";

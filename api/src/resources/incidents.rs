@@ -11,7 +11,7 @@ use crate::records::{Key, Resource, evidence_routes, resource};
 impl Resource for Incident {
     const KIND: RecordKind = RecordKind::Incidents;
     const NAME: &'static str = "Incident";
-    const NAME_JA: &'static str = "インシデント";
+    const NAME_JA: &'static str = "事案";
     const PATH: &'static str = "/v1/incidents";
     const HAS_EXTERNAL_ID: bool = true;
     const KEY_FIELD: &'static str = "external_id";
