@@ -46,7 +46,8 @@ pub use routes::document;
 pub use schema::{Clock, ClockMover};
 pub use scoring::Lang;
 
-/// Returns the stable codes of all kinds of problems, as `docs/problems.md` lists them.
-pub fn problem_slugs() -> impl Iterator<Item = &'static str> {
-    base::problem::ProblemKind::ALL.iter().map(|kind| kind.slug())
+/// Returns the stable code, the status and both titles of all kinds of problems, as `docs/problems.md` lists them.
+pub fn problem_kinds() -> impl Iterator<Item = (&'static str, u16, [&'static str; 2])> {
+    let titles = |kind: base::problem::ProblemKind| [Lang::Ja, Lang::En].map(|lang| kind.title(lang));
+    base::problem::ProblemKind::ALL.iter().map(move |kind| (kind.slug(), kind.status().as_u16(), titles(*kind)))
 }

@@ -172,9 +172,25 @@ fn the_document_is_read_in_the_language_that_is_asked_for() {
 }
 
 #[test]
-fn every_code_that_the_service_can_say_is_in_the_list_of_problems() {
+fn every_kind_of_problem_has_a_section_on_the_page() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/problems.md")).unwrap();
-    for slug in api::problem_slugs() {
-        assert!(page.contains(&format!("## {slug}\n")), "docs/problems.md has no section {slug}");
+    for (slug, status, [ja, en]) in api::problem_kinds() {
+        let begin = format!("## {slug}\n\n**{status}** · {ja} · {en}\n");
+        assert!(page.contains(&begin), "docs/problems.md has no section that begins with\n{begin}");
     }
+}
+
+#[test]
+fn the_page_on_problems_shows_a_real_answer() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/problems.md")).unwrap();
+    let shown = page.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut shown: Value = serde_json::from_str(shown).unwrap();
+
+    let app = App::start();
+    let mut answer = app.analyst().post("/v1/suppliers", &json!({ "employee_count": "46" })).json;
+
+    for problem in [&mut shown, &mut answer] {
+        assert_eq!(problem["request_id"].take().as_str().unwrap().len(), 36);
+    }
+    assert_eq!(answer.to_string(), shown.to_string());
 }

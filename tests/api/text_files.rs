@@ -167,7 +167,7 @@ fn a_missing_column_is_named_with_the_headings_that_there_are() {
     assert!(failure(&twice).1.starts_with("「取引先コード」と「supplier_code」は同じ列です"), "{twice}");
     analyst.lang = "en";
     let job = analyst.import_csv("kind=incidents", "external_id,supplier_code\nA,x\n");
-    assert!(failure(&job).1.starts_with("there is no column occurred_on (発生日); the headings"), "{job}");
+    assert!(failure(&job).1.starts_with("the column occurred_on (発生日) is missing; headings"), "{job}");
 }
 
 #[test]

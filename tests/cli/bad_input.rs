@@ -151,7 +151,7 @@ fn suppliers_that_were_not_read_make_no_code_unknown() {
     assert_eq!(
         faults(&folder),
         [
-            "suppliers.csv:3: a line has more than 1048576 bytes; mostly quotes never close: check quotes and line breaks [line-too-long]"
+            "suppliers.csv:3: a line has more than 1048576 bytes, usually because a quotation mark is not closed; check quotation marks and line breaks [line-too-long]"
         ]
     );
 }
@@ -163,10 +163,10 @@ fn a_row_without_end_ends_the_reading_of_its_file() {
         "certifications.csv",
         format!("supplier_code,scheme\n{rows}"),
         &[
-            "certifications.csv:1: issued_on: there is no column issued_on (取得日); the headings of this table: supplier_code, scheme; make the first row the header, and add the column [missing-column]",
+            "certifications.csv:1: issued_on: the column issued_on (取得日) is missing; headings of this table: supplier_code, scheme; make the first row the header, and add the column [missing-column]",
             "certifications.csv:2: scheme: \"x\": use one of security_action_1, security_action_2, scs_3, scs_4, scs_5, isms [unknown-choice]",
             "certifications.csv:3: scheme: \"x\": use one of security_action_1, security_action_2, scs_3, scs_4, scs_5, isms [unknown-choice]",
-            "certifications.csv:4: a line has more than 1048576 bytes; mostly quotes never close: check quotes and line breaks [line-too-long]",
+            "certifications.csv:4: a line has more than 1048576 bytes, usually because a quotation mark is not closed; check quotation marks and line breaks [line-too-long]",
         ],
     );
 }
@@ -209,7 +209,7 @@ fn faults_of_one_table_do_not_hide_those_of_another() {
         [
             "suppliers.csv:2: employee_count: \"-1\": out of range; use 0 to 1,000,000,000,000 [out-of-range]",
             "suppliers.csv:3: supplier_code: \"A\": the supplier code appears twice; remove or correct one of the two rows (first: line 2) [duplicate-supplier]",
-            "incidents.csv:1: occurred_on: there is no column occurred_on (発生日); the headings of this table: supplier_code, date, outcome; make the first row the header, and add the column [missing-column]",
+            "incidents.csv:1: occurred_on: the column occurred_on (発生日) is missing; headings of this table: supplier_code, date, outcome; make the first row the header, and add the column [missing-column]",
             "incidents.csv:2: outcome: \"harmless\": use one of blocked, contained, harmful [unknown-choice]",
         ]
     );
@@ -269,7 +269,7 @@ fn headers_are_checked() {
         "suppliers.csv",
         "",
         &[
-            "suppliers.csv: the file is empty; check that it was written to its end, and that it is the right one [empty-file]",
+            "suppliers.csv: the file is empty; check that it is the right one and that it was written completely [empty-file]",
         ],
     );
     refused(
@@ -283,7 +283,7 @@ fn headers_are_checked() {
         "certifications.csv",
         "supplier_code;scheme;issued_on\nA;isms;2026-01-01\n",
         &[
-            "certifications.csv:1: the separator is no comma; save with commas (in Excel: CSV UTF-8, comma delimited) [wrong-separator]",
+            "certifications.csv:1: the separator is not a comma; save the file with commas (in Excel: CSV UTF-8, comma delimited) [wrong-separator]",
         ],
     );
 }
@@ -292,7 +292,7 @@ fn headers_are_checked() {
 fn a_column_that_scores_rest_on_is_read_or_left_out_on_demand() {
     let folder = Folder::new().with("suppliers.csv", "supplier_code,業種,メモ\nA,製造業,x\n");
     let found = faults(&folder);
-    assert!(found[0].starts_with("suppliers.csv:1: 業種: columns that scores rest on cannot be read"), "{found:?}");
+    assert!(found[0].starts_with("suppliers.csv:1: 業種: columns on which scores depend cannot be read"), "{found:?}");
     let ran = Score::of(folder.path()).english().arg("--accept-unread-columns").run().ok();
     assert!(ran.stderr().contains("suppliers.csv: columns that were not read: メモ, 業種"), "{}", ran.stderr());
 }

@@ -243,17 +243,17 @@ impl Reason {
                 format!("the JSON type is wrong; use {expected}"),
             ),
             Self::UnknownField(known) if known.is_empty() => {
-                ("ここで使えるパラメーターはありません".into(), "there are no parameters here; remove it".into())
+                ("ここで使えるパラメーターはありません".into(), "this operation has no parameters; remove it".into())
             }
             Self::UnknownField(known) => {
                 let known = known.join(", ");
                 (
                     format!("この名前の項目はありません。使えるのは {known} です"),
-                    format!("there is nothing of this name; there are {known}"),
+                    format!("unknown name; use one of {known}"),
                 )
             }
             Self::RepeatedField => {
-                ("同じ名前が2度あります。1つにしてください".into(), "the name is there twice; keep one".into())
+                ("同じ名前が2度あります。1つにしてください".into(), "the name occurs twice; keep one".into())
             }
             Self::NotAnId => ("UUID ではありません".into(), "not a UUID".into()),
             Self::NotATime => (
@@ -274,7 +274,7 @@ impl Reason {
             }
             Self::InTheFuture(today) => (
                 format!("未来の日付です。発注者の今日（{today}）以前にしてください"),
-                format!("the day lies in the future; use the buyer's today ({today}) or earlier"),
+                format!("the day is in the future; use the buyer's today ({today}) or an earlier day"),
             ),
             Self::EndsBeforeStart(end, start) => (
                 format!("{end}（その日を含まない）を {start} より後にしてください"),
@@ -286,7 +286,7 @@ impl Reason {
             ),
             Self::ScoresReplaced => (
                 "一覧の途中で新しいスコアに置き換わりました。最初のページから取り直してください".into(),
-                "newer scores took the place of these; start from the first page".into(),
+                "these scores have been replaced by newer ones; start from the first page".into(),
             ),
             Self::KeyTaken => (
                 "このキーの記録が既にあります。その記録を変更するか、別のキーにしてください".into(),
@@ -294,7 +294,7 @@ impl Reason {
             ),
             Self::DiffersFromAddress => (
                 "アドレスのコードと違います。同じにするか、本文から除いてください".into(),
-                "it differs from the code in the address; make them the same or leave it out".into(),
+                "it differs from the code in the address; make them the same, or leave it out of the body".into(),
             ),
             Self::RepeatedKey(row) => (
                 format!("{row}行目と同じキーです。どちらかを消すか直してください"),
@@ -324,7 +324,7 @@ impl Reason {
             }
             Self::GarbledText => (
                 "文字化けしています（別の文字コードとして読まれた跡があります）。元のシステムから UTF-8 で出力し直してください".into(),
-                "the text is garbled: it was read in another encoding before; export it anew as UTF-8 where it comes from".into(),
+                "the text is garbled: it was read in the wrong encoding before it was sent; export it again as UTF-8 from the system that it comes from".into(),
             ),
             Self::NotAnObject => (
                 "JSON のオブジェクトではありません。1行に1つ、{ } で書いてください".into(),
@@ -334,14 +334,14 @@ impl Reason {
                 let max = grouped(*max as f64);
                 (
                     format!("{}は{max}までです。減らすか、ファイルを分けてください", what.ja),
-                    format!("at most {max} {} are taken; take fewer, or split the file", what.en),
+                    format!("the maximum is {max} {}; use fewer, or split the file", what.en),
                 )
             }
             Self::TooMany { what, max } => {
                 let max = grouped(*max as f64);
                 (
                     format!("{}は{max}件までです。減らして送り直してください", what.ja),
-                    format!("a request may have {max} {}; send fewer", what.en),
+                    format!("a request may have at most {max} {}; send fewer", what.en),
                 )
             }
             Self::Unreadable(why) => (
@@ -350,11 +350,11 @@ impl Reason {
             ),
             Self::LineTooLong(max) => (
                 format!("1行が長すぎます（{max}バイトまで）。多くは閉じていない引用符（\"）が原因です。引用符と改行を確かめてください"),
-                format!("a line has more than {max} bytes; mostly quotes never close: check quotes and line breaks"),
+                format!("a line has more than {max} bytes, usually because a quotation mark is not closed; check quotation marks and line breaks"),
             ),
             Self::WrongSeparator => (
                 "区切りがカンマではありません。カンマ区切り（Excel なら「CSV UTF-8（コンマ区切り）」）で保存してください".into(),
-                "the separator is no comma; save with commas (in Excel: CSV UTF-8, comma delimited)".into(),
+                "the separator is not a comma; save the file with commas (in Excel: CSV UTF-8, comma delimited)".into(),
             ),
             Self::MalformedJson => (
                 "JSON として読めません。引用符・かっこ・数値の書き方を確かめてください".into(),
@@ -362,7 +362,7 @@ impl Reason {
             ),
             Self::RepeatedTable => (
                 "同じ種類の表が2つあります。1つにまとめるか、別々に取り込んでください".into(),
-                "there are two tables of this kind; join them or import them one by one".into(),
+                "there are two tables of this kind; combine them, or import them one after the other".into(),
             ),
             Self::UnknownSupplierId => (
                 "この ID の取引先はありません。GET /v1/suppliers で確かめてください".into(),
@@ -370,17 +370,17 @@ impl Reason {
             ),
             Self::NotAssigned => (
                 "担当として割り当てられた取引先1社に決まりません。コードか法人番号を確かめ、担当の割当は発注者に確かめてください".into(),
-                "it does not lead to one supplier that is assigned to you; check the code or 法人番号, and ask the buyer \
+                "it does not identify one supplier that is assigned to you; check the code or 法人番号, and ask the buyer \
                  which suppliers are assigned to you"
                     .into(),
             ),
             Self::ReservedSource => (
                 "provider: で始まる情報源は、事業者が送ったものだけに付きます。別の名前にしてください".into(),
-                "sources that begin with provider: are of what providers send; use another name".into(),
+                "sources that begin with provider: are reserved for what providers send; use another name".into(),
             ),
             Self::MergedAway => (
                 "このコードの取引先はほかの取引先に統合されているため、変更していません。統合先のコードで送ってください".into(),
-                "the supplier of this code was merged into another and is left as it is; send the other's code".into(),
+                "the supplier of this code was merged into another one and is left as it is; send the code of that one".into(),
             ),
             Self::StaysArchived => (
                 "この取引先は取引終了（archive）のため、変更していません。取引を再開したときは restore で戻してから取り込んでください".into(),
@@ -388,31 +388,31 @@ impl Reason {
             ),
             Self::SupplierArchived => (
                 "この取引先は取引終了（archive）です。スコアには入りません。取引を再開したときは restore で戻してください".into(),
-                "this supplier is archived and is not scored; reopen it with restore if it supplies again".into(),
+                "this supplier is archived and is not scored; use restore if it supplies again".into(),
             ),
             Self::OtherHyphen(code) => (
                 format!("ハイフンに似た別の文字を「-」と読み、{code} として扱いました。元の表のコードを確かめてください"),
-                format!("a character that looks like a hyphen was taken as one: {code}; check the code where it comes from"),
+                format!("a character that only looks like a hyphen was read as one: {code}; check the code in the system that it comes from"),
             ),
             Self::TotalRow => (
                 "合計の行とみて、取り込んでいません".into(),
-                "taken for a row of totals, and left out".into(),
+                "this looks like a row of totals and was left out".into(),
             ),
             Self::LooksLikeTotal => (
                 "合計などの行のようですが、取引先として取り込みました。取引先でなければ archive し、表から除いてください".into(),
-                "it looks like a row of totals and was taken as a supplier; if it is none, archive it and remove the row".into(),
+                "this looks like a row of totals, but was imported as a supplier; if it is not one, archive it and remove the row".into(),
             ),
             Self::CorporateNumberChanged { was, now } => (
                 format!(
                     "このコードの法人番号が {was} から {now} に変わりました。別の企業がコードを引き継いだのなら、これまでの記録は前の企業のものです。前の取引先を archive し、新しい企業には別のコードを使ってください"
                 ),
                 format!(
-                    "the corporate number under this code changed from {was} to {now}; if another firm has taken the code over, old evidence belongs to the former firm: archive it and use another code"
+                    "the corporate number of this code changed from {was} to {now}; if the code now stands for another firm, archive the former supplier, to which the old evidence belongs, and give the new firm another code"
                 ),
             ),
             Self::CodeMoved { was, now } => (
                 format!("このコードは {was} を指していましたが、{now} に変わりました。誤りなら元に戻してください"),
-                format!("the code led to {was} and leads to {now} now; put it back if that is a mistake"),
+                format!("the code belonged to {was} and now belongs to {now}; change it back if that is a mistake"),
             ),
             Self::SameName(codes) => {
                 let codes = codes.join(", ");
@@ -423,7 +423,7 @@ impl Reason {
             }
             Self::RepeatedHeading(first, second) if first == second => (
                 format!("「{first}」の列が2つあります。1つにしてください"),
-                format!("the column {first} is there twice; keep one"),
+                format!("the column {first} occurs twice; keep one"),
             ),
             Self::RepeatedHeading(first, second) => (
                 format!("「{first}」と「{second}」は同じ列です。1つにしてください"),
@@ -432,12 +432,12 @@ impl Reason {
             Self::MissingColumn { heading, name, found } => {
                 let ja = found.join(", ");
                 let (ja, en) = match found.as_slice() {
-                    [] => ("ありません".to_owned(), "it has none".to_owned()),
+                    [] => ("ありません".to_owned(), "none".to_owned()),
                     _ => (ja.clone(), ja),
                 };
                 (
                     format!("{heading} の列がありません。この表の見出し: {ja}。1行目を見出しにし、{heading}（または {name}）の列を加えてください"),
-                    format!("there is no column {name} ({heading}); the headings of this table: {en}; make the first row the header, and add the column"),
+                    format!("the column {name} ({heading}) is missing; headings of this table: {en}; make the first row the header, and add the column"),
                 )
             }
             Self::UnreadColumns(columns) => {
@@ -447,7 +447,7 @@ impl Reason {
                 });
                 let en = columns.iter().map(|(heading, column)| match column {
                     Some(column) => format!("{heading} (it seems to mean {column})"),
-                    None => format!("{heading} (no column of this table)"),
+                    None => format!("{heading} (not a column of this table)"),
                 });
                 let (ja, en) = (ja.collect::<Vec<_>>().join("、"), en.collect::<Vec<_>>().join(", "));
                 (
@@ -455,25 +455,25 @@ impl Reason {
                         "スコアに関わる列を、このままでは取り込めません: {ja}。見出しと値をひな形に合わせるか、取り込まなくてよければ accept_unread_columns=true（コマンドでは --accept-unread-columns）を付けてください"
                     ),
                     format!(
-                        "columns that scores rest on cannot be read as they are: {en}; write heading and values as in the template, or send accept_unread_columns=true (--accept-unread-columns on the command line) to do without them"
+                        "columns on which scores depend cannot be read as they are: {en}; write heading and values as in the template, or send accept_unread_columns=true (--accept-unread-columns on the command line) to ignore them"
                     ),
                 )
             }
             Self::EmptyFile => (
                 "ファイルに中身がありません。書き出しが終わっているか、別のファイルを選んでいないか確かめてください".into(),
-                "the file is empty; check that it was written to its end, and that it is the right one".into(),
+                "the file is empty; check that it is the right one and that it was written completely".into(),
             ),
             Self::NoRows => (
                 "見出しだけで、その下に行がありません".into(),
-                "there is a header and no row below it".into(),
+                "there is a header but no row below it".into(),
             ),
             Self::RejectedRows(count) => (
                 format!("{count}行が不正のため、何も取り込んでいません。指摘された行を直して送り直すか、mode=accept_valid で正しい行だけを取り込んでください"),
-                format!("rows that were rejected: {count}; nothing was kept. Correct the rows that are named and send the file again, or take the good rows alone with mode=accept_valid"),
+                format!("rejected rows: {count}; nothing was imported. Correct these rows and send the file again, or import only the other rows with mode=accept_valid"),
             ),
             Self::NothingToImport => (
                 "取り込める表がありません。シート名か見出しをひな形に合わせてください".into(),
-                "there is no table to import; name sheets and headings as in the template".into(),
+                "there is no table to import; use the names of sheets and headings of the template".into(),
             ),
             Self::ReplaceNeedsConfirm { ended, held } => (
                 format!(
@@ -485,11 +485,11 @@ impl Reason {
             ),
             Self::ErrorCell(error) => (
                 format!("数式が誤り（{error}）です。値に直してください"),
-                format!("a formula gave {error}; write the value"),
+                format!("the formula has the error {error}; write the value instead"),
             ),
             Self::Uncalculated => (
                 "計算されていない数式です。Excel で開いて保存し、もう一度送ってください".into(),
-                "a formula without a value; open the file in Excel, save it, and send it again".into(),
+                "a formula without a calculated value; open the file in Excel, save it, and send it again".into(),
             ),
             Self::MadeOfCode(made) => {
                 let (ja, en) = match made {
@@ -511,12 +511,12 @@ impl Reason {
                 let name = printable(name);
                 (
                     format!("非表示のシート「{name}」は取り込みません。取り込むときは再表示し、不要なら削除してください"),
-                    format!("the sheet {name} is hidden and is not read; unhide it to import it, or delete it"),
+                    format!("the sheet {name} is hidden and was not read; unhide it to import it, or delete it"),
                 )
             }
             Self::NoRoom => (
                 "サーバーのディスクに、このファイルを展開する空きがありません。管理者に伝え、後でもう一度送ってください".into(),
-                "the server's disk has no space to unpack this file; tell its operator, and send it again later".into(),
+                "the disk of the service has no space to unpack this file; tell whoever runs the service, and send the file again later".into(),
             ),
             Self::SameCorporateNumber(codes) => {
                 let codes = codes.join(", ");
@@ -537,16 +537,16 @@ impl Reason {
             ),
             Self::StaysRetracted => (
                 "取り消された記録です。取り込んでも取り消しのままです。戻すときは restore を使ってください".into(),
-                "the record was retracted and stays so; use restore to take it back".into(),
+                "the record was retracted and stays retracted; use restore if it is right after all".into(),
             ),
             Self::UnknownHeading => {
-                ("未対応の見出しのため、この列は取り込みません".into(), "the column of this heading is not read".into())
+                ("未対応の見出しのため、この列は取り込みません".into(), "no column has this heading; it was not read".into())
             }
             Self::KindNeeded(kinds) => {
                 let kinds = kinds.join(", ");
                 (
                     format!("ファイルの内容を kind で指定してください（例: kind=suppliers）。使える値: {kinds}"),
-                    format!("say what the file holds, as kind=suppliers does; use one of {kinds}"),
+                    format!("say what the file holds with kind, for example kind=suppliers; use one of {kinds}"),
                 )
             }
         };
@@ -575,11 +575,11 @@ fn value_detail(error: &ValueError) -> Text {
         ValueError::Empty => return both(&scoring::Reason::MissingValue),
         ValueError::OutOfRange(low, high) => return both(&scoring::Reason::OutOfRange(low, high)),
         ValueError::TooLong { max } => {
-            (format!("{max}文字までにしてください"), format!("use {max} characters at most"))
+            (format!("{max}文字までにしてください"), format!("use at most {max} characters"))
         }
         ValueError::ControlCharacter => (
             "改行などの制御文字や、見えない文字（ソフトハイフン、幅のない空白など）は使えません。取り除いてください".into(),
-            "characters that cannot be seen (line breaks, soft hyphens, zero-width spaces) cannot be taken; remove them"
+            "invisible characters (line breaks, soft hyphens, zero-width spaces) are not allowed; remove them"
                 .into(),
         ),
         ValueError::NotDigits { count } => {
@@ -602,7 +602,7 @@ fn value_detail(error: &ValueError) -> Text {
         }
         ValueError::NotAPhoneNumber => (
             "03-1234-5678 のように、数字とハイフンで書いてください".into(),
-            "write it like 03-1234-5678: digits, spaces, +, - and parentheses".into(),
+            "write it like 03-1234-5678, with digits, spaces, +, - and parentheses".into(),
         ),
         ValueError::UnknownChoice => ("使えない値です".into(), "not a value of this field".into()),
     };

@@ -98,20 +98,20 @@ impl ProblemKind {
             ),
             Self::NotScored => Text::new(
                 "まだ計算されていません。POST /v1/score-runs で始めるか、自動計算を待ってください",
-                "nothing has been scored yet; start with POST /v1/score-runs, or wait for the automatic run",
+                "nothing has been scored yet; start a run with POST /v1/score-runs, or wait for the automatic one",
             ),
             Self::Internal => Text::new(
                 "記録にはこの request_id で残っています。管理者に伝えてください",
                 "the log has the cause under this request_id; tell whoever runs the service",
             ),
-            Self::Busy => Text::new("少し待ってからもう一度送ってください", "wait a moment and send it again"),
+            Self::Busy => Text::new("少し待ってからもう一度送ってください", "wait a moment, then send the request again"),
             Self::ReadOnly => Text::new(
                 "サービスのディスクに書き込めないため、何も変わっていません。管理者に伝え、直ってから送り直してください",
-                "the service cannot write to its disk, and nothing has changed; tell whoever runs it, and send it again later",
+                "the service cannot write to its disk, and nothing has changed; tell whoever runs it, and send the request again later",
             ),
             Self::InsufficientStorage => Text::new(
                 "サービスのディスクに空きがないため、何も変わっていません。管理者に伝え、空きができてから送り直してください",
-                "the disk of the service has no room, and nothing has changed; tell whoever runs it, and send it again later",
+                "the disk of the service is full, and nothing has changed; tell whoever runs it, and send the request again later",
             ),
             Self::TooManyRequests => Text::new(
                 "前のリクエストの応答を受け取ってから送ってください",
@@ -119,11 +119,11 @@ impl ProblemKind {
             ),
             Self::AddressTooLong => Text::new(
                 "アドレスは1行16KiBまでです。条件を減らすか、いくつかのリクエストに分けてください",
-                "the first line of a request may have 16 KiB; leave parameters out, or split the request",
+                "the first line of a request may have at most 16 KiB; use fewer parameters, or split the request",
             ),
             Self::HeadTooLarge => Text::new(
                 "見出しは全部で64KiB、96個までです",
-                "the head of a request may have 64 KiB and 96 headers in all",
+                "the head of a request may have at most 64 KiB and 96 headers",
             ),
             Self::RoleTooLow => Text::new(
                 "必要なロールのトークンを管理者に求めてください",
@@ -203,13 +203,13 @@ impl Problem {
             (None, 0) => remedy.pick(lang).to_owned(),
             (None, count) if count <= SHOWN_FAULTS => lang.pick(
                 format!("誤りが{count}件あります。errors のそれぞれを直してください"),
-                format!("faults: {count}; fix each of errors"),
+                format!("faults: {count}; correct every entry of errors"),
             ),
             (None, count) => {
                 let count = scoring::grouped(count as f64);
                 lang.pick(
                     format!("誤りが{count}件あります。errors にあるのは最初の{SHOWN_FAULTS}件です"),
-                    format!("faults: {count}; errors has the first {SHOWN_FAULTS}"),
+                    format!("faults: {count}; errors lists the first {SHOWN_FAULTS}"),
                 )
             }
         };
