@@ -1,13 +1,13 @@
 #!/bin/sh
-# Saves the keys and the database of Sonae into a new folder of DIR that is named after the time, and removes the folders
-# that are older than KEEP_DAYS (30 if omitted). The service may run meanwhile.
+# Saves the keys and the database of Sonae into a new folder in DIR, which is named after the time, and removes the folders
+# that are older than KEEP_DAYS (30 if omitted). The service can keep running.
 #
 #   backup.sh DIR [KEEP_DAYS]
 #
 # `sonae backup` copies the keys, and the embedded database; SONAE_DATA or SONAE_CONFIG says where they are.
 # For a database on PostgreSQL set BACKUP_DATABASE_URL, as postgres://sonae_backup@localhost/sonae: a superuser or a role with
-# BYPASSRLS, for row-level security hides everything from others. Its password belongs into ~/.pgpass: other users of the
-# machine see command lines.
+# BYPASSRLS, because row-level security hides everything from others. Put its password into ~/.pgpass: other users of the
+# machine can see command lines.
 set -eu
 umask 077
 
@@ -23,7 +23,7 @@ unfinished=$folder/.unfinished-$name
 mkdir -p "$folder"
 trap 'rm -rf "$unfinished" "$unfinished.dump"' EXIT
 
-# The keys last: then no token that the database knows was signed by a key that is missing.
+# The keys are saved last, so that no token in the database was signed by a key that is missing.
 if [ -n "${BACKUP_DATABASE_URL:-}" ]; then
     pg_dump --format=custom --file="$unfinished.dump" "$BACKUP_DATABASE_URL"
     # Read back, so that a dump that was cut off is noticed now.

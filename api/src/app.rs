@@ -89,15 +89,15 @@ pub enum ServeError {
     Model(#[from] ModelFileError),
     /// The service has ended because the database no longer answers anything that is sent to it.
     #[error(
-        "none of the connections to the database answers any more, although it takes new ones: the process ends, to be \
-         started again"
+        "none of the existing connections to the database answers any more, although new ones can be opened; the process ends \
+         so that it is started again"
     )]
     Hung,
     /// The jobs cannot run.
     #[error("jobs cannot run")]
     Jobs(#[source] io::Error),
     /// The threads that serve requests ended immediately.
-    #[error("the service ended as it began")]
+    #[error("the service ended as soon as it started")]
     Ended(#[source] io::Error),
 }
 

@@ -47,7 +47,7 @@ use crate::base::store::Store;
 
 /// Sonae (備え): how likely each supplier is to be stopped by a cyber incident, what that would cost, and why.
 #[derive(Debug, Parser)]
-#[command(name = "sonae", version, about)]
+#[command(name = "sonae", version)]
 struct Cli {
     /// A TOML file with settings; `sonae config --describe toml` prints one with all of them
     #[arg(long, global = true, env = "SONAE_CONFIG", value_name = "FILE", display_order = 1000)]
@@ -215,7 +215,7 @@ impl DataFolder {
             let data = self.data.display();
             return Err(Failure::Usage(lang.pick(
                 format!("--data {data}: サービスや取り込みのデータがありません。データフォルダーを指定してください"),
-                format!("--data {data}: no service or import has kept anything there; name its data folder"),
+                format!("--data {data}: it holds no data of a service or an import; name the data folder"),
             )));
         }
         Ok(place)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs once, when PostgreSQL makes its data folder: the role and the database of Sonae.
+# Runs once, when PostgreSQL creates its data folder. Creates the role and the database of Sonae.
 set -eu
 psql --username postgres --no-psqlrc --quiet --set ON_ERROR_STOP=1 --set password="$(cat /run/secrets/sonae_password)" <<'SQL'
 CREATE ROLE sonae LOGIN CREATEROLE PASSWORD :'password';

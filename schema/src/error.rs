@@ -15,10 +15,10 @@ pub struct Bilingual {
 #[derive(Debug, thiserror::Error)]
 pub enum RepoError {
     /// A row with this key exists already.
-    #[error("a row with this key is there already")]
+    #[error("a row with this key already exists")]
     Duplicate(#[source] Error),
     /// Another row refers to this one, or this one to a row that does not exist.
-    #[error("another row refers to this one, or this one to none")]
+    #[error("another row refers to this one, or this one refers to a row that does not exist")]
     Reference(#[source] Error),
     /// No connection became free in time, another client holds what is needed, or the server is away. A later attempt
     /// may succeed.
@@ -28,7 +28,7 @@ pub enum RepoError {
     #[error("the disk is full")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The disk or the database accepts no writes now. Nothing was written.
-    #[error("the database can be read and not written")]
+    #[error("the database can only be read")]
     Unwritable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Another process has taken the job over.
     #[error("another process has taken the job over")]

@@ -31,40 +31,40 @@ struct Known {
 pub enum UrlError {
     /// Another database, or none.
     #[error(
-        "the database's URL must begin with postgres://, as postgres://user@host/database; leave it out for the embedded database in the data folder"
+        "the database's URL must begin with postgres://, for example postgres://user@host/database; leave it out for the embedded database in the data folder"
     )]
     Scheme,
     /// An unescaped character that ends a part of the URL, most likely within a password.
     #[error(
-        "the database's URL cannot be read; write {} in a password as {}, and other characters that mean something in a URL in the same way: / %2F, ? %3F, # %23, @ %40, % %25, space %20",
+        "the database's URL cannot be read; write {} in a password as {}, and other characters that have a meaning in a URL in the same way: / %2F, ? %3F, # %23, @ %40, % %25, space %20",
         shown_character(.0), percent_encoded(.0)
     )]
     Unescaped(char),
     /// A port that is not a number, most likely a password without a host after it.
     #[error(
-        "the database's URL holds a port that is not a number from 1 to 65535; a password stands between : and @, as in postgres://user:password@host/database"
+        "the database's URL has a port that is not a number from 1 to 65535; the password goes between : and @, as in postgres://user:password@host/database"
     )]
     Port,
     /// Brackets that hold no IPv6 address.
-    #[error("the database's URL holds brackets without an IPv6 address between them; write [::1] or [::1]:5432")]
+    #[error("the database's URL has brackets without an IPv6 address between them; write [::1] or [::1]:5432")]
     Brackets,
     /// A part after ? that is not an option.
     #[error(
-        "the database's URL holds something after ? that is no option of PostgreSQL; write options as name=value, with & between them"
+        "the database's URL has something after ? that is not an option of PostgreSQL; write options as name=value, separated by &"
     )]
     Option,
     /// An option that occurs twice.
-    #[error("the database's URL holds the option {0} twice")]
+    #[error("the database's URL has the option {0} twice")]
     Twice(&'static str),
     /// An `sslmode` that PostgreSQL does not know.
-    #[error("the database's URL holds an sslmode that is none; write one of {}", SSL_MODES.join(", "))]
+    #[error("the database's URL has an invalid sslmode; use one of {}", SSL_MODES.join(", "))]
     SslMode,
     /// A service instead of a host.
-    #[error("the database's URL names a service; name the host in place of it")]
+    #[error("the database's URL names a service; name the host instead")]
     Service,
     /// Data would pass in the clear.
     #[error(
-        "data and passwords would travel to {host} in the clear: {remedy}, or allow it with --allow-plaintext-db where the network is safe"
+        "data and passwords would be sent to {host} unencrypted: {remedy}, or allow it with --allow-plaintext-db if the network is safe"
     )]
     InTheClear {
         /// The host.

@@ -70,7 +70,7 @@ fn ready(process: &Process) -> (u16, String) {
 fn migrate_runs_what_is_pending_and_says_what_it_did() {
     let data = with(OLDER);
     let said = sonae(&data, &["migrate"]).exits(0);
-    assert!(said.out.contains(PENDING) && said.out.contains("can go on meanwhile"), "{said:?}");
+    assert!(said.out.contains(PENDING) && said.out.contains("can continue to run"), "{said:?}");
     assert!(said.out.ends_with("the tables are up to date\n"), "{said:?}");
     assert_eq!(sonae(&data, &["migrate"]).exits(0).out, "the tables are up to date\n");
 }
@@ -91,7 +91,7 @@ fn migrate_check_names_what_is_pending_and_changes_nothing() {
 fn a_command_that_migrates_says_so_beside_what_it_prints() {
     let data = with(OLDER);
     let said = sonae(&data, &["tenant", "list"]).exits(0);
-    assert!(said.err.contains(PENDING) && said.err.contains("can go on meanwhile"), "{said:?}");
+    assert!(said.err.contains(PENDING) && said.err.contains("can continue to run"), "{said:?}");
     assert_eq!(said.out.lines().count(), 1, "{said:?}");
     assert_eq!(sonae(&data, &["tenant", "list"]).exits(0).err, "");
 }

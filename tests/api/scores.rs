@@ -578,7 +578,7 @@ fn the_command_line_scores_what_is_stored() {
     assert_eq!(analyst.get("/v1/scores").json["score_run_id"], run);
     assert_eq!(analyst.get(&format!("/v1/jobs/{run}")).json["state"], "succeeded");
     let text = app.sonae(&["prune", "--dry-run"]);
-    assert!(text.starts_with("default: would be dropped: automatic runs 0"), "{text}");
+    assert!(text.starts_with("default: would be deleted: automatic runs: 0"), "{text}");
 }
 
 /// Waits until the scores are those of the present data, and returns them.

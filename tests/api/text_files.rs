@@ -266,7 +266,7 @@ fn a_failed_import_says_why_and_never_that_something_was_made() {
     assert!(printed.contains("created 0, updated 0, unchanged 0, rejected 1000"), "{printed}");
     assert!(
         printed
-            .contains("bad: suppliers.csv:3,4,5,6,7,8,9,10,11,12…:employee_count: 1000 times: \"0名\": not a number"),
+            .contains("fault: suppliers.csv:3,4,5,6,7,8,9,10,11,12…:employee_count: 1000 times: \"0名\": not a number"),
         "{printed}"
     );
     assert!(printed.lines().count() < 6, "{printed}");

@@ -51,7 +51,7 @@ fn the_demo_tells_the_whole_story_and_is_the_same_each_time() {
     assert_eq!(inputs[0], inputs[1]);
     // Once more in the same folder, and in English.
     let english = text(&mut demo(&data[0], &["--no-serve", "--lang", "en"]));
-    assert!(english.contains("1,117 made-up suppliers: no firm and no incident is real"), "{english}");
+    assert!(english.contains("1,117 fictitious suppliers: no firm and no incident is real"), "{english}");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     std::fs::write(folder.path().join("mine.txt"), "mine").unwrap();
     let done = demo(folder.path(), &["--no-serve", "--lang", "en"]).output().unwrap();
     assert_eq!(done.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&done.stderr).contains("it holds something else; give an empty folder"));
+    assert!(String::from_utf8_lossy(&done.stderr).contains("it is not a folder of the demo; name an empty folder"));
     assert_eq!(std::fs::read_to_string(folder.path().join("mine.txt")).unwrap(), "mine");
     let outside = demo(&folder.path().join("demo"), &["--listen", "0.0.0.0:0"]).output().unwrap();
     assert_eq!(outside.status.code(), Some(2));

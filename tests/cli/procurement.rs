@@ -147,7 +147,10 @@ fn an_unknown_buyer_is_told_which_there_are() {
 
     let error = convert(&links(), "気象庁", folder.path()).fails_with(1);
 
-    assert!(error.ends_with("no order of the buyer \"気象庁\"; the buyers there are: 資源エネルギー庁\n"), "{error}");
+    assert!(
+        error.ends_with("the file has no order of the buyer \"気象庁\"; its buyers are: 資源エネルギー庁\n"),
+        "{error}"
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
@@ -191,9 +194,9 @@ fn files_that_cannot_be_used_are_named() {
     let error = |name: &str| convert(&folder.path().join(name), "A", &folder.path().join("out")).fails_with(1);
 
     assert!(
-        error("links.csv").ends_with("missing in the header: supplier_corporate_number, first_order, last_order\n")
+        error("links.csv").ends_with("the header lacks columns: supplier_corporate_number, first_order, last_order\n")
     );
-    assert!(error("latin.csv").contains("columns missing in the header: buyer"));
+    assert!(error("latin.csv").contains("the header lacks columns: buyer"));
     assert!(error("none.csv").contains("none.csv: "));
     let into_a_file = convert(&links(), BUYER, &folder.path().join("links.csv")).fails_with(1);
     assert!(into_a_file.contains("links.csv: "), "{into_a_file}");

@@ -413,10 +413,10 @@ fn config_and_serve_refuse_the_same_settings_before_anything_is_made() {
         (&["--tls-cert", &chain, "--tls-key", &plain], "plain.pem: there is no private key in it"),
         (&["--tls-cert", &chain, "--tls-key", &other_key], "other.key: not the private key of the certificate in "),
         (&["--model", "/nope"], "--model /nope cannot be read: "),
-        (&["--model", &plain], "plain.pem is no model"),
+        (&["--model", &plain], "plain.pem is not a valid model"),
         (
             &["--database-url", "postgres://127.0.0.1:1/x?sslmode=bogus"],
-            "write one of disable, allow, prefer, require, verify-ca, verify-full",
+            "use one of disable, allow, prefer, require, verify-ca, verify-full",
         ),
     ];
     let data = folder.path().join("data");

@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use clap::Parser;
 use tests::Size;
 
-/// Write a made-up portfolio into a folder, the same bytes each time
+/// Write a fictitious portfolio into a folder; the same options give the same bytes
 #[derive(Parser)]
 struct Args {
-    /// The folder, which is made where it does not exist
+    /// The folder; created if missing
     dir: PathBuf,
-    /// How many suppliers
+    /// The number of suppliers
     #[arg(long, default_value_t = 100_000)]
     suppliers: u32,
-    /// How many rows between suppliers, beside one in ten to the buyer
+    /// The number of relationships between suppliers; in addition, one supplier in ten supplies the buyer
     #[arg(long, default_value_t = 1_000_000)]
     edges: u32,
-    /// How many rows of incidents
+    /// The number of rows of incidents
     #[arg(long, default_value_t = 1_000_000)]
     incidents: u32,
 }

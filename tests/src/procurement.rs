@@ -75,13 +75,13 @@ pub enum ProcurementError {
         error: io::Error,
     },
     /// The header lacks columns.
-    #[error("columns missing in the header: {}", .0.join(", "))]
+    #[error("the header lacks columns: {}", .0.join(", "))]
     MissingColumns(Vec<&'static str>),
     /// Rows cannot be read. The file is refused as a whole.
     #[error("rows that cannot be read: {}\n{}", .0.len(), lines(.0))]
     Rows(Vec<RowFault>),
     /// The file has no order of this buyer.
-    #[error("no order of the buyer {buyer:?}; the buyers there are: {}", known.join(", "))]
+    #[error("the file has no order of the buyer {buyer:?}; its buyers are: {}", known.join(", "))]
     NoSuchBuyer {
         /// The name that was asked for.
         buyer: String,

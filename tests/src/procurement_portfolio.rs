@@ -7,16 +7,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use tests::procurement::{Link, ProcurementError, links_of, read_links, write_portfolio};
 
-/// Write the suppliers of one ministry or agency, and what it spends with each, as a portfolio
+/// Write the suppliers of one ministry or agency, and its annual spend with each, as a portfolio
 ///
-/// Scores computed from it are exercises: never publish one beside the name of a real firm.
+/// Scores computed from it are exercises: never publish one together with the name of a real firm.
 #[derive(Parser)]
 struct Args {
     /// A CSV file with buyer, supplier_corporate_number, total_yen, first_order and last_order
     links: PathBuf,
-    /// The buyer, as the file names it
+    /// The name of the buyer, as it is in the file
     buyer: String,
-    /// The folder for suppliers.csv and relationships.csv, which is made where it does not exist
+    /// The folder for suppliers.csv and relationships.csv; created if missing
     dir: PathBuf,
 }
 

@@ -55,7 +55,7 @@ pub struct Limits {
     /// 503
     #[arg(long, env = "SONAE_MIN_FREE_DISK_BYTES", value_name = "BYTES", default_value_t = Self::default().min_free_disk_bytes)]
     pub min_free_disk_bytes: u64,
-    /// The memory for scores of runs that were asked for lately, in megabytes; those of 100,000 suppliers take about 80
+    /// The memory for scores of runs that were requested recently, in megabytes; those of 100,000 suppliers take about 80
     #[arg(long, env = "SONAE_WARM_FRAMES_MB", value_name = "MEGABYTES", default_value_t = Self::default().warm_frames_mb)]
     pub warm_frames_mb: u32,
 }

@@ -375,7 +375,7 @@ impl Reason {
                     .into(),
             ),
             Self::ReservedSource => (
-                "provider: で始まる情報源は、事業者が送ったものだけに付きます。別の名前にしてください".into(),
+                "provider: で始まる出所は、事業者が送るデータ専用です。別の名前にしてください".into(),
                 "sources that begin with provider: are reserved for what providers send; use another name".into(),
             ),
             Self::MergedAway => (
@@ -468,8 +468,8 @@ impl Reason {
                 "there is a header but no row below it".into(),
             ),
             Self::RejectedRows(count) => (
-                format!("{count}行が不正のため、何も取り込んでいません。指摘された行を直して送り直すか、mode=accept_valid で正しい行だけを取り込んでください"),
-                format!("rejected rows: {count}; nothing was imported. Correct these rows and send the file again, or import only the other rows with mode=accept_valid"),
+                format!("{count}行が不正のため、何も取り込んでいません。指摘された行を直して送り直すか、mode=accept_valid（コマンドでは --mode accept_valid）で正しい行だけを取り込んでください"),
+                format!("rejected rows: {count}; nothing was imported. Correct these rows and send the file again, or import only the other rows with mode=accept_valid (--mode accept_valid on the command line)"),
             ),
             Self::NothingToImport => (
                 "取り込める表がありません。シート名か見出しをひな形に合わせてください".into(),
@@ -477,10 +477,10 @@ impl Reason {
             ),
             Self::ReplaceNeedsConfirm { ended, held } => (
                 format!(
-                    "この情報源の{held}件のうち{ended}件が終了になります（20%を超えます）。正しければ confirm=true で送ってください"
+                    "この出所の{held}件のうち{ended}件が終了になります（20%を超えます）。正しければ confirm=true（コマンドでは --confirm）を付けてください"
                 ),
                 format!(
-                    "{ended} of {held} records of this source would end, more than 20%; send confirm=true if that is right"
+                    "{ended} of {held} records of this source would end, more than 20%; if that is right, send confirm=true (--confirm on the command line)"
                 ),
             ),
             Self::ErrorCell(error) => (
@@ -578,20 +578,14 @@ fn value_detail(error: &ValueError) -> Text {
             (format!("{max}文字までにしてください"), format!("use at most {max} characters"))
         }
         ValueError::ControlCharacter => (
-            "改行などの制御文字や、見えない文字（ソフトハイフン、幅のない空白など）は使えません。取り除いてください".into(),
-            "invisible characters (line breaks, soft hyphens, zero-width spaces) are not allowed; remove them"
+            "改行などの制御文字や、見えない文字（ソフトハイフン、幅のない空白など）は使えません。取り除いてください"
                 .into(),
+            "invisible characters (line breaks, soft hyphens, zero-width spaces) are not allowed; remove them".into(),
         ),
-        ValueError::NotDigits { count } => {
-            (format!("数字{count}桁で書いてください"), format!("write {count} digits"))
-        }
+        ValueError::NotDigits { count } => (format!("数字{count}桁で書いてください"), format!("write {count} digits")),
         ValueError::CheckDigit { expected } => (
-            format!(
-                "検査用数字（先頭）が合いません。ほかの12桁が正しければ {expected} です。番号を確かめてください"
-            ),
-            format!(
-                "the check digit (the first) should be {expected} if the other 12 are right; check the number"
-            ),
+            format!("検査用数字（先頭）が合いません。ほかの12桁が正しければ {expected} です。番号を確かめてください"),
+            format!("the check digit (the first) should be {expected} if the other 12 are right; check the number"),
         ),
         ValueError::NotAnAddress => (
             "http:// か https:// で始まるアドレスにしてください".into(),

@@ -59,7 +59,7 @@ fn model_text(path: &Path, error: &ModelError, lang: Lang) -> String {
             let count = faults.len();
             let mut text = lang.pick(
                 format!("{path} はモデルとして使えません。誤り: {count}件"),
-                format!("{path} is no model, faults: {count}"),
+                format!("{path} is not a valid model, faults: {count}"),
             );
             for fault in faults {
                 let value = fault.value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();

@@ -104,7 +104,9 @@ impl ProblemKind {
                 "記録にはこの request_id で残っています。管理者に伝えてください",
                 "the log has the cause under this request_id; tell whoever runs the service",
             ),
-            Self::Busy => Text::new("少し待ってからもう一度送ってください", "wait a moment, then send the request again"),
+            Self::Busy => {
+                Text::new("少し待ってからもう一度送ってください", "wait a moment, then send the request again")
+            }
             Self::ReadOnly => Text::new(
                 "サービスのディスクに書き込めないため、何も変わっていません。管理者に伝え、直ってから送り直してください",
                 "the service cannot write to its disk, and nothing has changed; tell whoever runs it, and send the request again later",

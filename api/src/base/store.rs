@@ -144,7 +144,7 @@ fn first_tenant(tx: &OperatorTx) -> Result<TenantRow, RepoError> {
 pub(crate) fn described(notice: &Notice) -> Bilingual {
     match notice {
         Notice::Migrating { is_new: true, .. } => Bilingual {
-            en: "the tables are being made".to_owned(),
+            en: "the tables are being created".to_owned(),
             ja: "データベースの表を作成しています".to_owned(),
         },
         Notice::Migrating { names, is_compatible, .. } => Bilingual {
@@ -189,11 +189,11 @@ pub(crate) fn older(can_go_on: bool, lang: Lang) -> &'static str {
     match can_go_on {
         true => lang.pick(
             "旧リリースのプロセスは稼働したままで構いません",
-            "processes of the release before can go on meanwhile, and be started again",
+            "processes of the previous release can continue to run, and can be restarted",
         ),
         false => lang.pick(
             "旧リリースのプロセスは先に停止してください",
-            "processes of the release before cannot work with the new tables: stop them first",
+            "processes of the previous release cannot work with the new tables: stop them first",
         ),
     }
 }

@@ -29,14 +29,14 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     if dir.symlink_metadata().is_ok() {
         return Err(usage(
             format!("{shown} は既にあります。新しい名前を指定してください"),
-            format!("{shown} is there already; name a new folder"),
+            format!("{shown} already exists; name a new folder"),
         ));
     }
     let data = &args.data.data;
     if !data.join("keys").is_dir() {
         return Err(usage(
             format!("{} はSonaeのデータフォルダーではありません。--data で指定してください", data.display()),
-            format!("{} is no data folder of Sonae; name it by --data", data.display()),
+            format!("{} is not a data folder of Sonae; name one with --data", data.display()),
         ));
     }
     let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -44,13 +44,13 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     if data.canonicalize().is_ok_and(|data| is_inside(&data)) {
         return Err(usage(
             format!("{shown} はデータフォルダーの中です。別の場所、できれば別のディスクを指定してください"),
-            format!("{shown} is inside the data folder; name a folder elsewhere, best on another disk"),
+            format!("{shown} is inside the data folder; name a folder elsewhere, preferably on another disk"),
         ));
     }
     let place = args.data.place(lang)?;
     hide_new_files();
     let unfinished = tempfile::Builder::new().prefix(".sonae-backup-").tempdir_in(parent).map_err(|error| {
-        usage(format!("{shown} を作れません（{error}）"), format!("{shown} cannot be made ({error})"))
+        usage(format!("{shown} を作れません（{error}）"), format!("{shown} cannot be created ({error})"))
     })?;
     // The keys are copied last, so that no key is missing that signed a token in the database.
     if let DatabasePlace::Folder(folder) = &place {

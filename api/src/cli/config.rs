@@ -10,8 +10,8 @@ use crate::base::config::Config;
 
 /// Print the settings in force, and where each comes from
 ///
-/// They are those that `sonae serve` would have with the same options, environment and settings file (--config): one line each, as
-/// TOML, without passwords. It ends with 2 if a setting is wrong, and names each that is.
+/// These are the settings that `sonae serve` would use with the same options, environment and settings file (--config): one line each, as
+/// TOML, without passwords. If settings are wrong, it names all of them and ends with exit code 2.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub(super) struct Args {

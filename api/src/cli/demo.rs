@@ -33,8 +33,8 @@ use crate::resources::scores::{explanation, read_facts};
 
 /// Show everything with a fictitious portfolio
 ///
-/// 1,117 suppliers that do not exist, in the proportions of IPA's demonstration project of FY2020, are imported and scored into a data
-/// folder of their own, which is made anew each time; then the service runs on this machine alone until it is stopped.
+/// Imports and scores 1,117 fictitious suppliers, in the proportions of IPA's demonstration project of FY2020, in a data folder of its own
+/// that is created anew each time. Then it serves them on this machine alone until it is stopped.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The folder of the demo; created anew each time
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     if let Some(listen) = args.listen.filter(|listen| !listen.ip().is_loopback()) {
         return Err(Failure::Usage(lang.pick(
             format!("--listen {listen}: デモはこのマシンの中だけで動きます。127.0.0.1 を指定してください"),
-            format!("--listen {listen}: the demo serves this machine alone; give a loopback address"),
+            format!("--listen {listen}: the demo is for this machine alone; use a loopback address"),
         )));
     }
     if let Some(listen) = args.listen
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     }
     empty(&args.data, lang)?;
     let spinner =
-        super::progress::step("架空の取引先を取り込み、計算中", "importing and scoring a made-up portfolio", lang);
+        super::progress::step("架空の取引先を取り込み、計算中", "importing and scoring a fictitious portfolio", lang);
     let shown = prepare(args, lang);
     spinner.finish_and_clear();
     let (text, token) = shown?;
@@ -94,7 +94,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
     if has_content && !folder.join(DEMO_MARKER_FILE).exists() {
         return Err(refused(
             "デモのフォルダーではありません。空のフォルダーを指定してください",
-            "it holds something else; give an empty folder",
+            "it is not a folder of the demo; name an empty folder",
         ));
     }
     if let Ok(lock) = File::open(folder.join("serve.lock"))
@@ -112,7 +112,7 @@ fn empty(folder: &Path, lang: Lang) -> Result<(), Failure> {
             let name = name.to_string_lossy();
             return Err(refused(
                 &format!("デモのものではない {name} があります。別の場所に移してください"),
-                &format!("it holds {name}, which no demo has made; move it elsewhere"),
+                &format!("it holds {name}, which the demo did not create; move it elsewhere"),
             ));
         }
     }
@@ -232,10 +232,10 @@ fn shown(access: &Access, run: &RunRow, lang: Lang) -> Result<String, Failure> {
                  架空の12か月（2025年10月〜2026年9月）に割り振り、実害のある事案 {harmful}件を加えています。\n"
             ),
             format!(
-                "{suppliers} made-up suppliers: no firm and no incident is real ({provenance})\n\
+                "{suppliers} fictitious suppliers: no firm and no incident is real ({provenance})\n\
                  In the proportions of IPA's demonstration project of FY2020: 1,117 enrolled, {blocked} suspicious accesses blocked, \
                  {contained} pieces of malware contained,\n\
-                 spread over 12 made-up months (2025-10 to 2026-09), with {harmful} harmful incidents added.\n"
+                 spread over 12 fictitious months (2025-10 to 2026-09), with {harmful} harmful incidents added.\n"
             ),
         ),
         report::grades(&overview, lang),
@@ -243,7 +243,7 @@ fn shown(access: &Access, run: &RunRow, lang: Lang) -> Result<String, Failure> {
         report::lines(known, lang),
         report::section(
             "自社起因の年間期待損失 上位10社（支援の優先順）",
-            "the ten suppliers whose own incidents cause most loss (whom to help first)",
+            "the ten suppliers whose own incidents cause the greatest losses (whom to help first)",
             lang,
         ),
         most_loss(&overview, &scored, lang),
@@ -317,30 +317,30 @@ fn next_steps(address: SocketAddr, token: &str, data: &Path, lang: Lang) -> Stri
         lang.pick(
             format!("- http://{address}/docs で全操作を試せます（右上の Authorize に下のトークンを貼る）\n"),
             format!(
-                "- http://{address}/docs explains every operation, and tries it (Authorize takes the token below)\n"
+                "- http://{address}/docs explains every operation and lets you try it (paste the token below under Authorize)\n"
             ),
         ),
         line(
             "- スコアは2026-09-30時点のものです。時間がたっているため stale: true と表示され、自動では計算し直しません\n  （POST /v1/score-runs で計算、PATCH /v1/settings の scores_automatically で自動計算を入れられます）\n",
-            "- the scores are as of 2026-09-30: time has passed since, so that they say stale: true. They do not follow changes by\n  themselves here: POST /v1/score-runs scores, and PATCH /v1/settings sets scores_automatically\n",
+            "- the scores are as of 2026-09-30 and therefore marked stale: true. They are not updated automatically here: start a run with\n  POST /v1/score-runs, or set scores_automatically with PATCH /v1/settings\n",
         ),
         lang.pick(
             format!("- データは {} にあります。デモを始めるたびに作り直します\n\n", data.display()),
-            format!("- the data is in {}, and made anew each time that the demo begins\n\n", data.display()),
+            format!("- the data is in {}; the demo creates it anew each time\n\n", data.display()),
         ),
         line("別の端末で\n", "in another terminal\n"),
         format!("  export TOKEN={token}\n"),
-        line("  # 損失の大きい取引先から3社\n", "  # the three that cause most loss\n"),
+        line("  # 損失の大きい取引先から3社\n", "  # the three suppliers that cause the greatest losses\n"),
         curl("", "/v1/scores?sort=-expected_annual_loss_caused_jpy&limit=3"),
         line(
             "  # 1社を取引先コードで引き、内訳・根拠・前回からの変化を見る\n",
-            "  # one by its code, with its parts, evidence and what changed\n",
+            "  # one supplier by its code, with contributions, evidence and what has changed\n",
         ),
         curl("", "/v1/scores/by-code?code=D0969"),
-        line("  # 全体の指標と、その推移\n", "  # the portfolio, and over time\n"),
+        line("  # 全体の指標と、その推移\n", "  # the portfolio, and its history\n"),
         curl("", "/v1/portfolio"),
         curl("", "/v1/portfolio/history"),
-        line("  # Excelブック（D・Eの取引先）\n", "  # a workbook of those graded D and E\n"),
+        line("  # Excelブック（D・Eの取引先）\n", "  # a workbook of the suppliers graded D and E\n"),
         curl(" -o scores.xlsx", "/v1/exports/scores.xlsx?grade=D,E"),
         line("\n止めるには Ctrl+C\n", "\nCtrl+C stops it\n"),
     ]

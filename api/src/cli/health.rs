@@ -8,12 +8,12 @@ use scoring::Lang;
 
 use super::Failure;
 
-/// Ask a running service of this machine whether it can serve requests
+/// Check whether the service on this machine is ready
 ///
-/// It ends with 0 if the service is ready, and with 1 and the reason if it is not.
+/// Ends with exit code 0 if the service is ready, and otherwise with 1 and the reason.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Ask only whether the process answers, not whether it can reach its database
+    /// Check only whether the process answers, not whether it can reach its database
     #[arg(long)]
     live: bool,
     /// The address of /livez and /readyz

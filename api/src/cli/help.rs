@@ -3,8 +3,9 @@
 use clap::builder::Resettable;
 use clap::{Arg, Command};
 
-/// Texts of commands by their path, and of options by their name: with the path of their command where several commands have
-/// an option of that name, and alone where they mean the same. A second paragraph is shown by `--help` and not by `-h`.
+/// Texts of commands by their path, of options by their name, and of values by their option and name (`--lang=ja`). An option
+/// has the path of its command before it if options of that name differ between commands. A second paragraph is shown by
+/// `--help` and not by `-h`.
 const JAPANESE_TEXTS: &[(&str, &str)] = &[
     ("", "備え（Sonae）: 取引先がサイバー事案で止まる確率、その損失、その理由を示します"),
     ("help", "このヘルプ、またはコマンドのヘルプを表示します"),
@@ -12,6 +13,8 @@ const JAPANESE_TEXTS: &[(&str, &str)] = &[
     ("--version", "版を表示します"),
     ("--config", "設定ファイル（TOML）。`sonae config --describe toml` で、すべての設定が入ったファイルを表示できます"),
     ("--lang", "表示の言語［省略時: ja。ロケールが英語なら en］"),
+    ("--lang=ja", "日本語"),
+    ("--lang=en", "英語"),
     (
         "demo",
         "架空の取引先で一部始終を示します\n\nIPAの2020年度実証事業と同じ割合の架空の1,117社を、毎回作り直す専用のデータフォルダーに取り込んで計算します。\
@@ -26,6 +29,8 @@ const JAPANESE_TEXTS: &[(&str, &str)] = &[
          パスワードは表示しません。誤った設定があればすべて示し、終了コード2で終わります。",
     ),
     ("config --describe", "有効な設定の代わりに、すべての設定と既定値を、設定ファイルまたは表の形式で表示します"),
+    ("config --describe=toml", "すべての設定をコメントにした設定ファイル"),
+    ("config --describe=markdown", "オプション、環境変数、キーの表"),
     (
         "score",
         "フォルダーのCSVファイルを計算します\n\nDIR に suppliers.csv と、あれば relationships.csv、enrollments.csv、certifications.csv、incidents.csv を置きます。\
@@ -53,6 +58,8 @@ const JAPANESE_TEXTS: &[(&str, &str)] = &[
     ),
     ("--workers", "リクエストを処理するスレッドの数［省略時: コアごとに1］"),
     ("--log_format", "ログの形式"),
+    ("--log_format=human", "人が読む形式"),
+    ("--log_format=json", "1行に1つのJSONオブジェクト"),
     ("--model", "組み込みのモデルの代わりに使う model.toml"),
     (
         "--rescore_after_seconds",
@@ -194,9 +201,11 @@ pub(super) fn in_japanese(mut root: Command) -> Command {
     translated(root, &[])
 }
 
-fn translated(command: Command, path: &[String]) -> Command {
+fn translated(mut command: Command, path: &[String]) -> Command {
     let (about, long_about) = parts(&path.join(" "));
+    let usage = command.render_usage().to_string();
     command
+        .override_usage(usage_in_japanese(&usage))
         .about(about)
         .long_about(long_about.map_or(Resettable::Reset, |text| Resettable::Value(text.into())))
         .help_template(JAPANESE_TEMPLATE)
@@ -208,13 +217,47 @@ fn translated(command: Command, path: &[String]) -> Command {
         })
 }
 
+/// Returns the usage without the English words that clap puts into it.
+pub(super) fn usage_in_japanese(usage: &str) -> String {
+    let usage = usage.trim().trim_start_matches("Usage:").trim();
+    usage.replace("[OPTIONS]", "[オプション]").replace("<COMMAND>", "<コマンド>").replace("[COMMAND]", "[コマンド]")
+}
+
 fn argument(arg: Arg, path: &[String]) -> Arg {
     let key = key_of(path, arg.get_id().as_str());
     let (help, long_help) = parts(&key);
     let heading = if arg.is_positional() { "引数" } else { "オプション" };
-    arg.help(help)
-        .long_help(long_help.map_or(Resettable::Reset, |text| Resettable::Value(text.into())))
+    let (values, others) = (values(&arg, &key), default_and_variable(&arg));
+    let long = [long_help.unwrap_or(help), &values.join("\n"), &others];
+    let long: Vec<_> = long.into_iter().filter(|part| !part.is_empty()).collect();
+    let names: Vec<_> = arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
+    let names = if names.is_empty() { String::new() } else { format!("［{}］", names.join("、")) };
+    arg.help(format!("{help}{names}{others}"))
+        .long_help(long.join("\n\n"))
         .help_heading(heading)
+        // These have English words, and are in the text now.
+        .hide_possible_values(true)
+        .hide_default_value(true)
+        .hide_env(true)
+}
+
+/// Returns a line for each value that an option may have, if the values have a meaning of their own.
+fn values(arg: &Arg, key: &str) -> Vec<String> {
+    let known = explained_values(arg);
+    known.iter().map(|name| format!("- {name}: {}", find(&format!("{key}={name}")).unwrap_or_default())).collect()
+}
+
+fn explained_values(arg: &Arg) -> Vec<String> {
+    let values = arg.get_possible_values();
+    let explained = values.iter().filter(|value| value.get_help().is_some());
+    explained.map(|value| value.get_name().to_owned()).collect()
+}
+
+fn default_and_variable(arg: &Arg) -> String {
+    let default = arg.get_default_values().first().filter(|_| arg.get_action().takes_values());
+    let default = default.map(|value| format!("［省略時: {}］", value.to_string_lossy()));
+    let variable = arg.get_env().map(|name| format!("［環境変数: {}］", name.to_string_lossy()));
+    [default, variable].into_iter().flatten().collect()
 }
 
 /// The key of an option: the most specific one that there is.
@@ -255,6 +298,7 @@ mod tests {
         for arg in command.get_arguments() {
             let key = key_of(path, arg.get_id().as_str());
             assert!(key.contains("--"), "{path:?} {} has no Japanese help", arg.get_id());
+            keys.extend(explained_values(arg).iter().map(|name| format!("{key}={name}")));
             keys.insert(key);
         }
         for inner in command.get_subcommands() {
@@ -269,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_and_option_has_japanese_help_and_no_text_is_left_over() {
+    fn every_command_option_and_value_has_japanese_help_and_no_text_is_left_over() {
         let mut root = Cli::command();
         root.build();
         let mut keys = BTreeSet::new();
@@ -278,6 +322,9 @@ mod tests {
         assert_eq!(known.len(), JAPANESE_TEXTS.len(), "a key stands there twice");
         assert_eq!(known, keys);
         let help = in_japanese(Cli::command()).render_long_help().to_string();
-        assert!(help.contains("使い方: sonae") && !help.contains("Usage"), "{help}");
+        assert!(help.contains("使い方: sonae [オプション] <コマンド>"), "{help}");
+        for english in ["Usage", "OPTIONS", "COMMAND", "default", "env:", "ossible values", "English"] {
+            assert!(!help.contains(english), "{english} in\n{help}");
+        }
     }
 }

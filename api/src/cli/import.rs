@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// The source of the rows; external ids belong to their source
     #[arg(long, value_name = "NAME", default_value = "manual")]
     source: String,
-    /// all_or_nothing, accept_valid (import the good rows) or replace (end what the source no longer has)
+    /// all_or_nothing, accept_valid (import the rows without faults) or replace (also end records that the source no longer has)
     #[arg(long, value_name = "MODE", default_value = "all_or_nothing", value_parser = mode)]
     mode: ImportMode,
     /// Check and count everything, but store nothing
@@ -65,8 +65,8 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let source = Source::parse(&args.source).map_err(unusable)?;
     if source.is_of_provider() {
         return Err(Failure::Usage(lang.pick(
-            format!("--source {source}: 事業者が送るデータの取り込み元の名前です。別の名前にしてください"),
-            format!("--source {source}: only what providers send has such a source; use another name"),
+            format!("--source {source}: 事業者が送るデータ専用の出所です。別の名前にしてください"),
+            format!("--source {source}: such sources are reserved for what providers send; use another name"),
         )));
     }
     let request = ImportRequest {
@@ -95,13 +95,13 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
     let nothing = || {
         Failure::Usage(lang.pick(
             format!("{dir} に取り込めるファイルがありません。suppliers.csv などの名前にしてください"),
-            format!("{dir} holds no file to import; call them suppliers.csv and so on"),
+            format!("{dir} holds no file to import; name the files suppliers.csv and so on"),
         ))
     };
     let outcome = outcome.ok_or_else(nothing)?;
     let text = report(&outcome, args.dry_run, lang);
     let is_good = outcome.failure.is_none() && (outcome.is_kept || args.dry_run) && outcome.counts().rejected == 0;
-    if is_good || outcome.is_kept { super::print(&text) } else { Err(Failure::Data(text)) }
+    if is_good || outcome.is_kept { super::print(&text) } else { Err(Failure::Data(text.trim_end().to_owned())) }
 }
 
 /// Shows how many rows were read.
@@ -137,7 +137,7 @@ fn report(outcome: &Outcome, dry_run: bool, lang: Lang) -> String {
     for name in &outcome.skipped {
         text += &lang.pick(
             format!("注意: {name}: 表の名前ではないため読んでいません\n"),
-            format!("note: {name}: no table is called so; it was not read\n"),
+            format!("note: {name}: it is not named after a table and was not read\n"),
         );
     }
     let rest = outcome.findings.count().saturating_sub(told);
@@ -176,6 +176,6 @@ fn told_group(group: &FindingGroup, lang: Lang) -> String {
         1 => String::new(),
         count => lang.pick(format!("{count}件: "), format!("{count} times: ")),
     };
-    let word = if group.is_warning { lang.pick("注意", "note") } else { lang.pick("不正", "bad") };
+    let word = if group.is_warning { lang.pick("注意", "note") } else { lang.pick("不正", "fault") };
     format!("{word}: {place}: {count}{value}{} [{}]\n", group.detail.pick(lang), group.code)
 }

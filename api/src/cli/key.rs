@@ -30,7 +30,7 @@ pub(super) enum Verb {
     Retire {
         /// Its id, as `sonae key list` shows it
         id: String,
-        /// Even if tokens that it signed may still be in use
+        /// Remove it even if tokens that it signed may still be in use
         #[arg(long)]
         now: bool,
         #[command(flatten)]
@@ -52,13 +52,13 @@ pub(super) fn run(verb: &Verb, lang: Lang) -> Result<(), Failure> {
         Verb::Rotate { keys } => {
             let id = rotate_keys(keys.existing(lang)?, &Clock::system())?;
             let ja = format!("{id} で署名します。これまでの鍵のトークンは引き続き使えます\n");
-            super::print(&lang.pick(ja, format!("{id} signs from now on; tokens of the other keys stay good\n")))
+            super::print(&lang.pick(ja, format!("{id} signs from now on; tokens of the other keys stay valid\n")))
         }
         Verb::Retire { id, now, keys } => {
             let unused_at = (!now).then(|| Clock::system().now());
             retire_key(keys.existing(lang)?, id, unused_at).map_err(|error| not_retired(id, &error, lang))?;
             let ja = format!("{id} を削除しました。この鍵のトークンは5秒以内に拒否されます\n");
-            super::print(&lang.pick(ja, format!("{id} is gone; within 5 seconds its tokens are refused\n")))
+            super::print(&lang.pick(ja, format!("{id} was removed; its tokens are refused within 5 seconds\n")))
         }
     }
 }
@@ -71,7 +71,7 @@ impl KeysFolder {
         let data = self.data.display();
         let ja = format!("--data {data}: 鍵がありません。サービスのデータフォルダーを指定してください");
         Err(Failure::Usage(
-            lang.pick(ja, format!("--data {data}: there are no keys; name the data folder of the service")),
+            lang.pick(ja, format!("--data {data}: it holds no keys; name the data folder of the service")),
         ))
     }
 }
@@ -89,7 +89,7 @@ fn list(data: &Path, lang: Lang) -> Result<(), Failure> {
             None => lang.pick("検証のみ", "verifies").to_owned(),
         };
         text +=
-            &lang.pick(format!("{}  作成 {made}  {state}\n", key.id), format!("{}  made {made}  {state}\n", key.id));
+            &lang.pick(format!("{}  作成 {made}  {state}\n", key.id), format!("{}  created {made}  {state}\n", key.id));
     }
     super::print(&text)
 }
@@ -107,7 +107,7 @@ fn not_retired(id: &str, error: &NotRetired, lang: Lang) -> Failure {
         )),
         NotRetired::InUse(until) => Failure::Usage(lang.pick(
             format!("この鍵のトークン（最長{days}日）は {until} まで使われている可能性があります。それらを無効にしてよければ --now を付けてください"),
-            format!("tokens that it signed (good for {days} days at most) may be in use until {until}; add --now to refuse them all"),
+            format!("tokens that it signed (valid for at most {days} days) may be in use until {until}; add --now to refuse them all"),
         )),
         NotRetired::Failed(error) => Failure::Data(lang.pick(
             format!("失敗しました: {}", with_causes(error)),

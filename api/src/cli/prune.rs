@@ -10,8 +10,8 @@ use crate::resources::score_runs::{prune, to_prune};
 
 /// Delete automatic score runs and files of exports whose retention has ended
 ///
-/// Kept are all runs that somebody started or exported, and of the automatic ones the last of each day for 90 days and the last of each
-/// month for ten years, or as a buyer has set. A service that runs does the same after each automatic run.
+/// Runs that somebody started or exported are kept. Of the automatic runs, the last of each day is kept for 90 days and the last of each
+/// month for ten years, unless the settings of the buyer say otherwise. A running service does the same after each automatic run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Only list what would be deleted
@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
         if args.dry_run {
             let runs = access.read(|tx| to_prune(tx, today))?;
             let runs = described(&runs, lang);
-            text += &lang.pick(format!("{name}: 削除の対象: {runs}\n"), format!("{name}: would be dropped: {runs}\n"));
+            text += &lang.pick(format!("{name}: 削除の対象: {runs}\n"), format!("{name}: would be deleted: {runs}\n"));
             continue;
         }
         let pruned = access.write(|tx| prune(tx, today))?;
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, lang: Lang) -> Result<(), Failure> {
         let runs = described(&pruned.runs, lang);
         text += &lang.pick(
             format!("{name}: 削除しました: {runs}、入力データ {inputs}件、出力ファイルの部分 {parts}件\n"),
-            format!("{name}: dropped: {runs}, inputs {inputs}, parts of exported files {parts}\n"),
+            format!("{name}: deleted: {runs}, inputs: {inputs}, parts of exported files: {parts}\n"),
         );
     }
     if !args.dry_run {
@@ -60,6 +60,6 @@ fn described(runs: &[RunAge], lang: Lang) -> String {
     let count = runs.len();
     lang.pick(
         format!("自動のスコア計算 {count}回{days}、そのスコア {scores}件"),
-        format!("automatic runs {count}{days}, their scores {scores}"),
+        format!("automatic runs: {count}{days}, their scores: {scores}"),
     )
 }

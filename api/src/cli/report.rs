@@ -46,11 +46,11 @@ pub(super) fn report(
     parts.push(lines(known, lang));
     parts.push(section(
         "自社起因の年間期待損失が大きい順（支援の優先順）",
-        "suppliers whose own incidents cause most loss (whom to help first)",
+        "suppliers whose own incidents cause the greatest losses (whom to help first)",
         lang,
     ));
     parts.push(by_loss(summary, &results, explainer, lang));
-    parts.push(section("リスクスコアの高い順", "suppliers of the highest risk score", lang));
+    parts.push(section("リスクスコアの高い順", "suppliers with the highest risk scores", lang));
     parts.push(by_risk(summary, &results, explainer, lang));
     parts.push(section("分かっていないこと", "what is unknown", lang));
     parts.push(lines(unknown, lang));
@@ -58,7 +58,7 @@ pub(super) fn report(
     parts.push(
         lang.pick(
             "スコアの内訳: --explain 取引先コード　全取引先: --out scores.xlsx（.csv、.parquet）\n",
-            "a score opened: --explain CODE; all suppliers: --out scores.xlsx (.csv, .parquet)\n",
+            "one score in detail: --explain CODE; all suppliers: --out scores.xlsx (.csv, .parquet)\n",
         )
         .to_owned(),
     );
@@ -194,9 +194,9 @@ fn by_risk(summary: &Summary, results: &Results, explainer: &Explainer<'_>, lang
         ("等級", "grade"),
         ("連鎖スコア", "chain score"),
         ("連鎖等級", "chain grade"),
-        ("規模・業種のほかに最も効いている点", "what raises it most beside size and section"),
+        ("規模・業種以外の主な要因", "main reason besides size and section"),
     ];
-    let nothing = lang.pick("ほかに目立つ要因なし", "nothing that stands out");
+    let nothing = lang.pick("ほかに目立つ要因なし", "none that stands out");
     let mut table = table(&headings, lang, &[2, 4]);
     for row in summary.by_risk.iter().copied().take(SHOWN) {
         let number = |name| results.number(name, row);

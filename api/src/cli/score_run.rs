@@ -94,11 +94,11 @@ fn start(args: &StartArgs, lang: Lang) -> Result<(), Failure> {
     if as_of > today {
         return Err(Failure::Usage(lang.pick(
             format!("--as-of {as_of}: 未来の日付です。発注者の今日は {today} です"),
-            format!("--as-of {as_of}: lies in the future; the buyer's today is {today}"),
+            format!("--as-of {as_of}: is in the future; the buyer's today is {today}"),
         )));
     }
     if args.known_at.is_some_and(|moment| moment > now) {
-        let text = lang.pick("--known-at: 未来の日時です", "--known-at: lies in the future");
+        let text = lang.pick("--known-at: 未来の日時です", "--known-at: is in the future");
         return Err(Failure::Usage(text.to_owned()));
     }
     let known_at = match args.known_at {
@@ -180,7 +180,7 @@ fn show_reproduced(id: RunId, tenant: &TenantArg, data: &DataFolder, lang: Lang)
     for (code, column, kept, again) in reproduced.differing.iter().take(SHOWN) {
         text += &lang.pick(
             format!("\n{code} {column}: 保存された値 {kept}、再計算した値 {again}"),
-            format!("\n{code} {column}: {kept} was kept, {again} came out"),
+            format!("\n{code} {column}: {kept} was stored, {again} was computed"),
         );
     }
     Err(Failure::Data(text))

@@ -26,8 +26,8 @@ use crate::http::tls;
 
 /// Run the service
 ///
-/// It listens on this machine alone unless it is given a certificate, or a proxy in front of it has one. The page at /docs
-/// explains every operation; `sonae token create` makes the tokens that they ask for.
+/// It listens on this machine alone unless you give it a certificate, or put a proxy that has one in front of it. The page at
+/// /docs explains every operation; `sonae token create` creates the tokens that they need.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -47,8 +47,8 @@ pub(super) struct Args {
     /// A proxy in front of the service terminates TLS: other machines may reach the service without a certificate
     ///
     /// The proxy must be the only one that can reach the service, and must set X-Forwarded-For and X-Forwarded-Proto itself:
-    /// the service then counts requests by the last address in X-Forwarded-For. Without this option neither header is
-    /// looked at, for anybody can send them.
+    /// the service then counts requests by the last address in X-Forwarded-For. Without this option both headers are
+    /// ignored, because anybody can send them.
     #[arg(long, env = "SONAE_BEHIND_PROXY", value_name = "BOOL", default_value = "false", action = ArgAction::Set,
         num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     behind_proxy: bool,
@@ -78,7 +78,7 @@ pub(super) struct Args {
 enum LogFormat {
     /// For people
     Human,
-    /// A JSON object a line
+    /// One JSON object per line
     Json,
 }
 
@@ -93,11 +93,11 @@ impl Args {
                 "listen",
                 &self.listen,
                 "他のマシンから届き、トークンが暗号化されずに流れます。--tls-cert と --tls-key を指定するか、プロキシが暗号化する場合は --behind-proxy を指定してください",
-                "other machines could reach it, and tokens would pass in the clear; add --tls-cert and --tls-key, or --behind-proxy where a proxy encrypts",
+                "other machines could reach it, and tokens would be sent unencrypted; add --tls-cert and --tls-key, or --behind-proxy if a proxy encrypts",
             ));
         }
         if !self.admin_listen.ip().is_loopback() {
-            let (ja, en) = ("ループバックアドレスを指定してください", "give a loopback address");
+            let (ja, en) = ("ループバックアドレスを指定してください", "use a loopback address");
             return Err(usage("admin_listen", &self.admin_listen, ja, en));
         }
         let tls = match (&self.tls_cert, &self.tls_key) {
@@ -230,7 +230,9 @@ pub(super) fn run(args: &Args, in_force: &InForce, notes: &[Text], lang: Lang) -
     let (address, command) = (reachable(running.address()), args.token_command(in_force, &running));
     super::print(&lang.pick(
         format!("{scheme}://{address}/docs で全操作を試せます。別の端末でトークンを作るには:\n  {command}\n"),
-        format!("{scheme}://{address}/docs explains every operation; to make a token for it, in another terminal:\n  {command}\n"),
+        format!(
+            "{scheme}://{address}/docs explains every operation. To create a token, in another terminal:\n  {command}\n"
+        ),
     ))?;
     Ok(running.wait()?)
 }

@@ -99,11 +99,11 @@ fn read(file: &PathBuf, clock: &Clock, lang: Lang) -> Result<Vec<Service>, Failu
         if let Some(row) = &read {
             let first = *lines.entry((row.provider_name.clone(), row.service_name.clone())).or_insert(line);
             if first != line {
-                faults.push(format!(
-                    "{}:{line}: service_name: the same provider and service stand on line {first}; remove one of the two \
-                     rows [repeated-key]",
-                    file.display()
-                ));
+                let text = lang.pick(
+                    format!("事業者名とサービス名が{first}行目と同じです。どちらかの行を消してください"),
+                    format!("provider and service are the same as on line {first}; remove one of the two rows"),
+                );
+                faults.push(format!("{}:{line}: service_name: {text} [repeated-key]", file.display()));
             }
         }
         rows.extend(read);

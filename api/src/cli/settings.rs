@@ -13,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::builder::Resettable;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
 use schema::ServerUrl;
@@ -187,7 +188,11 @@ pub(super) fn read(arguments: &[OsString]) -> Result<Given, Refused> {
     Ok(Given { cli, lang, in_force, notes })
 }
 
-fn refused(error: clap::Error, arguments: &[OsString], lang: Lang) -> Refused {
+fn refused(mut error: clap::Error, arguments: &[OsString], lang: Lang) -> Refused {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && lang == Lang::Ja {
+        // No command was given, so its help is shown.
+        error = help::in_japanese(Cli::command()).try_get_matches_from(arguments).err().unwrap_or(error);
+    }
     if error.use_stderr() { Refused::Usage(usage::text(&error, arguments, lang)) } else { Refused::Clap(error) }
 }
 

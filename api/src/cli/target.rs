@@ -48,7 +48,7 @@ impl Target {
         };
         let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == target)) {
-            return Err(usage("入力のファイルには書き込めません", "this is a file that is read; name another one"));
+            return Err(usage("入力のファイルには書き込めません", "this is an input file; name another one"));
         }
         if target.exists() && !target.is_file() {
             return Err(usage("通常のファイルではありません", "not a regular file; name another one"));
@@ -57,7 +57,7 @@ impl Target {
         let unfinished = unfinished_file(folder).map_err(|error| {
             usage(
                 &format!("ここにはファイルを作れません（{}）", error.kind()),
-                &format!("no file can be made there ({})", error.kind()),
+                &format!("no file can be created there ({})", error.kind()),
             )
         })?;
         remove_when_interrupted(unfinished.path().to_owned());

@@ -85,7 +85,7 @@ fn create(name: &str, time_zone: &str, data: &DataFolder, lang: Lang) -> Result<
         Ok(()) => super::print(&format!("{}\n", row.id)),
         Err(RepoError::Duplicate(_)) => Err(Failure::Usage(lang.pick(
             format!("{} という発注者は既にあります", row.name),
-            format!("there is a buyer {} already", row.name),
+            format!("there already is a buyer {}", row.name),
         ))),
         Err(error) => Err(error.into()),
     }

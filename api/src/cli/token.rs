@@ -36,13 +36,13 @@ pub(super) enum Verb {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CreateArgs {
-    /// Its name, which records show as their author
+    /// Its name; records show it as their author
     #[arg(long, value_name = "NAME")]
     name: String,
     /// Its role: viewer, integrator, analyst, admin, auditor, provider (sends evidence) or supplier (sees itself)
     #[arg(long, value_name = "ROLE", value_parser = role)]
     role: Role,
-    /// Its life in hours: 12 by default, at most 2160 (90 days)
+    /// How long it is valid, in hours; at most 2160 (90 days)
     #[arg(long, value_name = "HOURS", default_value_t = DEFAULT_TOKEN_LIFETIME.num_hours(), value_parser = hours)]
     hours: i64,
     /// The name of the provider, for the role provider
@@ -83,7 +83,7 @@ fn create(args: &CreateArgs, lang: Lang) -> Result<(), Failure> {
     {
         let text = lang.pick(
             "--provider は --role provider と、--supplier は --role supplier と一緒に指定してください",
-            "--provider goes with --role provider, and --supplier with --role supplier",
+            "use --provider with --role provider, and --supplier with --role supplier",
         );
         return Err(Failure::Usage(text.to_owned()));
     }
@@ -91,7 +91,7 @@ fn create(args: &CreateArgs, lang: Lang) -> Result<(), Failure> {
         let name = &args.name;
         return Err(Failure::Usage(lang.pick(
             format!("--name {name}: トークンによらない操作の記録に使う名前です。別の名前にしてください"),
-            format!("--name {name}: records have this name for what no token did; use another name"),
+            format!("--name {name}: this name is reserved for what was done without a token; use another name"),
         )));
     }
     let store = args.data.open(lang)?;
@@ -136,7 +136,7 @@ fn create(args: &CreateArgs, lang: Lang) -> Result<(), Failure> {
         note(
             &lang.pick(
                 format!("この発注者には「{wanted}」という名前のトークンが既にあるため、「{called}」としました"),
-                format!("a token of this buyer has the name \"{wanted}\" already; this one is called \"{called}\""),
+                format!("this buyer already has a token with the name \"{wanted}\"; this one is called \"{called}\""),
             ),
             lang,
         );
@@ -158,7 +158,7 @@ fn list(tenant: &TenantArg, data: &DataFolder, lang: Lang) -> Result<(), Failure
             }
             None => {
                 let at = token.expires_at;
-                lang.pick(format!("{at} まで有効"), format!("good until {at}"))
+                lang.pick(format!("{at} まで有効"), format!("valid until {at}"))
             }
         };
         format!("{}  {}  {}  {state}\n", token.id, token.role.key(), token.name)

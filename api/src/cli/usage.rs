@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use schema::UrlError;
 use scoring::Lang;
 
-use super::settings;
+use super::{help, settings};
 use crate::base::config::url_text;
 use crate::base::text::Text;
 
@@ -66,7 +66,7 @@ fn of_value(error: &clap::Error, lang: Lang) -> Option<String> {
     let flag = option.split([' ', '=', '[']).next().unwrap_or(&option).to_owned();
     let value = context(error, ContextKind::InvalidValue).unwrap_or_default();
     if value.is_empty() && error.source().is_none() {
-        return Some(lang.pick(format!("{flag}: 値を指定してください"), format!("{flag}: give it a value")));
+        return Some(lang.pick(format!("{flag}: 値を指定してください"), format!("{flag}: the value is missing")));
     }
     let arg = settings::all()
         .into_iter()
@@ -172,8 +172,7 @@ fn in_japanese(error: &clap::Error) -> String {
             text += &format!("。{suggested} ではありませんか");
         }
     }
-    let usage = part(ContextKind::Usage);
-    let usage = usage.trim().strip_prefix("Usage:").unwrap_or(&usage).trim();
+    let usage = help::usage_in_japanese(&part(ContextKind::Usage));
     if usage.is_empty() {
         text
     } else {

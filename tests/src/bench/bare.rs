@@ -27,9 +27,9 @@ use crate::service::memory_bytes;
 pub(crate) enum Bare {
     /// Insert the rows that a database has and another one lacks
     Insert { from: String, to: String },
-    /// Insert made-up results into a new table
+    /// Insert fictitious results into a new table
     Results { to: String, count: u32 },
-    /// Step over the rows of incidents
+    /// Read the rows of incidents, one after the other
     Scan { from: String },
     /// Read the files of a portfolio and write results, with polars
     Copy { from: String, results: String, to: String },

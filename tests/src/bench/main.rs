@@ -38,12 +38,12 @@ type Failure = Box<dyn Error>;
 
 /// Measure the service against the limits of the machine
 ///
-/// Ends with 1 if a goal is missed, and names it.
+/// Ends with exit code 1 if a goal is missed, and names each missed goal.
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    /// How often each measurement is done
+    /// How many times each measurement is done
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
     /// The size of the portfolio
@@ -52,20 +52,20 @@ struct Args {
     /// The databases to measure on
     #[arg(long, value_enum, default_value = "both")]
     backend: Backends,
-    /// Only these goals, by name, and those that come from the same measurements
+    /// Measure only these goals, and those that come from the same measurements
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     only: Vec<String>,
-    /// Write a JSON record
+    /// Write the results to a file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write docs/operate/performance.md
+    /// Write the results to docs/operate/performance.md
     #[arg(long)]
     write_docs: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Do something without the service
+    /// Do the same work without the service
     #[command(hide = true)]
     Bare {
         #[command(subcommand)]
