@@ -10,4 +10,5 @@ mod outputs;
 mod procurement;
 mod report;
 mod settings;
+mod snapshots;
 mod support;

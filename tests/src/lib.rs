@@ -1,9 +1,10 @@
-//! What tests share: a PostgreSQL of their own, and portfolios of any size, made up or from published orders.
+//! What tests share: a PostgreSQL of their own, portfolios of any size, and texts without what differs from run to run.
 
 pub mod cluster;
 pub mod database;
 pub mod draw;
 pub mod procurement;
+pub mod redact;
 pub mod sql;
 
 use std::fs::{self, File};
