@@ -117,6 +117,21 @@ impl Assessed {
 }
 
 impl Counted {
+    /// Returns the position in [`CONTROLS`].
+    pub(crate) fn control(&self) -> usize {
+        self.row.control as usize
+    }
+
+    /// Returns what was found. None for a self-assessment.
+    pub(crate) fn is_met(&self) -> Option<bool> {
+        self.row.is_met
+    }
+
+    /// Returns whether somebody other than the supplier says so.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.row.assurance() != "self_reported"
+    }
+
     /// Returns the facts for an explanation.
     pub(crate) fn fact(&self, as_of: i32, weights: &[f64; PART_COUNT]) -> Assessment {
         let Self { row, sure, prevalence, freshness, log_factor, outweighed } = *self;

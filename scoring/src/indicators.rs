@@ -1,5 +1,6 @@
 //! The indicators of a chain: how far SC3's aims are reached, how fresh the evidence is, and what stops would spread.
 
+mod assessed;
 mod evidence;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use crate::frame::{floats, keys};
 use crate::model::Model;
 use crate::portfolio::Portfolio;
 use crate::{Scores, summary, sums};
+use assessed::ByGroup;
+pub use assessed::ControlCoverage;
 use evidence::Evidence;
 
 /// A count out of a total.
@@ -87,13 +90,21 @@ pub struct Indicators {
     pub scs_5: Coverage,
     /// With ISMS in force.
     pub isms: Coverage,
+    /// What is known about each of the seven controls, in the order of `assessments.control`. Here and in the two below,
+    /// empty by a model of format 1, which ignores assessments.
+    pub controls: Vec<ControlCoverage>,
+    /// The same for each tier of `monitored_by_tier`.
+    pub controls_by_tier: Vec<(Option<u32>, Vec<ControlCoverage>)>,
+    /// The same for each size class of `monitored_by_size`.
+    pub controls_by_size: Vec<(&'static str, Vec<ControlCoverage>)>,
     /// With an agreement to report incidents in force.
     pub reporting: Coverage,
     /// The median age in days of the newest evidence on a supplier, over the suppliers with any. None if there are no
     /// such suppliers.
     ///
     /// An enrollment active on the day has age 0. One that is over dates from the day it ended, a certificate from its
-    /// issue and an incident from its day. If two suppliers are in the middle, this is their mean.
+    /// issue, an assessment from the day it was made (by a model of format 1 it is no evidence) and an incident from its
+    /// day. If two suppliers are in the middle, this is their mean.
     pub evidence_age_median_days: Option<f64>,
     /// The enrollments and certificates that are over, out of the enrollments begun and the certificates issued up to
     /// the day. An enrollment is over from its end, a certificate after its last day.
@@ -127,6 +138,7 @@ impl Indicators {
         let is_tier_1: Vec<_> = tiers.iter().map(|tier| *tier == Some(1)).collect();
         let sizes: Vec<_> = suppliers.column(SIZE_CLASS)?.str()?.iter().map(Option::unwrap_or_default).collect();
         let is_sme: Vec<_> = sizes.iter().map(|size| matches!(*size, "micro" | "sme")).collect();
+        let controls = ByGroup::new(scores, &tiers, &sizes);
         let evidence = Evidence::new(portfolio, model, suppliers.height(), scores.as_of)?;
 
         Ok(Self {
@@ -143,6 +155,9 @@ impl Indicators {
             scs_4: evidence.with(&["scs_4", "scs_5"]),
             scs_5: evidence.with(&["scs_5"]),
             isms: evidence.with(&["isms"]),
+            controls: controls.all,
+            controls_by_tier: controls.by_tier,
+            controls_by_size: controls.by_size,
             reporting: Coverage::of(suppliers.column(IS_REPORTING)?.bool()?.iter().map(|is| is == Some(true))),
             evidence_age_median_days: median(evidence.ages_days()),
             expired: evidence.expired,

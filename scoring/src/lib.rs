@@ -39,7 +39,7 @@ pub use explain::{
     Outweighed,
 };
 pub use fault::{Fault, Faults, Reason};
-pub use indicators::{Coverage, Indicators, SoleSource};
+pub use indicators::{ControlCoverage, Coverage, Indicators, SoleSource};
 pub use model::{Format, Model, ModelError, ModelFault};
 pub use points::{CONTRIBUTIONS, contributions};
 pub use portfolio::{Notice, Portfolio, PortfolioError, Suppliers, Tables};

@@ -5,6 +5,7 @@ use polars::prelude::*;
 use crate::Scores;
 use crate::columns::name::*;
 use crate::frame::{floats, keys};
+use crate::model::Format;
 use crate::portfolio::Portfolio;
 use crate::words::GRADES;
 
@@ -27,7 +28,8 @@ pub struct Summary {
     pub unknown_size_count: usize,
     /// Suppliers of unknown section.
     pub unknown_section_count: usize,
-    /// Suppliers with neither enrollment, certification, agreement nor incident.
+    /// Suppliers with neither enrollment, certification, assessment, agreement nor incident. A model of format 1 ignores
+    /// assessments.
     pub no_evidence_count: usize,
     /// Rows to the buyer without a spend.
     pub unknown_spend_row_count: usize,
@@ -101,7 +103,8 @@ fn no_evidence(portfolio: &Portfolio, scores: &Scores) -> PolarsResult<usize> {
         (&portfolio.certifications, ISSUED_ON),
         (&portfolio.incidents, OCCURRED_ON),
     ];
-    for (table, date) in tables {
+    let assessments = (scores.format == Format::Two).then_some((&portfolio.assessments, ASSESSED_ON));
+    for (table, date) in tables.into_iter().chain(assessments) {
         let dates = table.column(date)?.date()?.physical().into_no_null_iter();
         for (supplier, _) in keys(table, SUPPLIER)?.iter().zip(dates).filter(|(_, day)| *day <= scores.as_of) {
             if let Some(has_evidence) = has_evidence.get_mut(*supplier as usize) {

@@ -42,6 +42,13 @@ const LABELS: &[(&str, &str, &str)] = &[
     ("micro", "小規模企業者", "a micro enterprise"),
     ("sme", "中小企業", "a small or medium enterprise"),
     ("large", "大企業", "a large enterprise"),
+    ("mfa", "多要素認証", "MFA"),
+    ("patching", "重大な脆弱性の14日以内の修正", "patching within 14 days"),
+    ("hardening", "安全な基本設定の一律適用", "hardened configuration"),
+    ("remote_access", "外部接続口の管理（VPN装置等の最新化、RDP非公開）", "remote access kept current"),
+    ("edr", "EDR", "EDR"),
+    ("backup", "隔離したバックアップと復元試験", "tested off-line backup"),
+    ("self_assessment", "自社診断", "self-assessment"),
     ("none", "なし", "none"),
     ("internal", "社内情報", "internal data"),
     ("confidential", "機密情報", "confidential data"),
@@ -73,8 +80,8 @@ const LABELS: &[(&str, &str, &str)] = &[
 /// The caveats to show together with scores.
 pub const CAVEATS: [(&str, &str); 5] = [
     (
-        "対策の効果（お助け隊、SECURITY ACTION、SCS、ISMS）と有効期間、規模・業種の係数、連鎖・停止日数・損失額の係数は専門家の仮定であり、実測値ではありません。",
-        "The effects of controls (お助け隊, SECURITY ACTION, SCS, ISMS) and how long they hold, the multipliers of size and section, and the factors of the chain, of downtime and of losses are assumptions of experts, not measurements.",
+        "対策の効果（お助け隊、SECURITY ACTION、SCS、ISMS、多要素認証などの個別の対策）と有効期間、確からしさ、規模・業種の係数、連鎖・停止日数・損失額の係数は専門家の仮定であり、実測値ではありません。",
+        "The effects of controls (お助け隊, SECURITY ACTION, SCS, ISMS, and single controls such as MFA), how long they hold and how sure they are, the multipliers of size and section, and the factors of the chain, of downtime and of losses are assumptions of experts, not measurements.",
     ),
     (
         "登録されていない二次以降の取引先は連鎖スコアに含まれません。",

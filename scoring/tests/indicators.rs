@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use proptest::collection;
 use proptest::prelude::*;
-use scoring::{Coverage, Indicators, Model, Portfolio, Scores, SoleSource, Table, Tables};
+use scoring::{ControlCoverage, Coverage, Indicators, Model, Portfolio, Scores, SoleSource, Summary, Table, Tables};
 
 use crate::naive::Twin;
-use crate::plain::{Firm, Plain, Supply, portfolio};
+use crate::plain::{CONTROLS, Firm, Plain, Supply, portfolio};
 use crate::properties::shuffle;
 use crate::support::{as_of, cases, example, frame, read_tables};
 use counts::Counts;
@@ -29,6 +29,20 @@ fn of(count: usize, of: usize) -> Coverage {
     Coverage { count, of }
 }
 
+/// Returns the coverage of all controls over some suppliers. Nothing is known of those that are not named.
+fn controls(total: usize, named: &[(&str, [usize; 3])]) -> Vec<ControlCoverage> {
+    let coverage = |control| {
+        let [known, met, verified] = named.iter().find(|(name, _)| *name == control).map_or([0; 3], |found| found.1);
+        ControlCoverage {
+            control,
+            known: of(known, total),
+            met: (control != "self_assessment").then(|| of(met, total)),
+            verified: of(verified, total),
+        }
+    };
+    CONTROLS.map(coverage).to_vec()
+}
+
 fn rows(table: Table, text: &str) -> polars::prelude::DataFrame {
     let mut lines = text.lines().map(|line| line.split_whitespace());
     let names: Vec<_> = lines.next().unwrap().collect();
@@ -45,7 +59,18 @@ fn rows(table: Table, text: &str) -> polars::prelude::DataFrame {
 /// which supplies nobody; H to D. I has no relationships.
 fn by_hand() -> Tables {
     Tables {
-        assessments: Table::Assessments.empty(),
+        assessments: rows(
+            Table::Assessments,
+            "supplier_code control status total_score assessed_on expires_on assurance
+             A mfa met - 2026-08-01 - self_reported
+             B mfa met - 2026-08-01 - self_reported
+             B mfa not_met - 2026-09-01 - verified_by_third_party
+             C mfa met - 2026-10-01 - verified_by_third_party
+             C backup met - 2026-01-01 2026-09-29 verified_by_third_party
+             D backup met - 2020-01-01 2020-12-31 verified_by_provider
+             E self_assessment - 72 2026-09-10 - self_reported
+             H edr met - 2026-09-23 - verified_by_provider",
+        ),
         suppliers: rows(
             Table::Suppliers,
             "supplier_code jsic_division employee_count reports_incidents_since
@@ -158,11 +183,30 @@ fn the_indicators_are_those_worked_by_hand() {
             scs_5: of(1, 9),
             // F.
             isms: of(1, 9),
+            // A says that it has MFA, a third party that B has not, whatever B says. C's is of tomorrow, its backups were
+            // over yesterday and still count, D's no longer do.
+            controls: controls(
+                9,
+                &[("mfa", [2, 1, 1]), ("edr", [1, 1, 1]), ("backup", [1, 1, 1]), ("self_assessment", [1, 0, 0])],
+            ),
+            controls_by_tier: vec![
+                (Some(1), controls(4, &[("mfa", [2, 1, 1])])),
+                (Some(2), controls(1, &[("backup", [1, 1, 1])])),
+                (Some(3), controls(1, &[])),
+                (Some(4), controls(1, &[("edr", [1, 1, 1])])),
+                (None, controls(2, &[("self_assessment", [1, 0, 0])])),
+            ],
+            controls_by_size: vec![
+                ("micro", controls(2, &[("mfa", [1, 0, 1]), ("self_assessment", [1, 0, 0])])),
+                ("sme", controls(5, &[("mfa", [1, 1, 0]), ("edr", [1, 1, 1]), ("backup", [1, 1, 1])])),
+                ("large", controls(1, &[])),
+                ("unknown", controls(1, &[])),
+            ],
             // A, F.
             reporting: of(2, 9),
-            // 0 of B, D, F (active) and C (ended on the day), 10 and 30 of A and G (incidents), 60 of E (ended), 2464
-            // of I (issued). E's incident is of tomorrow.
-            evidence_age_median_days: Some(5.0),
+            // 0 of B, D, F (active) and C (ended on the day), 7 and 20 of H and E (assessments), 10 and 30 of A and G
+            // (incidents), 2464 of I (issued). E's incident is of tomorrow.
+            evidence_age_median_days: Some(7.0),
             // H.
             // Enrollments: B's second, C's and E's of six. Certificates: D's first, B's scs_3, I's isms of ten.
             expired: of(6, 16),
@@ -172,6 +216,29 @@ fn the_indicators_are_those_worked_by_hand() {
             stops_tier_1: vec![(c, 3), (d, 3), (h, 3), (a, 1), (g, 1)],
         }
     );
+}
+
+#[test]
+fn assessments_are_no_evidence_by_a_model_of_format_1() {
+    let model = Model::parse(include_str!("examples/other-model/model.toml")).unwrap();
+    let (portfolio, scores) = scored(by_hand(), &model);
+    let found = Indicators::new(&portfolio, &scores, &model).unwrap();
+
+    assert_eq!((found.controls, found.controls_by_tier, found.controls_by_size), Default::default());
+    // As above, with 60 of E, whose enrollment ended, and nothing of H.
+    assert_eq!(found.evidence_age_median_days, Some(5.0));
+    assert_eq!(Summary::new(&portfolio, &scores).unwrap().no_evidence_count, 1);
+}
+
+#[test]
+fn an_assessment_is_evidence() {
+    let without = |tables: Tables| {
+        let (portfolio, scores) = scored(tables, &Model::default());
+        Summary::new(&portfolio, &scores).unwrap().no_evidence_count
+    };
+    // H's only evidence is its assessment.
+    assert_eq!(without(by_hand()), 0);
+    assert_eq!(without(Tables { assessments: Table::Assessments.empty(), ..by_hand() }), 1);
 }
 
 #[test]
@@ -200,6 +267,9 @@ fn nothing_is_a_share_of_nothing() {
             scs_4: of(0, 0),
             scs_5: of(0, 0),
             isms: of(0, 0),
+            controls: controls(0, &[]),
+            controls_by_tier: vec![],
+            controls_by_size: ["micro", "sme", "large", "unknown"].map(|size| (size, controls(0, &[]))).to_vec(),
             reporting: of(0, 0),
             evidence_age_median_days: None,
             expired: of(0, 0),
@@ -212,7 +282,7 @@ fn nothing_is_a_share_of_nothing() {
 
 #[test]
 fn the_examples_count_the_same_in_plain_loops() {
-    for name in ["basics", "limits", "chain", "graph", "portfolio"] {
+    for name in ["basics", "limits", "chain", "graph", "portfolio", "assessments", "overlap", "recovery"] {
         agree(&Plain::read(&example(name)), read_tables(&example(name)), Model::DEFAULT_TOML).unwrap();
     }
     let (folder, model) = (example("other-model"), include_str!("examples/other-model/model.toml"));

@@ -94,7 +94,8 @@ struct Evidence {
 }
 
 /// A row of assessment as it counts.
-struct Weighed {
+pub(crate) struct Weighed {
+    pub(crate) freshness: f64,
     certainty: f64,
     aged: f64,
 }
@@ -271,24 +272,32 @@ impl Twin<'_> {
 
     /// Returns the logarithm of what the assessments of a control do to the rate; for backups, to the downtime.
     fn log_factor(&self, firm: &Firm, control: &str) -> f64 {
+        let Some((_, Weighed { aged, .. })) = self.counted(firm, control) else { return 0.0 };
+        let of_control = |key: &str| self.p(&format!("assessments.control.{control}.{key}"));
+        let (cut, prevalence) = (of_control("cut"), of_control("prevalence"));
+        ((1.0 - cut * aged) / (1.0 - cut * prevalence)).ln()
+    }
+
+    /// Returns the assessment of a control that counts.
+    pub(crate) fn counted(&self, firm: &Firm, control: &str) -> Option<(&Assessment, Weighed)> {
         let of_control = |found: &&Assessment| found.code == firm.code && found.control == control;
-        let known: Vec<_> =
-            self.plain.assessments.iter().filter(of_control).filter(|found| found.assessed <= self.day).collect();
+        let known = self.plain.assessments.iter().filter(of_control).filter(|found| found.assessed <= self.day);
+        let mut known: Vec<_> = known.collect();
         let trust = |found: &Assessment| ASSURANCES.iter().position(|assurance| *assurance == found.assurance).unwrap();
-        let is_replaced = |row: &&&Assessment| {
+        // Where two are equal in all that counts, the first in this order is taken.
+        known.sort_by_key(|row| (trust(row), row.assessed, row.status == Some("met"), row.total, row.expires));
+        let is_replaced = |row: &Assessment| {
             known.iter().any(|other| {
                 let is_newer = trust(other) == trust(row) && other.assessed > row.assessed;
                 let is_better = trust(other) > trust(row) && other.assessed >= row.assessed;
                 is_newer || is_better
             })
         };
-        let weighed: Vec<_> = known.iter().filter(|row| !is_replaced(row)).map(|row| self.weighed(row)).collect();
-        let greatest = weighed.iter().map(|row| row.certainty).fold(0.0, f64::max);
-        let counting = weighed.iter().filter(|row| greatest - row.certainty < 1e-12);
-        let Some(aged) = counting.map(|row| row.aged).min_by(f64::total_cmp) else { return 0.0 };
-        let of_control = |key: &str| self.p(&format!("assessments.control.{control}.{key}"));
-        let (cut, prevalence) = (of_control("cut"), of_control("prevalence"));
-        ((1.0 - cut * aged) / (1.0 - cut * prevalence)).ln()
+        let left = known.iter().filter(|row| !is_replaced(row));
+        let weighed: Vec<_> = left.map(|row| (*row, self.weighed(row))).collect();
+        let greatest = weighed.iter().map(|(_, row)| row.certainty).fold(0.0, f64::max);
+        let counting = weighed.into_iter().filter(|(_, row)| greatest - row.certainty < 1e-12);
+        counting.min_by(|(_, a), (_, b)| a.aged.total_cmp(&b.aged))
     }
 
     fn weighed(&self, row: &Assessment) -> Weighed {
@@ -316,7 +325,11 @@ impl Twin<'_> {
         let past = row.expires.map_or(0.0, |expires| self.age(expires)).max(0.0);
         let fresh = 0.5f64.powf(over_full / half_life) * (1.0 - past / self.p("controls.expiry_fade_days")).max(0.0);
         let span = if sure >= common { 1.0 - common } else { common };
-        Weighed { certainty: fresh * (sure - common).abs() / span, aged: common + fresh * (sure - common) }
+        Weighed {
+            freshness: fresh,
+            certainty: fresh * (sure - common).abs() / span,
+            aged: common + fresh * (sure - common),
+        }
     }
 
     fn freshness(&self, found: &crate::plain::Certification) -> f64 {

@@ -7,7 +7,7 @@ use crate::columns::SCHEMES;
 use crate::columns::name::*;
 use crate::controls;
 use crate::frame::{days, keys};
-use crate::model::Model;
+use crate::model::{Format, Model};
 use crate::portfolio::Portfolio;
 
 /// The evidence on each supplier. It only has counts and days, so the order of rows does not matter.
@@ -31,10 +31,9 @@ impl Evidence {
         };
         evidence.add_enrollments(portfolio)?;
         evidence.add_certifications(portfolio, model)?;
-        let incidents = evidence.up_to_day(&portfolio.incidents, OCCURRED_ON).collect()?;
-        let occurred_on = incidents.column(OCCURRED_ON)?.date()?.physical().into_no_null_iter();
-        for (supplier, day) in keys(&incidents, SUPPLIER)?.iter().zip(occurred_on) {
-            evidence.date(*supplier, day);
+        evidence.add_dated(&portfolio.incidents, OCCURRED_ON)?;
+        if model.format() == Format::Two {
+            evidence.add_dated(&portfolio.assessments, ASSESSED_ON)?;
         }
         Ok(evidence)
     }
@@ -83,6 +82,16 @@ impl Evidence {
             if let Some(found) = self.schemes.get_mut(*supplier as usize).filter(|_| !is_over) {
                 *found |= bits(scheme.as_slice());
             }
+        }
+        Ok(())
+    }
+
+    /// Notes the rows of a table that only have a day.
+    fn add_dated(&mut self, table: &DataFrame, date: &str) -> PolarsResult<()> {
+        let known = self.up_to_day(table, date).collect()?;
+        let days = known.column(date)?.date()?.physical().into_no_null_iter();
+        for (supplier, day) in keys(&known, SUPPLIER)?.iter().zip(days) {
+            self.date(*supplier, day);
         }
         Ok(())
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use chrono::{Days, NaiveDate};
-use scoring::{Coverage, Indicators, SoleSource};
+use scoring::{ControlCoverage, Coverage, Indicators, SoleSource};
 
 use super::of;
 use crate::naive::Twin;
-use crate::plain::{Certification, Firm, Plain};
+use crate::plain::{CONTROLS, Certification, Firm, Plain};
 
 /// A portfolio and what its scores add to it: the loss through each supplier, in order of code.
 pub(super) struct Counts<'a> {
@@ -84,7 +84,32 @@ impl<'a> Counts<'a> {
         }
         dates.extend(plain.certifications.iter().filter(|found| found.code == firm.code).map(|found| found.issued));
         dates.extend(plain.incidents.iter().filter(|found| found.code == firm.code).map(|found| found.occurred));
+        if self.reads_assessments() {
+            dates.extend(plain.assessments.iter().filter(|found| found.code == firm.code).map(|found| found.assessed));
+        }
         dates.into_iter().filter(|date| *date <= day).max()
+    }
+
+    /// Returns what is known about the controls of some suppliers; nothing by a model without assessments.
+    fn controls(&self, among: impl Fn(&Firm) -> bool) -> Vec<ControlCoverage> {
+        let counted = |firm: &Firm, control: &str| {
+            let (found, weighed) = self.twin.counted(firm, control)?;
+            (weighed.freshness > 0.0).then(|| (found.status, found.assurance))
+        };
+        let of_control = |control: &'static str| ControlCoverage {
+            control,
+            known: self.coverage(&among, |firm| counted(firm, control).is_some()),
+            met: (control != "self_assessment").then(|| {
+                self.coverage(&among, |firm| counted(firm, control).is_some_and(|(status, _)| status == Some("met")))
+            }),
+            verified: self
+                .coverage(&among, |firm| counted(firm, control).is_some_and(|(_, who)| who != "self_reported")),
+        };
+        CONTROLS.map(of_control).to_vec()
+    }
+
+    fn reads_assessments(&self) -> bool {
+        self.twin.model.contains_key("assessments")
     }
 
     fn expired(&self) -> Coverage {
@@ -145,7 +170,15 @@ impl<'a> Counts<'a> {
         let monitored = |firm: &Firm| self.is_monitored(firm);
         let tier_of = |firm: &Firm| self.tiers[self.twin.plain.row_of(&firm.code)];
         let tiers = (1..=self.firms.len() as u32).map(Some).chain([None]);
-        let by_tier = tiers.map(|tier| (tier, self.coverage(|firm| tier_of(firm) == tier, monitored)));
+        let by_tier = tiers.clone().map(|tier| (tier, self.coverage(|firm| tier_of(firm) == tier, monitored)));
+        let tiers = tiers.filter(|tier| self.tiers.contains(tier));
+        let controls_by_tier = tiers.map(|tier| (tier, self.controls(|firm| tier_of(firm) == tier))).collect();
+        let of_size = |size: &'static str| (size, self.controls(|firm| Twin::size(firm) == size));
+        let controls_by_size = ["micro", "sme", "large", "unknown"].map(of_size).to_vec();
+        let (controls, controls_by_tier, controls_by_size) = match self.reads_assessments() {
+            true => (self.controls(all), controls_by_tier, controls_by_size),
+            false => Default::default(),
+        };
         let by_size = |size: &'static str| (size, self.coverage(|firm| Twin::size(firm) == size, monitored));
         let holding = |schemes: &[&str]| self.coverage(all, |firm| self.holds(firm, schemes));
         Indicators {
@@ -163,6 +196,9 @@ impl<'a> Counts<'a> {
             scs_4: holding(&["scs_4", "scs_5"]),
             scs_5: holding(&["scs_5"]),
             isms: holding(&["isms"]),
+            controls,
+            controls_by_tier,
+            controls_by_size,
             reporting: self.coverage(all, |firm| firm.reports.is_some_and(|since| since <= self.twin.day)),
             evidence_age_median_days: self.median_age(),
             expired: self.expired(),

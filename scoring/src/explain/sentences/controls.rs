@@ -1,12 +1,11 @@
 //! What is known about single controls, as plain sentences.
 
 use super::{Assessment, Downtime, overlapping, whole_percent};
-use crate::words::Lang;
+use crate::words::{Lang, label};
 
-/// The words for a control: its noun, and for met and not met what is said of it.
+/// The words for a control: what is said of it if it is met or not met. [`label`] has its noun.
 struct Words {
     control: &'static str,
-    noun: (&'static str, &'static str),
     met: (&'static str, &'static str),
     not_met: (&'static str, &'static str),
     /// What stands between the English noun and its status.
@@ -17,71 +16,42 @@ const IN_PLACE: (&str, &str) = ("実施", "in place");
 const NOT_MET: &str = "未実施（一部を含む）";
 
 const WORDS: [Words; 6] = [
-    Words {
-        control: "mfa",
-        noun: ("多要素認証", "MFA"),
-        met: IN_PLACE,
-        not_met: (NOT_MET, "missing or partial"),
-        between: " ",
-    },
-    Words {
-        control: "patching",
-        noun: ("重大な脆弱性の14日以内の修正", "patching within 14 days"),
-        met: ("実施", "kept"),
-        not_met: (NOT_MET, "not kept"),
-        between: " ",
-    },
-    Words {
-        control: "hardening",
-        noun: ("安全な基本設定の一律適用", "hardened configuration"),
-        met: IN_PLACE,
-        not_met: (NOT_MET, "missing or partial"),
-        between: " ",
-    },
-    Words {
-        control: "remote_access",
-        noun: ("外部接続口の管理（VPN装置等の最新化、RDP非公開）", "remote access kept current"),
-        met: ("実施", "yes"),
-        not_met: (NOT_MET, "no"),
-        between: ": ",
-    },
+    Words { control: "mfa", met: IN_PLACE, not_met: (NOT_MET, "missing or partial"), between: " " },
+    Words { control: "patching", met: ("実施", "kept"), not_met: (NOT_MET, "not kept"), between: " " },
+    Words { control: "hardening", met: IN_PLACE, not_met: (NOT_MET, "missing or partial"), between: " " },
+    Words { control: "remote_access", met: ("実施", "yes"), not_met: (NOT_MET, "no"), between: ": " },
     Words {
         control: "edr",
-        noun: ("EDR", "EDR"),
         met: ("導入", "in place"),
         not_met: ("未導入（一部を含む）", "missing or partial"),
         between: " ",
     },
-    Words {
-        control: "backup",
-        noun: ("隔離したバックアップと復元試験", "tested off-line backup"),
-        met: IN_PLACE,
-        not_met: (NOT_MET, "missing or partial"),
-        between: " ",
-    },
+    Words { control: "backup", met: IN_PLACE, not_met: (NOT_MET, "missing or partial"), between: " " },
 ];
-
-const SELF_ASSESSMENT: (&str, &str) = ("自社診断", "self-assessment");
 
 /// Returns what is known about a control: `多要素認証は実施（第三者が2026-08-31に確認、確からしさ89%、一般には20%）`.
 pub(super) fn control(control: &str, assessment: Option<&Assessment>, is_floored: bool, lang: Lang) -> String {
     let words = WORDS.iter().find(|words| words.control == control);
-    let (ja, en) = words.map_or(SELF_ASSESSMENT, |words| words.noun);
+    let noun = label(control, lang);
     let Some(assessment) = assessment else {
         return match lang {
-            Lang::Ja => format!("{ja}は未確認（平均的な会社とみなし、増減なし）"),
-            Lang::En => format!("{en} is not known (counted as average)"),
+            Lang::Ja => format!("{noun}は未確認（平均的な会社とみなし、増減なし）"),
+            Lang::En => format!("{noun} is not known (counted as average)"),
         };
     };
     let text = match (assessment.total_score, lang) {
-        (Some(total), Lang::Ja) => format!("{ja}{total}点（{}）", details(assessment, lang)),
-        (Some(total), Lang::En) => format!("{en} {total} points ({})", details(assessment, lang)),
+        (Some(total), Lang::Ja) => format!("{noun}{total}点（{}）", details(assessment, lang)),
+        (Some(total), Lang::En) => format!("{noun} {total} points ({})", details(assessment, lang)),
         (None, Lang::Ja) => {
-            format!("{ja}は{}（{}）", said(assessment.status.as_deref(), words, lang), details(assessment, lang))
+            format!("{noun}は{}（{}）", said(assessment.status.as_deref(), words, lang), details(assessment, lang))
         }
         (None, Lang::En) => {
             let between = words.map_or(" ", |words| words.between);
-            format!("{en}{between}{} ({})", said(assessment.status.as_deref(), words, lang), details(assessment, lang))
+            format!(
+                "{noun}{between}{} ({})",
+                said(assessment.status.as_deref(), words, lang),
+                details(assessment, lang)
+            )
         }
     };
     let text = overlapping(text, assessment.weight, lang);
@@ -99,12 +69,12 @@ impl Downtime {
     /// `隔離したバックアップと復元試験は実施（事業者が確認）: 平均停止日数5.8日→4.4日`.
     pub fn sentence(&self, lang: Lang) -> String {
         let words = WORDS.iter().find(|words| words.control == "backup");
-        let (ja, en) = words.map_or(SELF_ASSESSMENT, |words| words.noun);
+        let noun = label("backup", lang);
         let (days, before) = (self.days, self.days_without_backup);
         let Some(backup) = &self.backup else {
             return match lang {
-                Lang::Ja => format!("{ja}は未確認（増減なし）: 平均停止日数{days:.1}日"),
-                Lang::En => format!("{en} is not known: mean downtime {days:.1} days, no change"),
+                Lang::Ja => format!("{noun}は未確認（増減なし）: 平均停止日数{days:.1}日"),
+                Lang::En => format!("{noun} is not known: mean downtime {days:.1} days, no change"),
             };
         };
         let status = said(backup.status.as_deref(), words, lang);
@@ -115,8 +85,8 @@ impl Downtime {
         };
         let age = age(backup, lang) + &outweighed(backup, lang);
         match lang {
-            Lang::Ja => format!("{ja}は{status}（{who}{age}）: 平均停止日数{before:.1}日→{days:.1}日"),
-            Lang::En => format!("{en} {status} ({who}{age}): mean downtime {before:.1} → {days:.1} days"),
+            Lang::Ja => format!("{noun}は{status}（{who}{age}）: 平均停止日数{before:.1}日→{days:.1}日"),
+            Lang::En => format!("{noun} {status} ({who}{age}): mean downtime {before:.1} → {days:.1} days"),
         }
     }
 }
