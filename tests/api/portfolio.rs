@@ -71,6 +71,60 @@ fn indicators_are_those_of_the_files() {
 }
 
 #[test]
+fn controls_are_counted_over_all_suppliers_by_tier_and_by_size_class() {
+    let app = App::start();
+    let analyst = app.analyst();
+    for kind in ["suppliers", "relationships", "assessments"] {
+        let text = std::fs::read_to_string(format!("{EXAMPLE}/../assessments/{kind}.csv")).unwrap();
+        assert_eq!(analyst.import_csv(&format!("kind={kind}"), &text)["state"], "succeeded");
+    }
+    analyst.score(&json!({ "as_of": "2026-09-30" }));
+    let portfolio = analyst.get("/v1/portfolio").json;
+
+    let controls = portfolio["controls"].as_array().unwrap();
+    let names: Vec<_> = controls.iter().map(|known| known["control"].as_str().unwrap()).collect();
+    assert_eq!(names, ["mfa", "patching", "hardening", "remote_access", "edr", "backup", "self_assessment"]);
+    let counts = |known: &Value| ["known", "met", "verified"].map(|of| known[of]["count"].as_u64());
+    assert_eq!(counts(&controls[5]), [Some(17), Some(12), Some(13)]);
+    assert_eq!(counts(&controls[6]), [Some(34), None, Some(23)]);
+    assert_eq!(count(&controls[5]["known"]), (17, 123));
+    for (name, group, groups) in [
+        ("controls_by_tier", "tier", portfolio["monitored_by_tier"].as_array().unwrap()),
+        ("controls_by_size_class", "size_class", portfolio["monitored_by_size_class"].as_array().unwrap()),
+    ] {
+        let rows = portfolio[name].as_array().unwrap();
+        let found: Vec<_> = rows.iter().map(|row| (&row[group], row["control"].as_str().unwrap())).collect();
+        let expected = groups.iter().flat_map(|of| names.iter().map(move |control| (&of[group], *control)));
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{name}");
+        for all in controls {
+            let same = rows.iter().filter(|row| row["control"] == all["control"]);
+            let sum = |of: &str, what: &str| same.clone().filter_map(|row| row[of][what].as_u64()).sum::<u64>();
+            for of in ["known", "met", "verified"].into_iter().filter(|of| !all[of].is_null()) {
+                assert_eq!((sum(of, "count"), sum(of, "of")), count(&all[of]), "{name} {of} {all}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_of_before_assessments_says_nothing_about_controls() {
+    let (app, analyst) = imported();
+    analyst.score(&json!({ "as_of": "2026-09-30" }));
+    let model = format!("{EXAMPLE}/../../../model-2026.1.toml");
+    let line = app.sonae(&["score-run", "start", "--model", &model]);
+    let trial = line.split_whitespace().next().unwrap();
+    let portfolio = analyst.get(&format!("/v1/portfolio?score_run_id={trial}")).json;
+
+    for name in ["controls", "controls_by_tier", "controls_by_size_class"] {
+        assert_eq!(portfolio[name], json!([]), "{name}");
+    }
+    assert_eq!(
+        analyst.get("/v1/portfolio").json["controls"][0]["known"],
+        json!({ "count": 0, "of": 300, "share": 0.0 })
+    );
+}
+
+#[test]
 fn verified_contacts_count_for_twelve_months() {
     let app = App::start();
     let analyst = app.analyst();

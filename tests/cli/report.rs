@@ -7,7 +7,7 @@ fn without_out_the_portfolio_is_summed_up() {
     let text = Score::of(&example("portfolio")).run().ok().stdout();
 
     for part in [
-        "取引先: 300社（2026-09-30時点、モデル 2026.1、SHA-256 ",
+        "取引先: 300社（2026-09-30時点、モデル 2026.2、SHA-256 ",
         "年間期待損失: ¥605,659,058",
         "お助け隊サービスの監視対象の取引先: 78 / 300（26.0%）",
         "年間取引額（直接の取引先）: ¥1,794,823,170",
@@ -45,7 +45,7 @@ fn a_score_opens_into_its_sum_with_facts() {
 
     for part in [
         "B17 重なる加入",
-        "リスクスコア 55.1 B（90%区間 23.5〜70.7）",
+        "リスクスコア 55.1 C（90%区間 24.0〜70.7）",
         "+65.3  規模は中小企業、業種は製造業（E）",
         "−6.3  2類に加入中（カバー率60.0%、2025-06-15から）、1類に加入中（カバー率70.0%、うち40.0%を算入、2024-01-01から）",
         "0.0  SECURITY ACTION・SCSは未確認",
@@ -53,6 +53,47 @@ fn a_score_opens_into_its_sum_with_facts() {
     ] {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
+}
+
+#[test]
+fn a_score_opens_into_its_controls_and_the_downtime() {
+    let explain = |code: &str| Score::of(&example("assessments")).arg("--explain").arg(code);
+    let text = explain("A032").run().ok().stdout();
+
+    let controls = ["多要素認証は未確認（平均的な会社とみなし、増減なし）", "EDRは未確認", "自社診断は未確認"];
+    for part in controls
+        .into_iter()
+        .chain(["  隔離したバックアップと復元試験は実施（事業者が確認）: 平均停止日数5.8日→4.4日\n"])
+    {
+        assert!(text.contains(part), "{part} is missing in\n{text}");
+    }
+    let english = explain("A003").english().run().ok().stdout();
+    for part in ["MFA in place (verified by a third party on 2026-08-31; ", "  tested off-line backup is not known: "] {
+        assert!(english.contains(part), "{part} is missing in\n{english}");
+    }
+    let before = explain("A032").arg("--model").arg(example("../../model-2026.1.toml")).run().ok().stdout();
+    assert!(!before.contains("多要素認証は") && !before.contains("平均停止日数"), "{before}");
+}
+
+#[test]
+fn what_is_known_about_controls_is_summed_up() {
+    let lines = |score: Score| {
+        let text = score.run().ok().stdout();
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let found = lines(Score::of(&example("assessments")));
+    for line in [
+        "対策 確認記録あり 実施 事業者・第三者が確認",
+        // Of 123 suppliers; the row of 2026-10-01 is of tomorrow.
+        "隔離したバックアップと復元試験 17（13.8%） 12（9.8%） 13（10.6%）",
+        "自社診断 34（27.6%） – 23（18.7%）",
+    ] {
+        assert!(found.iter().any(|found| found == line), "{line} is missing in\n{found:#?}");
+    }
+    let english = lines(Score::of(&example("assessments")).english());
+    assert!(english.iter().any(|line| line == "self-assessment 34 (27.6%) – 23 (18.7%)"), "{english:#?}");
+    let nothing = lines(Score::of(&example("portfolio")));
+    assert!(!nothing.iter().any(|line| line.starts_with("対策 ")), "{nothing:#?}");
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn shown(access: &Access, run: &RunRow, lang: Lang) -> Result<String, Failure> {
         ),
         report::grades(&overview, lang),
         report::section("お助け隊とSC3の指標", "coverage and SC3's indicators", lang),
-        report::lines(known, lang),
+        [report::lines(known, lang)].into_iter().chain(report::controls(&overview, lang)).collect::<Vec<_>>().join("\n"),
         report::section(
             "自社起因の年間期待損失 上位10社（支援の優先順）",
             "the ten suppliers whose own incidents cause the greatest losses (whom to help first)",

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
-use scoring::{CAVEATS, Explainer, Explanation, Lang, Scores, Summary, Yen, name, percent, signed};
+use scoring::{CAVEATS, Coverage, Explainer, Explanation, Lang, Scores, Summary, Yen, label, name, percent, signed};
 
 use crate::base::text::printable;
 use crate::frames::{FrameResult, Provenance, Results};
-use crate::resources::score_runs::overview::{self, Overview, share};
+use crate::resources::score_runs::overview::{self, KnownControl, Overview, share};
 
 /// How many suppliers each table of the report shows.
 const SHOWN: usize = 10;
@@ -15,7 +15,7 @@ const SHOWN: usize = 10;
 /// A line below the headings and nothing else, so that a table can be copied.
 const TABLE_STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-/// Returns the line `2026-09-30時点、モデル 2026.1、SHA-256 0123456789ab…`.
+/// Returns the line `2026-09-30時点、モデル 2026.2、SHA-256 0123456789ab…`.
 pub(super) fn provenance(provenance: &Provenance, lang: Lang) -> String {
     let Provenance { as_of, model_version, model_hash } = provenance;
     let hash = model_hash.get(..12).unwrap_or(model_hash);
@@ -44,6 +44,7 @@ pub(super) fn report(
     ];
     let [known, unknown] = overview.lines(lang);
     parts.push(lines(known, lang));
+    parts.extend(controls(overview, lang));
     parts.push(section(
         "自社起因の年間期待損失が大きい順（支援の優先順）",
         "suppliers whose own incidents cause the greatest losses (whom to help first)",
@@ -81,7 +82,7 @@ pub(super) fn explanations(
 }
 
 fn explanation(results: &Results, explainer: &Explainer<'_>, row: usize, lang: Lang) -> String {
-    let Explanation { contributions, losses, .. } = explainer.explain(row);
+    let Explanation { contributions, downtime, losses } = explainer.explain(row);
     let number = |name| results.number(name, row);
     let [code, name] = [results.text(name::SUPPLIER_CODE, row), results.name(row)].map(printable);
     let mut text = format!("{code} {name}\n");
@@ -113,6 +114,9 @@ fn explanation(results: &Results, explainer: &Explainer<'_>, row: usize, lang: L
     );
     for loss in losses {
         text += &format!("  {:>16}  {}\n", Yen(loss.yen), loss.reason(lang));
+    }
+    if let Some(downtime) = downtime {
+        text += &format!("  {}\n", downtime.sentence(lang));
     }
     text
 }
@@ -157,6 +161,25 @@ pub(super) fn grades(overview: &Overview, lang: Lang) -> String {
         table.add_row([grade.to_owned(), own.to_string(), bar(own), chain.to_string(), bar(chain)]);
     }
     format!("{}\n", table.trim_fmt())
+}
+
+/// Returns what is known about each control, if anything is.
+pub(super) fn controls(overview: &Overview, lang: Lang) -> Option<String> {
+    if overview.controls.iter().all(|control| control.known.count == 0) {
+        return None;
+    }
+    let mut table = table(&overview::CONTROL_HEADINGS, lang, &[1, 2, 3]);
+    let cell = |part: Coverage| match part.share() {
+        Some(share) => {
+            lang.pick(format!("{}（{}）", part.count, percent(share)), format!("{} ({})", part.count, percent(share)))
+        }
+        None => part.count.to_string(),
+    };
+    for KnownControl { control, known, met, verified } in &overview.controls {
+        let met = met.map_or("–".to_owned(), cell);
+        table.add_row([label(control, lang).to_owned(), cell(*known), met, cell(*verified)]);
+    }
+    Some(format!("{}\n", table.trim_fmt()))
 }
 
 fn by_loss(summary: &Summary, results: &Results, explainer: &Explainer<'_>, lang: Lang) -> String {

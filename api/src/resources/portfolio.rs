@@ -81,9 +81,9 @@ fn parse_overview(kept: impl AsRef<str>) -> Result<Overview, ApiError> {
 /// ja: 全体の状況を取得する
 ///
 /// Grades, the expected annual loss and the suppliers that cause most of it, and the indicators of SC3: monitoring,
-/// agreements to report, contacts, the age of the evidence, sole sources and concentration.
-/// ja: 等級の分布、年間期待損失とその要因となる取引先、SC3の指標（監視、報告の合意、連絡先、根拠データの経過日数、代替困難な
-/// 取引先、集中）。
+/// controls, agreements to report, contacts, the age of the evidence, sole sources and concentration.
+/// ja: 等級の分布、年間期待損失とその要因となる取引先、SC3の指標（監視、対策の確認、報告の合意、連絡先、根拠データの経過日数、
+/// 代替困難な取引先、集中）。
 #[utoipa::path(
     tag = "portfolio",
     security(("bearer" = ["viewer"])),

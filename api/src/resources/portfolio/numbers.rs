@@ -1,12 +1,13 @@
 //! The numbers of a portfolio: grades, losses and the indicators of SC3.
 
+use schema::Control;
 use scoring::{Coverage, GRADES};
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::http::openapi::choice_schema;
-use crate::resources::score_runs::overview::Overview;
+use crate::resources::score_runs::overview::{KnownControl, Overview};
 
 /// The numbers of a portfolio that name no suppliers.
 #[derive(Serialize, ToSchema)]
@@ -71,8 +72,18 @@ pub(super) struct PortfolioNumbers {
     /// not counted.
     /// ja: 基準日までの12か月以内に事案の連絡先を確認した取引先。集計していなければ null
     verified_contacts: Option<Proportion>,
-    /// Suppliers without any enrollment, certification, reporting agreement or incident on record.
-    /// ja: 加入・認証・報告の合意・事案のどれも記録がない取引先
+    /// What is known about each of the seven controls. Empty for scores by a model before 2026.2, and for score runs
+    /// from before assessments could be recorded.
+    /// ja: 対策ごとの確認の状況（7項目）。2026.2より前のモデルで計算したスコアと、対策の確認に対応する前の計算では空
+    controls: Vec<ControlCoverage>,
+    /// The same by tier: one item for each tier and control. Empty if `controls` is.
+    /// ja: 取引階層ごとの確認の状況（階層と対策の組ごとに1件）。`controls` が空なら空
+    controls_by_tier: Vec<ControlInTier>,
+    /// The same by size class: one item for each size class and control. Empty if `controls` is.
+    /// ja: 企業規模ごとの確認の状況（規模と対策の組ごとに1件）。`controls` が空なら空
+    controls_by_size_class: Vec<ControlOfSizeClass>,
+    /// Suppliers without any enrollment, certification, assessment, reporting agreement or incident on record.
+    /// ja: 加入・認証・対策の確認・報告の合意・事案のどれも記録がない取引先
     without_evidence: Proportion,
     /// Expired enrollments and certifications, out of all that have begun.
     /// ja: 期限切れの加入・認証（開始済みの全件のうち）
@@ -127,6 +138,9 @@ impl From<Overview> for PortfolioNumbers {
             scs_4,
             scs_5,
             isms,
+            controls,
+            controls_by_tier,
+            controls_by_size,
             reporting,
             verified_contacts,
             evidence_age_median_days,
@@ -161,6 +175,17 @@ impl From<Overview> for PortfolioNumbers {
             isms: isms.into(),
             reporting: reporting.into(),
             verified_contacts: verified_contacts.map(Proportion::from),
+            controls: of_controls(controls).collect(),
+            controls_by_tier: controls_by_tier
+                .into_iter()
+                .flat_map(|(tier, controls)| of_controls(controls).map(move |known| ControlInTier { tier, known }))
+                .collect(),
+            controls_by_size_class: controls_by_size
+                .into_iter()
+                .flat_map(|(size_class, controls)| {
+                    of_controls(controls).map(move |known| ControlOfSizeClass { size_class: size_class.clone(), known })
+                })
+                .collect(),
             without_evidence: without_evidence.into(),
             expired: expired.into(),
             monitored_by_tier: monitored_by_tier
@@ -248,6 +273,59 @@ struct MonitoredOfSizeClass {
     /// The monitored suppliers of this size class.
     /// ja: この規模の監視対象の取引先
     monitored: Proportion,
+}
+
+/// What is known about a control.
+/// ja: 対策の確認の状況
+#[derive(Serialize, ToSchema)]
+struct ControlCoverage {
+    /// The control.
+    /// ja: 対策
+    #[schema(value_type = Control)]
+    control: String,
+    /// Suppliers with an assessment of this control that is not yet too old to count.
+    /// ja: この対策の確認記録がある取引先（古くなって算入されないものを除く）
+    known: Proportion,
+    /// Suppliers whose assessment says that the control is in place, out of all suppliers; null for the self-assessment.
+    /// ja: 実施と記録された取引先（全取引先に対する割合）。自社診断では null
+    met: Option<Proportion>,
+    /// Suppliers whose assessment comes from an お助け隊 provider or a third party, whatever it says.
+    /// ja: 事業者または第三者が確認した取引先（実施・未実施を問わない）
+    verified: Proportion,
+}
+
+/// What is known about a control in a tier.
+/// ja: 取引階層ごとの対策の確認の状況
+#[derive(Serialize, ToSchema)]
+struct ControlInTier {
+    /// The tier. 1 supplies the buyer directly, and 10 includes all tiers beyond it; null without a known path to the
+    /// buyer.
+    /// ja: 取引階層。1は発注者に直接納める取引先、10は10次以降。発注者までの商流が未登録なら null
+    #[schema(example = 1)]
+    tier: Option<u32>,
+    #[serde(flatten)]
+    known: ControlCoverage,
+}
+
+/// What is known about a control in a size class.
+/// ja: 企業規模ごとの対策の確認の状況
+#[derive(Serialize, ToSchema)]
+struct ControlOfSizeClass {
+    /// The size class.
+    /// ja: 企業規模
+    #[schema(value_type = SizeClass)]
+    size_class: String,
+    #[serde(flatten)]
+    known: ControlCoverage,
+}
+
+fn of_controls(controls: Vec<KnownControl>) -> impl Iterator<Item = ControlCoverage> {
+    controls.into_iter().map(|KnownControl { control, known, met, verified }| ControlCoverage {
+        control,
+        known: known.into(),
+        met: met.map(Proportion::from),
+        verified: verified.into(),
+    })
 }
 
 /// The active enrollments with an お助け隊 provider.

@@ -36,7 +36,7 @@ pub(super) struct RunView {
     exported_at: Option<Timestamp>,
     /// The version of the scoring model.
     /// ja: スコアモデルの版
-    #[schema(example = "2026.1")]
+    #[schema(example = "2026.2")]
     model_version: String,
     /// The SHA-256 of the text of the model.
     /// ja: スコアモデルのSHA-256

@@ -56,7 +56,7 @@ pub(crate) struct RunSummary {
     scored_at: Timestamp,
     /// The version of the scoring model.
     /// ja: スコアモデルの版
-    #[schema(example = "2026.1")]
+    #[schema(example = "2026.2")]
     model_version: String,
 }
 
