@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use calamine::{Data, Reader, Xlsx};
+use calamine::{Data, DataType as _, Range, Reader, Xlsx};
 use polars::prelude::{CompatLevel, SchemaExt};
 use polars_io::SerReader;
 use polars_io::prelude::ParquetReader;
@@ -50,7 +50,7 @@ fn csv_is_what_spreadsheets_expect_and_holds_no_formula() {
         for name in ["risk_score", "points_history", "expected_annual_loss_caused_jpy", "chain_score"] {
             assert_eq!(row[place(name)].parse::<f64>().unwrap(), score[name].as_f64().unwrap(), "{name}");
         }
-        assert_eq!((&row[place("as_of")], &row[place("model_version")]), (day.as_str(), "2026.1"));
+        assert_eq!((&row[place("as_of")], &row[place("model_version")]), (day.as_str(), "2026.2"));
     }
     assert!(analyst.get(&format!("/v1/score-runs/{}", id(&run))).json["exported_at"].is_string());
 }
@@ -81,7 +81,7 @@ fn ndjson_and_parquet_hold_the_same_numbers_to_the_bit() {
     let schema_of = |level| schema_to_metadata_key(&frame.schema().to_arrow(level));
     assert!(metadata.contains(&schema_of(CompatLevel::oldest())), "{metadata:?}");
     assert!(!metadata.contains(&schema_of(CompatLevel::newest())), "{metadata:?}");
-    assert_eq!((frame.height(), frame.width()), (4, 32));
+    assert_eq!((frame.height(), frame.width()), (4, 39));
     for (row, score) in scores.iter().enumerate() {
         for name in ["own_rate", "risk_score", "loss_per_disruption_jpy"] {
             let found = frame.column(name).unwrap().f64().unwrap().get(row).unwrap();
@@ -113,13 +113,65 @@ fn the_workbook_has_its_five_sheets_typed_and_filtered() {
     assert_eq!(reasons.rows().len(), 5);
     assert!(reasons.rows().nth(2).unwrap().contains(&text("no お助け隊 enrollment is known")));
     let conditions: Vec<String> = sheet("Conditions").cells().map(|(_, _, cell)| cell.to_string()).collect();
-    for part in ["size class = sme, risk score ≥ 1", id(&run), "2026.1"] {
+    for part in ["size class = sme, risk score ≥ 1", id(&run), "2026.2"] {
         assert!(conditions.contains(&part.to_owned()), "{part}: {conditions:?}");
     }
     assert!(book.worksheet_formula("Scores").unwrap().is_empty());
     let japanese = Client { lang: "ja", ..analyst }.get("/v1/exports/scores.xlsx");
     let book: Xlsx<_> = Xlsx::new(Cursor::new(japanese.bytes)).unwrap();
     assert_eq!(book.sheet_names(), ["一覧", "内訳", "集計", "データ定義", "条件"]);
+}
+
+/// Returns the cells of a sheet below a machine name.
+fn below(sheet: &Range<Data>, name: &str) -> Vec<Data> {
+    let names = sheet.rows().next().unwrap();
+    let place = names.iter().position(|cell| *cell == name).unwrap_or_else(|| panic!("{name}: {names:?}"));
+    sheet.rows().skip(2).map(|row| row[place].clone()).collect()
+}
+
+#[test]
+fn what_the_model_of_an_older_run_lacks_stays_blank_and_nothing_moves() {
+    let app = App::start();
+    let analyst = app.analyst();
+    scored(&analyst);
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../scoring/model-2026.1.toml");
+    let line = app.sonae(&["score-run", "start", "--model", model]);
+    let of_trial = format!("score_run_id={}", line.split_whitespace().next().unwrap());
+    let new = ["points_mfa", "points_self_assessment", "mean_downtime_days"];
+    let scores = |query: &str| analyst.get(&format!("/v1/scores?{query}")).json["items"].as_array().unwrap().clone();
+
+    for (query, is_blank) in [("", false), (of_trial.as_str(), true)] {
+        let scores = scores(query);
+        let export = |ending: &str| analyst.get(&format!("/v1/exports/scores.{ending}?{query}")).bytes;
+        let mut book: Xlsx<_> = Xlsx::new(Cursor::new(export("xlsx"))).unwrap();
+        let sheets = ["Scores", "Contributions"].map(|name| book.worksheet_range(name).unwrap());
+        for sheet in &sheets {
+            for name in ["points_base", "points_history", "points_upstream"].into_iter().chain(new) {
+                for (cell, score) in below(sheet, name).iter().zip(&scores) {
+                    assert_eq!(cell.as_f64(), score[name].as_f64(), "{query} {name}");
+                }
+            }
+            for name in new {
+                assert!(below(sheet, name).iter().all(|cell| (*cell == Data::Empty) == is_blank), "{query} {name}");
+            }
+        }
+        let portfolio = book.worksheet_range("Portfolio").unwrap();
+        assert_eq!(portfolio.cells().any(|(_, _, cell)| *cell == "tested off-line backup"), !is_blank, "{query}");
+
+        let csv = export("csv");
+        let mut csv = csv::Reader::from_reader(csv.strip_prefix("\u{feff}".as_bytes()).unwrap());
+        let headings = csv.headers().unwrap().clone();
+        let names: Vec<_> = headings.iter().collect();
+        // The new columns are the last of the model's, before those that name the run.
+        assert_eq!(names[31], "points_mfa");
+        assert_eq!(names[37..], ["mean_downtime_days", "tier", "as_of", "scored_at", "model_version"]);
+        assert!(csv.records().all(|row| row.unwrap()[31].is_empty() == is_blank), "{query}");
+        let frame = ParquetReader::new(Cursor::new(export("parquet"))).finish().unwrap();
+        for name in new {
+            let absent = frame.column(name).unwrap().null_count();
+            assert_eq!(absent, if is_blank { scores.len() } else { 0 }, "{query} {name}");
+        }
+    }
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn parquet_holds_the_same_doubles_and_says_what_they_rest_on() {
     let metadata = reader.get_metadata().unwrap().key_value_metadata().clone().unwrap();
     let value = |key: &str| metadata.iter().find(|pair| pair.key == key).unwrap().value.clone().unwrap();
     assert_eq!(value("sonae.as_of"), "2026-09-30");
-    assert_eq!(value("sonae.model_version"), "2026.1");
+    assert_eq!(value("sonae.model_version"), "2026.2");
     assert_eq!(value("sonae.model_sha256").len(), 64);
 
     let table = reader.finish().unwrap();
@@ -97,7 +97,7 @@ fn the_workbook_holds_typed_cells_under_two_headings() {
 
     let sheet = sheet(&path, "一覧");
     let names: Vec<_> = sheet.rows().next().unwrap().iter().map(|cell| cell.get_string().unwrap().to_owned()).collect();
-    assert_eq!((names[0].as_str(), names[1].as_str(), names.len()), ("supplier_code", "name", 32));
+    assert_eq!((names[0].as_str(), names[1].as_str(), names.len()), ("supplier_code", "name", 39));
     let labels: Vec<_> = sheet.rows().nth(1).unwrap().iter().map(|cell| cell.get_string().unwrap()).collect();
     assert_eq!(
         (labels[0], labels[1], labels[2], labels[3]),
@@ -129,7 +129,7 @@ fn the_workbook_explains_itself_in_both_languages() {
     let reasons = sheet(&path, "内訳");
     assert!(cells(&reasons).contains(&"1類に加入中（カバー率100.0%、2024-10-01から）".to_owned()));
     let conditions = cells(&sheet(&path, "条件"));
-    assert!(conditions.contains(&"2026.1".to_owned()));
+    assert!(conditions.contains(&"2026.2".to_owned()));
     assert!(conditions.iter().any(|cell| cell.contains("取引をやめる理由にはなりません")));
 
     Score::of(&example("basics")).english().out(&path).run().ok();

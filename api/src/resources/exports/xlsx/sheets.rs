@@ -153,12 +153,19 @@ impl Book {
             }
         }
         column_text(sheet, row, 1, line.name())?;
-        let Explanation { contributions, losses, .. } = line.explanation()?;
-        let points = contributions.iter().map(|part| (part.points, part.reason(self.lang)));
-        let losses = losses.iter().map(|part| (part.yen, part.reason(self.lang)));
-        for (place, (number, reason)) in (4..).step_by(2).zip(points.chain(losses)) {
-            sheet.write_number(row, place, number)?;
-            column_text(sheet, row, place + 1, &reason)?;
+        let Explanation { contributions, downtime, losses } = line.explanation()?;
+        // What the model of an older run does not have stays blank.
+        let points = CONTRIBUTIONS.map(|key| {
+            let part = contributions.iter().find(|part| part.key == key)?;
+            Some((part.points, part.reason(self.lang)))
+        });
+        let losses = losses.iter().map(|part| Some((part.yen, part.reason(self.lang))));
+        let downtime = downtime.map(|downtime| (downtime.days, downtime.sentence(self.lang)));
+        for (place, part) in (4..).step_by(2).zip(points.into_iter().chain(losses).chain([downtime])) {
+            if let Some((number, reason)) = part {
+                sheet.write_number(row, place, number)?;
+                column_text(sheet, row, place + 1, &reason)?;
+            }
         }
         Ok(())
     }
@@ -207,6 +214,32 @@ impl Book {
                             number_cell(sheet, line, 2, part, share)?;
                         }
                     }
+                }
+            }
+        }
+        self.controls(sheet, line + 2, overview)
+    }
+
+    /// Writes what is known about each control, each count with its share, from a line of the sheet on.
+    fn controls(&self, sheet: &mut Worksheet, first: RowNum, overview: &Overview) -> Result<(), XlsxError> {
+        let Formats { wrapped, heading, share, count, .. } = &self.formats;
+        if overview.controls.is_empty() {
+            return Ok(());
+        }
+        let of_all = self.lang.pick("割合", "share");
+        let [(ja, en), parts @ ..] = overview::CONTROL_HEADINGS;
+        text_cell(sheet, first, 0, self.lang.pick(ja, en), heading)?;
+        for (place, (ja, en)) in (1..).step_by(2).zip(parts) {
+            text_cell(sheet, first, place, self.lang.pick(ja, en), heading)?;
+            text_cell(sheet, first, place + 1, of_all, heading)?;
+        }
+        for (line, known) in (first + 1..).zip(&overview.controls) {
+            text_cell(sheet, line, 0, label(&known.control, self.lang), wrapped)?;
+            for (place, part) in (1..).step_by(2).zip([Some(known.known), known.met, Some(known.verified)]) {
+                let Some(part) = part else { continue };
+                number_cell(sheet, line, place, part.count as f64, count)?;
+                if let Some(part) = part.share() {
+                    number_cell(sheet, line, place + 1, part, share)?;
                 }
             }
         }
@@ -342,6 +375,8 @@ impl Book {
             Heading { name, text, width: 14.0, format: yen }
         });
         headings.extend(losses.flat_map(with_reason));
+        let downtime = result(name::MEAN_DOWNTIME_DAYS).map(|column| self.result_heading(column));
+        headings.extend(downtime.into_iter().flat_map(with_reason));
         headings
     }
 
