@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-pub(crate) const EXAMPLES: [&str; 6] = ["basics", "limits", "chain", "graph", "portfolio", "other-model"];
+pub(crate) const EXAMPLES: [&str; 10] =
+    ["basics", "limits", "chain", "graph", "portfolio", "other-model", "assessments", "overlap", "recovery", "skewed"];
 
 pub(crate) fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../scoring/tests/examples").join(name)
