@@ -6,8 +6,17 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Client, id};
 
+fn assessment(code: &str, control: &str) -> Value {
+    let (status, total_score) =
+        if control == "self_assessment" { (Value::Null, json!(72)) } else { (json!("met"), Value::Null) };
+    json!({
+        "supplier_code": code, "control": control, "status": status, "total_score": total_score,
+        "assessed_on": "2026-08-31", "assurance": "self_reported",
+    })
+}
+
 /// Creates a buyer's evidence about a supplier, by its code.
-fn evidence(analyst: &Client, code: &str) -> [Value; 3] {
+fn evidence(analyst: &Client, code: &str) -> [Value; 4] {
     let create = |path: &str, body: Value| analyst.create(path, &body);
     [
         create(
@@ -15,6 +24,7 @@ fn evidence(analyst: &Client, code: &str) -> [Value; 3] {
             json!({ "supplier_code": code, "service_class": "class_1", "starts_on": "2025-04-01", "onsite_response": true }),
         ),
         create("/v1/certifications", json!({ "supplier_code": code, "scheme": "isms", "issued_on": "2025-04-01" })),
+        create("/v1/assessments", assessment(code, "mfa")),
         create(
             "/v1/incidents",
             json!({ "supplier_code": code, "occurred_on": "2026-01-05", "outcome": "blocked", "external_id": code }),
@@ -22,7 +32,7 @@ fn evidence(analyst: &Client, code: &str) -> [Value; 3] {
     ]
 }
 
-const LISTS: [&str; 3] = ["/v1/own/enrollments", "/v1/own/certifications", "/v1/own/incidents"];
+const LISTS: [&str; 4] = ["/v1/own/enrollments", "/v1/own/certifications", "/v1/own/assessments", "/v1/own/incidents"];
 
 fn ids(client: &Client, path: &str) -> Vec<String> {
     let items = client.get(path).json["items"].clone();
@@ -182,7 +192,7 @@ fn a_supplier_sees_its_own_score_and_nothing_of_others() {
         answer.json["contributions"][1]["reason"],
         "the record of all watched suppliers of its section and size"
     );
-    assert_eq!(answer.json["contributions"].as_array().unwrap().len(), 6);
+    assert_eq!(answer.json["contributions"].as_array().unwrap().len(), 12);
     let text = answer.json.to_string();
     for kept in ["SECRET", "PEER", "loss_", "_loss", "tier", "upstream_", "disruption", "chain_", "_rate", "_factor"] {
         assert!(!text.contains(kept), "{kept}: {text}");
@@ -233,6 +243,13 @@ fn known_in_full(analyst: &Client) {
         });
         analyst.create("/v1/certifications", &certification);
     }
+    for control in ["mfa", "patching", "hardening", "remote_access", "edr", "backup", "self_assessment"] {
+        let mut assessment = assessment("A", control);
+        assessment["expires_on"] = json!("2026-09-15");
+        assessment["assessor_name"] = json!("監査法人01");
+        assessment["evidence_url"] = json!("https://example.jp/assessment");
+        analyst.create("/v1/assessments", &assessment);
+    }
     for (code, outcome) in [("A", "harmful"), ("A", "contained"), ("A", "blocked"), ("PEER", "harmful")] {
         let incident = json!({
             "supplier_code": code, "occurred_on": "2026-01-05", "outcome": outcome, "category": "ransomware",
@@ -263,7 +280,7 @@ fn collect_members(value: &Value, path: &str, members: &mut BTreeSet<String>) {
 }
 
 /// Everything that a supplier sees of itself. Whoever adds to this decides that suppliers may see it.
-const SEEN: [(&str, &str); 6] = [
+const SEEN: [(&str, &str); 7] = [
     (
         "/v1/own",
         "id supplier_code name kana corporate_number jsic_division employee_count capital_jpy prefecture_code data_access
@@ -282,6 +299,12 @@ const SEEN: [(&str, &str); 6] = [
          items[].scope items[].evidence_url items[].version items[].recorded_at items[].ended_on next_cursor count",
     ),
     (
+        "/v1/own/assessments",
+        "items items[].id items[].supplier_id items[].supplier_code items[].control items[].status items[].total_score
+         items[].assessed_on items[].expires_on items[].assurance items[].assessor_name items[].evidence_url
+         items[].version items[].recorded_at items[].ended_on next_cursor count",
+    ),
+    (
         "/v1/own/incidents",
         "items items[].id items[].supplier_id items[].supplier_code items[].occurred_on items[].category items[].outcome
          items[].count items[].loss_jpy items[].downtime_days items[].detected_at items[].reported_at
@@ -293,17 +316,26 @@ const SEEN: [(&str, &str); 6] = [
         "supplier_id supplier_code name size_class jsic_section risk_score risk_score_low risk_score_high grade
          contributions contributions[].key=points_base contributions[].key=points_segment
          contributions[].key=points_monitoring contributions[].key=points_ladder contributions[].key=points_isms
+         contributions[].key=points_mfa contributions[].key=points_patching contributions[].key=points_hardening
+         contributions[].key=points_remote_access contributions[].key=points_edr
+         contributions[].key=points_self_assessment
          contributions[].key=points_history contributions[].points contributions[].reason
          evidence evidence.enrollments evidence.enrollments[].service_class evidence.enrollments[].coverage_share
          evidence.enrollments[].is_assumed evidence.enrollments[].counted_share evidence.enrollments[].starts_on
          evidence.enrollment_ended_on evidence.certifications evidence.certifications[].scheme
          evidence.certifications[].expires_on evidence.certifications[].is_assumed evidence.certifications[].freshness
+         evidence.assessments evidence.assessments[].control evidence.assessments[].status
+         evidence.assessments[].total_score evidence.assessments[].assurance evidence.assessments[].assessed_on
+         evidence.assessments[].expired_on evidence.assessments[].freshness evidence.assessments[].counted_share
          evidence.harmful_count evidence.contained_count evidence.blocked_count evidence.discounted_observed_years
          evidence.data_access evidence.network_access
          change change.score_run_id change.as_of change.scored_at change.model_version change.risk_score_before
          change.grade_before change.risk_score_difference change.contributions
          change.contributions[].key=points_segment change.contributions[].key=points_monitoring
          change.contributions[].key=points_ladder change.contributions[].key=points_isms
+         change.contributions[].key=points_mfa change.contributions[].key=points_patching
+         change.contributions[].key=points_hardening change.contributions[].key=points_remote_access
+         change.contributions[].key=points_edr change.contributions[].key=points_self_assessment
          change.contributions[].key=points_history change.contributions[].points_before change.contributions[].points
          change.contributions[].difference change.contributions[].reason_before change.contributions[].reason
          caveats score_run_id as_of scored_at model_version stale",

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, get};
+use schema::assessments::Assessment;
 use schema::certifications::Certification;
 use schema::enrollments::Enrollment;
 use schema::incidents::Incident;
@@ -125,6 +126,25 @@ impl OwnRecord for Certification {
     ];
 }
 
+impl OwnRecord for Assessment {
+    const SHOWN_TO_SUPPLIER: &'static [&'static str] = &[
+        "id",
+        "supplier_id",
+        "supplier_code",
+        "control",
+        "status",
+        "total_score",
+        "assessed_on",
+        "expires_on",
+        "assurance",
+        "assessor_name",
+        "evidence_url",
+        "version",
+        "recorded_at",
+        "ended_on",
+    ];
+}
+
 impl OwnRecord for Incident {
     const SHOWN_TO_SUPPLIER: &'static [&'static str] = &[
         "id",
@@ -165,6 +185,7 @@ impl<R: OwnRecord> ToSchema for OwnView<R> {
 type OwnSupplier = OwnView<Supplier>;
 type OwnEnrollmentList = List<OwnView<Enrollment>>;
 type OwnCertificationList = List<OwnView<Certification>>;
+type OwnAssessmentList = List<OwnView<Assessment>>;
 type OwnIncidentList = List<OwnView<Incident>>;
 
 /// Get one's own record
@@ -242,6 +263,22 @@ async fn list_own_certifications(
     list::<Certification>(own, state, request, query).await
 }
 
+/// List one's own assessments
+/// ja: 自社の対策の確認を一覧する
+///
+/// What is known about single controls, as the buyer has it now, by any assessor. Retracted ones are left out.
+/// ja: 確認者を問わず、発注者がいま登録している対策の確認。取り消された記録は含まない。
+#[utoipa::path(tag = "own", security(("bearer" = ["supplier"])), params(PageQuery), responses((status = 200, body = OwnAssessmentList)))]
+#[get("/own/assessments")]
+async fn list_own_assessments(
+    own: SupplierSelf,
+    state: Data<State>,
+    request: HttpRequest,
+    query: Query,
+) -> Result<HttpResponse, ApiError> {
+    list::<Assessment>(own, state, request, query).await
+}
+
 /// List one's own incidents
 /// ja: 自社の事案を一覧する
 ///
@@ -264,5 +301,6 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(get_own_supplier)
         .service(list_own_enrollments)
         .service(list_own_certifications)
+        .service(list_own_assessments)
         .service(list_own_incidents);
 }
