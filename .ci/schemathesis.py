@@ -11,9 +11,12 @@ BEYOND_THE_SCHEMA = {
     "unknown-supplier", "not-assigned", "bad-cursor", "not-an-id", "scores-replaced", "key-taken", "merged-away",
     # Between fields, and about the buyer's day.
     "in-the-future", "ends-before-start", "expires-before-issue", "harmful-count", "self-supply", "not-together",
+    "expires-before-assessment", "missing-status", "missing-total", "status-of-self-assessment", "total-of-control",
     "differs-from-address", "repeated-field",
     # Of texts.
     "check-digit", "reserved-source",
+    # About the sender.
+    "not-by-providers",
     # Of files.
     "bad-gzip", "empty-file", "format-differs", "missing-file", "not-a-table", "not-a-workbook", "not-ndjson",
     "password-protected", "several-files",

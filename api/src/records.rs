@@ -90,8 +90,8 @@ pub(crate) trait Resource: Record {
     /// Copies the attributes from `now` that no body sets.
     fn keep_unset(&mut self, now: &Self);
 
-    /// Notes the provider that submitted it, if the kind records that.
-    fn sent_by(&mut self, _provider: &Name) {}
+    /// Notes the provider that submitted it, if the kind records that, and refuses what a provider may not send.
+    fn sent_by(&mut self, _provider: &Name, _faults: &mut Vec<Fault>) {}
 
     /// Registers the ids of first versions, if other records refer to them.
     fn register(_tx: &mut Tx, _rows: &[Stored<Self>]) -> Result<(), RepoError> {

@@ -19,6 +19,12 @@ fn enrollment(code: &str) -> Value {
     json!({ "supplier_code": code, "service_class": "class_1", "starts_on": "2025-04-01", "onsite_response": true })
 }
 
+fn assessment(code: &str, assurance: &str) -> Value {
+    json!({
+        "supplier_code": code, "control": "mfa", "status": "met", "assessed_on": "2026-01-05", "assurance": assurance,
+    })
+}
+
 /// Lets a provider send evidence for a supplier.
 fn assign(admin: &Client, provider: &str, code: &str) -> Value {
     admin.create("/v1/provider-assignments", &json!({ "provider_name": provider, "supplier_code": code }))
@@ -181,6 +187,100 @@ fn a_provider_sees_just_these_members_of_an_incident() {
         assert_eq!(members(&shown), expected, "{operation}");
         assert_eq!((&shown["loss_jpy"], &shown["partners_affected"]), (&json!(476_974), &json!(3)));
     }
+}
+
+#[test]
+fn a_provider_sees_just_these_members_of_an_assessment() {
+    let (_app, _admin, provider) = two_suppliers();
+    let mut body = assessment("A", "verified_by_provider");
+    body["external_id"] = json!("A1");
+    body["expires_on"] = json!("2027-01-05");
+    body["evidence_url"] = json!("https://example.jp/assessment");
+
+    for (operation, shown) in all_answers(&provider, "/v1/submissions/assessments", &body) {
+        let expected = [
+            "assessed_on",
+            "assessor_name",
+            "assurance",
+            "control",
+            "corporate_number",
+            "ended_on",
+            "evidence_url",
+            "expires_on",
+            "external_id",
+            "id",
+            "import_id",
+            "recorded_at",
+            "retraction_reason",
+            "source",
+            "status",
+            "supplier_code",
+            "total_score",
+            "version",
+            "warnings",
+        ];
+        assert_eq!(members(&shown), expected, "{operation}");
+        assert_eq!((&shown["control"], &shown["evidence_url"]), (&json!("mfa"), &body["evidence_url"]));
+    }
+}
+
+#[test]
+fn an_assessment_is_by_the_provider_who_sends_it_or_by_the_supplier() {
+    let (app, admin, provider) = two_suppliers();
+    let path = "/v1/submissions/assessments";
+    let send_as = |assurance: &str| {
+        let mut body = assessment("A", assurance);
+        body["assessor_name"] = json!("乙");
+        provider.post(path, &body)
+    };
+
+    let checked = send_as("verified_by_provider").json;
+    assert_eq!(checked["assessor_name"], "甲", "{checked}");
+    let said = send_as("self_reported").json;
+    assert_eq!(said["assessor_name"], Value::Null, "{said}");
+    let by_third = [("#/assurance", "not-by-providers")];
+    send_as("verified_by_third_party").is_problem(422, "invalid-body", &by_third);
+    let key = format!("{path}/by-key?external_id=X");
+    let json_body = [("content-type", "application/json")];
+    let body = assessment("A", "verified_by_third_party").to_string();
+    provider.send("PUT", &key, &json_body, Some(body.as_bytes())).is_problem(422, "invalid-body", &by_third);
+    let other = assessment("B", "self_reported");
+    provider.post(path, &other).is_problem(422, "invalid-body", &[("#/supplier_code", "not-assigned")]);
+    assert_eq!(admin.count("/v1/assessments"), 2);
+
+    let planned = json!({ "supplier_code": "A", "control": "edr", "status": "met", "assessed_on": "2999-01-05", "assurance": "self_reported" });
+    assert_eq!(provider.create(path, &planned)["warnings"][0]["code"], "in-the-future");
+    // Another provider that is assigned to the supplier sees none of that.
+    assign(&admin, "乙", "A");
+    let rival = app.provider("乙");
+    assert_eq!(ids(&rival, path), [""; 0]);
+    rival.get(&format!("{path}/{}", id(&checked))).is_problem(404, "not-found", &[]);
+    assert_eq!(ids(&provider, path).len(), 3);
+}
+
+#[test]
+fn a_file_of_assessments_is_by_the_provider_too() {
+    let (_app, admin, provider) = two_suppliers();
+    let file = "外部ID,取引先コード,対策,実施状況,自社診断の合計点,確認日,確認者,確認した者の名称\n\
+        1,A,EDR,導入,,2026-01-05,事業者が確認,乙\n2,A,自社診断,,72,2026-01-05,自己申告,乙\n\
+        3,A,多要素認証,実施,,2026-01-05,第三者が確認,乙\n4,B,多要素認証,実施,,2026-01-05,自己申告,\n";
+
+    let job = send(&provider, "kind=assessments&mode=accept_valid", file);
+    assert_eq!((job["state"].as_str(), counts(&job)), (Some("partially_succeeded"), [2, 0, 0, 2, 0]), "{job}");
+    let mut findings = provider.findings(&job);
+    findings.sort();
+    assert_eq!(
+        findings,
+        [
+            (4, "assurance".to_owned(), "not-by-providers".to_owned()),
+            (5, "supplier_code".to_owned(), "not-assigned".to_owned()),
+        ]
+    );
+    let stored = admin.get("/v1/assessments?sort=recorded_at").json;
+    let names: Vec<_> = stored["items"].as_array().unwrap().iter().map(|row| &row["assessor_name"]).collect();
+    assert_eq!(names, [&json!("甲"), &Value::Null]);
+    let again = send(&provider, "kind=assessments&mode=accept_valid", file);
+    assert_eq!(counts(&again), [0, 0, 2, 2, 0], "{again}");
 }
 
 #[test]

@@ -97,6 +97,8 @@ pub(crate) enum Reason {
     NotAssigned,
     /// A source that is reserved for providers.
     ReservedSource,
+    /// An assessment by a third party, which providers do not send.
+    NotByProviders,
     /// Warns: the code leads to a supplier that was merged into another.
     MergedAway,
     /// Warns: the code leads to a supplier that a person has archived.
@@ -223,6 +225,7 @@ impl Reason {
             Self::HiddenSheet(_) => "hidden-sheet",
             Self::NotAssigned => "not-assigned",
             Self::ReservedSource => "reserved-source",
+            Self::NotByProviders => "not-by-providers",
             Self::SameCorporateNumber(_) => "same-corporate-number",
             Self::ScsNotOpen => "scs-not-open",
             Self::ClassDiffers(_) => "class-differs",
@@ -377,6 +380,12 @@ impl Reason {
             Self::ReservedSource => (
                 "provider: で始まる出所は、事業者が送るデータ専用です。別の名前にしてください".into(),
                 "sources that begin with provider: are reserved for what providers send; use another name".into(),
+            ),
+            Self::NotByProviders => (
+                "第三者の確認は、事業者からは送れません。自社で確認したものは verified_by_provider、取引先の申告は self_reported とし、第三者の確認は発注者に伝えてください".into(),
+                "providers cannot send what a third party verified; send verified_by_provider for what you have checked, \
+                 and self_reported for what the supplier says, and pass the third party's report on to the buyer"
+                    .into(),
             ),
             Self::MergedAway => (
                 "このコードの取引先はほかの取引先に統合されているため、変更していません。統合先のコードで送ってください".into(),

@@ -3,7 +3,7 @@
 use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
 use schema::assessments::{Assessment, AssessmentFilter};
-use schema::{Control, ExternalId, RecordKind, RepoError, Stored, Tx, tenants};
+use schema::{Assurance, Control, ExternalId, Name, RecordKind, RepoError, Stored, Tx, tenants};
 
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Field, Fields};
@@ -95,6 +95,13 @@ impl Resource for Assessment {
 
     fn key(&self, external_id: Option<&ExternalId>) -> Option<Key> {
         external_id.map(|id| Key::Fixed(id.to_string()))
+    }
+
+    fn sent_by(&mut self, provider: &Name, faults: &mut Vec<Fault>) {
+        if self.assurance == Assurance::VerifiedByThirdParty {
+            faults.push(Fault::new("assurance", Reason::NotByProviders));
+        }
+        self.assessor_name = (self.assurance == Assurance::VerifiedByProvider).then(|| provider.clone());
     }
 
     fn check(&self, _today: Today, faults: &mut Vec<Fault>) {

@@ -68,7 +68,7 @@ impl Resource for Enrollment {
         external_id.map(|id| Key::Fixed(id.to_string()))
     }
 
-    fn sent_by(&mut self, provider: &Name) {
+    fn sent_by(&mut self, provider: &Name, _faults: &mut Vec<Fault>) {
         self.provider_name = Some(provider.clone());
     }
 

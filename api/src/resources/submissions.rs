@@ -10,6 +10,7 @@ mod view;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post, put};
+use schema::assessments::Assessment;
 use schema::enrollments::Enrollment;
 use schema::incidents::Incident;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -46,6 +47,30 @@ impl Submitted for Enrollment {
         "ends_on",
         "onsite_response",
         "insured_limit_jpy",
+        "source",
+        "external_id",
+        "version",
+        "recorded_at",
+        "import_id",
+        "ended_on",
+        "retraction_reason",
+        "warnings",
+    ];
+}
+
+impl Submitted for Assessment {
+    const PATH: &'static str = "/v1/submissions/assessments";
+    const SHOWN_TO_PROVIDER: &'static [&'static str] = &[
+        "id",
+        "supplier_code",
+        "control",
+        "status",
+        "total_score",
+        "assessed_on",
+        "expires_on",
+        "assurance",
+        "assessor_name",
+        "evidence_url",
         "source",
         "external_id",
         "version",
@@ -224,6 +249,14 @@ submitted_routes! {
 }
 
 submitted_routes! {
+    assessments: Assessment, one "an assessment", submitted "a submitted assessment", many "assessments";
+    "/submissions/assessments": list_submitted_assessments, create_submitted_assessment;
+    "/submissions/assessments/by-key": put_submitted_assessment_by_key;
+    "/submissions/assessments/{id}": get_submitted_assessment;
+    "/submissions/assessments/{id}/retract": retract_submitted_assessment;
+}
+
+submitted_routes! {
     incidents: Incident, one "an incident", submitted "a submitted incident", many "incidents";
     "/submissions/incidents": list_submitted_incidents, create_submitted_incident;
     "/submissions/incidents/by-key": put_submitted_incident_by_key;
@@ -232,5 +265,6 @@ submitted_routes! {
 }
 
 pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
-    config.configure(enrollments::routes).configure(incidents::routes).configure(import::routes);
+    config.configure(enrollments::routes).configure(assessments::routes).configure(incidents::routes);
+    config.configure(import::routes);
 }

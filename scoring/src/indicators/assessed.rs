@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Coverage, SIZES};
+use super::{Coverage, SIZE_CLASSES};
 use crate::Scores;
 use crate::assessments::Assessed;
 use crate::columns::{CONTROLS, SELF_ASSESSMENT};
@@ -46,7 +46,7 @@ impl ByGroup {
         Self {
             all: controls(assessed, 0..sizes.len()),
             by_tier: of_tiers.into_iter().map(|((_, tier), rows)| (tier, controls(assessed, rows))).collect(),
-            by_size: SIZES.into_iter().map(|size| (size, of_size(size))).collect(),
+            by_size: SIZE_CLASSES.into_iter().map(|size| (size, of_size(size))).collect(),
         }
     }
 }

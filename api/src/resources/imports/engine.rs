@@ -368,10 +368,10 @@ impl<'a, R: Resource> Import<'a, R> {
         } else {
             attributes.complete();
         }
-        if let Some(provider) = &self.order.provider {
-            attributes.sent_by(provider);
-        }
         let mut faults = Vec::new();
+        if let Some(provider) = &self.order.provider {
+            attributes.sent_by(provider, &mut faults);
+        }
         attributes.check(self.order.today, &mut faults);
         if !faults.is_empty() {
             return self.reject(row.row, faults);

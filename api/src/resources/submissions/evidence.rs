@@ -30,8 +30,9 @@ fn read<R: Submitted, T>(
     let suppliers = StoredSuppliers::assigned_to(tx, &sender.provider);
     let (mut read, others) =
         records::read_body::<R, T>(suppliers, body.members().cells(), (None, sender.today), &known, others)?;
-    read.sent_by(&sender.provider);
-    Ok((read, others))
+    let mut faults = Vec::new();
+    read.sent_by(&sender.provider, &mut faults);
+    if faults.is_empty() { Ok((read, others)) } else { Err(Problem::body(faults).into()) }
 }
 
 /// Creates the record that is sent.

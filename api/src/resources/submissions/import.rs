@@ -21,7 +21,7 @@ use crate::resources::imports::{self, FindingList, Format, ImportRequest, Upload
 use crate::resources::jobs::JobView;
 
 /// The kinds of records that providers send.
-const KINDS: [RecordKind; 2] = [RecordKind::Enrollments, RecordKind::Incidents];
+const KINDS: [RecordKind; 3] = [RecordKind::Enrollments, RecordKind::Assessments, RecordKind::Incidents];
 
 /// The parameters of an import, for the API document.
 struct SubmittedImportQuery;

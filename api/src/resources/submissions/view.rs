@@ -61,9 +61,11 @@ impl<R: Submitted> ToSchema for SubmittedView<R> {
 fn body<R: Submitted>() -> Shape {
     let code = R::FIELDS.iter().find(|field| field.name == "supplier_code").unwrap_or(&CORPORATE_NUMBER_FIELD);
     let text = "The record to submit. `supplier_code` or `corporate_number` names the supplier. Omitted fields are unknown, and \
-                `provider_name`, if the kind has it, is always that of the token.\nja: \
+                `provider_name`, if the kind has it, is always that of the token. An assessment is `self_reported`, or \
+                `verified_by_provider` with the provider of the token as `assessor_name`.\nja: \
                 送信する記録。取引先は `supplier_code` か `corporate_number` で指定する。省略した項目は不明として扱う。`provider_name` \
-                のある記録では、常にトークンの事業者になる";
+                のある記録では、常にトークンの事業者になる。対策の確認は `self_reported` か `verified_by_provider` とし、後者の `assessor_name` \
+                はトークンの事業者になる";
     CreateBody::<R>::shape()
         .without(&["source", "supplier_code"])
         .described(text)
