@@ -94,7 +94,7 @@ impl<'a> Counts<'a> {
     fn controls(&self, among: impl Fn(&Firm) -> bool) -> Vec<ControlCoverage> {
         let counted = |firm: &Firm, control: &str| {
             let (found, weighed) = self.twin.counted(firm, control)?;
-            (weighed.freshness > 0.0).then(|| (found.status, found.assurance))
+            (weighed.freshness > 0.0).then_some((found.status, found.assurance))
         };
         let of_control = |control: &'static str| ControlCoverage {
             control,
