@@ -1,5 +1,6 @@
 //! The portfolio at a glance: grades, losses and the indicators of SC3, now and over time.
 
+mod controls;
 mod named;
 mod numbers;
 

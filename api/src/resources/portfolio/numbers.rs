@@ -1,13 +1,13 @@
 //! The numbers of a portfolio: grades, losses and the indicators of SC3.
 
-use schema::Control;
 use scoring::{Coverage, GRADES};
 use serde::Serialize;
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::controls::{ControlCoverage, ControlInTier, ControlOfSizeClass};
 use crate::http::openapi::choice_schema;
-use crate::resources::score_runs::overview::{KnownControl, Overview};
+use crate::resources::score_runs::overview::Overview;
 
 /// The numbers of a portfolio that name no suppliers.
 #[derive(Serialize, ToSchema)]
@@ -175,17 +175,9 @@ impl From<Overview> for PortfolioNumbers {
             isms: isms.into(),
             reporting: reporting.into(),
             verified_contacts: verified_contacts.map(Proportion::from),
-            controls: of_controls(controls).collect(),
-            controls_by_tier: controls_by_tier
-                .into_iter()
-                .flat_map(|(tier, controls)| of_controls(controls).map(move |known| ControlInTier { tier, known }))
-                .collect(),
-            controls_by_size_class: controls_by_size
-                .into_iter()
-                .flat_map(|(size_class, controls)| {
-                    of_controls(controls).map(move |known| ControlOfSizeClass { size_class: size_class.clone(), known })
-                })
-                .collect(),
+            controls: controls.into_iter().map(ControlCoverage::from).collect(),
+            controls_by_tier: ControlInTier::list(controls_by_tier),
+            controls_by_size_class: ControlOfSizeClass::list(controls_by_size),
             without_evidence: without_evidence.into(),
             expired: expired.into(),
             monitored_by_tier: monitored_by_tier
@@ -208,7 +200,7 @@ impl From<Overview> for PortfolioNumbers {
 /// A count and its share of a total.
 /// ja: 該当数と割合
 #[derive(Serialize, ToSchema)]
-struct Proportion {
+pub(super) struct Proportion {
     /// How many meet the indicator.
     /// ja: 該当数
     #[schema(example = 78)]
@@ -275,59 +267,6 @@ struct MonitoredOfSizeClass {
     monitored: Proportion,
 }
 
-/// What is known about a control.
-/// ja: 対策の確認の状況
-#[derive(Serialize, ToSchema)]
-struct ControlCoverage {
-    /// The control.
-    /// ja: 対策
-    #[schema(value_type = Control)]
-    control: String,
-    /// Suppliers with an assessment of this control that is not yet too old to count.
-    /// ja: この対策の確認記録がある取引先（古くなって算入されないものを除く）
-    known: Proportion,
-    /// Suppliers whose assessment says that the control is in place, out of all suppliers; null for the self-assessment.
-    /// ja: 実施と記録された取引先（全取引先に対する割合）。自社診断では null
-    met: Option<Proportion>,
-    /// Suppliers whose assessment comes from an お助け隊 provider or a third party, whatever it says.
-    /// ja: 事業者または第三者が確認した取引先（実施・未実施を問わない）
-    verified: Proportion,
-}
-
-/// What is known about a control in a tier.
-/// ja: 取引階層ごとの対策の確認の状況
-#[derive(Serialize, ToSchema)]
-struct ControlInTier {
-    /// The tier. 1 supplies the buyer directly, and 10 includes all tiers beyond it; null without a known path to the
-    /// buyer.
-    /// ja: 取引階層。1は発注者に直接納める取引先、10は10次以降。発注者までの商流が未登録なら null
-    #[schema(example = 1)]
-    tier: Option<u32>,
-    #[serde(flatten)]
-    known: ControlCoverage,
-}
-
-/// What is known about a control in a size class.
-/// ja: 企業規模ごとの対策の確認の状況
-#[derive(Serialize, ToSchema)]
-struct ControlOfSizeClass {
-    /// The size class.
-    /// ja: 企業規模
-    #[schema(value_type = SizeClass)]
-    size_class: String,
-    #[serde(flatten)]
-    known: ControlCoverage,
-}
-
-fn of_controls(controls: Vec<KnownControl>) -> impl Iterator<Item = ControlCoverage> {
-    controls.into_iter().map(|KnownControl { control, known, met, verified }| ControlCoverage {
-        control,
-        known: known.into(),
-        met: met.map(Proportion::from),
-        verified: verified.into(),
-    })
-}
-
 /// The active enrollments with an お助け隊 provider.
 /// ja: お助け隊事業者ごとの有効な加入
 #[derive(Serialize, ToSchema)]
@@ -368,7 +307,7 @@ impl PartialSchema for Grade {
 impl ToSchema for Grade {}
 
 /// The values of a size class, for the API document.
-struct SizeClass;
+pub(super) struct SizeClass;
 
 impl PartialSchema for SizeClass {
     fn schema() -> RefOr<Schema> {

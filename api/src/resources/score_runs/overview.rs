@@ -1,14 +1,14 @@
 //! The portfolio in numbers: stored with each run, and shown by the terminal, the workbook and the service alike.
 
+mod controls;
+
 use std::collections::BTreeMap;
 
-use scoring::{
-    ControlCoverage, Coverage, GRADES, Indicators, Lang, Model, Portfolio, Scores, Summary, Yen, grouped, label,
-    percent,
-};
+use scoring::{Coverage, GRADES, Indicators, Lang, Model, Portfolio, Scores, Summary, Yen, grouped, label, percent};
 use serde::{Deserialize, Serialize};
 
 use crate::frames::FrameResult;
+pub(crate) use controls::{CONTROL_HEADINGS, KnownControl};
 
 /// How many of the suppliers that cause most loss are named.
 const NAMED: usize = 10;
@@ -16,10 +16,6 @@ const NAMED: usize = 10;
 /// The last tier that is counted by itself, together with all beyond it: chains are rarely deeper, and answers stay
 /// small.
 const LAST_TIER: u32 = 10;
-
-/// The headings of what is known about controls, in Japanese and English.
-pub(crate) const CONTROL_HEADINGS: [(&str, &str); 4] =
-    [("対策", "control"), ("確認記録あり", "assessed"), ("実施", "in place"), ("事業者・第三者が確認", "verified")];
 
 /// A portfolio in numbers. Suppliers are named by their code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -71,23 +67,6 @@ pub(crate) struct Overview {
     pub(crate) unknown_section: Coverage,
     pub(crate) unknown_spend_row_count: usize,
     pub(crate) assumed_coverage_row_count: usize,
-}
-
-/// What is known about a control over some suppliers, known or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KnownControl {
-    pub(crate) control: String,
-    pub(crate) known: Coverage,
-    /// `None` for the self-assessment.
-    pub(crate) met: Option<Coverage>,
-    pub(crate) verified: Coverage,
-}
-
-impl From<&ControlCoverage> for KnownControl {
-    fn from(coverage: &ControlCoverage) -> Self {
-        let ControlCoverage { control, known, met, verified } = *coverage;
-        Self { control: control.to_owned(), known, met, verified }
-    }
 }
 
 /// Counts that a portfolio of files does not have.
@@ -144,12 +123,12 @@ impl Overview {
             scs_4: indicators.scs_4,
             scs_5: indicators.scs_5,
             isms: indicators.isms,
-            controls: known_controls(&indicators.controls),
-            controls_by_tier: controls_by_tier(&indicators.controls_by_tier),
+            controls: controls::of_all(&indicators.controls),
+            controls_by_tier: controls::by_tier(&indicators.controls_by_tier),
             controls_by_size: indicators
                 .controls_by_size
                 .iter()
-                .map(|(size, controls)| ((*size).to_owned(), known_controls(controls)))
+                .map(|(size, controls)| ((*size).to_owned(), controls::of_all(controls)))
                 .collect(),
             reporting: indicators.reporting,
             verified_contacts: verified,
@@ -291,28 +270,6 @@ fn by_tier(tiers: &[(Option<u32>, Coverage)]) -> Vec<(Option<u32>, Coverage)> {
     parts
 }
 
-fn controls_by_tier(tiers: &[(Option<u32>, Vec<ControlCoverage>)]) -> Vec<(Option<u32>, Vec<KnownControl>)> {
-    let mut parts: Vec<(Option<u32>, Vec<KnownControl>)> = Vec::new();
-    for (tier, controls) in tiers {
-        let tier = tier.map(|tier| tier.min(LAST_TIER));
-        match parts.last_mut().filter(|(last, _)| *last == tier) {
-            Some((_, part)) => part.iter_mut().zip(controls).for_each(|(part, control)| {
-                add(&mut part.known, control.known);
-                if let (Some(part), Some(met)) = (&mut part.met, control.met) {
-                    add(part, met);
-                }
-                add(&mut part.verified, control.verified);
-            }),
-            None => parts.push((tier, known_controls(controls))),
-        }
-    }
-    parts
-}
-
-fn known_controls(controls: &[ControlCoverage]) -> Vec<KnownControl> {
-    controls.iter().map(KnownControl::from).collect()
-}
-
 fn add(part: &mut Coverage, coverage: Coverage) {
     part.count += coverage.count;
     part.of += coverage.of;
@@ -386,29 +343,5 @@ mod tests {
         let read: Overview = serde_json::from_str(stored).unwrap();
         let of_controls = r#""controls":[],"controls_by_tier":[],"controls_by_size":[],"reporting""#;
         assert_eq!(serde_json::to_string(&read).unwrap(), stored.replace(r#""reporting""#, of_controls));
-    }
-
-    #[test]
-    fn controls_are_read_as_they_are_stored() {
-        let stored = r#"[{"control":"mfa","known":{"count":2,"of":3},"met":{"count":1,"of":3},"verified":{"count":0,"of":3}},{"control":"self_assessment","known":{"count":1,"of":3},"met":null,"verified":{"count":1,"of":3}}]"#;
-        let read: Vec<KnownControl> = serde_json::from_str(stored).unwrap();
-        assert_eq!(serde_json::to_string(&read).unwrap(), stored);
-    }
-
-    #[test]
-    fn the_last_tier_takes_in_the_controls_of_all_beyond_it() {
-        let of = |count, of| Coverage { count, of };
-        let known = |count, met: Option<usize>, all| ControlCoverage {
-            control: "mfa",
-            known: of(count, all),
-            met: met.map(|met| of(met, all)),
-            verified: of(0, all),
-        };
-        let tiers = [(Some(9), 1), (Some(10), 2), (Some(12), 3), (None, 4)];
-        let tiers = tiers.map(|(tier, all)| (tier, vec![known(all, Some(1), all), known(1, None, all)]));
-        let expected = [(Some(9), 1, 1, 1), (Some(10), 5, 2, 2), (None, 4, 1, 1)].map(|(tier, all, met, others)| {
-            (tier, known_controls(&[known(all, Some(met), all), known(others, None, all)]))
-        });
-        assert_eq!(controls_by_tier(&tiers), expected);
     }
 }
