@@ -77,6 +77,7 @@ fn files_in_every_form_mean_the_same_at_both_doors() {
     let plain = "supplier_code,name,jsic_division,employee_count,capital_jpy,data_access\nA,甲,09,46,30000000,none\nB,乙,31,1000,5,confidential\n";
     let enrollments = "external_id,supplier_code,service_class,coverage_share,starts_on,ends_on,onsite_response\n1,A,class_1,0.5,2025-01-01,,true\n2,B,new_type,1,2025-01-01,2026-12-31,false\n";
     let relationships = "upstream_code,downstream_code,annual_spend_jpy,criticality,substitutability,stock_cover_days\nA,B,1000,stops_line,sole,4.5\nB,,2000,routine,multiple,\n";
+    let assessments = "external_id,supplier_code,control,status,total_score,assessed_on,expires_on,assurance\n1,A,remote_access,not_met,,2026-01-01,,self_reported\n2,B,self_assessment,,72,2026-01-01,2026-12-31,verified_by_provider\n";
     let with = |from: &str, to: &str| plain.replace(from, to);
     let odd: Vec<(&str, &str, String)> = vec![
         ("suppliers", plain, plain.trim_end().to_owned()),
@@ -123,6 +124,34 @@ fn files_in_every_form_mean_the_same_at_both_doors() {
             enrollments.replace("class_1", "1類").replace("new_type", "新類型").replace("0.5", "５e-1"),
         ),
         ("enrollments", enrollments, enrollments.replace(",A,", ",Ａ,").replace(",B,", ",\"B\",")),
+        (
+            "assessments",
+            assessments,
+            assessments
+                .replace("control,status,total_score", "対策,実施状況,自社診断の合計点")
+                .replace("assessed_on,expires_on,assurance", "確認日,有効期限,確認者")
+                .replace("remote_access,not_met", "外部接続口の最新化,未実施")
+                .replace("self_assessment", "自社診断"),
+        ),
+        (
+            "assessments",
+            assessments,
+            assessments
+                .replace("total_score,assessed_on", "合計点,評価日")
+                .replace(",assurance", ",確認区分")
+                .replace("remote_access,not_met", "\"外部接続口（VPN装置等）の最新化、RDP非公開\",未実施（一部を含む）")
+                .replace("self_assessment", "自社診断の合計点")
+                .replace("self_reported", "自己申告")
+                .replace("verified_by_provider", "事業者が確認"),
+        ),
+        (
+            "assessments",
+            assessments,
+            assessments
+                .replace("total_score,assessed_on", "自社診断点数（点）,回答日")
+                .replace("not_met", "未導入")
+                .replace(",72,", ",７２,"),
+        ),
         ("relationships", relationships, relationships.replace("A,B", "Ａ, B").replace("sole", "1社のみ")),
         (
             "relationships",
@@ -288,6 +317,38 @@ fn faults_have_the_same_codes_and_lines_at_both_doors() {
                 (4, "not-a-number"),
                 (4, "not-a-number"),
             ],
+        ),
+        (
+            "assessments",
+            "external_id,supplier_code,control,status,total_score,assessed_on,assurance\n1,A,mfa,実施（一部）,,2026-01-32,self_reported\n2,A,self_assessment,,101,2026-01-01,本人\n3,A,vpn,met,-26,2026-01-01,self_reported\n4,X,mfa,met,1.5,2026-01-01,self_reported\n"
+                .into(),
+            vec![
+                (2, "unknown-choice"),
+                (2, "not-a-date"),
+                (3, "out-of-range"),
+                (3, "unknown-choice"),
+                (4, "unknown-choice"),
+                (4, "out-of-range"),
+                (5, "unknown-supplier"),
+                (5, "not-whole"),
+            ],
+        ),
+        (
+            "assessments",
+            "external_id,supplier_code,control,status,total_score,assessed_on,expires_on,assurance\n1,A,mfa,,,2026-01-05,,self_reported\n2,A,edr,met,50,2026-01-05,,self_reported\n3,A,self_assessment,met,50,2026-01-05,,self_reported\n4,A,self_assessment,,,2026-01-05,2026-01-04,self_reported\n"
+                .into(),
+            vec![
+                (2, "missing-status"),
+                (3, "total-of-control"),
+                (4, "status-of-self-assessment"),
+                (5, "missing-total"),
+                (5, "expires-before-assessment"),
+            ],
+        ),
+        (
+            "assessments",
+            "external_id,supplier_code,control,導入状況,assessed_on,assurance\n1,A,mfa,met,2026-01-05,self_reported\n".into(),
+            vec![(1, "unread-column")],
         ),
         (
             "incidents",

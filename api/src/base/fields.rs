@@ -327,7 +327,8 @@ macro_rules! choice_fields {
                         // Lists have 限定 and screens 限定的. Both are accepted.
                         let stem = |word: &str| word.strip_suffix('的').unwrap_or(word).to_owned();
                         let is_word = |ja: &str| ja == text || stem(ja) == stem(&text);
-                        Self::ALL.iter().find(|(_, key, ja)| *key == text || is_word(ja))
+                        let other = other_word(&text);
+                        Self::ALL.iter().find(|(_, key, ja)| *key == text || is_word(ja) || other == Some(*key))
                     }
                 };
                 let words = match Self::KIND {
@@ -349,6 +350,24 @@ mod choices {
     use unicode_normalization::UnicodeNormalization;
 
     use super::{Cell, Choice, FieldValue, Kind, Reason, Scalar};
+
+    /// Other words for keys, in NFKC and without blanks. What is in brackets is never just left out: 実施(一部) is not 実施.
+    const OTHER_WORDS: [(&str, &str); 8] = [
+        ("多要素認証(遠隔接続・管理者・重要なクラウドのすべて)", "mfa"),
+        ("安全な基本設定の一律適用(要塞化)", "hardening"),
+        ("外部接続口(VPN装置等)の最新化、RDP非公開", "remote_access"),
+        ("EDR(端末の90%以上)", "edr"),
+        ("自社診断の合計点", "self_assessment"),
+        ("導入", "met"),
+        ("未導入", "not_met"),
+        ("未実施(一部を含む)", "not_met"),
+    ];
+
+    /// Returns the key that another word stands for.
+    fn other_word(text: &str) -> Option<&'static str> {
+        let is_it = |word: &str| text.chars().filter(|character| !character.is_whitespace()).eq(word.chars());
+        OTHER_WORDS.iter().find(|(word, _)| is_it(word)).map(|(_, key)| *key)
+    }
 
     choice_fields! {
         schema::DataAccess, schema::NetworkAccess, schema::Criticality, schema::Substitutability,

@@ -33,7 +33,7 @@ const JAPANESE_TEXTS: &[(&str, &str)] = &[
     ("config --describe=markdown", "オプション、環境変数、キーの表"),
     (
         "score",
-        "フォルダーのCSVファイルを計算します\n\nDIR に suppliers.csv と、あれば relationships.csv、enrollments.csv、certifications.csv、incidents.csv を置きます。\
+        "フォルダーのCSVファイルを計算します\n\nDIR に suppliers.csv と、あれば relationships.csv、enrollments.csv、certifications.csv、assessments.csv、incidents.csv を置きます。\
          --out を省略すると、リスクの高い取引先と集計を表示します。",
     ),
     ("score --dir", "CSVファイルのあるフォルダー"),
@@ -68,7 +68,7 @@ const JAPANESE_TEXTS: &[(&str, &str)] = &[
     ),
     (
         "import",
-        "フォルダーのファイルを取り込みます\n\nDIR に suppliers.csv、relationships.csv、enrollments.csv、certifications.csv、incidents.csv、supplier_codes.csv、provider_assignments.csv を、\
+        "フォルダーのファイルを取り込みます\n\nDIR に suppliers.csv、relationships.csv、enrollments.csv、certifications.csv、assessments.csv、incidents.csv、supplier_codes.csv、provider_assignments.csv を、\
          CSV、NDJSON（.ndjson）、または同じ名前のシートがあるブック（.xlsx）で置きます。全部のファイルを取り込むか、何も取り込まないかのどちらかです。",
     ),
     ("import --dir", "ファイルのあるフォルダー"),

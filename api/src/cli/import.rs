@@ -16,9 +16,9 @@ use crate::resources::imports::{FindingGroup, Format, ImportRequest, Outcome, Ro
 
 /// Import the files of a folder
 ///
-/// DIR contains any of suppliers.csv, relationships.csv, enrollments.csv, certifications.csv, incidents.csv,
-/// supplier_codes.csv and provider_assignments.csv, as CSV, NDJSON (.ndjson) or workbooks (.xlsx) whose sheets have these
-/// names. Either all files are imported or none.
+/// DIR contains any of suppliers.csv, relationships.csv, enrollments.csv, certifications.csv, assessments.csv,
+/// incidents.csv, supplier_codes.csv and provider_assignments.csv, as CSV, NDJSON (.ndjson) or workbooks (.xlsx) whose
+/// sheets have these names. Either all files are imported or none.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The folder with the files

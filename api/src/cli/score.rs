@@ -22,8 +22,8 @@ use crate::resources::score_runs::overview::Overview;
 
 /// Score a folder of CSV files
 ///
-/// DIR contains suppliers.csv and optionally relationships.csv, enrollments.csv, certifications.csv and incidents.csv.
-/// Without --out, the riskiest suppliers and a summary of the portfolio are printed.
+/// DIR contains suppliers.csv and optionally relationships.csv, enrollments.csv, certifications.csv, assessments.csv and
+/// incidents.csv. Without --out, the riskiest suppliers and a summary of the portfolio are printed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The folder with the CSV files

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use scoring::{Faults, Lang, Portfolio, PortfolioError, Suppliers, Table, Tables};
+use scoring::{Faults, Lang, Portfolio, PortfolioError, Suppliers, Table, Tables, name};
 
 use super::csv::{self, CsvTable};
 use super::header::Columns;
@@ -227,6 +227,7 @@ fn in_files(files: Vec<(Table, CsvTable)>, faults: &Faults) -> FolderError {
             (*table, FileFault { file: file_name(*table), line, column, value, reason, first_line: None })
         }));
     }
+    let text_count = located.len();
     count += faults.count();
     for fault in faults.first() {
         let Some((_, file)) = files.iter().find(|(table, _)| *table == fault.table) else { continue };
@@ -235,7 +236,15 @@ fn in_files(files: Vec<(Table, CsvTable)>, faults: &Faults) -> FolderError {
             count -= 1;
             continue;
         }
-        located.push((fault.table, in_file(fault, file)));
+        let in_file = in_file(fault, file);
+        // A cell that cannot be read says nothing about the cells beside it.
+        if is_of_control(&fault.reason)
+            && located.iter().take(text_count).any(|(table, known)| is_beside(*table, known, &in_file))
+        {
+            count -= 1;
+            continue;
+        }
+        located.push((fault.table, in_file));
     }
     located.sort_by_key(|(table, fault)| {
         let place = |column: &String| table.columns().iter().position(|declared| declared.name == column);
@@ -243,6 +252,22 @@ fn in_files(files: Vec<(Table, CsvTable)>, faults: &Faults) -> FolderError {
     });
     let first = located.into_iter().map(|(_, fault)| fault).take(Faults::MAX_KEPT).collect();
     FolderError::Faults { first, count }
+}
+
+/// Whether a reason is about what a control takes: a status or a total.
+fn is_of_control(reason: &scoring::Reason) -> bool {
+    use scoring::Reason;
+    matches!(
+        reason,
+        Reason::StatusOfSelfAssessment | Reason::MissingStatus | Reason::TotalOfControl | Reason::MissingTotal
+    )
+}
+
+/// Whether a fault of a text is in the control, the status or the total of the same line as another fault.
+fn is_beside(table: Table, known: &FileFault, other: &FileFault) -> bool {
+    let is_one_of_them = |column: &str| matches!(column, name::CONTROL | name::STATUS | name::TOTAL_SCORE);
+    let is_one_of_them = known.column.as_deref().is_some_and(is_one_of_them);
+    table == Table::Assessments && is_one_of_them && known.line == other.line
 }
 
 fn in_file(fault: &scoring::Fault, file: &CsvTable) -> FileFault {

@@ -55,7 +55,7 @@ macro_rules! readings {
 static COLUMN_READINGS: [Reading; 17] = readings!("capital_jpy" "annual_spend_jpy" "loss_jpy" "insured_limit_jpy");
 
 /// Units that may follow a heading, with their value in yen; 0 for units of other columns.
-const HEADING_UNITS: [(&str, f64); 16] = [
+const HEADING_UNITS: [(&str, f64); 17] = [
     ("円", 1.0),
     ("jpy", 1.0),
     ("¥", 1.0),
@@ -72,11 +72,12 @@ const HEADING_UNITS: [(&str, f64); 16] = [
     ("日間", 0.0),
     ("日数", 0.0),
     ("個", 0.0),
+    ("点", 0.0),
 ];
 
 /// Words in headings that point to columns on which scores depend. If a table lacks the column but has such a heading,
 /// the heading seems to mean it.
-const COLUMN_WORDS: [(RecordKind, &str, &[&str]); 25] = [
+const COLUMN_WORDS: [(RecordKind, &str, &[&str]); 28] = [
     (RecordKind::Suppliers, "jsic_division", &["業種", "産業", "業界", "industry"]),
     (RecordKind::Suppliers, "employee_count", &["従業員", "従業者", "社員数", "employee", "headcount"]),
     (RecordKind::Suppliers, "capital_jpy", &["資本金", "capital"]),
@@ -102,6 +103,9 @@ const COLUMN_WORDS: [(RecordKind, &str, &[&str]); 25] = [
     (RecordKind::Enrollments, "insured_limit_jpy", &["保険"]),
     (RecordKind::Certifications, "expires_on", &["期限", "満了", "expir"]),
     (RecordKind::Certifications, "scope", &["対象範囲", "適用範囲"]),
+    (RecordKind::Assessments, "status", &["実施", "導入", "対応状況", "達成", "status"]),
+    (RecordKind::Assessments, "total_score", &["合計", "点数", "得点", "score"]),
+    (RecordKind::Assessments, "expires_on", &["期限", "満了", "expir"]),
     (RecordKind::Incidents, "count", &["件数"]),
     (RecordKind::Incidents, "loss_jpy", &["損失", "被害額"]),
     (RecordKind::Incidents, "downtime_days", &["停止"]),
@@ -138,13 +142,16 @@ impl Columns {
             "都道府県" | "都道府県名" | "prefecture" => {
                 self.named("prefecture_code").map(|_| "prefecture_code←名")
             }
+            "合計点" | "自社診断点数" => self.named("total_score").map(|field| field.name),
+            "評価日" | "回答日" => self.named("assessed_on").map(|field| field.name),
+            "確認区分" => self.named("assurance").map(|field| field.name),
             _ => None,
         };
         if let Some(name) = known(&heading).or_else(|| other(&heading)) {
             return Some(name);
         }
         let (stem, unit) = with_unit(&heading)?;
-        let name = known(stem)?;
+        let name = known(stem).or_else(|| other(stem))?;
         let is_yen = name.ends_with("_jpy");
         let factor = HEADING_UNITS.iter().find(|(known, _)| *known == unit).map(|(_, factor)| *factor)?;
         let is_number = matches!(self.named(name)?.kind, Kind::Whole(..) | Kind::Number(..));
