@@ -74,6 +74,10 @@ fn no_operation_reaches_what_another_buyer_has() {
             json!({ "supplier_code": "A", "scheme": "isms", "issued_on": "2025-04-01", "scope": secret, "external_id": "X" }),
         ),
         evidence(
+            "/v1/assessments",
+            json!({ "supplier_code": "A", "control": "mfa", "status": "met", "assessed_on": "2025-04-01", "assurance": "verified_by_third_party", "assessor_name": secret, "external_id": "X" }),
+        ),
+        evidence(
             "/v1/incidents",
             json!({ "supplier_code": "A", "occurred_on": "2026-01-05", "outcome": "blocked", "indicators": secret, "external_id": "X" }),
         ),
@@ -96,6 +100,7 @@ fn no_operation_reaches_what_another_buyer_has() {
             "relationships",
             "enrollments",
             "certifications",
+            "assessments",
             "incidents",
             "provider-assignments",
         ]

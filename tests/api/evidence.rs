@@ -1,4 +1,4 @@
-//! Relationships, enrollments, certifications, incidents, assignments.
+//! Relationships, enrollments, certifications, assessments, incidents, assignments.
 
 use serde_json::{Value, json};
 
@@ -25,6 +25,11 @@ fn each_kind_is_created_changed_retracted_and_restored() {
             "certifications",
             json!({ "supplier_code": "A", "scheme": "isms", "issued_on": "2025-04-01" }),
             json!({ "expires_on": "2028-03-31" }),
+        ),
+        (
+            "assessments",
+            json!({ "supplier_code": "A", "control": "mfa", "status": "met", "assessed_on": "2026-04-01", "assurance": "self_reported" }),
+            json!({ "status": "not_met", "assessor_name": "監査法人01" }),
         ),
         (
             "incidents",
@@ -88,6 +93,20 @@ fn faults_between_fields_are_found() {
         "certifications",
         json!({ "supplier_code": "A", "scheme": "isms", "issued_on": "2025-04-01", "expires_on": "2025-03-31", "evidence_url": "javascript:1" }),
         &[("#/evidence_url", "not-an-address"), ("#/expires_on", "expires-before-issue")],
+    );
+    refused(
+        "assessments",
+        json!({ "supplier_code": "A", "control": "mfa", "total_score": 72, "assessed_on": "2026-04-01", "expires_on": "2026-03-31", "assurance": "self_reported" }),
+        &[
+            ("#/status", "missing-status"),
+            ("#/total_score", "total-of-control"),
+            ("#/expires_on", "expires-before-assessment"),
+        ],
+    );
+    refused(
+        "assessments",
+        json!({ "supplier_code": "A", "control": "self_assessment", "status": "met", "assessed_on": "2026-04-01", "assurance": "self_reported" }),
+        &[("#/status", "status-of-self-assessment"), ("#/total_score", "missing-total")],
     );
     refused(
         "incidents",
@@ -156,6 +175,8 @@ fn a_key_belongs_to_its_source() {
     assert_eq!(replaced.json["warnings"][0]["code"], "scs-not-open");
     let planned = json!({ "supplier_code": "A", "scheme": "isms", "issued_on": "2999-04-01" });
     assert_eq!(analyst.create("/v1/certifications", &planned)["warnings"][0]["code"], "in-the-future");
+    let planned = json!({ "supplier_code": "A", "control": "mfa", "status": "met", "assessed_on": "2999-04-01", "assurance": "self_reported" });
+    assert_eq!(analyst.create("/v1/assessments", &planned)["warnings"][0]["code"], "in-the-future");
     analyst.send("PUT", "/v1/certifications/by-key", &[("content-type", "application/json")], Some(b"{}")).is_problem(
         400,
         "invalid-parameters",
@@ -190,6 +211,10 @@ fn lists_of_evidence_have_filters_of_their_own() {
     analyst.import_csv("kind=enrollments", enrollments);
     let certifications = "external_id,supplier_code,scheme,issued_on,expires_on\nC1,A,isms,2024-01-01,2026-12-31\nC2,A,security_action_1,2025-01-01,\n";
     analyst.import_csv("kind=certifications", certifications);
+    let assessments = "external_id,supplier_code,control,status,total_score,assessed_on,expires_on,assurance\n\
+        A1,A,mfa,met,,2026-01-10,2026-12-31,self_reported\nA2,A,edr,not_met,,2026-02-10,,verified_by_provider\n\
+        A3,A,self_assessment,,-25,2026-02-10,,self_reported\n";
+    analyst.import_csv("kind=assessments", assessments);
     let incidents = "external_id,supplier_code,occurred_on,outcome,category,count\nI1,A,2026-01-10,blocked,malware,9\nI2,A,2026-02-10,harmful,ransomware,\n";
     analyst.import_csv("kind=incidents", incidents);
 
@@ -201,6 +226,11 @@ fn lists_of_evidence_have_filters_of_their_own() {
         ("/v1/certifications?scheme=isms&valid_on=2026-12-31", 1),
         ("/v1/certifications?valid_on=2027-01-01", 1),
         ("/v1/certifications?expires_before=2027-01-01", 1),
+        ("/v1/assessments?control=mfa", 1),
+        ("/v1/assessments?status=not_met", 1),
+        ("/v1/assessments?assurance=self_reported", 2),
+        ("/v1/assessments?expires_before=2027-01-01", 1),
+        ("/v1/assessments?expires_before=2026-12-31", 0),
         ("/v1/incidents?occurred_on_gte=2026-01-11", 1),
         ("/v1/incidents?occurred_on_lte=2026-01-10", 1),
         ("/v1/incidents?outcome=harmful&category=ransomware", 1),

@@ -7,7 +7,7 @@ use crate::support::{App, Client, id, operations};
 const SUBMISSIONS: &str = "/v1/submissions/imports";
 
 /// Two rows of everything that a list shows.
-const IMPORTS: [(&str, &str); 8] = [
+const IMPORTS: [(&str, &str); 9] = [
     ("suppliers", "supplier_code\nA\nB\n"),
     ("supplier_codes", "system,code,supplier_code\nsap,1,A\nsap,2,A\n"),
     (
@@ -17,10 +17,12 @@ const IMPORTS: [(&str, &str); 8] = [
     ("provider_assignments", "supplier_code,provider_name\nA,事業者01\nB,事業者01\n"),
     ("certifications", "external_id,supplier_code,scheme,issued_on\n1,A,isms,2026-01-05\n2,A,isms,2026-01-06\n"),
     ("enrollments", ENROLLMENTS),
+    ("assessments", ASSESSMENTS),
     ("incidents", INCIDENTS),
     ("suppliers", "supplier_code,employee_count\nC,x\nD,x\n"),
 ];
 const ENROLLMENTS: &str = "external_id,supplier_code,service_class,starts_on,onsite_response\n1,A,class_1,2026-01-05,true\n2,A,class_1,2026-01-06,true\n";
+const ASSESSMENTS: &str = "external_id,supplier_code,control,status,assessed_on,assurance\n1,A,mfa,met,2026-01-05,self_reported\n2,A,edr,not_met,2026-01-06,self_reported\n";
 const INCIDENTS: &str =
     "external_id,supplier_code,occurred_on,outcome\n1,A,2026-01-05,blocked\n2,A,2026-01-06,blocked\n";
 
@@ -34,6 +36,7 @@ fn fill(app: &App, admin: &Client, provider: &Client) -> [String; 2] {
         provider.import_to(SUBMISSIONS, SUBMISSIONS, &format!("kind={kind}"), "text/csv", file.as_bytes())
     };
     send("enrollments", ENROLLMENTS);
+    send("assessments", ASSESSMENTS);
     send("incidents", INCIDENTS);
     let refused = send("incidents", &INCIDENTS.replace("blocked", "x"));
     let services = app.data.path().join("services.csv");

@@ -156,6 +156,11 @@ fn what_is_kept_between_runs_gives_the_bits_that_a_reading_of_everything_gives()
             json!({ "expires_on": "2028-03-31" }),
         ),
         (
+            "assessments",
+            json!({ "supplier_code": "A", "control": "mfa", "status": "met", "assessed_on": "2026-04-01", "assurance": "self_reported" }),
+            json!({ "status": "not_met" }),
+        ),
+        (
             "incidents",
             json!({ "supplier_code": "A", "occurred_on": "2026-04-01", "outcome": "blocked" }),
             json!({ "count": 12 }),

@@ -355,7 +355,7 @@ fn rows_without_their_kind_are_told_which_kinds_there_are() {
     let answer = send(&app.client("integrator"), "", &[("content-type", "text/csv")], CSV);
     answer.is_problem(400, "invalid-parameters", &[("kind", "missing-value")]);
     let detail = refusal(&answer).2;
-    for kind in ["suppliers", "relationships", "enrollments", "certifications", "incidents"] {
+    for kind in ["suppliers", "relationships", "enrollments", "certifications", "assessments", "incidents"] {
         assert!(detail.contains(kind), "{detail}");
     }
     let answer = app.client("provider").send("POST", "/v1/submissions/imports", &[], Some(CSV));

@@ -213,6 +213,17 @@ fn fill(admin: &Client, word: &str) {
         &format!("{word}-key-99,{word}-unknown,isms,2025-04-01,,"),
     );
     import(
+        "assessments",
+        "external_id,supplier_code,control,status,assessed_on,assurance,assessor_name,evidence_url",
+        &|i| {
+            format!(
+                "{word}-key-{i:02},{},mfa,met,2026-01-05,verified_by_third_party,{word}-assessor,https://example.jp/{word}/assessed/{i:02}",
+                code(i)
+            )
+        },
+        &format!("{word}-key-99,{word}-unknown,mfa,met,2026-01-05,self_reported,,"),
+    );
+    import(
         "incidents",
         "external_id,supplier_code,occurred_on,outcome,indicators",
         &|i| format!("{word}-key-{i:02},{},2026-01-05,contained,{word}の痕跡", code(i)),
@@ -233,6 +244,8 @@ fn submit(provider: &Client, word: &str) {
     provider.create("/v1/submissions/incidents", &incident);
     let enrollment = json!({ "supplier_code": supplier, "service_class": "class_2", "starts_on": "2025-05-01", "onsite_response": true, "external_id": format!("{word}-sent-2"), "service_name": format!("{word}の見守り") });
     provider.create("/v1/submissions/enrollments", &enrollment);
+    let assessment = json!({ "supplier_code": supplier, "control": "edr", "status": "met", "assessed_on": "2026-02-05", "assurance": "verified_by_provider", "external_id": format!("{word}-sent-5"), "evidence_url": format!("https://example.jp/{word}/sent") });
+    provider.create("/v1/submissions/assessments", &assessment);
     let path = "/v1/submissions/imports";
     let file = format!(
         "external_id,supplier_code,occurred_on,outcome\n{word}-sent-3,{supplier},2026-02-06,blocked\n{word}-sent-4,{word}-unknown,2026-02-06,blocked\n"
@@ -248,7 +261,7 @@ fn change_some(admin: &Client, word: &str) {
     change(admin, "POST", &path(23, "/merge"), &into);
     change(admin, "POST", &path(21, "/archive"), &json!({}));
     change(admin, "PATCH", &path(0, ""), &json!({ "kana": format!("{word}カナ") }));
-    for kind in ["relationships", "enrollments", "certifications", "incidents"] {
+    for kind in ["relationships", "enrollments", "certifications", "assessments", "incidents"] {
         let one = admin.get(&format!("/v1/{kind}?external_id={word}-key-05&source={word}-source")).json;
         let path = format!("/v1/{kind}/{}/retract", id(&one["items"][0]));
         change(admin, "POST", &path, &json!({ "reason": format!("{word}のため") }));

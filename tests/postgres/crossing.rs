@@ -119,6 +119,7 @@ impl Crossing {
             ("relationships", "upstream_code,criticality,substitutability", ",routine,sole"),
             ("enrollments", "supplier_code,service_class,starts_on,onsite_response", ",class_1,2025-04-01,true"),
             ("certifications", "supplier_code,scheme,issued_on", ",isms,2025-04-01"),
+            ("assessments", "supplier_code,control,status,assessed_on,assurance", ",mfa,met,2026-01-05,self_reported"),
             ("incidents", "supplier_code,occurred_on,outcome", ",2026-01-05,blocked"),
             ("provider_assignments", "supplier_code,provider_name", ",x"),
         ] {

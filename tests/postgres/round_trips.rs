@@ -131,7 +131,7 @@ fn imports_ask_by_the_batch() {
         assert!(done.status.success(), "{done:?}");
     });
     // Each kind is sent as new, unchanged, changed, and as everything that there is.
-    let kinds: [Kind<'_>; 6] = [
+    let kinds: [Kind<'_>; 7] = [
         ("suppliers", "supplier_code,name,corporate_number", &|row, round| {
             // The number of one firm under many codes, names that many have, and numbers that change.
             format!(
@@ -151,6 +151,11 @@ fn imports_ask_by_the_batch() {
         ("certifications", "external_id,supplier_code,scheme,issued_on,evidence_url", &|row, round| {
             format!("C{row},S{row},isms,2026-01-01,https://example.jp/{round}")
         }),
+        (
+            "assessments",
+            "external_id,supplier_code,control,status,assessed_on,assurance,evidence_url",
+            &|row, round| format!("A{row},S{row},mfa,met,2026-01-01,self_reported,https://example.jp/{round}"),
+        ),
         ("incidents", "external_id,supplier_code,occurred_on,outcome,count", &|row, round| {
             format!("I{row},S{row},2026-01-01,blocked,1{round}")
         }),
@@ -237,6 +242,10 @@ fn lists_look_ups_runs_and_exports_ask_by_the_batch() {
     let certifications =
         table("external_id,supplier_code,scheme,issued_on", rows, |row| format!("C{row},S{row},isms,2026-01-01"));
     send(&logged.client, "certifications", &certifications);
+    let assessments = table("external_id,supplier_code,control,status,assessed_on,assurance", rows, |row| {
+        format!("A{row},S{row},mfa,met,2026-01-01,self_reported")
+    });
+    send(&logged.client, "assessments", &assessments);
     let refused = logged
         .client
         .import_csv("kind=suppliers", &table("supplier_code,employee_count", rows, |row| format!("N{row},x")));
@@ -248,6 +257,7 @@ fn lists_look_ups_runs_and_exports_ask_by_the_batch() {
         "relationships",
         "enrollments",
         "certifications",
+        "assessments",
         "incidents",
         "scores",
         "jobs",

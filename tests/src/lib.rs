@@ -25,7 +25,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// Writes the five tables to a folder. The same size gives the same bytes.
+    /// Writes the six tables to a folder. The same size gives the same bytes.
     ///
     /// A few suppliers have most of the rows, at both ends. A row leads from one supplier to one of a lower rank, which
     /// has nothing to do with how many rows it has. One row in a hundred leads back and closes a cycle. Most are
@@ -39,6 +39,7 @@ impl Size {
         self.relationships(codes, &mut create(folder, "relationships")?)?;
         self.enrollments(codes, &mut create(folder, "enrollments")?)?;
         self.certifications(codes, &mut create(folder, "certifications")?)?;
+        self.assessments(codes, &mut create(folder, "assessments")?)?;
         self.incidents_table(codes, &mut create(folder, "incidents")?)
     }
 
@@ -117,6 +118,27 @@ impl Size {
         for supplier in codes.iter().step_by(2) {
             let scheme = draw.one_of(&["security_action_1", "security_action_1", "security_action_2", "isms"]);
             writeln!(out, "S{supplier:07},{scheme},{},", draw.date())?;
+        }
+        out.flush()
+    }
+
+    fn assessments(self, codes: &[u32], out: &mut impl Write) -> io::Result<()> {
+        writeln!(out, "supplier_code,control,status,total_score,assessed_on,expires_on,assurance")?;
+        let mut draw = Draw::new(6);
+        // A third answers: a questionnaire of some controls, and some of them the self-assessment.
+        for supplier in codes.iter().skip(1).step_by(3) {
+            let assessed_on = draw.date();
+            let assurance = if draw.some(8) { "verified_by_provider" } else { "self_reported" };
+            for control in ["mfa", "patching", "hardening", "remote_access", "edr", "backup"] {
+                if !draw.some(3) {
+                    let status = if draw.some(3) { "met" } else { "not_met" };
+                    writeln!(out, "S{supplier:07},{control},{status},,{assessed_on},,{assurance}")?;
+                }
+            }
+            if draw.some(3) {
+                let total = draw.below(126) as i32 - 25;
+                writeln!(out, "S{supplier:07},self_assessment,,{total},{},,self_reported", draw.date())?;
+            }
         }
         out.flush()
     }

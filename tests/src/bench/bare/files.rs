@@ -19,7 +19,7 @@ const WHOLE: DataType = DataType::Int64;
 const NUMBER: DataType = DataType::Float64;
 
 /// The columns that the model reads, by file.
-const FILES: [(&str, &[Typed]); 5] = [
+const FILES: [(&str, &[Typed]); 6] = [
     (
         "suppliers",
         &[
@@ -60,6 +60,18 @@ const FILES: [(&str, &[Typed]); 5] = [
     (
         "certifications",
         &[("supplier_code", TEXT), ("scheme", TEXT), ("issued_on", DataType::Date), ("expires_on", DataType::Date)],
+    ),
+    (
+        "assessments",
+        &[
+            ("supplier_code", TEXT),
+            ("control", TEXT),
+            ("status", TEXT),
+            ("total_score", WHOLE),
+            ("assessed_on", DataType::Date),
+            ("expires_on", DataType::Date),
+            ("assurance", TEXT),
+        ],
     ),
     ("incidents", &[("supplier_code", TEXT), ("occurred_on", DataType::Date), ("outcome", TEXT), ("count", WHOLE)]),
 ];
