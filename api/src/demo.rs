@@ -1,6 +1,7 @@
 //! The made-up portfolio of `sonae demo`, as files to import: 1,117 firms that do not exist, in the proportions of the
 //! お助け隊 demonstration project of FY2020. The bytes are the same each time.
 
+mod assessments;
 mod chain;
 mod draw;
 mod evidence;
@@ -29,14 +30,17 @@ fn month(number: u32) -> NaiveDate {
     NaiveDate::from_ymd_opt(2025, 10, 1).unwrap_or(AS_OF) + Months::new(number)
 }
 
-/// Writes `suppliers.csv` and its four companion files to a folder.
+/// Writes `suppliers.csv` and its five companion files to a folder.
 pub(crate) fn write(folder: &Path) -> io::Result<()> {
     // Each file has a seed of its own. Other seeds would do too; with these all five grades occur.
     let firms = firms::firms(&mut Draw::new(1));
     let enrollments = evidence::enrollments(&mut Draw::new(3), &firms);
+    let certifications = evidence::certifications(&mut Draw::new(4), &firms);
+    let assessments = assessments::assessments(&mut Draw::new(5), &firms, &enrollments, &certifications);
     table(folder, "suppliers.csv", &firms)?;
     table(folder, "relationships.csv", &chain::relationships(&mut Draw::new(2), &firms))?;
-    table(folder, "certifications.csv", &evidence::certifications(&mut Draw::new(4), &firms))?;
+    table(folder, "certifications.csv", &certifications)?;
+    table(folder, "assessments.csv", &assessments)?;
     table(folder, "incidents.csv", &incidents::incidents(&mut Draw::new(9), &firms, &enrollments))?;
     table(folder, "enrollments.csv", &enrollments)
 }
@@ -60,8 +64,14 @@ mod tests {
 
     use super::*;
 
-    const FILES: [&str; 5] =
-        ["suppliers.csv", "relationships.csv", "enrollments.csv", "certifications.csv", "incidents.csv"];
+    const FILES: [&str; 6] = [
+        "suppliers.csv",
+        "relationships.csv",
+        "enrollments.csv",
+        "certifications.csv",
+        "assessments.csv",
+        "incidents.csv",
+    ];
 
     type Row = HashMap<String, String>;
 
@@ -122,8 +132,15 @@ mod tests {
     fn nothing_happened_after_the_day() {
         let folder = written();
         let last = format!("{AS_OF}T23:59:59+09:00");
-        let columns =
-            ["reports_incidents_since", "starts_on", "issued_on", "occurred_on", "detected_at", "reported_at"];
+        let columns = [
+            "reports_incidents_since",
+            "starts_on",
+            "issued_on",
+            "assessed_on",
+            "occurred_on",
+            "detected_at",
+            "reported_at",
+        ];
         for row in FILES.into_iter().flat_map(|name| rows(&folder, name)) {
             for value in columns.into_iter().filter_map(|column| row.get(column)) {
                 assert!(*value <= last, "{row:?}");
@@ -144,6 +161,33 @@ mod tests {
             };
             let mut own = enrollments.iter().filter(|enrollment| enrollment["supplier_code"] == row["supplier_code"]);
             assert!(day.as_str() >= "2025-10-01" && own.any(is_active), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_third_is_assessed_mostly_by_its_own_word_and_as_often_in_place_as_the_model_says() {
+        let rows = rows(&written(), "assessments.csv");
+        let assessed: BTreeSet<_> = rows.iter().map(|row| &row["supplier_code"]).collect();
+        assert!((335..=410).contains(&assessed.len()), "{}", assessed.len());
+        let by = |assurance| rows.iter().filter(|row| row["assurance"] == assurance).count();
+        let [own, provider, third] = ["self_reported", "verified_by_provider", "verified_by_third_party"].map(by);
+        assert!(own > 5 * provider && provider > third && third > 20, "{own} {provider} {third}");
+        let percent = |control| {
+            let asked = || rows.iter().filter(move |row| row["control"] == control && row["total_score"].is_empty());
+            100 * asked().filter(|row| row["status"] == "met").count() / asked().count()
+        };
+        // More than have them: the word of a firm is often too good.
+        for (control, low, high) in
+            [("mfa", 25, 45), ("hardening", 20, 40), ("remote_access", 50, 75), ("backup", 25, 45)]
+        {
+            assert!((low..=high).contains(&percent(control)), "{control}: {}", percent(control));
+        }
+        let verdicts = rows.iter().map(|row| (&row["supplier_code"], &row["control"], &row["assurance"]));
+        assert_eq!(verdicts.clone().collect::<BTreeSet<_>>().len(), verdicts.count());
+        assert!(rows.iter().any(|row| !row["expires_on"].is_empty() && row["expires_on"] < AS_OF.to_string()));
+        for row in rows {
+            assert_ne!(row["status"].is_empty(), row["total_score"].is_empty(), "{row:?}");
+            assert_eq!(row["assurance"] == "self_reported", row["assessor_name"].is_empty(), "{row:?}");
         }
     }
 
@@ -202,6 +246,8 @@ mod tests {
         let read = crate::files::folder::read(folder.path(), columns, &|_| {}).map_err(|_| "faults").unwrap();
         let scores = scoring::score(&read.portfolio, &Model::default(), AS_OF).unwrap();
         let grades = Summary::new(&read.portfolio, &scores).unwrap().grades;
-        assert!(grades[..4].iter().all(|count| *count >= 50) && (1..20).contains(&grades[4]), "{grades:?}");
+        // Grade A takes controls that somebody has verified, which few have.
+        assert!((15..50).contains(&grades[0]) && (1..20).contains(&grades[4]), "{grades:?}");
+        assert!(grades[1..4].iter().all(|count| *count >= 50), "{grades:?}");
     }
 }

@@ -352,10 +352,11 @@ mod choices {
     use super::{Cell, Choice, FieldValue, Kind, Reason, Scalar};
 
     /// Other words for keys, in NFKC and without blanks. What is in brackets is never just left out: 実施(一部) is not 実施.
-    const OTHER_WORDS: [(&str, &str); 8] = [
+    const OTHER_WORDS: [(&str, &str); 9] = [
         ("多要素認証(遠隔接続・管理者・重要なクラウドのすべて)", "mfa"),
         ("安全な基本設定の一律適用(要塞化)", "hardening"),
         ("外部接続口(VPN装置等)の最新化、RDP非公開", "remote_access"),
+        ("外部接続口の管理(VPN装置等の最新化、RDP非公開)", "remote_access"),
         ("EDR(端末の90%以上)", "edr"),
         ("自社診断の合計点", "self_assessment"),
         ("導入", "met"),

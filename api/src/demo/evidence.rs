@@ -12,9 +12,9 @@ use super::{AS_OF, month};
 #[derive(Serialize)]
 pub(super) struct Enrollment<'a> {
     external_id: String,
-    supplier_code: &'a str,
+    pub(super) supplier_code: &'a str,
     service_name: String,
-    provider_name: String,
+    pub(super) provider_name: String,
     service_class: &'static str,
     monitoring: &'static str,
     coverage_share: Option<String>,
@@ -109,9 +109,9 @@ fn enrollment<'a>(
 #[derive(Serialize)]
 pub(super) struct Certification<'a> {
     external_id: String,
-    supplier_code: &'a str,
-    scheme: &'static str,
-    issued_on: NaiveDate,
+    pub(super) supplier_code: &'a str,
+    pub(super) scheme: &'static str,
+    pub(super) issued_on: NaiveDate,
     expires_on: Option<NaiveDate>,
     scope: &'static str,
 }
