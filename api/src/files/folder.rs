@@ -237,10 +237,11 @@ fn in_files(files: Vec<(Table, CsvTable)>, faults: &Faults) -> FolderError {
             continue;
         }
         let in_file = in_file(fault, file);
-        // A cell that cannot be read says nothing about the cells beside it.
-        if is_of_control(&fault.reason)
-            && located.iter().take(text_count).any(|(table, known)| is_beside(*table, known, &in_file))
-        {
+        // A cell or a heading that cannot be read says nothing about the cells beside it.
+        let header = file.lines.of_record(0);
+        let is_beside = |known: &FileFault| known.line == Some(header) || is_in_control_of(known, in_file.line);
+        let mut texts = located.iter().take(text_count).filter(|(table, _)| *table == fault.table);
+        if is_of_control(&fault.reason) && texts.any(|(_, known)| is_beside(known)) {
             count -= 1;
             continue;
         }
@@ -263,11 +264,10 @@ fn is_of_control(reason: &scoring::Reason) -> bool {
     )
 }
 
-/// Whether a fault of a text is in the control, the status or the total of the same line as another fault.
-fn is_beside(table: Table, known: &FileFault, other: &FileFault) -> bool {
+/// Whether a fault is in the control, the status or the total of a line.
+fn is_in_control_of(fault: &FileFault, line: Option<u64>) -> bool {
     let is_one_of_them = |column: &str| matches!(column, name::CONTROL | name::STATUS | name::TOTAL_SCORE);
-    let is_one_of_them = known.column.as_deref().is_some_and(is_one_of_them);
-    table == Table::Assessments && is_one_of_them && known.line == other.line
+    fault.line == line && fault.column.as_deref().is_some_and(is_one_of_them)
 }
 
 fn in_file(fault: &scoring::Fault, file: &CsvTable) -> FileFault {
