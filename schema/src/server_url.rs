@@ -463,8 +463,8 @@ mod tests {
             ("postgres://sonae:secret/x", "port"),
             ("postgres://sonae:x@[::1]secret/x", "IPv6"),
             ("postgres://sonae:x@[secret/x", "IPv6"),
-            ("postgres://localhost/x?secret", "no option"),
-            ("postgres://localhost/x?secret=1", "no option"),
+            ("postgres://localhost/x?secret", "not an option"),
+            ("postgres://localhost/x?secret=1", "not an option"),
             ("postgres://localhost/x?password=secret==", "= in a password as %3D"),
         ] {
             let text = parsed(url).unwrap_err().to_string();

@@ -160,7 +160,7 @@ fn old_automatic_runs_are_dropped_and_what_people_started_or_exported_stays() {
         runs.as_array().unwrap().iter().map(|run| run["as_of"].as_str().unwrap().parse().unwrap()).collect();
     assert_eq!(left, kept, "{runs}");
     let left_over = app.sonae(&["prune"]);
-    assert!(left_over.contains("automatic runs 0") && left_over.contains("inputs 0"), "{left_over}");
+    assert!(left_over.contains("automatic runs: 0") && left_over.contains("inputs: 0"), "{left_over}");
 }
 
 #[test]
