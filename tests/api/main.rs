@@ -28,6 +28,7 @@ mod queue;
 mod rescoring;
 mod scores;
 mod scrape;
+mod snapshots;
 mod submissions;
 mod suppliers;
 mod support;
