@@ -19,6 +19,7 @@
 //! - A record belongs to its source. An import finds a record again by its key in that source.
 
 mod change;
+mod columns;
 mod list;
 mod parameters;
 mod routes;
@@ -33,6 +34,7 @@ pub(crate) use change::{
     Key, answer_created, body_fields, change, create, edit, first, put, read_body, read_reason, refuse_retracted,
     remove, restore, retract, store_first, write_after, write_next,
 };
+pub(crate) use columns::{columns, words_of};
 pub(crate) use list::{
     ListQuery, PageQuery, answer_read, find, list, list_some, read_chosen, read_sort, read_word, show_all, sorts,
     versions,

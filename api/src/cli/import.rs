@@ -12,7 +12,8 @@ use super::usage::Reason;
 use super::{DataFolder, Failure, TenantArg, access, faults, find_tenant};
 use crate::base::config::Limits;
 use crate::queue::progress::Progress;
-use crate::resources::imports::{FindingGroup, Format, ImportRequest, Outcome, RowCounts, import_folder};
+use crate::resources::imports::{FindingGroup, Outcome, import_folder};
+use crate::resources::jobs::{Format, ImportRequest, RowCounts};
 
 /// Import the files of a folder
 ///

@@ -4,7 +4,7 @@
 //! The bytes are stored and a job is queued. `run` copies the bytes to an unnamed file and opens it as tables: `csv`,
 //! `ndjson`, or `xlsx`, which unpacks each sheet into rows. `table` has the fields of a kind, which
 //! [`crate::files::header`] matches with headings. `engine` reads, compares and writes batches of rows, and `report`
-//! keeps the findings of each row. `stored` is what the job keeps of the request and the result.
+//! keeps the findings of each row.
 //!
 //! What must hold:
 //!
@@ -23,7 +23,6 @@ mod ndjson;
 mod report;
 mod run;
 mod sniff;
-mod stored;
 mod table;
 mod template;
 mod upload;
@@ -43,9 +42,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use findings::{FindingList, list_findings};
 pub(crate) use report::Group as FindingGroup;
-pub(crate) use run::{ImportWork, Outcome, findings_url, import_folder};
-pub(crate) use stored::{Format, ImportFailure, ImportRequest, ImportResult, RowCounts, StoredGroup, TableReport};
-pub(crate) use table::{scored_columns, words_of};
+pub(crate) use run::{ImportWork, Outcome, import_folder};
+pub(crate) use table::scored_columns;
 pub(crate) use upload::Upload;
 
 use crate::base::fault::{Fault, Reason};
@@ -58,6 +56,7 @@ use crate::http::openapi::{self, choice_schema, flag_schema, object, text_schema
 use crate::http::state::State;
 use crate::queue::work;
 use crate::records::keys;
+use crate::resources::jobs::{Format, ImportRequest};
 use upload::Incoming;
 
 /// The parameters of an import, for the API document.

@@ -1,6 +1,7 @@
 //! Jobs: work that outlasts a request, and survives a restart.
 
 mod import;
+mod stored_import;
 
 use actix_web::http::header;
 use actix_web::web::Data;
@@ -15,6 +16,9 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use self::import::ImportResultView;
+pub(crate) use self::stored_import::{
+    Format, ImportFailure, ImportRequest, ImportResult, RowCounts, StoredGroup, TableReport, findings_url,
+};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::http::auth::{Caller, Integrator, Viewer};
 use crate::http::extract::{IdPath, Query, language};
@@ -23,7 +27,6 @@ use crate::http::page::{List, Paging};
 use crate::http::state::State;
 use crate::queue::outcome::StoredResult;
 use crate::records::keys;
-use crate::resources::imports::ImportRequest;
 
 /// A job.
 /// ja: ジョブ

@@ -16,8 +16,7 @@ use schema::{Commit, Id, ImportMode, Name, RecordKind, Source, Stored, SupplierI
 use self::look_up::LookUp;
 use self::reading::{Batch, Codes, Pending, Reading};
 use super::report::{Findings, Place, Refusal};
-use super::stored::{RowCounts, TableReport};
-use super::table::{columns, submitted_columns};
+use super::table::submitted_columns;
 use crate::base::fault::{Fault, Reason};
 use crate::base::fields::{Cell, Suppliers};
 use crate::base::problem::ApiError;
@@ -26,7 +25,9 @@ use crate::files::header::Columns;
 use crate::providers::assigned::Assigned;
 use crate::providers::sources::own_versions;
 use crate::queue::progress::Progress;
+use crate::records::columns;
 use crate::records::{Resource, of_kind};
+use crate::resources::jobs::{RowCounts, TableReport};
 
 /// The settings of an import, independent of its files.
 pub(crate) struct Order {

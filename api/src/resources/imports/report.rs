@@ -6,6 +6,8 @@ use schema::jobs::Finding;
 
 use crate::base::fault::Fault;
 use crate::base::text::Text;
+use crate::queue::outcome::StoredFailure;
+use crate::resources::jobs::{ImportFailure, StoredGroup};
 
 /// A place in a file.
 #[derive(Debug, Clone, Default)]
@@ -171,4 +173,39 @@ impl Findings {
 /// Replaces NUL in a text of a file, because PostgreSQL has no NUL in texts.
 pub(super) fn storable(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
+impl From<&Group> for StoredGroup {
+    fn from(group: &Group) -> Self {
+        let Group { sheet, code, column, is_warning, count, rows, value, detail } = group;
+        Self {
+            is_warning: *is_warning,
+            code: (*code).to_owned(),
+            sheet: sheet.as_deref().map(str::to_owned),
+            column: storable_column(column),
+            count: *count,
+            rows: rows.clone(),
+            value: value.clone().map(storable),
+            detail_ja: storable(detail.ja.clone()),
+            detail_en: storable(detail.en.clone()),
+        }
+    }
+}
+
+impl From<&Refusal> for ImportFailure {
+    fn from(refusal: &Refusal) -> Self {
+        let (place, fault) = (refusal.place(), refusal.fault());
+        let Text { ja, en } = fault.reason.detail();
+        Self {
+            reason: StoredFailure::new(fault.reason.code(), Text { ja: storable(ja), en: storable(en) }),
+            sheet: place.sheet.clone(),
+            row: place.row,
+            column: storable_column(&fault.field),
+        }
+    }
+}
+
+/// Returns a column as it is stored. It is empty if a row or a table as a whole is at fault.
+fn storable_column(column: &str) -> Option<String> {
+    Some(column.to_owned()).filter(|column| !column.is_empty()).map(storable)
 }

@@ -13,7 +13,6 @@ use super::csv::CsvRows;
 use super::engine::{self, Depth, Order, Pass, Stop};
 use super::ndjson::NdjsonRows;
 use super::report::{Findings, Place, Refusal};
-use super::stored::{Format, ImportFailure, ImportRequest, ImportResult, RowCounts, StoredGroup, TableReport};
 use super::table::kind_of_name;
 use super::xlsx;
 use crate::base::config::Limits;
@@ -24,6 +23,9 @@ use crate::files::spill::has_room;
 use crate::queue::outcome::{Interrupted, StoredFailure};
 use crate::queue::progress::Progress;
 use crate::queue::work::{self, Attempt, Work};
+use crate::resources::jobs::{
+    Format, ImportFailure, ImportRequest, ImportResult, RowCounts, StoredGroup, TableReport, findings_url,
+};
 
 impl ImportRequest {
     fn order(&self, moment: Timestamp) -> Order {
@@ -130,11 +132,6 @@ impl Work for ImportWork {
     fn result_url(job: &JobRow) -> Option<String> {
         job.result.as_ref().map(|_| findings_url(job.id))
     }
-}
-
-/// Returns the address of the findings of an import.
-pub(crate) fn findings_url(id: JobId) -> String {
-    format!("/v1/imports/{id}/findings")
 }
 
 /// Copies the bytes of an upload to an unnamed file. Returns it with the number of its lines.

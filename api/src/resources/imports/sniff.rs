@@ -5,9 +5,9 @@ use std::io::Read;
 
 use memchr::memmem;
 
-use super::stored::Format;
 use crate::base::fault::Reason;
 use crate::base::text::Text;
+use crate::resources::jobs::Format;
 
 /// How many bytes decide for nearly every file.
 pub(super) const HEAD: usize = 8 << 10;

@@ -1,32 +1,12 @@
 //! Tables of files: the columns of each kind.
 
-use schema::{Choice, ExternalId, RecordKind};
+use schema::{Choice, RecordKind};
 use scoring::Table;
 
-use crate::base::fields::{Field, FieldValue, Kind};
-use crate::base::text::Text;
+use crate::base::fields::Field;
 use crate::files::header::Columns;
 use crate::providers::assigned::CORPORATE_NUMBER_FIELD;
-use crate::records::{Resource, of_kind};
-
-const EXTERNAL_ID: Field = Field {
-    name: "external_id",
-    heading: "外部ID",
-    ja: "送り元でのキー。同じファイルを送り直すと、このキーで同じ記録と分かる",
-    en: "The key where the row comes from; sending a file again finds the same record by it",
-    kind: Kind::Text { max: 200 },
-    is_required: true,
-    example: "E0",
-    read: ExternalId::read_scalar,
-};
-
-/// Returns the columns of a kind, in the order of the template.
-pub(crate) fn columns(kind: RecordKind) -> impl Iterator<Item = Field> {
-    let (fields, has_external_id) = of_kind!(kind, Kind => (Kind::FIELDS, Kind::HAS_EXTERNAL_ID));
-    // A relationship without a key is found by its ends and item.
-    let is_required = kind != RecordKind::Relationships;
-    has_external_id.then_some(Field { is_required, ..EXTERNAL_ID }).into_iter().chain(fields.iter().copied())
-}
+use crate::records::columns;
 
 /// Returns the columns of a kind in files of a provider: a 法人番号 may replace a code.
 pub(crate) fn submitted_columns(kind: RecordKind) -> impl Iterator<Item = Field> {
@@ -56,17 +36,12 @@ pub(crate) fn kind_of_name(name: &str) -> Option<RecordKind> {
     RecordKind::ALL.iter().find(|(_, key, ja)| *key == name || *ja == name).map(|(kind, ..)| *kind)
 }
 
-/// Returns the words for a column in both languages: its heading and its name.
-pub(crate) fn words_of(column: &str) -> Text {
-    let field = RecordKind::ALL.iter().flat_map(|(kind, ..)| columns(*kind)).find(|field| field.name == column);
-    field.map_or_else(|| Text::new(column, column), |field| Text::new(field.heading, field.name))
-}
-
 #[cfg(test)]
 mod tests {
     use scoring::ColumnKind as Scored;
 
     use super::*;
+    use crate::base::fields::Kind;
 
     #[test]
     fn each_column_that_is_scored_is_a_field_that_holds_the_same() {

@@ -4,8 +4,8 @@ use rust_xlsxwriter::{Color, DataValidation, Format, FormatAlign, Workbook, Work
 use schema::{Choice, RecordKind};
 use scoring::Lang;
 
-use super::table::columns;
 use crate::base::fields::{Field, Kind};
+use crate::records::columns;
 
 /// How many rows are prepared for entries.
 const ROWS: u32 = 5000;

@@ -17,13 +17,13 @@ use futures_util::{StreamExt, stream};
 use schema::RecordKind;
 
 use super::sniff::{HEAD, MAX_HEAD_BYTES, Sniffed, format_differs, sniff};
-use super::stored::Format;
 use super::table::kind_of_name;
 use crate::base::config::Limits;
 use crate::base::fault::{Fault, Reason};
 use crate::base::problem::{ApiError, Problem, ProblemKind};
 use crate::base::text::Text;
 use crate::http::extract::{PacedBody, media_type, too_large};
+use crate::resources::jobs::Format;
 
 /// The bytes of a request, as they come.
 pub(crate) struct Upload(Payload);

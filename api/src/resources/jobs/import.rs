@@ -6,10 +6,11 @@ use scoring::Lang;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{FailureView, stored};
-use crate::resources::imports::{
-    ImportFailure, ImportRequest, ImportResult, RowCounts, StoredGroup, TableReport, findings_url, words_of,
+use super::stored_import::{
+    ImportFailure, ImportRequest, ImportResult, RowCounts, StoredGroup, TableReport, findings_url,
 };
+use super::{FailureView, stored};
+use crate::records::words_of;
 
 /// The result of an import.
 /// ja: 取り込みの結果

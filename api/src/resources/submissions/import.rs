@@ -17,8 +17,8 @@ use crate::http::extract::{IdPath, Query, language};
 use crate::http::openapi::{self, choice_schema};
 use crate::http::state::State;
 use crate::records::{PageQuery, keys};
-use crate::resources::imports::{self, FindingList, Format, ImportRequest, Upload};
-use crate::resources::jobs::JobView;
+use crate::resources::imports::{self, FindingList, Upload};
+use crate::resources::jobs::{Format, ImportRequest, JobView};
 
 /// The kinds of records that providers send.
 const KINDS: [RecordKind; 3] = [RecordKind::Enrollments, RecordKind::Assessments, RecordKind::Incidents];

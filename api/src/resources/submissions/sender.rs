@@ -7,7 +7,7 @@ use crate::base::today::Today;
 use crate::http::auth::Provider;
 use crate::providers::sources::{own_versions, source_of};
 use crate::records::Resource;
-use crate::resources::imports::ImportRequest;
+use crate::resources::jobs::ImportRequest;
 
 /// A provider that asks or sends.
 #[derive(Debug, Clone)]

@@ -5,12 +5,10 @@
 use std::iter::Sum;
 
 use chrono::NaiveDate;
-use schema::{ImportMode, Name, RecordKind, Source};
+use schema::{ImportMode, JobId, Name, RecordKind, Source};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::report::{Group, Refusal, storable};
-use crate::base::text::Text;
 use crate::queue::outcome::StoredFailure;
 
 /// The format of a file.
@@ -159,23 +157,6 @@ pub(crate) struct StoredGroup {
     pub(crate) detail_en: String,
 }
 
-impl From<&Group> for StoredGroup {
-    fn from(group: &Group) -> Self {
-        let Group { sheet, code, column, is_warning, count, rows, value, detail } = group;
-        Self {
-            is_warning: *is_warning,
-            code: (*code).to_owned(),
-            sheet: sheet.as_deref().map(str::to_owned),
-            column: storable_column(column),
-            count: *count,
-            rows: rows.clone(),
-            value: value.clone().map(storable),
-            detail_ja: storable(detail.ja.clone()),
-            detail_en: storable(detail.en.clone()),
-        }
-    }
-}
-
 /// Why an import ended without effect, and where.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -187,20 +168,7 @@ pub(crate) struct ImportFailure {
     pub(crate) column: Option<String>,
 }
 
-impl From<&Refusal> for ImportFailure {
-    fn from(refusal: &Refusal) -> Self {
-        let (place, fault) = (refusal.place(), refusal.fault());
-        let Text { ja, en } = fault.reason.detail();
-        Self {
-            reason: StoredFailure::new(fault.reason.code(), Text { ja: storable(ja), en: storable(en) }),
-            sheet: place.sheet.clone(),
-            row: place.row,
-            column: storable_column(&fault.field),
-        }
-    }
-}
-
-/// Returns a column as it is stored. It is empty if a row or a table as a whole is at fault.
-fn storable_column(column: &str) -> Option<String> {
-    Some(column.to_owned()).filter(|column| !column.is_empty()).map(storable)
+/// Returns the address of the findings of an import.
+pub(crate) fn findings_url(id: JobId) -> String {
+    format!("/v1/imports/{id}/findings")
 }
