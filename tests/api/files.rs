@@ -222,13 +222,13 @@ fn the_template_opens_and_can_be_sent_back_empty_or_filled() {
         assert_eq!((answer.status, answer.header("content-type")), (200, Some(XLSX)), "{:?}", answer.headers);
         let mut book: calamine::Xlsx<_> = calamine::open_workbook_from_rs(Cursor::new(answer.bytes.clone())).unwrap();
         let names = book.sheet_names();
-        assert_eq!((names.len(), names[0].as_str(), names[7].as_str()), (8, sheet, words));
+        assert_eq!((names.len(), names[0].as_str(), names[8].as_str()), (9, sheet, words));
         assert_eq!(book.worksheet_range(sheet).unwrap().get((0, 0)).unwrap().to_string(), heading);
         assert!(book.worksheet_range(words).unwrap().height() > 50);
         let job = analyst.import("", XLSX, &answer.bytes);
         assert_eq!(
             (&job["state"], &job["result"]["created"], job["result"]["tables"].as_array().unwrap().len()),
-            (&json!("succeeded"), &json!(0), 7),
+            (&json!("succeeded"), &json!(0), 8),
             "{job}"
         );
     }

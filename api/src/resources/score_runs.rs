@@ -259,7 +259,7 @@ pub(crate) fn page_of_runs(tx: &mut Tx, asked: &RunList, paging: &Paging) -> Res
 ///
 /// What was scored, by which model and when.
 /// ja: 計算の対象、モデル、日時など。
-#[utoipa::path(tag = "score_runs", security(("bearer" = ["viewer"])), params(IdPath<ScoreRun>), responses((status = 200, body = RunView), openapi::NotScored))]
+#[utoipa::path(tag = "score_runs", security(("bearer" = ["viewer"])), params(IdPath<ScoreRun>), responses((status = 200, body = RunView)))]
 #[get("/score-runs/{id}")]
 async fn get_score_run(viewer: Viewer, state: Data<State>, id: IdPath<ScoreRun>) -> Result<HttpResponse, ApiError> {
     let (today, shared) = (viewer.0.today().day, state.clone());
