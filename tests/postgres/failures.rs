@@ -528,7 +528,7 @@ fn a_process_whose_connections_all_hang_ends_to_be_started_again_where_new_ones_
         drop(over);
         assert!(code == Some(1) && waited < Duration::from_secs(60), "{code:?} {waited:?}");
     });
-    assert!(service.log().contains("although it takes new ones"), "{}", service.log());
+    assert!(service.log().contains("although new ones can be opened"), "{}", service.log());
     let again = Process::start(&data, &arguments);
     assert_eq!(again.client(client.token.as_ref().unwrap()).count("/v1/suppliers"), 1);
     drop(paused);

@@ -16,7 +16,9 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{Ref, RefOr};
 
-pub(crate) use answers::{KeyTaken, KeyTakenOrWrongState, NotFound, NotScored, StillReferred, TooManyJobs, WrongState};
+pub(crate) use answers::{
+    JobEnded, KeyTaken, KeyTakenOrWrongState, NotFound, NotScored, StillReferred, TooManyJobs, WrongState,
+};
 pub(crate) use common::InCommon;
 pub(crate) use language::document_in;
 pub(crate) use language::{append, both};

@@ -286,7 +286,7 @@ pub(crate) fn answer(mut builder: HttpResponseBuilder, job: JobView) -> HttpResp
     tag = "jobs",
     security(("bearer" = ["integrator"])),
     params(IdPath<Job>),
-    responses((status = 202, body = JobView, description = "The cancellation was requested.\nja: 取り消しを受け付けた"), openapi::WrongState)
+    responses((status = 202, body = JobView, description = "The cancellation was requested.\nja: 取り消しを受け付けた"), openapi::JobEnded)
 )]
 #[delete("/jobs/{id}")]
 async fn cancel_job(

@@ -31,14 +31,16 @@ answers! {
     NotFound(NotFound);
     /// There is no score yet, or no such supplier or run.
     NotScored(NotScored, NotFound);
-    /// The key of a new record is in use.
-    KeyTaken(KeyTaken);
-    /// The key of a new record is in use, or that of an old one is the key of a record that must not be changed.
-    KeyTakenOrWrongState(KeyTaken, WrongState);
+    /// The key of a new record is in use, or what it refers to was deleted in the meantime.
+    KeyTaken(KeyTaken, StillReferred);
+    /// The key of a new record is in use, or the record that has it must not be changed.
+    KeyTakenOrWrongState(KeyTaken, StillReferred, WrongState);
     /// Other records refer to what would go, or it must not be changed.
     StillReferred(StillReferred, WrongState);
-    /// The state of the record or job does not allow this.
-    WrongState(WrongState);
+    /// The state of the record does not allow this, or it was deleted in the meantime.
+    WrongState(WrongState, StillReferred);
+    /// The job has ended.
+    JobEnded(WrongState);
     /// The buyer has as many open jobs as it may have.
     TooManyJobs(TooManyJobs);
 }
