@@ -128,6 +128,10 @@ fn sentences_say_what_is_old_expired_contradicted_overlapping_or_scaled_down() {
             "自社診断70点（自己申告、2026-08-31、平均45点）: −1.5点",
             "self-assessment 70 points (self-reported on 2026-08-31; mean 45): −1.5 points",
         ],
+        [
+            "自社診断−25点（第三者が2026-08-31に確認、平均45点）",
+            "self-assessment −25 points (verified by a third party on",
+        ],
         ["。他の証拠と重なるため25%を算入: ", "; overlaps with stronger evidence, 25 % counted: "],
         ["。下限に達したため縮小: ", "; scaled down, the floor is reached: "],
     ] {

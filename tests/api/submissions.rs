@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, App, Client, etag, id};
+use crate::support::{Answer, App, Client, DOCUMENT, etag, id};
 
 const NUMBER: &str = "7010401022916";
 const FILES: &str = "/v1/submissions/imports";
@@ -244,6 +244,10 @@ fn an_assessment_is_by_the_provider_who_sends_it_or_by_the_supplier() {
     let json_body = [("content-type", "application/json")];
     let body = assessment("A", "verified_by_third_party").to_string();
     provider.send("PUT", &key, &json_body, Some(body.as_bytes())).is_problem(422, "invalid-body", &by_third);
+    for body in ["SubmitAssessment", "PutSubmittedAssessment"] {
+        let choices = &DOCUMENT["components"]["schemas"][body]["properties"]["assurance"]["enum"];
+        assert_eq!(*choices, json!(["self_reported", "verified_by_provider"]), "{body}");
+    }
     let other = assessment("B", "self_reported");
     provider.post(path, &other).is_problem(422, "invalid-body", &[("#/supplier_code", "not-assigned")]);
     assert_eq!(admin.count("/v1/assessments"), 2);

@@ -79,6 +79,18 @@ impl Shape {
         self
     }
 
+    /// Removes these values, each of the property before it, from the choices.
+    pub(crate) fn without_choices(mut self, choices: &[(&str, &str)]) -> Self {
+        for (name, value) in choices {
+            if let Some(RefOr::T(Schema::Object(property))) = self.0.properties.get_mut(*name)
+                && let Some(values) = &mut property.enum_values
+            {
+                values.retain(|choice| choice.as_str() != Some(value));
+            }
+        }
+        self
+    }
+
     /// Replaces the description.
     pub(crate) fn described(mut self, description: &str) -> Self {
         self.0.description = Some(description.to_owned());

@@ -30,6 +30,8 @@ pub(crate) trait Submitted: Resource {
     const PATH: &'static str;
     /// The members that a provider sees. A member that is added to the record stays hidden until it is listed here.
     const SHOWN_TO_PROVIDER: &'static [&'static str];
+    /// Choices that `Resource::sent_by` refuses: the member and the value.
+    const REFUSED_CHOICES: &'static [(&'static str, &'static str)] = &[];
 }
 
 impl Submitted for Enrollment {
@@ -60,6 +62,7 @@ impl Submitted for Enrollment {
 
 impl Submitted for Assessment {
     const PATH: &'static str = "/v1/submissions/assessments";
+    const REFUSED_CHOICES: &'static [(&'static str, &'static str)] = &[("assurance", "verified_by_third_party")];
     const SHOWN_TO_PROVIDER: &'static [&'static str] = &[
         "id",
         "supplier_code",

@@ -68,6 +68,7 @@ fn body<R: Submitted>() -> Shape {
                 はトークンの事業者になる";
     CreateBody::<R>::shape()
         .without(&["source", "supplier_code"])
+        .without_choices(R::REFUSED_CHOICES)
         .described(text)
         .property("supplier_code", field_schema(code).or_null(), false)
         .property(CORPORATE_NUMBER, field_schema(&CORPORATE_NUMBER_FIELD).or_null(), false)

@@ -39,7 +39,8 @@ pub(super) fn control(control: &str, assessment: Option<&Assessment>, is_floored
             Lang::En => format!("{noun} is not known (counted as average)"),
         };
     };
-    let text = match (assessment.total_score, lang) {
+    let total = assessment.total_score.map(|total| total.to_string().replace('-', "−"));
+    let text = match (total, lang) {
         (Some(total), Lang::Ja) => format!("{noun}{total}点（{}）", details(assessment, lang)),
         (Some(total), Lang::En) => format!("{noun} {total} points ({})", details(assessment, lang)),
         (None, Lang::Ja) => {

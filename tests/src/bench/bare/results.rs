@@ -11,7 +11,7 @@ use crate::Failure;
 use crate::cells::{AnyRow, Batch, Cells, Scan};
 
 /// How many numbers a result has.
-const NUMBERS: usize = 25;
+const NUMBERS: usize = 32;
 /// The short texts of a result.
 const TEXTS: [&str; 5] = ["S0000001", "取引先1株式会社", "small", "E", "B"];
 /// The number of columns, with the keys.
