@@ -36,6 +36,21 @@ fn the_only_row_of_a_table_is_quoted_like_any_other() {
 }
 
 #[test]
+fn a_choice_is_quoted_as_its_word() {
+    let sent = "supplier_code,control,status,total_score,assessed_on,assurance\n\
+                A,自社診断,not_met,72,2026-06-01,self_reported\nA,edr,met,5,2026-06-01,self_reported\n";
+    let folder = Folder::new().with("suppliers.csv", "supplier_code\nA\n").with("assessments.csv", sent);
+
+    assert_eq!(
+        faults(&folder),
+        [
+            "assessments.csv:2: status: \"not_met\": a self-assessment has a total, not a status; leave status empty and give the total in total_score [status-of-self-assessment]",
+            "assessments.csv:3: total_score: \"5\": only a self-assessment has a total; leave total_score empty [total-of-control]",
+        ]
+    );
+}
+
+#[test]
 fn faults_are_told_in_japanese_too() {
     let folder = Folder::new().with("suppliers.csv", "supplier_code,capital_jpy\nA,1億\nA,\n");
 

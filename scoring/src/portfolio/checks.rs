@@ -139,11 +139,13 @@ impl<'a> Conformed<'a> {
                 (Naming::Row(suppliers), Some(row)) => (self.given.column(row), Some(suppliers)),
                 _ => (self.given.column(column), None),
             };
+            let kind = self.table.columns().iter().find(|known| known.name == column).map(|known| known.kind);
+            let choices = if let Some(ColumnKind::Choice(choices)) = kind { choices } else { &[] };
             let fault = |row| Fault {
                 table: self.table,
                 row: Some(row),
                 column: Some(column),
-                value: cells.as_ref().ok().and_then(|cells| text_at(cells, row, suppliers)),
+                value: cells.as_ref().ok().and_then(|cells| text_at(cells, row, suppliers, choices)),
                 reason: reason.clone(),
             };
             let rows = mask.iter().enumerate().filter(|(_, is_faulty)| *is_faulty == Some(true));
@@ -223,8 +225,9 @@ fn declared_checks(table: Table, declared: &'static InputColumn) -> Vec<Check> {
     checks
 }
 
-/// Returns a cell as text, and the row of one of these suppliers as its code; none for null, and for what is not a row.
-fn text_at(cells: &Column, row: usize, suppliers: Option<&Suppliers>) -> Option<String> {
+/// Returns a cell as text: the row of one of these suppliers as its code, and the number of one of these choices as that
+/// choice; none for null, and for what is not a row.
+fn text_at(cells: &Column, row: usize, suppliers: Option<&Suppliers>, choices: &[&str]) -> Option<String> {
     match cells.get(row).ok()? {
         AnyValue::Null => None,
         AnyValue::UInt32(row) if let Some(suppliers) = suppliers => suppliers.code_of(row).map(str::to_owned),
@@ -232,7 +235,10 @@ fn text_at(cells: &Column, row: usize, suppliers: Option<&Suppliers>) -> Option<
         AnyValue::StringOwned(text) => Some(text.to_string()),
         AnyValue::Float64(number) => Some(number.to_string()),
         AnyValue::Date(days) => Some(crate::date_from_days(days).to_string()),
-        other => Some(other.to_string()),
+        other => match other.extract::<usize>().and_then(|number| choices.get(number)) {
+            Some(choice) => Some((*choice).to_owned()),
+            None => Some(other.to_string()),
+        },
     }
 }
 
